@@ -1,0 +1,40 @@
+/**
+ * Why an item is where it is. The codes are stored with the item and with each transition; people read `explain` (explanations.ts).
+ * Delayed has the first two (product decision 3), Blocked the next five (decision 5), the rest say why an item went back or left.
+ */
+export const REASONS = [
+  // Delayed, Failed
+  'failure',
+  'stock_wait',
+  // Blocked
+  'not_in_shop',
+  'new_variation',
+  'unprocessable_response',
+  'src_id_conflict',
+  'unknown_outcome',
+  // back to Pending
+  'requeued',
+  'coalesced',
+  'released',
+  'worker_lost',
+  'worker_stopped',
+  // finished without a call, or by an admin
+  'nothing_to_send',
+  'discarded',
+] as const
+
+export type ReasonCode = (typeof REASONS)[number]
+
+/** Blocked reasons that only an admin can resolve; the two others are released by the create they wait for. */
+export const ADMIN_RESOLVES = ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'] as const satisfies readonly ReasonCode[]
+
+/** Why a requeue leaves an item alone. */
+export const REFUSALS = [
+  'seller_inactive',
+  'product_inactive',
+  'not_qc_approved',
+  'images_not_requeueable',
+  'in_flight',
+  'not_in_queue',
+] as const
+export type Refusal = (typeof REFUSALS)[number]

@@ -1,0 +1,29 @@
+/**
+ * The nine topics of the queue: one row each, the only place where label, event name, method and reach of a topic stand.
+ * Labels are the seed's, event names and methods are section 1 of the Shop protocol. Only the event name of Stock is on record there;
+ * the others follow its pattern, so a correction belongs here and nowhere else.
+ */
+export const TOPICS = {
+  content: { label: 'Content', event: 'product/contentchange', method: 'Product.updateProducts', subject: 'product' },
+  images: { label: 'Images', event: 'productset/imageschange', method: 'Product.updateImageCollection', subject: 'product_set' },
+  new_product_set: { label: 'New Product (Set)', event: 'productset/new', method: 'Product.createProducts', subject: 'product_set' },
+  price: { label: 'Price', event: 'product/pricechange', method: 'Product.updatePrices', subject: 'product' },
+  stock: { label: 'Stock', event: 'product/stockchange', method: 'Product.updateStock', subject: 'product' },
+  status: { label: 'Status', event: 'product/statuschange', method: 'Product.updateProducts', subject: 'product' },
+  consignment_stock: {
+    label: 'Consignment Stock Change',
+    event: 'product/consignmentstockchange',
+    method: 'Product.updateStock',
+    subject: 'product',
+  },
+  qc_status: { label: 'QC Status Change', event: 'product/qcstatuschange', method: 'Product.updateProducts', subject: 'product' },
+  new_product: { label: 'New Product', event: 'product/new', method: 'Product.createProducts', subject: 'product' },
+} as const satisfies Record<string, { label: string; event: string; method: string; subject: 'product' | 'product_set' }>
+
+export type Topic = keyof typeof TOPICS
+export type Method = (typeof TOPICS)[Topic]['method']
+
+export const TOPIC_NAMES = Object.keys(TOPICS) as Topic[]
+
+/** True for the topics whose call makes a product in the Shop: they go first in their set and are never resent blindly (product decision 11). */
+export const creates = (topic: Topic): boolean => TOPICS[topic].method === 'Product.createProducts'
