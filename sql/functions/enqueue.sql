@@ -1,0 +1,108 @@
+-- Queues a change inside the caller's transaction: it is sent if, and only if, that transaction commits. It takes no lock that a worker
+-- waits for, so a caller may keep its transaction open as long as it likes.
+--
+-- An item of the same product and topic that is in the queue and not in flight absorbs the change (payloads are built from the catalogue at
+-- send time) and its `coalesced` goes up. If it was Delayed or Failed after failures it starts afresh: the new change may well cure it.
+create or replace function shop_update.enqueue_item(
+  topic text, product_id bigint, product_set_id bigint, out item_id bigint, out coalesced boolean
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+  of_set constant boolean := enqueue_item.topic in ('images', 'new_product_set');
+  the_topic shop_update.topic;
+  the_set bigint;
+  the_seller bigint;
+  at constant timestamptz := clock_timestamp();
+  wait interval;
+  was record;
+begin
+  if enqueue_item.topic is null or not enqueue_item.topic = any (enum_range(null::shop_update.topic)::text[]) then
+    raise exception 'unknown topic "%"', enqueue_item.topic using errcode = 'invalid_parameter_value',
+      hint = 'One of ' || array_to_string(enum_range(null::shop_update.topic), ', ') || '.';
+  end if;
+  the_topic := enqueue_item.topic::shop_update.topic;
+
+  if of_set then
+    if enqueue_item.product_set_id is null or enqueue_item.product_id is not null then
+      raise exception 'topic "%" takes a product_set_id and no product_id', the_topic using errcode = 'invalid_parameter_value';
+    end if;
+    select s.id, s.seller_id into the_set, the_seller from catalog.product_set s where s.id = enqueue_item.product_set_id;
+    if not found then
+      raise exception 'product set % does not exist', enqueue_item.product_set_id using errcode = 'foreign_key_violation';
+    end if;
+  else
+    if enqueue_item.product_id is null or enqueue_item.product_set_id is not null then
+      raise exception 'topic "%" takes a product_id and no product_set_id', the_topic using errcode = 'invalid_parameter_value';
+    end if;
+    select s.id, s.seller_id into the_set, the_seller
+    from catalog.product p join catalog.product_set s on s.id = p.product_set_id where p.id = enqueue_item.product_id;
+    if not found then
+      raise exception 'product % does not exist', enqueue_item.product_id using errcode = 'foreign_key_violation';
+    end if;
+  end if;
+
+  coalesced := true;
+  update shop_update.item i set
+    coalesced = i.coalesced + 1,
+    status = case when i.reason = 'failure' then 'pending' else i.status end,
+    status_at = case when i.reason = 'failure' then at else i.status_at end,
+    entered_at = case when i.reason = 'failure' then at else i.entered_at end,
+    lane = case when i.reason = 'failure' then 'ready' else i.lane end,
+    run_at = case when i.reason = 'failure' then at else i.run_at end,
+    failures = case when i.reason = 'failure' then 0 else i.failures end,
+    failed_at = case when i.reason = 'failure' then null else i.failed_at end,
+    message = case when i.reason = 'failure' then null else i.message end,
+    reason = case when i.reason = 'failure' then null else i.reason end
+  where i.id = (
+      select c.id from shop_update.item c
+      where c.product_set_id = the_set and c.topic = the_topic and c.product_id is not distinct from enqueue_item.product_id
+        and c.lane in ('ready', 'behind', 'delayed', 'blocked')
+      order by c.lane in ('ready', 'behind') desc, c.id desc limit 1)
+    and i.lane in ('ready', 'behind', 'delayed', 'blocked')
+  returning i.id, old.status as status, old.status_at as status_at, old.reason as reason into was;
+  if found then
+    item_id := was.id;
+    if was.reason = 'failure' and was.status in ('delayed', 'failed') then
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+        values (item_id, at, was.status, 'pending', extract(epoch from at - was.status_at), 'coalesced');
+      insert into shop_update.delta (kind, topic, status, n)
+        values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
+      perform pg_notify('shop_update', '');
+    end if;
+    return;
+  end if;
+
+  if the_topic = 'stock' then
+    select make_interval(secs => value::text::double precision) into wait
+    from shop_update.setting where key = 'shop_update/stock_wait_seconds';
+  end if;
+  wait := coalesce(wait, interval '0');
+
+  insert into shop_update.item as i
+    (seller_id, product_set_id, product_id, topic, status, lane, reason, queued_at, entered_at, status_at, run_at)
+  values (the_seller, the_set, enqueue_item.product_id, the_topic,
+    case when wait > interval '0' then 'delayed' else 'pending' end::shop_update.status,
+    case when wait > interval '0' then 'delayed' else 'ready' end::shop_update.lane,
+    case when wait > interval '0' then 'stock_wait' end,
+    at, at, at, at + wait)
+  on conflict (product_set_id, topic, product_id) where fresh do update set coalesced = i.coalesced + 1
+  returning i.id, i.coalesced > 0 into item_id, coalesced;
+  if coalesced then return; end if;
+
+  insert into shop_update.transition (item_id, at, from_status, to_status) values (item_id, at, null, 'pending');
+  insert into shop_update.delta (kind, slot, topic, n) values ('queued', date_trunc('hour', at, 'UTC'), the_topic, 1);
+  if wait > interval '0' then
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      values (item_id, at, 'pending', 'delayed', 0, 'stock_wait');
+    insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'delayed', 1);
+  else
+    insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'pending', 1);
+  end if;
+  perform pg_notify('shop_update', '');           -- PostgreSQL delivers it once per transaction, after the commit
+end $$;
+
+-- What Seller Center calls. Returns the id of the item that carries the change.
+create or replace function shop_update.enqueue(topic text, product_id bigint default null, product_set_id bigint default null)
+returns bigint language sql as $$
+  select item_id from shop_update.enqueue_item(topic, product_id, product_set_id)
+$$;

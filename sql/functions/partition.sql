@@ -1,0 +1,29 @@
+-- Makes the day partitions from yesterday to `ahead` days from today, and drops those that ended more than `keep` days ago.
+-- Bounds are UTC whatever the session's zone. Returns how many were dropped.
+create or replace function shop_update.partition_days(ahead int, keep int) returns int
+language plpgsql set timezone = 'UTC' as $$
+declare
+  parent text;
+  day date;
+  old record;
+  dropped int := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('shop_update.partition_days'));
+  foreach parent in array array['transition', 'request', 'answer', 'finished_item', 'callback'] loop
+    for day in select generate_series(current_date - 1, current_date + ahead, interval '1 day')::date loop
+      if to_regclass(format('shop_update.%I', parent || '_' || to_char(day, 'YYYYMMDD'))) is null then
+        execute format('create table shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
+          parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);
+      end if;
+    end loop;
+    for old in
+      select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = format('shop_update.%I', parent)::regclass
+        and to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - keep
+    loop
+      execute format('drop table shop_update.%I', old.relname);
+      dropped := dropped + 1;
+    end loop;
+  end loop;
+  return dropped;
+end $$;

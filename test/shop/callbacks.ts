@@ -1,0 +1,215 @@
+import { Agent, request } from 'undici'
+import type { Draw } from './draws.ts'
+import { Latest } from './latest.ts'
+import type { Settings } from './troubles.ts'
+
+/** Where the callbacks go: the worker's `http://host:port/shop-update/`, and the key of `bob_callback_server`. */
+export interface CallbackTarget {
+  url: string
+  apiKey: string
+}
+
+/** One sending of a callback and what the worker said to it. `httpStatus` is null and `answer` the error where it could not be reached. */
+export interface Sending {
+  sentAt: string
+  httpStatus: number | null
+  answer: unknown
+}
+
+/** A callback (shop-protocol.md, section 3). `result` is what a final answer would have carried. */
+export interface Callback {
+  requestId: string
+  result: unknown
+  state: 'pending' | 'accepted' | 'abandoned'
+  sendings: Sending[]
+}
+
+export interface CallbackCounts {
+  /** Sendings, repeated ones included. */
+  sent: number
+  accepted: number
+  /** Sendings that were answered with an error, or not at all. */
+  refused: number
+  /** Waiting for their time, held, on the way, or to be sent again. */
+  pending: number
+  /** Given up after `callbackTries`. */
+  abandoned: number
+}
+
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 5000
+
+/** Sends callbacks, each until it is accepted or has been tried often enough. */
+export class Callbacks {
+  readonly #settings: Settings
+  readonly #random: () => number
+  readonly #target: () => CallbackTarget | undefined
+  /** A few connections kept alive, however many callbacks are due at once. */
+  readonly #agent = new Agent({ connections: 64, headersTimeout: 30_000 })
+  readonly #latest: Latest<Callback>
+  readonly counts: CallbackCounts = { sent: 0, accepted: 0, refused: 0, pending: 0, abandoned: 0 }
+  #held: Callback[] = []
+  #stopped = false
+  #whenSettled: (() => void)[] = []
+
+  constructor(settings: Settings, random: () => number, target: () => CallbackTarget | undefined) {
+    this.#settings = settings
+    this.#random = random
+    this.#target = target
+    this.#latest = new Latest(settings.recordLimit)
+  }
+
+  /** Plans the callback of a request that is being acknowledged, as it was drawn: late, twice, shuffled among others. */
+  plan(requestId: string, result: unknown, { callbackTrouble, callbackDelayMs, setting }: Draw): void {
+    for (let times = callbackTrouble === 'callbackTwice' ? 2 : 1; times > 0; times -= 1) {
+      const callback = this.#open(requestId, result)
+      const due = () => (callbackTrouble === 'callbackShuffle' ? this.#hold(callback, setting) : void this.#send([callback]))
+      this.#after(callbackDelayMs, due)
+    }
+  }
+
+  /** Sends the callback now; resolves once it has been answered. A refused one is sent again like any other. */
+  async sendFirst(requestId: string, result: unknown): Promise<void> {
+    await this.#send([this.#open(requestId, result)])
+  }
+
+  /** Sends a callback now, `times` times at once and never again. `apiKey` null leaves the `auth` call out. */
+  async sendOnce(requestId: string, result: unknown, times: number, apiKey: string | null | undefined): Promise<Callback[]> {
+    const callbacks = Array.from({ length: times }, () => this.#open(requestId, result))
+    await Promise.all(
+      callbacks.map(async (callback) => {
+        await this.#post([callback], apiKey)
+        if (callback.state === 'pending') this.#close(callback, 'abandoned')
+      }),
+    )
+    return callbacks
+  }
+
+  /** The callbacks that are still kept, the newest first. */
+  list(): Callback[] {
+    return this.#latest.newestFirst()
+  }
+
+  /** Resolves as soon as no callback is pending. */
+  settled(): Promise<void> {
+    if (this.counts.pending === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#whenSettled.push(resolve))
+  }
+
+  /** Nothing is sent any more, what is pending stays so. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#agent.destroy()
+  }
+
+  #open(requestId: string, result: unknown): Callback {
+    const callback: Callback = { requestId, result, state: 'pending', sendings: [] }
+    this.counts.pending += 1
+    if (this.#settings.record === 'all') this.#latest.add(callback)
+    return callback
+  }
+
+  #close(callback: Callback, state: 'accepted' | 'abandoned'): void {
+    callback.state = state
+    this.counts[state] += 1
+    this.counts.pending -= 1
+    if (this.counts.pending > 0) return
+    for (const resolve of this.#whenSettled.splice(0)) resolve()
+  }
+
+  /** The timers keep no process alive: a Shop that was told to stop owes nobody a callback. */
+  #after(milliseconds: number, what: () => void): void {
+    setTimeout(() => {
+      if (!this.#stopped) what()
+    }, milliseconds).unref()
+  }
+
+  #hold(callback: Callback, { callbackBatch, callbackHoldMs }: Draw['setting']): void {
+    this.#held.push(callback)
+    if (this.#held.length >= callbackBatch) this.#release(this.#held)
+    else if (this.#held.length === 1) {
+      const held = this.#held
+      this.#after(callbackHoldMs, () => this.#release(held))
+    }
+  }
+
+  #release(held: Callback[]): void {
+    // The batch may have been full before its time came.
+    if (held !== this.#held) return
+    this.#held = []
+    void this.#send(shuffled(held, this.#random))
+  }
+
+  /** Sends the callbacks as one batch, and each that was refused again by itself, after a pause that doubles. */
+  async #send(batch: Callback[]): Promise<void> {
+    await this.#post(batch)
+    if (this.#stopped) return
+    for (const callback of batch) {
+      if (callback.state !== 'pending') continue
+      const tries = callback.sendings.length
+      if (tries >= this.#settings.callbackTries) this.#close(callback, 'abandoned')
+      else this.#after(Math.min(FIRST_PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS), () => void this.#send([callback]))
+    }
+  }
+
+  /** One HTTP exchange; closes the callbacks that the worker accepted. */
+  async #post(batch: Callback[], apiKey?: string | null): Promise<void> {
+    const sentAt = new Date().toISOString()
+    this.counts.sent += batch.length
+    let httpStatus: number | null = null
+    let answer: unknown
+    try {
+      const target = this.#target()
+      if (target === undefined) throw new Error('no callback URL is set')
+      const { statusCode, body } = await request(target.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify([...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)]),
+        dispatcher: this.#agent,
+      })
+      httpStatus = statusCode
+      answer = jsonOrText(await body.text())
+    } catch (error) {
+      answer = String(error)
+    }
+    for (const callback of batch) {
+      const own = httpStatus === null ? answer : answerTo(callback, answer)
+      callback.sendings.push({ sentAt, httpStatus, answer: own })
+      if (httpStatus !== null && httpStatus < 300 && isAccepted(own)) this.#close(callback, 'accepted')
+      else this.counts.refused += 1
+    }
+  }
+}
+
+const auth = (apiKey: string | null) => (apiKey === null ? [] : [{ jsonrpc: '2.0', method: 'auth', params: { apiKey } }])
+
+const call = ({ requestId, result }: Callback) => ({ jsonrpc: '2.0', method: 'Callback.process', params: { result }, id: requestId })
+
+/** The element of a batch's answer that belongs to the callback; the whole answer where there is none, so that it can be looked at. */
+function answerTo({ requestId }: Callback, answer: unknown): unknown {
+  if (!Array.isArray(answer)) return answer
+  return answer.find((element) => String(element?.id) === requestId) ?? answer
+}
+
+function isAccepted(answer: unknown): boolean {
+  return (answer as { result?: { status?: unknown } } | null)?.result?.status === 'success'
+}
+
+function jsonOrText(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return body
+  }
+}
+
+/** Fisher-Yates. Never the order that was given: two callbacks in their old order would be no shuffle. */
+function shuffled<Thing>(things: readonly Thing[], random: () => number): Thing[] {
+  const order = [...things]
+  for (let last = order.length - 1; last > 0; last -= 1) {
+    // Sattolo's variant picks below `last`, so that nothing stays in its place.
+    const other = Math.floor(random() * last)
+    ;[order[last], order[other]] = [order[other]!, order[last]!]
+  }
+  return order
+}

@@ -1,0 +1,136 @@
+import { z } from 'zod'
+import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
+
+const percent = z.number().min(0).max(100).default(0)
+
+/**
+ * Trouble with the answer, in percent of the requests. A request has one of them at most: one draw, cumulated percents.
+ * "Processed" means that the effect happened; in the asynchronous flow the callback of a processed request follows.
+ */
+const answerTroubles = {
+  /** HTTP 500, not processed. */
+  http500: percent,
+  /** HTTP 404, not processed. */
+  http404: percent,
+  /** Processed, but never answered: the connection stays open until the client gives up. */
+  hang: percent,
+  /** Never answered and not processed. */
+  hangBefore: percent,
+  /** Processed, then the socket is destroyed. */
+  drop: percent,
+  /** The socket is destroyed, not processed. */
+  dropBefore: percent,
+  /** HTTP 200 with an `error` element, not processed: neither an acknowledgment nor a final answer. */
+  nack: percent,
+  /** HTTP 200 without JSON. Synchronous: processed. Asynchronous: not, since anything but the acknowledgment is a NACK. */
+  garbage: percent,
+  /** An answer to another request id. Processed as with `garbage`. */
+  wrongId: percent,
+  /** The other flow's form: an acknowledgment and a callback for a synchronous request, a final answer and no callback for the other. */
+  answersOtherFlow: percent,
+
+  // These shape the result, wherever it is delivered: in the final answer or in the callback.
+  /** All rows fail, nothing is done. */
+  failureRows: percent,
+  /** Every second row fails; of a single row, that one. */
+  partial: percent,
+  /** One row (picture) more than asked for. */
+  wrongRowCount: percent,
+  /** The first success row (the images) names another product (set). */
+  wrongProduct: percent,
+  /** The first row of a create names the src ids of `takenSrcId` and `takenConfigId`. Other methods: no trouble. */
+  srcIdTaken: percent,
+  /** Success rows with an empty product, images without pictures. */
+  missingProduct: percent,
+}
+
+/** Trouble with the callback, in percent of the requests: a second draw, of these alone. */
+const callbackTroubles = {
+  /** Acknowledged, and no callback ever. */
+  noCallback: percent,
+  /** The callback is sent and answered before the acknowledgment is written. */
+  callbackBeforeAck: percent,
+  /** The callback is sent twice, both at the same time. */
+  callbackTwice: percent,
+  /** Held until `callbackBatch` callbacks have gathered, or for `callbackHoldMs`; sent shuffled, as one JSON-RPC batch. */
+  callbackShuffle: percent,
+  /** Acknowledged, then all rows of the callback fail; nothing is done. */
+  callbackFailure: percent,
+}
+
+export type AnswerTrouble = keyof typeof answerTroubles
+export type CallbackTrouble = keyof typeof callbackTroubles
+
+export const ANSWER_TROUBLES = Object.keys(answerTroubles) as AnswerTrouble[]
+export const CALLBACK_TROUBLES = Object.keys(callbackTroubles) as CallbackTrouble[]
+
+/** The longest time that a timer of Node takes. */
+const milliseconds = z
+  .number()
+  .min(0)
+  .max(2 ** 31 - 1)
+
+const duration = z.union(
+  [milliseconds, z.strictObject({ min: milliseconds, max: milliseconds }).refine(({ min, max }) => min <= max)],
+  'expected milliseconds: a number of at least 0, or {min, max}',
+)
+
+const troubleSchema = z
+  .strictObject({
+    ...answerTroubles,
+    ...callbackTroubles,
+    /** Time before a request is processed and answered. */
+    latencyMs: duration.default(0),
+    /** The src id of a product that `srcIdTaken` answers with. */
+    takenSrcId: z.string().optional(),
+    /** The src id of a set that `srcIdTaken` answers with. */
+    takenConfigId: z.string().optional(),
+    /** Time between the acknowledgment and the callback. */
+    callbackDelayMs: duration.default(20),
+    callbackBatch: z.int().min(2).default(10),
+    callbackHoldMs: milliseconds.default(1000),
+  })
+  .superRefine((trouble, context) => {
+    for (const names of [ANSWER_TROUBLES, CALLBACK_TROUBLES]) {
+      let sum = 0
+      for (const name of names) {
+        sum += trouble[name]
+        if (trouble[name] > 0 && sum > 100) context.addIssue({ code: 'custom', path: [name], message: `brings the percents of one draw to ${sum}` })
+      }
+    }
+    if (trouble.srcIdTaken > 0 && trouble.takenSrcId === undefined && trouble.takenConfigId === undefined) {
+      context.addIssue({ code: 'custom', path: ['takenSrcId'], message: 'srcIdTaken needs takenSrcId or takenConfigId' })
+    }
+  })
+
+/**
+ * All settings of the Shop. A topic that is named in `topics` has its own trouble instead of `default`, not on top of it.
+ * Durations are milliseconds, a fixed one or drawn evenly from {min, max}.
+ */
+export const settingsSchema = z.strictObject({
+  default: troubleSchema.prefault({}),
+  topics: z.partialRecord(z.enum(TOPIC_NAMES), troubleSchema).default({}),
+  /** Makes the draws repeatable: the same seed and the same order of requests have the same troubles. */
+  seed: z.int().optional(),
+  /** Whether updates of products that were not created here succeed: the catalogue may have been loaded with src ids. */
+  lenient: z.boolean().default(true),
+  /** `counts` keeps no request, callback or product member, only numbers: for benchmarks. */
+  record: z.enum(['all', 'counts']).default('all'),
+  /** How many of the latest requests and callbacks are kept. */
+  recordLimit: z.int().min(1).default(10_000),
+  /** How often a callback is sent before the Shop gives it up. */
+  callbackTries: z.int().min(1).default(10),
+})
+
+export type Trouble = z.output<typeof troubleSchema>
+export type Duration = z.output<typeof duration>
+export type Settings = z.output<typeof settingsSchema>
+/** Settings as they are given: what is left out has its default. */
+export type SettingsInput = z.input<typeof settingsSchema>
+
+/** The settings, or one sentence that names the field that is wrong (`default.http500: …`). */
+export function readSettings(input: unknown): { settings: Settings } | { error: string } {
+  const parsed = settingsSchema.safeParse(input)
+  if (parsed.success) return { settings: parsed.data }
+  return { error: parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'settings'}: ${message}`).join('; ') }
+}

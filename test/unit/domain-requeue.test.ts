@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest'
+import { REFUSALS, type Refusal } from '../../worker/domain/reasons.ts'
+import { REFUSAL_SENTENCES, type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../../worker/domain/requeue.ts'
+import { STATUS_NAMES, type Status } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
+
+const good = { active: true, qcStatus: 'approved' } as const
+const failed: RequeueCandidate = { topic: 'price', status: 'failed', inQueue: true, sellerActive: true, products: [good] }
+
+const REFUSED_BY_STATUS: Record<Status, Refusal | null> = {
+  pending: 'in_flight',
+  processing: 'in_flight',
+  building_payload: 'in_flight',
+  made_request: 'in_flight',
+  got_acknowledgment: null,
+  got_response: 'in_flight',
+  building_response_payload: 'in_flight',
+  response_processing: 'in_flight',
+  synced: 'not_in_queue',
+  delayed: null,
+  blocked: null,
+  failed: null,
+}
+test.each(Object.entries(REFUSED_BY_STATUS) as [Status, Refusal | null][])('an item in %s: %s', (status, refused) =>
+  expect(refusal({ ...failed, status })).toBe(refused),
+)
+
+test.each(TOPIC_NAMES)('a Failed item of the topic %s', (topic) =>
+  expect(refusal({ ...failed, topic })).toBe(topic === 'images' ? 'images_not_requeueable' : null),
+)
+
+test.each<[string, Partial<RequeueCandidate>, Refusal]>([
+  ['has left the queue', { inQueue: false }, 'not_in_queue'],
+  ['the seller is not active', { sellerActive: false }, 'seller_inactive'],
+  ['the product is not active', { products: [{ ...good, active: false }] }, 'product_inactive'],
+  ['the last variation is not active', { products: [good, good, { ...good, active: false }] }, 'product_inactive'],
+  ['quality control is pending', { products: [{ ...good, qcStatus: 'pending' }] }, 'not_qc_approved'],
+  ['quality control rejected a variation', { products: [good, { ...good, qcStatus: 'rejected' }] }, 'not_qc_approved'],
+])('%s', (_, change, refused) => expect(refusal({ ...failed, ...change })).toBe(refused))
+
+describe('the first reason that holds is told', () => {
+  // Every fault at once, then repaired one after the other in the documented order.
+  const repairs: [Refusal, Partial<RequeueCandidate>][] = [
+    ['not_in_queue', { inQueue: true }],
+    ['in_flight', { status: 'failed' }],
+    ['images_not_requeueable', { topic: 'price' }],
+    ['seller_inactive', { sellerActive: true }],
+    ['product_inactive', { products: [good, { active: true, qcStatus: 'rejected' }] }],
+    ['not_qc_approved', { products: [good] }],
+  ]
+  let item: RequeueCandidate = {
+    topic: 'images',
+    status: 'processing',
+    inQueue: false,
+    sellerActive: false,
+    products: [
+      { active: true, qcStatus: 'rejected' },
+      { ...good, active: false },
+    ],
+  }
+  const steps = repairs.map(([refused, repair]) => {
+    const before = item
+    item = { ...item, ...repair }
+    return { refused, before }
+  })
+  test.each(steps)('$refused', ({ refused, before }) => expect(refusal(before)).toBe(refused))
+  test('nothing once all is repaired', () => expect(refusal(item)).toBeNull())
+  test('no refusal is left out', () => expect(repairs.map(([refused]) => refused).sort()).toEqual([...REFUSALS].sort()))
+})
+
+test.each(REFUSALS)('%s has a sentence', (refused) => expect(REFUSAL_SENTENCES[refused]).toMatch(/^[A-Z].+\.$/))
+
+test.each<[RequeueInclude[] | undefined, Status[]]>([
+  [undefined, ['failed']],
+  [['failed'], ['failed']],
+  [
+    ['failed', 'delayed'],
+    ['delayed', 'failed'],
+  ],
+  [
+    ['failed', 'delayed', 'blocked'],
+    ['delayed', 'blocked', 'failed'],
+  ],
+  [['blocked'], ['blocked']],
+  [[], []],
+])('include %j takes in %j', (include, statuses) =>
+  expect(STATUS_NAMES.filter((status) => requeueIncludes(status, include))).toEqual(statuses),
+)

@@ -1,0 +1,275 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createShopClient, type ShopClient, type ShopClientOptions, ShopUnreachable, shopHeaders } from '../../worker/shop/client.ts'
+
+const call = { json: '{"api":1,"method":"Product.updateStock","params":{"productsInfo":[]},"id":"481516"}' }
+const headers = shopHeaders({
+  flow: 'asynchronous',
+  event: 'product/stockchange',
+  requeueCount: 3,
+  enqueuedAtNs: '1795504500123456789',
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+})
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** A Shop on a free port, and how many connections it has seen. */
+async function shopThat(answers: RequestListener) {
+  const server = createServer(answers)
+  const shop = { port: await listening(server), connections: 0 }
+  server.on('connection', () => shop.connections++)
+  cleanups.push(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return shop
+}
+
+function clientOf(port: number, options: Partial<ShopClientOptions> = {}): ShopClient {
+  const url = `http://127.0.0.1:${port}/shop/rpc.php?venture=sg`
+  const client = createShopClient({ url, username: null, password: null, timeoutMs: 5000, ...options })
+  cleanups.push(() => client.close())
+  return client
+}
+
+const failureOf = async (sent: Promise<unknown>): Promise<ShopUnreachable> => {
+  const error = await sent.then(
+    () => null,
+    (reason) => reason,
+  )
+  expect(error).toBeInstanceOf(ShopUnreachable)
+  return error
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = ''
+  for await (const chunk of request.setEncoding('utf8')) body += chunk
+  return body
+}
+
+describe('the request', () => {
+  const echo: RequestListener = async (request, response) => {
+    const body = await bodyOf(request)
+    response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, raw: request.rawHeaders, body }))
+  }
+  const received = async (options: Partial<ShopClientOptions>) => {
+    const { port } = await shopThat(echo)
+    const { httpStatus, body } = await clientOf(port, options).send(call, headers)
+    expect(httpStatus).toBe(200)
+    return JSON.parse(body)
+  }
+
+  it('is a POST to the path and query of the URL, with the headers of section 1', async () => {
+    const request = await received({})
+    expect(request).toMatchObject({ method: 'POST', url: '/shop/rpc.php?venture=sg', body: `[${call.json}]` })
+    expect(request.headers).toMatchObject({
+      'content-type': 'application/json',
+      'x-sc-flow': 'asynchronous',
+      'x-sc-topic': 'product/stockchange',
+      'x-sc-requeue-count': '3',
+      'x-sc-enqueued-at': '1795504500123456789',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    })
+    expect(request.raw).toContain('X-SC-Enqueued-At')
+  })
+
+  it('starts with the auth element where there is a user name, and only there', async () => {
+    let wire: unknown
+    const { port } = await shopThat(async (request, response) => {
+      wire = JSON.parse(await bodyOf(request))
+      response.end()
+    })
+    await clientOf(port, { username: 'sc', password: 's3"cret' }).send(call, headers)
+    expect(wire).toEqual([{ api: 1, method: 'auth', params: { username: 'sc', password: 's3"cret' }, id: 1 }, JSON.parse(call.json)])
+    await clientOf(port, { username: '', password: 'x' }).send(call, headers)
+    expect(wire).toEqual([JSON.parse(call.json)])
+  })
+
+  it('an echo of the auth element does not come back', async () => {
+    const { port } = await shopThat(async (request, response) => {
+      const body = await bodyOf(request)
+      response.writeHead(500).end(`${body}\n${JSON.stringify({ request: body })}`)
+    })
+    const { httpStatus, body } = await clientOf(port, { username: 'sc', password: 's3"cret' }).send(call, headers)
+    expect(httpStatus).toBe(500)
+    expect(body).not.toContain('cret')
+    const [plain, quoted] = body.split('\n')
+    expect(JSON.parse(plain!)).toEqual([null, JSON.parse(call.json)])
+    expect(JSON.parse(JSON.parse(quoted!).request)).toEqual([null, JSON.parse(call.json)])
+  })
+
+  it('does not use a password in the URL', async () => {
+    const { port } = await shopThat(echo)
+    const { body } = await clientOf(port, { url: `http://sc:s3cret@127.0.0.1:${port}/x` }).send(call, headers)
+    expect(body).not.toContain('s3cret')
+    expect(JSON.parse(body).headers).not.toHaveProperty('authorization')
+  })
+})
+
+describe('the answer', () => {
+  it.each([200, 204, 301, 404, 500, 503])('HTTP %i is an answer', async (status) => {
+    const { port } = await shopThat((_request, response) => response.writeHead(status, { location: '/other' }).end(status === 204 ? undefined : 'Grüße'))
+    expect(await clientOf(port).send(call, headers)).toEqual({ httpStatus: status, body: status === 204 ? '' : 'Grüße' })
+  })
+
+  it('is put together from pieces that cut a character', async () => {
+    const { port } = await shopThat((_request, response) => {
+      const bytes = Buffer.from('"€"')
+      response.write(bytes.subarray(0, 2), () => setImmediate(() => response.end(bytes.subarray(2))))
+    })
+    expect((await clientOf(port).send(call, headers)).body).toBe('"€"')
+  })
+
+  it('may have 8 MiB and no byte more', async () => {
+    let size = 8 * 1024 * 1024
+    const { port } = await shopThat((_request, response) => response.end(Buffer.alloc(size, 'x')))
+    const client = clientOf(port)
+    expect((await client.send(call, headers)).body).toHaveLength(size)
+    size++
+    expect(await failureOf(client.send(call, headers))).toMatchObject({ code: 'other', message: expect.stringContaining('8 MiB') })
+  })
+})
+
+describe('connections', () => {
+  it('one is kept for call after call', async () => {
+    const shop = await shopThat((_request, response) => response.end('[]'))
+    const client = clientOf(shop.port)
+    for (let n = 0; n < 20; n++) await client.send(call, headers)
+    expect(shop.connections).toBe(1)
+  })
+
+  it('there are never more than allowed, and each call gets its turn', async () => {
+    let atOnce = 0
+    let most = 0
+    const shop = await shopThat((_request, response) => {
+      most = Math.max(most, ++atOnce)
+      setImmediate(() => {
+        atOnce--
+        response.end('[]')
+      })
+    })
+    const client = clientOf(shop.port, { connections: 3 })
+    await Promise.all(Array.from({ length: 50 }, () => client.send(call, headers)))
+    expect(most).toBeLessThanOrEqual(3)
+    expect(shop.connections).toBe(3)
+  })
+})
+
+describe('a Shop that cannot be reached', () => {
+  const timeout = { code: 'timeout', message: 'The Shop did not answer within 0.1 s.' }
+
+  it('never answers', async () => {
+    const { port } = await shopThat(() => {})
+    expect(await failureOf(clientOf(port, { timeoutMs: 100 }).send(call, headers))).toMatchObject(timeout)
+  })
+
+  it('starts to answer and drips: the time-out is for the whole', async () => {
+    const { port } = await shopThat((_request, response) => {
+      const drip = setInterval(() => response.write(' '), 10)
+      response.on('close', () => clearInterval(drip))
+    })
+    expect(await failureOf(clientOf(port, { timeoutMs: 100 }).send(call, headers))).toMatchObject(timeout)
+  })
+
+  it('a call that timed out while it waited for a connection never leaves', async () => {
+    const seen: ServerResponse[] = []
+    const shop = await shopThat((_request, response) => seen.push(response))
+    const client = clientOf(shop.port, { timeoutMs: 100, connections: 1 })
+    const failures = await Promise.all(Array.from({ length: 5 }, () => failureOf(client.send(call, headers))))
+    for (const failure of failures) expect(failure).toMatchObject(timeout)
+    await client.close()
+    expect(seen).toHaveLength(1)
+    expect(shop.connections).toBeLessThanOrEqual(2)
+  })
+
+  it('answers again after a time-out', async () => {
+    let hangs = true
+    const { port } = await shopThat((_request, response) => hangs || response.end('[]'))
+    const client = clientOf(port, { timeoutMs: 100, connections: 1 })
+    await failureOf(client.send(call, headers))
+    hangs = false
+    expect(await client.send(call, headers)).toEqual({ httpStatus: 200, body: '[]' })
+  })
+
+  it.each([
+    ['before a byte', ''],
+    ['in the headers', 'HTTP/1.1 200 OK\r\ncontent-'],
+    ['in the body', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{"api"'],
+    ['in a chunk', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[{"a'],
+  ])('breaks off %s', async (_where, bytes) => {
+    const server = createTcpServer((socket) => socket.on('error', () => {}).once('data', () => socket.end(bytes)))
+    const port = await listening(server)
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)))
+    const failure = await failureOf(clientOf(port).send(call, headers))
+    expect(failure.message).toMatch(/^127\.0\.0\.1:\d+ broke off the connection|could not be received/)
+    expect(['reset', 'other']).toContain(failure.code)
+  })
+
+  it('resets', async () => {
+    const server = createTcpServer((socket) => socket.once('data', () => socket.resetAndDestroy()))
+    const port = await listening(server)
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)))
+    expect(await failureOf(clientOf(port).send(call, headers))).toMatchObject({ code: 'reset' })
+  })
+
+  it('speaks another protocol', async () => {
+    const server = createTcpServer((socket) => socket.on('error', () => {}).once('data', () => socket.end('220 smtp.example ESMTP\r\n')))
+    const port = await listening(server)
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)))
+    expect(await failureOf(clientOf(port).send(call, headers))).toMatchObject({ code: 'other' })
+  })
+
+  it('refuses', async () => {
+    const server = createTcpServer()
+    const port = await listening(server)
+    await new Promise((resolve) => server.close(resolve))
+    const url = `http://sc:s3cret@127.0.0.1:${port}/?key=hidden`
+    const failure = await failureOf(clientOf(port, { url, username: 'sc', password: 's3cret' }).send(call, headers))
+    expect(failure).toMatchObject({ code: 'refused', message: `127.0.0.1:${port} refused the connection (ECONNREFUSED).` })
+    expect(failure.stack).not.toMatch(/s3cret|hidden/)
+  })
+
+  it('has no such name', async () => {
+    const client = clientOf(0, { url: 'http://shop.invalid/' })
+    expect(await failureOf(client.send(call, headers))).toMatchObject({ code: 'dns' })
+  })
+
+  it('does not speak TLS', async () => {
+    const { port } = await shopThat((_request, response) => response.end())
+    expect(await failureOf(clientOf(port, { url: `https://127.0.0.1:${port}/` }).send(call, headers))).toMatchObject({ code: 'tls' })
+  })
+
+  it('closed client', async () => {
+    const { port } = await shopThat((_request, response) => response.end())
+    const client = clientOf(port)
+    await client.close()
+    expect(await failureOf(client.send(call, headers))).toMatchObject({ code: 'other' })
+  })
+})
+
+it('close waits for the calls under way', async () => {
+  const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>()
+  const { port } = await shopThat((_request, response) => resolve(response))
+  const client = clientOf(port)
+  const sent = client.send(call, headers)
+  const response = await arrived
+  const closed = client.close()
+  response.end('[]')
+  expect(await sent).toEqual({ httpStatus: 200, body: '[]' })
+  await closed
+})
+
+it('a URL that is none is refused without being quoted', () => {
+  expect(() => createShopClient({ url: 'sc:s3cret@shop', username: null, password: null, timeoutMs: 1 })).toThrow(/^(?!.*s3cret)/)
+})

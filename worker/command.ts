@@ -1,0 +1,28 @@
+import { ConfigError } from './config.ts'
+import { SchemaError } from './migrate.ts'
+
+/**
+ * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack; both end with exit code 1.
+ */
+export async function runCommand(command: () => Promise<void>): Promise<void> {
+  try {
+    await command()
+  } catch (error) {
+    process.stderr.write(`${sentenceOf(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+export class UsageError extends Error {}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof SchemaError || error instanceof UsageError) return error.message
+  const { code, address, port } = error as { code?: string; address?: string | string[]; port?: number | number[] }
+  if (code === 'EADDRINUSE') return `Port ${port} is in use already.`
+  if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
+  if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'
+  if (code && /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|CONNECT_TIMEOUT|EHOSTUNREACH)/.test(code)) {
+    return `DATABASE_URL: the database cannot be reached (${[address, port].flat().filter(Boolean).join(':') || code}).`
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

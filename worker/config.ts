@@ -1,0 +1,86 @@
+import { hostname } from 'node:os'
+import { z } from 'zod'
+
+/** A value of the environment that is missing or wrong; the message is one sentence that names it. */
+export class ConfigError extends Error {}
+
+const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
+const seconds = z.coerce.number().positive()
+const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgres://user:password@host:5432/database' })
+const key = z.string().min(16, 'must have at least 16 characters')
+
+/** What each variable means is told in the README; an empty variable counts as not set. */
+const schema = z.object({
+  DATABASE_URL: postgresUrl,
+  DATABASE_READ_URL: postgresUrl.optional(),
+  SHOP_URL: z
+    .url({ protocol: /^https?$/, error: 'must be a URL like https://shop.example/api' })
+    .refine((url) => !new URL(url).username && !new URL(url).password, 'must not hold a user name or password: use SHOP_USERNAME and SHOP_PASSWORD'),
+  SHOP_USERNAME: z.string().optional(),
+  SHOP_PASSWORD: z.string().optional(),
+  SHOP_TIMEOUT_MS: integer(1, 600_000).default(30_000),
+  SHOP_RATE_PER_SECOND: z.coerce.number().positive().optional(),
+  VENTURE: z.string().min(1),
+  COUNTRY: z.string().regex(/^[a-z]{2,3}$/, 'must be a country short code like eg'),
+  ENVIRONMENT: z.enum(['live', 'staging']),
+  VENTURE_TIMEZONE: z.string().refine(isTimeZone, 'must be a time zone like Africa/Cairo').default('UTC'),
+  PUBLIC_HOST: z.string().default('0.0.0.0'),
+  PUBLIC_PORT: integer(0, 65_535).default(8080),
+  INTERNAL_HOST: z.string().default('127.0.0.1'),
+  INTERNAL_PORT: integer(0, 65_535).default(8081),
+  TRUSTED_PROXIES: list.default([]),
+  CONCURRENCY: integer(1, 20_000).default(1000),
+  MAX_RETRIES: integer(0, 100).default(27),
+  FAILED_AFTER: integer(1, 101).default(12),
+  RETRY_UNIT_SECONDS: seconds.default(60),
+  STOCK_WAIT_SECONDS: z.coerce.number().min(0).default(600),
+  FLOW_TTL_SECONDS: seconds.default(5),
+  LEASE_SECONDS: seconds.default(15),
+  HISTORY_DAYS: integer(1, 3_650).default(93),
+  VIEWER_API_KEY: key,
+  ADMIN_API_KEY: key,
+  GRAFANA_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  GRAFANA_URL: z.url({ protocol: /^https?$/ }).optional(),
+  CALLBACK_API_KEY: key.optional(),
+  CALLBACK_ALLOWED_IPS: list.optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`),
+})
+
+export type Config = Readonly<z.infer<typeof schema>>
+
+/**
+ * Reads and checks the environment of the worker.
+ *
+ * @throws ConfigError with one sentence that names the first variable that is missing or wrong, never its value: it may be a secret
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const config = parse(schema, env)
+  if (config.VIEWER_API_KEY === config.ADMIN_API_KEY) throw new ConfigError('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
+  if (config.SHOP_USERNAME === undefined && config.SHOP_PASSWORD !== undefined) throw new ConfigError('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
+  return config
+}
+
+/** For the commands that need no more than the database. */
+export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string => parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL
+
+function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv): z.infer<Shape> {
+  const set = Object.fromEntries(Object.keys(shape.shape).map((name) => [name, env[name] || undefined]))
+  const result = shape.safeParse(set)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const name = String(issue?.path[0])
+  throw new ConfigError(set[name] === undefined ? `${name} is missing.` : `${name} is wrong: it ${sentence(issue?.message ?? 'is not valid')}.`)
+}
+
+const sentence = (message: string): string => (message.startsWith('must') ? message : `is not valid (${message.charAt(0).toLowerCase()}${message.slice(1)})`)
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone })
+    return true
+  } catch {
+    return false // the only thing that the constructor refuses here is the zone
+  }
+}

@@ -1,0 +1,378 @@
+import type { ReasonCode } from './reasons.ts'
+import { retriesLeft } from './retry.ts'
+import { type Flow, STATUSES, type Status } from './statuses.ts'
+import { TOPICS, type Topic } from './topics.ts'
+
+/** Everything "An answer for the seller" is made from. Who requeued an item is left out on purpose: it is none of the seller's business. */
+export interface ItemFacts {
+  topic: Topic
+  status: Status
+  /** `message` is quoted to the seller where it is the Shop's own, so it may name products but no other seller. */
+  reason: { code: ReasonCode; message: string | null } | null
+  productTitle: string
+  /** Null for an item of a whole product set. */
+  sellerSku: string | null
+  shopSku: string | null
+  queuedAt: Date
+  /** Since when it has the status; for Delayed and Failed the time of the last failure. */
+  statusAt: Date
+  lastSentAt: Date | null
+  /** The flow that it was last sent with. */
+  flow: Flow | null
+  /** Failures in this retry cycle. */
+  failures: number
+  /** How often a request has left for it at all. */
+  sends: number
+  maxRetries: number
+  failedAfter: number
+  nextAttemptAt: Date | null
+  /** The item that it waits for while Blocked as not_in_shop or new_variation. */
+  blockedBy: { itemId: string; topic: Topic; status: Status } | null
+  /** Place in the order of its product set; 1 is the next to be sent. */
+  positionInSet: number | null
+}
+
+/** Whose turn it is; the seller reads SREs as "our operations team". */
+export type WhoActs = 'nobody' | 'seller' | 'admin' | 'shop' | 'sre'
+
+export interface SellerAnswer {
+  /** The sentences as one text, for the button that copies it. */
+  text: string
+  whoActs: WhoActs
+  sentences: string[]
+}
+
+/**
+ * Seconds after which a status is no longer a passing one and SREs look into it. The seed grants Pending milliseconds and Processing
+ * "a few seconds"; Made request may last as long as the Shop's time-out. Statuses that may last are absent.
+ */
+export const LONG_AFTER_SECONDS: Partial<Record<Status, number>> = {
+  pending: 30,
+  processing: 30,
+  building_payload: 30,
+  made_request: 120,
+  got_response: 30,
+  building_response_payload: 30,
+  response_processing: 30,
+}
+
+/** A retry this late is overdue. Less is normal after an outage, when the claim rate lets many through one after the other (product decision 2). */
+export const OVERDUE_AFTER_SECONDS = 300
+
+/**
+ * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain sentences.
+ * Source: the seed's objective; product.md, "What no other system of the kind has", 1.
+ * @param now the time to which "in 27 minutes" and "3 hours ago" relate
+ */
+export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
+  const { whoActs, sentences } = item.reason?.code === 'discarded' ? discarded(item, now) : ANSWERS[item.status](item, now)
+  return { text: sentences.join(' '), whoActs, sentences }
+}
+
+/**
+ * A duration as people say it: its two largest units, rounded to what matters at that length (seconds below a minute, minutes below a day,
+ * hours beyond).
+ * @param seconds negative counts as none
+ * @example durationInWords(26_040) // '7 hours 14 minutes'
+ */
+export function durationInWords(seconds: number): string {
+  if (seconds < 0.5) return 'less than a second'
+  if (seconds < 59.5) return count(Math.round(seconds), 'second')
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 60) return count(minutes, 'minute')
+  if (minutes < 1440) return twoUnits(minutes, 60, 'hour', 'minute')
+  return twoUnits(Math.round(seconds / 3600), 24, 'day', 'hour')
+}
+
+type Answer = Omit<SellerAnswer, 'text'>
+
+const NOTHING_TO_DO = 'There is nothing you need to do.'
+
+const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
+  pending: (item, now) => watched(item, now, [`${subject(item)} ${howItCameToWait(item, now)}.`, turn(item)]),
+
+  processing: beingPrepared,
+  building_payload: beingPrepared,
+
+  made_request(item, now) {
+    const sent = `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, now)}${asRetry(item)}.`
+    if (isLong(item, now)) return watched(item, now, [sent])
+    const expected =
+      item.flow === 'asynchronous'
+        ? 'The Shop confirms first that it has received it; its final answer can come hours or even days later.'
+        : "The Shop's answer is expected within seconds."
+    return { whoActs: 'shop', sentences: [sent, expected, NOTHING_TO_DO] }
+  },
+
+  got_acknowledgment(item, now) {
+    // Images are never requeued (seed), so an admin's help must not be promised for them.
+    const ifNot = item.topic === 'images' ? '' : ', and if no answer comes, an admin can have the change sent again'
+    return {
+      whoActs: 'shop',
+      sentences: [
+        `The Shop confirmed on ${when(item.statusAt, now)} that it has received ${lowerFirst(subject(item))} and put it into its own queue.`,
+        'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
+        `The Shop has to answer now${ifNot}; there is nothing you need to do.`,
+      ],
+    }
+  },
+
+  got_response: answerBeingRead,
+  building_response_payload: answerBeingRead,
+  response_processing: (item, now) =>
+    watched(item, now, [`${subject(item)} has been accepted by the Shop, and the result is being noted in Seller Center right now.`]),
+
+  synced(item, now) {
+    const what =
+      item.reason?.code === 'nothing_to_send'
+        ? `${subject(item)} was finished on ${when(item.statusAt, now)}: the Shop already had everything, so nothing had to be sent.`
+        : `${subject(item)} was synced with the Shop on ${when(item.statusAt, now)}.`
+    const sku = item.shopSku === null ? [] : [`The Shop SKU is ${item.shopSku}.`]
+    return { whoActs: 'nobody', sentences: [what, ...sku, NOTHING_TO_DO] }
+  },
+
+  delayed: (item, now) => (item.reason?.code === 'stock_wait' ? stockWait(item, now) : failures(item, now)),
+  failed: failures,
+
+  blocked(item, now) {
+    switch (item.reason?.code) {
+      case 'not_in_shop':
+        return waitsForCreate(item, 'because the product has not been created in the Shop yet')
+      case 'new_variation':
+        return waitsForCreate(item, 'because another variation of the product is still being created in the Shop')
+      case 'unprocessable_response':
+        return needsAdmin(
+          `${subject(item)} was answered by the Shop on ${when(item.statusAt, now)}, but the answer could not be processed.`,
+          'The answer is kept, and nothing is sent again by itself.',
+          'An admin decides whether the change is sent again',
+        )
+      case 'src_id_conflict':
+        return needsAdmin(
+          `The Shop answered ${lowerFirst(subject(item))} with an ID that already belongs to another product${inBrackets(item.reason.message)}.`,
+          'Neither of the two products has been overwritten.',
+          'An admin has to sort this out with the Shop',
+        )
+      case 'unknown_outcome':
+        return needsAdmin(
+          `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, now)}, but we lost track of it before the answer came.`,
+          'The Shop may have created the product already, so it is not sent again by itself: that could create it twice.',
+          "It goes on when the Shop's answer arrives or an admin decides",
+        )
+      default:
+        return needsAdmin(
+          `${subject(item)} was blocked on ${when(item.statusAt, now)}.`,
+          'It is saved, but not sent by itself.',
+          'An admin has to look at it',
+        )
+    }
+  },
+}
+
+function beingPrepared(item: ItemFacts, now: Date): Answer {
+  return watched(item, now, [`${subject(item)} is being prepared for the Shop right now${asRetry(item)}.`])
+}
+
+function answerBeingRead(item: ItemFacts, now: Date): Answer {
+  return watched(item, now, [`The Shop has answered ${lowerFirst(subject(item))}, and the answer is being processed right now.`])
+}
+
+/** Statuses that pass by themselves: nobody acts, unless one of them lasts. */
+function watched(item: ItemFacts, now: Date, sentences: string[]): Answer {
+  if (!isLong(item, now)) return { whoActs: 'nobody', sentences: [...sentences, NOTHING_TO_DO] }
+  const waited = durationInWords(secondsBetween(item.statusAt, now))
+  return {
+    whoActs: 'sre',
+    sentences: [
+      ...sentences,
+      `It has been like this for ${waited}, which is longer than usual; our operations team is looking into it, and there is nothing you need to do.`,
+    ],
+  }
+}
+
+function howItCameToWait(item: ItemFacts, now: Date): string {
+  switch (item.reason?.code) {
+    case 'requeued':
+      return `was queued again on ${when(item.statusAt, now)} and is sent with its current data`
+    case 'coalesced':
+      return `was changed again on ${when(item.statusAt, now)}; the newest data is sent in one go`
+    case 'released':
+      return `can be sent since ${when(item.statusAt, now)}: what it waited for is in the Shop now`
+    case 'worker_lost':
+    case 'worker_stopped':
+      return `was interrupted on our side on ${when(item.statusAt, now)} and is queued again; nothing is lost`
+    default:
+      return `was queued on ${when(item.queuedAt, now)}`
+  }
+}
+
+function turn({ positionInSet }: ItemFacts): string {
+  if (positionInSet === null) return 'It is sent as soon as its turn comes.'
+  if (positionInSet <= 1) return 'It is the next change of this product to be sent.'
+  return positionInSet === 2
+    ? 'One other change of the same product is sent before it.'
+    : `${positionInSet - 1} other changes of the same product are sent before it.`
+}
+
+function stockWait(item: ItemFacts, now: Date): Answer {
+  if (item.nextAttemptAt === null) return failures(item, now)
+  const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
+  return {
+    whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
+    sentences: [
+      `${subject(item)} was queued on ${when(item.queuedAt, now)} and waits on purpose: a stock change is sent ${wait} after it was queued, so that orders are processed first.`,
+      `It is sent ${next(item.nextAttemptAt, now)}.`,
+      isOverdue(item, now) ? LATE : NOTHING_TO_DO,
+    ],
+  }
+}
+
+/** Delayed and Failed after failures, with retries that go on or are used up. */
+function failures(item: ItemFacts, now: Date): Answer {
+  const attempts = item.failures === 1 ? 'one attempt has failed' : `${item.failures} attempts have failed`
+  const failed =
+    item.status === 'failed'
+      ? `could not be synced: ${attempts}, and from the ${ordinal(item.failedAfter)} on we count it as failed`
+      : `could not be synced yet: ${attempts}`
+  const what = `${subject(item)} ${failed}.`
+  const last = `${item.failures === 1 ? 'It' : 'The last one'} failed on ${when(item.statusAt, now)}${cause(item)}.`
+
+  if (item.nextAttemptAt === null) {
+    const over =
+      retriesLeft(item.failures, item.maxRetries) === 0
+        ? `All ${item.maxRetries} automatic retries are used up`
+        : 'No further automatic retry is planned'
+    // Images cannot be requeued (seed), but a change queued again starts a fresh retry cycle (product decision 8).
+    return item.topic === 'images'
+      ? { whoActs: 'seller', sentences: [what, last, `${over}: please save the images again in Seller Center, which sends them anew.`] }
+      : { whoActs: 'admin', sentences: [what, last, `${over}: an admin has to have it sent again; there is nothing you need to do.`] }
+  }
+
+  const retry = `It is tried again automatically ${next(item.nextAttemptAt, now)}, as retry ${item.failures} of ${item.maxRetries}`
+  if (item.status === 'failed' || isOverdue(item, now)) {
+    return {
+      whoActs: 'sre',
+      sentences: [what, last, `${retry}; our operations team is looking into it, and there is nothing you need to do.`],
+    }
+  }
+  return { whoActs: 'nobody', sentences: [what, last, `${retry}; there is nothing you need to do.`] }
+}
+
+/** Blocked by the create of its product or of a variation; released by it, at once (product decision 5 a, b). */
+function waitsForCreate(item: ItemFacts, because: string): Answer {
+  const what = `${subject(item)} is saved but not sent yet, ${because}.`
+  const blocker = item.blockedBy
+  if (blocker === null) {
+    return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to have the product sent to the Shop again')
+  }
+  const waitsFor = `It waits for item ${blocker.itemId} (${TOPICS[blocker.topic].label}, status ${STATUSES[blocker.status].label}) and is sent at once when that is synced.`
+  switch (blocker.status) {
+    case 'failed':
+    case 'blocked':
+      return needsAdmin(what, waitsFor, 'An admin has to look at that item first')
+    case 'got_acknowledgment':
+      return { whoActs: 'shop', sentences: [what, waitsFor, 'The Shop has to answer that one first; there is nothing you need to do.'] }
+    default:
+      return { whoActs: 'nobody', sentences: [what, waitsFor, NOTHING_TO_DO] }
+  }
+}
+
+function discarded(item: ItemFacts, now: Date): Answer {
+  return {
+    whoActs: 'seller',
+    sentences: [
+      `${subject(item)} was taken out of the queue on ${when(item.statusAt, now)} and is not sent any more.`,
+      'If you still want it, please save it again in Seller Center; it is then queued anew.',
+    ],
+  }
+}
+
+const needsAdmin = (what: string, state: string, step: string): Answer => ({
+  whoActs: 'admin',
+  sentences: [what, state, `${step}; there is nothing you need to do.`],
+})
+
+const LATE = 'That is later than planned; our operations team is looking into it, and there is nothing you need to do.'
+
+const CHANGES: Record<Topic, string> = {
+  content: 'The content change for',
+  images: 'The image change for',
+  new_product_set: 'The new product',
+  price: 'The price change for',
+  stock: 'The stock change for',
+  status: 'The status change for',
+  consignment_stock: 'The consignment stock change for',
+  qc_status: 'The QC status change for',
+  new_product: 'The new variation',
+}
+
+const subject = ({ topic, productTitle, sellerSku }: ItemFacts): string =>
+  `${CHANGES[topic]} “${productTitle}”${sellerSku === null ? '' : ` (seller SKU ${sellerSku})`}`
+
+const asRetry = ({ failures, maxRetries }: ItemFacts): string => (failures === 0 ? '' : `, as retry ${failures} of ${maxRetries}`)
+
+/** No Shop message is quoted beyond this: some Shops answer with a whole page. */
+const QUOTE_LENGTH = 200
+
+/** Technical messages, and what they mean to a seller. Where a message fits two, the first holds. */
+const CAUSES: readonly [RegExp, string][] = [
+  [/^(exception|[A-Z]\w*Error)\b/i, 'it could not be processed on our side'],
+  [/\btime[d-]? ?out\b|ETIMEDOUT/i, 'the Shop did not answer in time'],
+  [
+    /\b(ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|UND_ERR\w*)\b|^network|socket hang up|fetch failed/i,
+    'the Shop could not be reached',
+  ],
+  [/\bHTTP\b/i, 'the Shop answered with an error'],
+]
+
+/**
+ * What went wrong, without what only engineers read. A message that is none of the technical ones is the Shop's own and worth quoting:
+ * often it names what the seller can correct.
+ */
+function cause({ reason, sends }: ItemFacts): string {
+  if (sends === 0) return ': it could not be prepared on our side'
+  const message = reason?.message?.trim().replace(/[.\s]+$/, '')
+  if (!message) return ''
+  const known = CAUSES.find(([pattern]) => pattern.test(message))
+  if (known) return `: ${known[1]}`
+  return `: the Shop said “${message.length > QUOTE_LENGTH ? `${message.slice(0, QUOTE_LENGTH)}…` : message}”`
+}
+
+const isLong = (item: ItemFacts, now: Date): boolean =>
+  secondsBetween(item.statusAt, now) > (LONG_AFTER_SECONDS[item.status] ?? Number.POSITIVE_INFINITY)
+
+const isOverdue = ({ nextAttemptAt }: ItemFacts, now: Date): boolean =>
+  nextAttemptAt !== null && secondsBetween(nextAttemptAt, now) > OVERDUE_AFTER_SECONDS
+
+const next = (at: Date, now: Date): string => (at > now ? `on ${when(at, now)}` : `any moment now (it was planned for ${utc(at)})`)
+
+/** Absolute and relative at once: the first survives being copied into a mail, the second is what people ask for. */
+function when(at: Date, now: Date): string {
+  const seconds = secondsBetween(at, now)
+  if (Math.abs(seconds) < 0.5) return `${utc(at)} (just now)`
+  return `${utc(at)} (${seconds > 0 ? `${durationInWords(seconds)} ago` : `in ${durationInWords(-seconds)}`})`
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
+
+/** Written out by hand: a locale's own format differs from one runtime to the next, and sellers get it copied. */
+const utc = (at: Date): string =>
+  `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}, ${twoDigits(at.getUTCHours())}:${twoDigits(at.getUTCMinutes())} UTC`
+
+const twoDigits = (n: number): string => String(n).padStart(2, '0')
+
+const secondsBetween = (from: Date, to: Date): number => (to.getTime() - from.getTime()) / 1000
+
+const count = (n: number, unit: string): string => `${n} ${unit}${n === 1 ? '' : 's'}`
+
+function twoUnits(n: number, size: number, large: string, small: string): string {
+  const rest = n % size
+  return count(Math.floor(n / size), large) + (rest === 0 ? '' : ` ${count(rest, small)}`)
+}
+
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' })
+const SUFFIXES: Record<string, string> = { one: 'st', two: 'nd', few: 'rd' }
+const ordinal = (n: number): string => `${n}${SUFFIXES[ORDINALS.select(n)] ?? 'th'}`
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
+
+const inBrackets = (message: string | null): string => (message === null || message === '' ? '' : ` (${message})`)

@@ -1,0 +1,86 @@
+import type { Status } from './statuses.ts'
+
+/**
+ * Every step an item may take, and who takes it. What is not here is a fault in the worker, never a matter of luck.
+ *
+ * One step runs through the whole table: a callback answers any attempt of an item, not only the last (Shop protocol, section 3). So an
+ * answer may meet the item wherever it is by then, and takes it to Got response; only an item that is Synced keeps a late one for the record.
+ *
+ * No status leads to itself. A change that an item in Pending absorbs (product decision 8) raises its count and is no step.
+ */
+export const NEXT: Record<Status, readonly Status[]> = {
+  pending: [
+    'processing', // claimed
+    'delayed', // stock_wait: enqueue puts a Stock item off (product decision 3)
+    'blocked', // not_in_shop, new_variation: seen by enqueue, "immediately pushed to Blocked" (seed)
+    'got_response', // a callback for an earlier attempt
+  ],
+  processing: [
+    'building_payload',
+    'synced', // nothing_to_send: the catalogue has nothing left that the Shop lacks
+    'delayed', // an exception is a failure like any other (seed)
+    'failed', // the same, from the 12th (product decision 1)
+    'blocked', // not_in_shop, new_variation: seen by the claim (product decision 5 a, b)
+    'pending', // worker_lost, worker_stopped: nothing has left yet
+    'got_response', // a callback for an earlier attempt makes this one needless
+  ],
+  building_payload: [
+    'made_request',
+    'delayed', // an exception while building
+    'failed',
+    'pending', // worker_lost, worker_stopped: nothing has left yet
+    'got_response', // a callback for an earlier attempt
+  ],
+  made_request: [
+    'got_acknowledgment', // asynchronous flow, or a Shop that has not seen the switch back yet (product decision 9)
+    'got_response', // the final answer, or its callback if that overtakes the acknowledgment
+    'delayed', // network error, time-out, HTTP error, NACK (Shop protocol, section 4)
+    'failed',
+    'blocked', // unknown_outcome: the worker died while a create was out (product decision 11)
+    'pending', // worker_lost, worker_stopped: anything but a create is sent again (product decision 11)
+  ],
+  got_acknowledgment: [
+    'got_response', // the callback, hours or days later
+    'pending', // requeued by an admin; never by itself (product decision 10)
+  ],
+  // The three below share one rule: an answer is kept before it is read. A failure row makes the item Delayed or Failed, an answer that
+  // cannot be used Blocked (unprocessable_response, src_id_conflict; Shop protocol, section 4).
+  got_response: ['building_response_payload', 'delayed', 'failed', 'blocked'],
+  building_response_payload: [
+    'response_processing',
+    'delayed',
+    'failed',
+    'blocked',
+    'got_response', // worker_lost: the kept answer is read again, the Shop is not asked again
+  ],
+  response_processing: [
+    'synced',
+    'delayed', // also when only some rows succeeded (Shop protocol, section 4)
+    'failed',
+    'blocked',
+    'got_response', // worker_lost, as above
+  ],
+  synced: [], // final
+  delayed: [
+    'processing', // its time has come: the retry, or the end of the stock wait
+    'pending', // requeued (product decision 12), coalesced (8)
+    'got_response', // a callback for a failed attempt: a success makes it Synced
+  ],
+  blocked: [
+    'pending', // released by the create it waited for, requeued or resent by an admin (product decisions 5, 12)
+    'got_response', // the callback that settles an unknown_outcome (product decision 11)
+    'synced', // discarded by an admin: the only end the twelve statuses know; the reason says that nothing was sent
+  ],
+  failed: [
+    'processing', // automatic retries go on until the 27th has failed (product decision 1)
+    'pending', // requeued (product decision 12), coalesced (8)
+    'got_response', // a callback for a failed attempt
+  ],
+}
+
+/**
+ * Whether an item may go from one status to another.
+ * @param from the present status; null for an item that does not exist yet, which can only be enqueued as Pending
+ * @example isAllowed('made_request', 'got_response') // true
+ */
+export const isAllowed = (from: Status | null, to: Status): boolean => (from === null ? to === 'pending' : NEXT[from].includes(to))

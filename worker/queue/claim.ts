@@ -1,0 +1,128 @@
+import type { Topic } from '../domain/topics.ts'
+import type { Sql } from './database.ts'
+
+/** An item in the hands of this worker, as the claim returned it. */
+export interface ClaimedItem {
+  id: string
+  /** Fencing token: each later write of this worker carries it and changes nothing once somebody else has claimed the item. */
+  token: number
+  topic: Topic
+  sellerId: string
+  productSetId: string
+  productId: string | null
+  /** Of the attempt that begins; unique for ever. */
+  requestId: string
+  /** Requests made for this item before this one: X-SC-Requeue-Count. */
+  sends: number
+  /** Failures in the present retry cycle. */
+  failures: number
+  /** When it last entered the queue, Unix time in nanoseconds: X-SC-Enqueued-At. */
+  enteredAtNs: string
+  /** Trace of the attempt before, null for the first. */
+  previousTraceId: string | null
+  /** Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). */
+  variationComing: boolean
+}
+
+/** Sellers that one claim visits. Finding the next seller is one index probe of about 2 us. */
+const SELLERS_A_CLAIM = 200
+
+/**
+ * Takes up to `most` items: sellers in turn from the one after `afterSeller`, of each its oldest items, at most one of a product set.
+ *
+ * - The sellers that have work are found by hopping through the index (seller_id, id), so that the cost is that of the sellers with work,
+ *   not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
+ * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the candidate steps behind: out
+ *   of the claim index, so that a set with ten thousand items is not looked through again and again.
+ * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (product decision 7).
+ *
+ * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
+ * before the claim is in no snapshot that this statement may have taken.
+ */
+export function claim(sql: Sql, workerId: string, most: number, afterSeller: string): Promise<ClaimedItem[]> {
+  return sql<ClaimedItem[]>`
+    with recursive seller (id, n) as (
+      (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
+      union all
+      select next.seller_id, seller.n + 1 from seller cross join lateral (
+        select i.seller_id from shop_update.item i where i.lane = 'ready' and i.seller_id > seller.id order by i.seller_id limit 1) next
+      where seller.n < ${SELLERS_A_CLAIM}::int
+    ),
+    share as materialized (select ceil(${most}::numeric / greatest(count(*), 1))::int as each from seller),
+    candidate as materialized (
+      select c.*, exists (
+          select from shop_update.item d
+          where d.lane = 'delayed' and d.product_set_id = c.product_set_id and d.topic = c.topic and d.id < c.id and d.run_at < 'infinity'
+        ) as held
+      from seller cross join lateral (
+        select i.id, i.product_set_id, i.topic from shop_update.item i
+        where i.lane = 'ready' and i.seller_id = seller.id
+        order by i.id limit (select each from share) for update skip locked) c
+      limit ${most}::int
+    ),
+    ranked as materialized (
+      select c.id, c.product_set_id, c.held, count(*) over (partition by c.product_set_id) as of_set,
+        row_number() over (partition by c.product_set_id
+          order by c.held, (c.id = l.next_id) desc nulls last, (c.topic in ('new_product_set', 'new_product')) desc, c.id) as place
+      from candidate c left join shop_update.set_lane l on l.product_set_id = c.product_set_id
+    ),
+    lane as (
+      insert into shop_update.set_lane as l (product_set_id, item_id, worker_id, waiting)
+      select product_set_id, case when held then null else id end, case when held then null else ${workerId}::bigint end,
+        of_set - case when held then 0 else 1 end
+      from ranked where place = 1 order by product_set_id
+      on conflict (product_set_id) do update set
+        item_id = case when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.item_id else l.item_id end,
+        worker_id = case when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.worker_id else l.worker_id end,
+        next_id = case when l.item_id is null and l.next_id = excluded.item_id then null else l.next_id end,
+        waiting = l.waiting + excluded.waiting + case
+          when excluded.item_id is null or (l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id)) then 0 else 1 end
+      returning item_id
+    ),
+    taken as materialized (select ranked.id from lane join ranked on ranked.id = lane.item_id),
+    behind as (
+      update shop_update.item set lane = 'behind'
+      where id = any (array(select id from ranked where id not in (select id from taken)))
+    ),
+    mine as (
+      update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = now(), token = i.token + 1, fresh = false,
+        reason = null, message = null
+      where i.id = any (array(select id from taken))
+      returning i.id, i.token, i.topic, i.seller_id, i.product_set_id, i.product_id, i.sends, i.failures, i.entered_at, i.trace_id,
+        old.status as was, old.status_at as since, old.reason
+    ),
+    counted as (
+      insert into shop_update.delta (kind, topic, status, n)
+      select 'status', topic, was, -count(*) from mine group by topic, was
+      union all select 'status', topic, 'processing', count(*) from mine group by topic
+    ),
+    noted as (
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
+      select id, now(), was, 'processing', greatest(extract(epoch from now() - since), 0) from mine
+    )
+    select id, token, topic, seller_id as "sellerId", product_set_id as "productSetId", product_id as "productId", sends, failures,
+      nextval('shop_update.request_id')::text as "requestId",
+      ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs", trace_id as "previousTraceId",
+      exists (select from shop_update.item v where v.product_set_id = mine.product_set_id
+        and v.topic in ('new_product_set', 'new_product') and v.id <> mine.id) as "variationComing"
+    from mine`
+}
+
+/**
+ * Delayed and Failed items whose time has come may be claimed again; their status stays until a worker takes them.
+ *
+ * @returns how many, and in how many seconds the next one is due (null: none is planned)
+ */
+export async function wakeDue(sql: Sql): Promise<{ woken: number; nextInSeconds: number | null }> {
+  const [row] = await sql<{ woken: number; nextInSeconds: number | null }[]>`
+    with due as (
+      update shop_update.item set lane = 'ready'
+      where id = any (array(
+        select id from shop_update.item where lane = 'delayed' and run_at <= now() order by run_at, id limit 2000 for update skip locked))
+      returning 1
+    )
+    select (select count(*) from due)::int as woken,
+      (select extract(epoch from min(run_at) - now())::double precision from shop_update.item
+        where lane = 'delayed' and run_at > now() and run_at < 'infinity') as "nextInSeconds"`
+  return row ?? { woken: 0, nextInSeconds: null }
+}

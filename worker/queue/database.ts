@@ -1,0 +1,45 @@
+import postgres from 'postgres'
+
+export type Sql = postgres.Sql<Record<string, never>>
+
+/**
+ * Opens a pool. The hot path, the API and the callbacks each have their own: `postgres` pipelines queries on a busy connection, so that a
+ * fast one waits behind a slow one (955 ms behind a one-second sleep, measured).
+ *
+ * @param lockTimeoutMs how long a statement may wait for a row that somebody else holds; 0 for no limit
+ */
+export function connect(url: string, { max, name, lockTimeoutMs = 0 }: { max: number; name: string; lockTimeoutMs?: number }): Sql {
+  return postgres(url, {
+    max,
+    // A statement is prepared once per connection, so keep connections; an idle pool may shrink.
+    max_lifetime: null,
+    connect_timeout: 10,
+    onnotice: () => {},
+    connection: {
+      application_name: `shop-update ${name}`,
+      TimeZone: 'UTC',
+      statement_timeout: 60_000,
+      lock_timeout: lockTimeoutMs,
+      idle_in_transaction_session_timeout: 30_000,
+    },
+  }) as Sql
+}
+
+/** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
+export function isConnectionError(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? ''
+  return (
+    code.startsWith('08') || // connection exception
+    code.startsWith('57P') || // shutting down, crashed, starting up
+    code === '53300' || // too many connections
+    code.startsWith('CONNECTION_') ||
+    code === 'CONNECT_TIMEOUT' ||
+    code.startsWith('ECONN') ||
+    code === 'EPIPE' ||
+    code === 'ETIMEDOUT'
+  )
+}
+
+/** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
+export const isTransient = (error: unknown): boolean =>
+  isConnectionError(error) || ['40P01', '40001'].includes((error as { code?: string }).code ?? '')

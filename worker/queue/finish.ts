@@ -1,0 +1,147 @@
+import type { ClaimedItem } from './claim.ts'
+import type { Sql } from './database.ts'
+
+/** What came back on the exchange. `httpStatus` and `body` are null where no answer came. */
+export interface Exchange {
+  httpStatus: number | null
+  body: string | null
+  milliseconds: number
+  outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable'
+}
+
+/** What a synced row writes back into the catalogue. Null leaves what is there. */
+export interface WriteBack {
+  productId: string
+  srcId: string | null
+  shopSku: string | null
+  /** As the Shop sent it, without a zone: read in the venture's. Null: now. */
+  updatedAt: string | null
+}
+
+export interface Finish {
+  item: ClaimedItem
+  /** Null where the answer had been stored before (`keepAnswer`), or there was nothing to send. */
+  exchange: Exchange | null
+  /** `performance.now()` of Got response, Building response payload and Response processing; null where the item never got there. */
+  at: { response: number; payload: number; processing: number } | null
+  products: WriteBack[]
+  /** The Shop's id of the set, where the answer brought it. */
+  setSrcId: string | null
+}
+
+export type Finished = 'finished' | 'lost' | 'locked'
+
+/**
+ * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history, its product has the
+ * Shop's ids, its set is free. Got response, Building response payload and Response processing share this statement with Synced, as long as
+ * nothing keeps them apart; each keeps its row, time and duration.
+ *
+ * Somebody may hold a product for long (Seller Center in a transaction of its own). `patient` takes only what is not locked and reports the
+ * rest as `locked`; it costs a row lock more per product, so it is the second try, after the first ran into `lock_timeout`.
+ *
+ * @param zone of the venture, for the Shop's `updated_at`
+ * @returns what became of each, and the sets in which others wait
+ */
+export async function finish(
+  sql: Sql,
+  zone: string,
+  entries: readonly Finish[],
+  patient: boolean,
+): Promise<{ results: Finished[]; setsWaiting: string[] }> {
+  const now = performance.now()
+  const ids = entries.map(({ item }) => item.id)
+  const writes = entries.flatMap(({ item, products, setSrcId }) => products.map((product) => ({ ...product, itemId: item.id, setSrcId })))
+  const sets = entries.filter(({ setSrcId }) => setSrcId !== null)
+  const productIds = writes.map(({ productId }) => productId)
+  const ago = (stage: 'response' | 'payload' | 'processing') => entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
+  const writable = patient
+    ? sql`writable as materialized (
+      select p.id from catalog.product p where p.id = any (${productIds}::bigint[]) for no key update skip locked
+    ),
+    locked as materialized (
+      select w.item_id from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[]) w (item_id, product_id)
+      where w.product_id in (select p.id from catalog.product p where p.id = any (${productIds}::bigint[])) and w.product_id not in (select id from writable)
+    ),`
+    : sql``
+  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null }[]>`
+    with ${writable} x as (
+      select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[],
+        ${entries.map(({ exchange }) => exchange?.httpStatus ?? null)}::smallint[], ${entries.map(({ exchange }) => exchange?.milliseconds ?? null)}::real[],
+        ${entries.map(({ exchange }) => exchange?.body ?? null)}::text[],
+        ${ago('response')}::real[], ${ago('payload')}::real[], ${ago('processing')}::real[]) x (id, token, http, ms, body, response, payload, processing)
+    ),
+    gone as (
+      delete from shop_update.item i using x
+      where i.id = x.id and i.id = any (${ids}::bigint[]) and i.token = x.token and i.lane = 'in_flight'
+        ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
+      returning i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id, i.sends, i.failures, i.coalesced, i.topic,
+        i.flow, i.trace_id, i.status, i.status_at, x.http, x.ms, x.body,
+        greatest(i.status_at, now() - x.response * interval '1 second') as response_at,
+        greatest(i.status_at, now() - x.payload * interval '1 second') as payload_at,
+        greatest(i.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called
+    ),
+    written as (
+      update catalog.product p set src_id = coalesce(w.src_id, p.src_id), shop_sku = coalesce(w.shop_sku, p.shop_sku),
+        src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
+      from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[], ${writes.map(({ srcId }) => srcId)}::text[],
+        ${writes.map(({ shopSku }) => shopSku)}::text[], ${writes.map(({ updatedAt }) => updatedAt)}::text[]) w (item_id, product_id, src_id, shop_sku, updated_at)
+      where p.id = w.product_id and p.id = any (${productIds}::bigint[]) and w.item_id in (select id from gone)
+    ),
+    named as (
+      update catalog.product_set s set src_id = w.src_id
+      from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${sets.map(({ item }) => item.productSetId)}::bigint[],
+        ${sets.map(({ setSrcId }) => setSrcId)}::text[]) w (item_id, set_id, src_id)
+      where s.id = w.set_id and s.src_id is null and w.item_id in (select id from gone)
+    ),
+    kept as (
+      insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
+        coalesced, topic, status, flow, reason, trace_id)
+      select id, seller_id, product_set_id, product_id, queued_at, now(), last_sent_at, request_id, sends, failures, coalesced, topic, 'synced', flow,
+        case when status = 'processing' then 'nothing_to_send' end, trace_id from gone
+    ),
+    freed as (
+      merge into shop_update.set_lane l using (select product_set_id, id from gone order by product_set_id) g
+        on l.product_set_id = g.product_set_id and l.item_id = g.id
+      -- a claim that puts an item behind this very moment is seen: MERGE looks again at a row that changed under it
+      when matched and l.waiting = 0 then delete
+      when matched then update set item_id = null, worker_id = null, next_id = 0
+      returning merge_action() as action, l.product_set_id
+    ),
+    answered as (
+      insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
+      select request_id, id, response_at, ms, http, 'success', body from gone where ms is not null
+    ),
+    counted as (
+      insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
+      select 'status', null::timestamptz, topic, status, null::shop_update.flow, null, null::smallint, -count(*), null::double precision, null::real
+        from gone group by topic, status
+      union all select 'status', null, topic, 'synced', null, null, null, count(*), null, null from gone group by topic
+      union all select 'synced', date_trunc('hour', queued_at, 'UTC'), topic, null, null, null,
+        shop_update.bucket(extract(epoch from now() - queued_at)::double precision), count(*), null, null from gone group by 2, 3, 7
+      union all select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, 'success', shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
+        from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
+    ),
+    noted as (
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      select g.id, t.at, t.f::shop_update.status, t.t::shop_update.status, t.seconds, t.reason from gone g cross join lateral (values
+        (g.called, g.response_at, g.status::text, 'got_response', extract(epoch from g.response_at - g.status_at), null),
+        (g.called, g.payload_at, 'got_response', 'building_response_payload', extract(epoch from g.payload_at - g.response_at), null),
+        (g.called, g.processing_at, 'building_response_payload', 'response_processing', extract(epoch from g.processing_at - g.payload_at), null),
+        (g.called, now(), 'response_processing', 'synced', extract(epoch from now() - g.processing_at), null),
+        (not g.called, now(), g.status::text, 'synced', extract(epoch from now() - g.status_at),
+          case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
+      where t.happened
+    )
+    select (select array_agg(id) from gone) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting`
+  const gone = new Set(row?.ids)
+  let results: Finished[] = ids.map((id) => (gone.has(id) ? 'finished' : 'lost'))
+  if (patient && gone.size < ids.length) {
+    const held = await sql<{ id: string }[]>`
+      select i.id from shop_update.item i join unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[]) x (id, token)
+        on i.id = x.id and i.token = x.token and i.lane = 'in_flight'`
+    const locked = new Set(held.map(({ id }) => id))
+    results = ids.map((id) => (gone.has(id) ? 'finished' : locked.has(id) ? 'locked' : 'lost'))
+  }
+  return { results, setsWaiting: row?.waiting ?? [] }
+}
+

@@ -1,0 +1,61 @@
+import type { Flow } from '../domain/statuses.ts'
+import type { ClaimedItem } from './claim.ts'
+import type { Sql } from './database.ts'
+
+export interface NewRequest {
+  item: ClaimedItem
+  flow: Flow
+  traceId: string
+  /** The call element as JSON, without the auth element. */
+  body: string
+  /** `performance.now()` when the payload was built. */
+  builtAt: number
+}
+
+/**
+ * Building payload and Made request in one statement, committed before the call leaves: whoever reads "Made request" must take it that the
+ * Shop may have it. Each of the two keeps its own row and time in the history.
+ *
+ * @returns of each request whether the item was still this worker's; where it was not, nothing may be sent
+ */
+export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Promise<boolean[]> {
+  const now = performance.now()
+  const ids = requests.map(({ item }) => item.id)
+  const [row] = await sql<{ ids: string[] | null }[]>`
+    with x as (
+      select * from unnest(${ids}::bigint[], ${requests.map(({ item }) => item.token)}::int[], ${requests.map(({ item }) => item.requestId)}::bigint[],
+        ${requests.map(({ flow }) => flow)}::text[], ${requests.map(({ traceId }) => traceId)}::text[], ${requests.map(({ body }) => body)}::text[],
+        ${requests.map(({ builtAt }) => (now - builtAt) / 1000)}::real[]) x (id, token, request_id, flow, trace_id, body, ago)
+    ),
+    -- "id = any" beside the join keeps the plan on the primary key whatever the statistics say; without it a rare status once made it quadratic
+    moved as (
+      update shop_update.item i set status = 'made_request', status_at = now(), request_id = x.request_id, flow = x.flow::shop_update.flow,
+        trace_id = x.trace_id, sends = i.sends + 1, last_sent_at = now()
+      from x where i.id = x.id and i.id = any (${ids}::bigint[]) and i.token = x.token and i.status = 'processing'
+      returning i.id, i.topic, old.status_at as since, x.request_id, x.flow, x.trace_id, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
+    ),
+    sent as (
+      insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
+      select request_id, id, now(), flow::shop_update.flow, trace_id, body from moved
+    ),
+    counted as (
+      insert into shop_update.delta (kind, topic, status, n)
+      select 'status', topic, status::shop_update.status, sum(n) from (select topic, count(*) as many from moved group by topic) m
+        cross join lateral (values ('processing', -m.many), ('made_request', m.many)) c (status, n) group by topic, status
+    ),
+    noted as (
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
+      select m.id, t.at, t.f::shop_update.status, t.t::shop_update.status, t.seconds from moved m cross join lateral (values
+        (m.built_at, 'processing', 'building_payload', extract(epoch from m.built_at - m.since)),
+        (now(), 'building_payload', 'made_request', extract(epoch from now() - m.built_at))) t (at, f, t, seconds)
+    )
+    select array_agg(id) as ids from moved`
+  const moved = new Set(row?.ids)
+  if (moved.size === ids.length) return ids.map(() => true)
+  // Not moved: lost to another worker, or this very statement had been committed before its connection broke. The request tells.
+  const made = await sql<{ id: string; token: number }[]>`
+    select i.id, i.token from shop_update.item i join unnest(${ids}::bigint[], ${requests.map(({ item }) => item.requestId)}::bigint[]) x (id, request_id)
+      on i.id = x.id and i.request_id = x.request_id and i.status = 'made_request'`
+  const tokens = new Map(made.map(({ id, token }) => [id, token]))
+  return requests.map(({ item }) => tokens.get(item.id) === item.token || moved.has(item.id))
+}

@@ -1,0 +1,62 @@
+import type { Sql } from './database.ts'
+
+/**
+ * Whose turn is it in these sets? Of the items that wait behind, the one that creates goes first, then the oldest; one that an earlier Delayed
+ * or Failed item of its topic holds back is passed over. Its own statement, after the one that freed the set, so that it sees what a claim
+ * put behind meanwhile.
+ *
+ * @returns how many items may be claimed now that could not before
+ */
+export async function promote(sql: Sql, productSetIds: readonly string[]): Promise<number> {
+  const turn = async (sets: readonly string[]) =>
+    sql<{ productSetId: string; promoted: boolean; waiting: number }[]>`
+      with free as (
+        select product_set_id, waiting from shop_update.set_lane
+        where product_set_id = any (${sets}::bigint[]) and item_id is null order by product_set_id for update
+      ),
+      turn as (
+        select f.product_set_id, n.id from free f left join lateral (
+          select b.id from shop_update.item b
+          where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (
+            select from shop_update.item d
+            where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
+          order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1) n on true
+      ),
+      moved as (
+        update shop_update.item i set lane = 'ready' where i.id = any (array(select id from turn where id is not null)) and i.lane = 'behind'
+        returning i.id
+      ),
+      told as (
+        update shop_update.set_lane l set next_id = m.id, waiting = l.waiting - case when m.id is null then 0 else 1 end
+        from turn t left join moved m on m.id = t.id where l.product_set_id = t.product_set_id
+        returning l.product_set_id, m.id, l.waiting
+      )
+      select product_set_id as "productSetId", id is not null as promoted, waiting from told`
+  if (productSetIds.length === 0) return 0
+  const first = await turn(productSetIds)
+  // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look decides.
+  const again = first.filter(({ promoted, waiting }) => !promoted && waiting > 0).map(({ productSetId }) => productSetId)
+  const second = again.length > 0 ? await turn(again) : []
+  return [...first, ...second].filter(({ promoted }) => promoted).length
+}
+
+/**
+ * Sets that are free though somebody waits and nobody's turn has come: what a crash between two statements left. The leader looks for them;
+ * rows that nobody needs are deleted.
+ */
+export async function forgottenSets(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ id: string; waiting: number }[]>`
+    with forgotten as (
+      select l.product_set_id from shop_update.set_lane l
+      where l.item_id is null and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
+      limit 1000
+    )
+    merge into shop_update.set_lane l using (
+        select f.product_set_id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = f.product_set_id) as waiting
+        from forgotten f order by f.product_set_id) f
+      on l.product_set_id = f.product_set_id and l.item_id is null
+    when matched and f.waiting = 0 and l.waiting = 0 then delete
+    when matched then update set waiting = f.waiting
+    returning l.product_set_id as id, l.waiting`
+  return rows.filter(({ waiting }) => waiting > 0).map(({ id }) => id)
+}

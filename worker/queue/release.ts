@@ -1,0 +1,40 @@
+import type { Sql } from './database.ts'
+
+/**
+ * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop` needs the ids of the
+ * product and its set, `new_variation` that nothing of the set is still being created. Without sets it looks at all that is blocked
+ * (the leader, now and then: what a crash between the create and its release left).
+ *
+ * @returns how many were released
+ */
+export async function release(sql: Sql, productSetIds: readonly string[] | null): Promise<number> {
+  const rows = await sql<{ id: string }[]>`
+    with freed as (
+      update shop_update.item i set status = 'pending', lane = 'ready', status_at = now(), reason = null, message = null
+      from (
+        select b.id from shop_update.item b
+        join catalog.product_set s on s.id = b.product_set_id
+        left join catalog.product p on p.id = b.product_id
+        where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
+          ${productSetIds ? sql`and b.product_set_id = any (${productSetIds}::bigint[])` : sql``}
+          and s.src_id is not null and (b.product_id is null or b.topic = 'new_product' or (p.src_id is not null and p.shop_sku is not null))
+          and (b.topic in ('new_product_set', 'new_product') or not exists (
+            select from shop_update.item v
+            where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.id <> b.id))
+        limit 5000
+      ) x
+      where i.id = x.id and i.lane = 'blocked'
+      returning i.id, i.topic, old.status_at as since
+    ),
+    counted as (
+      insert into shop_update.delta (kind, topic, status, n)
+      select 'status', topic, status::shop_update.status, sum(n) from (select topic, count(*) as many from freed group by topic) f
+        cross join lateral (values ('blocked', -f.many), ('pending', f.many)) c (status, n) group by topic, status
+    ),
+    noted as (
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      select id, now(), 'blocked', 'pending', extract(epoch from now() - since), 'released' from freed
+    )
+    select id from freed`
+  return rows.length
+}

@@ -1,0 +1,96 @@
+import type { ReasonCode } from '../domain/reasons.ts'
+import type { ClaimedItem } from './claim.ts'
+import type { Sql } from './database.ts'
+import type { Exchange } from './finish.ts'
+
+/** Where an item goes that is not finished. */
+export interface Settlement {
+  item: ClaimedItem
+  to: 'pending' | 'got_acknowledgment' | 'delayed' | 'failed' | 'blocked' | 'response_processing'
+  reason: ReasonCode | null
+  /** A sentence for people; null where the reason says all. */
+  message: string | null
+  exchange: Exchange | null
+  /** `performance.now()` when the answer was there; null where none came. */
+  answeredAt: number | null
+  /** Delayed and Failed: seconds until the next retry, null when the retries are exhausted. */
+  retryInSeconds: number | null
+}
+
+const LANES = {
+  pending: 'ready',
+  got_acknowledgment: 'awaiting',
+  delayed: 'delayed',
+  failed: 'delayed',
+  blocked: 'blocked',
+  response_processing: 'in_flight',
+} as const
+
+/**
+ * What an answer, or its absence, did to an item that stays in the queue; its set is free afterwards. An answer other than the
+ * acknowledgment passes through Got response. `response_processing` keeps the item, its lease and its set: the answer is stored and waits
+ * for a product that somebody else has locked.
+ *
+ * @returns of each whether the item was still this worker's, and the sets in which others wait
+ */
+export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<{ results: boolean[]; setsWaiting: string[] }> {
+  const now = performance.now()
+  const ids = entries.map(({ item }) => item.id)
+  const ofExchange = <Field extends keyof Exchange>(field: Field) => entries.map(({ exchange }) => exchange?.[field] ?? null)
+  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null }[]>`
+    with x as (
+      select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[], ${entries.map(({ to }) => to)}::text[],
+        ${entries.map(({ to }) => LANES[to])}::text[], ${entries.map(({ reason }) => reason)}::text[], ${entries.map(({ message }) => message)}::text[],
+        ${ofExchange('httpStatus')}::smallint[], ${ofExchange('milliseconds')}::real[], ${ofExchange('outcome')}::text[], ${ofExchange('body')}::text[],
+        ${entries.map(({ answeredAt }) => (answeredAt === null ? null : (now - answeredAt) / 1000))}::real[],
+        ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[])
+        x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in)
+    ),
+    moved as (
+      update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = now(),
+        reason = x.reason, message = x.message,
+        failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
+        failed_at = case when x.reason = 'failure' then now() else i.failed_at end,
+        entered_at = case when x.reason = 'failure' then now() else i.entered_at end,
+        run_at = case
+          when x.to_status not in ('delayed', 'failed') then i.run_at
+          when x.retry_in is null then 'infinity'
+          else now() + x.retry_in * interval '1 second' end
+      from x where i.id = x.id and i.id = any (${ids}::bigint[]) and i.token = x.token and i.lane = 'in_flight'
+        and not (i.status = 'response_processing' and x.to_status = 'response_processing')
+      returning i.id, i.product_set_id, i.topic, i.request_id, i.flow, i.lane, i.status, i.reason, old.status as was, old.status_at as since,
+        x.http, x.ms, x.outcome, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as answered_at
+    ),
+    freed as (
+      merge into shop_update.set_lane l using (select product_set_id, id from moved where lane <> 'in_flight' order by product_set_id) g
+        on l.product_set_id = g.product_set_id and l.item_id = g.id
+      when matched and l.waiting = 0 then delete
+      when matched then update set item_id = null, worker_id = null, next_id = 0
+      returning merge_action() as action, l.product_set_id
+    ),
+    answered as (
+      insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
+      select request_id, id, coalesce(answered_at, now()), ms, http, outcome, body from moved where outcome is not null
+    ),
+    counted as (
+      insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
+      select 'status', null::timestamptz, topic, was, null::shop_update.flow, null, null::smallint, -count(*), null::double precision, null::real
+        from moved group by topic, was
+      union all select 'status', null, topic, status, null, null, null, count(*), null, null from moved group by topic, status
+      union all select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, outcome, shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
+        from moved where outcome is not null group by topic, flow, outcome, shop_update.bucket(ms / 1000)
+    ),
+    noted as (
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      select m.id, t.at, t.f::shop_update.status, t.t::shop_update.status, t.seconds, t.reason
+      from moved m cross join lateral (select m.answered_at is not null and m.status <> 'got_acknowledgment' as passes) p cross join lateral (values
+        (p.passes, m.answered_at, m.was::text, 'got_response', extract(epoch from m.answered_at - m.since), null),
+        (m.status = 'response_processing', m.answered_at, 'got_response', 'building_response_payload', 0, null),
+        (true, now(), case when m.status = 'response_processing' then 'building_response_payload' when p.passes then 'got_response' else m.was::text end,
+          m.status::text, extract(epoch from now() - case when p.passes then m.answered_at else m.since end), m.reason)) t (happened, at, f, t, seconds, reason)
+      where t.happened
+    )
+    select (select array_agg(id) from moved) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting`
+  const moved = new Set(row?.ids)
+  return { results: ids.map((id) => moved.has(id)), setsWaiting: row?.waiting ?? [] }
+}

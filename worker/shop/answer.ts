@@ -1,0 +1,350 @@
+import { creates, type Topic } from '../domain/topics.ts'
+import { AUTH_ID, type CallParams } from './call.ts'
+
+/** One product of a call as it was asked for; row k of the answer must be about product k. */
+export interface AskedProduct {
+  /** Our product id; null where neither the call nor the item names one. */
+  productId: string | null
+  sellerSku: string
+  /** The Shop SKU; null in a create. */
+  sku: string | null
+  /** The Shop's id; null in a create. */
+  srcId: string | null
+}
+
+/** What an answer is held against: the little of a call that the Shop's answer must repeat. */
+export interface Asked {
+  requestId: string
+  topic: Topic
+  /** Empty for Images, whose call names a set and no product. */
+  products: AskedProduct[]
+  /** The Shop's id of the set as the call gave it; null when the call creates the set, or does not name it (stock). */
+  setSrcId: string | null
+}
+
+/** What a success row says about one product. All of it fits into PostgreSQL `text`: no U+0000, no lone surrogate, at most 255 characters. */
+export interface SyncedRow {
+  /** Our product id, from the call, by position. */
+  productId: string | null
+  srcId: string | null
+  shopSku: string | null
+  /** The Shop's id of the set. */
+  configId: string | null
+  /** 'YYYY-MM-DD HH:MM:SS', a real date without a zone: read it in the venture's. Null when absent or no date. */
+  updatedAt: string | null
+}
+
+/**
+ * What an answer means (shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that order; in a failure null stands
+ * for each product that did not get through, so a partial success is a failure with some rows. `message` is a sentence for people.
+ */
+export type Answer =
+  | { kind: 'acknowledged' }
+  | { kind: 'success'; rows: SyncedRow[] }
+  | { kind: 'failure'; message: string; code: number | null; rows: (SyncedRow | null)[] }
+  | { kind: 'unprocessable'; message: string }
+
+/**
+ * What to hold the answer to a call against.
+ *
+ * @param productIdOfItem our product id of the item: price and stock calls do not carry it
+ */
+export function askedOf(topic: Topic, call: { requestId: string; params: CallParams }, productIdOfItem: string | null = null): Asked {
+  const { requestId, params } = call
+  if (!('productsInfo' in params)) return { requestId, topic, products: [], setSrcId: String(params.productSetSrcId) }
+
+  const products: AskedProduct[] = []
+  for (const info of params.productsInfo) {
+    products.push({
+      productId: 'id_catalog_product' in info ? info.id_catalog_product : productIdOfItem,
+      sellerSku: info.seller_sku,
+      sku: 'sku' in info ? info.sku : null,
+      srcId: 'product_id' in info ? info.product_id : null,
+    })
+  }
+  const first = params.productsInfo[0]
+  return { requestId, topic, products, setSrcId: first !== undefined && 'config_id' in first ? first.config_id : null }
+}
+
+/**
+ * The same from the stored JSON of a call, for a callback that comes hours or days later. Null when the text is no call of this topic.
+ *
+ * @param json `Call.json` as it was stored
+ */
+export function askedFromJson(topic: Topic, productIdOfItem: string | null, json: string): Asked | null {
+  let call: unknown
+  try {
+    call = JSON.parse(json)
+  } catch {
+    return null
+  }
+  if (!isObject(call) || typeof call.id !== 'string' || !isObject(call.params)) return null
+  const { productsInfo, productSetSrcId } = call.params
+  const isCallOfTopic =
+    topic === 'images'
+      ? Number.isSafeInteger(productSetSrcId)
+      : Array.isArray(productsInfo) &&
+        productsInfo.length > 0 &&
+        productsInfo.every((info) => isObject(info) && typeof info.seller_sku === 'string' && (creates(topic) || 'product_id' in info))
+  return isCallOfTopic ? askedOf(topic, { requestId: call.id, params: call.params as CallParams }, productIdOfItem) : null
+}
+
+/**
+ * Reads what came on the HTTP exchange of a call (shop-protocol.md, sections 2 and 4). Whichever flow the call was sent in, an acknowledgment
+ * and a final answer are both understood. Never throws.
+ *
+ * A status outside 200–299 is a failure: a redirect, too, is a Shop that did not take the call.
+ */
+export function readAnswer(httpStatus: number, body: string, asked: Asked): Answer {
+  if (!(httpStatus >= 200 && httpStatus <= 299)) return failure(httpMessage(httpStatus, body), null, asked)
+
+  let answer: unknown
+  try {
+    answer = parseShopJson(body)
+  } catch {
+    return unprocessable(body.trim() === '' ? 'The Shop sent an empty answer.' : 'The Shop sent an answer that is not JSON.')
+  }
+
+  let ours: JsonObject | null = null
+  let strayError: unknown
+  for (const element of Array.isArray(answer) ? answer : [answer]) {
+    if (!isObject(element)) continue
+    const id = idText(element.id)
+    if (id === asked.requestId) {
+      if (ours !== null) return unprocessable(`The Shop answered request ${asked.requestId} twice in one answer.`)
+      ours = element
+    } else if (id === null || id === AUTH_ID) {
+      // A Shop that could not even read our call, or did not accept our credentials, does not name the call.
+      strayError ??= element.error || undefined
+    }
+  }
+  if (ours === null) {
+    if (strayError !== undefined) return refusal(strayError, asked)
+    return unprocessable(`The Shop's answer does not contain request ${asked.requestId}.`)
+  }
+  if (ours.error) return refusal(ours.error, asked)
+  return readResult(ours.result, asked, 'exchange')
+}
+
+/**
+ * Reads the `result` of an answer or of a callback (shop-protocol.md, sections 2 to 4). Never throws, whatever JSON `result` was.
+ *
+ * An unusable row outweighs a failed one: a failure is sent again by itself, and a create whose success could not be read must not be.
+ *
+ * @param where an acknowledgment is one only on the `exchange`; as the result of a `callback` it says nothing
+ */
+export function readResult(result: unknown, asked: Asked, where: 'exchange' | 'callback'): Answer {
+  const isList = Array.isArray(result)
+  const lone: unknown = isList && result.length === 1 ? result[0] : isList ? undefined : result
+
+  if (isObject(lone) && isAbsent(lone.product) && isAbsent(lone.images)) {
+    // The counterpart of an acknowledgment: one failed row turns down the whole call, however many products it had.
+    if (lone.status === 'failure' && (where === 'exchange' || !isList)) return refusal(lone.error, asked)
+    if (lone.status === 'success' && where === 'exchange' && isList) return ACKNOWLEDGED
+  }
+  if (asked.topic === 'images') return readImageCollection(lone, asked)
+  if (!isList) return unprocessable('The Shop sent no list of results.')
+  if (result.length !== asked.products.length) {
+    return unprocessable(`The Shop answered ${count(result.length, 'row')} for ${count(asked.products.length, 'product')}.`)
+  }
+  return readRows(result, asked)
+}
+
+/**
+ * `JSON.parse` for what a Shop sends: whole numbers past 2^53 come as text with all their digits, not rounded to another product's id.
+ * Use it for callbacks as well.
+ *
+ * @throws SyntaxError when the text is not JSON, RangeError when it is nested thousands deep
+ */
+export function parseShopJson(text: string): unknown {
+  const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  // A reviver makes parsing several times slower. Whole numbers that need it have 16 digits or more, and hardly an answer has.
+  return SIXTEEN_DIGITS.test(json) ? JSON.parse(json, keepDigits) : JSON.parse(json)
+}
+
+/**
+ * Makes text from outside fit for a PostgreSQL `text` column: U+0000 and lone surrogates become U+FFFD. (The escape `\u0000` inside of JSON is
+ * six ordinary characters and stays; only `jsonb` objects to it.)
+ */
+export const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').toWellFormed()
+
+type JsonObject = Record<string, unknown>
+
+const ACKNOWLEDGED: Answer = { kind: 'acknowledged' }
+const SIXTEEN_DIGITS = /\d{16}/
+const WHOLE_NUMBER = /^-?\d+$/
+
+/** Ids and SKUs are looked up by index, and an index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
+const MAX_ID_LENGTH = 255
+const MAX_QUOTE_LENGTH = 300
+
+function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || context?.source === undefined) return value
+  return WHOLE_NUMBER.test(context.source) ? context.source : value
+}
+
+function readRows(rows: unknown[], asked: Asked): Answer {
+  const synced: (SyncedRow | null)[] = []
+  let failed = 0
+  let error: unknown
+  for (const [k, product] of asked.products.entries()) {
+    const row = rows[k]
+    if (!isObject(row)) return unprocessable(`The Shop's row for ${product.sellerSku} is not an object.`)
+    if (row.status === 'success') {
+      const read = readProduct(row.product, product, asked)
+      if (typeof read === 'string') return unprocessable(read)
+      synced.push(read)
+    } else if (row.status === 'failure') {
+      failed++
+      error ??= row.error
+      synced.push(null)
+    } else {
+      return unprocessable(`The Shop's row for ${product.sellerSku} says neither success nor failure.`)
+    }
+  }
+  if (synced.length > 1 && creates(asked.topic)) {
+    const contradiction = contradictionIn(synced)
+    if (contradiction !== null) return unprocessable(contradiction)
+  }
+  if (failed === 0) return { kind: 'success', rows: synced as SyncedRow[] }
+
+  const message = messageOf(error)
+  return {
+    kind: 'failure',
+    message: synced.length === 1 ? message : `The Shop refused ${failed} of ${count(synced.length, 'product')}: ${message}`,
+    code: codeOf(error),
+    rows: synced,
+  }
+}
+
+/** Reads one success row; a string says why it cannot be used. */
+function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): SyncedRow | string {
+  const { sellerSku } = wanted
+  if (!isObject(product)) return `The Shop reported success for ${sellerSku} but sent no product.`
+
+  const srcId = idText(product.id)
+  if (!srcId) return `The Shop reported success for ${sellerSku} without a usable product ID.`
+  if (isOther(product.seller_sku, sellerSku)) return `The Shop answered about another product than ${sellerSku}.`
+
+  const shopSku = idText(product.sku)
+  const configId = idText(product.config_id)
+  const updatedAt = dateTime(product.updated_at)
+
+  if (!creates(asked.topic)) {
+    if (srcId !== wanted.srcId) return `The Shop answered about product ${srcId}; asked was ${wanted.srcId} (${sellerSku}).`
+    if (isOther(product.sku, wanted.sku)) return `The Shop answered with another Shop SKU than ${wanted.sku} for ${sellerSku}.`
+    // An update needs no config_id: one that cannot be used is as good as none.
+    return { productId: wanted.productId, srcId, shopSku: shopSku === null ? null : wanted.sku, configId: configId || null, updatedAt }
+  }
+
+  if (!shopSku) return `The Shop created ${sellerSku} but sent no usable Shop SKU for it.`
+  if (configId === '') return `The Shop created ${sellerSku} but sent a product set ID that cannot be used.`
+  if (configId === null && asked.setSrcId === null) return `The Shop created ${sellerSku} but sent no ID of its product set.`
+  if (configId !== null && asked.setSrcId !== null && configId !== asked.setSrcId) {
+    return `The Shop put ${sellerSku} into product set ${configId}; asked was ${asked.setSrcId}.`
+  }
+  return { productId: wanted.productId, srcId, shopSku, configId, updatedAt }
+}
+
+/** Several variations created at once: each has an id of its own, and all are in one set. */
+function contradictionIn(rows: (SyncedRow | null)[]): string | null {
+  const srcIds = new Set<string | null>()
+  let configId: string | null = null
+  for (const row of rows) {
+    if (row === null) continue
+    if (srcIds.has(row.srcId)) return `The Shop gave the same product ID, ${row.srcId}, to two products.`
+    srcIds.add(row.srcId)
+    configId ??= row.configId
+    if (row.configId !== null && row.configId !== configId) return `The Shop put one product set into two, ${configId} and ${row.configId}.`
+  }
+  return null
+}
+
+function readImageCollection(collection: unknown, asked: Asked): Answer {
+  if (!isObject(collection)) return unprocessable('The Shop sent no image collection.')
+  if (collection.status === 'failure') return refusal(collection.error, asked)
+  if (!isAbsent(collection.status) && collection.status !== 'success') {
+    return unprocessable('The answer about the images says neither success nor failure.')
+  }
+  if (!Array.isArray(collection.images)) return unprocessable('The Shop sent an image collection without its images.')
+  const setSrcId = idText(collection.productSetSrcId)
+  if (!setSrcId) return unprocessable('The Shop sent an image collection without the ID of its product set.')
+  if (setSrcId !== asked.setSrcId) {
+    return unprocessable(`The Shop answered about the images of product set ${setSrcId}; asked was ${asked.setSrcId}.`)
+  }
+  return { kind: 'success', rows: [] }
+}
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Shops write "none" as a missing member, null or ''. */
+const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ''
+
+/** An id or SKU as text: null when absent, '' when something is there that cannot be one or cannot be stored. */
+function idText(value: unknown): string | null {
+  if (isAbsent(value)) return null
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : ''
+  if (typeof value !== 'string' || value.length > MAX_ID_LENGTH) return ''
+  return value.includes('\u0000') || !value.isWellFormed() ? '' : value
+}
+
+/** True when the Shop names something, and not what was asked for. */
+function isOther(value: unknown, wanted: string | null): boolean {
+  if (isAbsent(value) || value === wanted) return false
+  return typeof value !== 'number' || Math.abs(value) > Number.MAX_SAFE_INTEGER || String(value) !== wanted
+}
+
+const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/
+const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** Nothing depends on `updated_at`, so MySQL's "0000-00-00 00:00:00" is no date, and no reason to hold up the item either. */
+function dateTime(value: unknown): string | null {
+  const parts = typeof value === 'string' ? DATE_TIME.exec(value) : null
+  if (parts === null) return null
+  const [year, month, day] = [Number(parts[1]), Number(parts[2]), Number(parts[3])]
+  const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  const lastDay = month === 2 && !isLeapYear ? 28 : (DAYS_IN_MONTH[month - 1] ?? 0)
+  return year > 0 && day > 0 && day <= lastDay ? parts[0] : null
+}
+
+const unprocessable = (message: string): Answer => ({ kind: 'unprocessable', message: storable(message) })
+
+const failure = (message: string, code: number | null, asked: Asked): Answer => ({
+  kind: 'failure',
+  message: storable(message),
+  code,
+  rows: asked.products.map(() => null),
+})
+
+/** The call as a whole was turned down. */
+const refusal = (error: unknown, asked: Asked): Answer => failure(messageOf(error), codeOf(error), asked)
+
+/** What the Shop says went wrong, in its own words. */
+function messageOf(error: unknown): string {
+  const message = isObject(error) ? error.message : error
+  const said = typeof message === 'string' ? quote(message) : ''
+  return said === '' ? 'The Shop reported a failure without saying why.' : said
+}
+
+/** Only what fits into a PostgreSQL `integer`. */
+function codeOf(error: unknown): number | null {
+  const code = isObject(error) ? error.code : null
+  return typeof code === 'number' && (code | 0) === code ? code : null
+}
+
+function httpMessage(httpStatus: number, body: string): string {
+  const start = quote(body)
+  return `The Shop answered with HTTP status ${httpStatus}${start === '' ? '.' : `: ${start}`}`
+}
+
+/** The start of a foreign text on one line. Cut before it is squeezed, so that 8 MiB of an error page cost no more than its first lines. */
+function quote(text: string): string {
+  const start = text
+    .slice(0, 4 * MAX_QUOTE_LENGTH)
+    .replace(/\s+/g, ' ')
+    .trim()
+  const isWhole = text.length <= 4 * MAX_QUOTE_LENGTH && start.length <= MAX_QUOTE_LENGTH
+  return storable(isWhole ? start : `${start.slice(0, MAX_QUOTE_LENGTH)}…`)
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
