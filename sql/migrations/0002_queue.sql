@@ -47,13 +47,15 @@ create table shop_update.item (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000, vacuum_truncate = off
 );
-create index item_ready on shop_update.item (seller_id, id) where lane = 'ready';
+-- queued_at, so that the claim cannot be planned along the primary key, which looks at the whole backlog of all the other sellers
+create index item_ready on shop_update.item (seller_id, queued_at, id) where lane = 'ready';
 create index item_behind on shop_update.item (product_set_id, (topic in ('new_product_set', 'new_product')) desc, id) where lane = 'behind';
 create index item_awaiting on shop_update.item (id) where lane = 'awaiting';
 create index item_due on shop_update.item (run_at, id) where lane = 'delayed';
 create index item_delayed on shop_update.item (product_set_id, topic) where lane = 'delayed';
 create index item_blocked on shop_update.item (id) where lane = 'blocked';
-create index item_set on shop_update.item (product_set_id, topic, product_id);
+-- Of an item in flight its set_lane knows; leaving it out here saves an index entry with every claim.
+create index item_set on shop_update.item (product_set_id, topic, product_id) where lane <> 'in_flight';
 -- Two transactions that queue the same change at the same moment end as one item: the second waits here for the first.
 create unique index item_fresh on shop_update.item (product_set_id, topic, product_id) nulls not distinct where fresh;
 
@@ -78,8 +80,15 @@ create table shop_update.worker (
   started_at timestamptz not null default now(),
   heartbeat_at timestamptz not null default now(),
   flow shop_update.flow not null,
-  state text not null default 'running'
+  state text not null default 'running'     -- or stopping
 ) with (fillfactor = 50);
+
+-- Which worker does what must be done once (folding, recovery, partitions), until when.
+create table shop_update.leader (
+  one boolean primary key default true check (one),
+  worker_id bigint not null,
+  until timestamptz not null
+);
 
 -- History: append-only, by day, dropped as a whole.
 create table shop_update.transition (

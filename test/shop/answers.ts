@@ -41,5 +41,15 @@ export const errorAnswer = (id: string | number, error: CallError) => ({ api: 1,
 
 export const failureRow = (message: string): FailureRow => ({ status: 'failure', error: { message, code: 0 } })
 
-/** `updated_at` of this moment: `YYYY-MM-DD HH:MM:SS`, UTC (section 2). */
-export const updatedAt = (): string => new Date().toISOString().slice(0, 19).replace('T', ' ')
+let second = 0
+let secondAsText = ''
+
+/** `updated_at` of this moment: `YYYY-MM-DD HH:MM:SS`, UTC (section 2). Written once a second, as thousands of rows share it. */
+export function updatedAt(): string {
+  const now = Math.floor(Date.now() / 1000)
+  if (now !== second) {
+    second = now
+    secondAsText = new Date(now * 1000).toISOString().slice(0, 19).replace('T', ' ')
+  }
+  return secondAsText
+}

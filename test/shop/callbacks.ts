@@ -36,27 +36,29 @@ export interface CallbackCounts {
   abandoned: number
 }
 
+/** What may change between two callbacks; it is looked up when one is due. */
+interface Surroundings {
+  readonly settings: Settings
+  readonly draws: { readonly random: () => number }
+  readonly callbackTarget: CallbackTarget | undefined
+}
+
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5000
 
 /** Sends callbacks, each until it is accepted or has been tried often enough. */
 export class Callbacks {
-  readonly #settings: Settings
-  readonly #random: () => number
-  readonly #target: () => CallbackTarget | undefined
+  readonly #shop: Surroundings
   /** A few connections kept alive, however many callbacks are due at once. */
   readonly #agent = new Agent({ connections: 64, headersTimeout: 30_000 })
-  readonly #latest: Latest<Callback>
+  readonly #latest = new Latest<Callback>()
   readonly counts: CallbackCounts = { sent: 0, accepted: 0, refused: 0, pending: 0, abandoned: 0 }
   #held: Callback[] = []
   #stopped = false
   #whenSettled: (() => void)[] = []
 
-  constructor(settings: Settings, random: () => number, target: () => CallbackTarget | undefined) {
-    this.#settings = settings
-    this.#random = random
-    this.#target = target
-    this.#latest = new Latest(settings.recordLimit)
+  constructor(shop: Surroundings) {
+    this.#shop = shop
   }
 
   /** Plans the callback of a request that is being acknowledged, as it was drawn: late, twice, shuffled among others. */
@@ -87,7 +89,7 @@ export class Callbacks {
 
   /** The callbacks that are still kept, the newest first. */
   list(): Callback[] {
-    return this.#latest.newestFirst()
+    return this.#latest.newestFirst(this.#shop.settings.recordLimit)
   }
 
   /** Resolves as soon as no callback is pending. */
@@ -105,7 +107,8 @@ export class Callbacks {
   #open(requestId: string, result: unknown): Callback {
     const callback: Callback = { requestId, result, state: 'pending', sendings: [] }
     this.counts.pending += 1
-    if (this.#settings.record === 'all') this.#latest.add(callback)
+    const { record, recordLimit } = this.#shop.settings
+    if (record === 'all') this.#latest.add(callback, recordLimit)
     return callback
   }
 
@@ -137,7 +140,7 @@ export class Callbacks {
     // The batch may have been full before its time came.
     if (held !== this.#held) return
     this.#held = []
-    void this.#send(shuffled(held, this.#random))
+    void this.#send(shuffled(held, this.#shop.draws.random))
   }
 
   /** Sends the callbacks as one batch, and each that was refused again by itself, after a pause that doubles. */
@@ -147,7 +150,7 @@ export class Callbacks {
     for (const callback of batch) {
       if (callback.state !== 'pending') continue
       const tries = callback.sendings.length
-      if (tries >= this.#settings.callbackTries) this.#close(callback, 'abandoned')
+      if (tries >= this.#shop.settings.callbackTries) this.#close(callback, 'abandoned')
       else this.#after(Math.min(FIRST_PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS), () => void this.#send([callback]))
     }
   }
@@ -159,7 +162,7 @@ export class Callbacks {
     let httpStatus: number | null = null
     let answer: unknown
     try {
-      const target = this.#target()
+      const target = this.#shop.callbackTarget
       if (target === undefined) throw new Error('no callback URL is set')
       const { statusCode, body } = await request(target.url, {
         method: 'POST',

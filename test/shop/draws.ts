@@ -1,5 +1,13 @@
 import type { Topic } from '../../worker/domain/topics.ts'
-import { ANSWER_TROUBLES, type AnswerTrouble, CALLBACK_TROUBLES, type CallbackTrouble, type Duration, type Settings, type Trouble } from './troubles.ts'
+import {
+  ANSWER_TROUBLES,
+  type AnswerTrouble,
+  CALLBACK_TROUBLES,
+  type CallbackTrouble,
+  type Duration,
+  type Settings,
+  type Trouble,
+} from './troubles.ts'
 
 /** What one request meets with. Times are milliseconds. */
 export interface Draw {
@@ -22,7 +30,12 @@ interface Plan {
 
 function odds<Name extends AnswerTrouble | CallbackTrouble>(setting: Trouble, names: readonly Name[]): Odds<Name> {
   let upTo = 0
-  return names.filter((name) => setting[name] > 0).map((name) => ({ name, upTo: (upTo += setting[name]) }))
+  return names
+    .filter((name) => setting[name] > 0)
+    .map((name) => {
+      upTo += setting[name]
+      return { name, upTo }
+    })
 }
 
 const plan = (setting: Trouble): Plan => ({

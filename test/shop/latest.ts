@@ -1,20 +1,14 @@
-/** Keeps the latest `limit` things and forgets the older ones, at the same small price for each. */
+/** Keeps the latest things and forgets the older ones. The limit may change from one addition to the next. */
 export class Latest<Thing> {
-  readonly #limit: number
-  readonly #things: Thing[] = []
-  #next = 0
+  #things: Thing[] = []
 
-  constructor(limit: number) {
-    this.#limit = limit
+  add(thing: Thing, limit: number): void {
+    this.#things.push(thing)
+    // Twice the limit, so that the copying is rare.
+    if (this.#things.length >= 2 * limit) this.#things = this.#things.slice(-limit)
   }
 
-  add(thing: Thing): void {
-    this.#things[this.#next] = thing
-    this.#next = (this.#next + 1) % this.#limit
-  }
-
-  /** All that is kept, the newest first. */
-  newestFirst(): Thing[] {
-    return [...this.#things.slice(this.#next), ...this.#things.slice(0, this.#next)].reverse()
+  newestFirst(limit: number): Thing[] {
+    return this.#things.slice(-limit).reverse()
   }
 }

@@ -30,16 +30,15 @@ const header = (headers: IncomingHttpHeaders, name: string): string | null => {
 
 /** What the Shop received: numbers always, the latest calls where `record` says so. */
 export class Memory {
-  readonly #keep: boolean
-  readonly #calls: Latest<ReceivedCall>
+  readonly #shop: { readonly settings: Settings }
+  readonly #calls = new Latest<ReceivedCall>()
   requests = 0
   readonly byTopic: Record<string, number> = {}
   readonly byMethod: Record<string, number> = {}
   readonly byTrouble: Record<string, number> = {}
 
-  constructor({ record, recordLimit }: Settings) {
-    this.#keep = record === 'all'
-    this.#calls = new Latest(recordLimit)
+  constructor(shop: { readonly settings: Settings }) {
+    this.#shop = shop
   }
 
   /** Counts a request and its calls; returns the records of the calls, none where only numbers are kept. */
@@ -53,7 +52,8 @@ export class Memory {
     if (met.trouble !== null) count(this.byTrouble, met.trouble)
     if (met.callbackTrouble !== null) count(this.byTrouble, met.callbackTrouble)
     for (const { method } of calls) count(this.byMethod, method)
-    if (!this.#keep) return []
+    const { record, recordLimit } = this.#shop.settings
+    if (record === 'counts') return []
 
     const receivedAt = new Date().toISOString()
     const records = calls.map(
@@ -78,13 +78,13 @@ export class Memory {
         result: null,
       }),
     )
-    for (const record of records) this.#calls.add(record)
+    for (const kept of records) this.#calls.add(kept, recordLimit)
     return records
   }
 
   /** The calls that are still kept, the newest first. */
   calls(): ReceivedCall[] {
-    return this.#calls.newestFirst()
+    return this.#calls.newestFirst(this.#shop.settings.recordLimit)
   }
 }
 

@@ -55,7 +55,11 @@ export class Products {
    * Does what the call asks for, except for the rows that `fails` picks, and returns the result for the final answer.
    * `lenient` accepts updates of products that were not created here, `keepFields` keeps all members of a product.
    */
-  process(call: Call, fails: Fails, { lenient, keepFields }: { lenient: boolean; keepFields: boolean }): { result: Result } | { error: CallError } {
+  process(
+    call: Call,
+    fails: Fails,
+    { lenient, keepFields }: { lenient: boolean; keepFields: boolean },
+  ): { result: Result } | { error: CallError } {
     const failureMessage = FAILURE_MESSAGES[call.method]
     if (failureMessage === undefined) return { error: UNKNOWN_METHOD }
     const { productsInfo, images, productSetSrcId } = call.params
@@ -83,7 +87,10 @@ export class Products {
 
   /** All products that were created here, each with the number of times that its `id_catalog_product` was created. */
   list(): (Product & { createdCount: number })[] {
-    return [...this.#byId.values()].map((product) => ({ ...product, createdCount: this.#createdCounts.get(product.idCatalogProduct ?? '') ?? 1 }))
+    return [...this.#byId.values()].map((product) => ({
+      ...product,
+      createdCount: this.#createdCounts.get(product.idCatalogProduct ?? '') ?? 1,
+    }))
   }
 
   get(id: string): Product | undefined {

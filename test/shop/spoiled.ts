@@ -22,10 +22,17 @@ export function spoiled(result: Result, trouble: AnswerTrouble | null, method: s
       return { ...result, images: [...result.images, result.images.at(-1) ?? { uri: '/p/0.jpg', hash: '', srcId: 0 }] }
     case 'wrongProduct':
       if (!Array.isArray(result)) return { ...result, productSetSrcId: result.productSetSrcId + 1_000_000 }
-      return withFirstProduct(result, ({ seller_sku, sku, id }) => ({ seller_sku: `OTHER-${seller_sku}`, sku: `OTHER-${sku}`, id: `${id}000` }))
+      return withFirstProduct(result, ({ seller_sku, sku, id }) => ({
+        seller_sku: `OTHER-${seller_sku}`,
+        sku: `OTHER-${sku}`,
+        id: `${id}000`,
+      }))
     case 'srcIdTaken':
       if (!Array.isArray(result) || method !== 'Product.createProducts') return result
-      return withFirstProduct(result, ({ id, config_id }) => ({ id: setting.takenSrcId ?? id, config_id: setting.takenConfigId ?? config_id }))
+      return withFirstProduct(result, ({ id, config_id }) => ({
+        id: setting.takenSrcId ?? id,
+        config_id: setting.takenConfigId ?? config_id,
+      }))
     case 'missingProduct':
       if (!Array.isArray(result)) return { productSetSrcId: result.productSetSrcId }
       return result.map((row) => (row.status === 'success' ? { ...row, product: {} } : row))
@@ -39,5 +46,7 @@ type ProductAnswer = Extract<Row, { status: 'success' }>['product']
 
 function withFirstProduct(rows: Row[], change: (product: ProductAnswer) => Partial<ProductAnswer>): Row[] {
   const first = rows.findIndex(({ status }) => status === 'success')
-  return rows.map((row, k) => (k === first && row.status === 'success' ? { ...row, product: { ...row.product, ...change(row.product) } } : row))
+  return rows.map((row, k) =>
+    k === first && row.status === 'success' ? { ...row, product: { ...row.product, ...change(row.product) } } : row,
+  )
 }

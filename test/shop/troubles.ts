@@ -71,7 +71,7 @@ const milliseconds = z
   .max(2 ** 31 - 1)
 
 const duration = z.union(
-  [milliseconds, z.strictObject({ min: milliseconds, max: milliseconds }).refine(({ min, max }) => min <= max)],
+  [milliseconds, z.strictObject({ min: milliseconds, max: milliseconds }).refine(({ min, max }) => min <= max, 'min is greater than max')],
   'expected milliseconds: a number of at least 0, or {min, max}',
 )
 
@@ -95,7 +95,8 @@ const troubleSchema = z
       let sum = 0
       for (const name of names) {
         sum += trouble[name]
-        if (trouble[name] > 0 && sum > 100) context.addIssue({ code: 'custom', path: [name], message: `brings the percents of one draw to ${sum}` })
+        if (trouble[name] > 0 && sum > 100)
+          context.addIssue({ code: 'custom', path: [name], message: `brings the percents of one draw to ${sum}` })
       }
     }
     if (trouble.srcIdTaken > 0 && trouble.takenSrcId === undefined && trouble.takenConfigId === undefined) {

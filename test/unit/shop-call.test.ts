@@ -143,7 +143,10 @@ describe('the call of each topic (section 1)', () => {
 })
 
 describe('fields', () => {
-  const info = (product: CatalogueProduct) => (sent('content', shirts, product).params as { productsInfo: Record<string, unknown>[] }).productsInfo[0]
+  const info = (product: CatalogueProduct) => {
+    const { params } = sent('content', shirts, product)
+    return 'productsInfo' in params ? params.productsInfo[0] : undefined
+  }
 
   it.each([
     ['pending', 0],

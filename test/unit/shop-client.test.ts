@@ -119,7 +119,9 @@ describe('the request', () => {
 
 describe('the answer', () => {
   it.each([200, 204, 301, 404, 500, 503])('HTTP %i is an answer', async (status) => {
-    const { port } = await shopThat((_request, response) => response.writeHead(status, { location: '/other' }).end(status === 204 ? undefined : 'Grüße'))
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(status, { location: '/other' }).end(status === 204 ? undefined : 'Grüße'),
+    )
     expect(await clientOf(port).send(call, headers)).toEqual({ httpStatus: status, body: status === 204 ? '' : 'Grüße' })
   })
 
@@ -142,11 +144,12 @@ describe('the answer', () => {
 })
 
 describe('connections', () => {
-  it('one is kept for call after call', async () => {
+  it('are kept for call after call', async () => {
     const shop = await shopThat((_request, response) => response.end('[]'))
     const client = clientOf(shop.port)
-    for (let n = 0; n < 20; n++) await client.send(call, headers)
-    expect(shop.connections).toBe(1)
+    for (let n = 0; n < 100; n++) await client.send(call, headers)
+    // The second call is sent in the very tick in which the first is answered, when undici has not freed its connection yet.
+    expect(shop.connections).toBeLessThanOrEqual(2)
   })
 
   it('there are never more than allowed, and each call gets its turn', async () => {
@@ -250,9 +253,10 @@ describe('a Shop that cannot be reached', () => {
     expect(await failureOf(clientOf(port, { url: `https://127.0.0.1:${port}/` }).send(call, headers))).toMatchObject({ code: 'tls' })
   })
 
-  it('closed client', async () => {
+  it('is not called by a closed client', async () => {
     const { port } = await shopThat((_request, response) => response.end())
     const client = clientOf(port)
+    await client.close()
     await client.close()
     expect(await failureOf(client.send(call, headers))).toMatchObject({ code: 'other' })
   })

@@ -69,7 +69,7 @@ export const NEXT: Record<Status, readonly Status[]> = {
   blocked: [
     'pending', // released by the create it waited for, requeued or resent by an admin (product decisions 5, 12)
     'got_response', // the callback that settles an unknown_outcome (product decision 11)
-    'synced', // discarded by an admin: the only end the twelve statuses know; the reason says that nothing was sent
+    'blocked', // discarded by an admin: it leaves the queue as it is, and is not called synced, for nothing was
   ],
   failed: [
     'processing', // automatic retries go on until the 27th has failed (product decision 1)

@@ -30,7 +30,7 @@ const SELLERS_A_CLAIM = 200
 /**
  * Takes up to `most` items: sellers in turn from the one after `afterSeller`, of each its oldest items, at most one of a product set.
  *
- * - The sellers that have work are found by hopping through the index (seller_id, id), so that the cost is that of the sellers with work,
+ * - The sellers that have work are found by hopping through the index `item_ready`, so that the cost is that of the sellers with work,
  *   not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
  * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the candidate steps behind: out
  *   of the claim index, so that a set with ten thousand items is not looked through again and again.
@@ -38,9 +38,16 @@ const SELLERS_A_CLAIM = 200
  *
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.
+ *
+ * @returns the items, and how many candidates it looked at: with none there is nothing to do for the sellers after `afterSeller`
  */
-export function claim(sql: Sql, workerId: string, most: number, afterSeller: string): Promise<ClaimedItem[]> {
-  return sql<ClaimedItem[]>`
+export async function claim(
+  sql: Sql,
+  workerId: string,
+  most: number,
+  afterSeller: string,
+): Promise<{ items: ClaimedItem[]; candidates: number }> {
+  const rows = await sql<(ClaimedItem & { candidates: number })[]>`
     with recursive seller (id, n) as (
       (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
       union all
@@ -57,7 +64,7 @@ export function claim(sql: Sql, workerId: string, most: number, afterSeller: str
       from seller cross join lateral (
         select i.id, i.product_set_id, i.topic from shop_update.item i
         where i.lane = 'ready' and i.seller_id = seller.id
-        order by i.id limit (select each from share) for update skip locked) c
+        order by i.queued_at, i.id limit (select each from share) for update skip locked) c
       limit ${most}::int
     ),
     ranked as materialized (
@@ -85,11 +92,12 @@ export function claim(sql: Sql, workerId: string, most: number, afterSeller: str
       where id = any (array(select id from ranked where id not in (select id from taken)))
     ),
     mine as (
-      update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = now(), token = i.token + 1, fresh = false,
+      -- never earlier than the status before: this statement may have begun while the item was being queued
+      update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = greatest(now(), i.status_at), token = i.token + 1, fresh = false,
         reason = null, message = null
       where i.id = any (array(select id from taken))
       returning i.id, i.token, i.topic, i.seller_id, i.product_set_id, i.product_id, i.sends, i.failures, i.entered_at, i.trace_id,
-        old.status as was, old.status_at as since, old.reason
+        i.status_at, old.status as was, old.status_at as since
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -98,14 +106,16 @@ export function claim(sql: Sql, workerId: string, most: number, afterSeller: str
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
-      select id, now(), was, 'processing', greatest(extract(epoch from now() - since), 0) from mine
+      select id, status_at, was, 'processing', extract(epoch from status_at - since) from mine
     )
     select id, token, topic, seller_id as "sellerId", product_set_id as "productSetId", product_id as "productId", sends, failures,
-      nextval('shop_update.request_id')::text as "requestId",
+      case when id is not null then nextval('shop_update.request_id')::text end as "requestId",
       ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs", trace_id as "previousTraceId",
       exists (select from shop_update.item v where v.product_set_id = mine.product_set_id
-        and v.topic in ('new_product_set', 'new_product') and v.id <> mine.id) as "variationComing"
-    from mine`
+        and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> mine.id) as "variationComing",
+      (select count(*)::int from candidate) as candidates
+    from (select) one left join mine on true`
+  return { items: rows.filter(({ id }) => id !== null), candidates: rows[0]?.candidates ?? 0 }
 }
 
 /**

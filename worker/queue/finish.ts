@@ -72,10 +72,10 @@ export async function finish(
     ),
     gone as (
       delete from shop_update.item i using x
-      where i.id = x.id and i.id = any (${ids}::bigint[]) and i.token = x.token and i.lane = 'in_flight'
+      where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
       returning i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id, i.sends, i.failures, i.coalesced, i.topic,
-        i.flow, i.trace_id, i.status, i.status_at, x.http, x.ms, x.body,
+        i.flow, i.trace_id, i.status, i.status_at, greatest(now(), i.status_at) as done_at, x.http, x.ms, x.body,
         greatest(i.status_at, now() - x.response * interval '1 second') as response_at,
         greatest(i.status_at, now() - x.payload * interval '1 second') as payload_at,
         greatest(i.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called
@@ -85,7 +85,7 @@ export async function finish(
         src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
       from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[], ${writes.map(({ srcId }) => srcId)}::text[],
         ${writes.map(({ shopSku }) => shopSku)}::text[], ${writes.map(({ updatedAt }) => updatedAt)}::text[]) w (item_id, product_id, src_id, shop_sku, updated_at)
-      where p.id = w.product_id and p.id = any (${productIds}::bigint[]) and w.item_id in (select id from gone)
+      where p.id = w.product_id and w.item_id in (select id from gone)
     ),
     named as (
       update catalog.product_set s set src_id = w.src_id
@@ -96,7 +96,7 @@ export async function finish(
     kept as (
       insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
         coalesced, topic, status, flow, reason, trace_id)
-      select id, seller_id, product_set_id, product_id, queued_at, now(), last_sent_at, request_id, sends, failures, coalesced, topic, 'synced', flow,
+      select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures, coalesced, topic, 'synced', flow,
         case when status = 'processing' then 'nothing_to_send' end, trace_id from gone
     ),
     freed as (
@@ -117,18 +117,19 @@ export async function finish(
         from gone group by topic, status
       union all select 'status', null, topic, 'synced', null, null, null, count(*), null, null from gone group by topic
       union all select 'synced', date_trunc('hour', queued_at, 'UTC'), topic, null, null, null,
-        shop_update.bucket(extract(epoch from now() - queued_at)::double precision), count(*), null, null from gone group by 2, 3, 7
+        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*), null, null from gone group by 2, 3, 7
       union all select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, 'success', shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
         from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select g.id, t.at, t.f::shop_update.status, t.t::shop_update.status, t.seconds, t.reason from gone g cross join lateral (values
-        (g.called, g.response_at, g.status::text, 'got_response', extract(epoch from g.response_at - g.status_at), null),
+      select g.id, t.at, t.f, t.t, t.seconds, t.reason from gone g cross join lateral (values
+        (g.called and g.status <> 'got_response', g.response_at, g.status, 'got_response'::shop_update.status,
+          extract(epoch from g.response_at - g.status_at), null),
         (g.called, g.payload_at, 'got_response', 'building_response_payload', extract(epoch from g.payload_at - g.response_at), null),
         (g.called, g.processing_at, 'building_response_payload', 'response_processing', extract(epoch from g.processing_at - g.payload_at), null),
-        (g.called, now(), 'response_processing', 'synced', extract(epoch from now() - g.processing_at), null),
-        (not g.called, now(), g.status::text, 'synced', extract(epoch from now() - g.status_at),
+        (g.called, g.done_at, 'response_processing', 'synced', extract(epoch from g.done_at - g.processing_at), null),
+        (not g.called, g.done_at, g.status, 'synced', extract(epoch from g.done_at - g.status_at),
           case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
       where t.happened
     )

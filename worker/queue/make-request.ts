@@ -27,16 +27,15 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         ${requests.map(({ flow }) => flow)}::text[], ${requests.map(({ traceId }) => traceId)}::text[], ${requests.map(({ body }) => body)}::text[],
         ${requests.map(({ builtAt }) => (now - builtAt) / 1000)}::real[]) x (id, token, request_id, flow, trace_id, body, ago)
     ),
-    -- "id = any" beside the join keeps the plan on the primary key whatever the statistics say; without it a rare status once made it quadratic
     moved as (
-      update shop_update.item i set status = 'made_request', status_at = now(), request_id = x.request_id, flow = x.flow::shop_update.flow,
-        trace_id = x.trace_id, sends = i.sends + 1, last_sent_at = now()
-      from x where i.id = x.id and i.id = any (${ids}::bigint[]) and i.token = x.token and i.status = 'processing'
-      returning i.id, i.topic, old.status_at as since, x.request_id, x.flow, x.trace_id, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
+      update shop_update.item i set status = 'made_request', status_at = greatest(now(), i.status_at), request_id = x.request_id, flow = x.flow::shop_update.flow,
+        trace_id = x.trace_id, sends = i.sends + 1, last_sent_at = greatest(now(), i.status_at)
+      from x where i.id = x.id and i.token = x.token and i.status = 'processing'
+      returning i.id, i.topic, i.status_at, old.status_at as since, x.request_id, x.flow, x.trace_id, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
     ),
     sent as (
       insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
-      select request_id, id, now(), flow::shop_update.flow, trace_id, body from moved
+      select request_id, id, status_at, flow::shop_update.flow, trace_id, body from moved
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -45,9 +44,9 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
-      select m.id, t.at, t.f::shop_update.status, t.t::shop_update.status, t.seconds from moved m cross join lateral (values
-        (m.built_at, 'processing', 'building_payload', extract(epoch from m.built_at - m.since)),
-        (now(), 'building_payload', 'made_request', extract(epoch from now() - m.built_at))) t (at, f, t, seconds)
+      select m.id, t.at, t.f, t.t, t.seconds from moved m cross join lateral (values
+        (m.built_at, 'processing'::shop_update.status, 'building_payload'::shop_update.status, extract(epoch from m.built_at - m.since)),
+        (m.status_at, 'building_payload', 'made_request', extract(epoch from m.status_at - m.built_at))) t (at, f, t, seconds)
     )
     select array_agg(id) as ids from moved`
   const moved = new Set(row?.ids)

@@ -47,7 +47,7 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
         x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in)
     ),
     moved as (
-      update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = now(),
+      update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = greatest(now(), i.status_at),
         reason = x.reason, message = x.message,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
         failed_at = case when x.reason = 'failure' then now() else i.failed_at end,
@@ -56,9 +56,9 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
           when x.to_status not in ('delayed', 'failed') then i.run_at
           when x.retry_in is null then 'infinity'
           else now() + x.retry_in * interval '1 second' end
-      from x where i.id = x.id and i.id = any (${ids}::bigint[]) and i.token = x.token and i.lane = 'in_flight'
+      from x where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         and not (i.status = 'response_processing' and x.to_status = 'response_processing')
-      returning i.id, i.product_set_id, i.topic, i.request_id, i.flow, i.lane, i.status, i.reason, old.status as was, old.status_at as since,
+      returning i.id, i.product_set_id, i.topic, i.request_id, i.flow, i.lane, i.status, i.status_at, i.reason, old.status as was, old.status_at as since,
         x.http, x.ms, x.outcome, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as answered_at
     ),
     freed as (
@@ -70,7 +70,7 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
     ),
     answered as (
       insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
-      select request_id, id, coalesce(answered_at, now()), ms, http, outcome, body from moved where outcome is not null
+      select request_id, id, coalesce(answered_at, status_at), ms, http, outcome, body from moved where outcome is not null
     ),
     counted as (
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
@@ -82,12 +82,12 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select m.id, t.at, t.f::shop_update.status, t.t::shop_update.status, t.seconds, t.reason
+      select m.id, t.at, t.f, t.t, t.seconds, t.reason
       from moved m cross join lateral (select m.answered_at is not null and m.status <> 'got_acknowledgment' as passes) p cross join lateral (values
-        (p.passes, m.answered_at, m.was::text, 'got_response', extract(epoch from m.answered_at - m.since), null),
+        (p.passes, m.answered_at, m.was, 'got_response'::shop_update.status, extract(epoch from m.answered_at - m.since), null),
         (m.status = 'response_processing', m.answered_at, 'got_response', 'building_response_payload', 0, null),
-        (true, now(), case when m.status = 'response_processing' then 'building_response_payload' when p.passes then 'got_response' else m.was::text end,
-          m.status::text, extract(epoch from now() - case when p.passes then m.answered_at else m.since end), m.reason)) t (happened, at, f, t, seconds, reason)
+        (true, m.status_at, case when m.status = 'response_processing' then 'building_response_payload' when p.passes then 'got_response' else m.was end,
+          m.status, extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)) t (happened, at, f, t, seconds, reason)
       where t.happened
     )
     select (select array_agg(id) from moved) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting`

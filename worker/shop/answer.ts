@@ -22,7 +22,7 @@ export interface Asked {
   setSrcId: string | null
 }
 
-/** What a success row says about one product. All of it fits into PostgreSQL `text`: no U+0000, no lone surrogate, at most 255 characters. */
+/** What a success row says of one product. All of it fits into PostgreSQL `text`: no U+0000, no lone surrogate, at most 255 characters. */
 export interface SyncedRow {
   /** Our product id, from the call, by position. */
   productId: string | null
@@ -35,8 +35,8 @@ export interface SyncedRow {
 }
 
 /**
- * What an answer means (shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that order; in a failure null stands
- * for each product that did not get through, so a partial success is a failure with some rows. `message` is a sentence for people.
+ * What an answer means (shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that order; in a failure null
+ * stands for each product that did not get through, so a partial success is a failure with some rows. `message` is a sentence for people.
  */
 export type Answer =
   | { kind: 'acknowledged' }
@@ -90,8 +90,8 @@ export function askedFromJson(topic: Topic, productIdOfItem: string | null, json
 }
 
 /**
- * Reads what came on the HTTP exchange of a call (shop-protocol.md, sections 2 and 4). Whichever flow the call was sent in, an acknowledgment
- * and a final answer are both understood. Never throws.
+ * Reads what came on the HTTP exchange of a call (shop-protocol.md, sections 2 and 4). Whichever flow the call was sent in, an
+ * acknowledgment and a final answer are both understood. Never throws.
  *
  * A status outside 200–299 is a failure: a redirect, too, is a Shop that did not take the call.
  */
@@ -163,8 +163,8 @@ export function parseShopJson(text: string): unknown {
 }
 
 /**
- * Makes text from outside fit for a PostgreSQL `text` column: U+0000 and lone surrogates become U+FFFD. (The escape `\u0000` inside of JSON is
- * six ordinary characters and stays; only `jsonb` objects to it.)
+ * Makes text from outside fit for a PostgreSQL `text` column: U+0000 and lone surrogates become U+FFFD. (The escape `\u0000` inside of JSON
+ * is six ordinary characters and stays; only `jsonb` objects to it.)
  */
 export const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').toWellFormed()
 

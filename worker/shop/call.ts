@@ -89,14 +89,14 @@ export type NotSendable =
 /** The protocol says that `approval_status` is an int and not which: the numbers are ours, in the order of the quality control's work. */
 const APPROVAL_STATUS = { pending: 0, approved: 1, rejected: 2 } as const
 
-/** numeric(12,2) as PostgreSQL prints it. An amount that went through a number on its way ("19.9") or is NaN must not reach a shop window. */
+/** numeric(12,2) as PostgreSQL prints it. What went through a number on its way ("19.9") or is NaN must not reach a shop window. */
 const AMOUNT = /^-?\d+\.\d\d$/
 
 /**
  * Builds the call of one item from the catalogue as it stands (shop-protocol.md, section 1). Pure; throws nothing.
  *
- * New Product (Set) takes every variation of `set.products` that the Shop has not given an id yet, so that the retry after a partial success
- * neither repeats those that succeeded nor makes a second set: its `config_id` is then the set's. No product is ever created twice.
+ * New Product (Set) takes every variation of `set.products` that the Shop has not given an id yet, so that the retry after a partial
+ * success neither repeats those that succeeded nor makes a second set: its `config_id` is then the set's. No product is ever created twice.
  *
  * @param set the item's set; `products` holds all variations for New Product (Set)
  * @param product the item's product; null for the topics of a whole set, or when it has been deleted
@@ -183,7 +183,7 @@ function imagesCall(set: CatalogueSet, requestId: string): Call | NotSendable {
   return serialise('images', { productSetSrcId, images: set.images.map(({ url, hash }) => ({ url, hash })) }, requestId)
 }
 
-/** The seller goes by name, as an admin of the Shop knows them; `seller_id` of a stock update is our id. Dates go as the catalogue has them. */
+/** The seller goes by name, as an admin of the Shop knows them; `seller_id` of a stock update is our id. Dates go as they are. */
 function createInfo(set: CatalogueSet, product: CatalogueProduct): CreateInfo {
   return {
     approval_status: APPROVAL_STATUS[product.qcStatus],
@@ -218,7 +218,7 @@ const amountsAreExact = ({ price, specialPrice }: CatalogueProduct): boolean =>
   AMOUNT.test(price) && (specialPrice === null || AMOUNT.test(specialPrice))
 
 const inexactAmount = ({ sellerSku, price, specialPrice }: CatalogueProduct): NotSendable => ({
-  impossible: `The price of ${sellerSku} is no amount with two decimals: ${price}${specialPrice === null ? '' : `, special ${specialPrice}`}.`,
+  impossible: `A price of ${sellerSku} is no amount with two decimals: ${price}${specialPrice === null ? '' : `, ${specialPrice}`}.`,
 })
 
 function serialise(topic: Topic, params: CallParams, requestId: string): Call {

@@ -29,8 +29,8 @@ export interface ShopClient {
 export type UnreachableCode = 'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 'other'
 
 /**
- * No whole answer came. `message` is a sentence that names at most the host: no path, no query, no credentials, and no `cause`, so it may go
- * anywhere.
+ * No whole answer came. `message` is a sentence that names at most the host: no path, no query, no credentials, and no `cause`, so it may
+ * go anywhere.
  */
 export class ShopUnreachable extends Error {
   override readonly name = 'ShopUnreachable'
@@ -42,7 +42,7 @@ export class ShopUnreachable extends Error {
   }
 }
 
-/** The answer to a set of 1,000 variations is some 200 KB: more than this is no answer, and would only fill the memory. */
+/** The answer to a set of 1,000 variations is some 160 KB: more than this is no answer, and would only fill the memory. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
 
 /**
@@ -73,6 +73,7 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
     bodyTimeout: 0,
     connect: { timeout: timeoutMs },
   })
+  let closing: Promise<void> | null = null
 
   return {
     send: (call, headers) =>
@@ -121,7 +122,10 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
           },
         )
       }),
-    close: () => pool.close(),
+    close() {
+      closing ??= pool.close()
+      return closing
+    },
   }
 }
 

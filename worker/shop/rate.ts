@@ -29,23 +29,19 @@ export function createRateLimit({ perSecond, now }: RateLimitOptions): RateLimit
   if (perSecond === null) return { available: () => Number.POSITIVE_INFINITY, take() {}, msUntilNext: () => 0 }
   if (!(perSecond > 0)) throw new RangeError(`A rate must be above 0, not ${perSecond}`)
 
+  // The bucket is kept as the time since which its tokens have been gathering: reading it changes nothing, so no rounding adds up.
+  const msPerToken = 1000 / perSecond
   const burst = Math.max(1, perSecond / 10)
-  let tokens = burst
-  let filledAt = now()
+  let emptyAt = now() - burst * msPerToken
 
-  const fill = (): number => {
-    const at = now()
-    tokens = Math.min(burst, tokens + ((at - filledAt) / 1000) * perSecond)
-    filledAt = at
-    return tokens
-  }
+  const tokens = () => Math.min(burst, (now() - emptyAt) / msPerToken)
 
   return {
-    available: () => Math.max(0, Math.floor(fill())),
+    available: () => Math.max(0, Math.floor(tokens())),
     take(n) {
-      fill()
-      tokens -= n
+      emptyAt = now() - (tokens() - n) * msPerToken
     },
-    msUntilNext: () => Math.max(0, Math.ceil(((1 - fill()) / perSecond) * 1000)),
+    // At least 1, for a rounded 0 would make the caller spin.
+    msUntilNext: () => (tokens() >= 1 ? 0 : Math.max(1, Math.ceil(emptyAt + msPerToken - now()))),
   }
 }

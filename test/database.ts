@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto'
+import { inject } from 'vitest'
+import { migrate } from '../worker/migrate.ts'
+import { connect, type Sql } from '../worker/queue/database.ts'
+
+export interface Database {
+  url: string
+  sql: Sql
+  /** Closes the pool and drops the database. */
+  drop(): Promise<void>
+}
+
+/** A database of its own in the cluster of the test run, with the schema and the partitions of today. */
+export async function createDatabase({ migrated = true } = {}): Promise<Database> {
+  const server = inject('postgresUrl')
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const url = server.replace(/\/postgres$/, `/${name}`)
+  await once(server, `create database ${name}`)
+  const sql = connect(url, { max: 4, name: 'test' })
+  if (migrated) {
+    await migrate(sql)
+    await sql`select shop_update.partition_days(2, 93)`
+  }
+  return {
+    url,
+    sql,
+    async drop() {
+      await sql.end({ timeout: 5 })
+      await once(server, `drop database ${name} with (force)`)
+    },
+  }
+}
+
+async function once(url: string, statement: string): Promise<void> {
+  const sql = connect(url, { max: 1, name: 'test' })
+  await sql.unsafe(statement)
+  await sql.end({ timeout: 5 })
+}

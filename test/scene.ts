@@ -1,0 +1,178 @@
+import { vi } from 'vitest'
+import type { Status } from '../worker/domain/statuses.ts'
+import type { Sql } from '../worker/queue/database.ts'
+import { createDatabase } from './database.ts'
+import { type RunningShop, startShop } from './shop/shop.ts'
+import type { SettingsInput } from './shop/troubles.ts'
+import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from './worker-process.ts'
+
+export const CALLBACK_API_KEY = 'canary-key-of-the-callbacks'
+
+export interface Scene {
+  sql: Sql
+  shop: RunningShop
+  databaseUrl: string
+  /** The first worker; null before `startWorker`. */
+  worker: WorkerProcess
+  /** One more worker process, with more environment. */
+  startWorker(env?: Record<string, string>): Promise<WorkerProcess>
+  /** A call of the internal API as admin; resolves with status and parsed body. */
+  api<Body = Record<string, unknown>>(path: string, init?: { method?: string; body?: unknown; key?: string }): Promise<{ status: number; body: Body }>
+  /** A call of the Shop's control API. */
+  control<Body = Record<string, unknown>>(path: string, init?: { method?: string; body?: unknown }): Promise<Body>
+  enqueue(topic: string, subject: { product?: number | string; set?: number | string }): Promise<string>
+  /** Resolves with the item once it has one of these statuses, in the queue or in the history. */
+  untilStatus(itemId: string, ...statuses: Status[]): Promise<StoredItem>
+  item(itemId: string): Promise<StoredItem>
+  /** The statuses that an item went through, in order, the first one first. */
+  statuses(itemId: string): Promise<string[]>
+  stop(): Promise<void>
+}
+
+export interface StoredItem {
+  id: string
+  status: Status
+  reason: string | null
+  message: string | null
+  failures: number
+  sends: number
+  coalesced: number
+  requestId: string | null
+  runAt: Date | string | null
+  finished: boolean
+}
+
+/**
+ * The real thing in small: a database, the simulated Shop, and a real worker process between them.
+ *
+ * @param env more environment for the worker
+ * @param settings of the Shop, as `PUT /_shop/troubles` takes them
+ * @param workers false: no worker yet; `startWorker` starts the first
+ */
+export async function startScene({
+  env = {},
+  settings = {},
+  workers = true,
+}: {
+  env?: Record<string, string>
+  settings?: SettingsInput
+  workers?: boolean
+} = {}): Promise<Scene> {
+  const database = await createDatabase()
+  const { sql } = database
+  const shop = await startShop({ port: 0, settings, credentials: { username: 'sc', password: 'canary-password-of-the-shop' } })
+  const running: WorkerProcess[] = []
+
+  async function startWorker(more: Record<string, string> = {}): Promise<WorkerProcess> {
+    const worker = await startWorkerProcess({
+      ...workerEnv(database.url, shop.url),
+      STOCK_WAIT_SECONDS: '0',
+      CALLBACK_API_KEY,
+      CALLBACK_ALLOWED_IPS: '127.0.0.1',
+      FLOW_TTL_SECONDS: '0.2',
+      LEASE_SECONDS: '2',
+      ...env,
+      ...more,
+    })
+    running.push(worker)
+    if (running.length === 1) {
+      scene.worker = worker
+    }
+    shop.callbackTo({ url: `${worker.publicUrl}/shop-update/`, apiKey: CALLBACK_API_KEY })
+    return worker
+  }
+
+  const stored = async (itemId: string): Promise<StoredItem | undefined> => {
+    const [row] = await sql<StoredItem[]>`
+      select id, status, reason, message, failures, sends, coalesced, request_id::text as "requestId", run_at as "runAt", false as finished
+        from shop_update.item where id = ${itemId}::bigint
+      union all
+      select id, status, reason, message, failures, sends, coalesced, request_id::text, null, true from shop_update.finished_item where id = ${itemId}::bigint`
+    return row
+  }
+
+  const scene: Scene = {
+    sql,
+    shop,
+    databaseUrl: database.url,
+    worker: undefined as unknown as WorkerProcess,
+    startWorker,
+    async api(path, { method = 'GET', body, key = ADMIN_API_KEY } = {}) {
+      const response = await fetch(`${scene.worker.internalUrl}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${key}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      return { status: response.status, body: (await response.json()) as never }
+    },
+    async control(path, { method = 'GET', body } = {}) {
+      const response = await fetch(`${shop.url}/_shop${path}`, {
+        method,
+        ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      if (!response.ok) throw new Error(text)
+      return (text === '' ? {} : JSON.parse(text)) as never
+    },
+    async enqueue(topic, { product = null, set = null }: { product?: number | string | null; set?: number | string | null }) {
+      const [row] = await sql<{ id: string }[]>`select shop_update.enqueue(${topic}, ${product}::bigint, ${set}::bigint) as id`
+      return row!.id
+    },
+    untilStatus: (itemId, ...wanted) =>
+      vi.waitFor(
+        async () => {
+          const item = await stored(itemId)
+          if (!item || !wanted.includes(item.status)) throw new Error(`Item ${itemId} is ${JSON.stringify(item)}, not ${wanted.join(' or ')}`)
+          return item
+        },
+        { timeout: 20_000, interval: 10 },
+      ),
+    async item(itemId) {
+      const item = await stored(itemId)
+      if (!item) throw new Error(`There is no item ${itemId}`)
+      return item
+    },
+    async statuses(itemId) {
+      const rows = await sql<{ status: string }[]>`select to_status as status from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
+      return rows.map(({ status }) => status)
+    },
+    async stop() {
+      await Promise.all(running.map((worker) => worker.child.exitCode === null && worker.child.signalCode === null && worker.stop()))
+      await shop.stop()
+      await database.drop()
+    },
+  }
+  if (workers) await startWorker()
+  return scene
+}
+
+/**
+ * A seller with a product set that is in the Shop (or not, or some of it): ids are counted up over the whole database.
+ *
+ * @returns the ids as text
+ */
+export async function addSet(
+  sql: Sql,
+  { seller = 'Nile Textiles', inShop = true, products = 1, active = true }: { seller?: string; inShop?: boolean; products?: number; active?: boolean } = {},
+): Promise<{ sellerId: string; setId: string; productIds: string[] }> {
+  const [row] = await sql<{ sellerId: string; setId: string; productIds: string[] }[]>`
+    with seller as (
+      insert into catalog.seller (name) values (${seller}) on conflict (name) do update set name = excluded.name returning id
+    ),
+    product_set as (
+      insert into catalog.product_set (seller_id, title, brand, attribute_set, primary_category, categories)
+      select id, 'Linen Shirt', 'Nile', 'apparel', 'Shirts', '{Shirts,Summer}' from seller returning id
+    ),
+    product as (
+      insert into catalog.product (product_set_id, seller_sku, title, price, stock, active)
+      select product_set.id, format('LINEN-%s-%s', product_set.id, g), 'Linen Shirt ' || g, 19.90, 50, ${active}::text::boolean
+      from product_set, generate_series(1, ${products}::int) g returning id
+    )
+    select (select id from seller) as "sellerId", (select id from product_set) as "setId", (select array_agg(id order by id) from product) as "productIds"`
+  const { sellerId, setId, productIds } = row!
+  if (inShop) {
+    await sql`update catalog.product_set set src_id = (500000 + id)::text where id = ${setId}::bigint`
+    await sql`update catalog.product set src_id = (600000 + id)::text, shop_sku = 'AC' || id || 'APP-' || id where product_set_id = ${setId}::bigint`
+  }
+  return { sellerId, setId, productIds }
+}

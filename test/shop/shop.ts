@@ -1,0 +1,70 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import type { CallbackTarget } from './callbacks.ts'
+import { controlApi } from './control.ts'
+import { takeRequest } from './exchange.ts'
+import type { FirstIds } from './products.ts'
+import { State } from './state.ts'
+import { readSettings, type SettingsInput } from './troubles.ts'
+
+export interface ShopOptions {
+  /** 127.0.0.1 where it is left out. */
+  host?: string | undefined
+  /** Any free port where it is left out or 0. */
+  port?: number | undefined
+  /** Where callbacks go; they cannot be delivered before there is one (see `callbackTo`). */
+  callback?: CallbackTarget | undefined
+  /** What the `auth` element has to carry; without them it is not looked at. */
+  credentials?: { username: string; password: string } | undefined
+  /** The src ids to begin with: 9001 for products, 701 for sets. */
+  firstIds?: Partial<FirstIds> | undefined
+  /** The settings of the start, to which a reset returns. */
+  settings?: SettingsInput | undefined
+}
+
+export interface RunningShop {
+  /** `http://host:port`, without a slash at the end; calls go to `/`, the control API is under `/_shop/`. */
+  url: string
+  port: number
+  /** Changes where callbacks go: a worker that takes any free port is known only once it runs. */
+  callbackTo(target: CallbackTarget): void
+  /** Resolves as soon as no callback is pending. */
+  callbacksSettled(): Promise<void>
+  /** Stops at once: open connections are destroyed, callbacks that are owed are never sent. */
+  stop(): Promise<void>
+}
+
+/** Starts a Shop that speaks shop-protocol.md. Throws one sentence that names the field where a setting is wrong. */
+export async function startShop(options: ShopOptions = {}): Promise<RunningShop> {
+  const { host = '127.0.0.1', port = 0, callback, credentials, firstIds, settings = {} } = options
+  const read = readSettings(settings)
+  if ('error' in read) throw new Error(read.error)
+  const state = new State(read.settings, { product: 9001, config: 701, ...firstIds }, credentials, callback)
+  const control = getRequestListener(controlApi(state).fetch, { overrideGlobalObjects: false })
+
+  // Longer than any client keeps an idle connection, so that it is never the Shop which closes one just as it is used.
+  const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
+    if (request.url === '/' && request.method === 'POST') takeRequest(state, request, response)
+    else void control(request, response)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+
+  const address = server.address() as AddressInfo
+  return {
+    url: `http://${host}:${address.port}`,
+    port: address.port,
+    callbackTo: (target) => {
+      state.callbackTarget = target
+    },
+    callbacksSettled: () => state.callbacks.settled(),
+    stop: async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await Promise.all([closed, state.callbacks.stop()])
+    },
+  }
+}

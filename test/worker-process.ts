@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '..')
+
+export interface WorkerProcess {
+  child: ChildProcess
+  publicUrl: string
+  internalUrl: string
+  /** Every line that it has logged so far. */
+  log: Record<string, unknown>[]
+  /** SIGTERM, and its exit code. */
+  stop(): Promise<number | null>
+  /** kill -9. */
+  kill(): Promise<void>
+}
+
+export const VIEWER_API_KEY = 'viewer-key-of-the-tests'
+export const ADMIN_API_KEY = 'admin-key-of-the-tests'
+
+/** The environment that a worker needs at the least; ports are chosen by the system. */
+export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, string> => ({
+  DATABASE_URL: databaseUrl,
+  SHOP_URL: shopUrl,
+  SHOP_USERNAME: 'sc',
+  SHOP_PASSWORD: 'canary-password-of-the-shop',
+  VENTURE: 'zalora',
+  COUNTRY: 'eg',
+  ENVIRONMENT: 'staging',
+  PUBLIC_HOST: '127.0.0.1',
+  PUBLIC_PORT: '0',
+  INTERNAL_PORT: '0',
+  VIEWER_API_KEY,
+  ADMIN_API_KEY,
+})
+
+/**
+ * Starts the real worker process, `node worker/main.ts`, and resolves when it says that it is running.
+ *
+ * @throws with all that it printed when it ends before
+ */
+export function startWorkerProcess(env: Record<string, string>, entry = process.env.WORKER_ENTRY ?? 'worker/main.ts'): Promise<WorkerProcess> {
+  const child = spawn(process.execPath, [join(ROOT, entry)], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const log: Record<string, unknown>[] = []
+  const printed: string[] = []
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stderr! }).on('line', (line) => printed.push(line))
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      printed.push(line)
+      if (!line.startsWith('{')) return
+      const entry = JSON.parse(line)
+      log.push(entry)
+      if (entry.msg === 'Shop Update is running') {
+        resolve({
+          child,
+          publicUrl: entry.public,
+          internalUrl: entry.internal,
+          log,
+          stop() {
+            child.kill('SIGTERM')
+            return exited
+          },
+          async kill() {
+            child.kill('SIGKILL')
+            await exited
+          },
+        })
+      }
+    })
+    exited.then((code) => reject(new Error(`The worker ended with code ${code}:\n${printed.join('\n')}`)))
+  })
+}

@@ -1,0 +1,286 @@
+import { getConnInfo } from '@hono/node-server/conninfo'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { type Config, ConfigError } from '../config.ts'
+import type { Sql } from '../queue/database.ts'
+import { type CallbackOutcome, callbackState, digestOf, recordCallback } from '../queue/record-callback.ts'
+import { parseShopJson } from '../shop/answer.ts'
+import { allowList, readAddress } from './allow-list.ts'
+import { type CallbackCredential, callbackCredential } from './callback-keys.ts'
+import { remoteAddress } from './remote-address.ts'
+
+export interface PublicApiOptions {
+  sql: Sql
+  config: Pick<Config, 'TRUSTED_PROXIES'>
+  log: { [level in 'debug' | 'warn' | 'error']: (fields: object, message: string) => void }
+  /** A callback has been committed that waits to be applied. */
+  onCallback?: () => void
+  /** Once for each call of the Shop's: the counter `shop_update.callbacks`. */
+  onOutcome?: (outcome: CallbackOutcome | 'unauthorized' | 'malformed') => void
+  /** Whether the worker can do its work. */
+  ready: () => Promise<boolean>
+  /** How long the Shop may wait for the database before it is told to try again. */
+  answerWithinMs?: number
+}
+
+type Id = string | number | null
+type RpcError = { code: number; message: string; data?: string }
+type RpcAnswer = { jsonrpc: '2.0'; id: Id } & ({ result: { status: 'success' } } | { error: RpcError })
+type Call = { method: string; params?: unknown; id?: unknown }
+
+const LARGEST_BODY = 2 * 1024 * 1024
+const LONGEST_BATCH = 100
+/** Of one address, in a minute. */
+const FAILED_ATTEMPTS = 10
+
+const UNAUTHORIZED = { code: -32001, message: 'Could not authorize request' }
+const MALFORMED = { code: 502, message: 'Invalid Json RPC format' }
+const TRY_AGAIN = { code: -32000, message: 'Try again' }
+const TOO_MANY_ATTEMPTS = { code: -32000, message: 'Too many failed attempts' }
+const TOO_LARGE = { code: -32000, message: 'The body is larger than 2 MiB' }
+const UNKNOWN_METHOD = { code: -32601, message: 'Method not found' }
+const UNKNOWN_REQUEST = { code: -32602, message: 'Unknown request id' }
+const NO_RESULT = { code: -32602, message: 'Invalid params: params.result must be the rows of an answer' }
+const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request ID' }
+
+/**
+ * The listener that the Shop reaches (shop-protocol.md, section 3): `POST /shop-update/`, `GET /shop-update/{requestId}`, `GET /healthz`,
+ * `GET /readyz`, and nothing else.
+ *
+ * What JSON-RPC has an error for is answered with HTTP 200 and that error; a status of HTTP's own is sent where the body was not looked at
+ * (413, 429) or the database did not answer in time (503). To the Shop each of them is a NACK. A client that is not on the white list and one
+ * with a wrong key get the same answer, so that nobody can find out a key from elsewhere.
+ *
+ * @throws ConfigError when an entry of TRUSTED_PROXIES is neither an address nor a range
+ */
+export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready, answerWithinMs = 10_000 }: PublicApiOptions): Hono {
+  const trustedProxies = allowList(config.TRUSTED_PROXIES)
+  if (trustedProxies.refused.length > 0) {
+    throw new ConfigError(`TRUSTED_PROXIES is wrong: ${trustedProxies.refused[0]} is neither an IP address nor a range.`)
+  }
+  const credential = callbackCredential(sql)
+  const record = recordCallback(sql)
+  const attempts = new RateLimiterMemory({ points: FAILED_ATTEMPTS, duration: 60 })
+
+  const clientOf = (c: Context) => remoteAddress(getConnInfo(c).remote.address, c.req.header('x-forwarded-for'), trustedProxies)
+
+  /** Seconds until this client may try again; null where it may now. */
+  async function mustWait(client: string | null): Promise<number | null> {
+    const tried = await attempts.get(attemptsKey(client))
+    return tried !== null && tried.consumedPoints >= FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
+  }
+
+  async function noteFailedAttempt(client: string | null, refused: number): Promise<void> {
+    await attempts.penalty(attemptsKey(client))
+    log.warn({ 'event.name': 'callback_unauthorized', remote: client, refused }, 'Could not authorize a request on the public listener')
+  }
+
+  /** One Callback.process by an authorized client. Answers success only after the commit. */
+  async function receive(
+    { params, id }: Call,
+    client: string | null,
+  ): Promise<{ answer: RpcAnswer; outcome: CallbackOutcome | 'malformed' | null }> {
+    // A callback without an id is one that nobody could find again. As a notification it would get no answer, and no answer may pass for success.
+    if (!isId(id)) return { answer: failure(NO_ID, null), outcome: 'malformed' }
+    const result = isObject(params) ? params.result : undefined
+    if (typeof result !== 'object' || result === null) return { answer: failure(NO_RESULT, id), outcome: 'malformed' }
+    let digest: Buffer
+    try {
+      digest = digestOf(result)
+    } catch {
+      return { answer: failure(NO_RESULT, id), outcome: 'malformed' } // nested too deep
+    }
+    const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client }
+    try {
+      const outcome = await within(answerWithinMs, record(callback))
+      log.debug(
+        { 'event.name': 'callback', request_id: callback.requestId, outcome, remote: client },
+        `Callback.process ${callback.requestId} ${callback.body}`,
+      )
+      if (outcome === 'accepted') onCallback?.()
+      return { answer: outcome === 'unknown' ? failure(UNKNOWN_REQUEST, id) : success(id), outcome }
+    } catch (error) {
+      log.error(
+        { 'event.name': 'callback_not_recorded', request_id: callback.requestId, error: brief(error) },
+        'A callback could not be recorded',
+      )
+      return { answer: failure(TRY_AGAIN, id), outcome: null }
+    }
+  }
+
+  /**
+   * Answers the calls in their order. `auth` holds for those after it. A wrong one spoils the rest of the request, whatever came before or
+   * comes after: nobody gets a hundred guesses out of one batch.
+   *
+   * @returns the answers; of a notification there is none
+   */
+  async function answerCalls(
+    calls: readonly unknown[],
+    header: string | null,
+    client: string | null,
+    { addresses, accepts }: CallbackCredential,
+  ) {
+    const mayCall = addresses.allows(client)
+    const isRight = (key: unknown) => typeof key === 'string' && accepts(key) && mayCall
+    let authorized = isRight(header)
+    let spoiled = false
+    let refused = 0
+    const answers: (RpcAnswer | null | Promise<RpcAnswer>)[] = []
+    for (const call of calls) {
+      if (!isCall(call)) {
+        onOutcome?.('malformed')
+        answers.push(failure(MALFORMED, isObject(call) && isId(call.id) ? call.id : null))
+        continue
+      }
+      const id = isId(call.id) ? call.id : null
+      // Only Callback.process is answered without an id: see receive().
+      const isAnswered = call.id !== undefined || call.method === 'Callback.process'
+      if (call.method === 'auth') {
+        authorized = isRight(isObject(call.params) ? call.params.apiKey : null) && !spoiled
+        spoiled ||= !authorized
+        if (!authorized) refused++
+        answers.push(isAnswered ? (authorized ? success(id) : failure(UNAUTHORIZED, id)) : null)
+      } else if (!authorized) {
+        refused++
+        onOutcome?.('unauthorized')
+        answers.push(isAnswered ? failure(UNAUTHORIZED, id) : null)
+      } else if (call.method !== 'Callback.process') {
+        onOutcome?.('malformed')
+        answers.push(isAnswered ? failure(UNKNOWN_METHOD, id) : null)
+      } else {
+        // Not awaited here: all of a batch go into one statement.
+        const received = receive(call, client)
+        answers.push(
+          received.then(({ answer, outcome }) => {
+            if (outcome !== null) onOutcome?.(outcome)
+            return answer
+          }),
+        )
+      }
+    }
+    if (refused > 0) await noteFailedAttempt(client, refused)
+    return (await Promise.all(answers)).filter((answer) => answer !== null)
+  }
+
+  const app = new Hono()
+
+  app.on(
+    'POST',
+    ['/shop-update', '/shop-update/'],
+    bodyLimit({
+      maxSize: LARGEST_BODY,
+      onError: (c) => {
+        onOutcome?.('malformed')
+        return c.json(failure(TOO_LARGE, null), 413, { connection: 'close' })
+      },
+    }),
+    async (c) => {
+      const text = await c.req.text()
+      const client = clientOf(c)
+      const known = await within(answerWithinMs, credential())
+      const seconds = await mustWait(client)
+      if (seconds !== null) {
+        onOutcome?.('unauthorized')
+        return c.json(failure(TOO_MANY_ATTEMPTS, null), 429, { 'retry-after': String(seconds) })
+      }
+      const body = parsed(text)
+      const isBatch = Array.isArray(body)
+      if (isBatch ? body.length === 0 || body.length > LONGEST_BATCH : !isObject(body)) {
+        onOutcome?.('malformed')
+        return c.json(
+          failure(isBatch && body.length > 0 ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls` } : MALFORMED, null),
+        )
+      }
+      const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, known)
+      if (answers.length === 0) return c.body(null, 204)
+      // With a 503 the Shop sends the whole batch again; of what has been recorded that makes duplicates, which harm nobody.
+      const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200
+      return c.json(isBatch ? answers : answers[0], status)
+    },
+  )
+
+  app.get('/shop-update/:requestId', async (c) => {
+    const client = clientOf(c)
+    const { addresses, accepts } = await within(answerWithinMs, credential())
+    const seconds = await mustWait(client)
+    if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
+    const key = keyInHeader(c)
+    const isRight = key !== null && accepts(key)
+    if (!isRight || !addresses.allows(client)) {
+      await noteFailedAttempt(client, 1)
+      return problem(c, 401, UNAUTHORIZED.message, { 'www-authenticate': 'Bearer' })
+    }
+    const requestId = c.req.param('requestId')
+    const state = await within(answerWithinMs, callbackState(sql, requestId))
+    return state ? c.json({ requestId, ...state }) : problem(c, 404, UNKNOWN_REQUEST.message)
+  })
+
+  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+
+  app.get('/readyz', async (c) => {
+    const isReady = await within(answerWithinMs, ready()).catch(() => false)
+    return isReady ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
+  })
+
+  app.notFound((c) => problem(c, 404, 'Not found'))
+
+  // All that is left to go wrong is the database. Whatever it is: no success.
+  app.onError((error, c) => {
+    log.error({ 'event.name': 'public_listener_failed', error: brief(error) }, 'A request on the public listener could not be answered')
+    return c.req.method === 'POST' ? c.json(failure(TRY_AGAIN, null), 503) : problem(c, 503, TRY_AGAIN.message)
+  })
+
+  return app
+}
+
+const success = (id: Id): RpcAnswer => ({ jsonrpc: '2.0', result: { status: 'success' }, id })
+const failure = (error: RpcError, id: Id): RpcAnswer => ({ jsonrpc: '2.0', error, id })
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isId = (id: unknown): id is string | number => typeof id === 'string' || typeof id === 'number'
+const isCall = (call: unknown): call is Call => isObject(call) && call.jsonrpc === '2.0' && typeof call.method === 'string'
+
+/** Undefined where the text is no JSON, or nested so deep that it cannot be read. */
+function parsed(text: string): unknown {
+  try {
+    return parseShopJson(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The key that a header brings in place of the `auth` call. */
+function keyInHeader(c: Context): string | null {
+  const [, bearer] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
+  return c.req.header('x-api-key') ?? bearer ?? null
+}
+
+/** A host has a whole /64 of IPv6, so that is what counts as one client. */
+function attemptsKey(client: string | null): string {
+  const address = client === null ? null : readAddress(client)
+  return address !== null && 'parts' in address ? address.parts.slice(0, 4).join(':') : String(client)
+}
+
+/** @throws after `milliseconds`, though what was promised may still come true */
+async function within<Thing>(milliseconds: number, promised: Promise<Thing>): Promise<Thing> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Nothing came within ${milliseconds} ms.`)), milliseconds)
+  })
+  try {
+    return await Promise.race([promised, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What a log may hold of an error: those of the database carry the statement's parameters. */
+function brief(error: unknown): { code: string | null; message: string } {
+  const { code = null, message = '' } = error as { code?: string; message?: string }
+  return { code, message }
+}
+
+function problem(c: Context, status: 401 | 404 | 429 | 503, title: string, headers: Record<string, string> = {}) {
+  return c.json({ type: 'about:blank', title, status }, status, { ...headers, 'content-type': 'application/problem+json' })
+}

@@ -1,0 +1,194 @@
+import type { CatalogueSet } from './domain/catalogue.ts'
+import type { ReasonCode } from './domain/reasons.ts'
+import type { Flow } from './domain/statuses.ts'
+import { TOPICS, creates } from './domain/topics.ts'
+import type { ClaimedItem } from './queue/claim.ts'
+import type { NewIds } from './queue/conflict.ts'
+import type { Exchange, Finish, Finished, WriteBack } from './queue/finish.ts'
+import type { NewRequest } from './queue/make-request.ts'
+import type { Adopted } from './queue/recover.ts'
+import type { Settlement } from './queue/settle.ts'
+import { type Answer, type Asked, type SyncedRow, askedFromJson, askedOf, readAnswer, storable } from './shop/answer.ts'
+import { type Call, type NotSendable, buildCall, isCall } from './shop/call.ts'
+import type { Circuit } from './shop/circuit.ts'
+import { isGatewayError } from './shop/circuit.ts'
+import { type ShopClient, ShopUnreachable, shopHeaders } from './shop/client.ts'
+import { newTrace } from './telemetry/trace-context.ts'
+
+/** What an item needs of the world. The verbs are group commits: each resolves when the database has confirmed it. */
+export interface World {
+  makeRequest(request: NewRequest): Promise<boolean>
+  finish(entry: Finish): Promise<Finished>
+  /** Never fails because somebody else has locked a product: tells `locked`. */
+  finishPatiently(entry: Finish): Promise<Finished>
+  settle(settlement: Settlement): Promise<boolean>
+  findConflict(ids: NewIds): Promise<string | null>
+  writeBack(products: WriteBack[], productSetId: string, setSrcId: string | null): Promise<void>
+  afterFailure(failures: number): Pick<Settlement, 'to' | 'retryInSeconds'>
+  shop: ShopClient
+  circuit: Circuit
+  flow(): Flow
+  /** False once this worker may have been declared dead, or is stopping: nothing may leave any more. */
+  maySend(): boolean
+}
+
+/**
+ * The life of one item from its claim to where it rests: Synced, Got acknowledgment, Delayed, Failed or Blocked. A verb that says "lost" ends
+ * it without a word: the item is in other hands.
+ */
+export async function live(item: ClaimedItem, set: CatalogueSet | undefined, world: World): Promise<void> {
+  const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) => world.settle({ ...AT_REST, item, ...settlement })
+  const fail = (message: string, exchange: Partial<Settlement> = {}) =>
+    rest({ ...world.afterFailure(item.failures + 1), reason: 'failure', message, ...exchange })
+
+  // Processing -> Building payload
+  const call = build(item, set)
+  if (!isCall(call)) {
+    world.circuit.notSent(item.id)
+    if ('nothingToSend' in call) await world.finish({ item, exchange: null, at: null, products: [], setSrcId: null })
+    else if ('blocked' in call) await rest({ to: 'blocked', reason: call.blocked, message: call.message })
+    else await fail(call.impossible)
+    return
+  }
+  const builtAt = performance.now()
+
+  // Building payload -> Made request, committed before the call leaves
+  const flow = world.flow()
+  const trace = newTrace()
+  if (!world.maySend()) return void (await handBack())
+  if (!(await world.makeRequest({ item, flow, traceId: trace.traceId, body: storable(call.json), builtAt }))) return world.circuit.notSent(item.id)
+  if (!world.maySend()) return void (await handBack())
+
+  const sentAt = performance.now()
+  const { event } = TOPICS[item.topic]
+  let response: { httpStatus: number; body: string }
+  try {
+    const headers = shopHeaders({ flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent: trace.traceparent })
+    response = await world.shop.send(call, headers)
+  } catch (error) {
+    if (!(error instanceof ShopUnreachable)) throw error
+    world.circuit.unreachable(item.id)
+    const exchange: Exchange = { httpStatus: null, body: null, milliseconds: performance.now() - sentAt, outcome: 'unreachable' }
+    await fail(error.message, { exchange })
+    return
+  }
+  const answeredAt = performance.now()
+  if (isGatewayError(response.httpStatus)) world.circuit.unreachable(item.id)
+  else world.circuit.answered()
+
+  // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
+  const asked = askedOf(item.topic, call, item.productId)
+  const answer = readAnswer(response.httpStatus, response.body, asked)
+  await conclude(item, asked, answer, world, { ...response, answeredAt, milliseconds: answeredAt - sentAt })
+
+  function handBack() {
+    world.circuit.notSent(item.id)
+    return rest({ to: 'pending', reason: 'worker_stopped' })
+  }
+}
+
+/** Goes on where a worker died after it had stored the answer. */
+export async function resume({ item, request, httpStatus, body }: Adopted, world: World): Promise<void> {
+  const asked = askedFromJson(item.topic, item.productId, request)
+  const answer: Answer = asked ? readAnswer(httpStatus, body, asked) : { kind: 'unprocessable', message: 'The stored request cannot be read.' }
+  await conclude(item, asked, answer, world, null)
+}
+
+interface Received {
+  httpStatus: number
+  body: string
+  milliseconds: number
+  /** `performance.now()` */
+  answeredAt: number
+}
+
+/** What an answer does to the item (shop-protocol.md, section 4). `received` is null where the exchange has been stored already. */
+async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, world: World, received: Received | null): Promise<void> {
+  const readAt = performance.now()
+  const exchangeOf = (outcome: Exchange['outcome']): Pick<Settlement, 'exchange' | 'answeredAt'> => ({
+    exchange: received && { httpStatus: received.httpStatus, body: storable(received.body), milliseconds: received.milliseconds, outcome },
+    answeredAt: received && received.answeredAt,
+  })
+  const block = (reason: ReasonCode, message: string) =>
+    world.settle({ ...AT_REST, item, to: 'blocked', reason, message: storable(message), ...exchangeOf('unprocessable') })
+
+  switch (answer.kind) {
+    case 'acknowledged':
+      await world.settle({ ...AT_REST, item, to: 'got_acknowledgment', ...exchangeOf('acknowledged') })
+      return
+    case 'unprocessable':
+      await block('unprocessable_response', answer.message)
+      return
+    case 'failure': {
+      const ids = newIds(item, asked, answer.rows)
+      if (ids.products.length > 0) {
+        const conflict = await world.findConflict(ids)
+        if (conflict) return void (await block('src_id_conflict', conflict))
+        await world.writeBack(ids.products, item.productSetId, ids.setSrcId)
+      }
+      const next = world.afterFailure(item.failures + 1)
+      await world.settle({ ...AT_REST, item, ...next, reason: 'failure', message: storable(answer.message), ...exchangeOf('failure') })
+      return
+    }
+    case 'success': {
+      const ids = newIds(item, asked, answer.rows)
+      const conflict = creates(item.topic) ? await world.findConflict(ids) : null
+      if (conflict) return void (await block('src_id_conflict', conflict))
+      const processingAt = performance.now()
+      const entry: Finish = {
+        item,
+        exchange: exchangeOf('success').exchange,
+        at: received && { response: received.answeredAt, payload: readAt, processing: processingAt },
+        products: ids.products,
+        setSrcId: ids.setSrcId,
+      }
+      try {
+        if ((await world.finish(entry)) === 'locked') await finishWhenFree(entry, exchangeOf('success'), world)
+      } catch (error) {
+        // Another worker gave the same id to another product between our look and our write; the unique index stood in the way.
+        const late = (error as { code?: string }).code === '23505' ? await world.findConflict(ids) : null
+        if (!late) throw error
+        await block('src_id_conflict', late)
+      }
+    }
+  }
+}
+
+/** How long to wait before asking again for a product that somebody else has locked. */
+const LOCKED_RETRY_MS = 500
+
+/** Seller Center holds the product in a transaction of its own: the answer is stored, so that nothing is lost, and written when it lets go. */
+async function finishWhenFree(entry: Finish, exchange: Pick<Settlement, 'exchange' | 'answeredAt'>, world: World): Promise<void> {
+  if (entry.exchange && !(await world.settle({ ...AT_REST, item: entry.item, to: 'response_processing', ...exchange }))) return
+  const stored: Finish = { ...entry, exchange: null, at: null }
+  do await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+  while ((await world.finishPatiently(stored)) === 'locked')
+}
+
+const AT_REST = { reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null }
+
+function build(item: ClaimedItem, set: CatalogueSet | undefined): Call | NotSendable {
+  if (!set) return { impossible: 'The product no longer exists in the catalogue.' }
+  try {
+    const built = buildCall(item.topic, set, item.productId === null ? null : (set.products[0] ?? null), item.requestId)
+    if (isCall(built) && item.variationComing && !creates(item.topic)) {
+      return { blocked: 'new_variation', message: 'Another variation of the product set is still being created in the Shop.' }
+    }
+    return built
+  } catch (error) {
+    // "Any exception errors in the synchronization" are failures of the item (seed), never of the worker.
+    return { impossible: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }
+  }
+}
+
+/** What the rows bring for the catalogue: of every row that succeeded its product, and the Shop's id of the set. */
+export function newIds(item: { productSetId: string }, asked: Asked | null, rows: readonly (SyncedRow | null)[]): NewIds & { products: WriteBack[] } {
+  const products: WriteBack[] = []
+  let setSrcId: string | null = null
+  for (const row of rows) {
+    if (!row?.productId) continue
+    products.push({ productId: row.productId, srcId: row.srcId, shopSku: row.shopSku, updatedAt: row.updatedAt })
+    if (asked && creates(asked.topic)) setSrcId ??= row.configId
+  }
+  return { productSetId: item.productSetId, setSrcId, products }
+}

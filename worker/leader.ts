@@ -1,0 +1,89 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import { foldCounts, verifyCounts } from './queue/counts.ts'
+import type { Sql } from './queue/database.ts'
+import { forgottenSets, promote } from './queue/promote.ts'
+import { type Adopted, recover } from './queue/recover.ts'
+import { release } from './queue/release.ts'
+import { forgetWorkers, lead } from './queue/worker-row.ts'
+
+/** How often each duty is done, in milliseconds. */
+const DUTIES = {
+  fold: 1000,
+  recover: 1000,
+  forgottenSets: 2000,
+  release: 15_000,
+  partitions: 3_600_000,
+  verify: 600_000,
+} as const
+
+const LEASE_SECONDS = 5
+
+export interface LeaderOptions {
+  sql: Sql
+  workerId: string
+  config: Config
+  log: Logger
+  /** Items have become ready. */
+  onReady(): void
+  adopt(adopted: Adopted): void
+}
+
+/**
+ * What has to be done once and not by every worker: folding the counters, taking up what a dead worker left, what a crash between two
+ * statements left, partitions, and now and then the proof that the counters are right. Any worker may lead; it is one that holds the lease.
+ *
+ * @returns a function that ends it when the duty in hand is done
+ */
+export function startLeader({ sql, workerId, config, log, onReady, adopt }: LeaderOptions): () => Promise<void> {
+  const last: Record<keyof typeof DUTIES, number> = { fold: 0, recover: 0, forgottenSets: 0, release: 0, partitions: 0, verify: performance.now() }
+  let working: Promise<void> = Promise.resolve()
+  let busy = false
+
+  const isDue = (duty: keyof typeof DUTIES): boolean => {
+    const now = performance.now()
+    if (last[duty] !== 0 && now - last[duty] < DUTIES[duty]) return false
+    last[duty] = now
+    return true
+  }
+
+  async function tick(): Promise<void> {
+    if (!(await lead(sql, workerId, LEASE_SECONDS))) return
+    let ready = 0
+    if (isDue('recover')) {
+      const { recovered, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
+      if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
+      ready += recovered + (await promote(sql, setsWaiting))
+      adopted.forEach(adopt)
+    }
+    if (isDue('forgottenSets')) ready += await promote(sql, await forgottenSets(sql))
+    if (isDue('release')) ready += await release(sql, null)
+    if (ready > 0) onReady()
+    if (isDue('partitions')) {
+      await sql`select shop_update.partition_days(7, ${config.HISTORY_DAYS}::int)`
+      await forgetWorkers(sql)
+    }
+    if (isDue('verify')) {
+      for (const drift of await verifyCounts(sql)) log.error(drift, 'A counter had drifted from the queue and was mended')
+    }
+    if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL);
+  }
+
+  const timer = setInterval(() => {
+    if (busy) return
+    busy = true
+    working = tick()
+      .catch((error) => log.warn({ err: error }, 'A duty of the leader failed; it is tried again'))
+      .finally(() => {
+        busy = false
+      })
+  }, 1000)
+
+  return async () => {
+    clearInterval(timer)
+    await working
+  }
+}
+
+/** The most that one fold takes; then there is more. */
+const FOLD_FULL = 50_000

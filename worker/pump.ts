@@ -1,0 +1,177 @@
+import type { Logger } from 'pino'
+import type { CatalogueSet } from './domain/catalogue.ts'
+import { readCatalogue } from './queue/catalogue.ts'
+import { type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
+import type { Sql } from './queue/database.ts'
+import type { Circuit } from './shop/circuit.ts'
+import type { RateLimit } from './shop/rate.ts'
+
+/** How often to look even though nobody has called: a notification may be lost with its connection. */
+const POLL_MS = 1000
+/** A claim is made when this share of the room is free: 500 items a statement instead of one by one as they finish. */
+const ROOM_SHARE = 0.25
+/** One claim takes at most this many; a larger one keeps the first items waiting for the last. */
+const MOST_A_CLAIM = 500
+
+export interface PumpOptions {
+  sql: Sql
+  workerId: string
+  concurrency: number
+  circuit: Circuit
+  rate: RateLimit
+  log: Logger
+  live(item: ClaimedItem, set: CatalogueSet | undefined): Promise<void>
+}
+
+export interface Pump {
+  /** There may be something to claim, now or in so many seconds. */
+  poke(inSeconds?: number): void
+  /** Ids of the items in the hands of this process. */
+  readonly held: ReadonlySet<string>
+  /** Takes up an item that was not claimed here. */
+  adopt(itemId: string, life: Promise<void>): void
+  /** Claims no more, and resolves when the last item has come to rest. */
+  stop(): Promise<void>
+}
+
+/** Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database or Shop slow down: so does it. */
+export function startPump({ sql, workerId, concurrency, circuit, rate, log, live }: PumpOptions): Pump {
+  const held = new Set<string>()
+  let running = false
+  let round: Promise<void> = Promise.resolve()
+  let again = false
+  let hungry = false // it stopped for lack of room, not of items
+  let stopped = false
+  let afterSeller = '0'
+  let dueAt = 0
+  let timer: NodeJS.Timeout | undefined
+  let timerAt = Number.POSITIVE_INFINITY
+  let onIdle: (() => void) | undefined
+
+  const poll = setInterval(() => poke(), POLL_MS)
+
+  function poke(inSeconds = 0): void {
+    if (stopped) return
+    if (inSeconds > 0) {
+      const at = performance.now() + inSeconds * 1000
+      dueAt = Math.min(dueAt, at)
+      wakeAt(at)
+    } else if (running) again = true
+    else round = run()
+  }
+
+  function wakeAt(at: number): void {
+    if (at >= timerAt || stopped) return
+    clearTimeout(timer)
+    timerAt = at
+    timer = setTimeout(
+      () => {
+        timerAt = Number.POSITIVE_INFINITY
+        poke()
+      },
+      Math.max(1, at - performance.now()),
+    )
+  }
+
+  async function run(): Promise<void> {
+    running = true
+    try {
+      do {
+        again = false
+        await wake()
+        await fill()
+      } while (again && !stopped)
+    } catch (error) {
+      log.warn({ err: error }, 'Claiming failed; it is tried again')
+      wakeAt(performance.now() + POLL_MS)
+    }
+    running = false
+  }
+
+  /** Delayed and Failed items whose time has come. Other workers' delays are seen within a second. */
+  async function wake(): Promise<void> {
+    const now = performance.now()
+    if (now < dueAt) return
+    dueAt = now + POLL_MS
+    const { woken, nextInSeconds } = await wakeDue(sql)
+    if (woken > 0) dueAt = 0
+    if (nextInSeconds !== null) poke(Math.max(nextInSeconds, 0.001))
+  }
+
+  async function fill(): Promise<void> {
+    for (;;) {
+      const room = concurrency - held.size
+      hungry = room < Math.max(1, concurrency * ROOM_SHARE)
+      if (hungry || stopped) return
+      const most = Math.min(room, MOST_A_CLAIM, circuit.allowance(), rate.available())
+      if (most < 1) {
+        if (circuit.nextProbeAt !== null) wakeAt(circuit.nextProbeAt)
+        else wakeAt(performance.now() + rate.msUntilNext())
+        return
+      }
+      const { items, candidates } = await claim(sql, workerId, most, afterSeller)
+      for (const { id } of items) {
+        held.add(id)
+        circuit.started(id)
+      }
+      rate.take(items.length)
+      if (items.length > 0) void start(items)
+      if (candidates === 0 && afterSeller === '0') return
+      afterSeller = candidates < most ? '0' : lastSeller(items, afterSeller)
+    }
+  }
+
+  async function start(items: ClaimedItem[]): Promise<void> {
+    let sets: Map<string, CatalogueSet>
+    try {
+      sets = await readCatalogue(sql, items)
+    } catch (error) {
+      log.warn({ err: error }, 'The catalogue could not be read; the items are handed back')
+      for (const { id } of items) {
+        circuit.notSent(id)
+        rest(id)
+      }
+      return
+    }
+    for (const item of items) adopt(item.id, live(item, sets.get(item.id)))
+  }
+
+  function adopt(itemId: string, life: Promise<void>): void {
+    held.add(itemId)
+    life.then(
+      () => rest(itemId),
+      (error) => {
+        // What it left is found by the sweep for orphans, which knows what "held" does not.
+        log.error({ err: error, item_id: itemId }, 'The life of an item broke off')
+        rest(itemId)
+      },
+    )
+  }
+
+  function rest(itemId: string): void {
+    held.delete(itemId)
+    if (hungry && held.size <= concurrency * (1 - ROOM_SHARE)) poke()
+    if (held.size === 0) onIdle?.()
+  }
+
+  poke()
+  return {
+    poke,
+    held,
+    adopt,
+    async stop() {
+      stopped = true
+      clearInterval(poll)
+      clearTimeout(timer)
+      await round
+      if (held.size > 0) {
+        await new Promise<void>((resolve) => {
+          onIdle = resolve
+        })
+      }
+    },
+  }
+}
+
+const lastSeller = (items: readonly ClaimedItem[], before: string): string =>
+  items.reduce((last, { sellerId }) => (BigInt(sellerId) > BigInt(last) ? sellerId : last), before)

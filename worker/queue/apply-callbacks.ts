@@ -1,0 +1,138 @@
+import type { Topic } from '../domain/topics.ts'
+import { creates } from '../domain/topics.ts'
+import { newIds } from '../item.ts'
+import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
+import type { ClaimedItem } from './claim.ts'
+import { findConflict } from './conflict.ts'
+import type { Sql } from './database.ts'
+import { type Finish, finish } from './finish.ts'
+import { type Settlement, settle } from './settle.ts'
+import { writeBack } from './write-back.ts'
+
+export interface AppliedCallbacks {
+  /** How many were looked at; 0: none is waiting that could be applied now. */
+  seen: number
+  /** Callbacks whose item is in flight this moment: they wait until it rests. */
+  inFlight: number
+  /** Sets in which a turn may have to be given. */
+  sets: string[]
+  /** Sets in which something was created: what waits for it is released. */
+  created: string[]
+}
+
+type Waiting = ClaimedItem & { callbackId: string; receivedAt: string; result: string; request: string; current: boolean; status: string }
+
+/**
+ * Gives recorded callbacks to their items, oldest first, in one transaction: either a callback has done what it had to and is marked, or
+ * nothing has happened and the next run, of whichever worker, takes it. An item in flight keeps its callback waiting: the acknowledgment
+ * that is being read comes first.
+ *
+ * A success makes the item Synced wherever it is in the queue, whichever attempt it answers. A failure, or an answer that cannot be used,
+ * counts only for the attempt that the item waits for; for an older one it is recorded and changes nothing.
+ *
+ * @param afterFailure where a failure leads, see `World.afterFailure`
+ */
+export async function applyCallbacks(
+  sql: Sql,
+  zone: string,
+  afterFailure: (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>,
+): Promise<AppliedCallbacks> {
+  return sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    await tx`set local lock_timeout = '10s'`
+    const waiting = await tx<Waiting[]>`
+      select distinct on (i.id) c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
+        i.status, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
+        r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing"
+      from (select * from shop_update.callback where applied_at is null order by id limit 1000) c
+      join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
+      join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
+      order by i.id, c.id`
+    const effects = waiting.map((row) => read(row))
+    const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
+    const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
+
+    const finishes: Finish[] = []
+    const settlements: Settlement[] = []
+    const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
+    for (const { row, asked, answer, acts } of effects) {
+      const token = taken.get(row.id)
+      if (!acts || token === undefined) continue
+      applied.push(row.callbackId)
+      const item = { ...row, token }
+      const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
+        settlements.push({ item, reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null, ...settlement })
+      if (answer.kind === 'success' || answer.kind === 'failure') {
+        const ids = newIds(item, asked, answer.rows)
+        const conflict = creates(item.topic) ? await findConflict(tx, ids) : null
+        if (conflict) {
+          rest({ to: 'blocked', reason: 'src_id_conflict', message: conflict })
+        } else if (answer.kind === 'success') {
+          const at = performance.now()
+          finishes.push({ item, exchange: null, at: { response: at, payload: at, processing: at }, products: ids.products, setSrcId: ids.setSrcId })
+        } else {
+          if (ids.products.length > 0) await writeBack(tx, zone, ids.products, item.productSetId, ids.setSrcId)
+          rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })
+        }
+      } else {
+        rest({ to: 'blocked', reason: 'unprocessable_response', message: answer.kind === 'unprocessable' ? answer.message : null })
+      }
+    }
+    if (finishes.length > 0) await finish(tx, zone, finishes, false)
+    if (settlements.length > 0) await settle(tx, settlements)
+    const [rest] = await tx<{ inFlight: number }[]>`
+      with late as (
+        update shop_update.callback c set applied_at = now(), outcome = 'late'
+        where c.applied_at is null and not exists (select from shop_update.item i where i.id = c.item_id)
+      ),
+      done as (
+        update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[]) and c.applied_at is null
+      )
+      select count(*)::int as "inFlight" from shop_update.callback c join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
+      where c.applied_at is null and not c.id = any (${applied}::bigint[])`
+    return {
+      seen: waiting.length,
+      inFlight: rest?.inFlight ?? 0,
+      sets: acting.map(({ productSetId }) => productSetId),
+      created: finishes.filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
+    }
+  }) as Promise<AppliedCallbacks>
+}
+
+function read(row: Waiting) {
+  const asked = askedFromJson(row.topic, row.productId, row.request)
+  const answer = asked
+    ? readResult(parseShopJson(row.result), asked, 'callback')
+    : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
+  const awaited = row.current && row.status === 'got_acknowledgment'
+  return { row, asked, answer, acts: answer.kind === 'success' || awaited }
+}
+
+/**
+ * Takes the items out of wherever they rest, with a new token: Got response. Their product set is not taken; an item that was behind in its
+ * set, or whose turn it was, leaves that place.
+ */
+const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: number }[]>`
+  with x as (
+    select * from unnest(${rows.map(({ id }) => id)}::bigint[], ${rows.map(({ token }) => token)}::int[], ${rows.map(({ receivedAt }) => receivedAt)}::timestamptz[])
+      x (id, token, received_at)
+  ),
+  moved as (
+    update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1, status_at = greatest(i.status_at, x.received_at),
+      fresh = false, reason = null, message = null
+    from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token and i.lane <> 'in_flight'
+    returning i.id, i.token, i.topic, i.product_set_id, i.status_at, old.status as was, old.status_at as since, old.lane as lane
+  ),
+  left_behind as (
+    update shop_update.set_lane l set waiting = l.waiting - 1 from moved m where m.lane = 'behind' and l.product_set_id = m.product_set_id
+  ),
+  counted as (
+    insert into shop_update.delta (kind, topic, status, n)
+    select 'status', topic, was, -count(*) from moved group by topic, was
+    union all select 'status', topic, 'got_response', count(*) from moved group by topic
+  ),
+  noted as (
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
+    select id, status_at, was, 'got_response', greatest(extract(epoch from status_at - since), 0) from moved
+  )
+  select id, token from moved`

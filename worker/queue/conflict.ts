@@ -1,0 +1,31 @@
+import type { Sql } from './database.ts'
+
+export interface NewIds {
+  productSetId: string
+  /** The Shop's id of the set, where the answer brought one. */
+  setSrcId: string | null
+  products: readonly { productId: string; srcId: string | null }[]
+}
+
+/**
+ * The Shop may have used an id that belongs to another product here (seed, FAQ). Looked for before anything is written (product decision 17).
+ *
+ * @returns a sentence that names the other product or set, or null
+ */
+export async function findConflict(sql: Sql, { productSetId, setSrcId, products }: NewIds): Promise<string | null> {
+  const seen = new Set<string>()
+  for (const { srcId } of products) {
+    if (srcId !== null && seen.has(srcId)) return `The Shop gave the id ${srcId} to two products of this set.`
+    if (srcId !== null) seen.add(srcId)
+  }
+  const [row] = await sql<{ message: string }[]>`
+    select format('The Shop''s product id %s already belongs to product %s (seller SKU %s).', p.src_id, p.id, p.seller_sku) as message
+    from catalog.product p
+    join unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[]) x (product_id, src_id)
+      on p.src_id = x.src_id and p.id <> x.product_id
+    union all
+    select format('The Shop''s set id %s already belongs to product set %s.', s.src_id, s.id)
+    from catalog.product_set s where s.src_id = ${setSrcId}::text and s.id <> ${productSetId}::bigint
+    limit 1`
+  return row?.message ?? null
+}

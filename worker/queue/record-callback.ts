@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import type { Status } from '../domain/statuses.ts'
+import { storable } from '../shop/answer.ts'
+import { isConnectionError, type Sql } from './database.ts'
+import { groupCommit } from './group-commit.ts'
+
+/** A callback as it is recorded. */
+export interface ReceivedCallback {
+  /** The id of the call as text. What cannot be a request ID is recorded too, and is unknown. */
+  requestId: string
+  /** SHA-256 of the result: see `digestOf`. */
+  digest: Buffer
+  /** The result as JSON. */
+  body: string
+  /** The client's address. */
+  remote: string | null
+}
+
+/**
+ * - `accepted`: it waits to be applied to its item
+ * - `duplicate`: the same result for the same request has come before
+ * - `late`: its item has left the queue
+ * - `unknown`: no request has this ID
+ */
+export type CallbackOutcome = 'accepted' | 'duplicate' | 'late' | 'unknown'
+
+/** Callbacks that wait for their statement, in characters. More are refused at once: the Shop keeps them and sends them again. */
+const MOST_WAITING = 32 * 1024 * 1024
+
+/** An index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
+const LONGEST_ID = 255
+
+/** As text, so that `0481516` and `4.8e5` are other ids. 18 digits always fit into a bigint. */
+const REQUEST_ID = /^(0|[1-9]\d{0,17})$/
+
+/**
+ * Records callbacks; whatever comes while a statement runs shares the next one. Resolves after the commit: only then may the Shop hear of
+ * success. Rejects when it could not be recorded, or when the connection broke and nobody knows: the Shop sends it again, and if it was
+ * there it is a duplicate then. So a broken connection is not waited for here.
+ *
+ * `most`: every callback holds a lock of the shared lock table until the commit, and that has room for some thousands.
+ */
+export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promise<CallbackOutcome> {
+  const commit = groupCommit<ReceivedCallback, CallbackOutcome | { lost: unknown }>(
+    async (callbacks) => {
+      try {
+        return await recordCallbacks(sql, callbacks)
+      } catch (error) {
+        if (!isConnectionError(error)) throw error
+        return callbacks.map(() => ({ lost: error }))
+      }
+    },
+    { most: 200 },
+  )
+  let waiting = 0
+  return async (callback) => {
+    const size = callback.body.length
+    if (waiting + size > MOST_WAITING) throw new Error('Too many callbacks are waiting to be recorded.')
+    waiting += size
+    try {
+      const outcome = await commit(callback)
+      if (typeof outcome === 'object') throw outcome.lost
+      return outcome
+    } finally {
+      waiting -= size
+    }
+  }
+}
+
+/**
+ * One transaction of two statements. The first takes an advisory lock on each request ID, the second looks for what has come before and
+ * inserts. It must be two: a statement sees the database as it was when it began, so one that waited for the lock inside itself would not
+ * see what the holder of the lock had committed meanwhile, and record the same callback a second time. (A unique index cannot be the guard
+ * either: on a table partitioned by time it would have to contain the time.) All take their locks in the same order, so that nobody waits
+ * in a circle.
+ *
+ * A request is looked for in the newest partition first, and what has come for it only in those since it was sent. An unknown ID has no
+ * past: the same ID may become that of a request later, and is accepted then.
+ *
+ * @returns of each what became of it, in the order given
+ */
+async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[]): Promise<CallbackOutcome[]> {
+  const keys = callbacks.map(({ requestId }) => (REQUEST_ID.test(requestId) ? requestId : null))
+  const [, rows] = await sql.begin((tx) => [
+    tx`
+      select pg_advisory_xact_lock(hashtext('shop_update.callback'), k.lock) from (
+        select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key) where key is not null order by lock) k`,
+    tx<{ outcome: CallbackOutcome }[]>`
+      with x as materialized (
+        select x.*, r.item_id, exists (select from shop_update.item i where i.id = r.item_id) as in_queue,
+          row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
+            select from shop_update.callback c
+            where c.request_id = x.request_id and c.received_at >= r.sent_at and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
+          ) as repeated
+        from unnest(${keys}::bigint[], ${callbacks.map(({ requestId }) => storable(requestId.slice(0, LONGEST_ID)))}::text[],
+          ${callbacks.map(({ digest }) => digest.toString('hex'))}::text[], ${callbacks.map(({ remote }) => remote)}::text[],
+          ${callbacks.map(({ body }) => storable(body))}::text[]) with ordinality x (key, request_id, digest, remote, body, place)
+        left join lateral (
+          select item_id, sent_at from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
+      ),
+      judged as materialized (
+        select x.*, case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome from x
+      ),
+      recorded as (
+        insert into shop_update.callback (applied_at, request_id, item_id, outcome, digest, remote, body)
+        select case when outcome <> 'accepted' then now() end, request_id, item_id, outcome, decode(digest, 'hex'), remote::inet, body
+        from judged order by place
+      ),
+      told as (select pg_notify('shop_update_callback', '') where exists (select from judged where outcome = 'accepted'))
+      select outcome, (select count(*) from told) from judged order by place`,
+  ])
+  return rows.map(({ outcome }) => outcome)
+}
+
+/** What the Shop may ask about a request. */
+export interface CallbackState {
+  /** Whether its callback has arrived. */
+  received: boolean
+  /** Of its item. */
+  status: Status
+}
+
+/** @returns null where no request has this ID, or it is older than the history */
+export async function callbackState(sql: Sql, requestId: string): Promise<CallbackState | null> {
+  if (!REQUEST_ID.test(requestId)) return null
+  const [row] = await sql<{ received: boolean; status: Status | null }[]>`
+    select
+      exists (select from shop_update.callback c
+        where c.request_id = r.request_id::text and c.received_at >= r.sent_at and c.outcome <> 'unknown') as received,
+      coalesce(
+        (select status from shop_update.item i where i.id = r.item_id),
+        (select status from shop_update.finished_item f where f.id = r.item_id and f.finished_at >= r.sent_at limit 1)) as status
+    from shop_update.request r where r.request_id = ${requestId}::bigint order by r.sent_at desc limit 1`
+  return row?.status ? { received: row.received, status: row.status } : null
+}
+
+/** How deep a result may be nested; those of the protocol are five deep. */
+const DEEPEST = 64
+
+/**
+ * SHA-256 of the result's canonical JSON: the same result is the same callback in whichever order its members come.
+ *
+ * @param result from `parseShopJson`
+ * @throws RangeError where it is nested too deep to be a result; what passes here, `JSON.stringify` can write
+ */
+export const digestOf = (result: unknown): Buffer => createHash('sha256').update(canonicalJson(result, 0)).digest()
+
+function canonicalJson(value: unknown, depth: number): string {
+  if (depth > DEEPEST) throw new RangeError('The result is nested too deep.')
+  if (Array.isArray(value)) return `[${value.map((element) => canonicalJson(element, depth + 1)).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).sort(([name], [other]) => (name < other ? -1 : 1))
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member, depth + 1)}`).join()}}`
+}

@@ -1,0 +1,94 @@
+import type { Topic } from '../domain/topics.ts'
+import type { ClaimedItem } from './claim.ts'
+import type { Sql } from './database.ts'
+
+/** An item whose answer had been stored when its worker died: reading it goes on here. */
+export interface Adopted {
+  item: ClaimedItem
+  /** The call as it was sent. */
+  request: string
+  httpStatus: number
+  body: string
+}
+
+/**
+ * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this worker itself holds
+ * without knowing (`orphans`: a claim whose answer was lost with its connection). Product decision 11:
+ *
+ * - no request made: back to Pending, in the old place;
+ * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second product; anything else
+ *   goes back to Pending and is sent again, with a new request id;
+ * - answer stored: this worker goes on with it.
+ */
+export async function recover(
+  sql: Sql,
+  workerId: string,
+  leaseSeconds: number,
+  orphans: readonly string[] | null,
+): Promise<{ recovered: number; setsWaiting: string[]; adopted: Adopted[] }> {
+  const lost = orphans
+    ? sql`l.worker_id = ${workerId}::bigint and l.item_id = any (${orphans}::bigint[])`
+    : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w
+        where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')`
+  const rows = await sql<{ id: string; topic: Topic; lane: string; action: string | null; productSetId: string }[]>`
+    with lost as materialized (
+      select l.product_set_id, l.item_id from shop_update.set_lane l where l.item_id is not null and ${lost} limit 2000
+    ),
+    moved as (
+      update shop_update.item i set token = i.token + 1,
+        status = case when i.status = 'response_processing' then i.status
+          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked' else 'pending' end,
+        lane = case when i.status = 'response_processing' then i.lane
+          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked' else 'ready' end,
+        reason = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'unknown_outcome' end,
+        message = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product')
+          then 'The worker stopped after the request had been made; whether the Shop created the product is not known.' end,
+        status_at = case when i.status = 'response_processing' then i.status_at else now() end
+      where i.id = any (array(select item_id from lost)) and i.lane = 'in_flight'
+      returning i.id, i.topic, i.product_set_id, i.status, i.lane, i.reason, old.status as was, old.status_at as since
+    ),
+    freed as (
+      merge into shop_update.set_lane l using (
+          select lost.product_set_id, lost.item_id, m.lane from lost left join moved m on m.id = lost.item_id order by 1) g
+        on l.product_set_id = g.product_set_id and l.item_id = g.item_id
+      when matched and g.lane = 'in_flight' then update set worker_id = ${workerId}::bigint
+      when matched and l.waiting = 0 then delete
+      when matched then update set item_id = null, worker_id = null, next_id = 0
+      returning merge_action() as action, l.product_set_id, g.lane
+    ),
+    counted as (
+      insert into shop_update.delta (kind, topic, status, n)
+      select 'status', topic, was, -count(*) from moved where was <> status group by topic, was
+      union all select 'status', topic, status, count(*) from moved where was <> status group by topic, status
+    ),
+    noted as (
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      select id, now(), was, status, extract(epoch from now() - since), coalesce(reason, 'worker_lost') from moved where was <> status
+    )
+    select m.id, m.topic, m.lane, f.action, m.product_set_id as "productSetId" from moved m left join freed f on f.product_set_id = m.product_set_id`
+  const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ id }) => id)
+  return {
+    recovered: rows.length,
+    setsWaiting: rows.filter(({ lane, action }) => lane !== 'in_flight' && action === 'UPDATE').map(({ productSetId }) => productSetId),
+    adopted: adopted.length > 0 ? await readAdopted(sql, adopted) : [],
+  }
+}
+
+async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]> {
+  const rows = await sql<(ClaimedItem & Omit<Adopted, 'item'>)[]>`
+    select i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
+      i.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
+      r.body as request, a.http_status as "httpStatus", a.body
+    from shop_update.item i
+    join shop_update.request r on r.item_id = i.id and r.request_id = i.request_id
+    join shop_update.answer a on a.item_id = i.id and a.request_id = i.request_id
+    where i.id = any (${ids}::bigint[])`
+  return rows.map(({ request, httpStatus, body, ...item }) => ({ item, request, httpStatus, body }))
+}
+
+/** The items that the database believes this worker to hold. */
+export async function heldItems(sql: Sql, workerId: string): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select item_id as id from shop_update.set_lane where worker_id = ${workerId}::bigint and item_id is not null`
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,184 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import type { Flow } from './domain/statuses.ts'
+import { live, resume } from './item.ts'
+import { startLeader } from './leader.ts'
+import { startPump } from './pump.ts'
+import { applyCallbacks } from './queue/apply-callbacks.ts'
+import type { Sql } from './queue/database.ts'
+import { promote } from './queue/promote.ts'
+import { heldItems, recover } from './queue/recover.ts'
+import { release } from './queue/release.ts'
+import { readFlow, setStockWait } from './queue/worker-settings.ts'
+import { enterWorker, heartbeat, leaveWorker } from './queue/worker-row.ts'
+import { createCircuit } from './shop/circuit.ts'
+import { createShopClient } from './shop/client.ts'
+import { createRateLimit } from './shop/rate.ts'
+import { createWorld } from './world.ts'
+
+export interface Worker {
+  readonly id: string
+  /** Items may have become ready: claim at once. */
+  poke(): void
+  /** A callback has been recorded: give it to its item at once. */
+  pokeCallbacks(): void
+  /** True while the heartbeat is fresh. */
+  isAlive(): boolean
+  /** Claims no more, finishes or hands back what is in flight, and leaves. */
+  stop(): Promise<void>
+}
+
+const HEARTBEATS_A_LEASE = 5
+const CALLBACK_POLL_MS = 1000
+
+export interface WorkerOptions {
+  /** The hot path's own pool. */
+  sql: Sql
+  /** Heartbeat, callbacks, the leader's duties. */
+  background: Sql
+  config: Config
+  log: Logger
+}
+
+/** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
+export async function startWorker({ sql, background, config, log }: WorkerOptions): Promise<Worker> {
+  const now = () => performance.now()
+  await background`select shop_update.partition_days(7, ${config.HISTORY_DAYS}::int)`
+  await setStockWait(background, config.STOCK_WAIT_SECONDS)
+  let flow: Flow = await readFlow(background)
+  let state: 'running' | 'stopping' = 'running'
+  const id = await enterWorker(background, config.WORKER_NAME, flow)
+  const leaseMs = config.LEASE_SECONDS * 1000
+  let beatAt = now()
+
+  const circuit = createCircuit({ now })
+  const shop = createShopClient({
+    url: config.SHOP_URL,
+    username: config.SHOP_USERNAME ?? null,
+    password: config.SHOP_PASSWORD ?? null,
+    timeoutMs: config.SHOP_TIMEOUT_MS,
+    connections: Math.min(config.CONCURRENCY, config.SHOP_CONNECTIONS),
+  })
+  /** Half a lease without a heartbeat: others take over at a whole one, and by then nothing of ours may leave any more. */
+  const isAlive = () => now() - beatAt < leaseMs / 2
+
+  const world = createWorld({
+    sql,
+    config,
+    log,
+    shop,
+    circuit,
+    flow: () => flow,
+    maySend: () => state === 'running' && isAlive(),
+    onReady: (inSeconds) => pump.poke(inSeconds),
+    onRest: () => callbacksInFlight > 0 && pokeCallbacks(),
+  })
+  const pump = startPump({
+    sql,
+    workerId: id,
+    concurrency: config.CONCURRENCY,
+    circuit,
+    rate: createRateLimit({ perSecond: config.SHOP_RATE_PER_SECOND ?? null, now }),
+    log,
+    live: (item, set) => live(item, set, world),
+  })
+
+  // Callbacks: whichever worker is told first gives them to their items.
+  let callbacksInFlight = 0
+  let applying: Promise<void> | null = null
+  let applyAgain = false
+  function pokeCallbacks(): void {
+    if (applying) applyAgain = true
+    else {
+      applying = apply().finally(() => {
+        applying = null
+      })
+    }
+  }
+  async function apply(): Promise<void> {
+    try {
+      for (;;) {
+        applyAgain = false
+        const { seen, inFlight, sets, created } = await applyCallbacks(background, config.VENTURE_TIMEZONE, world.afterFailure)
+        callbacksInFlight = inFlight
+        if (created.length > 0) await release(background, created)
+        if (sets.length > 0) {
+          await promote(background, sets)
+          pump.poke()
+        }
+        if (seen === 0 && !applyAgain) return
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'Applying callbacks failed; it is tried again')
+    }
+  }
+  const callbackPoll = setInterval(pokeCallbacks, CALLBACK_POLL_MS)
+
+  const listening = await background.listen('shop_update', () => pump.poke(), () => pump.poke())
+  const listeningCallbacks = await background.listen('shop_update_callback', pokeCallbacks, pokeCallbacks)
+
+  const stopLeader = startLeader({
+    sql: background,
+    workerId: id,
+    config,
+    log,
+    onReady: () => pump.poke(),
+    adopt: (adopted) => pump.adopt(adopted.item.id, resume(adopted, world)),
+  })
+
+  // Heartbeat, and with it what may be asked now and then: the flow in force, and whether the database thinks we hold what we do not.
+  let suspects = new Set<string>()
+  let beating: Promise<void> | null = null
+  async function beat(): Promise<void> {
+    const at = now()
+    try {
+      await heartbeat(background, id, flow, state)
+      beatAt = at
+      const strangers = (await heldItems(background, id)).filter((item) => !pump.held.has(item))
+      const orphans = strangers.filter((item) => suspects.has(item))
+      suspects = new Set(strangers)
+      if (orphans.length > 0) {
+        const { recovered, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
+        log.warn({ recovered }, 'Took up items of our own whose life had broken off')
+        await promote(background, setsWaiting)
+        for (const each of adopted) pump.adopt(each.item.id, resume(each, world))
+        pump.poke()
+      }
+    } catch (error) {
+      log.warn({ err: error, seconds: Math.round((now() - beatAt) / 1000) }, 'The heartbeat could not be written')
+    }
+  }
+  const heart = setInterval(() => {
+    beating ??= beat().finally(() => {
+      beating = null
+    })
+  }, leaseMs / HEARTBEATS_A_LEASE)
+  const flowPoll = setInterval(() => {
+    readFlow(background).then(
+      (wanted) => {
+        if (wanted !== flow) log.info({ from: flow, to: wanted }, 'The flow has changed')
+        flow = wanted
+      },
+      (error) => log.warn({ err: error }, 'The flow could not be read; the last one stays in force'),
+    )
+  }, config.FLOW_TTL_SECONDS * 1000)
+
+  pokeCallbacks()
+  return {
+    id,
+    poke: () => pump.poke(),
+    pokeCallbacks,
+    isAlive,
+    async stop() {
+      state = 'stopping'
+      await pump.stop()
+      await world.followUps()
+      clearInterval(callbackPoll)
+      clearInterval(flowPoll)
+      clearInterval(heart)
+      await stopLeader()
+      await Promise.all([applying, beating, shop.close(), listening.unlisten(), listeningCallbacks.unlisten()])
+      await leaveWorker(background, id)
+    },
+  }
+}

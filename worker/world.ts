@@ -1,0 +1,112 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import { afterFailure } from './domain/retry.ts'
+import type { Flow } from './domain/statuses.ts'
+import { creates } from './domain/topics.ts'
+import type { World } from './item.ts'
+import { findConflict } from './queue/conflict.ts'
+import { type Sql, isTransient } from './queue/database.ts'
+import { type Finish, type Finished, finish } from './queue/finish.ts'
+import { groupCommit } from './queue/group-commit.ts'
+import { makeRequest } from './queue/make-request.ts'
+import { promote } from './queue/promote.ts'
+import { release } from './queue/release.ts'
+import { type Settlement, settle } from './queue/settle.ts'
+import { writeBack } from './queue/write-back.ts'
+import type { Circuit } from './shop/circuit.ts'
+import type { ShopClient } from './shop/client.ts'
+
+export interface WorldOptions {
+  sql: Sql
+  config: Config
+  log: Logger
+  shop: ShopClient
+  circuit: Circuit
+  flow: () => Flow
+  maySend: () => boolean
+  /** Items have become ready that were not before, or will be in so many seconds. */
+  onReady: (inSeconds: number) => void
+  /** An item has come to rest: a callback may be waiting for it. */
+  onRest: () => void
+}
+
+/** Gathers what many lives want of the database into one statement a stage, and does what has to follow a commit. */
+export function createWorld({ sql, config, log, shop, circuit, flow, maySend, onReady, onRest }: WorldOptions): World & { followUps(): Promise<void> } {
+  const following = new Set<Promise<void>>()
+
+  /** Turns and releases follow a commit in statements of their own; what a crash in between leaves, the leader finds. */
+  function follow(setsWaiting: readonly string[], created: readonly string[]): void {
+    if (setsWaiting.length === 0 && created.length === 0) return
+    const work = (async () => {
+      try {
+        const released = created.length > 0 ? await release(sql, created) : 0
+        const promoted = await promote(sql, setsWaiting)
+        if (released + promoted > 0) onReady(0)
+      } catch (error) {
+        log.warn({ err: error }, 'Giving turns after a commit failed; the leader will do it')
+      }
+    })()
+    following.add(work)
+    void work.finally(() => following.delete(work))
+  }
+
+  async function finishing(entries: Finish[], patient: boolean): Promise<Finished[]> {
+    const { results, setsWaiting } = await finish(sql, config.VENTURE_TIMEZONE, entries, patient)
+    follow(setsWaiting, [...new Set(entries.filter(({ item }, place) => results[place] === 'finished' && creates(item.topic)).map(({ item }) => item.productSetId))])
+    return results
+  }
+
+  const finishPatiently = groupCommit((entries: Finish[]) => finishing(entries, true))
+  return {
+    shop,
+    circuit,
+    flow,
+    maySend,
+    finishPatiently,
+    makeRequest: groupCommit((requests: Parameters<typeof makeRequest>[1][number][]) => makeRequest(sql, requests)),
+    finish: groupCommit(async (entries: Finish[]) => {
+      try {
+        return await finishing(entries, false)
+      } catch (error) {
+        if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error
+        return finishing(entries, true)
+      }
+    }),
+    settle: groupCommit(async (entries: Settlement[]) => {
+      const { results, setsWaiting } = await settle(sql, entries)
+      follow(setsWaiting, [])
+      const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [0] : (retryInSeconds ?? [])))
+      if (retries.length > 0) onReady(Math.min(...retries))
+      onRest()
+      return results
+    }),
+    findConflict: (ids) => findConflict(sql, ids),
+    async writeBack(products, productSetId, setSrcId) {
+      // A row that is not written would be created again: go on until it is.
+      for (;;) {
+        try {
+          return await writeBack(sql, config.VENTURE_TIMEZONE, products, productSetId, setSrcId)
+        } catch (error) {
+          if (!isTransient(error) && (error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error
+          log.warn({ err: error }, 'Writing the rows that succeeded has to wait')
+          await new Promise((resolve) => setTimeout(resolve, 500))
+        }
+      }
+    },
+    afterFailure(failures) {
+      const { status, nextAttemptAt } = afterFailure({
+        failures,
+        at: new Date(0),
+        maxRetries: config.MAX_RETRIES,
+        failedAfter: config.FAILED_AFTER,
+        unitSeconds: config.RETRY_UNIT_SECONDS,
+      })
+      return { to: status, retryInSeconds: nextAttemptAt && nextAttemptAt.getTime() / 1000 }
+    },
+    async followUps() {
+      await Promise.all(following)
+    },
+  }
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
