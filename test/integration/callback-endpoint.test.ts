@@ -745,16 +745,19 @@ describe('without a database there is no success', () => {
   /** A way to PostgreSQL that can be cut, or go silent. */
   async function wire() {
     const target = new URL(cluster.url('postgres'))
+    const port = Number(target.port)
     const sockets = new Set<Socket>()
     let silent = false
     const server = createServer((near) => {
-      const far = connectSocket(Number(target.port), target.hostname)
+      const far = connectSocket(port, target.hostname)
       for (const [from, to] of [
         [near, far],
         [far, near],
       ] as const) {
         sockets.add(from)
-        from.on('data', (chunk) => void (silent || to.write(chunk)))
+        from.on('data', (chunk) => {
+          if (!silent) to.write(chunk)
+        })
         from.on('error', () => {})
         from.on('close', () => to.destroy())
       }
@@ -768,7 +771,10 @@ describe('without a database there is no success', () => {
       await closed
     }
     open.push({ close: async () => void (await Promise.all([pool.end({ timeout: 0 }), server.listening ? cut() : null])) })
-    return { pool, cut, hush: () => void (silent = true) }
+    const hush = () => {
+      silent = true
+    }
+    return { pool, cut, hush }
   }
 
   it('when it has never been there', async () => {

@@ -1,0 +1,50 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { migrate } from '../../worker/migrate.ts'
+import { connect } from '../../worker/queue/database.ts'
+import { startPostgres } from '../postgres.ts'
+import { startShopProcess } from '../shop-process.ts'
+import { startWorkerProcess, workerEnv } from '../worker-process.ts'
+import { BENCH_POSTGRES, percentile } from './setting.ts'
+
+const PER_SECOND = 200
+const WARM_UP_SECONDS = 5
+
+/**
+ * How long a change waits to be picked up: from `enqueue()` to the commit of Processing, at 200 items a second, one transaction each. The
+ * times are PostgreSQL's own (`track_commit_timestamp`), so nothing of the measuring client is in them.
+ */
+export async function latency(seconds: number) {
+  const cluster = await startPostgres({ flags: [...BENCH_POSTGRES, 'track_commit_timestamp=on'] })
+  const sql = connect(cluster.url('postgres'), { max: 8, name: 'bench' })
+  const shop = await startShopProcess({ SHOP_SETTINGS: JSON.stringify({ record: 'counts' }) })
+  try {
+    await migrate(sql)
+    const items = (seconds + WARM_UP_SECONDS) * PER_SECOND
+    await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 25) g`
+    await sql`insert into catalog.product_set (id, seller_id, src_id) select g, 1 + g % 25, (7000000 + g)::text from generate_series(1, ${items}::int) g`
+    await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
+      select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${items}::int) g`
+    await sql`vacuum analyze`
+    const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), STOCK_WAIT_SECONDS: '0' })
+    const enqueued: Promise<unknown>[] = []
+    const started = performance.now()
+    for (let product = 1; product <= items; product++) {
+      const due = started + (product * 1000) / PER_SECOND
+      if (due > performance.now()) await delay(due - performance.now())
+      enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
+    }
+    await Promise.all(enqueued)
+    await worker.stop()
+    const rows = await sql<{ ms: number }[]>`
+      select extract(epoch from pg_xact_commit_timestamp(p.xmin) - q.at)::double precision * 1000 as ms
+      from shop_update.transition q join shop_update.transition p on p.item_id = q.item_id and p.to_status = 'processing'
+      where q.to_status = 'pending' and q.item_id > ${WARM_UP_SECONDS * PER_SECOND}::bigint`
+    const milliseconds = rows.map(({ ms }) => ms)
+    const at = (share: number) => Number(percentile(milliseconds, share).toFixed(2))
+    return { name: 'latency', p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), items: milliseconds.length, perSecond: PER_SECOND }
+  } finally {
+    await sql.end()
+    await shop.stop()
+    await cluster.stop()
+  }
+}

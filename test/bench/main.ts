@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util'
+import { runCommand, UsageError } from '../../worker/command.ts'
+import { latency } from './latency.ts'
+import { throughput } from './throughput.ts'
+
+const USAGE = `npm run bench -- NAME [--json] [options]
+
+  throughput [--items 40000] [--rounds 3] [--backlog N] [--history N]
+             a backlog of stock changes through the worker, and the bare loop in turn with it
+  latency    [--seconds 20]
+             from enqueue() to the commit of Processing, at 200 items a second`
+
+/** `npm run bench -- NAME`: prints what it saw; with `--json` the last line is one JSON object. */
+await runCommand(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      items: { type: 'string', default: '40000' },
+      rounds: { type: 'string', default: '3' },
+      backlog: { type: 'string', default: '0' },
+      history: { type: 'string', default: '0' },
+      seconds: { type: 'string', default: '20' },
+    },
+  })
+  const number = (name: 'items' | 'rounds' | 'backlog' | 'history' | 'seconds'): number => {
+    const value = Number(values[name])
+    if (!Number.isInteger(value) || value < 0) throw new UsageError(`--${name} takes a whole number.`)
+    return value
+  }
+  const print = (line: string) => process.stdout.write(`${line}\n`)
+  const [name] = positionals
+  let result: Record<string, unknown>
+  if (name === 'throughput') {
+    result = await throughput({ items: number('items'), rounds: number('rounds'), backlog: number('backlog'), history: number('history') }, print)
+  } else if (name === 'latency') result = await latency(number('seconds'))
+  else throw new UsageError(USAGE)
+  if (values.json) print(JSON.stringify(result))
+  else for (const [key, value] of Object.entries(result)) print(`${key.padEnd(24)}${value}`)
+})

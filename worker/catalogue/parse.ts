@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto'
+import { brokenRow, shown } from './broken.ts'
+import { type Column, type Row, readRows } from './rows.ts'
+import { sellerSkus } from './seller-sku.ts'
+
+/** A product as a file describes it. Money is text, exact to the cent. */
+export interface FileProduct {
+  sellerSku: string
+  barcode: string | null
+  /** The regular price. */
+  price: string
+  /** What it costs now, where that is less. */
+  specialPrice: string | null
+  stock: number
+  attributes: Record<string, string>
+}
+
+export interface FileImage {
+  position: number
+  url: string
+  /** md5 of the url: the picture itself is not fetched. */
+  hash: string
+}
+
+export interface FileSet {
+  seller: string
+  handle: string
+  title: string
+  description: string | null
+  brand: string | null
+  primaryCategory: string | null
+  categories: string[]
+  products: FileProduct[]
+  images: FileImage[]
+}
+
+/** Longer names would not fit into the index that finds them again; it is also Shopify's own limit for a handle. */
+const MAX_NAME = 255
+const MAX_INT = 2_147_483_647
+const MAX_PRICE = 9_999_999_999.99
+const OPTIONS = [1, 2, 3] as const
+
+/**
+ * Reads a Shopify product CSV export. Rows with the same handle are one product set: the first row names it, each row with variant columns is
+ * a product, each row with an `Image Src` brings an image, and a row may be both.
+ *
+ * @param seller whose products these are; without it, each set's `Vendor`
+ * @throws BrokenCatalogue at the first row that cannot be loaded
+ */
+export function parseCatalogue(file: Buffer, { seller }: { seller?: string | undefined } = {}): FileSet[] {
+  const rowsOf = new Map<string, Row[]>()
+  for (const row of readRows(file, { vendorRequired: seller === undefined })) {
+    const handle = name(row, 'Handle')
+    if (!handle) throw brokenRow(row.line, '', 'the Handle is missing')
+    const rows = rowsOf.get(handle)
+    if (rows) rows.push(row)
+    else rowsOf.set(handle, [row])
+  }
+  return [...rowsOf].map(([handle, rows]) => parseSet(handle, rows, seller))
+}
+
+function parseSet(handle: string, rows: Row[], seller: string | undefined): FileSet {
+  const first = rows[0]!
+  const title = first.cell('Title')
+  const vendor = name(first, 'Vendor')
+  if (!title) throw brokenRow(first.line, handle, 'the first row of a handle must have a Title')
+  if (!vendor && seller === undefined) throw brokenRow(first.line, handle, 'the Vendor is missing, and no --seller was named')
+
+  for (const row of rows) {
+    const other = name(row, 'Vendor')
+    // Two shops in one file: their sets of the same handle would become one.
+    if (other && other !== vendor)
+      throw brokenRow(row.line, handle, `the Vendor is ${shown(other)}, but the handle began with ${shown(vendor)} at line ${first.line}`)
+    if (!isVariant(row) && (row === first || !row.cell('Image Src')))
+      throw brokenRow(row.line, handle, 'the row has neither a variant nor a further image')
+  }
+  return {
+    seller: seller ?? vendor,
+    handle,
+    title,
+    description: first.cell('Body (HTML)') || null,
+    brand: vendor || null,
+    primaryCategory: first.cell('Type') || null,
+    categories: [
+      ...new Set(
+        first
+          .cell('Tags')
+          .split(',')
+          .map((tag) => tag.trim())
+          .filter(Boolean),
+      ),
+    ],
+    products: parseProducts(handle, first, rows.filter(isVariant)),
+    images: parseImages(handle, rows),
+  }
+}
+
+const isVariant = (row: Row): boolean =>
+  (['Variant Price', 'Variant Inventory Qty', 'Variant SKU', 'Option1 Value'] as const).some((column) => row.cell(column) !== '')
+
+function parseProducts(handle: string, first: Row, rows: Row[]): FileProduct[] {
+  const options = rows.map((row) => optionsOf(first, row))
+  const skus = sellerSkus(
+    handle,
+    rows.map((row, index) => ({ given: code(row, 'Variant SKU'), options: options[index]!.map(([, value]) => value) })),
+  )
+  const lineOf = new Map<string, number>()
+  return rows.map((row, index) => {
+    const sellerSku = skus[index]!
+    const twin = lineOf.get(sellerSku)
+    if (twin !== undefined) throw brokenRow(row.line, handle, `the variant is the same as that of line ${twin}`)
+    lineOf.set(sellerSku, row.line)
+    return {
+      sellerSku,
+      barcode: code(row, 'Variant Barcode') || null,
+      ...prices(handle, row),
+      stock: stock(handle, row),
+      attributes: attributes(row, options[index]!),
+    }
+  })
+}
+
+/** Names stand in the first row only. "Title: Default Title" is how Shopify writes that a product has no options. */
+function optionsOf(first: Row, row: Row): [name: string, value: string][] {
+  const options: [string, string][] = []
+  for (const n of OPTIONS) {
+    const value = row.cell(`Option${n} Value`).normalize('NFC')
+    if (value && value !== 'Default Title') options.push([first.cell(`Option${n} Name`) || `Option${n}`, value])
+  }
+  return options
+}
+
+function attributes(row: Row, options: [string, string][]): Record<string, string> {
+  const facts: [string, string][] = [
+    ['grams', row.cell('Variant Grams')],
+    ['tax_code', row.cell('Variant Tax Code')],
+  ]
+  return Object.fromEntries([...facts.filter(([, value]) => value !== '' && value !== '0'), ...options])
+}
+
+/** Shopify's price is what the product costs now; a higher "compare at" price is the regular one. */
+function prices(handle: string, row: Row): { price: string; specialPrice: string | null } {
+  const now = amount(handle, row, 'Variant Price')
+  if (now === null) throw brokenRow(row.line, handle, 'the Variant Price is missing')
+  const regular = amount(handle, row, 'Variant Compare At Price')
+  return regular !== null && Number(regular) > Number(now) ? { price: regular, specialPrice: now } : { price: now, specialPrice: null }
+}
+
+function amount(handle: string, row: Row, column: Column): string | null {
+  const text = row.cell(column)
+  if (!text) return null
+  if (!/^-?\d+(\.\d+)?$/.test(text)) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is no number`)
+  if (text.startsWith('-')) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is negative`)
+  if (/\.\d\d\d*[1-9]/.test(text)) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} has more than two decimals`)
+  if (Number(text) > MAX_PRICE) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is too high`)
+  return text
+}
+
+/** Shopify counts below zero when it has sold more than there is: nothing is left to sell. */
+function stock(handle: string, row: Row): number {
+  const text = row.cell('Variant Inventory Qty')
+  if (!text) throw brokenRow(row.line, handle, 'the Variant Inventory Qty is missing')
+  if (!/^-?\d+$/.test(text) || Number(text) > MAX_INT)
+    throw brokenRow(row.line, handle, `the Variant Inventory Qty ${shown(text)} is no quantity`)
+  return Math.max(0, Number(text))
+}
+
+/** Positions as given; an image without one follows the highest so far. A url that comes again is the same image. */
+function parseImages(handle: string, rows: Row[]): FileImage[] {
+  const images = new Map<string, FileImage>()
+  const lineOf = new Map<number, number>()
+  let highest = 0
+  for (const row of rows) {
+    const url = row.cell('Image Src')
+    if (!url) continue
+    const text = row.cell('Image Position')
+    const position = text ? Number(text) : highest + 1
+    if (!/^\d*$/.test(text) || position < 1 || position > MAX_INT)
+      throw brokenRow(row.line, handle, `the Image Position ${shown(text)} is no position`)
+    if (!/^https?:/i.test(url) || !URL.canParse(url)) throw brokenRow(row.line, handle, `the Image Src ${shown(url)} is no web address`)
+    if (images.has(url)) continue
+    const taken = lineOf.get(position)
+    if (taken !== undefined) throw brokenRow(row.line, handle, `the Image Position ${position} is taken by the image of line ${taken}`)
+    lineOf.set(position, row.line)
+    highest = Math.max(highest, position)
+    images.set(url, { position, url, hash: createHash('md5').update(url).digest('hex') })
+  }
+  return [...images.values()]
+}
+
+/** What rows are found again by: one spelling of each letter, and short enough for an index. */
+function name(row: Row, column: 'Handle' | 'Vendor'): string {
+  const text = row.cell(column).normalize('NFC')
+  if (text.length > MAX_NAME) throw brokenRow(row.line, '', `the ${column} has more than ${MAX_NAME} characters`)
+  return text
+}
+
+/** Spreadsheets and Shopify write an apostrophe before a code of digits, so that it stays a text. */
+function code(row: Row, column: 'Variant SKU' | 'Variant Barcode'): string {
+  const text = row
+    .cell(column)
+    .normalize('NFC')
+    .replace(/^'(?=\d)/, '')
+  if (text.length > MAX_NAME) throw brokenRow(row.line, name(row, 'Handle'), `the ${column} has more than ${MAX_NAME} characters`)
+  return text
+}

@@ -1,0 +1,69 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import { BrokenCatalogue } from './catalogue/broken.ts'
+import { type Loaded, loadCatalogue } from './catalogue/load.ts'
+import { type FileSet, parseCatalogue } from './catalogue/parse.ts'
+import { runCommand, UsageError } from './command.ts'
+import { readDatabaseUrl } from './config.ts'
+import { checkSchema } from './migrate.ts'
+import { connect } from './queue/database.ts'
+
+const USAGE = 'Usage: npm run import -- FILE.csv ... [--seller NAME] [--enqueue]'
+
+/** A file is read as a whole, because it is loaded as a whole. This much is some hundred thousand products. */
+const MAX_MEGABYTES = 256
+
+/** What the command line asks for. Throws UsageError for anything else. */
+function readArguments(): { files: string[]; seller: string | undefined; enqueue: boolean } {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { seller: { type: 'string' }, enqueue: { type: 'boolean', default: false } },
+    })
+    const seller = values.seller?.trim().normalize('NFC')
+    if (positionals.length > 0 && seller !== '') return { files: positionals, seller, enqueue: values.enqueue }
+  } catch (error) {
+    if (!(error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS_')) throw error
+  }
+  throw new UsageError(USAGE)
+}
+
+/** Throws UsageError, with the file's name, when the file cannot be read or is broken. */
+async function readCatalogueFile(file: string, seller: string | undefined): Promise<FileSet[]> {
+  try {
+    const { size } = await stat(file)
+    if (size > MAX_MEGABYTES * 2 ** 20)
+      throw new BrokenCatalogue(`the file has more than ${MAX_MEGABYTES} MB; split it between two handles.`)
+    return parseCatalogue(await readFile(file), { seller })
+  } catch (error) {
+    if (error instanceof BrokenCatalogue) throw new UsageError(`${basename(file)} was not loaded: ${error.message}`)
+    const { code } = error as { code?: string }
+    if (code === 'ENOENT') throw new UsageError(`${file} was not loaded: there is no such file.`)
+    if (code === 'EISDIR') throw new UsageError(`${file} was not loaded: it is a folder.`)
+    if (code === 'EACCES' || code === 'EPERM') throw new UsageError(`${file} was not loaded: it may not be read.`)
+    throw error
+  }
+}
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+
+const sentence = ({ products, productSets, images }: Loaded, file: string): string =>
+  `Loaded ${counted(products, 'product')} in ${counted(productSets, 'product set')} with ${counted(images, 'image')} from ${basename(file)}.`
+
+/** Each file stands for itself: one that is broken is told, and the others are loaded all the same. */
+await runCommand(async () => {
+  const { files, seller, enqueue } = readArguments()
+  const sql = connect(readDatabaseUrl(process.env), { max: 1, name: 'import' })
+  try {
+    await checkSchema(sql)
+    for (const file of files) {
+      await runCommand(async () => {
+        const sets = await readCatalogueFile(file, seller)
+        process.stdout.write(`${sentence(await loadCatalogue(sql, sets, { enqueue }), file)}\n`)
+      })
+    }
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+})
