@@ -12,7 +12,8 @@ export interface Loaded {
  * SKU and is brought up to date; ids, and what the Shop has given (src_id, shop_sku), stay. The images of a set become those of the file.
  * Sellers and products become active and approved. What is no longer in the file is left alone: a file may be a part of the catalogue.
  *
- * A row that would not change is not written, so that loading a file again holds up no worker.
+ * A row that would not change is neither written nor locked, so that loading a file again holds up no worker. New rows get their ids in
+ * the order of the file.
  *
  * @param enqueue also queue everything that was loaded, as if it were new
  */
@@ -44,19 +45,25 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
     const sellerOfSet = sets.map(({ seller }) => seller)
     const handles = sets.map(({ handle }) => handle)
     await tx`
-      merge into catalog.product_set s
-      using (
-        select r.id as seller_id, x.handle, x.title, x.brand, x.primary_category,
+      with file as (
+        select r.id as seller_id, x.handle, x.title, x.brand, x.primary_category, x.n,
           array(select jsonb_array_elements_text(x.categories::jsonb)) as categories
         from unnest(${sellerOfSet}::text[], ${handles}::text[], ${sets.map(({ title }) => title)}::text[],
           ${sets.map(({ brand }) => brand)}::text[], ${sets.map(({ primaryCategory }) => primaryCategory)}::text[],
-          ${sets.map(({ categories }) => JSON.stringify(categories))}::text[]) x (seller, handle, title, brand, primary_category, categories)
+          ${sets.map(({ categories }) => JSON.stringify(categories))}::text[])
+          with ordinality x (seller, handle, title, brand, primary_category, categories, n)
         join catalog.seller r on r.name = x.seller
-      ) x on s.seller_id = x.seller_id and s.handle = x.handle
-      when matched and (s.title, s.brand, s.primary_category, s.categories) is distinct from (x.title, x.brand, x.primary_category, x.categories)
-        then update set title = x.title, brand = x.brand, primary_category = x.primary_category, categories = x.categories
-      when not matched then insert (seller_id, handle, title, brand, primary_category, categories)
-        values (x.seller_id, x.handle, x.title, x.brand, x.primary_category, x.categories)`
+      ),
+      known as (
+        update catalog.product_set s
+        set title = f.title, brand = f.brand, primary_category = f.primary_category, categories = f.categories
+        from file f
+        where s.seller_id = f.seller_id and s.handle = f.handle
+          and (s.title, s.brand, s.primary_category, s.categories) is distinct from (f.title, f.brand, f.primary_category, f.categories)
+      )
+      insert into catalog.product_set (seller_id, handle, title, brand, primary_category, categories)
+      select seller_id, handle, title, brand, primary_category, categories from file order by n
+      on conflict (seller_id, handle) do nothing`
 
     const found = await tx<{ id: string }[]>`
       select s.id from unnest(${sellerOfSet}::text[], ${handles}::text[]) with ordinality x (seller, handle, n)
@@ -70,27 +77,30 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
 
     // An export knows no dates of a special price: those that were set here hold as long as there is a special price.
     await tx`
-      merge into catalog.product p
-      using (
-        select x.set_id, x.seller_sku, s.title, d.description, x.barcode, x.price, x.special_price, x.stock, x.attributes::jsonb as attributes
+      with file as (
+        select x.set_id, x.seller_sku, s.title, d.description, x.barcode, x.price, x.special_price, x.stock, x.attributes::jsonb as attributes, x.n
         from unnest(${products.map(({ setId }) => setId)}::bigint[], ${products.map(({ sellerSku }) => sellerSku)}::text[],
           ${products.map(({ barcode }) => barcode)}::text[], ${products.map(({ price }) => price)}::numeric(12, 2)[],
           ${products.map(({ specialPrice }) => specialPrice)}::numeric(12, 2)[], ${products.map(({ stock }) => stock)}::int[],
           ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[])
-          x (set_id, seller_sku, barcode, price, special_price, stock, attributes)
+          with ordinality x (set_id, seller_sku, barcode, price, special_price, stock, attributes, n)
         join unnest(${setIds}::bigint[], ${descriptions}::text[]) d (set_id, description) on d.set_id = x.set_id
         join catalog.product_set s on s.id = x.set_id
-      ) x on p.product_set_id = x.set_id and p.seller_sku = x.seller_sku
-      when matched
-        and (p.active, p.qc_status, p.title, p.description, p.barcode, p.price, p.special_price, p.stock, p.attributes)
-          is distinct from (true, 'approved', x.title, x.description, x.barcode, x.price, x.special_price, x.stock, x.attributes)
-        then update set active = true, qc_status = 'approved', title = x.title, description = x.description, barcode = x.barcode,
-          price = x.price, special_price = x.special_price, stock = x.stock, attributes = x.attributes,
-          special_from = case when x.special_price is not null then p.special_from end,
-          special_to = case when x.special_price is not null then p.special_to end
-      when not matched
-        then insert (product_set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes)
-        values (x.set_id, x.seller_sku, x.title, x.description, x.barcode, x.price, x.special_price, x.stock, x.attributes)`
+      ),
+      known as (
+        update catalog.product p
+        set active = true, qc_status = 'approved', title = f.title, description = f.description, barcode = f.barcode,
+          price = f.price, special_price = f.special_price, stock = f.stock, attributes = f.attributes,
+          special_from = case when f.special_price is not null then p.special_from end,
+          special_to = case when f.special_price is not null then p.special_to end
+        from file f
+        where p.product_set_id = f.set_id and p.seller_sku = f.seller_sku
+          and (p.active, p.qc_status, p.title, p.description, p.barcode, p.price, p.special_price, p.stock, p.attributes)
+            is distinct from (true, 'approved', f.title, f.description, f.barcode, f.price, f.special_price, f.stock, f.attributes)
+      )
+      insert into catalog.product (product_set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes)
+      select set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes from file order by n
+      on conflict (product_set_id, seller_sku) do nothing`
 
     await tx`delete from catalog.product_image where product_set_id = any (${setIds}::bigint[])`
     await tx`
