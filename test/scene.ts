@@ -17,7 +17,10 @@ export interface Scene {
   /** One more worker process, with more environment. */
   startWorker(env?: Record<string, string>): Promise<WorkerProcess>
   /** A call of the internal API as admin; resolves with status and parsed body. */
-  api<Body = Record<string, unknown>>(path: string, init?: { method?: string; body?: unknown; key?: string }): Promise<{ status: number; body: Body }>
+  api<Body = Record<string, unknown>>(
+    path: string,
+    init?: { method?: string; body?: unknown; key?: string },
+  ): Promise<{ status: number; body: Body }>
   /** A call of the Shop's control API. */
   control<Body = Record<string, unknown>>(path: string, init?: { method?: string; body?: unknown }): Promise<Body>
   enqueue(topic: string, subject: { product?: number | string; set?: number | string }): Promise<string>
@@ -122,7 +125,8 @@ export async function startScene({
       vi.waitFor(
         async () => {
           const item = await stored(itemId)
-          if (!item || !wanted.includes(item.status)) throw new Error(`Item ${itemId} is ${JSON.stringify(item)}, not ${wanted.join(' or ')}`)
+          if (!item || !wanted.includes(item.status))
+            throw new Error(`Item ${itemId} is ${JSON.stringify(item)}, not ${wanted.join(' or ')}`)
           return item
         },
         { timeout: 20_000, interval: 10 },
@@ -133,7 +137,9 @@ export async function startScene({
       return item
     },
     async statuses(itemId) {
-      const rows = await sql<{ status: string }[]>`select to_status as status from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
+      const rows = await sql<
+        { status: string }[]
+      >`select to_status as status from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
       return rows.map(({ status }) => status)
     },
     async stop() {
@@ -153,7 +159,12 @@ export async function startScene({
  */
 export async function addSet(
   sql: Sql,
-  { seller = 'Nile Textiles', inShop = true, products = 1, active = true }: { seller?: string; inShop?: boolean; products?: number; active?: boolean } = {},
+  {
+    seller = 'Nile Textiles',
+    inShop = true,
+    products = 1,
+    active = true,
+  }: { seller?: string; inShop?: boolean; products?: number; active?: boolean } = {},
 ): Promise<{ sellerId: string; setId: string; productIds: string[] }> {
   const [row] = await sql<{ sellerId: string; setId: string; productIds: string[] }[]>`
     with seller as (

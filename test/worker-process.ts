@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -40,7 +40,10 @@ export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, 
  *
  * @throws with all that it printed when it ends before
  */
-export function startWorkerProcess(env: Record<string, string>, entry = process.env.WORKER_ENTRY ?? 'worker/main.ts'): Promise<WorkerProcess> {
+export function startWorkerProcess(
+  env: Record<string, string>,
+  entry = process.env.WORKER_ENTRY ?? 'worker/main.ts',
+): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [join(ROOT, entry)], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
-import { ConfigError } from './config.ts'
-import { SchemaError } from './migrate.ts'
+/** What somebody can mend: the message is one sentence, and all that is told. */
+export class UsageError extends Error {}
 
 /**
  * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack; both end with exit code 1.
@@ -13,10 +13,8 @@ export async function runCommand(command: () => Promise<void>): Promise<void> {
   }
 }
 
-export class UsageError extends Error {}
-
 function sentenceOf(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof SchemaError || error instanceof UsageError) return error.message
+  if (error instanceof UsageError) return error.message
   const { code, address, port } = error as { code?: string; address?: string | string[]; port?: number | number[] }
   if (code === 'EADDRINUSE') return `Port ${port} is in use already.`
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'

@@ -1,12 +1,18 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { UsageError } from './command.ts'
 
 /** A value of the environment that is missing or wrong; the message is one sentence that names it. */
-export class ConfigError extends Error {}
+export class ConfigError extends UsageError {}
 
 const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
 const seconds = z.coerce.number().positive()
-const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgres://user:password@host:5432/database' })
 const key = z.string().min(1)
 
@@ -16,7 +22,10 @@ const schema = z.object({
   DATABASE_READ_URL: postgresUrl.optional(),
   SHOP_URL: z
     .url({ protocol: /^https?$/, error: 'must be a URL like https://shop.example/api' })
-    .refine((url) => !new URL(url).username && !new URL(url).password, 'must not hold a user name or password: use SHOP_USERNAME and SHOP_PASSWORD'),
+    .refine(
+      (url) => !new URL(url).username && !new URL(url).password,
+      'must not hold a user name or password: use SHOP_USERNAME and SHOP_PASSWORD',
+    ),
   SHOP_USERNAME: z.string().optional(),
   SHOP_PASSWORD: z.string().optional(),
   SHOP_TIMEOUT_MS: integer(1, 600_000).default(30_000),
@@ -59,7 +68,8 @@ export type Config = Readonly<z.infer<typeof schema>>
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = parse(schema, env)
   if (config.VIEWER_API_KEY === config.ADMIN_API_KEY) throw new ConfigError('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
-  if (config.SHOP_USERNAME === undefined && config.SHOP_PASSWORD !== undefined) throw new ConfigError('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
+  if (config.SHOP_USERNAME === undefined && config.SHOP_PASSWORD !== undefined)
+    throw new ConfigError('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
   return config
 }
 
@@ -72,10 +82,13 @@ function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv):
   if (result.success) return result.data
   const [issue] = result.error.issues
   const name = String(issue?.path[0])
-  throw new ConfigError(set[name] === undefined ? `${name} is missing.` : `${name} is wrong: it ${sentence(issue?.message ?? 'is not valid')}.`)
+  throw new ConfigError(
+    set[name] === undefined ? `${name} is missing.` : `${name} is wrong: it ${sentence(issue?.message ?? 'is not valid')}.`,
+  )
 }
 
-const sentence = (message: string): string => (message.startsWith('must') ? message : `is not valid (${message.charAt(0).toLowerCase()}${message.slice(1)})`)
+const sentence = (message: string): string =>
+  message.startsWith('must') ? message : `is not valid (${message.charAt(0).toLowerCase()}${message.slice(1)})`
 
 function isTimeZone(zone: string): boolean {
   try {

@@ -1,15 +1,15 @@
 import type { CatalogueSet } from './domain/catalogue.ts'
 import type { ReasonCode } from './domain/reasons.ts'
 import type { Flow } from './domain/statuses.ts'
-import { TOPICS, creates } from './domain/topics.ts'
+import { creates, TOPICS } from './domain/topics.ts'
 import type { ClaimedItem } from './queue/claim.ts'
 import type { NewIds } from './queue/conflict.ts'
 import type { Exchange, Finish, Finished, WriteBack } from './queue/finish.ts'
 import type { NewRequest } from './queue/make-request.ts'
 import type { Adopted } from './queue/recover.ts'
 import type { Settlement } from './queue/settle.ts'
-import { type Answer, type Asked, type SyncedRow, askedFromJson, askedOf, readAnswer, storable } from './shop/answer.ts'
-import { type Call, type NotSendable, buildCall, isCall } from './shop/call.ts'
+import { type Answer, type Asked, askedFromJson, askedOf, readAnswer, type SyncedRow, storable } from './shop/answer.ts'
+import { buildCall, type Call, isCall, type NotSendable } from './shop/call.ts'
 import type { Circuit } from './shop/circuit.ts'
 import { isGatewayError } from './shop/circuit.ts'
 import { type ShopClient, ShopUnreachable, shopHeaders } from './shop/client.ts'
@@ -56,7 +56,8 @@ export async function live(item: ClaimedItem, set: CatalogueSet | undefined, wor
   const flow = world.flow()
   const trace = newTrace()
   if (!world.maySend()) return void (await handBack())
-  if (!(await world.makeRequest({ item, flow, traceId: trace.traceId, body: storable(call.json), builtAt }))) return world.circuit.notSent(item.id)
+  if (!(await world.makeRequest({ item, flow, traceId: trace.traceId, body: storable(call.json), builtAt })))
+    return world.circuit.notSent(item.id)
   if (!world.maySend()) return void (await handBack())
 
   const sentAt = performance.now()
@@ -90,7 +91,9 @@ export async function live(item: ClaimedItem, set: CatalogueSet | undefined, wor
 /** Goes on where a worker died after it had stored the answer. */
 export async function resume({ item, request, httpStatus, body }: Adopted, world: World): Promise<void> {
   const asked = askedFromJson(item.topic, item.productId, request)
-  const answer: Answer = asked ? readAnswer(httpStatus, body, asked) : { kind: 'unprocessable', message: 'The stored request cannot be read.' }
+  const answer: Answer = asked
+    ? readAnswer(httpStatus, body, asked)
+    : { kind: 'unprocessable', message: 'The stored request cannot be read.' }
   await conclude(item, asked, answer, world, null)
 }
 
@@ -107,7 +110,7 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
   const readAt = performance.now()
   const exchangeOf = (outcome: Exchange['outcome']): Pick<Settlement, 'exchange' | 'answeredAt'> => ({
     exchange: received && { httpStatus: received.httpStatus, body: storable(received.body), milliseconds: received.milliseconds, outcome },
-    answeredAt: received && received.answeredAt,
+    answeredAt: received?.answeredAt ?? null,
   })
   const block = (reason: ReasonCode, message: string) =>
     world.settle({ ...AT_REST, item, to: 'blocked', reason, message: storable(message), ...exchangeOf('unprocessable') })
@@ -182,7 +185,11 @@ function build(item: ClaimedItem, set: CatalogueSet | undefined): Call | NotSend
 }
 
 /** What the rows bring for the catalogue: of every row that succeeded its product, and the Shop's id of the set. */
-export function newIds(item: { productSetId: string }, asked: Asked | null, rows: readonly (SyncedRow | null)[]): NewIds & { products: WriteBack[] } {
+export function newIds(
+  item: { productSetId: string },
+  asked: Asked | null,
+  rows: readonly (SyncedRow | null)[],
+): NewIds & { products: WriteBack[] } {
   const products: WriteBack[] = []
   let setSrcId: string | null = null
   for (const row of rows) {

@@ -36,7 +36,14 @@ export interface LeaderOptions {
  * @returns a function that ends it when the duty in hand is done
  */
 export function startLeader({ sql, workerId, config, log, onReady, adopt }: LeaderOptions): () => Promise<void> {
-  const last: Record<keyof typeof DUTIES, number> = { fold: 0, recover: 0, forgottenSets: 0, release: 0, partitions: 0, verify: performance.now() }
+  const last: Record<keyof typeof DUTIES, number> = {
+    fold: 0,
+    recover: 0,
+    forgottenSets: 0,
+    release: 0,
+    partitions: 0,
+    verify: performance.now(),
+  }
   let working: Promise<void> = Promise.resolve()
   let busy = false
 

@@ -20,15 +20,16 @@ await runCommand(async () => {
 
   try {
     await checkSchema(background)
-    const { createHash } = await import("node:crypto")
-    if (config.CALLBACK_API_KEY) await background`update shop_update.system_credential set allowed_ips = ${config.CALLBACK_ALLOWED_IPS ?? []}::text[], key_hashes = array[${createHash("sha256").update(config.CALLBACK_API_KEY).digest()}]::bytea[]`
+    const { createHash } = await import('node:crypto')
+    if (config.CALLBACK_API_KEY)
+      await background`update shop_update.system_credential set allowed_ips = ${config.CALLBACK_ALLOWED_IPS ?? []}::text[], key_hashes = array[${createHash('sha256').update(config.CALLBACK_API_KEY).digest()}]::bytea[]`
     const worker = await startWorker({ sql: hot, background, config, log })
     const publicListener = await listen(
       createPublicApi({ sql: api, config, log, onCallback: worker.pokeCallbacks, ready: async () => worker.isAlive() }),
       config.PUBLIC_HOST,
       config.PUBLIC_PORT,
     )
-    const internalListener = { url: "", close: async () => {} }
+    const internalListener = { url: '', close: async () => {} }
     void read
     log.info({ worker_id: worker.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')
 
@@ -61,4 +62,3 @@ async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, host
     server.once('error', reject)
   })
 }
-

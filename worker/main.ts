@@ -1,31 +1,35 @@
 import { serve } from '@hono/node-server'
 import { pino } from 'pino'
+import { isAllowListEntry } from './api/allow-list.ts'
 import { createInternalApi } from './api/internal.ts'
 import { createPublicApi } from './api/public.ts'
 import { runCommand } from './command.ts'
-import { readConfig } from './config.ts'
+import { ConfigError, readConfig } from './config.ts'
 import { checkSchema } from './migrate.ts'
-import { connect } from './queue/database.ts'
 import { firstCredential } from './queue/credentials.ts'
+import { connect } from './queue/database.ts'
 import { startWorker } from './worker.ts'
 
 /** Starts everything in the order in which it depends on each other, and stops it in the opposite one. */
 await runCommand(async () => {
   const config = readConfig(process.env)
+  const odd = config.CALLBACK_ALLOWED_IPS?.find((entry) => !isAllowListEntry(entry))
+  if (odd !== undefined) throw new ConfigError(`CALLBACK_ALLOWED_IPS is wrong: ${odd} is neither an IP address nor a range.`)
   const log = pino({ level: config.LOG_LEVEL, base: { venture: config.VENTURE, source: `${config.COUNTRY}/${config.ENVIRONMENT}` } })
 
   const hot = connect(config.DATABASE_URL, { max: 6, name: 'queue', lockTimeoutMs: 250, byIndex: true })
   const background = connect(config.DATABASE_URL, { max: 4, name: 'background', lockTimeoutMs: 10_000, byIndex: true })
+  const callbacks = connect(config.DATABASE_URL, { max: 2, name: 'callbacks', lockTimeoutMs: 10_000, byIndex: true })
   const api = connect(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000 })
   const read = config.DATABASE_READ_URL ? connect(config.DATABASE_READ_URL, { max: 4, name: 'read' }) : api
-  const pools = [...new Set([hot, background, api, read])]
+  const pools = [...new Set([hot, background, callbacks, api, read])]
 
   try {
     await checkSchema(background)
     await firstCredential(background, config.CALLBACK_API_KEY ?? null, config.CALLBACK_ALLOWED_IPS ?? [])
     const worker = await startWorker({ sql: hot, background, config, log })
     const publicListener = await listen(
-      createPublicApi({ sql: api, config, log, onCallback: worker.pokeCallbacks, ready: async () => worker.isAlive() }),
+      createPublicApi({ sql: callbacks, config, log, onCallback: worker.pokeCallbacks, ready: async () => worker.isAlive() }),
       config.PUBLIC_HOST,
       config.PUBLIC_PORT,
     )

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Sql, connect } from './queue/database.ts'
+import { runCommand, UsageError } from './command.ts'
+import { readDatabaseUrl } from './config.ts'
+import { connect, type Sql } from './queue/database.ts'
 
 const SQL_FOLDER = join(import.meta.dirname, '..', 'sql')
 
-export class SchemaError extends Error {}
+export class SchemaError extends UsageError {}
 
 interface SqlFile {
   version: number
@@ -80,16 +82,18 @@ function checkVersions(applied: readonly { version: number; name: string; digest
   for (const row of applied) {
     if (row.version === 0) continue
     const file = numbered.find(({ version }) => version === row.version)
-    if (!file) throw new SchemaError(`The database has the migration ${row.name}, which this version of Shop Update does not know: it is newer than the code.`)
-    if (digest(file.text) !== row.digest) throw new SchemaError(`The migration ${file.name} has been changed since it was applied; changes need a new file.`)
+    if (!file)
+      throw new SchemaError(
+        `The database has the migration ${row.name}, which this version of Shop Update does not know: it is newer than the code.`,
+      )
+    if (digest(file.text) !== row.digest)
+      throw new SchemaError(`The migration ${file.name} has been changed since it was applied; changes need a new file.`)
   }
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 if (import.meta.main) {
-  const { runCommand } = await import('./command.ts')
-  const { readDatabaseUrl } = await import('./config.ts')
   await runCommand(async () => {
     const sql = connect(readDatabaseUrl(process.env), { max: 1, name: 'migrate' })
     try {

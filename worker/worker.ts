@@ -9,8 +9,8 @@ import type { Sql } from './queue/database.ts'
 import { promote } from './queue/promote.ts'
 import { heldItems, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
-import { readFlow, setStockWait } from './queue/worker-settings.ts'
 import { enterWorker, heartbeat, leaveWorker } from './queue/worker-row.ts'
+import { readFlow, setStockWait } from './queue/worker-settings.ts'
 import { createCircuit } from './shop/circuit.ts'
 import { createShopClient } from './shop/client.ts'
 import { createRateLimit } from './shop/rate.ts'
@@ -114,7 +114,11 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
   }
   const callbackPoll = setInterval(pokeCallbacks, CALLBACK_POLL_MS)
 
-  const listening = await background.listen('shop_update', () => pump.poke(), () => pump.poke())
+  const listening = await background.listen(
+    'shop_update',
+    () => pump.poke(),
+    () => pump.poke(),
+  )
   const listeningCallbacks = await background.listen('shop_update_callback', pokeCallbacks, pokeCallbacks)
 
   const stopLeader = startLeader({

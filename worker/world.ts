@@ -5,7 +5,7 @@ import type { Flow } from './domain/statuses.ts'
 import { creates } from './domain/topics.ts'
 import type { World } from './item.ts'
 import { findConflict } from './queue/conflict.ts'
-import { type Sql, isTransient } from './queue/database.ts'
+import { isTransient, type Sql } from './queue/database.ts'
 import { type Finish, type Finished, finish } from './queue/finish.ts'
 import { groupCommit } from './queue/group-commit.ts'
 import { makeRequest } from './queue/make-request.ts'
@@ -31,7 +31,17 @@ export interface WorldOptions {
 }
 
 /** Gathers what many lives want of the database into one statement a stage, and does what has to follow a commit. */
-export function createWorld({ sql, config, log, shop, circuit, flow, maySend, onReady, onRest }: WorldOptions): World & { followUps(): Promise<void> } {
+export function createWorld({
+  sql,
+  config,
+  log,
+  shop,
+  circuit,
+  flow,
+  maySend,
+  onReady,
+  onRest,
+}: WorldOptions): World & { followUps(): Promise<void> } {
   const following = new Set<Promise<void>>()
 
   /** Turns and releases follow a commit in statements of their own; what a crash in between leaves, the leader finds. */
@@ -52,7 +62,11 @@ export function createWorld({ sql, config, log, shop, circuit, flow, maySend, on
 
   async function finishing(entries: Finish[], patient: boolean): Promise<Finished[]> {
     const { results, setsWaiting } = await finish(sql, config.VENTURE_TIMEZONE, entries, patient)
-    follow(setsWaiting, [...new Set(entries.filter(({ item }, place) => results[place] === 'finished' && creates(item.topic)).map(({ item }) => item.productSetId))])
+    follow(setsWaiting, [
+      ...new Set(
+        entries.filter(({ item }, place) => results[place] === 'finished' && creates(item.topic)).map(({ item }) => item.productSetId),
+      ),
+    ])
     return results
   }
 

@@ -173,7 +173,7 @@ create table shop_update.delta (
   n int not null,
   milliseconds double precision,
   slowest real
-) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);   -- truncated after a burst: it is always read as a whole
 
 create table shop_update.status_count (
   topic shop_update.topic,

@@ -147,7 +147,13 @@ function serveFloorShop(port: number): void {
       const call = JSON.parse(body).at(-1)
       const result = call.params.productsInfo.map((product: Record<string, string>) => ({
         status: 'success',
-        product: { seller_sku: product.seller_sku, sku: product.sku, id: product.product_id, config_id: '1', updated_at: '2026-11-24 00:00:00' },
+        product: {
+          seller_sku: product.seller_sku,
+          sku: product.sku,
+          id: product.product_id,
+          config_id: '1',
+          updated_at: '2026-11-24 00:00:00',
+        },
       }))
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify([{ api: 1, result, id: call.id }]))

@@ -32,7 +32,10 @@ await runCommand(async () => {
   const [name] = positionals
   let result: Record<string, unknown>
   if (name === 'throughput') {
-    result = await throughput({ items: number('items'), rounds: number('rounds'), backlog: number('backlog'), history: number('history') }, print)
+    result = await throughput(
+      { items: number('items'), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
+      print,
+    )
   } else if (name === 'latency') result = await latency(number('seconds'))
   else throw new UsageError(USAGE)
   if (values.json) print(JSON.stringify(result))

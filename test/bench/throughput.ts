@@ -1,7 +1,7 @@
-import { startShopProcess } from '../shop-process.ts'
-import { startPostgres } from '../postgres.ts'
-import { connect, type Sql } from '../../worker/queue/database.ts'
 import { migrate } from '../../worker/migrate.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
+import { startPostgres } from '../postgres.ts'
+import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'
 import { measureFloor } from './floor.ts'
 import { BENCH_POSTGRES, median } from './setting.ts'
@@ -32,11 +32,21 @@ export async function throughput({ items, backlog, history, rounds }: Throughput
   }
   const itemsPerSecond = Math.round(median(ours))
   const floorItemsPerSecond = Math.round(median(floors))
-  return { name: 'throughput', itemsPerSecond, floorItemsPerSecond, ratio: Number((itemsPerSecond / floorItemsPerSecond).toFixed(3)), items, backlog, history }
+  return {
+    name: 'throughput',
+    itemsPerSecond,
+    floorItemsPerSecond,
+    ratio: Number((itemsPerSecond / floorItemsPerSecond).toFixed(3)),
+    items,
+    backlog,
+    history,
+  }
 }
 
 export async function measureWorker({ items, backlog, history }: { items: number; backlog: number; history: number }): Promise<number> {
-  const cluster = await startPostgres({ flags: [...BENCH_POSTGRES, ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])] })
+  const cluster = await startPostgres({
+    flags: [...BENCH_POSTGRES, ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])],
+  })
   const sql = connect(cluster.url('postgres'), { max: 2, name: 'bench' })
   const shop = await startShopProcess({ SHOP_SETTINGS: JSON.stringify({ record: 'counts' }) })
   try {
@@ -104,7 +114,7 @@ function untilSynced(sql: Sql, items: number): Promise<void> {
           select n from shop_update.status_count where status = 'synced' union all
           select n from shop_update.delta where kind = 'status' and status = 'synced') c`
       if (row!.n >= items) resolve()
-      else setTimeout(() => look().catch(reject), 100)
+      else setTimeout(() => look().catch(reject), 250)
     }
     look().catch(reject)
   })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -8,7 +8,13 @@ const run = promisify(execFile)
 
 /** Notes which processes are ours, for the start after one that was killed before it could stop them. */
 export async function noteProcesses(folder: string, children: readonly { pid?: number | undefined }[]): Promise<void> {
-  await writeFile(join(folder, 'processes.json'), JSON.stringify(children.flatMap(({ pid }) => pid ?? [])))
+  await writeWhole(join(folder, 'processes.json'), JSON.stringify(children.flatMap(({ pid }) => pid ?? [])))
+}
+
+/** Writes a file that is either the old one or the new one, whenever the process is killed; readable by its owner alone. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o600 })
+  await rename(`${file}.new`, file)
 }
 
 /** Ends what such a start has left running: worker, Shop, and the PostgreSQL on the data folder. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { runCommand, UsageError } from '../../worker/command.ts'
@@ -9,14 +9,21 @@ import { connect, type Sql } from '../../worker/queue/database.ts'
 import { freePort, startPostgres } from '../postgres.ts'
 import { loadDemoCatalogue } from './catalogue.ts'
 import { streamChanges } from './changes.ts'
-import { endLeftovers, noteProcesses } from './leftovers.ts'
+import { endLeftovers, noteProcesses, writeWhole } from './leftovers.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const DATA = process.env.DATA_FOLDER || join(ROOT, '.data')
 const CHANGES_PER_SECOND = 5
 /** Enough to be seen in every tab, little enough for most items to go through. */
 const TROUBLES = {
-  default: { latencyMs: { min: 20, max: 300 }, http500: 2, failureRows: 2, callbackDelayMs: { min: 1000, max: 20_000 }, callbackTwice: 5, noCallback: 1 },
+  default: {
+    latencyMs: { min: 20, max: 300 },
+    http500: 2,
+    failureRows: 2,
+    callbackDelayMs: { min: 1000, max: 20_000 },
+    callbackTwice: 5,
+    noCallback: 1,
+  },
   topics: { content: { latencyMs: { min: 20, max: 300 }, http500: 4, garbage: 1, callbackDelayMs: { min: 1000, max: 20_000 } } },
 }
 
@@ -120,7 +127,7 @@ async function readKeys(): Promise<Keys> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     const key = () => randomBytes(18).toString('base64url')
     const keys: Keys = { viewer: key(), admin: key(), callback: key(), shopPassword: key() }
-    await writeFile(file, JSON.stringify(keys, null, 2), { mode: 0o600 })
+    await writeWhole(file, JSON.stringify(keys, null, 2))
     return keys
   }
 }
@@ -161,7 +168,9 @@ function startChild(entry: string, env: NodeJS.ProcessEnv): Promise<ChildProcess
       createInterface({ input: stream! }).on('line', (line) => {
         last.push(line)
         if (last.length > 20) last.shift()
-        const entryOfLog = line.startsWith('{') ? (JSON.parse(line) as { level?: number; msg?: string; listening?: string }) : { level: 50, msg: line }
+        const entryOfLog = line.startsWith('{')
+          ? (JSON.parse(line) as { level?: number; msg?: string; listening?: string })
+          : { level: 50, msg: line }
         if (entryOfLog.listening || entryOfLog.msg === 'Shop Update is running') resolve(child)
         else if ((entryOfLog.level ?? 0) >= 40) say(`${entry}: ${line}`)
       })
@@ -189,7 +198,8 @@ interface Welcome {
   worker: number | undefined
 }
 
-const welcome = ({ ports, keys, database, worker }: Welcome): string => `
+function welcome({ ports, keys, database, worker }: Welcome): string {
+  return `
 Shop Update is running. About ${CHANGES_PER_SECOND} changes a second are queued, and the simulated Shop makes some trouble.
 A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
 
@@ -214,3 +224,4 @@ Try:
   kill -9 ${worker}
 
 Ctrl-C stops all of it.`
+}

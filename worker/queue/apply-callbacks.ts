@@ -69,7 +69,13 @@ export async function applyCallbacks(
           rest({ to: 'blocked', reason: 'src_id_conflict', message: conflict })
         } else if (answer.kind === 'success') {
           const at = performance.now()
-          finishes.push({ item, exchange: null, at: { response: at, payload: at, processing: at }, products: ids.products, setSrcId: ids.setSrcId })
+          finishes.push({
+            item,
+            exchange: null,
+            at: { response: at, payload: at, processing: at },
+            products: ids.products,
+            setSrcId: ids.setSrcId,
+          })
         } else {
           if (ids.products.length > 0) await writeBack(tx, zone, ids.products, item.productSetId, ids.setSrcId)
           rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })

@@ -18,15 +18,37 @@ export async function readCatalogue(sql: Sql, items: readonly ClaimedItem[]): Pr
   const [ofLean, ofFull] = await Promise.all([lean.length ? readLean(sql, lean) : [], full.length ? readFull(sql, full) : []])
   const sets = new Map<string, CatalogueSet>()
   for (const row of ofLean) {
-    sets.set(row.itemId, { ...NO_TEXTS, id: row.setId, sellerId: row.sellerId, sellerName: row.sellerName, srcId: row.setSrcId, products: [row] })
+    sets.set(row.itemId, {
+      ...NO_TEXTS,
+      id: row.setId,
+      sellerId: row.sellerId,
+      sellerName: row.sellerName,
+      srcId: row.setSrcId,
+      products: [row],
+    })
   }
   for (const { itemId, ...set } of ofFull) sets.set(itemId, set)
   return sets
 }
 
-const NO_TEXTS = { title: '', brand: null, attributeSet: null, primaryCategory: null, categories: [], taxClass: null, shipmentType: null, images: [] }
+const NO_TEXTS = {
+  title: '',
+  brand: null,
+  attributeSet: null,
+  primaryCategory: null,
+  categories: [],
+  taxClass: null,
+  shipmentType: null,
+  images: [],
+}
 
-type LeanRow = CatalogueSet['products'][number] & { itemId: string; setId: string; sellerId: string; sellerName: string; setSrcId: string | null }
+type LeanRow = CatalogueSet['products'][number] & {
+  itemId: string
+  setId: string
+  sellerId: string
+  sellerName: string
+  setSrcId: string | null
+}
 
 const readLean = (sql: Sql, items: readonly ClaimedItem[]) => sql<LeanRow[]>`
   select x.item_id as "itemId", s.id as "setId", s.seller_id as "sellerId", r.name as "sellerName", s.src_id as "setSrcId",

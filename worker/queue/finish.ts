@@ -145,4 +145,3 @@ export async function finish(
   }
   return { results, setsWaiting: row?.waiting ?? [] }
 }
-

@@ -3,7 +3,9 @@ import type { Sql } from './database.ts'
 
 /** Enters a worker process; its id is new with every start, so that nothing of a former process can be taken for its own. */
 export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<string> {
-  const [row] = await sql<{ id: string }[]>`insert into shop_update.worker (name, flow) values (${name}, ${flow}::shop_update.flow) returning id`
+  const [row] = await sql<
+    { id: string }[]
+  >`insert into shop_update.worker (name, flow) values (${name}, ${flow}::shop_update.flow) returning id`
   return row!.id
 }
 

@@ -7,7 +7,13 @@ import type { WriteBack } from './finish.ts'
  *
  * @param zone of the venture, for the Shop's `updated_at`
  */
-export async function writeBack(sql: Sql, zone: string, products: readonly WriteBack[], productSetId: string, setSrcId: string | null): Promise<void> {
+export async function writeBack(
+  sql: Sql,
+  zone: string,
+  products: readonly WriteBack[],
+  productSetId: string,
+  setSrcId: string | null,
+): Promise<void> {
   const ids = products.map(({ productId }) => productId)
   await sql`
     with named as (

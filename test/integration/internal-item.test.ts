@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ItemDetail } from '../../worker/api/internal.ts'
+import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
+
+let api: Listener
+beforeAll(async () => {
+  api = await startListener()
+})
+afterAll(() => api.stop())
+
+const detail = (id: string) => api.get<ItemDetail>(`/api/items/${id}`)
+
+describe('one item', () => {
+  it('has its timeline: every step with what it took, every call with its answer and its callback', async () => {
+    const { sql } = api
+    const { productIds } = await addSet(sql, 'LINE')
+    const id = await enqueue(sql, 'price', { product: productIds[0]! })
+    await sql`
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      select ${id}::bigint, now() + x.s * interval '1 second', x.f::shop_update.status, x.t::shop_update.status, x.seconds, x.reason from (values
+        (4, 'response_processing', 'synced', 0.25, null), (4, 'building_response_payload', 'response_processing', 0, null), (4, 'got_response', 'building_response_payload', 0, null),
+        (1, 'pending', 'processing', 1, null), (3, 'got_acknowledgment', 'got_response', 2, null)) x (s, f, t, seconds, reason)`
+    await sql`
+      insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body) values
+        (501, ${id}::bigint, now(), 'asynchronous', 'trace-1', '{"id":"501"}'), (502, ${id}::bigint, now() + interval '1 minute', 'synchronous', 'trace-2', '{"id":"502"}')`
+    await sql`
+      insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
+      values (501, ${id}::bigint, now(), 12.5, 200, 'acknowledged', '[ack]')`
+    await sql`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at) values
+        ('501', ${id}::bigint, 'accepted', 'a', '[rows]', now() + interval '2 hours'), ('501', ${id}::bigint, 'duplicate', 'a', '[rows]', now() + interval '3 hours')`
+    const item = await detail(id)
+    expect(item.transitions.map(({ from, to }) => [from, to])).toEqual([
+      [null, 'pending'],
+      ['pending', 'processing'],
+      ['got_acknowledgment', 'got_response'],
+      ['got_response', 'building_response_payload'],
+      ['building_response_payload', 'response_processing'],
+      ['response_processing', 'synced'],
+    ])
+    expect(item.transitions[5]).toEqual({ from: 'response_processing', to: 'synced', at: expect.stringMatching(/Z$/), seconds: 0.25, reason: null, actor: null })
+    expect(item.calls).toEqual([
+      {
+        requestId: '501',
+        method: 'Product.updatePrices',
+        flow: 'asynchronous',
+        sentAt: expect.stringMatching(/Z$/),
+        answeredAt: expect.stringMatching(/Z$/),
+        milliseconds: 12.5,
+        httpStatus: 200,
+        outcome: 'acknowledged',
+        request: '{"id":"501"}',
+        response: '[ack]',
+        callbackAt: expect.stringMatching(/Z$/),
+        callback: '[rows]',
+        traceId: 'trace-1',
+      },
+      expect.objectContaining({ requestId: '502', answeredAt: null, httpStatus: null, outcome: null, response: null, callbackAt: null, callback: null, traceId: 'trace-2' }),
+    ])
+  })
+
+  it('answers the seller', async () => {
+    const { productIds } = await addSet(api.sql, 'ANSWER', { products: 2 })
+    const first = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    const second = await enqueue(api.sql, 'price', { product: productIds[1]! })
+    expect(await detail(first)).toMatchObject({ positionInSet: 1, sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('“Linen Shirt 1” (seller SKU ANSWER-1)') } })
+    expect(await detail(second)).toMatchObject({ positionInSet: 2, sellerAnswer: { text: expect.stringContaining('One other change of the same product is sent before it.') } })
+  })
+
+  it('puts what creates first in the order of a set, and what is in flight before all', async () => {
+    const { productIds, setId } = await addSet(api.sql, 'ORDER', { products: 2, inShop: false })
+    const price = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    const create = await enqueue(api.sql, 'new_product_set', { set: setId })
+    expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet]).toEqual([2, 1])
+    const content = await enqueue(api.sql, 'content', { product: productIds[0]! })
+    await put(api.sql, content, 'made_request', { sends: 1 })
+    expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet, (await detail(content)).positionInSet]).toEqual([3, 2, null])
+  })
+
+  it('names the create that it waits for: of the product itself first, then of the set, then of another variation', async () => {
+    const { productIds, setId } = await addSet(api.sql, 'WAIT', { products: 2, inShop: false })
+    const price = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    await put(api.sql, price, 'blocked', { reason: 'not_in_shop' })
+    expect(await detail(price)).toMatchObject({ blockedBy: null, blockedByItem: null, sellerAnswer: { whoActs: 'admin' } })
+    const other = await enqueue(api.sql, 'new_product', { product: productIds[1]! })
+    expect((await detail(price)).blockedBy).toBe(other)
+    const ofSet = await enqueue(api.sql, 'new_product_set', { set: setId })
+    await put(api.sql, ofSet, 'made_request', { sends: 1 })
+    expect((await detail(price)).blockedBy).toBe(ofSet)
+    const own = await enqueue(api.sql, 'new_product', { product: productIds[0]! })
+    expect(await detail(price)).toMatchObject({
+      blockedBy: own,
+      blockedByItem: { id: own, topic: 'new_product', status: 'pending' },
+      sellerAnswer: { text: expect.stringContaining(`It waits for item ${own}`) },
+    })
+  })
+
+  it('is found after it has been synced', async () => {
+    const { productIds } = await addSet(api.sql, 'GONE')
+    const id = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    await finish(api.sql, id)
+    expect(await detail(id)).toMatchObject({ id, status: 'synced', retriesLeft: null, sku: 'SHOP-GONE-1', sellerAnswer: { text: expect.stringContaining('SHOP-GONE-1') } })
+  })
+
+  it.each(['999999999', '1000000000000000'])('404 for %s', async (id) => {
+    expect(await api.call('GET', `/api/items/${id}`)).toMatchObject({ status: 404, body: { status: 404, title: 'Not Found' } })
+  })
+
+  it.each(['x', '0', '-1', '1e3', '9999999999999999999'])('400 for %s', async (id) => {
+    expect(await api.call('GET', `/api/items/${id}`)).toMatchObject({ status: 400, body: { field: 'id' } })
+  })
+})
+
+describe('queueing by hand', () => {
+  const post = (body: unknown) => api.call('POST', '/api/items', { key: ADMIN, body })
+
+  it('queues a change, and lets the next one be absorbed', async () => {
+    const { productIds, setId } = await addSet(api.sql, 'HAND')
+    const before = api.queued()
+    const first = await post({ topic: 'price', productId: productIds[0] })
+    expect(first).toMatchObject({ status: 201, body: { itemId: expect.stringMatching(/^\d+$/), coalesced: false } })
+    expect(await post({ topic: 'price', productId: Number(productIds[0]) })).toMatchObject({ status: 201, body: { itemId: first.body.itemId, coalesced: true } })
+    expect(await post({ topic: 'images', productSetId: setId })).toMatchObject({ status: 201, body: { coalesced: false } })
+    expect(api.queued()).toBe(before + 3)
+    expect(await detail(first.body.itemId)).toMatchObject({ coalesced: 1, status: 'pending' })
+    expect(await api.sql`select actor, detail from shop_update.audit where action = 'enqueue' order by id limit 1`).toMatchObject([
+      { actor: 'admin (key)', detail: { topic: 'price', productId: productIds[0], itemId: first.body.itemId } },
+    ])
+  })
+
+  it.each([
+    [{ topic: 'price', productId: '999999999' }, 422, 'productId'],
+    [{ topic: 'images', productSetId: '999999999' }, 422, 'productSetId'],
+    [{ topic: 'price' }, 400, 'productId'],
+    [{ topic: 'images', productId: '1' }, 400, 'productSetId'],
+    [{ topic: 'price', productId: '1', productSetId: '1' }, 400, 'productSetId'],
+    [{ topic: 'prices', productId: '1' }, 400, 'topic'],
+    [{ productId: '1' }, 400, 'topic'],
+    [{ topic: 'price', productId: '1.5' }, 400, 'productId'],
+    [{ topic: 'price', productId: null }, 400, 'productId'],
+    [{ topic: 'price', productId: '1', status: 'synced' }, 400, 'status'],
+  ])('%j names what is wrong', async (body, status, field) => {
+    expect(await post(body)).toMatchObject({ status, body: { status, field } })
+  })
+
+  it('leaves nothing behind where it is refused', async () => {
+    const before = await api.sql`select count(*) from shop_update.audit`
+    await post({ topic: 'price', productId: '999999999' })
+    expect(await api.sql`select count(*) from shop_update.audit`).toEqual(before)
+  })
+})

@@ -1,0 +1,77 @@
+import { bodyLimit } from 'hono/body-limit'
+import { authorize, plainPath } from './auth.ts'
+import { actionRoutes } from './internal/actions.ts'
+import { type InternalApiOptions, routes } from './internal/context.ts'
+import { itemRoutes } from './internal/items.ts'
+import { numberRoutes } from './internal/numbers.ts'
+import { settingRoutes } from './internal/settings.ts'
+import { answerError, Problem } from './problem.ts'
+
+export type {
+  Call,
+  Credential,
+  Enqueued,
+  FlowSettings,
+  Item,
+  ItemDetail,
+  Items,
+  Kpis,
+  Requeued,
+  Resolved,
+  Summary,
+  Transition,
+} from './internal/schemas.ts'
+export type { InternalApiOptions }
+export type InternalApi = ReturnType<typeof createInternalApi>
+
+const MAX_BODY_BYTES = 1024 * 1024
+
+/**
+ * The internal listener, Grafana's side: lists, numbers, and what admins do. Everything needs a key (see `authorize`), the OpenAPI document too.
+ * Errors are RFC 9457 `application/problem+json`.
+ *
+ * @example serve({ fetch: createInternalApi({ sql, readSql: sql, config, log, onQueued: worker.poke }).fetch, port: 8081 })
+ */
+export function createInternalApi(options: InternalApiOptions) {
+  const { config, log, version = '0.1.0' } = options
+  const base = routes()
+  base.use(plainPath, authorize(config))
+  base.use(async (c, next) => {
+    await next()
+    c.res.headers.set('cache-control', 'no-store')
+  })
+  base.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new Problem(413, 'The body is larger than 1 MiB.')
+      },
+    }),
+  )
+  const app = base
+    .route('/', itemRoutes(options))
+    .route('/', numberRoutes(options))
+    .route('/', actionRoutes(options))
+    .route('/', settingRoutes(options))
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Shop Update',
+      version,
+      description: 'The queue between Seller Center and the Shop, for Grafana. Ids are strings, times ISO 8601 UTC.',
+    },
+  })
+
+  const known = app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`) }))
+  app.notFound((c) => {
+    const allowed = new Set(known.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method))
+    if (allowed.size === 0) return new Problem(404, 'There is nothing here; see /openapi.json.').response()
+    const allow = [...allowed].sort().join(', ')
+    return new Problem(405, `${c.req.method} is not possible here, only ${allow}.`, { headers: { allow } }).response()
+  })
+  app.onError(answerError(log))
+  return app
+}

@@ -1,0 +1,73 @@
+import { z } from '@hono/zod-openapi'
+import type { RequeueInclude } from '../../domain/requeue.ts'
+import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
+import { readItem, type Selection } from '../../queue/items.ts'
+import { requeue } from '../../queue/requeue.ts'
+import { resolveBlocked } from '../../queue/resolve.ts'
+import { Problem } from '../problem.ts'
+import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
+import { noSuchItem } from './items.ts'
+import { id, requeueBody, requeuedSchema, resolveBody, resolvedSchema } from './schemas.ts'
+
+/** What an admin does to items. */
+export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiOptions) =>
+  routes()
+    .openapi(
+      route({
+        method: 'post',
+        path: '/api/requeue',
+        summary: 'Requeue whole product sets ("Reupload to Shop")',
+        request: { body: json(requeueBody) },
+        responses: { 200: answer('What was done, or, in a dry run, what would be', requeuedSchema) },
+      }),
+      async (c) => {
+        const { itemIds, productSetIds, filter, include, reason, dryRun } = c.req.valid('json')
+        const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
+        const { byTopic, ...result } = await requeue(sql, {
+          target,
+          include: include ?? includedBy(filter),
+          actor: c.var.actor,
+          reason: reason ?? null,
+          dryRun,
+          onSteps: (steps) => {
+            onQueued()
+            onSteps?.(steps)
+          },
+        })
+        if (!dryRun) onRequeue?.(byTopic)
+        return c.json({ dryRun, ...result }, 200)
+      },
+    )
+    .openapi(
+      route({
+        method: 'post',
+        path: '/api/items/{id}/resolve',
+        summary: 'Decide about an item that is Blocked until an admin does',
+        request: { params: z.object({ id }), body: json(resolveBody) },
+        responses: { 200: answer('What the item is now', resolvedSchema), ...NOT_FOUND, ...CONFLICT },
+      }),
+      async (c) => {
+        const itemId = c.req.valid('param').id
+        const { action, reason } = c.req.valid('json')
+        const step = await resolveBlocked(sql, { itemId, action, reason, actor: c.var.actor })
+        if (!step) {
+          const item = await readItem(sql, itemId)
+          if (!item) throw noSuchItem(itemId)
+          throw new Problem(
+            409,
+            `Item ${itemId} is ${item.live ? '' : 'no longer in the queue and '}not one for an admin to decide: ${stands(item)}.`,
+          )
+        }
+        onQueued()
+        onSteps?.([step])
+        return c.json({ itemId, action, status: step.to }, 200)
+      },
+    )
+
+/** Who filters for Delayed or Blocked items and requeues what he sees asks for those. */
+const includedBy = (filter: Selection | undefined): RequeueInclude[] => [
+  ...new Set(['failed' as const, ...REQUEUE_INCLUDES.filter((status) => status === filter?.tab || status === filter?.status)]),
+]
+
+const stands = ({ status, reason }: { status: string; reason: string | null }): string =>
+  `status ${status}${reason === null ? '' : `, reason ${reason}`}`

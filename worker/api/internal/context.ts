@@ -1,0 +1,59 @@
+import { createRoute, OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
+import type { Logger } from 'pino'
+import type { Config } from '../../config.ts'
+import type { Sql } from '../../queue/database.ts'
+import type { StepByHand } from '../../queue/requeue.ts'
+import type { CallerEnv } from '../auth.ts'
+import { invalidInput } from '../problem.ts'
+import { problemSchema } from './schemas.ts'
+
+export interface InternalApiOptions {
+  sql: Sql
+  /** For lists and numbers; may be a replica. */
+  readSql: Sql
+  config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'LEASE_SECONDS'> &
+    Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL'>>
+  log: Logger
+  /** Of this program, for the OpenAPI document. */
+  version?: string
+  /** Items have become ready, and that is committed: the worker of this process claims at once. */
+  onQueued(): void
+  /** Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition. */
+  onSteps?(steps: readonly StepByHand[]): void
+  /** What a requeue did and what it left alone, for `shop_update.requeues`. */
+  onRequeue?(results: readonly { topic: string | null; result: string; n: number }[]): void
+}
+
+/** An app for a group of routes, which refuses invalid input with the names of the fields. */
+export const routes = () =>
+  new OpenAPIHono<CallerEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidInput(result.error.issues)
+    },
+  })
+
+const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: problemSchema } } })
+
+const ALWAYS = {
+  400: problem('Something in the request is wrong; `errors` names it'),
+  401: problem('The API key, or the token of the Grafana user, is missing or not valid'),
+  503: problem('The database does not answer right now'),
+}
+const WRITES = {
+  403: problem('The API key may only read, or the user has not the role Admin'),
+  413: problem('The body is too large'),
+  415: problem('The body is no JSON'),
+}
+export const NOT_FOUND = { 404: problem('There is no such item') }
+export const CONFLICT = { 409: problem('The item is not one for an admin to decide') }
+export const UNPROCESSABLE = { 422: problem('The product or product set does not exist') }
+
+/** A route with the answers that every route may give. */
+export function route<const P extends string, const R extends Omit<RouteConfig, 'path'> & { path: P }>(config: R) {
+  const responses = { ...config.responses, ...ALWAYS, ...(config.method === 'get' ? {} : WRITES) } as R['responses']
+  return createRoute<P, R>({ security: [{ apiKey: [] }], ...config, responses })
+}
+
+/** JSON in the body, and only there: without a content type it is refused instead of being taken for nothing. */
+export const json = <Schema>(schema: Schema) => ({ required: true as const, content: { 'application/json': { schema } } })
+export const answer = <Schema>(description: string, schema: Schema) => ({ description, content: { 'application/json': { schema } } })

@@ -1,0 +1,40 @@
+import { explain } from '../../domain/explanations.ts'
+import { STATUSES } from '../../domain/statuses.ts'
+import { TOPICS } from '../../domain/topics.ts'
+import type { Item } from './schemas.ts'
+
+/** The columns of the download, named in the seed's words where it has them. */
+const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = [
+  ['Item', (item) => item.id],
+  ['Seller', (item) => item.sellerName],
+  ['Product set', (item) => item.productSetId],
+  ['Product', (item) => item.productId],
+  ['Seller SKU', (item) => item.sellerSku],
+  ['SKU', (item) => item.sku],
+  ['Topic', (item) => TOPICS[item.topic].label],
+  ['Queued at', (item) => item.queuedAt],
+  ['Status', (item) => STATUSES[item.status].label],
+  ['Status at', (item) => item.statusAt],
+  ['Reason', (item) => item.reason && explain(item.reason.code).label],
+  ['Message', (item) => item.reason?.message],
+  ['Requeued count', (item) => item.requeuedCount],
+  ['Last requeued at', (item) => item.lastRequeuedAt],
+  ['Failed at', (item) => item.failedAt],
+  ['Failures', (item) => item.failures],
+  ['Next attempt at', (item) => item.nextAttemptAt],
+  ['Retries left', (item) => item.retriesLeft],
+  ['Flow', (item) => item.flow],
+  ['Request ID', (item) => item.requestId],
+]
+
+export const csvHeader = (): string => line(COLUMNS.map(([name]) => name))
+
+export const csvLine = (item: Item): string => line(COLUMNS.map(([, cell]) => cell(item)))
+
+/** RFC 4180: every line ends with CRLF, a cell is quoted where it must be. */
+const line = (cells: (string | number | null | undefined)[]): string => `${cells.map((cell) => quoted(guarded(String(cell ?? '')))).join(',')}\r\n`
+
+/** A cell that a spreadsheet would take for a formula is made text: SKUs and messages come from sellers and Shops. */
+const guarded = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text)
+
+const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)

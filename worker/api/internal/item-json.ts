@@ -1,0 +1,87 @@
+import { retriesLeft } from '../../domain/retry.ts'
+import { type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
+import { TOPICS } from '../../domain/topics.ts'
+import type { CallRow, TransitionRow } from '../../queue/item-history.ts'
+import type { ItemRow } from '../../queue/items.ts'
+import type { Call, Item, Transition } from './schemas.ts'
+
+const iso = (at: Date | null): string | null => at?.toISOString() ?? null
+
+/** An item as the contract has it; what does not apply is null. */
+export const toItem = (row: ItemRow, maxRetries: number): Item => ({
+  id: row.id,
+  sellerId: row.sellerId,
+  sellerName: row.sellerName,
+  productSetId: row.productSetId,
+  productId: row.productId,
+  sellerSku: row.sellerSku,
+  sku: row.sku,
+  topic: row.topic,
+  status: row.status,
+  reason: row.reason === null ? null : { code: row.reason, message: row.message },
+  queuedAt: row.queuedAt.toISOString(),
+  statusAt: row.statusAt.toISOString(),
+  // Product decision 13: sent *again*, by itself or by hand.
+  requeuedCount: Math.max(row.sends - 1, 0),
+  lastRequeuedAt: row.sends > 1 ? iso(row.lastSentAt) : null,
+  failedAt: iso(row.failedAt),
+  failures: row.failures,
+  nextAttemptAt: iso(row.nextAttemptAt),
+  retriesLeft: row.live ? retriesLeft(row.failures, maxRetries) : null,
+  flow: row.flow,
+  requestId: row.requestId,
+  traceId: row.traceId,
+  coalesced: row.coalesced,
+  blockedBy: row.blockedBy,
+})
+
+export const toTransition = ({ at, reason, ...row }: TransitionRow): Transition => ({
+  ...row,
+  at: at.toISOString(),
+  reason: reason as Transition['reason'],
+})
+
+export const toCall = (row: CallRow, topic: ItemRow['topic']): Call => ({
+  ...row,
+  method: TOPICS[topic].method,
+  outcome: row.outcome as Call['outcome'],
+  sentAt: row.sentAt.toISOString(),
+  answeredAt: iso(row.answeredAt),
+  callbackAt: iso(row.callbackAt),
+})
+
+/** "An answer for the seller", from what is known about an item now. */
+export function toSellerAnswer(
+  row: ItemRow,
+  { title, positionInSet }: { title: string | null; positionInSet: number | null },
+  { MAX_RETRIES, FAILED_AFTER }: { MAX_RETRIES: number; FAILED_AFTER: number },
+): SellerAnswer {
+  const ofSet = row.productId === null
+  return sellerAnswer(
+    {
+      topic: row.topic,
+      status: row.status,
+      reason: row.reason === null ? null : { code: row.reason, message: row.message },
+      productTitle: title ?? row.sellerSku ?? `product set ${row.productSetId}`,
+      sellerSku: ofSet ? null : row.sellerSku,
+      shopSku: ofSet ? null : row.sku,
+      queuedAt: row.queuedAt,
+      statusAt: row.statusAt,
+      lastSentAt: row.lastSentAt,
+      flow: row.flow,
+      failures: row.failures,
+      sends: row.sends,
+      maxRetries: MAX_RETRIES,
+      failedAfter: FAILED_AFTER,
+      nextAttemptAt: row.nextAttemptAt,
+      blockedBy: toBlockedByItem(row) && { itemId: row.blockedBy!, topic: row.blockedByTopic!, status: row.blockedByStatus! },
+      positionInSet,
+    },
+    new Date(),
+  )
+}
+
+export const toBlockedByItem = ({ blockedBy, blockedByTopic, blockedByStatus }: ItemRow) =>
+  blockedBy === null || blockedByTopic === null || blockedByStatus === null
+    ? null
+    : { id: blockedBy, topic: blockedByTopic, status: blockedByStatus }

@@ -1,0 +1,144 @@
+import { z } from '@hono/zod-openapi'
+import { audit } from '../../queue/audit.ts'
+import type { Sql } from '../../queue/database.ts'
+import { readCalls, readSurroundings, readTransitions } from '../../queue/item-history.ts'
+import { countItems, type ItemRow, isCounted, listItems, readItem, resolve } from '../../queue/items.ts'
+import { Problem } from '../problem.ts'
+import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
+import { csvHeader, csvLine } from './csv.ts'
+import { toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
+import { fromCursor, sortOf, toCursor } from './paging.ts'
+import { downloadQuery, enqueueBody, enqueuedSchema, id, itemDetailSchema, itemsSchema, listQuery } from './schemas.ts'
+
+/** Rows that a download reads at a time. */
+const ROWS_A_READ = 1000
+
+/** The lists, one item with its history, the download, and queueing by hand. */
+export const itemRoutes = ({ sql, readSql, config, onQueued }: InternalApiOptions) =>
+  routes()
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/items',
+        summary: 'A page of a list',
+        request: { query: listQuery },
+        responses: { 200: answer('The items, where to go on, and how many there are', itemsSchema) },
+      }),
+      async (c) => {
+        const { sort: wanted, cursor, limit, ...selection } = c.req.valid('query')
+        const sort = sortOf(selection, wanted)
+        const after = cursor === undefined ? null : fromCursor(cursor, sort)
+        const resolved = await resolve(readSql, selection)
+        const counting = countItems(readSql, resolved)
+        // Where the counters say that there is nothing, no index has to prove it.
+        const isEmpty = isCounted(selection) && (await counting).count === 0
+        const [{ rows, next }, total] = await Promise.all([isEmpty ? EMPTY : listItems(readSql, resolved, sort, after, limit), counting])
+        return c.json({ items: rows.map((row) => toItem(row, config.MAX_RETRIES)), nextCursor: next && toCursor(sort, next), total }, 200)
+      },
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/items.csv',
+        summary: 'The same selection as a download',
+        request: { query: downloadQuery },
+        responses: { 200: { description: 'RFC 4180, with a header row', content: { 'text/csv': { schema: z.string() } } } },
+      }),
+      async (c) => {
+        const { sort: wanted, ...selection } = c.req.valid('query')
+        const sort = sortOf(selection, wanted)
+        const resolved = await resolve(readSql, selection)
+        const first = await listItems(readSql, resolved, sort, null, ROWS_A_READ)
+
+        // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep vacuum from cleaning the
+        // queue, for as long as the slowest download takes. Where reading fails half-way the connection breaks: half a file must not look whole.
+        async function* lines() {
+          yield csvHeader()
+          for (let part = first; ; part = await listItems(readSql, resolved, sort, part.next, ROWS_A_READ)) {
+            yield part.rows.map((row) => csvLine(toItem(row, config.MAX_RETRIES))).join('')
+            if (part.next === null) return
+          }
+        }
+        return new Response(ReadableStream.from(encoded(lines())), {
+          headers: {
+            'content-type': 'text/csv; charset=utf-8; header=present',
+            'content-disposition': `attachment; filename="shop-update-${selection.tab ?? 'items'}.csv"`,
+          },
+        })
+      },
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/items/{id}',
+        summary: 'One item with its timeline and an answer for the seller',
+        request: { params: z.object({ id }) },
+        responses: { 200: answer('The item', itemDetailSchema), ...NOT_FOUND },
+      }),
+      async (c) => {
+        const row = await readItem(readSql, c.req.valid('param').id)
+        if (!row) throw noSuchItem(c.req.valid('param').id)
+        const [transitions, calls, surroundings] = await Promise.all([
+          readTransitions(readSql, row.id, row.queuedAt),
+          readCalls(readSql, row.id, row.queuedAt),
+          readSurroundings(readSql, row.id, row.productSetId, row.productId),
+        ])
+        const { text, whoActs } = toSellerAnswer(row, surroundings, config)
+        return c.json(
+          {
+            ...toItem(row, config.MAX_RETRIES),
+            blockedByItem: toBlockedByItem(row),
+            positionInSet: surroundings.positionInSet,
+            sellerAnswer: { text, whoActs },
+            transitions: transitions.map(toTransition),
+            calls: calls.map((call) => toCall(call, row.topic)),
+          },
+          200,
+        )
+      },
+    )
+    .openapi(
+      route({
+        method: 'post',
+        path: '/api/items',
+        summary: 'Queue a change by hand',
+        request: { body: json(enqueueBody) },
+        responses: { 201: answer('The item that carries the change', enqueuedSchema), ...UNPROCESSABLE },
+      }),
+      async (c) => {
+        const { topic, productId, productSetId } = c.req.valid('json')
+        const enqueued = await enqueue(sql, { topic, productId: productId ?? null, productSetId: productSetId ?? null }, c.var.actor)
+        onQueued()
+        return c.json(enqueued, 201)
+      },
+    )
+
+const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
+
+export const noSuchItem = (itemId: string): Problem =>
+  new Problem(404, `There is no item ${itemId}.`, { errors: [{ field: 'id', message: 'is no item' }] })
+
+const FOREIGN_KEY_VIOLATION = '23503'
+
+async function enqueue(sql: Sql, change: { topic: string; productId: string | null; productSetId: string | null }, actor: string) {
+  try {
+    return await sql.begin(async (transaction) => {
+      const tx = transaction as unknown as Sql
+      const [row] = await tx<{ itemId: string; coalesced: boolean }[]>`
+        select item_id as "itemId", coalesced
+        from shop_update.enqueue_item(${change.topic}::text, ${change.productId}::bigint, ${change.productSetId}::bigint)`
+      await audit(tx, actor, 'enqueue', { ...change, ...row })
+      return row!
+    })
+  } catch (error) {
+    if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error
+    const [field, name, id] =
+      change.productId === null ? ['productSetId', 'Product set', change.productSetId] : ['productId', 'Product', change.productId]
+    throw new Problem(422, `${name} ${id} does not exist.`, { errors: [{ field: field!, message: 'does not exist' }] })
+  }
+}
+
+async function* encoded(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder()
+  for await (const text of texts) yield encoder.encode(text)
+}

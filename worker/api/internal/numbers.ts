@@ -1,0 +1,82 @@
+import { z } from '@hono/zod-openapi'
+import { streamSSE } from 'hono/streaming'
+import { STATUSES } from '../../domain/statuses.ts'
+import { TOPICS } from '../../domain/topics.ts'
+import { readKpis } from '../../queue/kpis.ts'
+import { readFlowSetting } from '../../queue/settings.ts'
+import { readSummary } from '../../queue/summary.ts'
+import { answer, type InternalApiOptions, route, routes } from './context.ts'
+import { createFeed } from './feed.ts'
+import { type Kpis, kpisSchema, type Summary, summarySchema } from './schemas.ts'
+
+/** How often `/api/events` sends. */
+const EVENTS_EVERY_MS = 2000
+
+/** The numbers on top of the queue and the Sync KPI. */
+export function numberRoutes({ readSql, config, log }: InternalApiOptions) {
+  async function summary(): Promise<Summary> {
+    const [numbers, flow] = await Promise.all([readSummary(readSql), readFlowSetting(readSql, config.LEASE_SECONDS)])
+    return {
+      ...numbers,
+      byStatus: numbers.byStatus.map(({ oldestAt, ...row }) => ({
+        ...row,
+        label: STATUSES[row.status].label,
+        oldestAt: oldestAt?.toISOString() ?? null,
+      })),
+      byTopic: numbers.byTopic.map((row) => ({ ...row, label: TOPICS[row.topic].label })),
+      flow,
+    }
+  }
+  const feed = createFeed(summary, EVENTS_EVERY_MS, (error) => log.warn({ err: error }, 'The numbers for the open pages could not be read'))
+
+  return routes()
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/summary',
+        summary: 'The numbers on top of the queue',
+        responses: { 200: answer('The numbers now', summarySchema) },
+      }),
+      async (c) => c.json(await summary(), 200),
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/kpis',
+        summary: 'The Sync KPI by window',
+        responses: { 200: answer('One entry a window', kpisSchema) },
+      }),
+      async (c) => c.json(Object.fromEntries((await readKpis(readSql)).map(({ window, ...kpi }) => [window, kpi])) as Kpis, 200),
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/events',
+        summary: 'The numbers as server-sent events, at once and every two seconds',
+        responses: {
+          200: {
+            description: 'Events named `summary`, each with a Summary as JSON',
+            content: { 'text/event-stream': { schema: z.string() } },
+          },
+        },
+      }),
+      (c) =>
+        streamSSE(
+          c,
+          (stream) =>
+            new Promise<void>((resolve) => {
+              let writing = false
+              const leave = feed.join(async (numbers) => {
+                if (writing) return // a slow reader gets the next numbers, not all of them
+                writing = true
+                await stream.writeSSE({ event: 'summary', data: JSON.stringify(numbers) })
+                writing = false
+              })
+              stream.onAbort(() => {
+                leave()
+                resolve()
+              })
+            }),
+        ),
+    )
+}

@@ -1,0 +1,47 @@
+import { z } from '@hono/zod-openapi'
+import type { Position, Selection, Sort } from '../../queue/items.ts'
+import { sources } from '../../queue/selection.ts'
+import { Problem } from '../problem.ts'
+
+/**
+ * The order of a list: the one asked for, where it can be served, else oldest first for Pending (what is stuck stands on top) and newest first
+ * for all others.
+ *
+ * @throws Problem for an order that this list has not
+ */
+export function sortOf(selection: Selection, sort: string | undefined): Sort {
+  if (sort === undefined) return { key: 'queuedAt', descending: (selection.tab ?? selection.status) !== 'pending' }
+  const key = sort.replace(/^-/, '') as Sort['key']
+  const refuse = (message: string) => new Problem(400, `sort: ${message}`, { errors: [{ field: 'sort', message }] })
+  if (key === 'statusAt' && sources(selection).includes('finished'))
+    throw refuse('statusAt is an order of the queue, not of what has left it')
+  if (key === 'nextAttemptAt' && !['delayed', 'failed'].includes(selection.tab ?? selection.status ?? '')) {
+    throw refuse('nextAttemptAt is an order of Delayed and Failed items only')
+  }
+  return { key, descending: sort.startsWith('-') }
+}
+
+const cursorSchema = z.strictObject({
+  key: z.string(),
+  descending: z.boolean(),
+  value: z.string().nullable(),
+  id: z.string().regex(/^\d{1,19}$/),
+})
+const TIME = /^(\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00|infinity)$/
+
+/** Opaque to callers; bound to the order in which it was made. */
+export const toCursor = ({ key, descending }: Sort, { value, id }: Position): string =>
+  Buffer.from(JSON.stringify({ key, descending, value, id })).toString('base64url')
+
+/** @throws Problem for what is no cursor of a list in this order */
+export function fromCursor(cursor: string, sort: Sort): Position {
+  try {
+    const { key, descending, value, id } = cursorSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
+    const timed = key === 'statusAt' || key === 'nextAttemptAt'
+    if (key === sort.key && descending === sort.descending && (timed ? TIME.test(value ?? '') : value === null)) return { value, id }
+  } catch {
+    // told below, whatever it was
+  }
+  const message = 'is not the nextCursor of a list in this order'
+  throw new Problem(400, `cursor: ${message}`, { errors: [{ field: 'cursor', message }] })
+}

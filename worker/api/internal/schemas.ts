@@ -1,0 +1,261 @@
+import { z } from '@hono/zod-openapi'
+import { ADMIN_RESOLVES, REASONS, REFUSALS } from '../../domain/reasons.ts'
+import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
+import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
+import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
+import { SORT_KEYS } from '../../queue/items.ts'
+import { isAllowListEntry } from '../allow-list.ts'
+
+/** One set of schemas validates what comes in, types what goes out, and is the OpenAPI document. */
+
+const ID = /^[1-9]\d{0,17}$/
+/** Ids are strings in JSON; a number is taken too, as long as JavaScript did not round it. */
+export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ type: 'string', pattern: ID.source, example: '42' })
+const time = z.iso.datetime().openapi({ type: 'string', format: 'date-time', example: '2026-11-24T07:15:00.000Z' })
+const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-24T07:15:00Z' }).openapi({ format: 'date-time' })
+const topic = z.enum(TOPIC_NAMES)
+const status = z.enum(STATUS_NAMES)
+const flow = z.enum(FLOWS)
+const count = z.int().min(0)
+const seconds = z.number().min(0)
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    field: z.string().optional().openapi({ description: 'The first of `errors`' }),
+    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  })
+  .openapi('Problem')
+
+const selection = {
+  tab: z
+    .enum(TABS)
+    .optional()
+    .openapi({ description: 'Pending includes Blocked. Without a tab: all of the queue; with `q`, what is Synced too' }),
+  topic: topic.optional(),
+  status: status.optional(),
+  seller: z.string().trim().min(1).max(200).optional().openapi({ description: 'Id or name' }),
+  q: z
+    .string()
+    .trim()
+    .min(1)
+    .max(200)
+    .optional()
+    .openapi({
+      description:
+        'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller',
+    }),
+  from: moment.optional().openapi({ description: 'Queued at or after' }),
+  to: moment.optional().openapi({ description: 'Queued before' }),
+}
+
+const sort = z
+  .enum([...SORT_KEYS, ...SORT_KEYS.map((key) => `-${key}` as const)])
+  .optional()
+  .openapi({
+    description:
+      'A minus: descending. Default: oldest first for Pending, newest first otherwise. `queuedAt` is the order of queueing, the same as `id`. `statusAt` is for the queue only, `nextAttemptAt` for Delayed and Failed',
+  })
+
+export const downloadQuery = z.strictObject({ ...selection, sort })
+export const listQuery = downloadQuery.extend({
+  cursor: z.string().max(500).optional().openapi({ description: '`nextCursor` of the page before' }),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+})
+
+const itemShape = {
+  id,
+  sellerId: id,
+  sellerName: z.string().nullable(),
+  productSetId: id,
+  productId: id.nullable().openapi({ description: 'Null for a topic of a whole product set' }),
+  sellerSku: z.string().nullable().openapi({ description: 'Of a whole product set: those of its first three variations, joined by ", "' }),
+  sku: z.string().nullable().openapi({ description: 'The Shop SKU, as `sellerSku`' }),
+  topic,
+  status,
+  reason: z.object({ code: z.enum(REASONS), message: z.string().nullable() }).nullable(),
+  queuedAt: time,
+  statusAt: time,
+  requeuedCount: count.openapi({ description: 'How often it was sent again' }),
+  lastRequeuedAt: time.nullable(),
+  failedAt: time.nullable(),
+  failures: count.openapi({ description: 'In the present retry cycle' }),
+  nextAttemptAt: time.nullable(),
+  retriesLeft: count.nullable().openapi({ description: 'Null once it has left the queue' }),
+  flow: flow.nullable().openapi({ description: 'That the last request was sent in' }),
+  requestId: id.nullable().openapi({ description: 'Of the last request' }),
+  traceId: z.string().nullable(),
+  coalesced: count.openapi({ description: 'Changes that this item has absorbed' }),
+  blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
+}
+export const itemSchema = z.object(itemShape).openapi('Item')
+export type Item = z.infer<typeof itemSchema>
+
+export const itemsSchema = z
+  .object({
+    items: z.array(itemSchema),
+    nextCursor: z.string().nullable(),
+    total: z.object({ count, exact: z.boolean().openapi({ description: 'False: there are more than `count`' }) }),
+  })
+  .openapi('Items')
+export type Items = z.infer<typeof itemsSchema>
+
+export const transitionSchema = z
+  .object({
+    from: status.nullable(),
+    to: status,
+    at: time,
+    seconds: seconds.nullable().openapi({ description: 'Spent in `from`' }),
+    reason: z.enum(REASONS).nullable(),
+    actor: z.string().nullable(),
+  })
+  .openapi('Transition')
+export type Transition = z.infer<typeof transitionSchema>
+
+export const callSchema = z
+  .object({
+    requestId: id,
+    method: z.enum([...new Set(TOPIC_NAMES.map((name) => TOPICS[name].method))]),
+    flow,
+    sentAt: time,
+    answeredAt: time.nullable(),
+    milliseconds: z.number().nullable(),
+    httpStatus: z.int().nullable(),
+    outcome: z.enum(['success', 'acknowledged', 'failure', 'unprocessable', 'unreachable']).nullable(),
+    request: z.string().openapi({ description: 'The call as JSON, without the auth element' }),
+    response: z.string().nullable().openapi({ description: 'The raw answer on the same exchange' }),
+    callbackAt: time.nullable(),
+    callback: z.string().nullable().openapi({ description: 'The result that the callback brought, as JSON' }),
+    traceId: z.string().nullable(),
+  })
+  .openapi('Call')
+export type Call = z.infer<typeof callSchema>
+
+export const itemDetailSchema = z
+  .object({
+    ...itemShape,
+    blockedByItem: z.object({ id, topic, status }).nullable().openapi({ description: '`blockedBy`, with what it is and how it stands' }),
+    positionInSet: count.nullable().openapi({ description: 'While it waits for its turn: 1 is the next of its product set' }),
+    sellerAnswer: z.object({ text: z.string(), whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']) }),
+    transitions: z.array(transitionSchema),
+    calls: z.array(callSchema),
+  })
+  .openapi('ItemDetail')
+export type ItemDetail = z.infer<typeof itemDetailSchema>
+
+export const enqueueBody = z
+  .strictObject({ topic, productId: id.optional(), productSetId: id.optional() })
+  .superRefine(({ topic, productId, productSetId }, context) => {
+    const [needed, other] =
+      TOPICS[topic].subject === 'product' ? (['productId', 'productSetId'] as const) : (['productSetId', 'productId'] as const)
+    const given = { productId, productSetId }
+    if (given[needed] === undefined) context.addIssue({ code: 'custom', path: [needed], message: `is needed for the topic ${topic}` })
+    if (given[other] !== undefined) context.addIssue({ code: 'custom', path: [other], message: `does not go with the topic ${topic}` })
+  })
+  .openapi('Enqueue')
+export const enqueuedSchema = z.object({ itemId: id, coalesced: z.boolean() }).openapi('Enqueued')
+export type Enqueued = z.infer<typeof enqueuedSchema>
+
+const ids = z.array(id).min(1).max(10_000)
+export const requeueBody = z
+  .strictObject({
+    itemIds: ids.optional(),
+    productSetIds: ids.optional(),
+    filter: z.strictObject(selection).optional(),
+    include: z
+      .array(z.enum(REQUEUE_INCLUDES))
+      .min(1)
+      .optional()
+      .openapi({ description: 'Default: failed, and the tab or status of the filter where that is delayed or blocked' }),
+    reason: z.string().trim().max(500).optional(),
+    dryRun: z.boolean().default(false),
+  })
+  .superRefine((body, context) => {
+    const given = (['itemIds', 'productSetIds', 'filter'] as const).filter((name) => body[name] !== undefined)
+    if (given.length !== 1) {
+      context.addIssue({
+        code: 'custom',
+        path: [given[1] ?? 'itemIds'],
+        message: 'exactly one of itemIds, productSetIds and filter is needed',
+      })
+    }
+  })
+  .openapi('Requeue')
+export const requeuedSchema = z
+  .object({
+    dryRun: z.boolean(),
+    requeued: count,
+    productSets: count,
+    skipped: z.array(z.object({ itemId: id, reason: z.enum(REFUSALS) })).openapi({ description: 'The first 1000' }),
+    skippedTotal: count,
+    skippedByReason: z.partialRecord(z.enum(REFUSALS), count),
+  })
+  .openapi('Requeued')
+export type Requeued = z.infer<typeof requeuedSchema>
+
+export const resolveBody = z
+  .strictObject({ action: z.enum(['resend', 'discard']), reason: z.string().trim().min(1, 'must say why').max(500) })
+  .openapi('Resolve', { description: `For items that are Blocked as ${ADMIN_RESOLVES.join(', ')}` })
+export const resolvedSchema = z.object({ itemId: id, action: z.enum(['resend', 'discard']), status }).openapi('Resolved')
+export type Resolved = z.infer<typeof resolvedSchema>
+
+const workers = z.array(z.object({ id, name: z.string(), flow }))
+export const flowSchema = z.object({ wanted: flow, workers }).openapi('Flow')
+export type FlowSettings = z.infer<typeof flowSchema>
+export const flowBody = z.strictObject({ flow }).openapi('FlowChange')
+
+const numbers = { toSend: count, awaitingShop: count, blocked: count, delayed: count, failed: count }
+export const summarySchema = z
+  .object({
+    ...numbers,
+    byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
+    byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
+    flow: flowSchema,
+  })
+  .openapi('Summary')
+export type Summary = z.infer<typeof summarySchema>
+
+const kpi = z.object({
+  queued: count,
+  synced: count.openapi({ description: 'Of those, the ones that are Synced by now' }),
+  ratio: z.number().min(0).nullable().openapi({ description: 'synced / queued; null where nothing was queued' }),
+  requests: count.openapi({ description: 'Sent to the Shop within the window' }),
+  p50Seconds: seconds.nullable().openapi({ description: 'From queued to Synced' }),
+  p95Seconds: seconds.nullable(),
+})
+export const kpisSchema = z.object({ '24h': kpi, '7d': kpi, '14d': kpi, '30d': kpi, '90d': kpi }).openapi('Kpis')
+export type Kpis = z.infer<typeof kpisSchema>
+
+export const credentialSchema = z
+  .object({
+    allowedIps: z.array(z.string()),
+    apiKeySetAt: time.nullable(),
+    apiKey: z.string().optional().openapi({ description: 'A new key, shown this once' }),
+  })
+  .openapi('Credential')
+export type Credential = z.infer<typeof credentialSchema>
+export const credentialBody = z
+  .strictObject({
+    allowedIps: z
+      .array(z.string().trim())
+      .max(200)
+      .superRefine((entries, context) => {
+        for (const [place, entry] of entries.entries()) {
+          if (!isAllowListEntry(entry))
+            context.addIssue({ code: 'custom', path: [place], message: `"${entry}" is neither an IP address nor a range` })
+        }
+      })
+      .optional(),
+    rotateKey: z.literal(true).optional().openapi({ description: 'Make a new key' }),
+    apiKey: z.string().min(1).max(200).optional().openapi({ description: 'Take this as the new key' }),
+  })
+  .superRefine(({ allowedIps, rotateKey, apiKey }, context) => {
+    if (rotateKey && apiKey !== undefined) context.addIssue({ code: 'custom', path: ['apiKey'], message: 'does not go with rotateKey' })
+    if (!allowedIps && !rotateKey && apiKey === undefined) {
+      context.addIssue({ code: 'custom', path: ['allowedIps'], message: 'one of allowedIps, rotateKey and apiKey is needed' })
+    }
+  })
+  .openapi('CredentialChange')

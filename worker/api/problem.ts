@@ -1,0 +1,96 @@
+import { STATUS_CODES } from 'node:http'
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Logger } from 'pino'
+
+export interface FieldError {
+  /** The name of what is wrong, with dots into the body: `filter.topic`. */
+  field: string
+  message: string
+}
+
+/** What the caller can do something about; thrown wherever it is noticed, answered as RFC 9457 `application/problem+json`. */
+export class Problem extends Error {
+  readonly status: number
+  readonly errors: readonly FieldError[]
+  readonly headers: Readonly<Record<string, string>>
+
+  /**
+   * @param detail one sentence for the person who sees it
+   * @example throw new Problem(422, 'Product 42 does not exist.', { errors: [{ field: 'productId', message: 'does not exist' }] })
+   */
+  constructor(
+    status: number,
+    detail: string,
+    { errors = [], headers = {} }: { errors?: FieldError[]; headers?: Record<string, string> } = {},
+  ) {
+    super(detail)
+    this.status = status
+    this.errors = errors
+    this.headers = headers
+  }
+
+  /** The answer. `field` repeats the first of `errors`, for callers that show only one. */
+  response(): Response {
+    const [first] = this.errors
+    return Response.json(
+      {
+        type: 'about:blank',
+        title: STATUS_CODES[this.status] ?? 'Error',
+        status: this.status,
+        detail: this.message,
+        ...(first && { field: first.field, errors: this.errors }),
+      },
+      {
+        status: this.status as ContentfulStatusCode,
+        headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...this.headers },
+      },
+    )
+  }
+}
+
+interface Issue {
+  code: string
+  path: PropertyKey[]
+  message: string
+  keys?: string[]
+}
+
+/**
+ * A 400 that names each field that is wrong.
+ *
+ * @param issues of a zod error
+ */
+export function invalidInput(issues: readonly unknown[]): Problem {
+  const errors = (issues as readonly Issue[]).flatMap(({ code, path, message, keys }) =>
+    code === 'unrecognized_keys' && keys
+      ? keys.map((key) => ({ field: [...path, key].join('.'), message: 'is not known here' }))
+      : [{ field: path.join('.') || 'body', message }],
+  )
+  return new Problem(400, errors.map(({ field, message }) => `${field}: ${message}`).join('; '), { errors })
+}
+
+/**
+ * Turns whatever was thrown into an answer. What the caller cannot mend is logged, and told without its inside; the parameters of a database
+ * error are not logged either, for they hold what people typed.
+ */
+export const answerError =
+  (log: Logger) =>
+  (error: Error, c: Context): Response => {
+    if (error instanceof Problem) return error.response()
+    if (error instanceof HTTPException)
+      return new Problem(error.status, `${error.message || STATUS_CODES[error.status]}.`.replace(/\.\.$/, '.')).response()
+    const { code, name, stack } = error as Error & { code?: unknown }
+    log.error({ err: { type: name, code, message: error.message, stack }, method: c.req.method, path: c.req.path }, 'A request of the internal API failed')
+    if (code === QUERY_CANCELED) return unavailable('The database took too long. A narrower filter may help.').response()
+    if (typeof code === 'string' && PASSING.test(code)) return unavailable('The database does not answer right now.').response()
+    return new Problem(500, 'Something went wrong here; the worker has logged it.').response()
+  }
+
+/** Nothing is wrong with the request: it may be sent again in a while. */
+export const unavailable = (detail: string): Problem => new Problem(503, detail, { headers: { 'retry-after': '5' } })
+
+const QUERY_CANCELED = '57014'
+/** Database errors that pass: connection, rollback, resources, locks, an operator's doing, its disk; and the errors of the client and the network. */
+const PASSING = /^(08|25|40|53|55|57|58)...$|^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/

@@ -1,0 +1,72 @@
+import type { Flow, Status } from '../domain/statuses.ts'
+import type { Sql } from './database.ts'
+
+export interface TransitionRow {
+  from: Status | null
+  to: Status
+  at: Date
+  /** Spent in `from`. */
+  seconds: number | null
+  reason: string | null
+  actor: string | null
+}
+
+export interface CallRow {
+  requestId: string
+  flow: Flow
+  sentAt: Date
+  answeredAt: Date | null
+  milliseconds: number | null
+  httpStatus: number | null
+  outcome: string | null
+  request: string
+  response: string | null
+  callbackAt: Date | null
+  callback: string | null
+  traceId: string | null
+}
+
+/** Every step that an item has taken, in order; steps of one moment in the order in which an item passes the statuses. */
+export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promise<TransitionRow[]> => sql<TransitionRow[]>`
+  select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor from shop_update.transition t
+  where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz order by t.at, t.to_status`
+
+/** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */
+export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<CallRow[]> => sql<CallRow[]>`
+  select r.request_id as "requestId", r.flow, r.sent_at as "sentAt", a.answered_at as "answeredAt", a.milliseconds, a.http_status as "httpStatus",
+    a.outcome, r.body as request, a.body as response, c.received_at as "callbackAt", c.body as callback, r.trace_id as "traceId"
+  from shop_update.request r
+  left join lateral (
+    select * from shop_update.answer a
+    where a.item_id = r.item_id and a.request_id = r.request_id and a.answered_at >= ${dayBefore(queuedAt)}::text::timestamptz
+    order by a.answered_at desc limit 1
+  ) a on true
+  left join lateral (
+    select c.received_at, c.body from shop_update.callback c
+    where c.request_id = r.request_id::text and c.outcome in ('accepted', 'late') and c.received_at >= ${dayBefore(queuedAt)}::text::timestamptz
+    order by c.received_at desc limit 1
+  ) c on true
+  where r.item_id = ${itemId}::bigint and r.sent_at >= ${dayBefore(queuedAt)}::text::timestamptz
+  order by r.sent_at, r.request_id`
+
+/**
+ * What an answer for the seller needs beside the item itself.
+ *
+ * @returns the title of the product, and the place in the order of the set (1 is next) while the item waits for its turn
+ */
+export async function readSurroundings(sql: Sql, itemId: string, productSetId: string, productId: string | null) {
+  const [row] = await sql<{ title: string | null; positionInSet: number | null }[]>`
+    select coalesce(p.title, s.title) as title, (
+      select 1 + count(b.id) + (select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
+      from shop_update.item i left join shop_update.item b
+        on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
+        and (b.topic not in ('new_product_set', 'new_product'), b.id) < (i.topic not in ('new_product_set', 'new_product'), i.id)
+      where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') group by i.product_set_id
+    )::int as "positionInSet"
+    from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
+    where s.id = ${productSetId}::bigint`
+  return row ?? { title: null, positionInSet: null }
+}
+
+/** Nothing of an item is older than the item: days before it need not be looked at. A day is left for clocks that differ. */
+const dayBefore = (at: Date): string => new Date(at.getTime() - 86_400_000).toISOString()

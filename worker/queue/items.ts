@@ -1,0 +1,206 @@
+import type { ReasonCode } from '../domain/reasons.ts'
+import type { Flow, Status } from '../domain/statuses.ts'
+import type { Topic } from '../domain/topics.ts'
+import type { Sql } from './database.ts'
+import { inHistory, inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
+
+/** An item as lists show it, from the queue or from the history. */
+export interface ItemRow {
+  id: string
+  sellerId: string
+  sellerName: string | null
+  productSetId: string
+  productId: string | null
+  /** Of the product; of a whole set those of its first variations. */
+  sellerSku: string | null
+  sku: string | null
+  topic: Topic
+  status: Status
+  reason: ReasonCode | null
+  message: string | null
+  queuedAt: Date
+  statusAt: Date
+  lastSentAt: Date | null
+  failedAt: Date | null
+  /** Null: none is planned. */
+  nextAttemptAt: Date | null
+  failures: number
+  sends: number
+  coalesced: number
+  flow: Flow | null
+  requestId: string | null
+  traceId: string | null
+  blockedBy: string | null
+  blockedByTopic: Topic | null
+  blockedByStatus: Status | null
+  /** False once it has left the queue. */
+  live: boolean
+}
+
+export const SORT_KEYS = ['id', 'queuedAt', 'statusAt', 'nextAttemptAt'] as const
+export interface Sort {
+  key: (typeof SORT_KEYS)[number]
+  descending: boolean
+}
+
+/** Where a page ended: the value sorted by, to the microsecond, and the id. */
+export interface Position {
+  value: string | null
+  id: string
+}
+
+/**
+ * A page of a list, by keyset: its cost does not grow with the pages before it, and what moves in or out meanwhile shifts nothing. Ids are
+ * given in the order of queueing, so `queuedAt` and `id` are one order, the one that an index has.
+ *
+ * @param after the position at which the page before ended
+ * @returns the rows, and the position for the next page (null: this is the last)
+ */
+export async function listItems(
+  sql: Sql,
+  selection: Resolved,
+  sort: Sort,
+  after: Position | null,
+  limit: number,
+): Promise<{ rows: ItemRow[]; next: Position | null }> {
+  const from = sources(selection)
+  const more = limit + 1
+  const found = await sql<(ItemRow & { sortedBy: string | null })[]>`
+    with i as (
+      ${from.includes('queue') ? sql`(select ${queueColumns(sql)} from shop_update.item i where ${inQueue(sql, selection)} ${page(sql, sort, after, more)})` : sql``}
+      ${from.length > 1 ? sql`union all` : sql``}
+      ${from.includes('finished') ? sql`(select ${historyColumns(sql)} from shop_update.finished_item i where ${inHistory(sql, selection)} ${page(sql, sort, after, more)})` : sql``}
+    )
+    select ${shown(sql)}, ${SORTED_BY[sort.key](sql)} as "sortedBy" from i ${beside(sql)} order by ${order(sql, sort)} limit ${more}::int`
+  const rows = found.slice(0, limit)
+  const last = rows.at(-1)
+  return { rows, next: found.length > limit && last ? { value: last.sortedBy, id: last.id } : null }
+}
+
+/** How far a list is counted that no counter knows. */
+export const COUNTED_UP_TO = 10_000
+
+/**
+ * How many items a selection has. By tab, status and topic the counters know it at any size of the queue; anything else is counted, up to a
+ * limit beyond which the number says no more than "many".
+ */
+export async function countItems(sql: Sql, selection: Resolved): Promise<{ count: number; exact: boolean }> {
+  if (isCounted(selection)) {
+    const { tab, status, topic } = selection
+    const [row] = await sql<{ count: number }[]>`
+      select coalesce(sum(c.n), 0)::float8 as count from (
+        select topic, status, n from shop_update.status_count
+        union all select topic, status, n from shop_update.delta where kind = 'status'
+      ) c
+      where ${tab === undefined ? (status === undefined ? sql`c.status <> 'synced'` : sql`true`) : tab === 'pending' ? sql`c.status not in ('delayed', 'failed', 'synced')` : sql`c.status = ${tab}::shop_update.status`}
+        ${status === undefined ? sql`` : sql`and c.status = ${status}::shop_update.status`}
+        ${topic === undefined ? sql`` : sql`and c.topic = ${topic}::shop_update.topic`}`
+    return { count: row?.count ?? 0, exact: true }
+  }
+  const from = sources(selection)
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int as count from (
+      ${from.includes('queue') ? sql`(select from shop_update.item i where ${inQueue(sql, selection)} limit ${COUNTED_UP_TO + 1}::int)` : sql``}
+      ${from.length > 1 ? sql`union all` : sql``}
+      ${from.includes('finished') ? sql`(select from shop_update.finished_item i where ${inHistory(sql, selection)} limit ${COUNTED_UP_TO + 1}::int)` : sql``}
+    ) counted`
+  const count = row?.count ?? 0
+  return count > COUNTED_UP_TO ? { count: COUNTED_UP_TO, exact: false } : { count, exact: true }
+}
+
+/** Whether the counters know how many items a selection has. */
+export const isCounted = ({ seller, q, from, to }: Selection): boolean => [seller, q, from, to].every((filter) => filter === undefined)
+
+/** One item, wherever it is; null if there is none. */
+export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
+  const [row] = await sql<ItemRow[]>`
+    with i as (
+      (select ${queueColumns(sql)} from shop_update.item i where i.id = ${id}::bigint)
+      union all (select ${historyColumns(sql)} from shop_update.finished_item i where i.id = ${id}::bigint)
+    )
+    select ${shown(sql)} from i ${beside(sql)} order by i.live desc limit 1`
+  return row ?? null
+}
+
+export { type Resolved, resolve, type Selection }
+
+const queueColumns = (
+  sql: Sql,
+) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
+  i.status_at, i.last_sent_at, i.failed_at, i.run_at, i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, true as live`
+
+const historyColumns = (
+  sql: Sql,
+) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
+  i.finished_at as status_at, i.last_sent_at, null::timestamptz as failed_at, 'infinity'::timestamptz as run_at, i.failures, i.sends, i.coalesced,
+  i.flow, i.request_id, i.trace_id, false as live`
+
+const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sellerName", i.product_set_id as "productSetId",
+  i.product_id as "productId", coalesce(p.seller_sku, v.seller_skus) as "sellerSku", coalesce(p.shop_sku, v.shop_skus) as sku, i.topic, i.status,
+  i.reason, i.message, i.queued_at as "queuedAt", i.status_at as "statusAt", i.last_sent_at as "lastSentAt", i.failed_at as "failedAt",
+  case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end as "nextAttemptAt", i.failures, i.sends, i.coalesced,
+  i.flow, i.request_id as "requestId", i.trace_id as "traceId", b.id as "blockedBy", b.topic as "blockedByTopic", b.status as "blockedByStatus", i.live`
+
+/**
+ * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is Blocked until something has
+ * been created, the item that creates it: that of the product itself, else that of the set, else that of another variation.
+ */
+const beside = (sql: Sql) => sql`
+  left join catalog.seller r on r.id = i.seller_id
+  left join catalog.product p on p.id = i.product_id
+  left join lateral (
+    select string_agg(w.seller_sku, ', ' order by w.id) filter (where w.place <= 3) || case when count(*) > 3 then ', …' else '' end as seller_skus,
+      string_agg(w.shop_sku, ', ' order by w.id) filter (where w.place <= 3)
+        || case when count(w.shop_sku) filter (where w.place > 3) > 0 then ', …' else '' end as shop_skus
+    from (
+      select x.id, x.seller_sku, x.shop_sku, row_number() over (order by x.id) as place
+      from catalog.product x where x.product_set_id = i.product_set_id and i.product_id is null order by x.id limit 4) w
+  ) v on true
+  left join lateral (
+    select c.id, c.topic, c.status from (
+      select m.id, m.topic, m.status, m.product_id from shop_update.item m
+      where m.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
+      union all
+      select m.id, m.topic, m.status, m.product_id from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
+      where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
+    ) c
+    where i.live and i.status = 'blocked' and i.reason in ('not_in_shop', 'new_variation') and c.id <> i.id
+    order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last, c.topic = 'new_product_set' desc, c.id limit 1
+  ) b on true`
+
+const order = (sql: Sql, { key, descending }: Sort) => {
+  switch (key) {
+    case 'statusAt':
+      return descending ? sql`i.status_at desc, i.id desc` : sql`i.status_at, i.id`
+    case 'nextAttemptAt':
+      return descending ? sql`i.run_at desc, i.id desc` : sql`i.run_at, i.id`
+    default:
+      return descending ? sql`i.id desc` : sql`i.id`
+  }
+}
+
+const SORTED_BY = {
+  id: (sql: Sql) => sql`null`,
+  queuedAt: (sql: Sql) => sql`null`,
+  statusAt: (sql: Sql) => sql`i.status_at::text`,
+  nextAttemptAt: (sql: Sql) => sql`i.run_at::text`,
+}
+
+const page = (sql: Sql, sort: Sort, after: Position | null, limit: number) => sql`
+  ${after === null ? sql`` : beyond(sql, sort, after)} order by ${order(sql, sort)} limit ${limit}::int`
+
+/** Times go as text: the client would read `::timestamptz` as a Date, which has no microseconds and no infinity. */
+function beyond(sql: Sql, { key, descending }: Sort, { value, id }: Position) {
+  switch (key) {
+    case 'statusAt':
+      return descending
+        ? sql`and (i.status_at, i.id) < (${value}::text::timestamptz, ${id}::bigint)`
+        : sql`and (i.status_at, i.id) > (${value}::text::timestamptz, ${id}::bigint)`
+    case 'nextAttemptAt':
+      return descending
+        ? sql`and (i.run_at, i.id) < (${value}::text::timestamptz, ${id}::bigint)`
+        : sql`and (i.run_at, i.id) > (${value}::text::timestamptz, ${id}::bigint)`
+    default:
+      return descending ? sql`and i.id < ${id}::bigint` : sql`and i.id > ${id}::bigint`
+  }
+}

@@ -1,0 +1,246 @@
+import type { Refusal } from '../domain/reasons.ts'
+import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
+import type { Flow, Status } from '../domain/statuses.ts'
+import type { Topic } from '../domain/topics.ts'
+import type { Sql } from './database.ts'
+import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
+
+/** A step that a person has made an item take. */
+export interface StepByHand {
+  itemId: string
+  sellerId: string
+  productSetId: string
+  productId: string | null
+  sellerSku: string | null
+  topic: Topic
+  from: Status
+  to: Status
+  /** Spent in `from`. */
+  seconds: number
+  reason: 'requeued' | 'discarded'
+  actor: string
+  flow: Flow | null
+  /** Of the last attempt. */
+  requestId: string | null
+}
+
+export type RequeueTarget = { itemIds: readonly string[] } | { productSetIds: readonly string[] } | { filter: Selection }
+
+export interface RequeueOptions {
+  target: RequeueTarget
+  include: readonly RequeueInclude[]
+  actor: string
+  /** Why the person does it, for the record. */
+  reason: string | null
+  dryRun: boolean
+  /** Told of each page as soon as it is committed. */
+  onSteps?: (steps: readonly StepByHand[]) => void
+}
+
+export interface RequeueResult {
+  requeued: number
+  /** In how many product sets. */
+  productSets: number
+  /** The first thousand of those left alone. */
+  skipped: { itemId: string; reason: Refusal }[]
+  skippedTotal: number
+  skippedByReason: Partial<Record<Refusal, number>>
+  /** By topic, the requeued and the refused. */
+  byTopic: { topic: Topic | null; result: 'requeued' | Refusal; n: number }[]
+}
+
+/** Of the skipped ones so many are listed; the numbers count all. */
+export const SKIPPED_LISTED = 1000
+const SETS_A_PAGE = 500
+const ITEMS_A_STATEMENT = 1000
+
+/**
+ * "Reupload to Shop" (seed; product decision 12): all items of the product sets in question that are Failed, or of what else `include` asks for,
+ * go back to Pending with a fresh retry cycle. Items named one by one go too if they are Delayed, Failed, Blocked or acknowledged. Of what a
+ * filter matches, only items of the included statuses count, and with them their whole sets.
+ *
+ * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; the record of who did it is
+ * written first and completed at the end. A dry run takes the same way but for the writing.
+ */
+export async function requeue(sql: Sql, options: RequeueOptions): Promise<RequeueResult> {
+  const { target, include, actor, reason, dryRun, onSteps } = options
+  const result: RequeueResult = { requeued: 0, productSets: 0, skipped: [], skippedTotal: 0, skippedByReason: {}, byTopic: [] }
+  const skip = (itemId: string, why: Refusal, topic: Topic | null) => {
+    result.skippedTotal++
+    result.skippedByReason[why] = (result.skippedByReason[why] ?? 0) + 1
+    if (result.skipped.length < SKIPPED_LISTED) result.skipped.push({ itemId, reason: why })
+    count(result, topic, why)
+  }
+
+  const record = dryRun ? null : await beginRecord(sql, actor, { ...target, include, reason })
+  for await (const { productSetIds, named } of pages(sql, target, include)) {
+    const candidates = await readCandidates(sql, productSetIds, named, include)
+    const willing = candidates.filter((candidate) => {
+      const isNamed = named.has(candidate.id)
+      named.delete(candidate.id)
+      // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody asked for this very item.
+      if (candidate.reason === 'stock_wait' && !isNamed) return false
+      const why = candidate.reason === 'stock_wait' ? 'in_flight' : refusal({ ...candidate, inQueue: true })
+      if (why !== null) skip(candidate.id, why, candidate.topic)
+      return why === null
+    })
+    for (const id of named) skip(id, 'not_in_queue', null)
+
+    const sets = new Set<string>()
+    for (let start = 0; start < willing.length; start += ITEMS_A_STATEMENT) {
+      const some = willing.slice(start, start + ITEMS_A_STATEMENT)
+      const ids = some.map(({ id }) => id)
+      const steps = dryRun ? null : await putBack(sql, ids, actor)
+      if (steps) onSteps?.(steps)
+      const moved = new Set(steps?.map(({ itemId }) => itemId) ?? ids)
+      const gone =
+        moved.size < ids.length
+          ? await whatBecame(
+              sql,
+              ids.filter((id) => !moved.has(id)),
+            )
+          : null
+      for (const { id, topic, productSetId } of some) {
+        if (moved.has(id)) {
+          result.requeued++
+          sets.add(productSetId)
+          count(result, topic, 'requeued')
+        } else skip(id, gone?.has(id) ? 'in_flight' : 'not_in_queue', topic)
+      }
+    }
+    result.productSets += sets.size
+  }
+  if (record) await completeRecord(sql, record, result)
+  return result
+}
+
+function count(result: RequeueResult, topic: Topic | null, what: 'requeued' | Refusal): void {
+  const row = result.byTopic.find((each) => each.topic === topic && each.result === what)
+  if (row) row.n++
+  else result.byTopic.push({ topic, result: what, n: 1 })
+}
+
+interface Page {
+  productSetIds: string[]
+  /** Named one by one. */
+  named: Set<string>
+}
+
+/** The product sets in question, each once, some hundreds at a time. */
+async function* pages(sql: Sql, target: RequeueTarget, include: readonly RequeueInclude[]): AsyncGenerator<Page> {
+  if ('itemIds' in target) yield* pagesOfItems(sql, [...new Set(target.itemIds)])
+  else if ('productSetIds' in target) {
+    const ids = [...new Set(target.productSetIds)]
+    for (let start = 0; start < ids.length; start += SETS_A_PAGE) {
+      yield { productSetIds: ids.slice(start, start + SETS_A_PAGE), named: new Set() }
+    }
+  } else yield* pagesOfFilter(sql, await resolve(sql, target.filter), include)
+}
+
+async function* pagesOfItems(sql: Sql, ids: string[]): AsyncGenerator<Page> {
+  // By set, so that two named items of one set come in one page and the set is gone through once.
+  const rows = await sql<{ id: string; productSetId: string }[]>`
+    select i.id, i.product_set_id as "productSetId" from shop_update.item i where i.id = any (${ids}::bigint[]) order by i.product_set_id, i.id`
+  const found = new Set(rows.map(({ id }) => id))
+  let page: Page = { productSetIds: [], named: new Set(ids.filter((id) => !found.has(id))) }
+  for (const { id, productSetId } of rows) {
+    if (page.productSetIds.at(-1) !== productSetId) {
+      if (page.productSetIds.length === SETS_A_PAGE) {
+        yield page
+        page = { productSetIds: [], named: new Set() }
+      }
+      page.productSetIds.push(productSetId)
+    }
+    page.named.add(id)
+  }
+  yield page
+}
+
+async function* pagesOfFilter(sql: Sql, filter: Resolved, include: readonly RequeueInclude[]): AsyncGenerator<Page> {
+  if (!sources(filter).includes('queue')) return
+  const seen = new Set<string>()
+  let after = '0'
+  for (;;) {
+    const rows = await sql<{ id: string; productSetId: string }[]>`
+      select i.id, i.product_set_id as "productSetId" from shop_update.item i
+      where ${inQueue(sql, filter)} and i.status = any (${[...include]}::text[]::shop_update.status[]) and (i.lane = 'blocked' or i.reason in ('failure', 'stock_wait'))
+        and i.id > ${after}::bigint
+      order by i.id limit ${SETS_A_PAGE}::int`
+    const fresh = [...new Set(rows.map(({ productSetId }) => productSetId))].filter((id) => !seen.has(id))
+    for (const id of fresh) seen.add(id)
+    if (fresh.length > 0) yield { productSetIds: fresh, named: new Set() }
+    const last = rows.at(-1)
+    if (!last || rows.length < SETS_A_PAGE) return
+    after = last.id
+  }
+}
+
+type Candidate = Omit<RequeueCandidate, 'inQueue'> & { id: string; productSetId: string; reason: string | null }
+
+async function readCandidates(sql: Sql, productSetIds: readonly string[], named: ReadonlySet<string>, include: readonly RequeueInclude[]) {
+  const rows = await sql<Candidate[]>`
+    select i.id, i.product_set_id as "productSetId", i.topic, i.status, i.reason, coalesce(r.active, false) as "sellerActive",
+      coalesce((
+        select json_agg(distinct jsonb_build_object('active', p.active, 'qcStatus', p.qc_status)) from catalog.product p
+        where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id)), '[]') as products
+    from shop_update.item i left join catalog.seller r on r.id = i.seller_id
+    where i.id in (
+      select s.id from shop_update.item s
+      where s.product_set_id = any (${productSetIds}::bigint[]) and s.lane <> 'in_flight' and s.status = any (${[...include]}::text[]::shop_update.status[])
+      union select unnest(${[...named]}::bigint[]))
+    order by i.id`
+  return rows.filter(({ id, status }) => named.has(id) || requeueIncludes(status, include))
+}
+
+/**
+ * Puts items back to Pending: the one statement of a requeue that writes. Whatever has been claimed, answered or finished since it was looked
+ * at is not among them. Rows are locked in the order of their ids, as everywhere.
+ *
+ * @returns the steps that were taken
+ */
+export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promise<StepByHand[]> => sql<StepByHand[]>`
+  with moved as (
+    update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
+      -- an item that is behind in its set keeps its place there: set_lane counts it
+      lane = case when i.lane = 'behind' then i.lane else 'ready' end,
+      run_at = now(), entered_at = now(), status_at = greatest(now(), i.status_at)
+    where i.id = any (array(select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
+      and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
+    returning i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.flow, i.request_id, old.status as was,
+      greatest(extract(epoch from now() - old.status_at), 0)::float8 as seconds, i.status_at as at
+  ),
+  counted as (
+    insert into shop_update.delta (kind, topic, status, n)
+    select 'status', topic, was, -count(*) from moved group by topic, was
+    union all select 'status', topic, 'pending', count(*) from moved group by topic
+  ),
+  noted as (
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor)
+    select id, at, was, 'pending', seconds, 'requeued', ${actor}::text from moved
+  ),
+  told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
+  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", p.seller_sku as "sellerSku",
+    m.topic, m.was as "from", 'pending' as "to", m.seconds, 'requeued' as reason, ${actor}::text as actor, m.flow, m.request_id as "requestId"
+  from moved m left join catalog.product p on p.id = m.product_id
+  -- named here, or it would not run
+  where (select count(*) from told) >= 0`
+
+async function whatBecame(sql: Sql, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await sql<{ id: string }[]>`select i.id from shop_update.item i where i.id = any (${ids}::bigint[])`
+  return new Set(rows.map(({ id }) => id))
+}
+
+async function beginRecord(sql: Sql, actor: string, detail: Record<string, unknown>): Promise<string> {
+  const [row] = await sql<{ id: string }[]>`
+    insert into shop_update.audit (actor, action, detail) values (${actor}::text, 'requeue', ${JSON.stringify(detail)}::text::jsonb) returning id`
+  return row!.id
+}
+
+async function completeRecord(
+  sql: Sql,
+  id: string,
+  { requeued, productSets, skippedTotal, skippedByReason }: RequeueResult,
+): Promise<void> {
+  const numbers = JSON.stringify({ requeued, productSets, skipped: skippedTotal, skippedByReason })
+  await sql`update shop_update.audit set detail = detail || ${numbers}::text::jsonb where id = ${id}::bigint`
+}

@@ -1,0 +1,58 @@
+import { ADMIN_RESOLVES } from '../domain/reasons.ts'
+import { audit } from './audit.ts'
+import type { Sql } from './database.ts'
+import { release } from './release.ts'
+import { putBack, type StepByHand } from './requeue.ts'
+
+export interface Resolution {
+  itemId: string
+  action: 'resend' | 'discard'
+  /** Why, in the admin's words. */
+  reason: string
+  actor: string
+}
+
+/**
+ * An admin decides about an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome` (product decision 5 c to e).
+ * Resend: back to Pending with a fresh retry cycle, whatever the catalogue says of the product. Discard: it leaves the queue, Blocked as it was,
+ * and what waited for it is looked at again.
+ *
+ * @returns the step, or null where the item is not, or no more, one for an admin to decide
+ */
+export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<StepByHand | null> {
+  const { itemId, action, reason, actor } = resolution
+  const step = await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const [item] = await tx<{ reason: string }[]>`
+      select reason from shop_update.item
+      where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
+    if (!item) return null
+    const [done] = action === 'resend' ? await putBack(tx, [itemId], actor) : await discard(tx, itemId, reason, actor)
+    await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
+    return done ?? null
+  })
+  if (step?.reason === 'discarded') await release(sql, [step.productSetId])
+  return step
+}
+
+const discard = (sql: Sql, itemId: string, message: string, actor: string) => sql<StepByHand[]>`
+  with gone as (
+    delete from shop_update.item i where i.id = ${itemId}::bigint and i.lane = 'blocked'
+    returning i.*, extract(epoch from now() - i.status_at)::float8 as seconds
+  ),
+  kept as (
+    insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
+      coalesced, topic, status, flow, reason, message, trace_id)
+    select id, seller_id, product_set_id, product_id, queued_at, now(), last_sent_at, request_id, sends, failures,
+      coalesced, topic, status, flow, 'discarded', ${message}::text, trace_id from gone
+  ),
+  counted as (
+    insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, -1 from gone
+  ),
+  noted as (
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor)
+    select id, now(), status, status, seconds, 'discarded', ${actor}::text from gone
+  )
+  select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", p.seller_sku as "sellerSku",
+    g.topic, g.status as "from", g.status as "to", g.seconds, 'discarded' as reason, ${actor}::text as actor, g.flow, g.request_id as "requestId"
+  from gone g left join catalog.product p on p.id = g.product_id`

@@ -1,0 +1,74 @@
+import type { Sql } from './database.ts'
+
+/** What the words of a search mean. */
+export interface Scope {
+  itemIds: string[]
+  /** Sets of which everything is meant. */
+  setIds: string[]
+  productIds: string[]
+  /** The sets of `productIds`. */
+  setsOfProducts: string[]
+  sellerIds: string[]
+}
+
+export interface SellerScope {
+  sellerIds: string[]
+  /** The product sets of a small seller: an index finds their items. Null for one that has many, whose items are a large part of the list. */
+  productSetIds: string[] | null
+}
+
+/** The most products that a prefix of a SKU stands for; who wants one of them types another letter. */
+const PRODUCTS_A_PREFIX = 200
+const SETS_OF_A_SMALL_SELLER = 2000
+
+const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
+
+/**
+ * Looks up a search: seller SKU and Shop SKU to the letter, else as the beginning of one; the id of an item, a product, a product set or a
+ * request; the name of a seller. What fits in several ways is found in all of them.
+ */
+export async function findScope(sql: Sql, q: string): Promise<Scope> {
+  const text = q.trim()
+  const id = isId(text) ? text : null
+  const [named] = await sql<Scope[]>`
+    with product as (
+      select p.id, p.product_set_id from catalog.product p where p.seller_sku = ${text}::text
+      union select p.id, p.product_set_id from catalog.product p where p.shop_sku = ${text}::text
+      union select p.id, p.product_set_id from catalog.product p where p.id = ${id}::bigint
+    )
+    select
+      array(select i.id from shop_update.item i where i.id = ${id}::bigint
+        union select f.id from shop_update.finished_item f where f.id = ${id}::bigint
+        union select r.item_id from shop_update.request r where r.request_id = ${id}::bigint) as "itemIds",
+      array(select s.id from catalog.product_set s where s.id = ${id}::bigint) as "setIds",
+      array(select id from product) as "productIds", array(select distinct product_set_id from product) as "setsOfProducts",
+      array(select r.id from catalog.seller r where lower(r.name) = lower(${text}::text)) as "sellerIds"`
+  const scope = named as Scope
+  if (text === '' || Object.values(scope).some((ids) => ids.length > 0)) return scope
+
+  // These operators compare byte by byte whatever the collation; an index with text_pattern_ops serves them.
+  const begun = await sql<{ id: string; setId: string }[]>`
+    (select p.id, p.product_set_id as "setId" from catalog.product p
+      where p.seller_sku ~>=~ ${text}::text and p.seller_sku ~<~ (${text}::text || chr(1114111)) limit ${PRODUCTS_A_PREFIX}::int)
+    union
+    (select p.id, p.product_set_id from catalog.product p
+      where p.shop_sku ~>=~ ${text}::text and p.shop_sku ~<~ (${text}::text || chr(1114111)) limit ${PRODUCTS_A_PREFIX}::int)`
+  return { ...scope, productIds: begun.map(({ id }) => id), setsOfProducts: [...new Set(begun.map(({ setId }) => setId))] }
+}
+
+/** Looks up a seller by id, else by name. Nobody of that id or name has no items. */
+export async function findSeller(sql: Sql, seller: string): Promise<SellerScope> {
+  const text = seller.trim()
+  const id = isId(text) ? text : null
+  const [row] = await sql<{ sellerIds: string[]; productSetIds: string[] }[]>`
+    with meant as materialized (
+      select r.id from catalog.seller r where r.id = ${id}::bigint
+      union all
+      select r.id from catalog.seller r
+      where lower(r.name) = lower(${text}::text) and not exists (select from catalog.seller n where n.id = ${id}::bigint)
+    )
+    select array(select id from meant) as "sellerIds",
+      array(select s.id from catalog.product_set s where s.seller_id in (select id from meant) limit ${SETS_OF_A_SMALL_SELLER + 1}::int) as "productSetIds"`
+  const { sellerIds = [], productSetIds = [] } = row ?? {}
+  return { sellerIds, productSetIds: productSetIds.length > SETS_OF_A_SMALL_SELLER ? null : productSetIds }
+}

@@ -1,0 +1,33 @@
+import type { Flow } from '../domain/statuses.ts'
+import { audit } from './audit.ts'
+import type { Sql } from './database.ts'
+
+export interface FlowSetting {
+  wanted: Flow
+  /** The workers that are alive, each with the flow that it sends with. */
+  workers: { id: string; name: string; flow: Flow }[]
+}
+
+/** The wanted flow and the one that each worker uses; for some seconds after a change they differ (product decision 9). */
+export async function readFlowSetting(sql: Sql, leaseSeconds: number): Promise<FlowSetting> {
+  const [row] = await sql<FlowSetting[]>`
+    select coalesce((select value #>> '{}' from shop_update.setting where key = 'shop_update/flow'), 'synchronous') as wanted,
+      coalesce((
+        select json_agg(json_build_object('id', w.id::text, 'name', w.name, 'flow', w.flow) order by w.id) from shop_update.worker w
+        where w.heartbeat_at > now() - ${leaseSeconds}::float8 * interval '1 second'), '[]') as workers`
+  return row!
+}
+
+/** Sets the flow that workers shall send with: `shop_update/flow`. */
+export async function writeFlow(sql: Sql, flow: Flow, actor: string): Promise<void> {
+  await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const [was] = await tx<
+      { flow: string }[]
+    >`select value #>> '{}' as flow from shop_update.setting where key = 'shop_update/flow' for update`
+    await tx`
+      insert into shop_update.setting (key, value, updated_at, updated_by) values ('shop_update/flow', to_jsonb(${flow}::text), now(), ${actor}::text)
+      on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at, updated_by = excluded.updated_by`
+    await audit(tx, actor, 'flow', { from: was?.flow ?? null, to: flow })
+  })
+}
