@@ -19,7 +19,6 @@ export async function createDatabase({ migrated = true } = {}): Promise<Database
   const sql = connect(url, { max: 4, name: 'test' })
   if (migrated) {
     await migrate(sql)
-    await sql`select shop_update.partition_days(2, 93)`
   }
   return {
     url,

@@ -37,6 +37,19 @@ export interface World {
  * it without a word: the item is in other hands.
  */
 export async function live(item: ClaimedItem, set: CatalogueSet | undefined, world: World): Promise<void> {
+  try {
+    await walk(item, set, world)
+  } catch (error) {
+    world.circuit.notSent(item.id)
+    // "Any exception errors in the synchronization" are failures (seed). A create may have been made: it is not repeated blindly.
+    const message = storable(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+    if (creates(item.topic)) await world.settle({ ...AT_REST, item, to: 'blocked', reason: 'unknown_outcome', message })
+    else await world.settle({ ...AT_REST, item, ...world.afterFailure(item.failures + 1), reason: 'failure', message })
+    throw error
+  }
+}
+
+async function walk(item: ClaimedItem, set: CatalogueSet | undefined, world: World): Promise<void> {
   const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) => world.settle({ ...AT_REST, item, ...settlement })
   const fail = (message: string, exchange: Partial<Settlement> = {}) =>
     rest({ ...world.afterFailure(item.failures + 1), reason: 'failure', message, ...exchange })
@@ -79,13 +92,22 @@ export async function live(item: ClaimedItem, set: CatalogueSet | undefined, wor
 
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
   const asked = askedOf(item.topic, call, item.productId)
-  const answer = readAnswer(response.httpStatus, response.body, asked)
+  const answer = orNack(readAnswer(response.httpStatus, response.body, asked), flow, response.body)
   await conclude(item, asked, answer, world, { ...response, answeredAt, milliseconds: answeredAt - sentAt })
 
   function handBack() {
     world.circuit.notSent(item.id)
     return rest({ to: 'pending', reason: 'worker_stopped' })
   }
+}
+
+/**
+ * What an asynchronous exchange brings that is neither an acknowledgment nor a final answer is a NACK: sent again, not Blocked
+ * (shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
+ */
+function orNack(answer: Answer, flow: Flow, body: string): Answer {
+  if (answer.kind !== 'unprocessable' || flow === 'synchronous' || /"(product|images)"\s*:/.test(body)) return answer
+  return { kind: 'failure', message: answer.message, code: null, rows: [] }
 }
 
 /** Goes on where a worker died after it had stored the answer. */

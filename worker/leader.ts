@@ -18,6 +18,8 @@ const DUTIES = {
 } as const
 
 const LEASE_SECONDS = 5
+/** Partitions are made so many days ahead: Seller Center can go on queueing for so long without any worker. */
+export const DAYS_AHEAD = 14
 
 export interface LeaderOptions {
   sql: Sql
@@ -46,6 +48,7 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
   }
   let working: Promise<void> = Promise.resolve()
   let busy = false
+  let lookedUpTo = '0'
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -63,11 +66,15 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
       ready += recovered + (await promote(sql, setsWaiting))
       adopted.forEach(adopt)
     }
-    if (isDue('forgottenSets')) ready += await promote(sql, await forgottenSets(sql))
+    if (isDue('forgottenSets')) {
+      const { sets, last } = await forgottenSets(sql, lookedUpTo)
+      lookedUpTo = last
+      ready += await promote(sql, sets)
+    }
     if (isDue('release')) ready += await release(sql, null)
     if (ready > 0) onReady()
     if (isDue('partitions')) {
-      await sql`select shop_update.partition_days(7, ${config.HISTORY_DAYS}::int)`
+      await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
     }
     if (isDue('verify')) {

@@ -59,6 +59,8 @@ export async function migrate(sql: Sql): Promise<string[]> {
         on conflict (version) do update set digest = excluded.digest, applied_at = now()`
       done.push('functions and views')
     }
+    // A worker makes them ahead of time; before the first one has run, somebody may want to queue already.
+    await tx`select shop_update.partition_days(14, 36500)`
     return done
   })
 }

@@ -20,6 +20,8 @@ export interface PumpOptions {
   circuit: Circuit
   rate: RateLimit
   log: Logger
+  /** False while others may take over what this worker holds: nothing is claimed that could not be sent. */
+  mayClaim(): boolean
   live(item: ClaimedItem, set: CatalogueSet | undefined): Promise<void>
 }
 
@@ -35,7 +37,7 @@ export interface Pump {
 }
 
 /** Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database or Shop slow down: so does it. */
-export function startPump({ sql, workerId, concurrency, circuit, rate, log, live }: PumpOptions): Pump {
+export function startPump({ sql, workerId, concurrency, circuit, rate, log, mayClaim, live }: PumpOptions): Pump {
   const held = new Set<string>()
   let running = false
   let round: Promise<void> = Promise.resolve()
@@ -91,7 +93,7 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, log, live
   /** Delayed and Failed items whose time has come. Other workers' delays are seen within a second. */
   async function wake(): Promise<void> {
     const now = performance.now()
-    if (now < dueAt) return
+    if (now < dueAt) return wakeAt(dueAt) // a timer of Node's may fire some milliseconds early
     dueAt = now + POLL_MS
     const { woken, nextInSeconds } = await wakeDue(sql)
     if (woken > 0) dueAt = 0
@@ -102,7 +104,7 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, log, live
     for (;;) {
       const room = concurrency - held.size
       hungry = room < Math.max(1, concurrency * ROOM_SHARE)
-      if (hungry || stopped) return
+      if (hungry || stopped || !mayClaim()) return
       const most = Math.min(room, MOST_A_CLAIM, circuit.allowance(), rate.available())
       if (most < 1) {
         if (circuit.nextProbeAt !== null) wakeAt(circuit.nextProbeAt)

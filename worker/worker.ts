@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import type { Flow } from './domain/statuses.ts'
 import { live, resume } from './item.ts'
-import { startLeader } from './leader.ts'
+import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { startPump } from './pump.ts'
 import { applyCallbacks } from './queue/apply-callbacks.ts'
 import type { Sql } from './queue/database.ts'
@@ -43,7 +43,7 @@ export interface WorkerOptions {
 /** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
 export async function startWorker({ sql, background, config, log }: WorkerOptions): Promise<Worker> {
   const now = () => performance.now()
-  await background`select shop_update.partition_days(7, ${config.HISTORY_DAYS}::int)`
+  await background`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
   let state: 'running' | 'stopping' = 'running'
@@ -80,6 +80,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     circuit,
     rate: createRateLimit({ perSecond: config.SHOP_RATE_PER_SECOND ?? null, now }),
     log,
+    mayClaim: isAlive,
     live: (item, set) => live(item, set, world),
   })
 
@@ -136,7 +137,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
   async function beat(): Promise<void> {
     const at = now()
     try {
-      await heartbeat(background, id, flow, state)
+      await heartbeat(sql, id, flow, state) // the hot path's statements are short: nothing there keeps a heartbeat waiting
       beatAt = at
       const strangers = (await heldItems(background, id)).filter((item) => !pump.held.has(item))
       const orphans = strangers.filter((item) => suspects.has(item))

@@ -49,20 +49,37 @@ async function queue(topic: Topic, { products = 1 } = {}) {
 
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 10_000, interval: 20 })
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
+    timeout: 10_000,
+    interval: 20,
+  })
 }
 
 const expectDelayed = async (itemId: string, message: RegExp) => {
-  expect(await scene.untilStatus(itemId, 'delayed')).toMatchObject({ reason: 'failure', message: expect.stringMatching(message), failures: 1, sends: 1 })
-  const [times] = await scene.sql`select extract(epoch from run_at - failed_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
+  expect(await scene.untilStatus(itemId, 'delayed')).toMatchObject({
+    reason: 'failure',
+    message: expect.stringMatching(message),
+    failures: 1,
+    sends: 1,
+  })
+  const [times] =
+    await scene.sql`select extract(epoch from run_at - failed_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
   expect(times).toEqual({ wait: 3600 })
 }
 
 describe('synchronous flow', () => {
   describe('a failure: Delayed, with the words of the Shop', () => {
     test.each<{ name: keyof Trouble; topic?: Topic; message: RegExp; answer: object }>([
-      { name: 'http500', message: /^The Shop answered with HTTP status 500.*Internal Server Error/, answer: { httpStatus: 500, outcome: 'failure' } },
-      { name: 'hang', message: /^The Shop did not answer within 0\.4 s\.$/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
+      {
+        name: 'http500',
+        message: /^The Shop answered with HTTP status 500.*Internal Server Error/,
+        answer: { httpStatus: 500, outcome: 'failure' },
+      },
+      {
+        name: 'hang',
+        message: /^The Shop did not answer within 0\.4 s\.$/,
+        answer: { httpStatus: null, outcome: 'unreachable', body: null },
+      },
       { name: 'http404', message: /^The Shop answered with HTTP status 404.*Not Found/, answer: { httpStatus: 404, outcome: 'failure' } },
       { name: 'hangBefore', message: /did not answer within 0\.4 s/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
       { name: 'nack', message: /^Request could not be queued$/, answer: { httpStatus: 200, outcome: 'failure' } },
@@ -70,15 +87,22 @@ describe('synchronous flow', () => {
       { name: 'failureRows', message: /^Price failed to update$/, answer: { httpStatus: 200, outcome: 'failure' } },
       { name: 'dropBefore', message: /broke off the connection/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
       { name: 'failureRows', topic: 'images', message: /^Images failed to update$/, answer: { httpStatus: 200, outcome: 'failure' } },
-      { name: 'failureRows', topic: 'new_product_set', message: /Product failed to be created/, answer: { httpStatus: 200, outcome: 'failure' } },
-    ])('$name $topic', async ({ name, topic = 'price', message, answer }) => {
+      {
+        name: 'failureRows',
+        topic: 'new_product_set',
+        message: /Product failed to be created/,
+        answer: { httpStatus: 200, outcome: 'failure' },
+      },
+    ])('$name', async ({ name, topic = 'price', message, answer }) => {
       await trouble({ [name]: 100 })
       const { itemId, setId } = await queue(topic, { products: 2 })
       await expectDelayed(itemId, message)
       const { requestId } = await scene.item(itemId)
       const call = await received(requestId)
       expect(await answersOf(itemId)).toMatchObject([
-        call.answer === null || name === 'drop' || name === 'hang' ? answer : { ...answer, body: typeof call.answer === 'string' ? call.answer : JSON.stringify(call.answer) },
+        call.answer === null || name === 'drop' || name === 'hang'
+          ? answer
+          : { ...answer, body: typeof call.answer === 'string' ? call.answer : JSON.stringify(call.answer) },
       ])
       const passes = 'body' in answer ? [] : ['got_response']
       expect((await scene.statuses(itemId)).slice(3)).toEqual(['made_request', ...passes, 'delayed'])
@@ -90,7 +114,11 @@ describe('synchronous flow', () => {
       const alone = await startScene({ env: { SHOP_URL: 'http://127.0.0.1:9', RETRY_UNIT_SECONDS: '3600' } })
       const { productIds } = await addSet(alone.sql)
       const itemId = await alone.enqueue('price', { product: productIds[0]! })
-      expect(await alone.untilStatus(itemId, 'delayed')).toMatchObject({ reason: 'failure', message: expect.stringContaining('127.0.0.1:9'), failures: 1 })
+      expect(await alone.untilStatus(itemId, 'delayed')).toMatchObject({
+        reason: 'failure',
+        message: expect.stringContaining('127.0.0.1:9'),
+        failures: 1,
+      })
       await alone.stop()
     })
 
@@ -229,7 +257,7 @@ describe('synchronous flow', () => {
     // The first of the two rows succeeds; its id is given away while the Shop answers.
     const { itemId, setId } = await queue('new_product_set', { products: 2 })
     await scene.untilStatus(itemId, 'delayed')
-    const [{ srcId }] = (await idsOf(setId)) as [{ srcId: string }]
+    const { srcId } = (await idsOf(setId))[0]!
     await scene.sql`update catalog.product set src_id = null, shop_sku = null where product_set_id = ${setId}::bigint`
     await scene.sql`update catalog.product set src_id = (${srcId}::bigint + 1)::text where id = ${other.productIds[0]!}::bigint`
     await makeDue(itemId)
@@ -259,6 +287,29 @@ describe('synchronous flow', () => {
     expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0 })
     expect(await idsOf(setId)).toMatchObject([{ updated: true }])
     expect((await scene.statuses(itemId)).slice(4)).toEqual(['got_response', 'building_response_payload', 'response_processing', 'synced'])
+  })
+
+  test('Seller Center holds the product set in a transaction of its own: the ids of the create are stored and written when it lets go', async () => {
+    await trouble({ latencyMs: 200 })
+    const { itemId, setId } = await queue('new_product_set', { products: 2 })
+    await scene.untilStatus(itemId, 'made_request')
+    const held = Promise.withResolvers<void>()
+    const letGo = Promise.withResolvers<void>()
+    const transaction = scene.sql.begin(async (tx) => {
+      await tx`update catalog.product_set set title = 'Linen Shirt, slim' where id = ${setId}::bigint`
+      held.resolve()
+      await letGo.promise
+    })
+    await held.promise
+    await scene.untilStatus(itemId, 'response_processing')
+    letGo.resolve()
+    await transaction
+    await scene.untilStatus(itemId, 'synced')
+    expect((await idsOf(setId)).map(({ setSrcId, srcId }) => [setSrcId !== null, srcId !== null])).toEqual([
+      [true, true],
+      [true, true],
+    ])
+    expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0 })
   })
 })
 
@@ -358,7 +409,10 @@ describe('asynchronous flow', () => {
     await trouble({})
     await makeDue(itemId)
     const { requestId } = await scene.untilStatus(itemId, 'synced')
-    expect((await received(requestId)).call.params).toMatchObject({ config_id: half[0]!.setSrcId, productsInfo: [{ id_catalog_product: productIds[1] }] })
+    expect((await received(requestId)).call.params).toMatchObject({
+      config_id: half[0]!.setSrcId,
+      productsInfo: [{ id_catalog_product: productIds[1] }],
+    })
     expect((await idsOf(setId)).map(({ setSrcId, srcId }) => [setSrcId, srcId !== null])).toEqual(half.map(() => [half[0]!.setSrcId, true]))
   })
 
@@ -373,11 +427,27 @@ describe('asynchronous flow', () => {
     expect(await idsOf(setId)).toEqual([NOTHING])
   })
 
+  test('two callbacks give the same id at once: one item gets it, the other names it, and no callback is stuck', async () => {
+    await trouble({ srcIdTaken: 100, takenSrcId: '777002', callbackShuffle: 100, callbackBatch: 2 })
+    const [one, two] = await Promise.all([queue('new_product_set'), queue('new_product_set')])
+    const ended = await Promise.all([one, two].map(({ itemId }) => scene.untilStatus(itemId, 'synced', 'blocked')))
+    expect(ended.map(({ status }) => status).toSorted()).toEqual(['blocked', 'synced'])
+    const winner = ended[0]!.status === 'synced' ? one : two
+    expect(ended.find(({ status }) => status === 'blocked')).toMatchObject({
+      reason: 'src_id_conflict',
+      message: expect.stringContaining(`product ${winner.productIds[0]} `),
+    })
+  })
+
   test.each<{ name: string; topic: Topic; result: unknown }>([
     { name: 'a row that is none', topic: 'price', result: ['garbage'] },
     { name: 'no rows', topic: 'price', result: [] },
     { name: 'no product', topic: 'price', result: [{ status: 'success' }] },
-    { name: 'another product', topic: 'price', result: [{ status: 'success', product: { seller_sku: 'OTHER', sku: 'OTHER', id: '1', config_id: null } }] },
+    {
+      name: 'another product',
+      topic: 'price',
+      result: [{ status: 'success', product: { seller_sku: 'OTHER', sku: 'OTHER', id: '1', config_id: null } }],
+    },
     { name: 'a row too many', topic: 'new_product_set', result: [{ status: 'success' }, { status: 'success' }] },
     { name: 'no images', topic: 'images', result: { productSetSrcId: 1 } },
   ])('a callback with garbage ($name): Blocked, the raw result kept', async ({ topic, result }) => {
@@ -385,7 +455,11 @@ describe('asynchronous flow', () => {
     const before = await idsOf(setId)
     const [sent] = await callBack(requestId, result)
     expect(sent).toMatchObject({ state: 'accepted' })
-    expect(await scene.untilStatus(itemId, 'blocked')).toMatchObject({ reason: 'unprocessable_response', failures: 0, message: expect.any(String) })
+    expect(await scene.untilStatus(itemId, 'blocked')).toMatchObject({
+      reason: 'unprocessable_response',
+      failures: 0,
+      message: expect.any(String),
+    })
     const [kept] = await callbacksOf(itemId)
     expect(kept).toMatchObject({ outcome: 'accepted', applied: true })
     expect(JSON.parse(kept!.body)).toEqual(result)
@@ -413,7 +487,10 @@ describe('asynchronous flow', () => {
 
   test('an admin requeues what got no callback; the callback of the first attempt makes it Synced', async () => {
     const { itemId, requestId: first } = await acknowledged()
-    expect((await scene.api('/api/requeue', { method: 'POST', body: { itemIds: [itemId] } })).body).toMatchObject({ requeued: 1, skipped: [] })
+    expect((await scene.api('/api/requeue', { method: 'POST', body: { itemIds: [itemId] } })).body).toMatchObject({
+      requeued: 1,
+      skipped: [],
+    })
     const second = await vi.waitFor(async () => {
       const item = await scene.item(itemId)
       expect(item).toMatchObject({ status: 'got_acknowledgment', sends: 2 })

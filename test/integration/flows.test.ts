@@ -350,43 +350,40 @@ describe('asynchronous flow', () => {
   beforeAll(() => useFlow('asynchronous'))
   afterAll(() => useFlow('synchronous'))
 
-  test.each(TABLE)(
-    '$topic: acknowledgment, callback, Synced',
-    async ({ topic, event, method, subject, set: options, params }) => {
-      // The callback comes when the test says so, since what lies between it and the acknowledgment is to be looked at.
-      await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
-      const set = await fullSet(options)
-      const itemId = await enqueueFor(topic, subject, set)
-      const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
-      const sent = wire.seen.get(requestId!)!
-      expect(sent.headers).toMatchObject({ 'x-sc-flow': 'asynchronous', 'x-sc-topic': event })
-      expect(sent.elements).toStrictEqual([AUTH, { api: 1, method, params: params(set), id: requestId }])
-      expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment'])
-      const [answer] = await scene.sql`select outcome, body from shop_update.answer where item_id = ${itemId}::bigint`
-      expect(answer).toEqual({
-        outcome: 'acknowledged',
-        body: JSON.stringify([{ api: 1, result: [{ status: 'success' }], id: requestId }]),
-      })
-      const [catalogue] = await scene.sql`select src_updated_at as at from catalog.product where id = ${set.first}::bigint`
-      expect(catalogue).toEqual({ at: null })
+  test.each(TABLE)('$topic: acknowledgment, callback, Synced', async ({ topic, event, method, subject, set: options, params }) => {
+    // The callback comes when the test says so, since what lies between it and the acknowledgment is to be looked at.
+    await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
+    const set = await fullSet(options)
+    const itemId = await enqueueFor(topic, subject, set)
+    const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
+    const sent = wire.seen.get(requestId!)!
+    expect(sent.headers).toMatchObject({ 'x-sc-flow': 'asynchronous', 'x-sc-topic': event })
+    expect(sent.elements).toStrictEqual([AUTH, { api: 1, method, params: params(set), id: requestId }])
+    expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment'])
+    const [answer] = await scene.sql`select outcome, body from shop_update.answer where item_id = ${itemId}::bigint`
+    expect(answer).toEqual({
+      outcome: 'acknowledged',
+      body: JSON.stringify([{ api: 1, result: [{ status: 'success' }], id: requestId }]),
+    })
+    const [catalogue] = await scene.sql`select src_updated_at as at from catalog.product where id = ${set.first}::bigint`
+    expect(catalogue).toEqual({ at: null })
 
-      await scene.control('/callbacks', { method: 'POST', body: { requestId } })
-      await scene.untilStatus(itemId, 'synced')
-      expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment', ...ANSWERED])
-      expect(await storedOf(itemId)).toMatchObject({ flow: 'asynchronous', sentFlow: 'asynchronous', status: 'synced' })
-      const call = await received(requestId)
-      const [callback] = await scene.sql<{ outcome: string; body: string; applied: boolean }[]>`
+    await scene.control('/callbacks', { method: 'POST', body: { requestId } })
+    await scene.untilStatus(itemId, 'synced')
+    expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment', ...ANSWERED])
+    expect(await storedOf(itemId)).toMatchObject({ flow: 'asynchronous', sentFlow: 'asynchronous', status: 'synced' })
+    const call = await received(requestId)
+    const [callback] = await scene.sql<{ outcome: string; body: string; applied: boolean }[]>`
       select outcome, body, applied_at is not null as applied from shop_update.callback where request_id = ${requestId}`
-      expect(callback).toMatchObject({ outcome: 'accepted', applied: true })
-      expect(JSON.parse(callback!.body)).toEqual(call.result)
-      const rows = topic === 'images' ? [] : (call.result as { product: { id: string; sku: string } }[])
-      for (const { product } of rows) {
-        const [written] = await scene.sql`
+    expect(callback).toMatchObject({ outcome: 'accepted', applied: true })
+    expect(JSON.parse(callback!.body)).toEqual(call.result)
+    const rows = topic === 'images' ? [] : (call.result as { product: { id: string; sku: string } }[])
+    for (const { product } of rows) {
+      const [written] = await scene.sql`
         select shop_sku as sku, src_updated_at is not null as updated from catalog.product where src_id = ${product.id}`
-        expect(written).toEqual({ sku: product.sku, updated: true })
-      }
-    },
-  )
+      expect(written).toEqual({ sku: product.sku, updated: true })
+    }
+  })
 })
 
 describe('both answer shapes in both flows', () => {

@@ -38,7 +38,14 @@ describe('one item', () => {
       ['building_response_payload', 'response_processing'],
       ['response_processing', 'synced'],
     ])
-    expect(item.transitions[5]).toEqual({ from: 'response_processing', to: 'synced', at: expect.stringMatching(/Z$/), seconds: 0.25, reason: null, actor: null })
+    expect(item.transitions[5]).toEqual({
+      from: 'response_processing',
+      to: 'synced',
+      at: expect.stringMatching(/Z$/),
+      seconds: 0.25,
+      reason: null,
+      actor: null,
+    })
     expect(item.calls).toEqual([
       {
         requestId: '501',
@@ -55,7 +62,16 @@ describe('one item', () => {
         callback: '[rows]',
         traceId: 'trace-1',
       },
-      expect.objectContaining({ requestId: '502', answeredAt: null, httpStatus: null, outcome: null, response: null, callbackAt: null, callback: null, traceId: 'trace-2' }),
+      expect.objectContaining({
+        requestId: '502',
+        answeredAt: null,
+        httpStatus: null,
+        outcome: null,
+        response: null,
+        callbackAt: null,
+        callback: null,
+        traceId: 'trace-2',
+      }),
     ])
   })
 
@@ -63,8 +79,14 @@ describe('one item', () => {
     const { productIds } = await addSet(api.sql, 'ANSWER', { products: 2 })
     const first = await enqueue(api.sql, 'price', { product: productIds[0]! })
     const second = await enqueue(api.sql, 'price', { product: productIds[1]! })
-    expect(await detail(first)).toMatchObject({ positionInSet: 1, sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('“Linen Shirt 1” (seller SKU ANSWER-1)') } })
-    expect(await detail(second)).toMatchObject({ positionInSet: 2, sellerAnswer: { text: expect.stringContaining('One other change of the same product is sent before it.') } })
+    expect(await detail(first)).toMatchObject({
+      positionInSet: 1,
+      sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('“Linen Shirt 1” (seller SKU ANSWER-1)') },
+    })
+    expect(await detail(second)).toMatchObject({
+      positionInSet: 2,
+      sellerAnswer: { text: expect.stringContaining('One other change of the same product is sent before it.') },
+    })
   })
 
   it('puts what creates first in the order of a set, and what is in flight before all', async () => {
@@ -74,7 +96,11 @@ describe('one item', () => {
     expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet]).toEqual([2, 1])
     const content = await enqueue(api.sql, 'content', { product: productIds[0]! })
     await put(api.sql, content, 'made_request', { sends: 1 })
-    expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet, (await detail(content)).positionInSet]).toEqual([3, 2, null])
+    expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet, (await detail(content)).positionInSet]).toEqual([
+      3,
+      2,
+      null,
+    ])
   })
 
   it('names the create that it waits for: of the product itself first, then of the set, then of another variation', async () => {
@@ -99,7 +125,13 @@ describe('one item', () => {
     const { productIds } = await addSet(api.sql, 'GONE')
     const id = await enqueue(api.sql, 'price', { product: productIds[0]! })
     await finish(api.sql, id)
-    expect(await detail(id)).toMatchObject({ id, status: 'synced', retriesLeft: null, sku: 'SHOP-GONE-1', sellerAnswer: { text: expect.stringContaining('SHOP-GONE-1') } })
+    expect(await detail(id)).toMatchObject({
+      id,
+      status: 'synced',
+      retriesLeft: null,
+      sku: 'SHOP-GONE-1',
+      sellerAnswer: { text: expect.stringContaining('SHOP-GONE-1') },
+    })
   })
 
   it.each(['999999999', '1000000000000000'])('404 for %s', async (id) => {
@@ -119,7 +151,10 @@ describe('queueing by hand', () => {
     const before = api.queued()
     const first = await post({ topic: 'price', productId: productIds[0] })
     expect(first).toMatchObject({ status: 201, body: { itemId: expect.stringMatching(/^\d+$/), coalesced: false } })
-    expect(await post({ topic: 'price', productId: Number(productIds[0]) })).toMatchObject({ status: 201, body: { itemId: first.body.itemId, coalesced: true } })
+    expect(await post({ topic: 'price', productId: Number(productIds[0]) })).toMatchObject({
+      status: 201,
+      body: { itemId: first.body.itemId, coalesced: true },
+    })
     expect(await post({ topic: 'images', productSetId: setId })).toMatchObject({ status: 201, body: { coalesced: false } })
     expect(api.queued()).toBe(before + 3)
     expect(await detail(first.body.itemId)).toMatchObject({ coalesced: 1, status: 'pending' })

@@ -24,7 +24,13 @@ export interface Listener {
   /** How often the worker was told that items are ready. */
   queued(): number
   /** A call with the viewer's key, or another, or none. */
-  call<Body = any>(method: string, path: string, options?: { key?: string | null; body?: unknown; headers?: Record<string, string> }): Promise<Answer<Body>>
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever comes back
+  call<Body = any>(
+    method: string,
+    path: string,
+    options?: { key?: string | null; body?: unknown; headers?: Record<string, string> },
+  ): Promise<Answer<Body>>
+  // biome-ignore lint/suspicious/noExplicitAny: as above
   get<Body = any>(path: string): Promise<Body>
   stop(): Promise<void>
 }
@@ -60,7 +66,7 @@ export async function startListener(options: Partial<InternalApiOptions> = {}): 
     const text = await response.text()
     if (response.status === 500) throw new Error(`${method} ${path} failed: ${JSON.stringify(lines.at(-1))}`)
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
-    return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined }
+    return { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
   }
   return {
     sql: database.sql,
@@ -119,14 +125,26 @@ export async function enqueue(sql: Sql, topic: string, subject: { product?: stri
   return row!.id
 }
 
-const LANES: Partial<Record<Status, string>> = { pending: 'ready', got_acknowledgment: 'awaiting', delayed: 'delayed', failed: 'delayed', blocked: 'blocked' }
+const LANES: Partial<Record<Status, string>> = {
+  pending: 'ready',
+  got_acknowledgment: 'awaiting',
+  delayed: 'delayed',
+  failed: 'delayed',
+  blocked: 'blocked',
+}
 
 /** Puts an item where the worker would have put it: row, lane, counters and history. */
 export async function put(
   sql: Sql,
   itemId: string,
   status: Status,
-  { reason = status === 'delayed' || status === 'failed' ? 'failure' : null, message = null, failures = status === 'failed' ? 12 : status === 'delayed' ? 1 : 0, sends = failures, secondsAgo = 0 }: { reason?: string | null; message?: string | null; failures?: number; sends?: number; secondsAgo?: number } = {},
+  {
+    reason = status === 'delayed' || status === 'failed' ? 'failure' : null,
+    message = null,
+    failures = status === 'failed' ? 12 : status === 'delayed' ? 1 : 0,
+    sends = failures,
+    secondsAgo = 0,
+  }: { reason?: string | null; message?: string | null; failures?: number; sends?: number; secondsAgo?: number } = {},
 ): Promise<void> {
   const lane = LANES[status] ?? 'in_flight'
   await sql`

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Item, Items } from '../../worker/api/internal.ts'
-import { addSet, type CatalogueSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
+import { addSet, type CatalogueSet, enqueue, finish, type Listener, put, startListener, VIEWER } from './internal-listener.ts'
 
 let api: Listener
 let shirt: CatalogueSet
@@ -34,7 +34,8 @@ beforeAll(async () => {
 afterAll(() => api.stop())
 
 const list = (query: string) => api.get<Items>(`/api/items${query}`)
-const found = async (query: string) => (await list(query)).items.map(({ id }) => Object.keys(items).find((name) => items[name] === id)).sort()
+const found = async (query: string) =>
+  (await list(query)).items.map(({ id }) => Object.keys(items).find((name) => items[name] === id)).sort()
 
 describe('tabs', () => {
   it.each([
@@ -49,7 +50,11 @@ describe('tabs', () => {
   })
 
   it('shows all of the queue without a tab, and not what is finished', async () => {
-    expect(await found('')).toEqual(Object.keys(items).filter((name) => name !== 'done').sort())
+    expect(await found('')).toEqual(
+      Object.keys(items)
+        .filter((name) => name !== 'done')
+        .sort(),
+    )
     expect((await list('')).total).toEqual({ count: 7, exact: true })
   })
 
@@ -91,7 +96,12 @@ describe('an item of a list', () => {
   })
 
   it('has no time of a requeue before the first', async () => {
-    expect((await list('?status=pending&topic=price')).items[0]).toMatchObject({ requeuedCount: 0, lastRequeuedAt: null, failedAt: null, nextAttemptAt: null })
+    expect((await list('?status=pending&topic=price')).items[0]).toMatchObject({
+      requeuedCount: 0,
+      lastRequeuedAt: null,
+      failedAt: null,
+      nextAttemptAt: null,
+    })
   })
 
   it('names the item that it waits for', async () => {
@@ -99,7 +109,11 @@ describe('an item of a list', () => {
   })
 
   it('shows the first three variations where it is about a whole set', async () => {
-    expect((await list('?topic=new_product_set')).items[0]).toMatchObject({ productId: null, sellerSku: 'DRESS-1, DRESS-2, DRESS-3, …', sku: null })
+    expect((await list('?topic=new_product_set')).items[0]).toMatchObject({
+      productId: null,
+      sellerSku: 'DRESS-1, DRESS-2, DRESS-3, …',
+      sku: null,
+    })
     expect((await list('?topic=images')).items[0]).toMatchObject({ sellerSku: 'SHIRT-1, SHIRT-2', sku: 'SHOP-SHIRT-1, SHOP-SHIRT-2' })
   })
 })
@@ -169,9 +183,14 @@ describe('search', () => {
     const lost = await addSet(api.sql, 'LOST', { seller: 'Lost Seller' })
     const id = await enqueue(api.sql, 'price', { product: lost.productIds[0]! })
     await put(api.sql, id, 'blocked', { reason: 'unprocessable_response' })
-    const { status } = await api.call('POST', `/api/items/${id}/resolve`, { key: 'key-of-the-admin', body: { action: 'discard', reason: 'nobody wants it' } })
+    const { status } = await api.call('POST', `/api/items/${id}/resolve`, {
+      key: 'key-of-the-admin',
+      body: { action: 'discard', reason: 'nobody wants it' },
+    })
     expect(status).toBe(200)
-    expect((await list('?q=LOST-1')).items).toMatchObject([{ id, status: 'blocked', reason: { code: 'discarded', message: 'nobody wants it' } }])
+    expect((await list('?q=LOST-1')).items).toMatchObject([
+      { id, status: 'blocked', reason: { code: 'discarded', message: 'nobody wants it' } },
+    ])
     expect((await list('?tab=synced&q=LOST-1')).items).toEqual([])
   })
 })
@@ -191,23 +210,26 @@ describe('paging', () => {
   })
   afterAll(() => many.stop())
 
-  it.each(['id', '-id', 'queuedAt', '-queuedAt', 'statusAt', '-statusAt', 'nextAttemptAt', '-nextAttemptAt'])('by %s goes through all, each once and in order', async (sort) => {
-    const seen: Item[] = []
-    let cursor: string | null = null
-    let pages = 0
-    do {
-      const page: Items = await many.get(`/api/items?tab=delayed&sort=${sort}&limit=17${cursor === null ? '' : `&cursor=${cursor}`}`)
-      expect(page.total).toEqual({ count: 120, exact: true })
-      seen.push(...page.items)
-      cursor = page.nextCursor
-      pages++
-    } while (cursor !== null)
-    expect(pages).toBe(8)
-    expect(new Set(seen.map(({ id }) => id)).size).toBe(120)
-    const key = sort.replace('-', '') as 'id' | 'queuedAt' | 'statusAt' | 'nextAttemptAt'
-    const values = seen.map((item) => (key === 'id' ? item.id.padStart(9, '0') : (item[key] ?? '9999')))
-    expect(values).toEqual(sort.startsWith('-') ? values.toSorted().reverse() : values.toSorted())
-  })
+  it.each(['id', '-id', 'queuedAt', '-queuedAt', 'statusAt', '-statusAt', 'nextAttemptAt', '-nextAttemptAt'])(
+    'by %s goes through all, each once and in order',
+    async (sort) => {
+      const seen: Item[] = []
+      let cursor: string | null = null
+      let pages = 0
+      do {
+        const page: Items = await many.get(`/api/items?tab=delayed&sort=${sort}&limit=17${cursor === null ? '' : `&cursor=${cursor}`}`)
+        expect(page.total).toEqual({ count: 120, exact: true })
+        seen.push(...page.items)
+        cursor = page.nextCursor
+        pages++
+      } while (cursor !== null)
+      expect(pages).toBe(8)
+      expect(new Set(seen.map(({ id }) => id)).size).toBe(120)
+      const key = sort.replace('-', '') as 'id' | 'queuedAt' | 'statusAt' | 'nextAttemptAt'
+      const values = seen.map((item) => (key === 'id' ? item.id.padStart(9, '0') : (item[key] ?? '9999')))
+      expect(values).toEqual(sort.startsWith('-') ? values.toSorted().reverse() : values.toSorted())
+    },
+  )
 
   it('goes on at the same place though items before it have left', async () => {
     const first: Items = await many.get('/api/items?tab=delayed&sort=id&limit=50')
@@ -254,9 +276,16 @@ describe('what is wrong is named', () => {
   })
 
   it('a cursor that somebody made up', async () => {
-    for (const made of [{}, { key: 'statusAt', descending: false, value: 'now', id: '1' }, { key: 'id', descending: false, value: null, id: 'x' }, null]) {
+    for (const made of [
+      {},
+      { key: 'statusAt', descending: false, value: 'now', id: '1' },
+      { key: 'id', descending: false, value: null, id: 'x' },
+      null,
+    ]) {
       const cursor = Buffer.from(JSON.stringify(made)).toString('base64url')
-      expect((await api.call('GET', `/api/items?sort=${made && 'key' in made ? made.key : 'id'}&cursor=${cursor}`)).body.field).toBe('cursor')
+      expect((await api.call('GET', `/api/items?sort=${made && 'key' in made ? made.key : 'id'}&cursor=${cursor}`)).body.field).toBe(
+        'cursor',
+      )
     }
   })
 })
@@ -269,8 +298,15 @@ describe('the download', () => {
     expect(headers.get('content-disposition')).toContain('shop-update-pending.csv')
     const rows = parse(text, { columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
     expect(rows.map((row) => row.Item)).toEqual((await list('?tab=pending')).items.map(({ id }) => id))
-    expect(Object.keys(rows[0]!)).toEqual(expect.arrayContaining(['Seller SKU', 'SKU', 'Topic', 'Queued at', 'Status', 'Requeued count', 'Last requeued at', 'Failed at']))
-    expect(rows.find((row) => row.Item === items.create)).toMatchObject({ Topic: 'New Product (Set)', Status: 'Made request', 'Last requeued at': '', Seller: 'Delta Fashion' })
+    expect(Object.keys(rows[0]!)).toEqual(
+      expect.arrayContaining(['Seller SKU', 'SKU', 'Topic', 'Queued at', 'Status', 'Requeued count', 'Last requeued at', 'Failed at']),
+    )
+    expect(rows.find((row) => row.Item === items.create)).toMatchObject({
+      Topic: 'New Product (Set)',
+      Status: 'Made request',
+      'Last requeued at': '',
+      Seller: 'Delta Fashion',
+    })
   })
 
   it('quotes what must be, and makes formulas text', async () => {
@@ -297,6 +333,32 @@ describe('the download', () => {
     const { text } = await api.call('GET', '/api/items.csv?seller=Bulk+Seller')
     const rows = parse(text, { columns: true }) as Record<string, string>[]
     expect(new Set(rows.map((row) => row.Item)).size).toBe(2500)
+  })
+
+  it('breaks off where it cannot go on: half a file must not look whole', async () => {
+    const long = await addSet(api.sql, 'LONG', { seller: 'Long Seller' })
+    // Far more than the sockets between us can hold, so that the reading waits for us.
+    await api.sql`
+      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
+      select ${long.sellerId}::bigint, ${long.setId}::bigint, ${long.productIds[0]!}::bigint, 'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
+        now(), now(), now(), now() from generate_series(1, 40000)`
+    const response = await fetch(`${api.url}/api/items.csv?seller=Long+Seller`, { headers: { authorization: `Bearer ${VIEWER}` } })
+    expect(response.status).toBe(200)
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+    await reader.read()
+    let tail = ''
+    await api.sql`alter table shop_update.item rename to item_elsewhere`
+    try {
+      const rest = async () => {
+        for (let part = await reader.read(); !part.done; part = await reader.read()) tail = part.value
+      }
+      await expect(rest()).rejects.toThrow()
+      expect(tail).not.toContain('item_elsewhere')
+      expect(tail).not.toContain('Error')
+      expect(api.logged()).toContain('A download broke off')
+    } finally {
+      await api.sql`alter table shop_update.item_elsewhere rename to item`
+    }
   })
 
   it('refuses what is no filter', async () => {

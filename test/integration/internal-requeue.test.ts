@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Requeued, Summary } from '../../worker/api/internal.ts'
-import type { StepByHand } from '../../worker/queue/requeue.ts'
 import { claim } from '../../worker/queue/claim.ts'
+import type { StepByHand } from '../../worker/queue/requeue.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
 
 let api: Listener
@@ -40,17 +40,31 @@ describe('a requeue', () => {
     const before = api.queued()
     steps.length = results.length = 0
     expect(await requeue({ itemIds: [id], reason: 'the Shop is back' })).toMatchObject({ ...nothing, requeued: 1, productSets: 1 })
-    expect(await row(id)).toMatchObject({ status: 'pending', lane: 'ready', failures: 0, failed_at: null, reason: null, message: null, sends: 12 })
+    expect(await row(id)).toMatchObject({
+      status: 'pending',
+      lane: 'ready',
+      failures: 0,
+      failed_at: null,
+      reason: null,
+      message: null,
+      sends: 12,
+    })
     expect(api.queued()).toBe(before + 1)
 
     const detail = await api.get(`/api/items/${id}`)
     expect(detail.transitions.at(-1)).toMatchObject({ from: 'failed', to: 'pending', reason: 'requeued', actor: 'admin (key)' })
-    expect(steps).toMatchObject([{ itemId: id, from: 'failed', to: 'pending', reason: 'requeued', actor: 'admin (key)', topic: 'price', sellerSku: `SET${sets}-1` }])
+    expect(steps).toMatchObject([
+      { itemId: id, from: 'failed', to: 'pending', reason: 'requeued', actor: 'admin (key)', topic: 'price', sellerSku: `SET${sets}-1` },
+    ])
     expect(results).toEqual([{ topic: 'price', result: 'requeued', n: 1 }])
 
     const audit = await api.sql`select actor, action, detail from shop_update.audit order by id desc limit 1`
     expect(audit).toMatchObject([
-      { actor: 'admin (key)', action: 'requeue', detail: { itemIds: [id], include: ['failed'], reason: 'the Shop is back', requeued: 1, productSets: 1, skipped: 0 } },
+      {
+        actor: 'admin (key)',
+        action: 'requeue',
+        detail: { itemIds: [id], include: ['failed'], reason: 'the Shop is back', requeued: 1, productSets: 1, skipped: 0 },
+      },
     ])
   })
 
@@ -75,7 +89,11 @@ describe('a requeue', () => {
   it('takes the whole product set: all Failed items of all variations, and others if asked', async () => {
     const { productIds, setId } = await newSet({ products: 3 })
     const [a, b, c] = productIds as [string, string, string]
-    const ids = [await failed('price', { product: a }), await failed('stock', { product: b }), await failed('content', { product: c }, 'delayed')]
+    const ids = [
+      await failed('price', { product: a }),
+      await failed('stock', { product: b }),
+      await failed('content', { product: c }, 'delayed'),
+    ]
     const blocked = await enqueue(api.sql, 'status', { product: c })
     await put(api.sql, blocked, 'blocked', { reason: 'unprocessable_response' })
     const pending = await enqueue(api.sql, 'qc_status', { product: c })
@@ -83,7 +101,11 @@ describe('a requeue', () => {
     expect(await requeue({ itemIds: [ids[0]] })).toMatchObject({ ...nothing, requeued: 2, productSets: 1 })
     expect((await row(ids[1]!)).status).toBe('pending')
     expect((await row(ids[2]!)).status).toBe('delayed')
-    expect(await requeue({ productSetIds: [setId, setId], include: ['failed', 'delayed', 'blocked'] })).toMatchObject({ ...nothing, requeued: 2, productSets: 1 })
+    expect(await requeue({ productSetIds: [setId, setId], include: ['failed', 'delayed', 'blocked'] })).toMatchObject({
+      ...nothing,
+      requeued: 2,
+      productSets: 1,
+    })
     expect((await row(blocked)).status).toBe('pending')
     expect((await row(pending)).status).toBe('pending')
   })
@@ -119,7 +141,12 @@ describe('a refusal', () => {
     const { productIds, setId } = await newSet({ seller: `Seller of ${reason}` })
     const id = await failed('price', { product: productIds[0]! })
     await api.sql.unsafe(change, [setId])
-    expect(await requeue({ itemIds: [id] })).toMatchObject({ ...nothing, skipped: [{ itemId: id, reason }], skippedTotal: 1, skippedByReason: { [reason]: 1 } })
+    expect(await requeue({ itemIds: [id] })).toMatchObject({
+      ...nothing,
+      skipped: [{ itemId: id, reason }],
+      skippedTotal: 1,
+      skippedByReason: { [reason]: 1 },
+    })
     expect(await requeue({ productSetIds: [setId] })).toMatchObject({ skippedByReason: { [reason]: 1 } })
     expect((await row(id)).status).toBe('failed')
   })
@@ -152,7 +179,11 @@ describe('a refusal', () => {
     const { productIds } = await newSet()
     const id = await enqueue(api.sql, 'price', { product: productIds[0]! })
     await finish(api.sql, id)
-    expect(await requeue({ itemIds: [id, '999999999', id] })).toMatchObject({ requeued: 0, skippedTotal: 2, skippedByReason: { not_in_queue: 2 } })
+    expect(await requeue({ itemIds: [id, '999999999', id] })).toMatchObject({
+      requeued: 0,
+      skippedTotal: 2,
+      skippedByReason: { not_in_queue: 2 },
+    })
   })
 
   it('in_flight for a stock change that waits on purpose, and only where it is named', async () => {
@@ -173,8 +204,16 @@ describe('by a filter', () => {
     const other = await newSet({ seller: 'Filtered Seller' })
     const untouched = await failed('status', { product: other.productIds[0]! })
     const delayed = await failed('price', { product: other.productIds[0]! }, 'delayed')
-    expect(await requeue({ filter: { seller: 'Filtered Seller', topic: 'price' } })).toMatchObject({ ...nothing, requeued: 2, productSets: 1 })
-    expect([(await row(price)).status, (await row(content)).status, (await row(untouched)).status]).toEqual(['pending', 'pending', 'failed'])
+    expect(await requeue({ filter: { seller: 'Filtered Seller', topic: 'price' } })).toMatchObject({
+      ...nothing,
+      requeued: 2,
+      productSets: 1,
+    })
+    expect([(await row(price)).status, (await row(content)).status, (await row(untouched)).status]).toEqual([
+      'pending',
+      'pending',
+      'failed',
+    ])
     // Whoever filters for Delayed asks for those.
     expect(await requeue({ filter: { seller: 'Filtered Seller', tab: 'delayed' } })).toMatchObject({ requeued: 2, productSets: 1 })
     expect((await row(delayed)).status).toBe('pending')
@@ -226,7 +265,8 @@ describe('races', () => {
     const answer = api.call<Requeued>('POST', '/api/requeue', { key: ADMIN, body: { itemIds: [id] } })
     // The requeue has seen the item as Failed once it waits for the row that the worker holds.
     for (;;) {
-      const [waiting] = await api.sql`select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+      const [waiting] =
+        await api.sql`select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
       if (waiting!.n > 0) break
     }
     release()
@@ -270,10 +310,18 @@ describe('what an admin decides', () => {
   it.each(['unprocessable_response', 'src_id_conflict', 'unknown_outcome'])('%s: resend', async (reason) => {
     const { id } = await blocked(reason)
     const before = api.queued()
-    expect(await resolve(id, { action: 'resend', reason: 'the Shop has been mended' })).toMatchObject({ status: 200, body: { itemId: id, action: 'resend', status: 'pending' } })
+    expect(await resolve(id, { action: 'resend', reason: 'the Shop has been mended' })).toMatchObject({
+      status: 200,
+      body: { itemId: id, action: 'resend', status: 'pending' },
+    })
     expect(await row(id)).toMatchObject({ status: 'pending', lane: 'ready', reason: null, failures: 0 })
     expect(api.queued()).toBe(before + 1)
-    expect((await api.get(`/api/items/${id}`)).transitions.at(-1)).toMatchObject({ from: 'blocked', to: 'pending', reason: 'requeued', actor: 'admin (key)' })
+    expect((await api.get(`/api/items/${id}`)).transitions.at(-1)).toMatchObject({
+      from: 'blocked',
+      to: 'pending',
+      reason: 'requeued',
+      actor: 'admin (key)',
+    })
     expect(await api.sql`select detail from shop_update.audit where action = 'resolve' order by id desc limit 1`).toMatchObject([
       { detail: { itemId: id, action: 'resend', reason: 'the Shop has been mended', was: reason } },
     ])
@@ -293,7 +341,12 @@ describe('what an admin decides', () => {
     steps.length = 0
     expect(await resolve(id, { action: 'discard', reason: 'the Shop has it' })).toMatchObject({ status: 200, body: { status: 'blocked' } })
     const detail = await api.get(`/api/items/${id}`)
-    expect(detail).toMatchObject({ status: 'blocked', reason: { code: 'discarded', message: 'the Shop has it' }, retriesLeft: null, nextAttemptAt: null })
+    expect(detail).toMatchObject({
+      status: 'blocked',
+      reason: { code: 'discarded', message: 'the Shop has it' },
+      retriesLeft: null,
+      nextAttemptAt: null,
+    })
     expect(detail.transitions.at(-1)).toMatchObject({ from: 'blocked', to: 'blocked', reason: 'discarded', actor: 'admin (key)' })
     expect(detail.sellerAnswer).toMatchObject({ whoActs: 'seller', text: expect.stringContaining('taken out of the queue') })
     expect(steps).toMatchObject([{ itemId: id, from: 'blocked', to: 'blocked', reason: 'discarded' }])

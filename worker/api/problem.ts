@@ -72,8 +72,7 @@ export function invalidInput(issues: readonly unknown[]): Problem {
 }
 
 /**
- * Turns whatever was thrown into an answer. What the caller cannot mend is logged, and told without its inside; the parameters of a database
- * error are not logged either, for they hold what people typed.
+ * Turns whatever was thrown into an answer. What the caller cannot mend is logged, and told without its inside.
  */
 export const answerError =
   (log: Logger) =>
@@ -81,12 +80,18 @@ export const answerError =
     if (error instanceof Problem) return error.response()
     if (error instanceof HTTPException)
       return new Problem(error.status, `${error.message || STATUS_CODES[error.status]}.`.replace(/\.\.$/, '.')).response()
-    const { code, name, stack } = error as Error & { code?: unknown }
-    log.error({ err: { type: name, code, message: error.message, stack }, method: c.req.method, path: c.req.path }, 'A request of the internal API failed')
+    const { code } = error as { code?: unknown }
+    log.error({ err: loggable(error), method: c.req.method, path: c.req.path }, 'A request of the internal API failed')
     if (code === QUERY_CANCELED) return unavailable('The database took too long. A narrower filter may help.').response()
     if (typeof code === 'string' && PASSING.test(code)) return unavailable('The database does not answer right now.').response()
     return new Problem(500, 'Something went wrong here; the worker has logged it.').response()
   }
+
+/** An error without what people typed: those of the database carry the parameters of their statement. */
+export function loggable(error: unknown): { type?: string; code?: unknown; message: string; stack?: string | undefined } {
+  if (!(error instanceof Error)) return { message: String(error) }
+  return { type: error.name, code: (error as { code?: unknown }).code, message: error.message, stack: error.stack }
+}
 
 /** Nothing is wrong with the request: it may be sent again in a while. */
 export const unavailable = (detail: string): Problem => new Problem(503, detail, { headers: { 'retry-after': '5' } })

@@ -10,7 +10,7 @@ import { type Settlement, settle } from './settle.ts'
 import { writeBack } from './write-back.ts'
 
 export interface AppliedCallbacks {
-  /** How many were looked at; 0: none is waiting that could be applied now. */
+  /** How many were dealt with; 0: none is waiting that could be applied now. */
   seen: number
   /** Callbacks whose item is in flight this moment: they wait until it rests. */
   inFlight: number
@@ -30,6 +30,8 @@ type Waiting = ClaimedItem & { callbackId: string; receivedAt: string; result: s
  * A success makes the item Synced wherever it is in the queue, whichever attempt it answers. A failure, or an answer that cannot be used,
  * counts only for the attempt that the item waits for; for an older one it is recorded and changes nothing.
  *
+ * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting.
+ *
  * @param afterFailure where a failure leads, see `World.afterFailure`
  */
 export async function applyCallbacks(
@@ -41,21 +43,27 @@ export async function applyCallbacks(
     const tx = transaction as unknown as Sql
     await tx`set local lock_timeout = '10s'`
     const waiting = await tx<Waiting[]>`
-      select distinct on (i.id) c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
+      with c as materialized (
+        select distinct on (c.item_id) c.* from (select * from shop_update.callback where applied_at is null order by id limit 1000) c order by c.item_id, c.id
+      )
+      select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
         i.status, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
         r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing"
-      from (select * from shop_update.callback where applied_at is null order by id limit 1000) c
+      from c
       join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
       join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
-      order by i.id, c.id`
-    const effects = waiting.map((row) => read(row))
+      order by i.id for update of i skip locked`
+    const effects = await withoutLocked(
+      tx,
+      waiting.map((row) => read(row)),
+    )
     const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
     const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
 
     const finishes: Finish[] = []
     const settlements: Settlement[] = []
     const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
-    for (const { row, asked, answer, acts } of effects) {
+    for (const { row, answer, ids, acts } of effects) {
       const token = taken.get(row.id)
       if (!acts || token === undefined) continue
       applied.push(row.callbackId)
@@ -63,7 +71,6 @@ export async function applyCallbacks(
       const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
         settlements.push({ item, reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null, ...settlement })
       if (answer.kind === 'success' || answer.kind === 'failure') {
-        const ids = newIds(item, asked, answer.rows)
         const conflict = creates(item.topic) ? await findConflict(tx, ids) : null
         if (conflict) {
           rest({ to: 'blocked', reason: 'src_id_conflict', message: conflict })
@@ -97,7 +104,7 @@ export async function applyCallbacks(
       select count(*)::int as "inFlight" from shop_update.callback c join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
       where c.applied_at is null and not c.id = any (${applied}::bigint[])`
     return {
-      seen: waiting.length,
+      seen: effects.length,
       inFlight: rest?.inFlight ?? 0,
       sets: acting.map(({ productSetId }) => productSetId),
       created: finishes.filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
@@ -111,7 +118,43 @@ function read(row: Waiting) {
     ? readResult(parseShopJson(row.result), asked, 'callback')
     : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
   const awaited = row.current && row.status === 'got_acknowledgment'
-  return { row, asked, answer, acts: answer.kind === 'success' || awaited }
+  const rows = answer.kind === 'success' || answer.kind === 'failure' ? answer.rows : []
+  return { row, answer, ids: newIds(row, asked, rows), acts: answer.kind === 'success' || awaited }
+}
+type Effect = ReturnType<typeof read>
+
+/**
+ * Leaves out, for the next run, what would hold up the rest: callbacks that write a product or set which somebody else has locked (the others
+ * are locked from here on), and those that bring an id which an earlier one of this run brings too.
+ */
+async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
+  const written = effects.filter(({ acts }) => acts)
+  if (written.length === 0) return effects
+  const productIds = written.flatMap(({ ids }) => ids.products.map(({ productId }) => productId))
+  const setIds = written.flatMap(({ ids }) => (ids.setSrcId === null ? [] : [ids.productSetId]))
+  const products = await tx<{ id: string; free: boolean }[]>`
+    with free as materialized (
+      select p.id from catalog.product p where p.id = any (${productIds}::bigint[]) order by p.id for no key update skip locked)
+    select p.id, p.id in (select id from free) as free from catalog.product p where p.id = any (${productIds}::bigint[])`
+  const sets = await tx<{ id: string; free: boolean }[]>`
+    with free as materialized (
+      select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]) order by s.id for no key update skip locked)
+    select s.id, s.id in (select id from free) as free from catalog.product_set s where s.id = any (${setIds}::bigint[])`
+  const locked = (rows: { id: string; free: boolean }[]) => new Set(rows.filter(({ free }) => !free).map(({ id }) => id))
+  const [lockedProducts, lockedSets] = [locked(products), locked(sets)]
+
+  const given = new Map<string, string>()
+  const isFree = (srcId: string | null, owner: string) => srcId === null || (given.get(srcId) ?? owner) === owner
+  return effects.filter(({ acts, ids }) => {
+    if (!acts) return true
+    if (ids.products.some(({ productId }) => lockedProducts.has(productId))) return false
+    if (ids.setSrcId !== null && lockedSets.has(ids.productSetId)) return false
+    const brought = ids.products.map(({ productId, srcId }) => ({ srcId: srcId && `product ${srcId}`, owner: productId }))
+    if (ids.setSrcId !== null) brought.push({ srcId: `set ${ids.setSrcId}`, owner: ids.productSetId })
+    if (!brought.every(({ srcId, owner }) => isFree(srcId, owner))) return false
+    for (const { srcId, owner } of brought) if (srcId !== null) given.set(srcId, owner)
+    return true
+  })
 }
 
 /**

@@ -36,7 +36,7 @@ export type Finished = 'finished' | 'lost' | 'locked'
  * Shop's ids, its set is free. Got response, Building response payload and Response processing share this statement with Synced, as long as
  * nothing keeps them apart; each keeps its row, time and duration.
  *
- * Somebody may hold a product for long (Seller Center in a transaction of its own). `patient` takes only what is not locked and reports the
+ * Somebody may hold a product or a set for long (Seller Center in a transaction of its own). `patient` takes only what is not locked and reports the
  * rest as `locked`; it costs a row lock more per product, so it is the second try, after the first ran into `lock_timeout`.
  *
  * @param zone of the venture, for the Shop's `updated_at`
@@ -52,15 +52,22 @@ export async function finish(
   const ids = entries.map(({ item }) => item.id)
   const writes = entries.flatMap(({ item, products, setSrcId }) => products.map((product) => ({ ...product, itemId: item.id, setSrcId })))
   const sets = entries.filter(({ setSrcId }) => setSrcId !== null)
+  const setIds = sets.map(({ item }) => item.productSetId)
   const productIds = writes.map(({ productId }) => productId)
   const ago = (stage: 'response' | 'payload' | 'processing') => entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
   const writable = patient
     ? sql`writable as materialized (
       select p.id from catalog.product p where p.id = any (${productIds}::bigint[]) for no key update skip locked
     ),
+    writable_set as materialized (
+      select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]) for no key update skip locked
+    ),
     locked as materialized (
       select w.item_id from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[]) w (item_id, product_id)
       where w.product_id in (select p.id from catalog.product p where p.id = any (${productIds}::bigint[])) and w.product_id not in (select id from writable)
+      union all
+      select w.item_id from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${setIds}::bigint[]) w (item_id, set_id)
+      where w.set_id in (select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[])) and w.set_id not in (select id from writable_set)
     ),`
     : sql``
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null }[]>`
@@ -89,7 +96,7 @@ export async function finish(
     ),
     named as (
       update catalog.product_set s set src_id = w.src_id
-      from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${sets.map(({ item }) => item.productSetId)}::bigint[],
+      from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${setIds}::bigint[],
         ${sets.map(({ setSrcId }) => setSrcId)}::text[]) w (item_id, set_id, src_id)
       where s.id = w.set_id and s.src_id is null and w.item_id in (select id from gone)
     ),

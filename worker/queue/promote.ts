@@ -42,14 +42,18 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
 
 /**
  * Sets that are free though somebody waits and nobody's turn has come: what a crash between two statements left. The leader looks for them;
- * rows that nobody needs are deleted.
+ * rows that nobody needs are deleted. Sets whose items are held back look the same, and there may be many: a thousand are looked at, from
+ * `after` on.
+ *
+ * @returns the sets to promote in, and where to go on ('0': from the beginning)
  */
-export async function forgottenSets(sql: Sql): Promise<string[]> {
+export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
   const rows = await sql<{ id: string; waiting: number }[]>`
     with forgotten as (
       select l.product_set_id from shop_update.set_lane l
-      where l.item_id is null and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
-      limit 1000
+      where l.product_set_id > ${after}::bigint and l.item_id is null
+        and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
+      order by l.product_set_id limit 1000
     )
     merge into shop_update.set_lane l using (
         select f.product_set_id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = f.product_set_id) as waiting
@@ -58,5 +62,8 @@ export async function forgottenSets(sql: Sql): Promise<string[]> {
     when matched and f.waiting = 0 and l.waiting = 0 then delete
     when matched then update set waiting = f.waiting
     returning l.product_set_id as id, l.waiting`
-  return rows.filter(({ waiting }) => waiting > 0).map(({ id }) => id)
+  return {
+    sets: rows.filter(({ waiting }) => waiting > 0).map(({ id }) => id),
+    last: rows.length < 1000 ? '0' : rows.reduce((last, { id }) => (BigInt(id) > BigInt(last) ? id : last), '0'),
+  }
 }

@@ -73,44 +73,47 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
   }
 
   const record = dryRun ? null : await beginRecord(sql, actor, { ...target, include, reason })
-  for await (const { productSetIds, named } of pages(sql, target, include)) {
-    const candidates = await readCandidates(sql, productSetIds, named, include)
-    const willing = candidates.filter((candidate) => {
-      const isNamed = named.has(candidate.id)
-      named.delete(candidate.id)
-      // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody asked for this very item.
-      if (candidate.reason === 'stock_wait' && !isNamed) return false
-      const why = candidate.reason === 'stock_wait' ? 'in_flight' : refusal({ ...candidate, inQueue: true })
-      if (why !== null) skip(candidate.id, why, candidate.topic)
-      return why === null
-    })
-    for (const id of named) skip(id, 'not_in_queue', null)
+  try {
+    for await (const { productSetIds, named } of pages(sql, target, include)) {
+      const candidates = await readCandidates(sql, productSetIds, named, include)
+      const willing = candidates.filter((candidate) => {
+        const isNamed = named.has(candidate.id)
+        named.delete(candidate.id)
+        // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody asked for this very item.
+        if (candidate.reason === 'stock_wait' && !isNamed) return false
+        const why = candidate.reason === 'stock_wait' ? 'in_flight' : refusal({ ...candidate, inQueue: true })
+        if (why !== null) skip(candidate.id, why, candidate.topic)
+        return why === null
+      })
+      for (const id of named) skip(id, 'not_in_queue', null)
 
-    const sets = new Set<string>()
-    for (let start = 0; start < willing.length; start += ITEMS_A_STATEMENT) {
-      const some = willing.slice(start, start + ITEMS_A_STATEMENT)
-      const ids = some.map(({ id }) => id)
-      const steps = dryRun ? null : await putBack(sql, ids, actor)
-      if (steps) onSteps?.(steps)
-      const moved = new Set(steps?.map(({ itemId }) => itemId) ?? ids)
-      const gone =
-        moved.size < ids.length
-          ? await whatBecame(
-              sql,
-              ids.filter((id) => !moved.has(id)),
-            )
-          : null
-      for (const { id, topic, productSetId } of some) {
-        if (moved.has(id)) {
-          result.requeued++
-          sets.add(productSetId)
-          count(result, topic, 'requeued')
-        } else skip(id, gone?.has(id) ? 'in_flight' : 'not_in_queue', topic)
+      const sets = new Set<string>()
+      for (let start = 0; start < willing.length; start += ITEMS_A_STATEMENT) {
+        const some = willing.slice(start, start + ITEMS_A_STATEMENT)
+        const ids = some.map(({ id }) => id)
+        const steps = dryRun ? null : await putBack(sql, ids, actor)
+        if (steps) onSteps?.(steps)
+        const moved = new Set(steps?.map(({ itemId }) => itemId) ?? ids)
+        const gone =
+          moved.size < ids.length
+            ? await whatBecame(
+                sql,
+                ids.filter((id) => !moved.has(id)),
+              )
+            : null
+        for (const { id, topic, productSetId } of some) {
+          if (moved.has(id)) {
+            result.requeued++
+            sets.add(productSetId)
+            count(result, topic, 'requeued')
+          } else skip(id, gone?.has(id) ? 'in_flight' : 'not_in_queue', topic)
+        }
       }
+      result.productSets += sets.size
     }
-    result.productSets += sets.size
+  } finally {
+    if (record) await completeRecord(sql, record, result)
   }
-  if (record) await completeRecord(sql, record, result)
   return result
 }
 

@@ -8,6 +8,7 @@ export interface Scope {
   productIds: string[]
   /** The sets of `productIds`. */
   setsOfProducts: string[]
+  /** Sellers with so many sets that their items are looked through rather than looked up. */
   sellerIds: string[]
 }
 
@@ -27,8 +28,7 @@ const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
  * Looks up a search: seller SKU and Shop SKU to the letter, else as the beginning of one; the id of an item, a product, a product set or a
  * request; the name of a seller. What fits in several ways is found in all of them.
  */
-export async function findScope(sql: Sql, q: string): Promise<Scope> {
-  const text = q.trim()
+export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const id = isId(text) ? text : null
   const [named] = await sql<Scope[]>`
     with product as (
@@ -42,9 +42,12 @@ export async function findScope(sql: Sql, q: string): Promise<Scope> {
         union select r.item_id from shop_update.request r where r.request_id = ${id}::bigint) as "itemIds",
       array(select s.id from catalog.product_set s where s.id = ${id}::bigint) as "setIds",
       array(select id from product) as "productIds", array(select distinct product_set_id from product) as "setsOfProducts",
-      array(select r.id from catalog.seller r where lower(r.name) = lower(${text}::text)) as "sellerIds"`
+      '{}'::bigint[] as "sellerIds"`
   const scope = named as Scope
-  if (text === '' || Object.values(scope).some((ids) => ids.length > 0)) return scope
+  const { sellerIds, productSetIds } = await findSeller(sql, text, null)
+  if (productSetIds) scope.setIds.push(...productSetIds)
+  else scope.sellerIds.push(...sellerIds)
+  if (Object.values(scope).some((ids) => ids.length > 0)) return scope
 
   // These operators compare byte by byte whatever the collation; an index with text_pattern_ops serves them.
   const begun = await sql<{ id: string; setId: string }[]>`
@@ -56,10 +59,12 @@ export async function findScope(sql: Sql, q: string): Promise<Scope> {
   return { ...scope, productIds: begun.map(({ id }) => id), setsOfProducts: [...new Set(begun.map(({ setId }) => setId))] }
 }
 
-/** Looks up a seller by id, else by name. Nobody of that id or name has no items. */
-export async function findSeller(sql: Sql, seller: string): Promise<SellerScope> {
-  const text = seller.trim()
-  const id = isId(text) ? text : null
+/**
+ * Looks up a seller by id, else by name. Nobody of that id or name has no items.
+ *
+ * @param id null where only the name is meant
+ */
+export async function findSeller(sql: Sql, text: string, id: string | null = isId(text) ? text : null): Promise<SellerScope> {
   const [row] = await sql<{ sellerIds: string[]; productSetIds: string[] }[]>`
     with meant as materialized (
       select r.id from catalog.seller r where r.id = ${id}::bigint

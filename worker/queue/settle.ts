@@ -59,7 +59,8 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
       from x where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         and not (i.status = 'response_processing' and x.to_status = 'response_processing')
       returning i.id, i.product_set_id, i.topic, i.request_id, i.flow, i.lane, i.status, i.status_at, i.reason, old.status as was, old.status_at as since,
-        x.http, x.ms, x.outcome, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as answered_at
+        x.http, x.ms, x.outcome, x.body,
+        case when x.ago is not null then greatest(old.status_at, now() - x.ago * interval '1 second') end as answered_at
     ),
     freed as (
       merge into shop_update.set_lane l using (select product_set_id, id from moved where lane <> 'in_flight' order by product_set_id) g

@@ -16,6 +16,8 @@ export interface InternalApiOptions {
   log: Logger
   /** Of this program, for the OpenAPI document. */
   version?: string
+  /** How often `/api/events` sends; 2000 unless told. */
+  eventsEveryMs?: number
   /** Items have become ready, and that is committed: the worker of this process claims at once. */
   onQueued(): void
   /** Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition. */

@@ -32,7 +32,8 @@ export const csvHeader = (): string => line(COLUMNS.map(([name]) => name))
 export const csvLine = (item: Item): string => line(COLUMNS.map(([, cell]) => cell(item)))
 
 /** RFC 4180: every line ends with CRLF, a cell is quoted where it must be. */
-const line = (cells: (string | number | null | undefined)[]): string => `${cells.map((cell) => quoted(guarded(String(cell ?? '')))).join(',')}\r\n`
+const line = (cells: (string | number | null | undefined)[]): string =>
+  `${cells.map((cell) => quoted(guarded(String(cell ?? '')))).join(',')}\r\n`
 
 /** A cell that a spreadsheet would take for a formula is made text: SKUs and messages come from sellers and Shops. */
 const guarded = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text)

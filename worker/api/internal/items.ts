@@ -3,7 +3,7 @@ import { audit } from '../../queue/audit.ts'
 import type { Sql } from '../../queue/database.ts'
 import { readCalls, readSurroundings, readTransitions } from '../../queue/item-history.ts'
 import { countItems, type ItemRow, isCounted, listItems, readItem, resolve } from '../../queue/items.ts'
-import { Problem } from '../problem.ts'
+import { loggable, Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
 import { toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
@@ -14,7 +14,7 @@ import { downloadQuery, enqueueBody, enqueuedSchema, id, itemDetailSchema, items
 const ROWS_A_READ = 1000
 
 /** The lists, one item with its history, the download, and queueing by hand. */
-export const itemRoutes = ({ sql, readSql, config, onQueued }: InternalApiOptions) =>
+export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiOptions) =>
   routes()
     .openapi(
       route({
@@ -51,12 +51,19 @@ export const itemRoutes = ({ sql, readSql, config, onQueued }: InternalApiOption
         const first = await listItems(readSql, resolved, sort, null, ROWS_A_READ)
 
         // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep vacuum from cleaning the
-        // queue, for as long as the slowest download takes. Where reading fails half-way the connection breaks: half a file must not look whole.
+        // queue, for as long as the slowest download takes.
         async function* lines() {
           yield csvHeader()
-          for (let part = first; ; part = await listItems(readSql, resolved, sort, part.next, ROWS_A_READ)) {
-            yield part.rows.map((row) => csvLine(toItem(row, config.MAX_RETRIES))).join('')
-            if (part.next === null) return
+          try {
+            for (let part = first; ; part = await listItems(readSql, resolved, sort, part.next, ROWS_A_READ)) {
+              yield part.rows.map((row) => csvLine(toItem(row, config.MAX_RETRIES))).join('')
+              if (part.next === null) return
+            }
+          } catch (error) {
+            // The connection is broken off: half a file must not look whole. What node-server does with an error here is to end the answer
+            // with its message.
+            log.error({ err: loggable(error) }, 'A download broke off')
+            c.env.outgoing?.destroy()
           }
         }
         return new Response(ReadableStream.from(encoded(lines())), {

@@ -5,15 +5,14 @@ import { TOPICS } from '../../domain/topics.ts'
 import { readKpis } from '../../queue/kpis.ts'
 import { readFlowSetting } from '../../queue/settings.ts'
 import { readSummary } from '../../queue/summary.ts'
+import { loggable } from '../problem.ts'
 import { answer, type InternalApiOptions, route, routes } from './context.ts'
 import { createFeed } from './feed.ts'
 import { type Kpis, kpisSchema, type Summary, summarySchema } from './schemas.ts'
-
-/** How often `/api/events` sends. */
-const EVENTS_EVERY_MS = 2000
+import { sparing } from './sparing.ts'
 
 /** The numbers on top of the queue and the Sync KPI. */
-export function numberRoutes({ readSql, config, log }: InternalApiOptions) {
+export function numberRoutes({ readSql, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
     const [numbers, flow] = await Promise.all([readSummary(readSql), readFlowSetting(readSql, config.LEASE_SECONDS)])
     return {
@@ -27,7 +26,11 @@ export function numberRoutes({ readSql, config, log }: InternalApiOptions) {
       flow,
     }
   }
-  const feed = createFeed(summary, EVENTS_EVERY_MS, (error) => log.warn({ err: error }, 'The numbers for the open pages could not be read'))
+  const feed = createFeed(summary, eventsEveryMs, (error) =>
+    log.warn({ err: loggable(error) }, 'The numbers for the open pages could not be read'),
+  )
+
+  const kpis = sparing(async () => Object.fromEntries((await readKpis(readSql)).map(({ window, ...kpi }) => [window, kpi])) as Kpis)
 
   return routes()
     .openapi(
@@ -46,7 +49,7 @@ export function numberRoutes({ readSql, config, log }: InternalApiOptions) {
         summary: 'The Sync KPI by window',
         responses: { 200: answer('One entry a window', kpisSchema) },
       }),
-      async (c) => c.json(Object.fromEntries((await readKpis(readSql)).map(({ window, ...kpi }) => [window, kpi])) as Kpis, 200),
+      async (c) => c.json(await kpis(), 200),
     )
     .openapi(
       route({
@@ -60,8 +63,10 @@ export function numberRoutes({ readSql, config, log }: InternalApiOptions) {
           },
         },
       }),
-      (c) =>
-        streamSSE(
+      (c) => {
+        // What answers a HEAD has no body, so nobody would ever tell it that the client has gone.
+        if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
+        return streamSSE(
           c,
           (stream) =>
             new Promise<void>((resolve) => {
@@ -77,6 +82,7 @@ export function numberRoutes({ readSql, config, log }: InternalApiOptions) {
                 resolve()
               })
             }),
-        ),
+        )
+      },
     )
 }

@@ -38,16 +38,10 @@ const selection = {
   topic: topic.optional(),
   status: status.optional(),
   seller: z.string().trim().min(1).max(200).optional().openapi({ description: 'Id or name' }),
-  q: z
-    .string()
-    .trim()
-    .min(1)
-    .max(200)
-    .optional()
-    .openapi({
-      description:
-        'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller',
-    }),
+  q: z.string().trim().min(1).max(200).optional().openapi({
+    description:
+      'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller',
+  }),
   from: moment.optional().openapi({ description: 'Queued at or after' }),
   to: moment.optional().openapi({ description: 'Queued before' }),
 }
