@@ -220,6 +220,14 @@ describe('by a filter', () => {
     expect(await requeue({ filter: { tab: 'synced' } })).toMatchObject(nothing)
   })
 
+  it('is not drawn into a set by a stock change that waits on purpose', async () => {
+    const { productIds } = await newSet({ seller: 'Waiting Seller' })
+    await enqueue(api.sql, 'stock', { product: productIds[0]! })
+    const price = await failed('price', { product: productIds[0]! })
+    expect(await requeue({ filter: { seller: 'Waiting Seller', tab: 'delayed' } })).toMatchObject(nothing)
+    expect((await row(price)).status).toBe('failed')
+  })
+
   it('goes through thousands, lists the first thousand of the skipped and counts all', async () => {
     const { sql } = api
     await sql`insert into catalog.seller (name) values ('Big Seller')`

@@ -59,11 +59,10 @@ describe('a Shop that always answers with HTTP 500', () => {
 
   test('no retry leaves before its time, nor long after it', () => {
     const late = requests.slice(1).map(({ receivedAt }, k) => Date.parse(receivedAt) - failures[k]!.atMs - MINUTES[k]!)
-    process.stderr.write(JSON.stringify(late) + '\n')
     // The Shop's clock is cut to the millisecond.
     expect(Math.min(...late)).toBeGreaterThan(-1)
-    // A due item is not left to the poll of every second. The machine may be busy for a moment, but not each time.
-    expect(late.toSorted((a, b) => a - b)[13]).toBeLessThan(200)
+    // A due item is not left to the poll of every second. The machine may be busy for a moment, but not again and again.
+    expect(late.filter((milliseconds) => milliseconds > 300).length, JSON.stringify(late)).toBeLessThanOrEqual(3)
   })
 
   test('Delayed until the 11th failure, Failed from the 12th', () => {

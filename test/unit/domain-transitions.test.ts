@@ -74,7 +74,9 @@ describe('never', () => {
   ]
   test.each(never)('%s -> %s: %s', (from, to) => expect(isAllowed(from, to)).toBe(false))
 
-  test.each(STATUS_NAMES.filter((status) => status !== 'blocked'))('%s to itself', (status) => expect(isAllowed(status, status)).toBe(false))
+  test.each(STATUS_NAMES.filter((status) => status !== 'blocked'))('%s to itself', (status) =>
+    expect(isAllowed(status, status)).toBe(false),
+  )
 })
 
 test('an item begins as Pending and as nothing else', () =>

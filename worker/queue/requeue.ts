@@ -166,7 +166,7 @@ async function* pagesOfFilter(sql: Sql, filter: Resolved, include: readonly Requ
   for (;;) {
     const rows = await sql<{ id: string; productSetId: string }[]>`
       select i.id, i.product_set_id as "productSetId" from shop_update.item i
-      where ${inQueue(sql, filter)} and i.status = any (${[...include]}::text[]::shop_update.status[]) and (i.lane = 'blocked' or i.reason in ('failure', 'stock_wait'))
+      where ${inQueue(sql, filter)} and i.status = any (${[...include]}::text[]::shop_update.status[]) and (i.lane = 'blocked' or i.reason = 'failure')
         and i.id > ${after}::bigint
       order by i.id limit ${SETS_A_PAGE}::int`
     const fresh = [...new Set(rows.map(({ productSetId }) => productSetId))].filter((id) => !seen.has(id))
