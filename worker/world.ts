@@ -8,7 +8,7 @@ import { findConflict } from './queue/conflict.ts'
 import { isTransient, type Sql } from './queue/database.ts'
 import { type Finish, type Finished, finish } from './queue/finish.ts'
 import { groupCommit } from './queue/group-commit.ts'
-import { makeRequest } from './queue/make-request.ts'
+import { makeRequest, type NewRequest } from './queue/make-request.ts'
 import { promote } from './queue/promote.ts'
 import { release } from './queue/release.ts'
 import { type Settlement, settle } from './queue/settle.ts'
@@ -70,30 +70,35 @@ export function createWorld({
     return results
   }
 
-  const finishPatiently = groupCommit((entries: Finish[]) => finishing(entries, true))
+  const finishPatiently = (entries: Finish[]) => finishing(entries, true)
+
+  async function settling(entries: Settlement[]): Promise<boolean[]> {
+    const { results, setsWaiting } = await settle(sql, entries)
+    // What it waits for may have been created while it was being Blocked: that create's own release has not seen it.
+    const waitForCreate = entries.filter(({ reason }) => reason === 'not_in_shop' || reason === 'new_variation')
+    follow(setsWaiting, [...new Set(waitForCreate.map(({ item }) => item.productSetId))])
+    const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [0] : (retryInSeconds ?? [])))
+    if (retries.length > 0) onReady(Math.min(...retries))
+    onRest()
+    return results
+  }
+
   return {
     shop,
     circuit,
     flow,
     maySend,
-    finishPatiently,
-    makeRequest: groupCommit((requests: Parameters<typeof makeRequest>[1][number][]) => makeRequest(sql, requests)),
-    finish: groupCommit(async (entries: Finish[]) => {
+    finishPatiently: aloneWhenLocked(finishPatiently),
+    makeRequest: aloneWhenLocked((requests: NewRequest[]) => makeRequest(sql, requests)),
+    finish: aloneWhenLocked(async (entries: Finish[]) => {
       try {
         return await finishing(entries, false)
       } catch (error) {
-        if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error
-        return finishing(entries, true)
+        if (!isLocked(error)) throw error
+        return finishPatiently(entries)
       }
     }),
-    settle: groupCommit(async (entries: Settlement[]) => {
-      const { results, setsWaiting } = await settle(sql, entries)
-      follow(setsWaiting, [])
-      const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [0] : (retryInSeconds ?? [])))
-      if (retries.length > 0) onReady(Math.min(...retries))
-      onRest()
-      return results
-    }),
+    settle: aloneWhenLocked(settling),
     findConflict: (ids) => findConflict(sql, ids),
     async writeBack(products, productSetId, setSrcId) {
       // A row that is not written would be created again: go on until it is.
@@ -101,9 +106,9 @@ export function createWorld({
         try {
           return await writeBack(sql, config.VENTURE_TIMEZONE, products, productSetId, setSrcId)
         } catch (error) {
-          if (!isTransient(error) && (error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error
+          if (!isTransient(error) && !isLocked(error)) throw error
           log.warn({ err: error }, 'Writing the rows that succeeded has to wait')
-          await new Promise((resolve) => setTimeout(resolve, 500))
+          await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
         }
       }
     },
@@ -123,4 +128,31 @@ export function createWorld({
   }
 }
 
-const LOCK_NOT_AVAILABLE = '55P03'
+/** How long to wait before asking again for a row that somebody else has locked. */
+const LOCKED_RETRY_MS = 500
+
+/** `lock_not_available`: `lock_timeout` has passed. */
+const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'
+
+/**
+ * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets go. No transaction
+ * should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed keeps its row until it commits.
+ */
+function aloneWhenLocked<Entry, Result>(write: (entries: Entry[]) => Promise<Result[]>): (entry: Entry) => Promise<Result> {
+  const together = groupCommit(write)
+  return async (entry) => {
+    try {
+      return await together(entry)
+    } catch (error) {
+      if (!isLocked(error)) throw error
+    }
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+      try {
+        return (await write([entry]))[0] as Result
+      } catch (error) {
+        if (!isLocked(error) && !isTransient(error)) throw error
+      }
+    }
+  }
+}

@@ -491,15 +491,21 @@ describe('asynchronous flow', () => {
       requeued: 1,
       skipped: [],
     })
-    const second = await vi.waitFor(async () => {
-      const item = await scene.item(itemId)
-      expect(item).toMatchObject({ status: 'got_acknowledgment', sends: 2 })
-      return item.requestId!
-    })
+    const second = await vi.waitFor(
+      async () => {
+        const item = await scene.item(itemId)
+        expect(item).toMatchObject({ status: 'got_acknowledgment', sends: 2 })
+        return item.requestId!
+      },
+      { timeout: 10_000, interval: 20 },
+    )
     expect(second).not.toBe(first)
     // What an older attempt failed with is no news; only its success is.
     await callBack(first, FAILURE)
-    await vi.waitFor(async () => expect(await callbacksOf(itemId)).toMatchObject([{ outcome: 'accepted', applied: true }]))
+    await vi.waitFor(async () => expect(await callbacksOf(itemId)).toMatchObject([{ outcome: 'accepted', applied: true }]), {
+      timeout: 10_000,
+      interval: 20,
+    })
     expect(await scene.item(itemId)).toMatchObject({ status: 'got_acknowledgment', failures: 0 })
     await callBack(first)
     await scene.untilStatus(itemId, 'synced')
@@ -522,7 +528,10 @@ describe('asynchronous flow', () => {
         await scene.untilStatus(itemId, 'failed')
       }
       await callBack(requestId, [{ status: 'failure', error: { message: 'Again', code: 18 } }])
-      await vi.waitFor(async () => expect((await callbacksOf(itemId)).every(({ applied }) => applied)).toBe(true))
+      await vi.waitFor(async () => expect((await callbacksOf(itemId)).every(({ applied }) => applied)).toBe(true), {
+        timeout: 10_000,
+        interval: 20,
+      })
       expect(await scene.item(itemId)).toMatchObject({ status, failures: status === 'failed' ? 2 : 1 })
       await callBack(requestId, owed)
       await scene.untilStatus(itemId, 'synced')

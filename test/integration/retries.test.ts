@@ -136,12 +136,15 @@ test('a requeue is refused for what Seller Center would not send: inactive selle
   const ids = [...Object.values(items), willing]
   for (const id of ids) await vi.waitFor(async () => expect((await scene.item(id)).failures).toBeGreaterThanOrEqual(1), { timeout: 10_000 })
   // From here on they rest where they are.
-  await vi.waitFor(async () => {
-    await scene.sql`update shop_update.item set run_at = 'infinity' where id = any (${ids}::bigint[]) and lane = 'delayed'`
-    expect(
-      await scene.sql`select id from shop_update.item where id = any (${ids}::bigint[]) and lane = 'delayed' and run_at = 'infinity'`,
-    ).toHaveLength(5)
-  })
+  await vi.waitFor(
+    async () => {
+      await scene.sql`update shop_update.item set run_at = 'infinity' where id = any (${ids}::bigint[]) and lane = 'delayed'`
+      expect(
+        await scene.sql`select id from shop_update.item where id = any (${ids}::bigint[]) and lane = 'delayed' and run_at = 'infinity'`,
+      ).toHaveLength(5)
+    },
+    { timeout: 10_000, interval: 20 },
+  )
   await scene.sql`update catalog.seller set active = false where id = ${idle.sellerId}::bigint`
   await scene.sql`update catalog.product set active = false where id = ${off.product}::bigint`
   await scene.sql`update catalog.product set qc_status = 'pending' where id = ${unapproved.product}::bigint`

@@ -20,7 +20,10 @@ export interface ClaimedItem {
   enteredAtNs: string
   /** Trace of the attempt before, null for the first. */
   previousTraceId: string | null
-  /** Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). */
+  /**
+   * Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). Not for
+   * a product that has been deleted: it will never come.
+   */
   variationComing: boolean
 }
 
@@ -112,7 +115,8 @@ export async function claim(
       case when id is not null then nextval('shop_update.request_id')::text end as "requestId",
       ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs", trace_id as "previousTraceId",
       exists (select from shop_update.item v where v.product_set_id = mine.product_set_id
-        and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> mine.id) as "variationComing",
+        and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> mine.id
+        and (v.product_id is null or exists (select from catalog.product p where p.id = v.product_id))) as "variationComing",
       (select count(*)::int from candidate) as candidates
     from (select) one left join mine on true`
   return { items: rows.filter(({ id }) => id !== null), candidates: rows[0]?.candidates ?? 0 }

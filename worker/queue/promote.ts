@@ -2,7 +2,7 @@ import type { Sql } from './database.ts'
 
 /**
  * Whose turn is it in these sets? Of the items that wait behind, the one that creates goes first, then the oldest; one that an earlier Delayed
- * or Failed item of its topic holds back is passed over. Its own statement, after the one that freed the set, so that it sees what a claim
+ * or Failed item of its topic holds back is passed over, and so is one that Seller Center's transaction has locked (a change it absorbs). Its own statement, after the one that freed the set, so that it sees what a claim
  * put behind meanwhile.
  *
  * @returns how many items may be claimed now that could not before
@@ -10,9 +10,14 @@ import type { Sql } from './database.ts'
 export async function promote(sql: Sql, productSetIds: readonly string[]): Promise<number> {
   const turn = async (sets: readonly string[]) =>
     sql<{ productSetId: string; promoted: boolean; waiting: number }[]>`
-      with free as (
-        select product_set_id, waiting from shop_update.set_lane
-        where product_set_id = any (${sets}::bigint[]) and item_id is null order by product_set_id for update
+      with seen as materialized (
+        select product_set_id, next_id from shop_update.set_lane where product_set_id = any (${sets}::bigint[]) and item_id is null
+      ),
+      free as (
+        -- not where somebody has given the turn since this statement took its snapshot: it would give it again, to the one after
+        select l.product_set_id, l.waiting from shop_update.set_lane l
+        join seen on seen.product_set_id = l.product_set_id and seen.next_id is not distinct from l.next_id
+        where l.item_id is null order by l.product_set_id for update of l
       ),
       turn as (
         select f.product_set_id, n.id from free f left join lateral (
@@ -20,7 +25,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
           where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (
             select from shop_update.item d
             where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
-          order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1) n on true
+          order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1 for no key update skip locked) n on true
       ),
       moved as (
         update shop_update.item i set lane = 'ready' where i.id = any (array(select id from turn where id is not null)) and i.lane = 'behind'

@@ -20,11 +20,14 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
           and s.src_id is not null and (b.product_id is null or b.topic = 'new_product' or (p.src_id is not null and p.shop_sku is not null))
           and (b.topic in ('new_product_set', 'new_product') or not exists (
             select from shop_update.item v
-            where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id)
+            where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id
+              and (v.product_id is null or exists (select from catalog.product vp where vp.id = v.product_id)))
             and not exists (
               select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
               where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product')))
         limit 5000
+        -- one that is absorbing a change of a transaction still open must not hold up the others
+        for no key update of b skip locked
       ) x
       where i.id = x.id and i.lane = 'blocked'
       returning i.id, i.topic, old.status_at as since
