@@ -45,7 +45,7 @@ begin
   update shop_update.item i set
     coalesced = i.coalesced + 1,
     status = case when i.reason = 'failure' then 'pending' else i.status end,
-    status_at = case when i.reason = 'failure' then at else i.status_at end,
+    status_at = case when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond') else i.status_at end,
     entered_at = case when i.reason = 'failure' then at else i.entered_at end,
     lane = case when i.reason = 'failure' then 'ready' else i.lane end,
     run_at = case when i.reason = 'failure' then at else i.run_at end,
@@ -59,12 +59,12 @@ begin
         and c.lane in ('ready', 'behind', 'delayed', 'blocked')
       order by c.lane in ('ready', 'behind') desc, c.id desc limit 1)
     and i.lane in ('ready', 'behind', 'delayed', 'blocked')
-  returning i.id, old.status as status, old.status_at as status_at, old.reason as reason into was;
+  returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason into was;
   if found then
     item_id := was.id;
     if was.reason = 'failure' and was.status in ('delayed', 'failed') then
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-        values (item_id, at, was.status, 'pending', extract(epoch from at - was.status_at), 'coalesced');
+        values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
       insert into shop_update.delta (kind, topic, status, n)
         values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
       perform pg_notify('shop_update', '');

@@ -167,7 +167,7 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
       x (id, token, received_at)
   ),
   moved as (
-    update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1, status_at = greatest(i.status_at, x.received_at),
+    update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1, status_at = greatest(x.received_at, i.status_at + interval '1 microsecond'),
       fresh = false, reason = null, message = null
     from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token and i.lane <> 'in_flight'
     returning i.id, i.token, i.topic, i.product_set_id, i.status_at, old.status as was, old.status_at as since, old.lane as lane

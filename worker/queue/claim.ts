@@ -95,8 +95,9 @@ export async function claim(
       where id = any (array(select id from ranked where id not in (select id from taken)))
     ),
     mine as (
-      -- never earlier than the status before: this statement may have begun while the item was being queued
-      update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = greatest(now(), i.status_at), token = i.token + 1, fresh = false,
+      -- always later than the status before, in every statement: the history is read in the order of its times, and this one may have
+      -- begun while the item was being queued
+      update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = greatest(now(), i.status_at + interval '1 microsecond'), token = i.token + 1, fresh = false,
         reason = null, message = null
       where i.id = any (array(select id from taken))
       returning i.id, i.token, i.topic, i.seller_id, i.product_set_id, i.product_id, i.sends, i.failures, i.entered_at, i.trace_id,

@@ -82,7 +82,7 @@ export async function finish(
       where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
       returning i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id, i.sends, i.failures, i.coalesced, i.topic,
-        i.flow, i.trace_id, i.status, i.status_at, greatest(now(), i.status_at) as done_at, x.http, x.ms, x.body,
+        i.flow, i.trace_id, i.status, i.status_at, greatest(now(), i.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
         greatest(i.status_at, now() - x.response * interval '1 second') as response_at,
         greatest(i.status_at, now() - x.payload * interval '1 second') as payload_at,
         greatest(i.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called

@@ -28,8 +28,8 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         ${requests.map(({ builtAt }) => (now - builtAt) / 1000)}::real[]) x (id, token, request_id, flow, trace_id, body, ago)
     ),
     moved as (
-      update shop_update.item i set status = 'made_request', status_at = greatest(now(), i.status_at), request_id = x.request_id, flow = x.flow::shop_update.flow,
-        trace_id = x.trace_id, sends = i.sends + 1, last_sent_at = greatest(now(), i.status_at)
+      update shop_update.item i set status = 'made_request', status_at = greatest(now(), i.status_at + interval '1 microsecond'), request_id = x.request_id, flow = x.flow::shop_update.flow,
+        trace_id = x.trace_id, sends = i.sends + 1, last_sent_at = greatest(now(), i.status_at + interval '1 microsecond')
       from x where i.id = x.id and i.token = x.token and i.status = 'processing'
       returning i.id, i.topic, i.status_at, old.status_at as since, x.request_id, x.flow, x.trace_id, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
     ),

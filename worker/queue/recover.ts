@@ -43,9 +43,9 @@ export async function recover(
         reason = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'unknown_outcome' end,
         message = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product')
           then 'The worker stopped after the request had been made; whether the Shop created the product is not known.' end,
-        status_at = case when i.status = 'response_processing' then i.status_at else now() end
+        status_at = case when i.status = 'response_processing' then i.status_at else greatest(now(), i.status_at + interval '1 microsecond') end
       where i.id = any (array(select item_id from lost)) and i.lane = 'in_flight'
-      returning i.id, i.topic, i.product_set_id, i.status, i.lane, i.reason, old.status as was, old.status_at as since
+      returning i.id, i.topic, i.product_set_id, i.status, i.status_at, i.lane, i.reason, old.status as was, old.status_at as since
     ),
     freed as (
       merge into shop_update.set_lane l using (
@@ -63,7 +63,7 @@ export async function recover(
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select id, now(), was, status, extract(epoch from now() - since), coalesce(reason, 'worker_lost') from moved where was <> status
+      select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost') from moved where was <> status
     )
     select m.id, m.topic, m.lane, f.action, m.product_set_id as "productSetId" from moved m left join freed f on f.product_set_id = m.product_set_id`
   const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ id }) => id)

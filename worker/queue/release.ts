@@ -10,7 +10,7 @@ import type { Sql } from './database.ts'
 export async function release(sql: Sql, productSetIds: readonly string[] | null): Promise<number> {
   const rows = await sql<{ id: string }[]>`
     with freed as (
-      update shop_update.item i set status = 'pending', lane = 'ready', status_at = now(), reason = null, message = null
+      update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'), reason = null, message = null
       from (
         select b.id from shop_update.item b
         join catalog.product_set s on s.id = b.product_set_id
@@ -30,7 +30,7 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
         for no key update of b skip locked
       ) x
       where i.id = x.id and i.lane = 'blocked'
-      returning i.id, i.topic, old.status_at as since
+      returning i.id, i.topic, i.status_at, old.status_at as since
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -39,7 +39,7 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select id, now(), 'blocked', 'pending', extract(epoch from now() - since), 'released' from freed
+      select id, status_at, 'blocked', 'pending', extract(epoch from status_at - since), 'released' from freed
     )
     select id from freed`
   return rows.length

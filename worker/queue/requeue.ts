@@ -206,7 +206,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promis
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
       -- an item that is behind in its set keeps its place there: set_lane counts it
       lane = case when i.lane = 'behind' then i.lane else 'ready' end,
-      run_at = now(), entered_at = now(), status_at = greatest(now(), i.status_at)
+      run_at = now(), entered_at = now(), status_at = greatest(now(), i.status_at + interval '1 microsecond')
     where i.id = any (array(select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
       and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
     returning i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.flow, i.request_id, old.status as was,

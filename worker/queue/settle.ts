@@ -47,7 +47,7 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
         x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in)
     ),
     moved as (
-      update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = greatest(now(), i.status_at),
+      update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = greatest(now(), i.status_at + interval '1 microsecond'),
         reason = x.reason, message = x.message,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
         failed_at = case when x.reason = 'failure' then now() else i.failed_at end,
