@@ -12,6 +12,10 @@ import { startWorker } from './worker.ts'
 
 /** Starts everything in the order in which it depends on each other, and stops it in the opposite one. */
 await runCommand(async () => {
+  const stopped = new Promise<string>((resolve) => {
+    process.on('SIGTERM', resolve)
+    process.on('SIGINT', resolve)
+  })
   const config = readConfig(process.env)
   const odd = config.CALLBACK_ALLOWED_IPS?.find((entry) => !isAllowListEntry(entry))
   if (odd !== undefined) throw new ConfigError(`CALLBACK_ALLOWED_IPS is wrong: ${odd} is neither an IP address nor a range.`)
@@ -40,10 +44,7 @@ await runCommand(async () => {
     )
     log.info({ worker_id: worker.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')
 
-    const signal = await new Promise<string>((resolve) => {
-      process.once('SIGTERM', resolve)
-      process.once('SIGINT', resolve)
-    })
+    const signal = await stopped
     log.info({ signal }, 'Stopping: no new claims; calls in flight are finished')
     // Who asks again does not want to wait. npm passes a Ctrl-C on that the terminal has sent us already: that is not asking twice.
     const since = performance.now()

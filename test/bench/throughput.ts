@@ -76,7 +76,7 @@ export async function measureWorker({ items, backlog, history }: { items: number
 async function printStatements(sql: Sql): Promise<void> {
   const rows = await sql<Record<string, unknown>[]>`
     select calls::int, total_exec_time::int as ms, round(mean_exec_time::numeric, 2)::float as mean, rows::int, (wal_bytes / 1000)::int as wal_kb,
-      left(regexp_replace(query, '\s+', ' ', 'g'), 90) as query
+      left(regexp_replace(query, '\\s+', ' ', 'g'), 90) as query
     from pg_stat_statements where query not like '%enqueue%' order by total_exec_time desc limit 16`
   process.stdout.write(`${rows.map((row) => Object.values(row).join('\t')).join('\n')}\n`)
 }

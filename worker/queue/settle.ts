@@ -49,6 +49,8 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
     moved as (
       update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = greatest(now(), i.status_at + interval '1 microsecond'),
         reason = x.reason, message = x.message,
+        -- handed back with its request written but not sent: it was not sent
+        sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
         failed_at = case when x.reason = 'failure' then now() else i.failed_at end,
         entered_at = case when x.reason = 'failure' then now() else i.entered_at end,

@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError, readConfig, readDatabaseUrl } from '../../worker/config.ts'
+
+const LEAST = {
+  DATABASE_URL: 'postgres://user:canary-of-the-database@host:5432/database',
+  SHOP_URL: 'https://shop.example/api',
+  VENTURE: 'zalora',
+  COUNTRY: 'eg',
+  ENVIRONMENT: 'staging',
+  VIEWER_API_KEY: 'canary-of-the-viewer',
+  ADMIN_API_KEY: 'canary-of-the-admin',
+}
+const sentenceOf = (env: Record<string, string | undefined>): string => {
+  try {
+    readConfig(env)
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    const { message } = error as Error
+    expect(message).not.toMatch(/canary|\n/)
+    expect(message).toMatch(/\.$/)
+    return message
+  }
+  throw new Error('It was accepted')
+}
+
+test('the least that it needs, and every default', () => {
+  expect(readConfig(LEAST)).toEqual({
+    ...LEAST,
+    SHOP_TIMEOUT_MS: 30_000,
+    VENTURE_TIMEZONE: 'UTC',
+    PUBLIC_HOST: '0.0.0.0',
+    PUBLIC_PORT: 8080,
+    INTERNAL_HOST: '127.0.0.1',
+    INTERNAL_PORT: 8081,
+    TRUSTED_PROXIES: [],
+    CONCURRENCY: 1000,
+    SHOP_CONNECTIONS: 256,
+    MAX_RETRIES: 27,
+    FAILED_AFTER: 12,
+    RETRY_UNIT_SECONDS: 60,
+    STOCK_WAIT_SECONDS: 600,
+    FLOW_TTL_SECONDS: 5,
+    LEASE_SECONDS: 15,
+    HISTORY_DAYS: 93,
+    LOG_LEVEL: 'info',
+    WORKER_NAME: expect.stringMatching(/:\d+$/),
+  })
+})
+
+describe.each(Object.keys(LEAST))('%s', (name) => {
+  test.each([undefined, ''])('missing (%o)', (value) => {
+    expect(sentenceOf({ ...LEAST, [name]: value })).toBe(`${name} is missing.`)
+  })
+})
+
+test.each<[name: string, ...wrong: string[]]>([
+  ['DATABASE_URL', 'canary', 'mysql://user:canary@host/database', 'https://canary'],
+  ['DATABASE_READ_URL', 'canary', 'mysql://user:canary@host/database'],
+  ['SHOP_URL', 'canary', 'ftp://canary', 'https://canary:canary@shop.example', 'https://canary@shop.example', 'https://:canary@shop.example'],
+  ['SHOP_TIMEOUT_MS', 'canary', '0', '1.5', '600001'],
+  ['SHOP_RATE_PER_SECOND', 'canary', '0', '-1', 'Infinity'],
+  ['COUNTRY', 'canary', 'e', 'EG'],
+  ['ENVIRONMENT', 'canary', 'production'],
+  ['VENTURE_TIMEZONE', 'Africa/Canary', 'canary'],
+  ['PUBLIC_PORT', 'canary', '-1', '65536'],
+  ['INTERNAL_PORT', 'canary', '-1', '65536'],
+  ['CONCURRENCY', 'canary', '0', '20001', '1.5'],
+  ['SHOP_CONNECTIONS', 'canary', '0', '5001'],
+  ['MAX_RETRIES', 'canary', '-1', '101'],
+  ['FAILED_AFTER', 'canary', '0', '102'],
+  ['RETRY_UNIT_SECONDS', 'canary', '0', '-1', 'Infinity'],
+  ['STOCK_WAIT_SECONDS', 'canary', '-1', 'Infinity'],
+  ['FLOW_TTL_SECONDS', 'canary', '0', '-1', 'Infinity', '99999999'],
+  ['LEASE_SECONDS', 'canary', '0', '-1', 'Infinity', '99999999'],
+  ['HISTORY_DAYS', 'canary', '0', '3651'],
+  ['GRAFANA_JWKS_URL', 'canary', 'file:///canary'],
+  ['GRAFANA_URL', 'canary', 'file:///canary'],
+  ['LOG_LEVEL', 'canary', 'INFO'],
+])('%s is wrong', (name, ...wrong) => {
+  for (const value of wrong) {
+    const sentence = sentenceOf({ ...LEAST, [name]: value })
+    expect(sentence).toMatch(new RegExp(`^${name} is wrong: it (must|is not valid)`))
+    expect(sentence).not.toContain(value.length > 8 ? value : 'canary')
+  }
+})
+
+test.each<[name: string, value: string, read: unknown]>([
+  ['DATABASE_URL', 'postgresql://host/database', 'postgresql://host/database'],
+  ['DATABASE_READ_URL', 'postgres://replica/database', 'postgres://replica/database'],
+  ['SHOP_URL', 'http://127.0.0.1:9000', 'http://127.0.0.1:9000'],
+  ['SHOP_USERNAME', 'sc', 'sc'],
+  ['SHOP_TIMEOUT_MS', '1', 1],
+  ['SHOP_RATE_PER_SECOND', '0.5', 0.5],
+  ['COUNTRY', 'egy', 'egy'],
+  ['ENVIRONMENT', 'live', 'live'],
+  ['VENTURE_TIMEZONE', 'Africa/Cairo', 'Africa/Cairo'],
+  ['PUBLIC_HOST', '::', '::'],
+  ['PUBLIC_PORT', '0', 0],
+  ['INTERNAL_HOST', '0.0.0.0', '0.0.0.0'],
+  ['INTERNAL_PORT', '65535', 65_535],
+  ['TRUSTED_PROXIES', ' 10.0.0.1 ,, 10.1.0.0/16,', ['10.0.0.1', '10.1.0.0/16']],
+  ['CONCURRENCY', '20000', 20_000],
+  ['SHOP_CONNECTIONS', '1', 1],
+  ['MAX_RETRIES', '0', 0],
+  ['FAILED_AFTER', '101', 101],
+  ['RETRY_UNIT_SECONDS', '0.01', 0.01],
+  ['STOCK_WAIT_SECONDS', '0', 0],
+  ['FLOW_TTL_SECONDS', '0.2', 0.2],
+  ['LEASE_SECONDS', '2', 2],
+  ['HISTORY_DAYS', '1', 1],
+  ['GRAFANA_JWKS_URL', 'http://grafana/api/signing-keys/keys', 'http://grafana/api/signing-keys/keys'],
+  ['GRAFANA_URL', 'https://grafana.example', 'https://grafana.example'],
+  ['CALLBACK_API_KEY', 'canary', 'canary'],
+  ['CALLBACK_ALLOWED_IPS', '127.0.0.1, ::1', ['127.0.0.1', '::1']],
+  ['LOG_LEVEL', 'error', 'error'],
+  ['WORKER_NAME', 'one', 'one'],
+])('%s=%s', (name, value, read) => {
+  expect(readConfig({ ...LEAST, [name]: value })).toHaveProperty(name, read)
+})
+
+test('an empty variable counts as not set', () => {
+  expect(readConfig({ ...LEAST, CONCURRENCY: '', SHOP_USERNAME: '', WORKER_NAME: '' })).toEqual(readConfig(LEAST))
+})
+
+test('the keys of viewer and admin must differ', () => {
+  expect(sentenceOf({ ...LEAST, ADMIN_API_KEY: LEAST.VIEWER_API_KEY })).toBe('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
+})
+
+test('a password of the Shop without a user name', () => {
+  expect(sentenceOf({ ...LEAST, SHOP_PASSWORD: 'canary' })).toBe('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
+  expect(readConfig({ ...LEAST, SHOP_USERNAME: 'sc', SHOP_PASSWORD: 'canary' })).toHaveProperty('SHOP_PASSWORD', 'canary')
+})
+
+test('a command that needs only the database asks for nothing else', () => {
+  expect(readDatabaseUrl({ DATABASE_URL: LEAST.DATABASE_URL })).toBe(LEAST.DATABASE_URL)
+  expect(() => readDatabaseUrl({})).toThrow('DATABASE_URL is missing.')
+})
