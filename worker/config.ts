@@ -6,7 +6,8 @@ import { UsageError } from './command.ts'
 export class ConfigError extends UsageError {}
 
 const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
-const seconds = z.coerce.number().positive()
+/** A timer of Node's that is told to wait for more than 24 days does not wait at all. */
+const seconds = z.coerce.number().positive().max(1_000_000)
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -21,7 +22,7 @@ const schema = z.object({
   DATABASE_URL: postgresUrl,
   DATABASE_READ_URL: postgresUrl.optional(),
   SHOP_URL: z
-    .url({ protocol: /^https?$/, error: 'must be a URL like https://shop.example/api' })
+    .url({ protocol: /^https?$/, error: 'must be a URL like https://shop.example/api', abort: true })
     .refine(
       (url) => !new URL(url).username && !new URL(url).password,
       'must not hold a user name or password: use SHOP_USERNAME and SHOP_PASSWORD',

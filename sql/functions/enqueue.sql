@@ -47,7 +47,7 @@ begin
     status = case when i.reason = 'failure' then 'pending' else i.status end,
     status_at = case when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond') else i.status_at end,
     entered_at = case when i.reason = 'failure' then at else i.entered_at end,
-    lane = case when i.reason = 'failure' then 'ready' else i.lane end,
+    lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end, -- set_lane counts who is behind
     run_at = case when i.reason = 'failure' then at else i.run_at end,
     failures = case when i.reason = 'failure' then 0 else i.failures end,
     failed_at = case when i.reason = 'failure' then null else i.failed_at end,

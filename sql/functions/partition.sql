@@ -22,6 +22,10 @@ begin
         -- the indexes of a partition inherit too: only a name that ends in a day is looked at
         and case when c.relname ~ '_\d{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - keep end
     loop
+      if parent = 'finished_item' then -- the counter goes with what it counts
+        execute format('insert into shop_update.delta (kind, topic, status, n)
+          select ''status'', topic, ''synced'', -count(*) from shop_update.%I where status = ''synced'' group by topic', old.relname);
+      end if;
       execute format('drop table shop_update.%I', old.relname);
       dropped := dropped + 1;
     end loop;

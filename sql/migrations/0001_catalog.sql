@@ -48,8 +48,9 @@ create table catalog.product (
 ) with (fillfactor = 50);                   -- src_updated_at is written for every synced item: without room for HOT, in five indexes too
 -- The Shop's id belongs to one product: the lookup before a write finds a conflict, this index also stops two workers at the same moment.
 create unique index product_src_id on catalog.product (src_id) where src_id is not null;
-create index product_seller_sku on catalog.product (seller_sku);
-create index product_shop_sku on catalog.product (shop_sku) where shop_sku is not null;
+-- for a SKU to the letter, and for the beginning of one
+create index product_seller_sku on catalog.product (seller_sku text_pattern_ops);
+create index product_shop_sku on catalog.product (shop_sku text_pattern_ops) where shop_sku is not null;
 
 create table catalog.product_image (
   product_set_id bigint not null references catalog.product_set on delete cascade,

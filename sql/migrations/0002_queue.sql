@@ -53,6 +53,8 @@ create index item_behind on shop_update.item (product_set_id, (topic in ('new_pr
 create index item_awaiting on shop_update.item (id) where lane = 'awaiting';
 create index item_due on shop_update.item (run_at, id) where lane = 'delayed';
 create index item_delayed on shop_update.item (product_set_id, topic) where lane = 'delayed';
+-- Delayed and Failed, waiting or due: the reason changes only where the lane does
+create index item_retry on shop_update.item (id) where reason in ('failure', 'stock_wait');
 create index item_blocked on shop_update.item (id) where lane = 'blocked';
 -- Of an item in flight its set_lane knows; leaving it out here saves an index entry with every claim.
 create index item_set on shop_update.item (product_set_id, topic, product_id) where lane <> 'in_flight';

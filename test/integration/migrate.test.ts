@@ -94,7 +94,8 @@ test.each(['migrate', 'main'] as const)('%s on a database that is newer than the
   await run('migrate')
   await database.sql`insert into shop_update.migration (version, name, digest) values (9999, '9999_later.sql', 'x')`
   const before = await objects()
-  const sentence = 'The database has the migration 9999_later.sql, which this version of Shop Update does not know: it is newer than the code.\n'
+  const sentence =
+    'The database has the migration 9999_later.sql, which this version of Shop Update does not know: it is newer than the code.\n'
   expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
   expect(await objects()).toEqual(before)
 })

@@ -56,7 +56,14 @@ describe.each(Object.keys(LEAST))('%s', (name) => {
 test.each<[name: string, ...wrong: string[]]>([
   ['DATABASE_URL', 'canary', 'mysql://user:canary@host/database', 'https://canary'],
   ['DATABASE_READ_URL', 'canary', 'mysql://user:canary@host/database'],
-  ['SHOP_URL', 'canary', 'ftp://canary', 'https://canary:canary@shop.example', 'https://canary@shop.example', 'https://:canary@shop.example'],
+  [
+    'SHOP_URL',
+    'canary',
+    'ftp://canary',
+    'https://canary:canary@shop.example',
+    'https://canary@shop.example',
+    'https://:canary@shop.example',
+  ],
   ['SHOP_TIMEOUT_MS', 'canary', '0', '1.5', '600001'],
   ['SHOP_RATE_PER_SECOND', 'canary', '0', '-1', 'Infinity'],
   ['COUNTRY', 'canary', 'e', 'EG'],

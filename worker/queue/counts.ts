@@ -42,7 +42,7 @@ export interface Drift {
 
 /**
  * Proves that the counters equal a recount of the queue, and mends them where they do not: a drift is a defect and is reported as one. Synced
- * is left out, for its history is dropped after a while and its counter goes on.
+ * is left out: a recount would go through all of the history.
  */
 export async function verifyCounts(sql: Sql): Promise<Drift[]> {
   return sql<Drift[]>`

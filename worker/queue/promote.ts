@@ -11,10 +11,13 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
   const turn = async (sets: readonly string[]) =>
     sql<{ productSetId: string; promoted: boolean; waiting: number }[]>`
       with seen as materialized (
-        select product_set_id, next_id from shop_update.set_lane where product_set_id = any (${sets}::bigint[]) and item_id is null
+        select product_set_id, next_id from shop_update.set_lane l
+        where l.product_set_id = any (${sets}::bigint[]) and l.item_id is null
+          and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
       ),
       free as (
-        -- not where somebody has given the turn since this statement took its snapshot: it would give it again, to the one after
+        -- Not where somebody (the leader, who looks for forgotten sets) has given the turn already, or has since this statement took its
+        -- snapshot: it would be given once more, to the one after.
         select l.product_set_id, l.waiting from shop_update.set_lane l
         join seen on seen.product_set_id = l.product_set_id and seen.next_id is not distinct from l.next_id
         where l.item_id is null order by l.product_set_id for update of l

@@ -1,0 +1,126 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { migrate } from '../../worker/migrate.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
+import { type Cluster, freePort, startPostgres } from '../postgres.ts'
+import { addSet } from '../scene.ts'
+import { type RunningShop, startShop } from '../shop/shop.ts'
+import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
+
+let folder: string
+let port: number
+let cluster: Cluster
+let sql: Sql
+let shop: RunningShop
+let worker: WorkerProcess
+const CONCURRENCY = 5
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shop-update-down-'))
+  await chmod(folder, 0o755)
+  port = await freePort()
+  cluster = await startPostgres({ folder, port })
+  sql = connect(cluster.url('postgres'), { max: 4, name: 'test' })
+  await migrate(sql)
+  shop = await startShop({
+    settings: { default: { latencyMs: 20 } },
+    credentials: { username: 'sc', password: 'canary-password-of-the-shop' },
+  })
+  worker = await startWorkerProcess({
+    ...workerEnv(cluster.url('postgres'), shop.url),
+    CONCURRENCY: String(CONCURRENCY),
+    RETRY_UNIT_SECONDS: '0.1',
+    LEASE_SECONDS: '2',
+  })
+})
+afterAll(async () => {
+  await worker?.stop()
+  await shop?.stop()
+  await sql?.end({ timeout: 5 })
+  await cluster?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+beforeEach(() => fetch(`${shop.url}/_shop/reset`, { method: 'POST' }))
+
+const stats = async () => (await (await fetch(`${shop.url}/_shop/stats`)).json()) as { requests: number; duplicateCreates: number }
+const untilCalled = (requests: number) =>
+  vi.waitFor(async () => expect((await stats()).requests).toBeGreaterThanOrEqual(requests), { timeout: 20_000, interval: 2 })
+
+/** 150 changes and 50 creates, each of a product set of its own. */
+async function queue() {
+  const sets = await Promise.all(Array.from({ length: 200 }, (_, k) => addSet(sql, { inShop: k % 4 !== 0 })))
+  const ids = await sql<{ id: string }[]>`
+    select case when s.src_id is null then shop_update.enqueue('new_product_set', product_set_id => s.id)
+      else shop_update.enqueue('price', product_id => p.id) end::text as id
+    from catalog.product_set s join catalog.product p on p.product_set_id = s.id where s.id = any (${sets.map(({ setId }) => setId)}::bigint[])`
+  return ids.map(({ id }) => id)
+}
+
+/** The worker has survived, every item has come to its end, and no product was created twice. */
+async function expectAllDone(ids: string[], { cuts }: { cuts: number }) {
+  await vi.waitFor(
+    async () => {
+      const open = await sql`
+        select id, topic, status, reason, message from shop_update.item where id = any (${ids}::bigint[])
+          and not (status = 'blocked' and reason = 'unknown_outcome' and topic = 'new_product_set')`
+      expect([...open]).toEqual([])
+    },
+    { timeout: 30_000, interval: 50 },
+  )
+  // A create is not repeated blindly when its claim was lost: no more of them than were in flight each time.
+  const blocked = await sql<{ message: string }[]>`select message from shop_update.item where id = any (${ids}::bigint[])`
+  for (const { message } of blocked) expect(message).toMatch(/^The worker stopped after the request had been made/)
+  expect(blocked.length).toBeLessThanOrEqual(CONCURRENCY * cuts)
+  const synced = await sql`select id from shop_update.finished_item where id = any (${ids}::bigint[]) and status = 'synced'`
+  expect(synced.length + blocked.length).toBe(ids.length)
+  expect((await stats()).duplicateCreates).toBe(0)
+  expect(await sql`select from shop_update.set_lane where item_id is not null`).toHaveLength(0)
+  expect(worker.child.exitCode).toBeNull()
+  await vi.waitFor(async () => expect((await fetch(`${worker.publicUrl}/readyz`)).status).toBe(200), { timeout: 10_000, interval: 50 })
+}
+
+test('PostgreSQL stops and starts again in the middle: the worker survives, nothing is lost', async () => {
+  const ids = await queue()
+  await untilCalled(40)
+  await cluster.stop()
+  expect((await stats()).requests).toBeLessThan(200)
+  expect(worker.child.exitCode).toBeNull()
+  cluster = await startPostgres({ folder, port })
+  await expectAllDone(ids, { cuts: 1 })
+}, 90_000)
+
+test('PostgreSQL is down when the Shop answers a create: the answer is kept in hand until it can be written, all become Synced', async () => {
+  const control = (path: string, init: RequestInit = {}) =>
+    fetch(`${shop.url}/_shop${path}`, { headers: { 'content-type': 'application/json' }, ...init })
+  await control('/troubles', { method: 'PUT', body: JSON.stringify({ default: { latencyMs: 1000 } }) })
+  const sets = await Promise.all(Array.from({ length: CONCURRENCY }, () => addSet(sql, { inShop: false })))
+  const items = await sql<{ id: string }[]>`
+    select shop_update.enqueue('new_product_set', product_set_id => id)::text as id from unnest(${sets.map(({ setId }) => setId)}::bigint[]) id`
+  await untilCalled(CONCURRENCY)
+  await cluster.stop()
+  await vi.waitFor(
+    async () => {
+      const calls = (await (await control('/requests')).json()) as { answer: unknown }[]
+      expect(calls.filter(({ answer }) => answer)).toHaveLength(CONCURRENCY)
+    },
+    { timeout: 10_000, interval: 20 },
+  )
+  cluster = await startPostgres({ folder, port })
+  await expectAllDone(
+    items.map(({ id }) => id),
+    { cuts: 0 },
+  )
+}, 60_000)
+
+test('all connections of the worker are cut three times: the worker survives, nothing is lost', async () => {
+  const ids = await queue()
+  for (const requests of [30, 80, 130]) {
+    await untilCalled(requests)
+    const cut = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'shop-update %' and application_name <> 'shop-update test'`
+    expect(cut.length).toBeGreaterThan(3)
+  }
+  await expectAllDone(ids, { cuts: 3 })
+}, 90_000)
