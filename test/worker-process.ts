@@ -40,11 +40,8 @@ export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, 
  *
  * @throws with all that it printed when it ends before
  */
-export function startWorkerProcess(
-  env: Record<string, string>,
-  entry = process.env.WORKER_ENTRY ?? 'worker/main.ts',
-): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, [join(ROOT, entry)], {
+export function startWorkerProcess(env: Record<string, string>): Promise<WorkerProcess> {
+  const child = spawn(process.execPath, [join(ROOT, 'worker/main.ts')], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -22,8 +22,8 @@ export interface Worker {
   poke(): void
   /** A callback has been recorded: give it to its item at once. */
   pokeCallbacks(): void
-  /** True while the heartbeat is fresh. */
-  isAlive(): boolean
+  /** Whether it claims: its heartbeat is fresh, and it is not stopping. */
+  isReady(): boolean
   /** Claims no more, finishes or hands back what is in flight, and leaves. */
   stop(): Promise<void>
 }
@@ -173,7 +173,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     id,
     poke: () => pump.poke(),
     pokeCallbacks,
-    isAlive,
+    isReady: () => state === 'running' && isAlive(),
     async stop() {
       state = 'stopping'
       await pump.stop()

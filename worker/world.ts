@@ -99,19 +99,9 @@ export function createWorld({
       }
     }),
     settle: aloneWhenLocked(settling),
-    findConflict: (ids) => findConflict(sql, ids),
-    async writeBack(products, productSetId, setSrcId) {
-      // A row that is not written would be created again: go on until it is.
-      for (;;) {
-        try {
-          return await writeBack(sql, config.VENTURE_TIMEZONE, products, productSetId, setSrcId)
-        } catch (error) {
-          if (!isTransient(error) && !isLocked(error)) throw error
-          log.warn({ err: error }, 'Writing the rows that succeeded has to wait')
-          await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
-        }
-      }
-    },
+    findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
+    writeBack: (products, productSetId, setSrcId) =>
+      untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, products, productSetId, setSrcId)),
     afterFailure(failures) {
       const { status, nextAttemptAt } = afterFailure({
         failures,
@@ -130,6 +120,21 @@ export function createWorld({
 
 /** How long to wait before asking again for a row that somebody else has locked. */
 const LOCKED_RETRY_MS = 500
+
+/**
+ * For what has to be known or written while the Shop's answer is in hand: it goes on until the database, or whoever has locked a row, lets it.
+ * A row that is given up is created again.
+ */
+async function untilPossible<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isTransient(error) && !isLocked(error)) throw error
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+    }
+  }
+}
 
 /** `lock_not_available`: `lock_timeout` has passed. */
 const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'

@@ -635,7 +635,7 @@ describe('the white list', () => {
   it('wants proxies that can be told apart', () => {
     const options = { sql, log: { debug() {}, warn() {}, error() {} }, ready: async () => true }
     expect(() => createPublicApi({ ...options, config: { TRUSTED_PROXIES: ['10.0.0.0/8', 'loadbalancer'] } })).toThrow(
-      new ConfigError('TRUSTED_PROXIES is wrong: loadbalancer is neither an IP address nor a range.'),
+      new ConfigError('TRUSTED_PROXIES is wrong: entry 2 is neither an IP address nor a range.'),
     )
   })
 })

@@ -57,7 +57,8 @@ const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request
 export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready, answerWithinMs = 10_000 }: PublicApiOptions): Hono {
   const trustedProxies = allowList(config.TRUSTED_PROXIES)
   if (trustedProxies.refused.length > 0) {
-    throw new ConfigError(`TRUSTED_PROXIES is wrong: ${trustedProxies.refused[0]} is neither an IP address nor a range.`)
+    const entry = config.TRUSTED_PROXIES.indexOf(trustedProxies.refused[0]!) + 1 // not the entry itself: it may be a secret in the wrong place
+    throw new ConfigError(`TRUSTED_PROXIES is wrong: entry ${entry} is neither an IP address nor a range.`)
   }
   const credential = callbackCredential(sql)
   const record = recordCallback(sql)

@@ -20,6 +20,8 @@ export function connect(
     // A statement is prepared once per connection, so keep connections; an idle pool may shrink.
     max_lifetime: null,
     connect_timeout: 10,
+    // By itself `postgres` waits up to 20 s before it connects again, which is longer than a lease.
+    backoff: (failed: number) => Math.min(0.1 * 2 ** failed, 1),
     onnotice: () => {},
     connection: {
       application_name: `shop-update ${name}`,
