@@ -183,7 +183,11 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
       clearInterval(heart)
       await stopLeader()
       await Promise.all([applying, beating, shop.close(), listening.unlisten(), listeningCallbacks.unlisten()])
-      await leaveWorker(background, id)
+      try {
+        await leaveWorker(background, id)
+      } catch (error) {
+        log.warn({ err: error }, 'The database is away: this worker is taken for dead when its lease is over')
+      }
     },
   }
 }

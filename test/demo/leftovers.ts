@@ -3,8 +3,10 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { UsageError } from '../../worker/command.ts'
 
 const run = promisify(execFile)
+const EVERYTHING = /demo\/everything\.ts/
 
 /** Notes which processes are ours, for the start after one that was killed before it could stop them. */
 export async function noteProcesses(folder: string, children: readonly { pid?: number | undefined }[]): Promise<void> {
@@ -17,9 +19,20 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   await rename(`${file}.new`, file)
 }
 
-/** Ends what such a start has left running: worker, Shop, and the PostgreSQL on the data folder. */
+/**
+ * Ends what a start that was killed has left running: worker, Shop, and the PostgreSQL on the data folder. One that is still stopping is waited
+ * for.
+ *
+ * @throws UsageError when another start runs on the same folder
+ */
 export async function endLeftovers(folder: string): Promise<void> {
-  for (const pid of await readNoted(folder)) {
+  const noted = await readNoted(folder)
+  for (const pid of noted) {
+    if (EVERYTHING.test(await commandOf(pid)) && !(await ends(pid))) {
+      throw new UsageError(`"npm start" runs already on ${folder} (process ${pid}): stop that one first.`)
+    }
+  }
+  for (const pid of noted) {
     if (/worker\/main\.ts|shop\/main\.ts/.test(await commandOf(pid))) await end(pid, 'SIGTERM')
   }
   const pidFile = join(folder, 'postgres', 'postmaster.pid')
@@ -51,9 +64,14 @@ async function commandOf(pid: number): Promise<string> {
 
 async function end(pid: number, signal: NodeJS.Signals): Promise<void> {
   process.kill(pid, signal)
+  if (!(await ends(pid))) process.kill(pid, 'SIGKILL')
+}
+
+/** Whether a process ends within 15 s: a stop of everything takes a few. */
+async function ends(pid: number): Promise<boolean> {
   for (let waited = 0; waited < 15_000; waited += 100) {
-    if ((await commandOf(pid)) === '') return
+    if ((await commandOf(pid)) === '') return true
     await delay(100)
   }
-  process.kill(pid, 'SIGKILL')
+  return false
 }

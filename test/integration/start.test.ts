@@ -19,6 +19,7 @@ async function start() {
   const child = spawn(process.execPath, [ENTRY], {
     env: { PATH: process.env.PATH, DATA_FOLDER: folder, ...ports },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const printed: string[] = []
@@ -39,8 +40,13 @@ async function start() {
     admin,
     call,
     workerPid: () => Number(/kill -9 (\d+)/.exec(text)![1]),
+    /** The process in the terminal, with `kill -9`. */
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
     async stop() {
-      child.kill('SIGINT')
+      process.kill(-child.pid!, 'SIGINT') // to the whole group, as a terminal sends it
       return exited
     },
   }
@@ -64,5 +70,13 @@ test('npm start: items flow to Synced in both flows, a killed worker is replaced
   expect(second.admin).toBe(first.admin)
   const { items } = await second.call('/api/items?tab=synced&limit=1')
   expect(items).toHaveLength(1)
+  expect(await second.stop()).toBe(0)
+}, 180_000)
+
+test('npm start that is killed stops all the same, and the next one goes on', async () => {
+  const first = await start()
+  await first.kill()
+  const second = await start()
+  expect(second.admin).toBe(first.admin)
   expect(await second.stop()).toBe(0)
 }, 180_000)

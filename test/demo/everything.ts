@@ -1,0 +1,230 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { runCommand, UsageError } from '../../worker/command.ts'
+import { migrate } from '../../worker/migrate.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
+import { freePort, startPostgres } from '../postgres.ts'
+import { loadDemoCatalogue } from './catalogue.ts'
+import { streamChanges } from './changes.ts'
+import { endLeftovers, noteProcesses, writeWhole } from './leftovers.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const DATA = process.env.DATA_FOLDER || join(ROOT, '.data')
+const CHANGES_PER_SECOND = 5
+/** Enough to be seen in every tab, little enough for most items to go through. */
+const TROUBLES = {
+  default: {
+    latencyMs: { min: 20, max: 300 },
+    http500: 2,
+    failureRows: 2,
+    callbackDelayMs: { min: 1000, max: 20_000 },
+    callbackTwice: 5,
+    noCallback: 1,
+  },
+  topics: { content: { latencyMs: { min: 20, max: 300 }, http500: 4, garbage: 1, callbackDelayMs: { min: 1000, max: 20_000 } } },
+}
+
+/** All of it on one machine; a second start goes on with the data of the first. */
+await runCommand(async () => {
+  await mkdir(DATA, { recursive: true })
+  await chmod(DATA, 0o755) // as root, PostgreSQL runs as a user of its own and must get through
+  await endLeftovers(DATA)
+  const keys = await readKeys()
+  const ports = { public: port('PUBLIC_PORT', 8080), internal: port('INTERNAL_PORT', 8081), shop: port('SHOP_PORT', 8090) }
+  const stopped = new AbortController()
+  process.on('SIGTERM', () => stopped.abort())
+  process.on('disconnect', () => stopped.abort()) // the process in the terminal is gone
+
+  await noteProcesses(DATA, [process])
+  say('Starting PostgreSQL …')
+  const cluster = await startPostgres({ folder: DATA, port: await freePort() })
+  const children: ChildProcess[] = []
+  let sql: Sql | undefined
+  try {
+    const database = await demoDatabase(cluster.url)
+    sql = connect(database, { max: 4, name: 'demo' })
+    await migrate(sql)
+    await loadDemoCatalogue(sql)
+
+    const shop = await startChild('test/shop/main.ts', {
+      SHOP_PORT: String(ports.shop),
+      SHOP_USERNAME: 'seller-center',
+      SHOP_PASSWORD: keys.shopPassword,
+      CALLBACK_URL: `http://127.0.0.1:${ports.public}/shop-update/`,
+      CALLBACK_API_KEY: keys.callback,
+      SHOP_SETTINGS: JSON.stringify(TROUBLES),
+      ...(await nextShopIds(sql)),
+    })
+    children.push(shop)
+
+    const workerEnv = {
+      DATABASE_URL: database,
+      SHOP_URL: `http://127.0.0.1:${ports.shop}/`,
+      SHOP_USERNAME: 'seller-center',
+      SHOP_PASSWORD: keys.shopPassword,
+      VENTURE: 'zalora',
+      COUNTRY: 'eg',
+      ENVIRONMENT: 'staging',
+      PUBLIC_HOST: '127.0.0.1',
+      RETRY_UNIT_SECONDS: '5',
+      STOCK_WAIT_SECONDS: '30',
+      VIEWER_API_KEY: keys.viewer,
+      ADMIN_API_KEY: keys.admin,
+      CALLBACK_API_KEY: keys.callback,
+      CALLBACK_ALLOWED_IPS: '127.0.0.1,::1',
+      ...process.env,
+      PUBLIC_PORT: String(ports.public),
+      INTERNAL_PORT: String(ports.internal),
+    }
+    // A worker that dies is started again, as an orchestrator would: `kill -9` it and watch that nothing is lost.
+    let first = true
+    const keepWorker = async (): Promise<void> => {
+      const worker = await startChild('worker/main.ts', workerEnv)
+      children.push(worker)
+      await noteProcesses(DATA, [process, ...children])
+      if (!first) say(`The worker runs again, as process ${worker.pid}.`)
+      first = false
+      worker.once('exit', (code, signal) => {
+        if (stopped.signal.aborted) return
+        say(`The worker ended (${signal ?? `code ${code}`}); it is started again.`)
+        keepWorker().catch((error: Error) => {
+          say(error.message)
+          stopped.abort()
+        })
+      })
+    }
+    await keepWorker()
+
+    const changes = streamChanges(sql, { perSecond: CHANGES_PER_SECOND, signal: stopped.signal })
+    say(welcome({ ports, keys, database, worker: children.at(-1)?.pid }))
+    await new Promise((resolve) => (stopped.signal.aborted ? resolve(null) : stopped.signal.addEventListener('abort', resolve)))
+    say('\nStopping …')
+    await changes
+  } finally {
+    stopped.abort()
+    for (const child of children.toReversed()) await stopChild(child)
+    await sql?.end({ timeout: 5 })
+    await cluster.stop()
+    await noteProcesses(DATA, [])
+    if (process.connected) process.disconnect()
+  }
+  say('Everything has stopped; "npm start" goes on with the same data.')
+})
+
+interface Keys {
+  viewer: string
+  admin: string
+  callback: string
+  shopPassword: string
+}
+
+/** Keys are made at the first start and kept, so that a second one goes on with the same. */
+async function readKeys(): Promise<Keys> {
+  const file = join(DATA, 'keys.json')
+  try {
+    return JSON.parse(await readFile(file, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const key = () => randomBytes(18).toString('base64url')
+    const keys: Keys = { viewer: key(), admin: key(), callback: key(), shopPassword: key() }
+    await writeWhole(file, JSON.stringify(keys, null, 2))
+    return keys
+  }
+}
+
+function port(name: string, standard: number): number {
+  const value = Number(process.env[name] || standard)
+  if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new UsageError(`${name} is wrong: it must be a port.`)
+  return value
+}
+
+async function demoDatabase(url: (name: string) => string): Promise<string> {
+  const server = connect(url('postgres'), { max: 1, name: 'demo' })
+  const [there] = await server`select from pg_database where datname = 'shop_update'`
+  if (!there) await server`create database shop_update`
+  await server.end({ timeout: 5 })
+  return url('shop_update')
+}
+
+/** The simulated Shop forgets everything at its end; it must not hand out an id again that the catalogue has from its former life. */
+async function nextShopIds(sql: Sql): Promise<Record<string, string>> {
+  const [row] = await sql<{ product: string; config: string }[]>`
+    select coalesce(max(src_id::bigint) filter (where src_id::bigint < 5000000), 9000) + 1 as product,
+      (select coalesce(max(src_id::bigint) filter (where src_id::bigint < 5000000), 700) + 1 from catalog.product_set where src_id ~ '^[0-9]{1,15}$') as config
+    from catalog.product where src_id ~ '^[0-9]{1,15}$'`
+  return { SHOP_FIRST_PRODUCT_ID: row!.product, SHOP_FIRST_CONFIG_ID: row!.config }
+}
+
+/** Starts a program of ours in a process group of its own (Ctrl-C is for us to pass on) and resolves with its first line of output. */
+function startChild(entry: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(ROOT, entry)], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  const last: string[] = []
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream! }).on('line', (line) => {
+        last.push(line)
+        if (last.length > 20) last.shift()
+        const entryOfLog = line.startsWith('{')
+          ? (JSON.parse(line) as { level?: number; msg?: string; listening?: string })
+          : { level: 50, msg: line }
+        if (entryOfLog.listening || entryOfLog.msg === 'Shop Update is running') resolve(child)
+        else if ((entryOfLog.level ?? 0) >= 40) say(`${entry}: ${line}`)
+      })
+    }
+    child.once('exit', () => reject(new UsageError(`${entry} did not start: ${last.join('\n')}`)))
+  })
+}
+
+function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill('SIGTERM')
+  })
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+interface Welcome {
+  ports: { public: number; internal: number; shop: number }
+  keys: Keys
+  database: string
+  worker: number | undefined
+}
+
+function welcome({ ports, keys, database, worker }: Welcome): string {
+  return `
+Shop Update is running. About ${CHANGES_PER_SECOND} changes a second are queued, and the simulated Shop makes some trouble.
+A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
+
+  Internal API   http://127.0.0.1:${ports.internal}   (Grafana's side; documentation at /openapi.json)
+  Callbacks      http://127.0.0.1:${ports.public}/shop-update/   (the Shop's side)
+  Simulated Shop http://127.0.0.1:${ports.shop}   (told what to do at /_shop/troubles)
+  PostgreSQL     ${database}
+
+  Viewer key     ${keys.viewer}
+  Admin key      ${keys.admin}
+
+Try:
+
+  # what is in the queue, and what has been synced
+  curl -H 'Authorization: Bearer ${keys.viewer}' http://127.0.0.1:${ports.internal}/api/summary
+  curl -H 'Authorization: Bearer ${keys.viewer}' 'http://127.0.0.1:${ports.internal}/api/items?tab=synced&limit=5'
+
+  # the asynchronous flow: the Shop acknowledges, and calls back up to 20 s later
+  curl -X PUT -H 'Authorization: Bearer ${keys.admin}' -H 'content-type: application/json' -d '{"flow":"asynchronous"}' http://127.0.0.1:${ports.internal}/api/flow
+
+  # a worker that dies: it is started again, and everything ends all the same
+  kill -9 ${worker}
+
+Ctrl-C stops all of it.`
+}
