@@ -23,7 +23,7 @@ export interface World {
   finishPatiently(entry: Finish): Promise<Finished>
   settle(settlement: Settlement): Promise<boolean>
   findConflict(ids: NewIds): Promise<string | null>
-  writeBack(products: WriteBack[], productSetId: string, setSrcId: string | null): Promise<void>
+  writeBack(item: ClaimedItem, products: WriteBack[], setSrcId: string | null): Promise<void>
   afterFailure(failures: number): Pick<Settlement, 'to' | 'retryInSeconds'>
   shop: ShopClient
   circuit: Circuit
@@ -149,7 +149,7 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
       if (ids.products.length > 0) {
         const conflict = await world.findConflict(ids)
         if (conflict) return void (await block('src_id_conflict', conflict))
-        await world.writeBack(ids.products, item.productSetId, ids.setSrcId)
+        await world.writeBack(item, ids.products, ids.setSrcId)
       }
       const next = world.afterFailure(item.failures + 1)
       await world.settle({ ...AT_REST, item, ...next, reason: 'failure', message: storable(answer.message), ...exchangeOf('failure') })

@@ -137,7 +137,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
   async function beat(): Promise<void> {
     const at = now()
     try {
-      await heartbeat(sql, id, flow, state) // the hot path's statements are short: nothing there keeps a heartbeat waiting
+      await heartbeat(sql, id, config.WORKER_NAME, flow, state) // the hot path's statements are short: nothing there keeps a heartbeat waiting
       beatAt = at
       const strangers = (await heldItems(background, id)).filter((item) => !pump.held.has(item))
       const orphans = strangers.filter((item) => suspects.has(item))

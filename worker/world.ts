@@ -100,8 +100,7 @@ export function createWorld({
     }),
     settle: aloneWhenLocked(settling),
     findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
-    writeBack: (products, productSetId, setSrcId) =>
-      untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, products, productSetId, setSrcId)),
+    writeBack: (item, products, setSrcId) => untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),
     afterFailure(failures) {
       const { status, nextAttemptAt } = afterFailure({
         failures,

@@ -84,7 +84,7 @@ export async function applyCallbacks(
             setSrcId: ids.setSrcId,
           })
         } else {
-          if (ids.products.length > 0) await writeBack(tx, zone, ids.products, item.productSetId, ids.setSrcId)
+          if (ids.products.length > 0) await writeBack(tx, zone, item, ids.products, ids.setSrcId)
           rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })
         }
       } else {

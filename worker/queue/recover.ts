@@ -19,6 +19,9 @@ export interface Adopted {
  * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second product; anything else
  *   goes back to Pending and is sent again, with a new request id;
  * - answer stored: this worker goes on with it.
+ *
+ * An item that somebody has locked (a transaction whose `enqueue` met it just as it was claimed) is left for the next time: it must not hold up
+ * the others, nor the leader's other duties.
  */
 export async function recover(
   sql: Sql,
@@ -34,6 +37,10 @@ export async function recover(
     with lost as materialized (
       select l.product_set_id, l.item_id from shop_update.set_lane l where l.item_id is not null and ${lost} limit 2000
     ),
+    free as materialized (
+      select i.id from shop_update.item i where i.id = any (array(select item_id from lost)) and i.lane = 'in_flight'
+      order by i.id for no key update skip locked
+    ),
     moved as (
       update shop_update.item i set token = i.token + 1,
         status = case when i.status = 'response_processing' then i.status
@@ -44,12 +51,13 @@ export async function recover(
         message = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product')
           then 'The worker stopped after the request had been made; whether the Shop created the product is not known.' end,
         status_at = case when i.status = 'response_processing' then i.status_at else greatest(now(), i.status_at + interval '1 microsecond') end
-      where i.id = any (array(select item_id from lost)) and i.lane = 'in_flight'
+      where i.id = any (array(select id from free)) and i.lane = 'in_flight'
       returning i.id, i.topic, i.product_set_id, i.status, i.status_at, i.lane, i.reason, old.status as was, old.status_at as since
     ),
     freed as (
       merge into shop_update.set_lane l using (
-          select lost.product_set_id, lost.item_id, m.lane from lost left join moved m on m.id = lost.item_id order by 1) g
+          select lost.product_set_id, lost.item_id, m.lane from lost left join moved m on m.id = lost.item_id
+          where m.id is not null or not exists (select from shop_update.item i where i.id = lost.item_id and i.lane = 'in_flight') order by 1) g
         on l.product_set_id = g.product_set_id and l.item_id = g.item_id
       when matched and g.lane = 'in_flight' then update set worker_id = ${workerId}::bigint
       when matched and l.waiting = 0 then delete

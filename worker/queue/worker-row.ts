@@ -9,11 +9,15 @@ export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<s
   return row!.id
 }
 
-/** One heartbeat a process, not an item: all that it holds lives with it. */
-export async function heartbeat(sql: Sql, workerId: string, flow: Flow, state: 'running' | 'stopping'): Promise<void> {
+/**
+ * One heartbeat a process, not an item: all that it holds lives with it. A worker that was forgotten (frozen for a day) enters again: without
+ * its row it would count as dead, and what it claims would be taken from it at once.
+ */
+export async function heartbeat(sql: Sql, workerId: string, name: string, flow: Flow, state: 'running' | 'stopping'): Promise<void> {
   await sql`
-    update shop_update.worker set heartbeat_at = now(), flow = ${flow}::shop_update.flow, state = ${state}
-    where id = ${workerId}::bigint`
+    insert into shop_update.worker (id, name, flow, state) overriding system value
+    values (${workerId}::bigint, ${name}, ${flow}::shop_update.flow, ${state})
+    on conflict (id) do update set heartbeat_at = now(), flow = excluded.flow, state = excluded.state`
 }
 
 /** A worker that leaves in order has nothing in flight; whatever it may still hold is recovered at once, for its row is gone. */

@@ -3,26 +3,29 @@ import type { WriteBack } from './finish.ts'
 
 /**
  * Writes the rows of a call that succeeded while others of it failed (shop-protocol.md, section 4): the retry is for the rest, so they must
- * be known before the item is settled.
+ * be known before the item is settled. Of a worker that has lost the item meanwhile nothing is written.
  *
  * @param zone of the venture, for the Shop's `updated_at`
  */
 export async function writeBack(
   sql: Sql,
   zone: string,
+  item: { id: string; token: number; productSetId: string },
   products: readonly WriteBack[],
-  productSetId: string,
   setSrcId: string | null,
 ): Promise<void> {
   const ids = products.map(({ productId }) => productId)
   await sql`
-    with named as (
+    with mine as materialized (
+      select from shop_update.item where id = ${item.id}::bigint and token = ${item.token}::int and lane = 'in_flight' for no key update
+    ),
+    named as (
       update catalog.product_set set src_id = ${setSrcId}::text
-      where id = ${productSetId}::bigint and src_id is null and ${setSrcId}::text is not null
+      where id = ${item.productSetId}::bigint and src_id is null and ${setSrcId}::text is not null and exists (select from mine)
     )
     update catalog.product p set src_id = coalesce(w.src_id, p.src_id), shop_sku = coalesce(w.shop_sku, p.shop_sku),
       src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
     from unnest(${ids}::bigint[], ${products.map(({ srcId }) => srcId)}::text[], ${products.map(({ shopSku }) => shopSku)}::text[],
       ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)
-    where p.id = w.product_id`
+    where p.id = w.product_id and exists (select from mine)`
 }
