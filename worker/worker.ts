@@ -5,7 +5,7 @@ import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { startPump } from './pump.ts'
 import { applyCallbacks } from './queue/apply-callbacks.ts'
-import type { Sql } from './queue/database.ts'
+import { isLocked, type Sql } from './queue/database.ts'
 import { promote } from './queue/promote.ts'
 import { heldItems, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
@@ -43,7 +43,12 @@ export interface WorkerOptions {
 /** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
 export async function startWorker({ sql, background, config, log }: WorkerOptions): Promise<Worker> {
   const now = () => performance.now()
-  await background`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
+  try {
+    await background`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
+  } catch (error) {
+    if (!isLocked(error)) throw error
+    log.warn({ err: error }, 'Partitions could not be made now; the leader will make them')
+  }
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
   let state: 'running' | 'stopping' = 'running'

@@ -5,7 +5,7 @@ import type { Flow } from './domain/statuses.ts'
 import { creates } from './domain/topics.ts'
 import type { World } from './item.ts'
 import { findConflict } from './queue/conflict.ts'
-import { isTransient, type Sql } from './queue/database.ts'
+import { isLocked, isTransient, type Sql } from './queue/database.ts'
 import { type Finish, type Finished, finish } from './queue/finish.ts'
 import { groupCommit } from './queue/group-commit.ts'
 import { makeRequest, type NewRequest } from './queue/make-request.ts'
@@ -134,9 +134,6 @@ async function untilPossible<Result>(work: () => Promise<Result>): Promise<Resul
     }
   }
 }
-
-/** `lock_not_available`: `lock_timeout` has passed. */
-const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'
 
 /**
  * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets go. No transaction

@@ -8,10 +8,32 @@ afterEach(() => scene.stop())
 
 const hangs = (topic: string) => scene.control('/troubles', { method: 'PUT', body: { topics: { [topic]: { hang: 100 } } } })
 const heals = () => scene.control('/troubles', { method: 'DELETE' })
+/** Until so many calls have come to the Shop: they are in Made request. */
+const untilCalled = (requests: number) =>
+  vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests }), { timeout: 10_000, interval: 5 })
 const restart = async () => {
   await scene.worker.kill()
   scene.worker = await scene.startWorker()
 }
+/** A transaction of somebody else's, until `commit`. */
+async function begin() {
+  const connection = await scene.sql.reserve()
+  await connection`begin`
+  return {
+    sql: connection,
+    async commit() {
+      await connection`commit`
+      connection.release()
+    },
+  }
+}
+const becomesAsynchronous = async () => {
+  await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }), {
+    timeout: 10_000,
+  })
+}
+const waitingCallbacks = () => scene.sql`select from shop_update.callback where applied_at is null`
 const requestsOf = (itemId: string) => scene.sql<{ id: string }[]>`
   select request_id::text as id from shop_update.request where item_id = ${itemId}::bigint order by request_id`
 
@@ -20,7 +42,7 @@ test('Made request: anything but a create is sent again, with a new request id, 
   await hangs('price')
   const { productIds } = await addSet(scene.sql)
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
-  await scene.untilStatus(itemId, 'made_request')
+  await untilCalled(1)
   await heals()
   await restart()
   expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 0, sends: 2 })
@@ -36,8 +58,7 @@ test('Made request of a create: Blocked as unknown_outcome, not sent again; the 
   await hangs('new_product_set')
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
   const itemId = await scene.enqueue('new_product_set', { set: setId })
-  await scene.untilStatus(itemId, 'made_request')
-  await vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ creates: 1 })) // the Shop has it, and hangs
+  await untilCalled(1)
   const price = await scene.enqueue('price', { product: productIds[0]! })
   await heals()
   await restart()
@@ -56,30 +77,92 @@ test('Made request of a create: Blocked as unknown_outcome, not sent again; the 
   expect(await scene.sql`select src_id from catalog.product where id = ${productIds[0]!}::bigint`).toEqual([{ src_id: '424242' }])
 })
 
+test('Made request of a create whose callback has been recorded already: it settles it by itself', async () => {
+  scene = await startScene()
+  await hangs('new_product_set')
+  const { setId } = await addSet(scene.sql, { inShop: false })
+  const itemId = await scene.enqueue('new_product_set', { set: setId })
+  await untilCalled(1)
+  const [{ id: requestId } = { id: '' }] = await requestsOf(itemId)
+  expect(await scene.control('/callbacks', { method: 'POST', body: { requestId } })).toMatchObject([{ state: 'accepted' }])
+  expect(await waitingCallbacks()).toHaveLength(1) // its item is in flight
+  await heals()
+  await restart()
+  expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ sends: 1 })
+  expect((await scene.statuses(itemId)).slice(3)).toEqual([
+    ...['made_request', 'blocked', 'got_response', 'building_response_payload', 'response_processing', 'synced'],
+  ])
+  expect(await scene.control('/stats')).toMatchObject({ requests: 1, duplicateCreates: 0 })
+})
+
+test('an item that somebody has locked does not hold up the others that the worker left', async () => {
+  scene = await startScene()
+  await hangs('price')
+  const items: string[] = []
+  for (let k = 0; k < 3; k++) items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
+  await untilCalled(3)
+  await heals()
+  await scene.worker.kill()
+  const other = await begin()
+  await other.sql`select from shop_update.item where id = ${items[0]!}::bigint for update`
+  scene.worker = await scene.startWorker()
+  await scene.untilStatus(items[1]!, 'synced')
+  await scene.untilStatus(items[2]!, 'synced')
+  expect(await scene.item(items[0]!)).toMatchObject({ status: 'made_request' })
+  await other.commit()
+  await scene.untilStatus(items[0]!, 'synced')
+})
+
 test('Processing: an item that was claimed and never sent goes back, and nothing of it is counted', async () => {
   scene = await startScene()
-  const { productIds, setId } = await addSet(scene.sql)
-  await scene.worker.stop()
-  // What a worker leaves that dies between its claim and its request.
+  const { productIds } = await addSet(scene.sql)
+  const other = await begin()
+  await other.sql`lock table shop_update.request in share mode` // no request can be written: it stays in Processing
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
-  await scene.sql`update shop_update.item set status = 'processing', lane = 'in_flight', fresh = false, token = 1 where id = ${itemId}::bigint`
-  await scene.sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'pending', -1), ('status', 'price', 'processing', 1)`
-  await scene.sql`insert into shop_update.set_lane (product_set_id, item_id, worker_id) values (${setId}::bigint, ${itemId}::bigint, 999999)`
+  await scene.untilStatus(itemId, 'processing')
+  await scene.worker.kill()
+  // Its last statement may be waiting for the table still.
+  await vi.waitFor(
+    async () =>
+      expect(
+        await scene.sql`select from pg_stat_activity where datname = current_database() and application_name = 'shop-update queue'`,
+      ).toHaveLength(0),
+    { timeout: 10_000, interval: 20 },
+  )
+  await other.commit()
   scene.worker = await scene.startWorker()
   expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 0, sends: 1 })
+  expect(await scene.statuses(itemId)).toEqual([
+    ...['pending', 'processing', 'pending', 'processing', 'building_payload', 'made_request'],
+    ...['got_response', 'building_response_payload', 'response_processing', 'synced'],
+  ])
+  expect(await scene.control('/stats')).toMatchObject({ requests: 1 })
+})
+
+test('Got acknowledgment: holds nothing; the callback comes to the next worker, and nothing is sent again', async () => {
+  scene = await startScene()
+  await becomesAsynchronous()
+  await scene.control('/troubles', { method: 'PUT', body: { default: { callbackDelayMs: 2000 } } })
+  const changed = await addSet(scene.sql)
+  const created = await addSet(scene.sql, { inShop: false })
+  const items = [
+    await scene.enqueue('price', { product: changed.productIds[0]! }),
+    await scene.enqueue('new_product_set', { set: created.setId }),
+  ]
+  for (const item of items) await scene.untilStatus(item, 'got_acknowledgment')
+  await restart()
+  for (const item of items) {
+    expect(await scene.untilStatus(item, 'synced')).toMatchObject({ sends: 1, failures: 0 })
+    expect((await scene.statuses(item)).slice(3, 6)).toEqual(['made_request', 'got_acknowledgment', 'got_response'])
+  }
+  expect(await scene.control('/stats')).toMatchObject({ requests: 2, creates: 1 })
 })
 
 test('Response processing: the stored answer is read by another worker while Seller Center holds the product; a create is not made twice', async () => {
   scene = await startScene()
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
-  let letGo: () => void = () => {}
-  const held = new Promise<void>((resolve) => {
-    letGo = resolve
-  })
-  const transaction = scene.sql.begin(async (tx) => {
-    await tx`update catalog.product set price = 29.90 where id = ${productIds[0]!}::bigint`
-    await held
-  })
+  const sellerCenter = await begin()
+  await sellerCenter.sql`update catalog.product set price = 29.90 where id = ${productIds[0]!}::bigint`
   const itemId = await scene.enqueue('new_product_set', { set: setId })
   await scene.untilStatus(itemId, 'response_processing')
   await restart()
@@ -91,8 +174,7 @@ test('Response processing: the stored answer is read by another worker while Sel
     },
     { timeout: 15_000, interval: 50 },
   )
-  letGo()
-  await transaction
+  await sellerCenter.commit()
   await scene.untilStatus(itemId, 'synced')
   expect(await scene.control('/stats')).toMatchObject({ creates: 1, duplicateCreates: 0 })
   expect(
@@ -102,49 +184,61 @@ test('Response processing: the stored answer is read by another worker while Sel
 
 test('a callback that was recorded and not applied is applied by the next worker', async () => {
   scene = await startScene()
-  await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
-  await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
+  await becomesAsynchronous()
   const { productIds } = await addSet(scene.sql)
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }), {
-    timeout: 10_000,
-  })
-  const itemId = await scene.enqueue('price', { product: productIds[0]! })
-  await scene.untilStatus(itemId, 'got_acknowledgment')
+  const sellerCenter = await begin()
+  await sellerCenter.sql`update catalog.product set price = 29.90 where id = ${productIds[0]!}::bigint`
+  const itemId = await scene.enqueue('content', { product: productIds[0]! })
+  await vi.waitFor(async () => expect(await waitingCallbacks()).toHaveLength(1), { timeout: 10_000, interval: 20 })
   await scene.worker.kill()
-  const [{ id: requestId } = { id: '' }] = await requestsOf(itemId)
-  const [product] =
-    await scene.sql`select src_id as id, shop_sku as sku, seller_sku, product_set_id::text as config_id from catalog.product where id = ${productIds[0]!}::bigint`
-  const result = JSON.stringify([{ status: 'success', product }])
-  await scene.sql`insert into shop_update.callback (request_id, item_id, outcome, digest, body) values (${requestId}, ${itemId}::bigint, 'accepted', '\\x00', ${result})`
+  await sellerCenter.commit()
+  expect(await scene.item(itemId)).toMatchObject({ status: 'got_acknowledgment' })
   scene.worker = await scene.startWorker()
-  await scene.untilStatus(itemId, 'synced')
+  expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ sends: 1 })
+  expect(await waitingCallbacks()).toHaveLength(0)
 })
 
 test('a worker that was frozen for longer than its lease changes nothing when it wakes', async () => {
   scene = await startScene()
-  await scene.control('/troubles', { method: 'PUT', body: { default: { latencyMs: 300 } } })
+  const slow = { latencyMs: 1000 }
+  await scene.control('/troubles', { method: 'PUT', body: { default: slow, topics: { new_product_set: { ...slow, partial: 100 } } } })
   const changed = await addSet(scene.sql)
-  const created = await addSet(scene.sql, { inShop: false })
+  const created = await addSet(scene.sql, { inShop: false, products: 2 })
   const price = await scene.enqueue('price', { product: changed.productIds[0]! })
   const create = await scene.enqueue('new_product_set', { set: created.setId })
-  await Promise.all([scene.untilStatus(price, 'made_request'), scene.untilStatus(create, 'made_request')])
-  await vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests: 2 }))
-  process.kill(scene.worker.child.pid!, 'SIGSTOP')
+  await untilCalled(2)
   const frozen = scene.worker
+  process.kill(frozen.child.pid!, 'SIGSTOP')
   scene.worker = await scene.startWorker()
   expect(await scene.untilStatus(price, 'synced')).toMatchObject({ sends: 2 })
   expect(await scene.untilStatus(create, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
   process.kill(frozen.child.pid!, 'SIGCONT')
-  // It has heard the Shop's answers and is back at work once it has written a heartbeat.
-  await vi.waitFor(
-    async () => expect(await scene.sql`select from shop_update.worker where heartbeat_at > now() - interval '1 second'`).toHaveLength(2),
-    { timeout: 15_000, interval: 50 },
+  expect(await frozen.stop()).toBe(0) // it has read the Shop's answers by then: a success, and one row of two
+  expect(await scene.item(create)).toMatchObject({ status: 'blocked', reason: 'unknown_outcome', failures: 0 })
+  expect(await scene.sql`select from catalog.product where product_set_id = ${created.setId}::bigint and src_id is not null`).toHaveLength(
+    0,
   )
-  const after = await scene.enqueue('content', { product: changed.productIds[0]! })
-  await scene.untilStatus(after, 'synced')
-  expect(await scene.item(create)).toMatchObject({ status: 'blocked', reason: 'unknown_outcome' })
   expect((await scene.statuses(price)).filter((status) => status === 'synced')).toHaveLength(1)
-  expect(await scene.control('/stats')).toMatchObject({ creates: 1, duplicateCreates: 0 })
+  expect(await scene.sql`select outcome from shop_update.answer`).toEqual([{ outcome: 'success' }])
+  expect(await scene.control('/stats')).toMatchObject({ requests: 3, duplicateCreates: 0 })
+  expect(await verifyCounts(scene.sql)).toEqual([])
+})
+
+test('a worker that was forgotten while it was frozen enters again, and is at work', async () => {
+  scene = await startScene()
+  const frozen = scene.worker
+  const [{ id } = { id: '' }] = await scene.sql<{ id: string }[]>`select id from shop_update.worker`
+  process.kill(frozen.child.pid!, 'SIGSTOP')
+  scene.worker = await scene.startWorker()
+  await scene.sql`delete from shop_update.worker where id = ${id}::bigint` // as the leader does after a day
+  process.kill(frozen.child.pid!, 'SIGCONT')
+  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.worker where id = ${id}::bigint`).toHaveLength(1), {
+    timeout: 10_000,
+    interval: 20,
+  })
+  await scene.worker.stop()
+  const { productIds } = await addSet(scene.sql)
+  expect(await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')).toMatchObject({ sends: 1 })
 })
 
 test('a storm: all topics, both flows, three workers killed in the middle; everything ends, nothing is created twice', async () => {
@@ -153,15 +247,25 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
     settings: { default: { latencyMs: { min: 1, max: 60 }, callbackDelayMs: { min: 1, max: 300 }, http500: 3, callbackTwice: 5 } },
   })
   const { sql } = scene
+  const queued = new Set<string>()
   for (let k = 0; k < 40; k++) {
     const { setId, productIds } = await addSet(sql, { seller: `Seller ${k % 5}`, inShop: k % 2 === 0, products: 3 })
     for (const product of productIds) {
-      for (const topic of ['price', 'stock', 'content', 'status', 'consignment_stock', 'qc_status']) await scene.enqueue(topic, { product })
+      for (const topic of ['price', 'stock', 'content', 'status', 'consignment_stock', 'qc_status']) {
+        queued.add(await scene.enqueue(topic, { product }))
+      }
     }
-    await scene.enqueue('images', { set: setId })
-    if (k % 2 === 1) await scene.enqueue('new_product_set', { set: setId })
+    queued.add(await scene.enqueue('images', { set: setId }))
+    if (k % 2 === 1) queued.add(await scene.enqueue('new_product_set', { set: setId }))
+    if (k % 6 === 0) queued.add(await scene.enqueue('new_product', { product: productIds[2]! }))
     if (k === 20) await sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
-    if (k % 12 === 10) await restart()
+    if (k % 12 === 10) {
+      await vi.waitFor(
+        async () => expect((await sql`select from shop_update.item where status = 'made_request'`).length).toBeGreaterThan(2),
+        { timeout: 10_000, interval: 2 },
+      )
+      await restart()
+    }
   }
   // What waits for a create of unknown outcome waits for an admin, by decision; all else has to end.
   await vi.waitFor(
@@ -173,6 +277,10 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
     { timeout: 60_000, interval: 100 },
   )
   expect(await scene.control('/stats')).toMatchObject({ duplicateCreates: 0 })
+  const kept = await sql<{ id: string }[]>`select id from shop_update.item union all select id from shop_update.finished_item`
+  expect(kept.map(({ id }) => id).sort()).toEqual([...queued].sort())
+  const [lost] = await sql`select count(*)::int as steps from shop_update.transition where reason in ('worker_lost', 'unknown_outcome')`
+  expect(lost!.steps).toBeGreaterThan(2)
   expect(await sql`select * from shop_update.set_lane`).toEqual([])
   expect(await verifyCounts(sql)).toEqual([])
   const steps = await sql<{ itemId: string; from: null; to: 'pending' }[]>`

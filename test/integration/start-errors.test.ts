@@ -77,6 +77,7 @@ test.each(['PUBLIC_PORT', 'INTERNAL_PORT'])('%s is in use: it is named, and noth
   const other = createServer().listen(port, '127.0.0.1')
   try {
     await expectSentence({ [name]: String(port) }, `Port ${port} is in use already.`)
+    expect(await database.sql`select from shop_update.worker`).toHaveLength(0)
   } finally {
     other.close()
   }

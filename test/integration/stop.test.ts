@@ -1,17 +1,32 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { addSet, type Scene, startScene } from '../scene.ts'
+import { workerEnv } from '../worker-process.ts'
 
 let scene: Scene
 afterEach(() => scene.stop())
 
+const untilCalled = (times: number) =>
+  vi.waitFor(async () => expect((await scene.control<{ requests: number }>('/stats')).requests).toBeGreaterThanOrEqual(times), {
+    timeout: 10_000,
+    interval: 5,
+  })
+
+/** Until the worker wants to write into a table that somebody else has locked. */
+const untilWaitingFor = (table: string) =>
+  vi.waitFor(
+    async () => expect(await scene.sql`select from pg_locks where not granted and relation = ${table}::text::regclass`).toHaveLength(1),
+    { timeout: 10_000, interval: 20 },
+  )
+
 test('SIGTERM: calls in flight are finished, what was not sent is handed back, the worker leaves with exit code 0', async () => {
   scene = await startScene({ env: { CONCURRENCY: '5' }, settings: { default: { latencyMs: 400 } } })
-  const items: string[] = []
-  for (let k = 0; k < 20; k++) {
-    const { productIds } = await addSet(scene.sql)
-    items.push(await scene.enqueue('price', { product: productIds[0]! }))
-  }
-  await vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests: 5 }))
+  const products = (await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))).flatMap(({ productIds }) => productIds)
+  const items = await scene.sql<{ id: string }[]>`
+    select shop_update.enqueue('price', product_id => id) as id from unnest(${products}::bigint[]) id`
+  await untilCalled(5)
   expect(await scene.worker.stop()).toBe(0)
 
   const { requests } = await scene.control<{ requests: number }>('/stats')
@@ -26,17 +41,61 @@ test('SIGTERM: calls in flight are finished, what was not sent is handed back, t
   expect(scene.worker.log.at(-1)).toMatchObject({ msg: 'Stopped; nothing is in flight' })
 
   scene.worker = await scene.startWorker()
-  for (const item of items) await scene.untilStatus(item, 'synced')
+  for (const { id } of items) await scene.untilStatus(id, 'synced')
   expect(await scene.control('/stats')).toMatchObject({ requests: 20 })
 })
 
-test('SIGINT stops it as well; what is queued while it is down is taken at the next start', async () => {
+test('SIGTERM: a request that was written but has not left is handed back, and does not count', async () => {
   scene = await startScene()
-  scene.worker.child.kill('SIGINT')
-  expect(await scene.worker.stop()).toBe(0)
+  const other = await scene.sql.reserve()
+  await other`begin`
+  await other`lock table shop_update.request in share mode` // no request can be written
   const { productIds } = await addSet(scene.sql)
   const item = await scene.enqueue('price', { product: productIds[0]! })
+  await untilWaitingFor('shop_update.request')
+  const stopped = scene.worker.stop()
+  await vi.waitFor(() => expect(scene.worker.log.at(-1)).toMatchObject({ signal: 'SIGTERM' }), { timeout: 10_000 })
+  await other`commit`
+  other.release()
+  expect(await stopped).toBe(0)
+  expect(await scene.item(item)).toMatchObject({ status: 'pending', sends: 0, failures: 0 })
+  expect(await scene.statuses(item)).toEqual(['pending', 'processing', 'building_payload', 'made_request', 'pending'])
+  expect(await scene.control('/stats')).toMatchObject({ requests: 0 })
+
+  scene.worker = await scene.startWorker()
+  expect(await scene.untilStatus(item, 'synced')).toMatchObject({ sends: 1 })
+})
+
+test('SIGINT stops it as well; what is queued while it is down is taken at the next start', async () => {
+  scene = await startScene({ settings: { default: { latencyMs: 400 } } })
+  const inFlight = await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! })
+  await untilCalled(1)
+  const exited = once(scene.worker.child, 'exit')
+  scene.worker.child.kill('SIGINT')
+  expect(await exited).toEqual([0, null])
+  expect(await scene.item(inFlight)).toMatchObject({ status: 'synced' })
+  expect(await scene.sql`select from shop_update.worker`).toHaveLength(0)
+
+  const item = await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! })
   expect(await scene.item(item)).toMatchObject({ status: 'pending' })
   scene.worker = await scene.startWorker()
   await scene.untilStatus(item, 'synced')
+})
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s while it is starting: it stops as soon as it can, with exit code 0', async (signal) => {
+  scene = await startScene({ workers: false })
+  const other = await scene.sql.reserve()
+  await other`begin`
+  await other`lock table shop_update.worker in exclusive mode` // it cannot enter
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../worker/main.ts')], {
+    env: { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) },
+    stdio: 'ignore',
+  })
+  const exited = once(child, 'exit')
+  await untilWaitingFor('shop_update.worker')
+  child.kill(signal)
+  await other`commit`
+  other.release()
+  expect(await exited).toEqual([0, null])
+  expect(await scene.sql`select from shop_update.worker`).toHaveLength(0)
 })

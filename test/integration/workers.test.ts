@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, expect, test, vi } from 'vitest'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
@@ -15,16 +18,16 @@ test('several workers share the queue: each item is sent once, of a product set 
   scene = await startScene({ env: { CONCURRENCY: '20' }, settings: { default: { latencyMs: { min: 1, max: 8 } } } })
   await Promise.all([scene.startWorker(), scene.startWorker()])
   const sets = []
-  for (let k = 0; k < 12; k++) sets.push(await addSet(scene.sql, { seller: `Seller ${k % 4}`, products: 5 }))
-  for (let round = 0; round < 4; round++) {
+  for (let k = 0; k < 12; k++) sets.push(await addSet(scene.sql, { seller: `Seller ${k % 4}`, products: 10 }))
+  for (const topic of ['price', 'stock', 'content', 'status', 'qc_status']) {
     for (const { productIds } of sets) {
-      for (const product of productIds) await scene.enqueue(['price', 'stock', 'content', 'status'][round]!, { product })
+      await scene.sql`select shop_update.enqueue(${topic}, product_id => id) from unnest(${productIds}::bigint[]) id`
     }
   }
   await untilEmpty()
 
   const [sent] = await scene.sql`select count(*)::int as items, count(distinct item_id)::int as "different" from shop_update.request`
-  expect(sent).toEqual({ items: 240, different: 240 })
+  expect(sent).toEqual({ items: 600, different: 600 })
   const rows = await scene.sql<{ requestId: string; setId: string; itemId: number }[]>`
     select r.request_id::text as "requestId", f.product_set_id as "setId", f.id::int as "itemId"
     from shop_update.request r join shop_update.finished_item f on f.id = r.item_id`
@@ -36,8 +39,27 @@ test('several workers share the queue: each item is sent once, of a product set 
     expect(items).toEqual(items.toSorted((a, b) => a - b))
     expect(ofSet.slice(1).filter((call, k) => Date.parse(call.receivedAt) < Date.parse(ofSet[k]!.answeredAt!))).toEqual([])
   }
+  expect(calls).toHaveLength(600)
   const held = await scene.sql`select count(*)::int as n from shop_update.set_lane`
   expect(held).toEqual([{ n: 0 }])
+})
+
+test('four migrations and then four workers at the same moment on an empty database', async () => {
+  scene = await startScene({ workers: false })
+  await scene.sql`drop schema shop_update, catalog cascade`
+  const migrate = () =>
+    promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../worker/migrate.ts')], {
+      env: { PATH: process.env.PATH, DATABASE_URL: scene.databaseUrl },
+    })
+  await Promise.all([migrate(), migrate(), migrate(), migrate()])
+  const workers = await Promise.all(Array.from({ length: 4 }, () => scene.startWorker()))
+  expect(await scene.sql`select from shop_update.worker`).toHaveLength(4)
+  const items: string[] = []
+  for (let k = 0; k < 20; k++) items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
+  await untilEmpty()
+  expect(await scene.sql`select id from shop_update.finished_item where status = 'synced'`).toHaveLength(items.length)
+  expect(await scene.control('/stats')).toMatchObject({ requests: 20 })
+  for (const { log } of workers) expect(log.filter(({ level }) => Number(level) > 30)).toEqual([])
 })
 
 test('the lead passes on when the worker that has it is killed', async () => {

@@ -52,3 +52,6 @@ export function isConnectionError(error: unknown): boolean {
 /** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
 export const isTransient = (error: unknown): boolean =>
   isConnectionError(error) || ['40P01', '40001'].includes((error as { code?: string }).code ?? '')
+
+/** `lock_not_available`: somebody else holds the row or table, and `lock_timeout` has passed. */
+export const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'
