@@ -16,7 +16,6 @@ export async function runCommand(command: () => Promise<void>): Promise<void> {
 function sentenceOf(error: unknown): string {
   if (error instanceof UsageError) return error.message
   const { code, address, port } = error as { code?: string; address?: string | string[]; port?: number | number[] }
-  if (code === 'EADDRINUSE') return `Port ${port} is in use already.`
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
   if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'
   if (code && /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|CONNECT_TIMEOUT|EHOSTUNREACH)/.test(code)) {

@@ -5,7 +5,10 @@ import { UsageError } from './command.ts'
 /** A value of the environment that is missing or wrong; the message is one sentence that names it. */
 export class ConfigError extends UsageError {}
 
-const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
+const integer = (low: number, high: number) => {
+  const error = `must be a whole number from ${low} to ${high}`
+  return z.coerce.number({ error }).int({ error }).min(low, { error }).max(high, { error })
+}
 /** A timer of Node's that is told to wait for more than 24 days does not wait at all. */
 const seconds = z.coerce.number().positive().max(1_000_000)
 const list = z.string().transform((text) =>

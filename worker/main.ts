@@ -10,6 +10,9 @@ import { firstCredential } from './queue/credentials.ts'
 import { connect } from './queue/database.ts'
 import { startWorker, type Worker } from './worker.ts'
 
+/** Beyond the time-out of a call: to write down its answer. */
+const STOP_GRACE_MS = 5000
+
 /** Starts everything in the order in which it depends on each other, and stops it in the opposite one, wherever it has come to. */
 await runCommand(async () => {
   const stopped = new Promise<string>((resolve) => {
@@ -44,10 +47,10 @@ await runCommand(async () => {
     onCallback: () => worker?.pokeCallbacks(),
     ready: async () => worker?.isReady() ?? false,
   })
-  const publicListener = await listen(publicApi, config.PUBLIC_HOST, config.PUBLIC_PORT)
+  const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
   const internalApi = createInternalApi({ sql: api, readSql: read, config, log, onQueued: () => worker?.poke() })
-  const internalListener = await listen(internalApi, config.INTERNAL_HOST, config.INTERNAL_PORT)
+  const internalListener = await listen(internalApi, config, 'INTERNAL')
   running.defer(internalListener.close)
 
   worker = await startWorker({ sql: hot, background, config, log })
@@ -59,7 +62,13 @@ await runCommand(async () => {
   // Who asks again does not want to wait. npm passes a Ctrl-C on that the terminal has sent us already: that is not asking twice.
   const since = performance.now()
   process.on('SIGINT', () => performance.now() - since > 1000 && process.exit(1))
+  // Calls are bounded by their time-out; what takes longer is a database that is away. Others take up what is left when our lease is over.
+  const deadline = setTimeout(() => {
+    log.error('Not everything could be finished in time; other workers will take it up')
+    process.exit(1)
+  }, config.SHOP_TIMEOUT_MS + STOP_GRACE_MS)
   await running.disposeAsync()
+  clearTimeout(deadline)
   log.info('Stopped; nothing is in flight')
 })
 
@@ -69,7 +78,9 @@ function checkAllowedIps({ CALLBACK_ALLOWED_IPS = [] }: Config): void {
   if (odd >= 0) throw new ConfigError(`CALLBACK_ALLOWED_IPS is wrong: entry ${odd + 1} is neither an IP address nor a range.`)
 }
 
-async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, hostname: string, port: number) {
+async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, config: Config, which: 'PUBLIC' | 'INTERNAL') {
+  const hostname = config[`${which}_HOST`]
+  const port = config[`${which}_PORT`]
   return new Promise<{ url: string; close(): Promise<void> }>((resolve, reject) => {
     const server = serve({ fetch: app.fetch, hostname, port }, ({ port: bound }) =>
       resolve({
@@ -81,6 +92,8 @@ async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, host
           }),
       }),
     )
-    server.once('error', reject)
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new ConfigError(`${which}_PORT: port ${port} is in use already.`) : error),
+    )
   })
 }

@@ -56,7 +56,14 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
   const leaseMs = config.LEASE_SECONDS * 1000
   let beatAt = now()
 
-  const circuit = createCircuit({ now })
+  const circuit = createCircuit({
+    now,
+    onChange: (isOpen) => {
+      const shop = new URL(config.SHOP_URL).host
+      if (isOpen) log.warn({ shop }, 'The Shop cannot be reached: nothing is sent but a probe now and then, and the queue waits')
+      else log.info({ shop }, 'The Shop answers again')
+    },
+  })
   const shop = createShopClient({
     url: config.SHOP_URL,
     username: config.SHOP_USERNAME ?? null,

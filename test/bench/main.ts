@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { runCommand, UsageError } from '../../worker/command.ts'
 import { latency } from './latency.ts'
 import { throughput } from './throughput.ts'
@@ -10,9 +10,17 @@ const USAGE = `npm run bench -- NAME [--json] [options]
   latency    [--seconds 20]
              from enqueue() to the commit of Processing, at 200 items a second`
 
+function parse<const Config extends ParseArgsConfig>(config: Config) {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`)
+  }
+}
+
 /** `npm run bench -- NAME`: prints what it saw; with `--json` the last line is one JSON object. */
 await runCommand(async () => {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parse({
     allowPositionals: true,
     options: {
       json: { type: 'boolean', default: false },
@@ -37,7 +45,7 @@ await runCommand(async () => {
       print,
     )
   } else if (name === 'latency') result = await latency(number('seconds'))
-  else throw new UsageError(USAGE)
+  else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))
   else for (const [key, value] of Object.entries(result)) print(`${key.padEnd(24)}${value}`)
 })

@@ -206,7 +206,7 @@ function welcome({ ports, keys, database, worker }: Welcome): string {
 Shop Update is running. About ${CHANGES_PER_SECOND} changes a second are queued, and the simulated Shop makes some trouble.
 A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
 
-  Internal API   http://127.0.0.1:${ports.internal}   (Grafana's side; documentation at /openapi.json)
+  Internal API   http://127.0.0.1:${ports.internal}   (Grafana's side; described at /openapi.json, with a key)
   Callbacks      http://127.0.0.1:${ports.public}/shop-update/   (the Shop's side)
   Simulated Shop http://127.0.0.1:${ports.shop}   (told what to do at /_shop/troubles)
   PostgreSQL     ${database}

@@ -43,7 +43,7 @@ test.each<[name: string, env: Record<string, string>, sentence: string | RegExp]
   ['DATABASE_URL', { DATABASE_URL: 'mysql://user:canary@host/database' }, /^DATABASE_URL is wrong: it must be a URL like postgres:/],
   ['SHOP_URL', { SHOP_URL: 'https://sc:canary@shop.example/canary' }, /^SHOP_URL is wrong: it must not hold a user name or password/],
   ['ENVIRONMENT', { ENVIRONMENT: 'canary' }, /^ENVIRONMENT is wrong: it is not valid/],
-  ['CONCURRENCY', { CONCURRENCY: 'canary' }, /^CONCURRENCY is wrong: it is not valid/],
+  ['CONCURRENCY', { CONCURRENCY: 'canary' }, 'CONCURRENCY is wrong: it must be a whole number from 1 to 20000.'],
   ['the keys', { VIEWER_API_KEY: 'canary', ADMIN_API_KEY: 'canary' }, 'ADMIN_API_KEY must differ from VIEWER_API_KEY.'],
   ['CALLBACK_ALLOWED_IPS', { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' }, /^CALLBACK_ALLOWED_IPS is wrong: .*range\.$/m],
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.300' }, /^TRUSTED_PROXIES is wrong: /],
@@ -76,7 +76,7 @@ test.each(['PUBLIC_PORT', 'INTERNAL_PORT'])('%s is in use: it is named, and noth
   const port = await freePort()
   const other = createServer().listen(port, '127.0.0.1')
   try {
-    await expectSentence({ [name]: String(port) }, `Port ${port} is in use already.`)
+    await expectSentence({ [name]: String(port) }, `${name}: port ${port} is in use already.`)
     expect(await database.sql`select from shop_update.worker`).toHaveLength(0)
   } finally {
     other.close()

@@ -31,6 +31,8 @@ export interface CircuitOptions {
   probeFirstMs?: number
   /** The longest wait between probes, and for the outcome of one. */
   probeMaxMs?: number
+  /** It has opened, or closed again. */
+  onChange?: (isOpen: boolean) => void
 }
 
 /** True for the statuses by which a proxy says that the Shop behind it is away; a 500 comes from the Shop itself. */
@@ -44,7 +46,13 @@ export const isGatewayError = (httpStatus: number): boolean => httpStatus === 50
  * const items = await claim(Math.min(free, circuit.allowance()))
  * for (const item of items) circuit.started(item.id)
  */
-export function createCircuit({ now, threshold = 5, probeFirstMs = 1000, probeMaxMs = 30_000 }: CircuitOptions): Circuit {
+export function createCircuit({
+  now,
+  threshold = 5,
+  probeFirstMs = 1000,
+  probeMaxMs = 30_000,
+  onChange = () => {},
+}: CircuitOptions): Circuit {
   const unreachableItems = new Set<string>()
   let state: CircuitState = 'closed'
   let probeEveryMs = probeFirstMs
@@ -82,6 +90,7 @@ export function createCircuit({ now, threshold = 5, probeFirstMs = 1000, probeMa
         if (unreachableItems.size < threshold) return
         probeEveryMs = probeFirstMs
         open(probeEveryMs)
+        onChange(true)
       } else if (itemId === probe) {
         // Calls that were under way when it opened fail for some time to come. Only the probe's own outcome lengthens the wait.
         probeEveryMs = Math.min(probeEveryMs * 2, probeMaxMs)
@@ -90,8 +99,10 @@ export function createCircuit({ now, threshold = 5, probeFirstMs = 1000, probeMa
     },
     answered() {
       if (unreachableItems.size > 0) unreachableItems.clear()
+      const wasOpen = state !== 'closed'
       state = 'closed'
       probe = null
+      if (wasOpen) onChange(false)
     },
   }
 }
