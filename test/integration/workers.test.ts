@@ -40,8 +40,8 @@ test('several workers share the queue: each item is sent once, of a product set 
     expect(ofSet.slice(1).filter((call, k) => Date.parse(call.receivedAt) < Date.parse(ofSet[k]!.answeredAt!))).toEqual([])
   }
   expect(calls).toHaveLength(600)
-  const held = await scene.sql`select count(*)::int as n from shop_update.set_lane`
-  expect(held).toEqual([{ n: 0 }])
+  // A row that a set needs no more may outlive its last item until the leader comes by.
+  await vi.waitFor(async () => expect(await scene.sql`select * from shop_update.set_lane`).toEqual([]), { timeout: 10_000, interval: 50 })
 })
 
 test('four migrations and then four workers at the same moment on an empty database', async () => {
