@@ -50,6 +50,9 @@ test(`a catalogue that is queued in the wrong order is Synced as a whole: ${FILE
     new Set(inShop.map(({ id, sku }) => `${id} ${sku}`)),
   )
   expect(await scene.control('/stats')).toMatchObject({ creates: there!.products, duplicateCreates: 0 })
+  expect(await sql`select outcome, count(*)::int as n from shop_update.call group by outcome`).toEqual([
+    { outcome: 'success', n: early + there!.sets },
+  ])
   expect(await sql`select from catalog.product_set where src_id is null`).toHaveLength(0)
   expect(await sql`select from catalog.product where src_updated_at is null`).toHaveLength(0)
 }, 60_000)
