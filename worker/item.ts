@@ -12,7 +12,7 @@ import { type Answer, type Asked, askedFromJson, askedOf, readAnswer, type Synce
 import { buildCall, type Call, isCall, type NotSendable } from './shop/call.ts'
 import type { Circuit } from './shop/circuit.ts'
 import { isGatewayError } from './shop/circuit.ts'
-import { type ShopClient, ShopUnreachable, shopHeaders } from './shop/client.ts'
+import { NotSent, type ShopClient, ShopUnreachable, shopHeaders } from './shop/client.ts'
 import { newTrace } from './telemetry/trace-context.ts'
 
 /** What an item needs of the world. The verbs are group commits: each resolves when the database has confirmed it. */
@@ -78,8 +78,9 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, world: Wor
   let response: { httpStatus: number; body: string }
   try {
     const headers = shopHeaders({ flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent: trace.traceparent })
-    response = await world.shop.send(call, headers)
+    response = await world.shop.send(call, headers, world.maySend)
   } catch (error) {
+    if (error instanceof NotSent) return void (await handBack())
     if (!(error instanceof ShopUnreachable)) throw error
     world.circuit.unreachable(item.id)
     const exchange: Exchange = { httpStatus: null, body: null, milliseconds: performance.now() - sentAt, outcome: 'unreachable' }
@@ -186,8 +187,9 @@ const LOCKED_RETRY_MS = 500
 async function finishWhenFree(entry: Finish, exchange: Pick<Settlement, 'exchange' | 'answeredAt'>, world: World): Promise<void> {
   if (entry.exchange && !(await world.settle({ ...AT_REST, item: entry.item, to: 'response_processing', ...exchange }))) return
   const stored: Finish = { ...entry, exchange: null, at: null }
+  // A worker that stops leaves it: the answer is stored, and the next one goes on with it.
   do await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
-  while ((await world.finishPatiently(stored)) === 'locked')
+  while (world.maySend() && (await world.finishPatiently(stored)) === 'locked')
 }
 
 const AT_REST = { reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null }
@@ -196,8 +198,9 @@ function build(item: ClaimedItem, set: CatalogueSet | undefined): Call | NotSend
   if (!set) return { impossible: 'The product no longer exists in the catalogue.' }
   try {
     const built = buildCall(item.topic, set, item.productId === null ? null : (set.products[0] ?? null), item.requestId)
-    if (isCall(built) && item.variationComing && !creates(item.topic)) {
-      return { blocked: 'new_variation', message: 'Another variation of the product set is still being created in the Shop.' }
+    if (isCall(built) && item.variationComing) {
+      const what = creates(item.topic) ? 'The same product' : 'Another variation of the product set'
+      return { blocked: 'new_variation', message: `${what} is still being created in the Shop.` }
     }
     return built
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { foldCounts, verifyCounts } from './queue/counts.ts'
 import type { Sql } from './queue/database.ts'
-import { forgottenSets, promote } from './queue/promote.ts'
+import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
 import { forgetWorkers, lead } from './queue/worker-row.ts'
@@ -71,7 +71,7 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
       lookedUpTo = last
       ready += await promote(sql, sets)
     }
-    if (isDue('release')) ready += await release(sql, null)
+    if (isDue('release')) ready += (await release(sql, null)) + (await promote(sql, await lostSets(sql)))
     if (ready > 0) onReady()
     if (isDue('partitions')) {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`

@@ -69,7 +69,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     username: config.SHOP_USERNAME ?? null,
     password: config.SHOP_PASSWORD ?? null,
     timeoutMs: config.SHOP_TIMEOUT_MS,
-    connections: Math.min(config.CONCURRENCY, config.SHOP_CONNECTIONS),
+    connections: config.CONCURRENCY, // a call that is made is on the wire, and waits for no other
   })
   /** Half a lease without a heartbeat: others take over at a whole one, and by then nothing of ours may leave any more. */
   const isAlive = () => now() - beatAt < leaseMs / 2

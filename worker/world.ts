@@ -75,7 +75,9 @@ export function createWorld({
   async function settling(entries: Settlement[]): Promise<boolean[]> {
     const { results, setsWaiting } = await settle(sql, entries)
     // What it waits for may have been created while it was being Blocked: that create's own release has not seen it.
-    const waitForCreate = entries.filter(({ reason }) => reason === 'not_in_shop' || reason === 'new_variation')
+    const waitForCreate = entries.filter(
+      ({ item, reason }) => reason === 'not_in_shop' || reason === 'new_variation' || creates(item.topic),
+    )
     follow(setsWaiting, [...new Set(waitForCreate.map(({ item }) => item.productSetId))])
     const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [0] : (retryInSeconds ?? [])))
     if (retries.length > 0) onReady(Math.min(...retries))

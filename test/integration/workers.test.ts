@@ -2,6 +2,9 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, expect, test, vi } from 'vitest'
+import { claim } from '../../worker/queue/claim.ts'
+import type { Sql } from '../../worker/queue/database.ts'
+import { forgottenSets } from '../../worker/queue/promote.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 
@@ -15,7 +18,7 @@ const untilEmpty = () =>
   })
 
 test('several workers share the queue: each item is sent once, of a product set one at a time and in its order', async () => {
-  scene = await startScene({ env: { CONCURRENCY: '20' }, settings: { default: { latencyMs: { min: 1, max: 8 } } } })
+  scene = await startScene({ env: { CONCURRENCY: '20', LEASE_SECONDS: '15' }, settings: { default: { latencyMs: { min: 1, max: 8 } } } })
   await Promise.all([scene.startWorker(), scene.startWorker()])
   const sets = []
   for (let k = 0; k < 12; k++) sets.push(await addSet(scene.sql, { seller: `Seller ${k % 4}`, products: 10 }))
@@ -88,4 +91,36 @@ test('the lead passes on when the worker that has it is killed', async () => {
   const { productIds } = await addSet(scene.sql)
   await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
   await vi.waitFor(async () => expect(await scene.sql`select from shop_update.delta`).toHaveLength(0), { timeout: 10_000, interval: 50 })
+})
+
+test('a claim that puts an item behind while the leader looks for forgotten sets: it is counted, and not forgotten', async () => {
+  scene = await startScene({ workers: false })
+  const { sql } = scene
+  const { setId, productIds } = await addSet(sql, { products: 2 })
+  // Its last item has just ended, and nobody's turn has come yet.
+  const first = await scene.enqueue('price', { product: productIds[0]! })
+  await sql`update shop_update.item set lane = 'behind' where id = ${first}::bigint`
+  await sql`insert into shop_update.set_lane (product_set_id, next_id, waiting) values (${setId}::bigint, 0, 1)`
+  const second = await scene.enqueue('price', { product: productIds[1]! })
+
+  const connection = await sql.reserve()
+  await connection`begin`
+  expect(await claim(connection as unknown as Sql, '1', 10, '0')).toMatchObject({ items: [], candidates: 1 })
+  let seen = false
+  const looking = forgottenSets(sql, '0').finally(() => {
+    seen = true
+  })
+  // It passes over the set, or waits for the claim.
+  await vi.waitFor(
+    async () => expect(seen || (await sql`select from pg_locks where not granted and locktype = 'transactionid'`).length > 0).toBe(true),
+    { timeout: 10_000, interval: 10 },
+  )
+  await connection`commit`
+  connection.release()
+  await looking
+  expect(await sql`select waiting from shop_update.set_lane`).toEqual([{ waiting: 2 }])
+
+  scene.worker = await scene.startWorker()
+  await scene.untilStatus(first, 'synced')
+  await scene.untilStatus(second, 'synced')
 })

@@ -16,11 +16,19 @@ export interface AppliedCallbacks {
   inFlight: number
   /** Sets in which a turn may have to be given. */
   sets: string[]
-  /** Sets in which something was created: what waits for it is released. */
+  /** Sets in which the fate of a create is known now: what waits for it is looked at again. */
   created: string[]
 }
 
-type Waiting = ClaimedItem & { callbackId: string; receivedAt: string; result: string; request: string; current: boolean; status: string }
+type Waiting = ClaimedItem & {
+  callbackId: string
+  receivedAt: string
+  result: string
+  request: string
+  current: boolean
+  status: string
+  reason: string | null
+}
 
 /**
  * Gives recorded callbacks to their items, oldest first, in one transaction: either a callback has done what it had to and is marked, or
@@ -47,7 +55,7 @@ export async function applyCallbacks(
         select distinct on (c.item_id) c.* from (select * from shop_update.callback where applied_at is null order by id limit 1000) c order by c.item_id, c.id
       )
       select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
-        i.status, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
+        i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
         r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing"
       from c
       join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
@@ -107,7 +115,7 @@ export async function applyCallbacks(
       seen: effects.length,
       inFlight: rest?.inFlight ?? 0,
       sets: acting.map(({ productSetId }) => productSetId),
-      created: finishes.filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
+      created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
     }
   }) as Promise<AppliedCallbacks>
 }
@@ -117,7 +125,7 @@ function read(row: Waiting) {
   const answer = asked
     ? readResult(parseShopJson(row.result), asked, 'callback')
     : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
-  const awaited = row.current && row.status === 'got_acknowledgment'
+  const awaited = row.current && (row.status === 'got_acknowledgment' || row.reason === 'unknown_outcome')
   const rows = answer.kind === 'success' || answer.kind === 'failure' ? answer.rows : []
   return { row, answer, ids: newIds(row, asked, rows), acts: answer.kind === 'success' || awaited }
 }

@@ -22,7 +22,8 @@ export interface ClaimedItem {
   previousTraceId: string | null
   /**
    * Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). Not for
-   * a product that has been deleted: it will never come.
+   * a product that has been deleted: it will never come. A create itself waits only where another create of the same product is with the Shop
+   * or of unknown outcome: it would make the product twice.
    */
   variationComing: boolean
 }
@@ -37,7 +38,8 @@ const SELLERS_A_CLAIM = 200
  *   not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
  * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the candidate steps behind: out
  *   of the claim index, so that a set with ten thousand items is not looked through again and again.
- * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (product decision 7).
+ * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (product decision 7). An older item of
+ *   the set that another worker has under its hands this moment holds back everything: that worker's claim will take the set.
  *
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.
@@ -71,16 +73,24 @@ export async function claim(
       limit ${most}::int
     ),
     ranked as materialized (
-      select c.id, c.product_set_id, c.held, count(*) over (partition by c.product_set_id) as of_set,
+      select c.id, c.product_set_id, c.held, c.id is not distinct from l.next_id as its_turn,
+        c.topic in ('new_product_set', 'new_product') as creates, count(*) over (partition by c.product_set_id) as of_set,
         row_number() over (partition by c.product_set_id
           order by c.held, (c.id = l.next_id) desc nulls last, (c.topic in ('new_product_set', 'new_product')) desc, c.id) as place
       from candidate c left join shop_update.set_lane l on l.product_set_id = c.product_set_id
+    ),
+    first as materialized (
+      select r.id, r.product_set_id, r.of_set, r.held or (not r.its_turn and not r.creates and exists (
+          select from shop_update.item e
+          where e.lane = 'ready' and e.product_set_id = r.product_set_id and e.id < r.id and e.id not in (select id from candidate)
+        )) as held
+      from ranked r where r.place = 1
     ),
     lane as (
       insert into shop_update.set_lane as l (product_set_id, item_id, worker_id, waiting)
       select product_set_id, case when held then null else id end, case when held then null else ${workerId}::bigint end,
         of_set - case when held then 0 else 1 end
-      from ranked where place = 1 order by product_set_id
+      from first order by product_set_id
       on conflict (product_set_id) do update set
         item_id = case when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.item_id else l.item_id end,
         worker_id = case when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.worker_id else l.worker_id end,
@@ -117,7 +127,10 @@ export async function claim(
       ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs", trace_id as "previousTraceId",
       exists (select from shop_update.item v where v.product_set_id = mine.product_set_id
         and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> mine.id
-        and (v.product_id is null or exists (select from catalog.product p where p.id = v.product_id))) as "variationComing",
+        and (v.product_id is null or exists (select from catalog.product p where p.id = v.product_id))
+        and (mine.topic not in ('new_product_set', 'new_product') or (
+          (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
+          and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))) as "variationComing",
       (select count(*)::int from candidate) as candidates
     from (select) one left join mine on true`
   return { items: rows.filter(({ id }) => id !== null), candidates: rows[0]?.candidates ?? 0 }

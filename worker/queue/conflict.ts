@@ -8,7 +8,8 @@ export interface NewIds {
 }
 
 /**
- * The Shop may have used an id that belongs to another product here (seed, FAQ). Looked for before anything is written (product decision 17).
+ * The Shop may have used an id that belongs to another product here (seed, FAQ), or have made a product twice, so that a second id comes for it.
+ * Looked for before anything is written: nothing is overwritten (product decision 17).
  *
  * @returns a sentence that names the other product or set, or null
  */
@@ -26,6 +27,14 @@ export async function findConflict(sql: Sql, { productSetId, setSrcId, products 
     union all
     select format('The Shop''s set id %s already belongs to product set %s.', s.src_id, s.id)
     from catalog.product_set s where s.src_id = ${setSrcId}::text and s.id <> ${productSetId}::bigint
+    union all
+    select format('Product %s (seller SKU %s) already has the Shop''s id %s; the answer brings %s.', p.id, p.seller_sku, p.src_id, x.src_id)
+    from catalog.product p
+    join unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[]) x (product_id, src_id)
+      on p.id = x.product_id and p.src_id <> x.src_id
+    union all
+    select format('Product set %s already has the Shop''s id %s; the answer brings %s.', s.id, s.src_id, ${setSrcId}::text)
+    from catalog.product_set s where s.id = ${productSetId}::bigint and s.src_id <> ${setSrcId}::text
     limit 1`
   return row?.message ?? null
 }

@@ -1,9 +1,10 @@
 import type { Sql } from './database.ts'
 
 /**
- * Whose turn is it in these sets? Of the items that wait behind, the one that creates goes first, then the oldest; one that an earlier Delayed
- * or Failed item of its topic holds back is passed over, and so is one that Seller Center's transaction has locked (a change it absorbs). Its own statement, after the one that freed the set, so that it sees what a claim
- * put behind meanwhile.
+ * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry), the one that creates
+ * goes first, then the oldest; one that an earlier Delayed or Failed item of its topic holds back is passed over, and so is one that Seller
+ * Center's transaction has locked (a change it absorbs). Its own statement, after the one that freed the set, so that it sees what a claim put
+ * behind meanwhile.
  *
  * @returns how many items may be claimed now that could not before
  */
@@ -24,20 +25,30 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
       ),
       turn as (
         select f.product_set_id, n.id from free f left join lateral (
-          select b.id from shop_update.item b
-          where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (
-            select from shop_update.item d
-            where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
-          order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1 for no key update skip locked) n on true
+          select id from (
+            select * from (
+              select b.id, b.topic in ('new_product_set', 'new_product') as creates from shop_update.item b
+              where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (
+                select from shop_update.item d
+                where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
+              order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1 for no key update skip locked) behind
+            union all
+            select * from (
+              select r.id, r.topic in ('new_product_set', 'new_product') as creates from shop_update.item r
+              where r.lane = 'ready' and r.product_set_id = f.product_set_id and not exists (
+                select from shop_update.item d
+                where d.lane = 'delayed' and d.product_set_id = r.product_set_id and d.topic = r.topic and d.id < r.id and d.run_at < 'infinity')
+              order by r.id limit 1 for no key update skip locked) ready
+          ) waiting order by creates desc, id limit 1) n on true
       ),
       moved as (
         update shop_update.item i set lane = 'ready' where i.id = any (array(select id from turn where id is not null)) and i.lane = 'behind'
         returning i.id
       ),
       told as (
-        update shop_update.set_lane l set next_id = m.id, waiting = l.waiting - case when m.id is null then 0 else 1 end
+        update shop_update.set_lane l set next_id = t.id, waiting = l.waiting - case when m.id is null then 0 else 1 end
         from turn t left join moved m on m.id = t.id where l.product_set_id = t.product_set_id
-        returning l.product_set_id, m.id, l.waiting
+        returning l.product_set_id, t.id, l.waiting
       )
       select product_set_id as "productSetId", id is not null as promoted, waiting from told`
   if (productSetIds.length === 0) return 0
@@ -56,22 +67,41 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
  * @returns the sets to promote in, and where to go on ('0': from the beginning)
  */
 export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
-  const rows = await sql<{ id: string; waiting: number }[]>`
-    with forgotten as (
-      select l.product_set_id from shop_update.set_lane l
+  const rows = (await sql.begin(async (transaction) => {
+    const tx = transaction as unknown as Sql
+    const forgotten = await tx<{ id: string }[]>`
+      select l.product_set_id as id from shop_update.set_lane l
       where l.product_set_id > ${after}::bigint and l.item_id is null
         and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
-      order by l.product_set_id limit 1000
-    )
-    merge into shop_update.set_lane l using (
-        select f.product_set_id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = f.product_set_id) as waiting
-        from forgotten f order by f.product_set_id) f
-      on l.product_set_id = f.product_set_id and l.item_id is null
-    when matched and f.waiting = 0 and l.waiting = 0 then delete
-    when matched then update set waiting = f.waiting
-    returning l.product_set_id as id, l.waiting`
+      order by l.product_set_id limit 1000 for update skip locked`
+    // Counted by a statement of its own, which sees what was put behind before the row was ours; an older count would lose the last of a set.
+    return tx<{ id: string; waiting: number }[]>`
+      merge into shop_update.set_lane l using (
+          select x.id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = x.id) as waiting
+          from unnest(${forgotten.map(({ id }) => id)}::bigint[]) x (id)) f
+        on l.product_set_id = f.id and l.item_id is null
+      when matched and f.waiting = 0 then delete
+      when matched then update set waiting = f.waiting
+      returning l.product_set_id as id, f.waiting`
+  })) as { id: string; waiting: number }[]
   return {
     sets: rows.filter(({ waiting }) => waiting > 0).map(({ id }) => id),
     last: rows.length < 1000 ? '0' : rows.reduce((last, { id }) => (BigInt(id) > BigInt(last) ? id : last), '0'),
   }
+}
+
+/**
+ * Items that are behind in a set that has no row: none should be, and nobody would ever look at them. The leader makes the row.
+ *
+ * @returns the sets to promote in
+ */
+export async function lostSets(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    insert into shop_update.set_lane (product_set_id, waiting)
+    select b.product_set_id, count(*) from shop_update.item b
+    where b.lane = 'behind' and not exists (select from shop_update.set_lane l where l.product_set_id = b.product_set_id)
+    group by b.product_set_id limit 1000
+    on conflict (product_set_id) do nothing
+    returning product_set_id as id`
+  return rows.map(({ id }) => id)
 }

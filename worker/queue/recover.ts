@@ -61,7 +61,8 @@ export async function recover(
         on l.product_set_id = g.product_set_id and l.item_id = g.item_id
       when matched and g.lane = 'in_flight' then update set worker_id = ${workerId}::bigint
       when matched and l.waiting = 0 then delete
-      when matched then update set item_id = null, worker_id = null, next_id = 0
+      -- back in its old place: it keeps its turn
+      when matched then update set item_id = null, worker_id = null, next_id = case when g.lane = 'ready' then g.item_id else 0 end
       returning merge_action() as action, l.product_set_id, g.lane
     ),
     counted as (

@@ -3,7 +3,8 @@ import type { Sql } from './database.ts'
 /**
  * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop` needs the ids of the
  * product and its set, `new_variation` that nothing of the set is still being created. Without sets it looks at all that is blocked
- * (the leader, now and then: what a crash between the create and its release left).
+ * (the leader, now and then: what a crash between the create and its release left). A create that waits for another of the same product is
+ * released when that one's fate is known.
  *
  * @returns how many were released
  */
@@ -17,14 +18,19 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
         left join catalog.product p on p.id = b.product_id
         where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
           ${productSetIds ? sql`and b.product_set_id = any (${productSetIds}::bigint[])` : sql``}
-          and s.src_id is not null and (b.product_id is null or b.topic = 'new_product' or (p.src_id is not null and p.shop_sku is not null))
-          and (b.topic in ('new_product_set', 'new_product') or not exists (
+          and (b.topic in ('new_product_set', 'new_product')
+            or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
+          and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
+          and not exists (
             select from shop_update.item v
             where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id
-              and (v.product_id is null or exists (select from catalog.product vp where vp.id = v.product_id)))
-            and not exists (
-              select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
-              where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product')))
+              and (v.product_id is null or exists (select from catalog.product vp where vp.id = v.product_id))
+              and (b.topic not in ('new_product_set', 'new_product') or (
+                (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
+                and (v.product_id is null or b.product_id is null or v.product_id = b.product_id))))
+          and (b.topic in ('new_product_set', 'new_product') or not exists (
+            select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
+            where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product')))
         limit 5000
         -- one that is absorbing a change of a transaction still open must not hold up the others
         for no key update of b skip locked

@@ -65,10 +65,11 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
         case when x.ago is not null then greatest(old.status_at, now() - x.ago * interval '1 second') end as answered_at
     ),
     freed as (
-      merge into shop_update.set_lane l using (select product_set_id, id from moved where lane <> 'in_flight' order by product_set_id) g
+      merge into shop_update.set_lane l using (select product_set_id, id, lane from moved where lane <> 'in_flight' order by product_set_id) g
         on l.product_set_id = g.product_set_id and l.item_id = g.id
       when matched and l.waiting = 0 then delete
-      when matched then update set item_id = null, worker_id = null, next_id = 0
+      -- what is handed back keeps its turn
+      when matched then update set item_id = null, worker_id = null, next_id = case when g.lane = 'ready' then g.id else 0 end
       returning merge_action() as action, l.product_set_id
     ),
     answered as (

@@ -19,9 +19,10 @@ export type ShopHeaders = Record<string, string>
 export interface ShopClient {
   /**
    * Sends one call. Any HTTP status is an answer; see `readAnswer`.
-   * @throws ShopUnreachable when no whole answer came
+   * @param mayLeave asked when a connection is there, just before the first byte
+   * @throws ShopUnreachable when no whole answer came, NotSent when `mayLeave` said no
    */
-  send(call: { json: string }, headers: ShopHeaders): Promise<{ httpStatus: number; body: string }>
+  send(call: { json: string }, headers: ShopHeaders, mayLeave?: () => boolean): Promise<{ httpStatus: number; body: string }>
   /** Takes no more calls and resolves when those under way have ended, which takes `timeoutMs` at most. */
   close(): Promise<void>
 }
@@ -40,6 +41,11 @@ export class ShopUnreachable extends Error {
     super(message)
     this.code = code
   }
+}
+
+/** Nothing has left: whoever wanted to send was no longer allowed to when the connection was there. */
+export class NotSent extends Error {
+  override readonly name = 'NotSent'
 }
 
 /** The answer to a set of 1,000 variations is some 160 KB: more than this is no answer, and would only fill the memory. */
@@ -63,7 +69,7 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
   const path = shop.pathname + shop.search
   const auth = username ? authElement(username, password ?? '') : null
   const opening = auth === null ? '[' : `[${auth},`
-  const echoes = auth === null ? [] : [auth, JSON.stringify(auth).slice(1, -1)]
+  const secrets = auth === null ? [] : secretForms(auth, password ?? '')
   const pool = new Pool(origin, {
     connections,
     pipelining: 1,
@@ -76,15 +82,15 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
   let closing: Promise<void> | null = null
 
   return {
-    send: (call, headers) =>
+    send: (call, headers, mayLeave = () => true) =>
       new Promise((resolve, reject) => {
         let controller: Dispatcher.DispatchController | null = null
-        let givenUp: ShopUnreachable | null = null
+        let givenUp: ShopUnreachable | NotSent | null = null
         let httpStatus = 0
         let bytes = 0
         const chunks: Buffer[] = []
 
-        const giveUp = (reason: ShopUnreachable) => {
+        const giveUp = (reason: ShopUnreachable | NotSent) => {
           givenUp = reason
           clearTimeout(timer)
           reject(reason)
@@ -99,6 +105,7 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
           {
             onRequestStart(started) {
               // Given up while it waited for a connection: it must not leave now. Thrown, for an abort would cost the connection.
+              if (givenUp === null && !mayLeave()) giveUp(new NotSent('It may not leave any more.'))
               if (givenUp !== null) throw givenUp
               controller = started
             },
@@ -113,7 +120,7 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
             onResponseEnd() {
               clearTimeout(timer)
               const body = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString()
-              resolve({ httpStatus, body: without(echoes, body) })
+              resolve({ httpStatus, body: without(secrets, body) })
             },
             onResponseError(_controller, error) {
               clearTimeout(timer)
@@ -150,11 +157,25 @@ export const shopHeaders = ({ flow, event, requeueCount, enqueuedAtNs, tracepare
   traceparent,
 })
 
+/** A password shorter than this is a part of too many words to be looked for. */
+const SHORTEST_SECRET = 4
+
 /**
- * Error pages like to show the request that broke them, and a raw answer is kept in the database. Where the `auth` element is echoed, as it
- * was sent or inside of a JSON string, the whole element goes; `null` keeps the rest readable.
+ * Error pages like to show the request that broke them, in whatever form, and a raw answer is kept in the database and shown. The whole `auth`
+ * element goes where it is echoed as it was sent or inside of a JSON string; the password itself goes in every form that a page may give it.
  */
-const without = (echoes: string[], body: string): string => echoes.reduce((rest, echo) => rest.replaceAll(echo, 'null'), body)
+function secretForms(auth: string, password: string): string[] {
+  const quoted = JSON.stringify(password).slice(1, -1)
+  const html = password.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+  const forms = [quoted, quoted.replaceAll('/', '\\/'), JSON.stringify(quoted).slice(1, -1), html, html.replaceAll("'", '&#39;')]
+  forms.push(encodeURIComponent(password), encodeURIComponent(password).replaceAll('%20', '+'), password)
+  const longEnough = password.length >= SHORTEST_SECRET ? forms : []
+  // the longest first, or a part of one would be taken out of it
+  return [...new Set([auth, JSON.stringify(auth).slice(1, -1), ...longEnough])].sort((a, b) => b.length - a.length)
+}
+
+/** `null` in place of the element keeps the rest readable JSON; in place of a password it is a word. */
+const without = (secrets: string[], body: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, 'null'), body)
 
 const CODES: Record<string, UnreachableCode> = {
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
