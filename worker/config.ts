@@ -37,7 +37,7 @@ const schema = z.object({
   VENTURE: z.string().min(1),
   COUNTRY: z.string().regex(/^[a-z]{2,3}$/, 'must be a country short code like eg'),
   ENVIRONMENT: z.enum(['live', 'staging']),
-  VENTURE_TIMEZONE: z.string().refine(isTimeZone, 'must be a time zone like Africa/Cairo').default('UTC'),
+  VENTURE_TIMEZONE: z.string().refine(isTimeZone, 'must be a time zone by name, like Africa/Cairo').default('UTC'),
   PUBLIC_HOST: z.string().default('0.0.0.0'),
   PUBLIC_PORT: integer(0, 65_535).default(8080),
   INTERNAL_HOST: z.string().default('127.0.0.1'),
@@ -93,7 +93,9 @@ function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv):
 const sentence = (message: string): string =>
   message.startsWith('must') ? message : `is not valid (${message.charAt(0).toLowerCase()}${message.slice(1)})`
 
+/** By name only: an offset like +02:00 means the opposite to PostgreSQL, which reads it as POSIX does. */
 function isTimeZone(zone: string): boolean {
+  if (/^[+-]/.test(zone)) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone })
     return true

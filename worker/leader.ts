@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
-import { foldCounts, verifyCounts } from './queue/counts.ts'
+import { foldCounts, forgetCounts, verifyCounts } from './queue/counts.ts'
 import type { Sql } from './queue/database.ts'
 import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
@@ -76,6 +76,7 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
     if (isDue('partitions')) {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
+      await forgetCounts(sql, config.HISTORY_DAYS)
     }
     if (isDue('verify')) {
       for (const drift of await verifyCounts(sql)) log.error(drift, 'A counter had drifted from the queue and was mended')

@@ -35,7 +35,7 @@ async function migrations(): Promise<SqlFile[]> {
  */
 export async function migrate(sql: Sql): Promise<string[]> {
   const numbered = await migrations()
-  const replaced = [...(await sqlFiles('functions')), ...(await sqlFiles('views'))]
+  const replaced = await replacedFiles()
   return sql.begin(async (tx) => {
     await tx`set local statement_timeout = 0`
     await tx`set local lock_timeout = 0`
@@ -52,8 +52,9 @@ export async function migrate(sql: Sql): Promise<string[]> {
       await tx`insert into shop_update.migration (version, name, digest) values (${file.version}, ${file.name}, ${digest(file.text)})`
       done.push(file.name)
     }
-    const together = digest(replaced.map((file) => file.text).join('\0'))
-    if (applied.find((row) => row.version === 0)?.digest !== together) {
+    const together = digestOf(replaced)
+    // With a new table too: who may read it is said there.
+    if (done.length > 0 || applied.find((row) => row.version === 0)?.digest !== together) {
       for (const file of replaced) await tx.unsafe(file.text)
       await tx`insert into shop_update.migration (version, name, digest) values (0, 'functions and views', ${together})
         on conflict (version) do update set digest = excluded.digest, applied_at = now()`
@@ -78,6 +79,10 @@ export async function checkSchema(sql: Sql): Promise<void> {
   checkVersions(applied, numbered)
   const missing = numbered.find((file) => !applied.some((row) => row.version === file.version))
   if (missing) throw new SchemaError(`The database lacks the migration ${missing.name}: run "npm run migrate".`)
+  const replaced = await replacedFiles()
+  if (applied.find((row) => row.version === 0)?.digest !== digestOf(replaced)) {
+    throw new SchemaError('The functions and views of the database are not those of this version of Shop Update: run "npm run migrate".')
+  }
 }
 
 function checkVersions(applied: readonly { version: number; name: string; digest: string }[], numbered: SqlFile[]): void {
@@ -92,6 +97,11 @@ function checkVersions(applied: readonly { version: number; name: string; digest
       throw new SchemaError(`The migration ${file.name} has been changed since it was applied; changes need a new file.`)
   }
 }
+
+/** Functions, then views. */
+const replacedFiles = async () => [...(await sqlFiles('functions')), ...(await sqlFiles('views'))]
+
+const digestOf = (files: readonly { text: string }[]): string => digest(files.map((file) => file.text).join('\0'))
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 

@@ -10,7 +10,7 @@ import { promote } from './queue/promote.ts'
 import { heldItems, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
 import { enterWorker, heartbeat, leaveWorker } from './queue/worker-row.ts'
-import { readFlow, setStockWait } from './queue/worker-settings.ts'
+import { checkTimeZone, readFlow, setStockWait } from './queue/worker-settings.ts'
 import { createCircuit } from './shop/circuit.ts'
 import { createShopClient } from './shop/client.ts'
 import { createRateLimit } from './shop/rate.ts'
@@ -43,6 +43,7 @@ export interface WorkerOptions {
 /** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
 export async function startWorker({ sql, background, config, log }: WorkerOptions): Promise<Worker> {
   const now = () => performance.now()
+  await checkTimeZone(background, config.VENTURE_TIMEZONE)
   try {
     await background`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
   } catch (error) {

@@ -4,10 +4,12 @@ import { afterFailure } from './domain/retry.ts'
 import type { Flow } from './domain/statuses.ts'
 import { creates } from './domain/topics.ts'
 import type { World } from './item.ts'
+import type { ClaimedItem } from './queue/claim.ts'
 import { findConflict } from './queue/conflict.ts'
 import { isLocked, isTransient, type Sql } from './queue/database.ts'
 import { type Finish, type Finished, finish } from './queue/finish.ts'
 import { groupCommit } from './queue/group-commit.ts'
+import { lockedItems } from './queue/locked.ts'
 import { makeRequest, type NewRequest } from './queue/make-request.ts'
 import { promote } from './queue/promote.ts'
 import { release } from './queue/release.ts'
@@ -90,9 +92,9 @@ export function createWorld({
     circuit,
     flow,
     maySend,
-    finishPatiently: aloneWhenLocked(finishPatiently),
-    makeRequest: aloneWhenLocked((requests: NewRequest[]) => makeRequest(sql, requests)),
-    finish: aloneWhenLocked(async (entries: Finish[]) => {
+    finishPatiently: aloneWhenLocked(sql, finishPatiently),
+    makeRequest: aloneWhenLocked(sql, (requests: NewRequest[]) => makeRequest(sql, requests)),
+    finish: aloneWhenLocked(sql, async (entries: Finish[]) => {
       try {
         return await finishing(entries, false)
       } catch (error) {
@@ -100,7 +102,7 @@ export function createWorld({
         return finishPatiently(entries)
       }
     }),
-    settle: aloneWhenLocked(settling),
+    settle: aloneWhenLocked(sql, settling),
     findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
     writeBack: (item, products, setSrcId) => untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),
     afterFailure(failures) {
@@ -137,15 +139,37 @@ async function untilPossible<Result>(work: () => Promise<Result>): Promise<Resul
   }
 }
 
+const HELD = Symbol('held by somebody else')
+
 /**
  * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets go. No transaction
  * should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed keeps its row until it commits.
  */
-function aloneWhenLocked<Entry, Result>(write: (entries: Entry[]) => Promise<Result[]>): (entry: Entry) => Promise<Result> {
-  const together = groupCommit(write)
+function aloneWhenLocked<Entry extends { item: ClaimedItem }, Result>(
+  sql: Sql,
+  write: (entries: Entry[]) => Promise<Result[]>,
+): (entry: Entry) => Promise<Result> {
+  const together = groupCommit(async (entries: Entry[]): Promise<(Result | typeof HELD)[]> => {
+    try {
+      return await write(entries)
+    } catch (error) {
+      if (!isLocked(error)) throw error
+    }
+    // One look tells which; looking for them by halves would wait for each lock in turn, and keep the whole stage waiting.
+    const held = new Set(
+      await lockedItems(
+        sql,
+        entries.map(({ item }) => item.id),
+      ),
+    )
+    const free = entries.filter(({ item }) => !held.has(item.id))
+    const results = free.length > 0 ? await write(free) : []
+    return entries.map(({ item }) => (held.has(item.id) ? HELD : (results.shift() as Result)))
+  })
   return async (entry) => {
     try {
-      return await together(entry)
+      const result = await together(entry)
+      if (result !== HELD) return result
     } catch (error) {
       if (!isLocked(error)) throw error
     }

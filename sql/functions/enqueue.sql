@@ -1,5 +1,6 @@
--- Queues a change inside the caller's transaction: it is sent if, and only if, that transaction commits. It takes no lock that a worker
--- waits for, so a caller may keep its transaction open as long as it likes.
+-- Queues a change inside the caller's transaction: it is sent if, and only if, that transaction commits. What it locks until then is at most
+-- the item that absorbs the change: workers pass over it, and other items flow. Two transactions that queue the same changes wait for each
+-- other, as they do for the products themselves; in opposite orders they deadlock, so queue in the order of the product ids.
 --
 -- An item of the same product and topic that is in the queue and not in flight absorbs the change (payloads are built from the catalogue at
 -- send time) and its `coalesced` goes up. If it was Delayed or Failed after failures it starts afresh: the new change may well cure it.
@@ -44,6 +45,7 @@ begin
   coalesced := true;
   update shop_update.item i set
     coalesced = i.coalesced + 1,
+    absorbed_at = at,
     status = case when i.reason = 'failure' then 'pending' else i.status end,
     status_at = case when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond') else i.status_at end,
     entered_at = case when i.reason = 'failure' then at else i.entered_at end,

@@ -10,18 +10,14 @@ declare
   dropped int := 0;
 begin
   perform pg_advisory_xact_lock(hashtext('shop_update.partition_days'));
-  foreach parent in array array['transition', 'request', 'answer', 'finished_item', 'callback'] loop
-    for day in select generate_series(current_date - 1, current_date + ahead, interval '1 day')::date loop
-      if to_regclass(format('shop_update.%I', parent || '_' || to_char(day, 'YYYYMMDD'))) is null then
-        execute format('create table shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
-          parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);
-      end if;
-    end loop;
+  -- Dropping first, and first what has to be counted: nothing is locked yet while it is.
+  foreach parent in array array['finished_item', 'transition', 'request', 'answer', 'callback'] loop
     for old in
       select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = format('shop_update.%I', parent)::regclass
         -- the indexes of a partition inherit too: only a name that ends in a day is looked at
         and case when c.relname ~ '_\d{8}$' then to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - keep end
+      order by c.relname
     loop
       if parent = 'finished_item' then -- the counter goes with what it counts
         execute format('insert into shop_update.delta (kind, topic, status, n)
@@ -29,6 +25,14 @@ begin
       end if;
       execute format('drop table shop_update.%I', old.relname);
       dropped := dropped + 1;
+    end loop;
+  end loop;
+  foreach parent in array array['transition', 'request', 'answer', 'finished_item', 'callback'] loop
+    for day in select generate_series(current_date - 1, current_date + ahead, interval '1 day')::date loop
+      if to_regclass(format('shop_update.%I', parent || '_' || to_char(day, 'YYYYMMDD'))) is null then
+        execute format('create table shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
+          parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);
+      end if;
     end loop;
   end loop;
   return dropped;

@@ -254,6 +254,9 @@ describe('what is wrong is named', () => {
     ['limit=many', 'limit'],
     ['from=yesterday', 'from'],
     ['to=2026-13-01T00:00:00Z', 'to'],
+    ['from=0000-01-01T00:00:00Z', 'from'],
+    ['q=a%00b', 'q'],
+    ['seller=a%00b', 'seller'],
     ['sort=sellerSku', 'sort'],
     ['tab=synced&sort=statusAt', 'sort'],
     ['tab=pending&sort=nextAttemptAt', 'sort'],
@@ -266,6 +269,10 @@ describe('what is wrong is named', () => {
     expect(headers.get('content-type')).toBe('application/problem+json')
     expect(body).toMatchObject({ type: 'about:blank', title: 'Bad Request', status: 400, field, errors: [{ field }] })
     expect(body.detail).toContain(field)
+  })
+
+  it('no time is refused for its zone', async () => {
+    expect((await api.call('GET', `/api/items?from=${encodeURIComponent('2026-01-01T00:00:00+20:00')}`)).status).toBe(200)
   })
 
   it('a cursor of another order', async () => {

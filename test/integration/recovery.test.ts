@@ -224,24 +224,6 @@ test('a worker that was frozen for longer than its lease changes nothing when it
   expect(await verifyCounts(scene.sql)).toEqual([])
 })
 
-test('calls that waited for a connection while the worker was frozen do not leave when it wakes', async () => {
-  scene = await startScene({ env: { SHOP_CONNECTIONS: '1' }, settings: { default: { latencyMs: 1000 } } })
-  const items: string[] = []
-  for (let k = 0; k < 5; k++) items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
-  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.item where status = 'made_request'`).toHaveLength(5), {
-    timeout: 10_000,
-    interval: 5,
-  })
-  await untilCalled(1)
-  const frozen = scene.worker
-  process.kill(frozen.child.pid!, 'SIGSTOP')
-  scene.worker = await scene.startWorker({ SHOP_CONNECTIONS: '10' })
-  for (const item of items) expect(await scene.untilStatus(item, 'synced')).toMatchObject({ sends: 2 })
-  process.kill(frozen.child.pid!, 'SIGCONT')
-  expect(await frozen.stop()).toBe(0)
-  expect(await scene.control('/stats')).toMatchObject({ requests: 1 + 5 })
-})
-
 test('a worker that was forgotten while it was frozen enters again, and is at work', async () => {
   scene = await startScene()
   const frozen = scene.worker

@@ -67,7 +67,7 @@ test.each<[name: string, ...wrong: string[]]>([
   ['SHOP_RATE_PER_SECOND', 'canary', '0', '-1', 'Infinity'],
   ['COUNTRY', 'canary', 'e', 'EG'],
   ['ENVIRONMENT', 'canary', 'production'],
-  ['VENTURE_TIMEZONE', 'Africa/Canary', 'canary'],
+  ['VENTURE_TIMEZONE', 'Africa/Canary', 'canary', '+02:00', '-0300'],
   ['PUBLIC_PORT', 'canary', '-1', '65536'],
   ['INTERNAL_PORT', 'canary', '-1', '65536'],
   ['CONCURRENCY', 'canary', '0', '20001', '1.5'],

@@ -2,7 +2,14 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createShopClient, type ShopClient, type ShopClientOptions, ShopUnreachable, shopHeaders } from '../../worker/shop/client.ts'
+import {
+  createShopClient,
+  NotSent,
+  type ShopClient,
+  type ShopClientOptions,
+  ShopUnreachable,
+  shopHeaders,
+} from '../../worker/shop/client.ts'
 
 const call = { json: '{"api":1,"method":"Product.updateStock","params":{"productsInfo":[]},"id":"481516"}' }
 const headers = shopHeaders({
@@ -107,6 +114,37 @@ describe('the request', () => {
     const [plain, quoted] = body.split('\n')
     expect(JSON.parse(plain!)).toEqual([null, JSON.parse(call.json)])
     expect(JSON.parse(JSON.parse(quoted!).request)).toEqual([null, JSON.parse(call.json)])
+  })
+
+  it('a password does not come back in whatever form a page gives it', async () => {
+    const password = 'pa/s&"<w>ö\'rd x'
+    const { port } = await shopThat(async (request, response) => {
+      const [{ params }] = JSON.parse(await bodyOf(request)) as [{ params: { password: string } }]
+      const html = params.password.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+      const forms = [
+        JSON.stringify({ user: 'sc', params }, null, 2),
+        JSON.stringify(params.password).replaceAll('/', '\\/'),
+        html,
+        encodeURIComponent(params.password),
+      ]
+      response.writeHead(500).end(forms.join('\n'))
+    })
+    const { body } = await clientOf(port, { username: 'sc', password }).send(call, headers)
+    expect(body).toContain('"user": "sc"')
+    expect(body).not.toMatch(/rd x|rd%20x|w>|w&gt;|%3Cw/)
+  })
+
+  it('does not leave when it may not leave any more once the connection is there; the connection is kept', async () => {
+    let calls = 0
+    const { port } = await shopThat((_request, response) => {
+      calls++
+      response.end('[]')
+    })
+    const client = clientOf(port)
+    await expect(client.send(call, headers, () => false)).rejects.toThrow(NotSent)
+    expect(calls).toBe(0)
+    expect(await client.send(call, headers, () => true)).toMatchObject({ httpStatus: 200 })
+    expect(calls).toBe(1)
   })
 
   it('does not use a password in the URL', async () => {

@@ -25,5 +25,5 @@ export type Method = (typeof TOPICS)[Topic]['method']
 
 export const TOPIC_NAMES = Object.keys(TOPICS) as Topic[]
 
-/** True for the topics whose call makes a product in the Shop: they go first in their set and are never resent blindly (product decision 11). */
+/** True for the topics whose call makes a product in the Shop: they go first in their set, and are not resent where nobody knows whether the Shop has it (product decision 11). */
 export const creates = (topic: Topic): boolean => TOPICS[topic].method === 'Product.createProducts'

@@ -1,18 +1,17 @@
 import type { Status } from './statuses.ts'
 
 /**
- * Every step an item may take, and who takes it. What is not here is a fault in the worker, never a matter of luck.
+ * Every step an item may take, and who takes it. What is not here is a fault in the worker: the tests look through the history for it.
  *
  * One step runs through the whole table: a callback answers any attempt of an item, not only the last (Shop protocol, section 3). So an
- * answer may meet the item wherever it is by then, and takes it to Got response; only an item that is Synced keeps a late one for the record.
+ * answer may meet the item wherever it rests by then, and takes it to Got response (one in flight comes to rest first); only an item that is Synced keeps a late one for the record.
  *
- * No status leads to itself. A change that an item in Pending absorbs (product decision 8) raises its count and is no step.
+ * But for the discarded, no status leads to itself. A change that an item in Pending absorbs (product decision 8) raises its count and is no step.
  */
 export const NEXT: Record<Status, readonly Status[]> = {
   pending: [
     'processing', // claimed
     'delayed', // stock_wait: enqueue puts a Stock item off (product decision 3)
-    'blocked', // not_in_shop, new_variation: seen by enqueue, "immediately pushed to Blocked" (seed)
     'got_response', // a callback for an earlier attempt
   ],
   processing: [
@@ -22,15 +21,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'failed', // the same, from the 12th (product decision 1)
     'blocked', // not_in_shop, new_variation: seen by the claim (product decision 5 a, b)
     'pending', // worker_lost, worker_stopped: nothing has left yet
-    'got_response', // a callback for an earlier attempt makes this one needless
   ],
-  building_payload: [
-    'made_request',
-    'delayed', // an exception while building
-    'failed',
-    'pending', // worker_lost, worker_stopped: nothing has left yet
-    'got_response', // a callback for an earlier attempt
-  ],
+  building_payload: ['made_request'], // written together: a payload that cannot be built never gets here
   made_request: [
     'got_acknowledgment', // asynchronous flow, or a Shop that has not seen the switch back yet (product decision 9)
     'got_response', // the final answer, or its callback if that overtakes the acknowledgment
@@ -43,22 +35,15 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'got_response', // the callback, hours or days later
     'pending', // requeued by an admin; never by itself (product decision 10)
   ],
-  // The three below share one rule: an answer is kept before it is read. A failure row makes the item Delayed or Failed, an answer that
+  // A failure row makes the item Delayed or Failed, an answer that
   // cannot be used Blocked (unprocessable_response, src_id_conflict; Shop protocol, section 4).
   got_response: ['building_response_payload', 'delayed', 'failed', 'blocked'],
-  building_response_payload: [
-    'response_processing',
-    'delayed',
-    'failed',
-    'blocked',
-    'got_response', // worker_lost: the kept answer is read again, the Shop is not asked again
-  ],
+  building_response_payload: ['response_processing'],
   response_processing: [
     'synced',
-    'delayed', // also when only some rows succeeded (Shop protocol, section 4)
+    'delayed', // an exception while the stored answer is written
     'failed',
-    'blocked',
-    'got_response', // worker_lost, as above
+    'blocked', // src_id_conflict: another worker gave the id away between our look and our write
   ],
   synced: [], // final
   delayed: [

@@ -33,6 +33,17 @@ export async function foldCounts(sql: Sql): Promise<number> {
   return row?.folded ?? 0
 }
 
+/**
+ * Forgets roll-ups that nobody asks for any more.
+ *
+ * @param days as long as the history is kept; the KPIs go back 90 days in any case
+ */
+export async function forgetCounts(sql: Sql, days: number): Promise<void> {
+  await sql`
+    with slots as (delete from shop_update.call_slot where slot < now() - greatest(${days}::int, 91) * interval '1 day')
+    delete from shop_update.kpi_hour where hour < now() - greatest(${days}::int, 91) * interval '1 day'`
+}
+
 export interface Drift {
   topic: Topic
   status: Status

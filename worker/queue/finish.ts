@@ -20,7 +20,7 @@ export interface WriteBack {
 
 export interface Finish {
   item: ClaimedItem
-  /** Null where the answer had been stored before (`keepAnswer`), or there was nothing to send. */
+  /** Null where the answer had been stored before (Response processing), or there was nothing to send. */
   exchange: Exchange | null
   /** `performance.now()` of Got response, Building response payload and Response processing; null where the item never got there. */
   at: { response: number; payload: number; processing: number } | null

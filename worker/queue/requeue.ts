@@ -1,7 +1,7 @@
-import type { Refusal } from '../domain/reasons.ts'
+import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
-import type { Topic } from '../domain/topics.ts'
+import { creates, type Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
 
@@ -81,7 +81,9 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
         named.delete(candidate.id)
         // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody asked for this very item.
         if (candidate.reason === 'stock_wait' && !isNamed) return false
-        const why = candidate.reason === 'stock_wait' ? 'in_flight' : refusal({ ...candidate, inQueue: true })
+        // A create that the Shop may have is nobody's to send again by the dozen: an admin decides about each (resolve), or names it.
+        const undecided = !isNamed && creates(candidate.topic) && (ADMIN_RESOLVES as readonly (string | null)[]).includes(candidate.reason)
+        const why = candidate.reason === 'stock_wait' || undecided ? 'in_flight' : refusal({ ...candidate, inQueue: true })
         if (why !== null) skip(candidate.id, why, candidate.topic)
         return why === null
       })

@@ -1,4 +1,5 @@
 import { ADMIN_RESOLVES } from '../domain/reasons.ts'
+import type { Topic } from '../domain/topics.ts'
 import { audit } from './audit.ts'
 import type { Sql } from './database.ts'
 import { release } from './release.ts'
@@ -15,7 +16,8 @@ export interface Resolution {
 /**
  * An admin decides about an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome` (product decision 5 c to e).
  * Resend: back to Pending with a fresh retry cycle, whatever the catalogue says of the product. Discard: it leaves the queue, Blocked as it was,
- * and what waited for it is looked at again.
+ * and what waited for it is looked at again. A change that it has absorbed since it was Blocked is queued anew: the Shop has never been told of it
+ * (not of a create, which the admin has just given up).
  *
  * @returns the step, or null where the item is not, or no more, one for an admin to decide
  */
@@ -23,17 +25,23 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
   const { itemId, action, reason, actor } = resolution
   const step = await sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
-    const [item] = await tx<{ reason: string }[]>`
-      select reason from shop_update.item
+    const [item] = await tx<{ reason: string; topic: Topic; productId: string | null; productSetId: string; absorbed: boolean }[]>`
+      select reason, topic, product_id as "productId", product_set_id as "productSetId",
+        coalesce(absorbed_at > status_at, false) and topic not in ('new_product_set', 'new_product') as absorbed
+      from shop_update.item
       where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
     if (!item) return null
     const [done] = action === 'resend' ? await putBack(tx, [itemId], actor) : await discard(tx, itemId, reason, actor)
+    if (action === 'discard' && item.absorbed) await enqueueItem(tx, item)
     await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
     return done ?? null
   })
   if (step?.reason === 'discarded') await release(sql, [step.productSetId])
   return step
 }
+
+const enqueueItem = (sql: Sql, { topic, productId, productSetId }: { topic: Topic; productId: string | null; productSetId: string }) => sql`
+  select shop_update.enqueue(${topic}::text, ${productId}::bigint, ${productId === null ? productSetId : null}::bigint)`
 
 const discard = (sql: Sql, itemId: string, message: string, actor: string) => sql<StepByHand[]>`
   with gone as (

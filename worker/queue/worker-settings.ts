@@ -1,5 +1,16 @@
+import { ConfigError } from '../config.ts'
 import type { Flow } from '../domain/statuses.ts'
 import type { Sql } from './database.ts'
+
+/**
+ * JavaScript and PostgreSQL each have a list of time zones; the one that reads the Shop's times is PostgreSQL's.
+ *
+ * @throws ConfigError where it does not know the zone
+ */
+export async function checkTimeZone(sql: Sql, zone: string): Promise<void> {
+  const [known] = await sql`select from pg_timezone_names where lower(name) = lower(${zone}::text)`
+  if (!known) throw new ConfigError('VENTURE_TIMEZONE is wrong: PostgreSQL does not know this time zone.')
+}
 
 /** The flow that an admin wants, `shop_update/flow`. */
 export async function readFlow(sql: Sql): Promise<Flow> {
@@ -13,11 +24,17 @@ export async function readFlow(sql: Sql): Promise<Flow> {
  */
 export async function setStockWait(sql: Sql, seconds: number): Promise<void> {
   await sql`
-    with changed as (
-      update shop_update.setting set value = to_jsonb(${seconds}::double precision), updated_at = now()
-      where key = 'shop_update/stock_wait_seconds' and value <> to_jsonb(${seconds}::double precision)
-      returning 1
-    )
-    update shop_update.item set run_at = queued_at + ${seconds}::double precision * interval '1 second'
-    where lane = 'delayed' and reason = 'stock_wait' and exists (select from changed)`
+    update shop_update.setting set value = to_jsonb(${seconds}::double precision), updated_at = now()
+    where key = 'shop_update/stock_wait_seconds' and value <> to_jsonb(${seconds}::double precision)`
+  // In pages, and past what somebody holds: a start does not wait for Seller Center.
+  for (;;) {
+    const moved = await sql`
+      update shop_update.item set run_at = queued_at + ${seconds}::double precision * interval '1 second'
+      where id = any (array(
+        select id from shop_update.item
+        where lane = 'delayed' and reason = 'stock_wait' and run_at <> queued_at + ${seconds}::double precision * interval '1 second'
+        limit 5000 for update skip locked))
+      returning 1`
+    if (moved.length < 5000) return
+  }
 }

@@ -25,9 +25,12 @@ const cursorSchema = z.strictObject({
   key: z.string(),
   descending: z.boolean(),
   value: z.string().nullable(),
-  id: z.string().regex(/^\d{1,19}$/),
+  id: z.string().regex(/^\d{1,18}$/),
 })
-const TIME = /^(\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00|infinity)$/
+const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/
+/** As PostgreSQL prints it, to the microsecond. */
+const isTime = (text: string): boolean =>
+  text === 'infinity' || (TIME.test(text) && !Number.isNaN(Date.parse(text.replace('+00', 'Z').replace(' ', 'T'))))
 
 /** Opaque to callers; bound to the order in which it was made. */
 export const toCursor = ({ key, descending }: Sort, { value, id }: Position): string =>
@@ -38,7 +41,7 @@ export function fromCursor(cursor: string, sort: Sort): Position {
   try {
     const { key, descending, value, id } = cursorSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
     const timed = key === 'statusAt' || key === 'nextAttemptAt'
-    if (key === sort.key && descending === sort.descending && (timed ? TIME.test(value ?? '') : value === null)) return { value, id }
+    if (key === sort.key && descending === sort.descending && (timed ? isTime(value ?? '') : value === null)) return { value, id }
   } catch {
     // told below, whatever it was
   }

@@ -12,7 +12,21 @@ const ID = /^[1-9]\d{0,17}$/
 /** Ids are strings in JSON; a number is taken too, as long as JavaScript did not round it. */
 export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ type: 'string', pattern: ID.source, example: '42' })
 const time = z.iso.datetime().openapi({ type: 'string', format: 'date-time', example: '2026-11-24T07:15:00.000Z' })
-const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-24T07:15:00Z' }).openapi({ format: 'date-time' })
+const NO_TIME = 'must be a time like 2026-11-24T07:15:00Z'
+/** In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the year 0 nor all offsets that a time may have in JSON. */
+const moment = z.iso
+  .datetime({ offset: true, error: NO_TIME, abort: true })
+  .refine((text) => new Date(text).getUTCFullYear() >= 1, { error: NO_TIME, abort: true })
+  .overwrite((text) => new Date(text).toISOString())
+  .openapi({ format: 'date-time' })
+/** PostgreSQL's text holds every character but this one. */
+const text = (most: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(most)
+    .refine((value) => !value.includes('\u0000'), { error: 'must not hold U+0000' })
 const topic = z.enum(TOPIC_NAMES)
 const status = z.enum(STATUS_NAMES)
 const flow = z.enum(FLOWS)
@@ -37,8 +51,8 @@ const selection = {
     .openapi({ description: 'Pending includes Blocked. Without a tab: all of the queue; with `q`, what is Synced too' }),
   topic: topic.optional(),
   status: status.optional(),
-  seller: z.string().trim().min(1).max(200).optional().openapi({ description: 'Id or name' }),
-  q: z.string().trim().min(1).max(200).optional().openapi({
+  seller: text(200).optional().openapi({ description: 'Id or name' }),
+  q: text(200).optional().openapi({
     description:
       'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller',
   }),
@@ -164,7 +178,7 @@ export const requeueBody = z
       .min(1)
       .optional()
       .openapi({ description: 'Default: failed, and the tab or status of the filter where that is delayed or blocked' }),
-    reason: z.string().trim().max(500).optional(),
+    reason: text(500).optional(),
     dryRun: z.boolean().default(false),
   })
   .superRefine((body, context) => {
@@ -191,7 +205,7 @@ export const requeuedSchema = z
 export type Requeued = z.infer<typeof requeuedSchema>
 
 export const resolveBody = z
-  .strictObject({ action: z.enum(['resend', 'discard']), reason: z.string().trim().min(1, 'must say why').max(500) })
+  .strictObject({ action: z.enum(['resend', 'discard']), reason: text(500) })
   .openapi('Resolve', { description: `For items that are Blocked as ${ADMIN_RESOLVES.join(', ')}` })
 export const resolvedSchema = z.object({ itemId: id, action: z.enum(['resend', 'discard']), status }).openapi('Resolved')
 export type Resolved = z.infer<typeof resolvedSchema>
