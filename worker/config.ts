@@ -19,6 +19,8 @@ const list = z.string().transform((text) =>
 )
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgres://user:password@host:5432/database' })
 const key = z.string().min(1)
+const otlpEndpoint = z.url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' }).optional()
+const otelExporter = z.enum(['otlp', 'none'], 'must be otlp or none').default('otlp')
 
 /** What each variable means is told in the README; an empty variable counts as not set. */
 const schema = z.object({
@@ -58,7 +60,24 @@ const schema = z.object({
   CALLBACK_API_KEY: key.optional(),
   CALLBACK_ALLOWED_IPS: list.optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  LOG_ITEMS: z.enum(['true', 'false'], 'must be true or false').default('true'),
   WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`),
+  OTEL_SDK_DISABLED: z.enum(['true', 'false']).default('false'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpEndpoint,
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpEndpoint,
+  OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpEndpoint,
+  OTEL_EXPORTER_OTLP_PROTOCOL: z.literal('http/protobuf', 'must be http/protobuf').optional(),
+  OTEL_TRACES_EXPORTER: otelExporter,
+  OTEL_METRICS_EXPORTER: otelExporter,
+  OTEL_LOGS_EXPORTER: otelExporter,
+  OTEL_BSP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072),
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: integer(1, 100_000).default(2048),
+  OTEL_BSP_SCHEDULE_DELAY: integer(1, 60_000).default(500),
+  OTEL_BLRP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072),
+  OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: integer(1, 100_000).default(2048),
+  OTEL_BLRP_SCHEDULE_DELAY: integer(1, 60_000).default(500),
+  OTEL_METRIC_EXPORT_INTERVAL: integer(100, 3_600_000).default(15_000),
 })
 
 export type Config = Readonly<z.infer<typeof schema>>

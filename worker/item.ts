@@ -8,20 +8,25 @@ import type { Exchange, Finish, Finished, WriteBack } from './queue/finish.ts'
 import type { NewRequest } from './queue/make-request.ts'
 import type { Adopted } from './queue/recover.ts'
 import type { Settlement } from './queue/settle.ts'
+import type { Commit } from './queue/step.ts'
 import { type Answer, type Asked, askedFromJson, askedOf, readAnswer, type SyncedRow, storable } from './shop/answer.ts'
 import { buildCall, type Call, isCall, type NotSendable } from './shop/call.ts'
 import type { Circuit } from './shop/circuit.ts'
 import { isGatewayError } from './shop/circuit.ts'
 import { NotSent, type ShopClient, ShopUnreachable, shopHeaders } from './shop/client.ts'
-import { newTrace } from './telemetry/trace-context.ts'
+import type { Attempt, Statements } from './telemetry/attempt.ts'
 
 /** What an item needs of the world. The verbs are group commits: each resolves when the database has confirmed it. */
 export interface World {
-  makeRequest(request: NewRequest): Promise<boolean>
+  /** The trace of the attempt begins; `end` forgets it. The verbs tell what they do as part of it. */
+  begin(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements): Attempt
+  resume(adopted: Adopted): void
+  end(item: ClaimedItem): void
+  makeRequest(request: NewRequest): Promise<Commit | null>
   finish(entry: Finish): Promise<Finished>
   /** Never fails because somebody else has locked a product: tells `locked`. */
   finishPatiently(entry: Finish): Promise<Finished>
-  settle(settlement: Settlement): Promise<boolean>
+  settle(settlement: Settlement): Promise<Commit | null>
   findConflict(ids: NewIds): Promise<string | null>
   writeBack(item: ClaimedItem, products: WriteBack[], setSrcId: string | null): Promise<void>
   afterFailure(failures: number): Pick<Settlement, 'to' | 'retryInSeconds'>
@@ -36,9 +41,10 @@ export interface World {
  * The life of one item from its claim to where it rests: Synced, Got acknowledgment, Delayed, Failed or Blocked. A verb that says "lost" ends
  * it without a word: the item is in other hands.
  */
-export async function live(item: ClaimedItem, set: CatalogueSet | undefined, world: World): Promise<void> {
+export async function live(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements, world: World): Promise<void> {
+  const attempt = world.begin(item, set, served)
   try {
-    await walk(item, set, world)
+    await walk(item, set, attempt, world)
   } catch (error) {
     world.circuit.notSent(item.id)
     // "Any exception errors in the synchronization" are failures (seed). A create may have been made: it is not repeated blindly.
@@ -46,10 +52,12 @@ export async function live(item: ClaimedItem, set: CatalogueSet | undefined, wor
     if (creates(item.topic)) await world.settle({ ...AT_REST, item, to: 'blocked', reason: 'unknown_outcome', message })
     else await world.settle({ ...AT_REST, item, ...world.afterFailure(item.failures + 1), reason: 'failure', message })
     throw error
+  } finally {
+    world.end(item)
   }
 }
 
-async function walk(item: ClaimedItem, set: CatalogueSet | undefined, world: World): Promise<void> {
+async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: Attempt, world: World): Promise<void> {
   const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) => world.settle({ ...AT_REST, item, ...settlement })
   const fail = (message: string, exchange: Partial<Settlement> = {}) =>
     rest({ ...world.afterFailure(item.failures + 1), reason: 'failure', message, ...exchange })
@@ -67,9 +75,8 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, world: Wor
 
   // Building payload -> Made request, committed before the call leaves
   const flow = world.flow()
-  const trace = newTrace()
   if (!world.maySend()) return void (await handBack())
-  if (!(await world.makeRequest({ item, flow, traceId: trace.traceId, body: storable(call.json), builtAt })))
+  if (!(await world.makeRequest({ item, flow, traceId: attempt.traceId, body: storable(call.json), builtAt })))
     return world.circuit.notSent(item.id)
   if (!world.maySend()) return void (await handBack())
 
@@ -77,13 +84,19 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, world: Wor
   const { event } = TOPICS[item.topic]
   let response: { httpStatus: number; body: string }
   try {
-    const headers = shopHeaders({ flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent: trace.traceparent })
+    const headers = shopHeaders({ flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent: attempt.traceparent })
     response = await world.shop.send(call, headers, world.maySend)
   } catch (error) {
     if (error instanceof NotSent) return void (await handBack())
     if (!(error instanceof ShopUnreachable)) throw error
     world.circuit.unreachable(item.id)
-    const exchange: Exchange = { httpStatus: null, body: null, milliseconds: performance.now() - sentAt, outcome: 'unreachable' }
+    const exchange: Exchange = {
+      httpStatus: null,
+      body: null,
+      milliseconds: performance.now() - sentAt,
+      outcome: 'unreachable',
+      error: error.code,
+    }
     await fail(error.message, { exchange })
     return
   }
@@ -112,12 +125,18 @@ function orNack(answer: Answer, flow: Flow, body: string): Answer {
 }
 
 /** Goes on where a worker died after it had stored the answer. */
-export async function resume({ item, request, httpStatus, body }: Adopted, world: World): Promise<void> {
+export async function resume(adopted: Adopted, world: World): Promise<void> {
+  const { item, request, httpStatus, body } = adopted
+  world.resume(adopted)
   const asked = askedFromJson(item.topic, item.productId, request)
   const answer: Answer = asked
     ? readAnswer(httpStatus, body, asked)
     : { kind: 'unprocessable', message: 'The stored request cannot be read.' }
-  await conclude(item, asked, answer, world, null)
+  try {
+    await conclude(item, asked, answer, world, null)
+  } finally {
+    world.end(item)
+  }
 }
 
 interface Received {

@@ -6,6 +6,7 @@ import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
 import { forgetWorkers, lead } from './queue/worker-row.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** How often each duty is done, in milliseconds. */
 const DUTIES = {
@@ -26,6 +27,7 @@ export interface LeaderOptions {
   workerId: string
   config: Config
   log: Logger
+  telemetry: Telemetry
   /** Items have become ready. */
   onReady(): void
   adopt(adopted: Adopted): void
@@ -35,9 +37,12 @@ export interface LeaderOptions {
  * What has to be done once and not by every worker: folding the counters, taking up what a dead worker left, what a crash between two
  * statements left, partitions, and now and then the proof that the counters are right. Any worker may lead; it is one that holds the lease.
  *
- * @returns a function that ends it when the duty in hand is done
+ * @returns whether this worker leads, and a function that ends it when the duty in hand is done
  */
-export function startLeader({ sql, workerId, config, log, onReady, adopt }: LeaderOptions): () => Promise<void> {
+export function startLeader({ sql, workerId, config, log, telemetry, onReady, adopt }: LeaderOptions): {
+  leads(): boolean
+  stop(): Promise<void>
+} {
   const last: Record<keyof typeof DUTIES, number> = {
     fold: 0,
     recover: 0,
@@ -48,6 +53,7 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
   }
   let working: Promise<void> = Promise.resolve()
   let busy = false
+  let leadsUntil = 0
   let lookedUpTo = '0'
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
@@ -58,10 +64,13 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
   }
 
   async function tick(): Promise<void> {
+    const asked = performance.now()
     if (!(await lead(sql, workerId, LEASE_SECONDS))) return
+    leadsUntil = asked + LEASE_SECONDS * 1000
     let ready = 0
     if (isDue('recover')) {
-      const { recovered, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
+      const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
+      telemetry.steps(steps)
       if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
       ready += recovered + (await promote(sql, setsWaiting))
       adopted.forEach(adopt)
@@ -71,7 +80,11 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
       lookedUpTo = last
       ready += await promote(sql, sets)
     }
-    if (isDue('release')) ready += (await release(sql, null)) + (await promote(sql, await lostSets(sql)))
+    if (isDue('release')) {
+      const released = await release(sql, null)
+      telemetry.steps(released)
+      ready += released.length + (await promote(sql, await lostSets(sql)))
+    }
     if (ready > 0) onReady()
     if (isDue('partitions')) {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
@@ -94,9 +107,12 @@ export function startLeader({ sql, workerId, config, log, onReady, adopt }: Lead
       })
   }, 1000)
 
-  return async () => {
-    clearInterval(timer)
-    await working
+  return {
+    leads: () => performance.now() < leadsUntil,
+    async stop() {
+      clearInterval(timer)
+      await working
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import { serve } from '@hono/node-server'
-import { pino } from 'pino'
 import { isAllowListEntry } from './api/allow-list.ts'
+import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
 import { createPublicApi } from './api/public.ts'
 import { runCommand } from './command.ts'
@@ -8,10 +8,18 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { checkSchema } from './migrate.ts'
 import { firstCredential } from './queue/credentials.ts'
 import { connect } from './queue/database.ts'
+import { readKpis, readOverdue } from './queue/kpis.ts'
+import { readStatuses } from './queue/summary.ts'
+import { observeHeartbeat, observeQueue } from './telemetry/gauges.ts'
+import { createLogs } from './telemetry/logs.ts'
+import { startPipelines } from './telemetry/pipelines.ts'
+import { createTelemetry } from './telemetry/telemetry.ts'
 import { startWorker, type Worker } from './worker.ts'
 
 /** Beyond the time-out of a call: to write down its answer. */
 const STOP_GRACE_MS = 5000
+/** And to send the telemetry that is there. */
+const FLUSH_MS = 5000
 
 /** Starts everything in the order in which it depends on each other, and stops it in the opposite one, wherever it has come to. */
 await runCommand(async () => {
@@ -21,9 +29,17 @@ await runCommand(async () => {
   })
   const config = readConfig(process.env)
   checkAllowedIps(config)
-  const log = pino({ level: config.LOG_LEVEL, base: { venture: config.VENTURE, source: `${config.COUNTRY}/${config.ENVIRONMENT}` } })
+  const { log, items, exportTo } = createLogs(config)
 
   await using running = new AsyncDisposableStack()
+  const pipelines = startPipelines(config, log)
+  const telemetry = createTelemetry(pipelines, items)
+  exportTo(telemetry.ownLine)
+  // Begun first, ended last: what is told while everything else stops is sent, too.
+  running.defer(async () => {
+    exportTo(null)
+    await pipelines.stop(FLUSH_MS)
+  })
   const pool = (url: string, options: Parameters<typeof connect>[1]) => {
     const sql = connect(url, options)
     running.defer(() => sql.end({ timeout: 5 }))
@@ -45,15 +61,31 @@ await runCommand(async () => {
     config,
     log,
     onCallback: () => worker?.pokeCallbacks(),
+    onOutcome: (outcome) => telemetry.instruments.callbacks([outcome]),
+    telemetry,
     ready: async () => worker?.isReady() ?? false,
   })
   const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
-  const internalApi = createInternalApi({ sql: api, readSql: read, config, log, onQueued: () => worker?.poke() })
+  const internalApi = createInternalApi({
+    sql: api,
+    readSql: read,
+    config,
+    log,
+    onQueued: () => worker?.poke(),
+    onSteps: telemetry.steps,
+    onRequeue: telemetry.requeued,
+  })
   const internalListener = await listen(internalApi, config, 'INTERNAL')
   running.defer(internalListener.close)
 
-  worker = await startWorker({ sql: hot, background, config, log })
+  worker = await startWorker({ sql: hot, background, config, log, telemetry })
+  observeHeartbeat(pipelines.meter, () => worker?.heartbeatAt() ?? null)
+  observeQueue(pipelines.queueMeter, () => worker?.leads() ?? false, {
+    statuses: () => readStatuses(read),
+    kpis: sparing(() => readKpis(read)),
+    overdue: () => readOverdue(read),
+  })
   running.defer(worker.stop)
   log.info({ worker_id: worker.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')
 
@@ -63,10 +95,13 @@ await runCommand(async () => {
   const since = performance.now()
   process.on('SIGINT', () => performance.now() - since > 1000 && process.exit(1))
   // Calls are bounded by their time-out; what takes longer is a database that is away. Others take up what is left when our lease is over.
-  const deadline = setTimeout(() => {
-    log.error('Not everything could be finished in time; other workers will take it up')
-    process.exit(1)
-  }, config.SHOP_TIMEOUT_MS + STOP_GRACE_MS)
+  const deadline = setTimeout(
+    () => {
+      log.error('Not everything could be finished in time; other workers will take it up')
+      process.exit(1)
+    },
+    config.SHOP_TIMEOUT_MS + STOP_GRACE_MS + FLUSH_MS,
+  )
   await running.disposeAsync()
   clearTimeout(deadline)
   log.info('Stopped; nothing is in flight')

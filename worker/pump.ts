@@ -3,8 +3,11 @@ import type { CatalogueSet } from './domain/catalogue.ts'
 import { readCatalogue } from './queue/catalogue.ts'
 import { type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
 import type { Sql } from './queue/database.ts'
+import { atOf, type Commit } from './queue/step.ts'
 import type { Circuit } from './shop/circuit.ts'
 import type { RateLimit } from './shop/rate.ts'
+import type { Statements } from './telemetry/attempt.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** How often to look even though nobody has called: a notification may be lost with its connection. */
 const POLL_MS = 1000
@@ -19,10 +22,11 @@ export interface PumpOptions {
   concurrency: number
   circuit: Circuit
   rate: RateLimit
+  telemetry: Telemetry
   log: Logger
   /** False while others may take over what this worker holds: nothing is claimed that could not be sent. */
   mayClaim(): boolean
-  live(item: ClaimedItem, set: CatalogueSet | undefined): Promise<void>
+  live(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements): Promise<void>
 }
 
 export interface Pump {
@@ -37,7 +41,7 @@ export interface Pump {
 }
 
 /** Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database or Shop slow down: so does it. */
-export function startPump({ sql, workerId, concurrency, circuit, rate, log, mayClaim, live }: PumpOptions): Pump {
+export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry, log, mayClaim, live }: PumpOptions): Pump {
   const held = new Set<string>()
   let running = false
   let round: Promise<void> = Promise.resolve()
@@ -111,19 +115,22 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, log, mayC
         else wakeAt(performance.now() + rate.msUntilNext())
         return
       }
+      const left = performance.now()
       const { items, candidates } = await claim(sql, workerId, most, afterSeller)
       for (const { id } of items) {
         held.add(id)
         circuit.started(id)
       }
       rate.take(items.length)
-      if (items.length > 0) void start(items)
+      if (items.length > 0) void start(items, { now: items[0]!.at, left })
       if (candidates === 0 && afterSeller === '0') return
       afterSeller = candidates < most ? '0' : lastSeller(items, afterSeller)
     }
   }
 
-  async function start(items: ClaimedItem[]): Promise<void> {
+  async function start(items: ClaimedItem[], claimed: Commit): Promise<void> {
+    const readFrom = atOf(claimed, performance.now())
+    const claimSpan = telemetry.statement('claim shop_update.item', items.length, claimed.now, readFrom)
     let sets: Map<string, CatalogueSet>
     try {
       sets = await readCatalogue(sql, items)
@@ -135,7 +142,8 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, log, mayC
       }
       return
     }
-    for (const item of items) adopt(item.id, live(item, sets.get(item.id)))
+    const catalogue = telemetry.statement('select catalog.product', items.length, readFrom, atOf(claimed, performance.now()))
+    for (const item of items) adopt(item.id, live(item, sets.get(item.id), { claim: claimSpan, catalogue }))
   }
 
   function adopt(itemId: string, life: Promise<void>): void {

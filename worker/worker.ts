@@ -14,6 +14,8 @@ import { checkTimeZone, readFlow, setStockWait } from './queue/worker-settings.t
 import { createCircuit } from './shop/circuit.ts'
 import { createShopClient } from './shop/client.ts'
 import { createRateLimit } from './shop/rate.ts'
+import { Attempt } from './telemetry/attempt.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 import { createWorld } from './world.ts'
 
 export interface Worker {
@@ -22,6 +24,10 @@ export interface Worker {
   poke(): void
   /** A callback has been recorded: give it to its item at once. */
   pokeCallbacks(): void
+  /** Whether it does what must be done once. */
+  leads(): boolean
+  /** Unix time in seconds of the last heartbeat that was written. */
+  heartbeatAt(): number
   /** Whether it claims: its heartbeat is fresh, and it is not stopping. */
   isReady(): boolean
   /** Claims no more, finishes or hands back what is in flight, and leaves. */
@@ -38,10 +44,11 @@ export interface WorkerOptions {
   background: Sql
   config: Config
   log: Logger
+  telemetry: Telemetry
 }
 
 /** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
-export async function startWorker({ sql, background, config, log }: WorkerOptions): Promise<Worker> {
+export async function startWorker({ sql, background, config, log, telemetry }: WorkerOptions): Promise<Worker> {
   const now = () => performance.now()
   await checkTimeZone(background, config.VENTURE_TIMEZONE)
   try {
@@ -80,6 +87,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     config,
     log,
     shop,
+    telemetry,
     circuit,
     flow: () => flow,
     maySend: () => state === 'running' && isAlive(),
@@ -92,9 +100,10 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     concurrency: config.CONCURRENCY,
     circuit,
     rate: createRateLimit({ perSecond: config.SHOP_RATE_PER_SECOND ?? null, now }),
+    telemetry,
     log,
     mayClaim: isAlive,
-    live: (item, set) => live(item, set, world),
+    live: (item, set, served) => live(item, set, served, world),
   })
 
   // Callbacks: whichever worker is told first gives them to their items.
@@ -113,9 +122,14 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     try {
       for (;;) {
         applyAgain = false
-        const { seen, inFlight, sets, created } = await applyCallbacks(background, config.VENTURE_TIMEZONE, world.afterFailure)
+        const { seen, inFlight, sets, created, stories } = await applyCallbacks(background, config.VENTURE_TIMEZONE, world.afterFailure)
         callbacksInFlight = inFlight
-        if (created.length > 0) await release(background, created)
+        for (const { item, steps, ...story } of stories) {
+          const attempt = Attempt.callback(telemetry, item, story)
+          attempt.entered(steps, null)
+          attempt.rested()
+        }
+        if (created.length > 0) telemetry.steps(await release(background, created))
         if (sets.length > 0) {
           await promote(background, sets)
           pump.poke()
@@ -135,11 +149,12 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
   )
   const listeningCallbacks = await background.listen('shop_update_callback', pokeCallbacks, pokeCallbacks)
 
-  const stopLeader = startLeader({
+  const leader = startLeader({
     sql: background,
     workerId: id,
     config,
     log,
+    telemetry,
     onReady: () => pump.poke(),
     adopt: (adopted) => pump.adopt(adopted.item.id, resume(adopted, world)),
   })
@@ -156,7 +171,8 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
       const orphans = strangers.filter((item) => suspects.has(item))
       suspects = new Set(strangers)
       if (orphans.length > 0) {
-        const { recovered, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
+        const { recovered, steps, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
+        telemetry.steps(steps)
         log.warn({ recovered }, 'Took up items of our own whose life had broken off')
         await promote(background, setsWaiting)
         for (const each of adopted) pump.adopt(each.item.id, resume(each, world))
@@ -186,6 +202,8 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
     id,
     poke: () => pump.poke(),
     pokeCallbacks,
+    leads: () => state === 'running' && leader.leads(),
+    heartbeatAt: () => (performance.timeOrigin + beatAt) / 1000,
     isReady: () => state === 'running' && isAlive(),
     async stop() {
       state = 'stopping'
@@ -194,7 +212,7 @@ export async function startWorker({ sql, background, config, log }: WorkerOption
       clearInterval(callbackPoll)
       clearInterval(flowPoll)
       clearInterval(heart)
-      await stopLeader()
+      await leader.stop()
       await Promise.all([applying, beating, shop.close(), listening.unlisten(), listeningCallbacks.unlisten()])
       try {
         await leaveWorker(background, id)

@@ -7,22 +7,27 @@ import type { World } from './item.ts'
 import type { ClaimedItem } from './queue/claim.ts'
 import { findConflict } from './queue/conflict.ts'
 import { isLocked, isTransient, type Sql } from './queue/database.ts'
-import { type Finish, type Finished, finish } from './queue/finish.ts'
+import { type Exchange, type Finish, type Finished, finish, finishSteps } from './queue/finish.ts'
 import { groupCommit } from './queue/group-commit.ts'
 import { lockedItems } from './queue/locked.ts'
-import { makeRequest, type NewRequest } from './queue/make-request.ts'
+import { makeRequest, type NewRequest, requestSteps } from './queue/make-request.ts'
 import { promote } from './queue/promote.ts'
 import { release } from './queue/release.ts'
-import { type Settlement, settle } from './queue/settle.ts'
+import { type Settlement, settle, settleSteps } from './queue/settle.ts'
+import { atOf, type Commit } from './queue/step.ts'
 import { writeBack } from './queue/write-back.ts'
 import type { Circuit } from './shop/circuit.ts'
 import type { ShopClient } from './shop/client.ts'
+import { Attempt } from './telemetry/attempt.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
+import type { SpanRef } from './telemetry/trace-context.ts'
 
 export interface WorldOptions {
   sql: Sql
   config: Config
   log: Logger
   shop: ShopClient
+  telemetry: Telemetry
   circuit: Circuit
   flow: () => Flow
   maySend: () => boolean
@@ -38,6 +43,7 @@ export function createWorld({
   config,
   log,
   shop,
+  telemetry,
   circuit,
   flow,
   maySend,
@@ -51,9 +57,10 @@ export function createWorld({
     if (setsWaiting.length === 0 && created.length === 0) return
     const work = (async () => {
       try {
-        const released = created.length > 0 ? await release(sql, created) : 0
+        const released = created.length > 0 ? await release(sql, created) : []
+        telemetry.steps(released)
         const promoted = await promote(sql, setsWaiting)
-        if (released + promoted > 0) onReady(0)
+        if (released.length + promoted > 0) onReady(0)
       } catch (error) {
         log.warn({ err: error }, 'Giving turns after a commit failed; the leader will do it')
       }
@@ -66,7 +73,7 @@ export function createWorld({
     const { results, setsWaiting } = await finish(sql, config.VENTURE_TIMEZONE, entries, patient)
     follow(setsWaiting, [
       ...new Set(
-        entries.filter(({ item }, place) => results[place] === 'finished' && creates(item.topic)).map(({ item }) => item.productSetId),
+        entries.filter(({ item }, place) => typeof results[place] === 'object' && creates(item.topic)).map(({ item }) => item.productSetId),
       ),
     ])
     return results
@@ -74,7 +81,7 @@ export function createWorld({
 
   const finishPatiently = (entries: Finish[]) => finishing(entries, true)
 
-  async function settling(entries: Settlement[]): Promise<boolean[]> {
+  async function settling(entries: Settlement[]): Promise<(Commit | null)[]> {
     const { results, setsWaiting } = await settle(sql, entries)
     // What it waits for may have been created while it was being Blocked: that create's own release has not seen it.
     const waitForCreate = entries.filter(
@@ -87,14 +94,37 @@ export function createWorld({
     return results
   }
 
-  return {
-    shop,
-    circuit,
-    flow,
-    maySend,
-    finishPatiently: aloneWhenLocked(sql, finishPatiently),
-    makeRequest: aloneWhenLocked(sql, (requests: NewRequest[]) => makeRequest(sql, requests)),
-    finish: aloneWhenLocked(sql, async (entries: Finish[]) => {
+  // Each verb tells what it did at the moment at which the commit is known: attempts have the rest of the story.
+  const attempts = new Map<string, Attempt>()
+  const statements = new WeakMap<Commit, SpanRef | null>()
+  const server = {
+    host: new URL(config.SHOP_URL).hostname,
+    port: Number(new URL(config.SHOP_URL).port) || (config.SHOP_URL.startsWith('https') ? 443 : 80),
+  }
+
+  /** A group commit whose statement is a span. */
+  const told =
+    <Entry, Result extends Commit | string | null>(summary: string, write: (entries: Entry[]) => Promise<Result[]>) =>
+    async (entries: Entry[]): Promise<Result[]> => {
+      const results = await write(entries)
+      const commit = results.find((result) => typeof result === 'object' && result !== null) as Commit | undefined
+      if (commit) statements.set(commit, telemetry.statement(summary, entries.length, commit.now, atOf(commit, performance.now())))
+      return results
+    }
+  const statementOf = (commit: Commit): SpanRef | null => statements.get(commit) ?? null
+  const tellExchange = (attempt: Attempt, exchange: Exchange | null, commit: Commit, answeredAt: number | null, message: string | null) => {
+    if (exchange) attempt.exchanged(exchange, server, answeredAt === null ? commit.now : atOf(commit, answeredAt), message)
+  }
+
+  const requesting = aloneWhenLocked(
+    sql,
+    told('make_request shop_update.item', (requests: NewRequest[]) => makeRequest(sql, requests)),
+  )
+  const settlingTold = aloneWhenLocked(sql, told('settle shop_update.item', settling))
+  const finishingPatiently = aloneWhenLocked(sql, told('finish shop_update.item', finishPatiently))
+  const finishingSoon = aloneWhenLocked(
+    sql,
+    told('finish shop_update.item', async (entries: Finish[]) => {
       try {
         return await finishing(entries, false)
       } catch (error) {
@@ -102,7 +132,54 @@ export function createWorld({
         return finishPatiently(entries)
       }
     }),
-    settle: aloneWhenLocked(sql, settling),
+  )
+
+  async function finished(write: (entry: Finish) => Promise<Finished>, entry: Finish): Promise<Finished> {
+    const attempt = attempts.get(entry.item.id)
+    const result = await write(attempt?.status === 'processing' ? { ...entry, traceId: attempt.traceId } : entry)
+    if (typeof result === 'object' && attempt) {
+      tellExchange(attempt, entry.exchange, result, entry.at?.response ?? null, null)
+      attempt.entered(finishSteps(attempt.status, attempt.since, entry, result), statementOf(result))
+      attempt.rested()
+    }
+    return result
+  }
+
+  return {
+    shop,
+    circuit,
+    flow,
+    maySend,
+    begin(item, set, served) {
+      const attempt = Attempt.begin(telemetry, item, set, flow(), served)
+      attempts.set(item.id, attempt)
+      return attempt
+    },
+    resume({ item, flow: sentIn, sellerSku, sku }) {
+      attempts.set(item.id, Attempt.resume(telemetry, item, { flow: sentIn, sellerSku, sku }))
+    },
+    end(item) {
+      attempts.delete(item.id)
+    },
+    async makeRequest(request) {
+      const commit = await requesting(request)
+      const attempt = attempts.get(request.item.id)
+      if (commit && attempt)
+        attempt.requested(request.flow, request.body, requestSteps(attempt.since, request, commit), statementOf(commit))
+      return commit
+    },
+    finishPatiently: (entry) => finished(finishingPatiently, entry),
+    finish: (entry) => finished(finishingSoon, entry),
+    async settle(settlement) {
+      const attempt = attempts.get(settlement.item.id)
+      const commit = await settlingTold(attempt?.status === 'processing' ? { ...settlement, traceId: attempt.traceId } : settlement)
+      if (commit && attempt) {
+        tellExchange(attempt, settlement.exchange, commit, settlement.answeredAt, settlement.message)
+        attempt.entered(settleSteps(attempt.status, attempt.since, settlement, commit), statementOf(commit))
+        if (settlement.to !== 'response_processing') attempt.rested()
+      }
+      return commit
+    },
     findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
     writeBack: (item, products, setSrcId) => untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),
     afterFailure(failures) {

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { runCommand, UsageError } from '../../worker/command.ts'
 import { latency } from './latency.ts'
+import { telemetry } from './telemetry.ts'
 import { throughput } from './throughput.ts'
 
 const USAGE = `npm run bench -- NAME [--json] [options]
@@ -8,7 +9,9 @@ const USAGE = `npm run bench -- NAME [--json] [options]
   throughput [--items 40000] [--rounds 3] [--backlog N] [--history N]
              a backlog of stock changes through the worker, and the bare loop in turn with it
   latency    [--seconds 20]
-             from enqueue() to the commit of Processing, at 200 items a second`
+             from enqueue() to the commit of Processing, at 200 items a second
+  telemetry  [--items 40000] [--rounds 3]
+             the throughput with all signals exported against that without; what came is held against the history`
 
 function parse<const Config extends ParseArgsConfig>(config: Config) {
   try {
@@ -44,7 +47,8 @@ await runCommand(async () => {
       { items: number('items'), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
       print,
     )
-  } else if (name === 'latency') result = await latency(number('seconds'))
+  } else if (name === 'telemetry') result = await telemetry({ items: number('items'), rounds: number('rounds') }, print)
+  else if (name === 'latency') result = await latency(number('seconds'))
   else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))
   else for (const [key, value] of Object.entries(result)) print(`${key.padEnd(24)}${value}`)

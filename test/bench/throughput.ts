@@ -43,7 +43,18 @@ export async function throughput({ items, backlog, history, rounds }: Throughput
   }
 }
 
-export async function measureWorker({ items, backlog, history }: { items: number; backlog: number; history: number }): Promise<number> {
+interface Measured {
+  items: number
+  backlog: number
+  history: number
+  /** More environment for the worker. */
+  env?: Record<string, string>
+  /** Looks at what is there when the worker has stopped. */
+  after?(sql: Sql, ownLines: number): Promise<void>
+}
+
+/** @returns items a second, from the first claim to the last Synced */
+export async function measureWorker({ items, backlog, history, env = {}, after }: Measured): Promise<number> {
   const cluster = await startPostgres({
     flags: [...BENCH_POSTGRES, ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])],
   })
@@ -57,12 +68,20 @@ export async function measureWorker({ items, backlog, history }: { items: number
     if (history > 0) await fillHistory(sql, history)
     await sql`vacuum analyze`
     await sql`checkpoint`
-    const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), STOCK_WAIT_SECONDS: '0', ...benchEnv() })
+    const worker = await startWorkerProcess({
+      ...workerEnv(cluster.url('postgres'), shop.url),
+      STOCK_WAIT_SECONDS: '0',
+      LOG_ITEMS: 'false',
+      ...env,
+      ...benchEnv(),
+    })
     await untilSynced(sql, items)
     const [seen] = await sql<{ n: number; seconds: number }[]>`
       select count(*)::int as n, extract(epoch from max(f.finished_at) - (select min(at) from shop_update.transition where to_status = 'processing' and at > now() - interval '10 minutes'))::double precision as seconds
       from (select finished_at from shop_update.finished_item where finished_at > now() - interval '10 minutes' and status = 'synced' and id > 0 order by finished_at limit ${items}) f`
     await worker.stop()
+    // what it said of itself, but for the last word, which is said when nothing is sent any more
+    await after?.(sql, worker.log.length - 1)
     if (process.env.BENCH_STATEMENTS) await printStatements(sql)
     return seen!.n / seen!.seconds
   } finally {

@@ -2,12 +2,15 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net'
 import { type ServerType, serve } from '@hono/node-server'
+import type { Logger } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { keyHash } from '../../worker/api/callback-keys.ts'
 import { createPublicApi, type PublicApiOptions } from '../../worker/api/public.ts'
 import { ConfigError } from '../../worker/config.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { connect, type Sql } from '../../worker/queue/database.ts'
+import { createTallies } from '../../worker/telemetry/tallies.ts'
+import { createTelemetry } from '../../worker/telemetry/telemetry.ts'
 import { type Cluster, startPostgres } from '../postgres.ts'
 
 const KEY = 'the-first-key-of-the-shop'
@@ -58,9 +61,15 @@ async function listen(options: Partial<PublicApiOptions> = {}): Promise<Listener
   const app = createPublicApi({
     sql,
     config: { TRUSTED_PROXIES: ['127.0.0.1'] },
-    log: { debug: line, warn: line, error: line },
+    log: { warn: line, error: line },
     onCallback: () => void pokes++,
     onOutcome: (outcome) => void outcomes.push(outcome),
+    telemetry: createTelemetry({ tallies: createTallies(false), span: null, line: null }, {
+      isLevelEnabled: () => true,
+      info: line,
+      warn: line,
+      error: line,
+    } as unknown as Logger),
     ready: async () => true,
     ...options,
   })

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Requeued, Summary } from '../../worker/api/internal.ts'
 import { claim } from '../../worker/queue/claim.ts'
-import type { StepByHand } from '../../worker/queue/requeue.ts'
+import type { Step } from '../../worker/queue/step.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
 
 let api: Listener
-const steps: StepByHand[] = []
+const steps: Step[] = []
 const results: { topic: string | null; result: string; n: number }[] = []
 
 beforeAll(async () => {
@@ -357,7 +357,10 @@ describe('what an admin decides', () => {
     })
     expect(detail.transitions.at(-1)).toMatchObject({ from: 'blocked', to: 'blocked', reason: 'discarded', actor: 'admin (key)' })
     expect(detail.sellerAnswer).toMatchObject({ whoActs: 'seller', text: expect.stringContaining('taken out of the queue') })
-    expect(steps).toMatchObject([{ itemId: id, from: 'blocked', to: 'blocked', reason: 'discarded' }])
+    expect(steps).toMatchObject([
+      { itemId: id, from: 'blocked', to: 'blocked', reason: 'discarded' },
+      { itemId: waiting, from: 'blocked', to: 'pending', reason: 'released' },
+    ])
     expect((await row(waiting)).status).toBe('pending')
     expect((await api.get<Summary>('/api/summary')).blocked).toBe(before.blocked - 2)
   })

@@ -42,6 +42,18 @@ test('the least that it needs, and every default', () => {
     LEASE_SECONDS: 15,
     HISTORY_DAYS: 93,
     LOG_LEVEL: 'info',
+    LOG_ITEMS: 'true',
+    OTEL_SDK_DISABLED: 'false',
+    OTEL_TRACES_EXPORTER: 'otlp',
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_BSP_MAX_QUEUE_SIZE: 131_072,
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 2048,
+    OTEL_BSP_SCHEDULE_DELAY: 500,
+    OTEL_BLRP_MAX_QUEUE_SIZE: 131_072,
+    OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: 2048,
+    OTEL_BLRP_SCHEDULE_DELAY: 500,
+    OTEL_METRIC_EXPORT_INTERVAL: 15_000,
     WORKER_NAME: expect.stringMatching(/:\d+$/),
   })
 })
@@ -80,6 +92,14 @@ test.each<[name: string, ...wrong: string[]]>([
   ['HISTORY_DAYS', 'canary', '0', '3651'],
   ['GRAFANA_JWKS_URL', 'canary', 'file:///canary'],
   ['GRAFANA_URL', 'canary', 'file:///canary'],
+  ['LOG_ITEMS', 'canary', 'yes'],
+  ['OTEL_SDK_DISABLED', 'canary'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'canary', 'ftp://canary'],
+  ['OTEL_EXPORTER_OTLP_LOGS_ENDPOINT', 'canary'],
+  ['OTEL_EXPORTER_OTLP_PROTOCOL', 'canary', 'grpc'],
+  ['OTEL_TRACES_EXPORTER', 'canary', 'console'],
+  ['OTEL_BSP_MAX_QUEUE_SIZE', 'canary', '0'],
+  ['OTEL_METRIC_EXPORT_INTERVAL', 'canary', '10'],
   ['LOG_LEVEL', 'canary', 'INFO'],
 ])('%s is wrong', (name, ...wrong) => {
   for (const value of wrong) {

@@ -6,6 +6,8 @@ import { type Config, ConfigError } from '../config.ts'
 import type { Sql } from '../queue/database.ts'
 import { type CallbackOutcome, callbackState, digestOf, recordCallback } from '../queue/record-callback.ts'
 import { parseShopJson } from '../shop/answer.ts'
+import { type ServerTrace, serverTrace } from '../telemetry/server-trace.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { allowList, readAddress } from './allow-list.ts'
 import { type CallbackCredential, callbackCredential } from './callback-keys.ts'
 import { remoteAddress } from './remote-address.ts'
@@ -13,11 +15,12 @@ import { remoteAddress } from './remote-address.ts'
 export interface PublicApiOptions {
   sql: Sql
   config: Pick<Config, 'TRUSTED_PROXIES'>
-  log: { [level in 'debug' | 'warn' | 'error']: (fields: object, message: string) => void }
+  log: { [level in 'warn' | 'error']: (fields: object, message: string) => void }
   /** A callback has been committed that waits to be applied. */
   onCallback?: () => void
   /** Once for each call of the Shop's: the counter `shop_update.callbacks`. */
   onOutcome?: (outcome: CallbackOutcome | 'unauthorized' | 'malformed') => void
+  telemetry?: Telemetry
   /** Whether the worker can do its work. */
   ready: () => Promise<boolean>
   /** How long the Shop may wait for the database before it is told to try again. */
@@ -54,7 +57,16 @@ const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request
  *
  * @throws ConfigError when an entry of TRUSTED_PROXIES is neither an address nor a range
  */
-export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready, answerWithinMs = 10_000 }: PublicApiOptions): Hono {
+export function createPublicApi({
+  sql,
+  config,
+  log,
+  onCallback,
+  onOutcome,
+  telemetry,
+  ready,
+  answerWithinMs = 10_000,
+}: PublicApiOptions): Hono<{ Variables: { trace: ServerTrace } }> {
   const trustedProxies = allowList(config.TRUSTED_PROXIES)
   if (trustedProxies.refused.length > 0) {
     const entry = config.TRUSTED_PROXIES.indexOf(trustedProxies.refused[0]!) + 1 // not the entry itself: it may be a secret in the wrong place
@@ -81,6 +93,7 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
   async function receive(
     { params, id }: Call,
     client: string | null,
+    trace: ServerTrace,
   ): Promise<{ answer: RpcAnswer; outcome: CallbackOutcome | 'malformed' | null }> {
     // A callback without an id is one that nobody could find again. As a notification it would get no answer, and no answer may pass for success.
     if (!isId(id)) return { answer: failure(NO_ID, null), outcome: 'malformed' }
@@ -92,13 +105,10 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
     } catch {
       return { answer: failure(NO_RESULT, id), outcome: 'malformed' } // nested too deep
     }
-    const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client }
+    const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client, traceId: trace.traceId }
     try {
-      const outcome = await within(answerWithinMs, record(callback))
-      log.debug(
-        { 'event.name': 'callback', request_id: callback.requestId, outcome, remote: client },
-        `Callback.process ${callback.requestId} ${callback.body}`,
-      )
+      const { outcome, itemId, answers } = await within(answerWithinMs, record(callback))
+      trace.received(callback.requestId, itemId, answers, outcome, callback.body)
       if (outcome === 'accepted') onCallback?.()
       return { answer: outcome === 'unknown' ? failure(UNKNOWN_REQUEST, id) : success(id), outcome }
     } catch (error) {
@@ -121,6 +131,7 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
     header: string | null,
     client: string | null,
     { addresses, accepts }: CallbackCredential,
+    trace: ServerTrace,
   ) {
     const mayCall = addresses.allows(client)
     const isRight = (key: unknown) => typeof key === 'string' && accepts(key) && mayCall
@@ -151,7 +162,7 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
         answers.push(isAnswered ? failure(UNKNOWN_METHOD, id) : null)
       } else {
         // Not awaited here: all of a batch go into one statement.
-        const received = receive(call, client)
+        const received = receive(call, client, trace)
         answers.push(
           received.then(({ answer, outcome }) => {
             if (outcome !== null) onOutcome?.(outcome)
@@ -164,7 +175,7 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
     return (await Promise.all(answers)).filter((answer) => answer !== null)
   }
 
-  const app = new Hono()
+  const app = new Hono<{ Variables: { trace: ServerTrace } }>()
 
   app.on(
     'POST',
@@ -176,6 +187,12 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
         return c.json(failure(TOO_LARGE, null), 413, { connection: 'close' })
       },
     }),
+    async (c, next) => {
+      const trace = serverTrace(telemetry)
+      c.set('trace', trace)
+      await next()
+      trace.answered(c.res.status, clientOf(c))
+    },
     async (c) => {
       const text = await c.req.text()
       const client = clientOf(c)
@@ -193,7 +210,7 @@ export function createPublicApi({ sql, config, log, onCallback, onOutcome, ready
           failure(isBatch && body.length > 0 ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls` } : MALFORMED, null),
         )
       }
-      const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, known)
+      const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, known, c.var.trace)
       if (answers.length === 0) return c.body(null, 204)
       // With a 503 the Shop sends the whole batch again; of what has been recorded that makes duplicates, which harm nobody.
       const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200

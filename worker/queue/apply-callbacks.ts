@@ -1,3 +1,4 @@
+import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import { creates } from '../domain/topics.ts'
 import { newIds } from '../item.ts'
@@ -5,8 +6,9 @@ import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import type { ClaimedItem } from './claim.ts'
 import { findConflict } from './conflict.ts'
 import type { Sql } from './database.ts'
-import { type Finish, finish } from './finish.ts'
-import { type Settlement, settle } from './settle.ts'
+import { type Finish, finish, finishSteps } from './finish.ts'
+import { type Settlement, settle, settleSteps } from './settle.ts'
+import type { Commit, Micros } from './step.ts'
 import { writeBack } from './write-back.ts'
 
 export interface AppliedCallbacks {
@@ -18,6 +20,24 @@ export interface AppliedCallbacks {
   sets: string[]
   /** Sets in which the fate of a create is known now: what waits for it is looked at again. */
   created: string[]
+  /** What each did to its item. */
+  stories: Story[]
+}
+
+export interface Story {
+  item: ClaimedItem
+  flow: Flow
+  sellerSku: string | null
+  sku: string | null
+  /** Of the callback. */
+  traceId: string
+  /** Trace id of the attempt that it answers. */
+  answers: string | null
+  /** Where it met the item, and since when. */
+  status: Status
+  since: Micros
+  receivedAt: Micros
+  steps: { to: Status; at: Micros; reason: string | null }[]
 }
 
 type Waiting = ClaimedItem & {
@@ -26,9 +46,9 @@ type Waiting = ClaimedItem & {
   result: string
   request: string
   current: boolean
-  status: string
+  status: Status
   reason: string | null
-}
+} & Omit<Story, 'item' | 'receivedAt' | 'steps'> & { received: Micros }
 
 /**
  * Gives recorded callbacks to their items, oldest first, in one transaction: either a callback has done what it had to and is marked, or
@@ -56,10 +76,14 @@ export async function applyCallbacks(
       )
       select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
         i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
-        r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing"
+        r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
+        round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as since,
+        round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId", r.trace_id as answers, r.flow,
+        p.seller_sku as "sellerSku", p.shop_sku as sku, null as before
       from c
       join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
       join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
+      left join catalog.product p on p.id = i.product_id
       order by i.id for update of i skip locked`
     const effects = await withoutLocked(
       tx,
@@ -99,8 +123,12 @@ export async function applyCallbacks(
         rest({ to: 'blocked', reason: 'unprocessable_response', message: answer.kind === 'unprocessable' ? answer.message : null })
       }
     }
-    if (finishes.length > 0) await finish(tx, zone, finishes, false)
-    if (settlements.length > 0) await settle(tx, settlements)
+    const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
+    const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
+    const stories = [
+      ...finishes.flatMap((entry, place) => storyOf(entry, finished[place], finishSteps)),
+      ...settlements.flatMap((entry, place) => storyOf(entry, settled[place], settleSteps)),
+    ]
     const [rest] = await tx<{ inFlight: number }[]>`
       with late as (
         update shop_update.callback c set applied_at = now(), outcome = 'late'
@@ -116,8 +144,23 @@ export async function applyCallbacks(
       inFlight: rest?.inFlight ?? 0,
       sets: acting.map(({ productSetId }) => productSetId),
       created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
+      stories,
     }
   }) as Promise<AppliedCallbacks>
+}
+
+/** Got response, and what the commit made of it. */
+function storyOf<Entry extends { item: ClaimedItem }>(
+  entry: Entry,
+  commit: Commit | string | null | undefined,
+  stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit) => Story['steps'],
+): Story[] {
+  if (typeof commit !== 'object' || commit === null) return []
+  const row = entry.item as Waiting
+  const got = Math.max(row.received, row.since + 1)
+  const steps = [{ to: 'got_response' as const, at: got, reason: null }, ...stepsOf('got_response', got, entry, commit)]
+  const { flow, sellerSku, sku, traceId, answers, status, since, received: receivedAt } = row
+  return [{ item: { ...row, at: got }, flow, sellerSku, sku, traceId, answers, status, since, receivedAt, steps }]
 }
 
 function read(row: Waiting) {

@@ -1,5 +1,7 @@
+import type { Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
+import type { Micros } from './step.ts'
 
 /** An item in the hands of this worker, as the claim returned it. */
 export interface ClaimedItem {
@@ -26,6 +28,17 @@ export interface ClaimedItem {
    * or of unknown outcome: it would make the product twice.
    */
   variationComing: boolean
+  queuedAt: Micros
+  /** When it entered the status it is in. */
+  at: Micros
+  /** What the claim took it from; null where it was not claimed. */
+  before: {
+    status: Status
+    since: Micros
+    reason: string | null
+    fresh: boolean
+    coalesced: { from: Status; seconds: number } | null
+  } | null
 }
 
 /** Sellers that one claim visits. Finding the next seller is one index probe of about 2 us. */
@@ -52,7 +65,7 @@ export async function claim(
   most: number,
   afterSeller: string,
 ): Promise<{ items: ClaimedItem[]; candidates: number }> {
-  const rows = await sql<(ClaimedItem & { candidates: number })[]>`
+  const rows = await sql<ClaimedRow[]>`
     with recursive seller (id, n) as (
       (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
       union all
@@ -110,8 +123,8 @@ export async function claim(
       update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = greatest(now(), i.status_at + interval '1 microsecond'), token = i.token + 1, fresh = false,
         reason = null, message = null
       where i.id = any (array(select id from taken))
-      returning i.id, i.token, i.topic, i.seller_id, i.product_set_id, i.product_id, i.sends, i.failures, i.entered_at, i.trace_id,
-        i.status_at, old.status as was, old.status_at as since
+      returning i.id, i.token, i.topic, i.seller_id, i.product_set_id, i.product_id, i.sends, i.failures, i.queued_at, i.entered_at, i.trace_id,
+        i.status_at, old.status as was, old.status_at as since, old.reason as was_reason, old.fresh as was_fresh
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -131,9 +144,28 @@ export async function claim(
         and (mine.topic not in ('new_product_set', 'new_product') or (
           (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
           and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))) as "variationComing",
+      round(date_part('epoch', queued_at) * 1000000) as "queuedAt", round(date_part('epoch', status_at) * 1000000) as at,
+      was, round(date_part('epoch', since) * 1000000) as since, was_reason as "wasReason", was_fresh as "wasFresh",
+      -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle
+      case when was = 'pending' and not was_fresh then (
+        select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
+        where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from candidate) as candidates
     from (select) one left join mine on true`
-  return { items: rows.filter(({ id }) => id !== null), candidates: rows[0]?.candidates ?? 0 }
+  const items = rows.filter(({ id }) => id !== null)
+  for (const item of items) {
+    item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
+  }
+  return { items, candidates: rows[0]?.candidates ?? 0 }
+}
+
+type ClaimedRow = ClaimedItem & {
+  candidates: number
+  was: Status
+  since: Micros
+  wasReason: string | null
+  wasFresh: boolean
+  coalesced: { from: Status; seconds: number } | null
 }
 
 /**

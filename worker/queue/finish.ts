@@ -1,5 +1,7 @@
+import type { Status } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
+import { atOf, type Commit, type Micros } from './step.ts'
 
 /** What came back on the exchange. `httpStatus` and `body` are null where no answer came. */
 export interface Exchange {
@@ -7,6 +9,8 @@ export interface Exchange {
   body: string | null
   milliseconds: number
   outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable'
+  /** Why nobody could be reached, in one word. */
+  error?: string
 }
 
 /** What a synced row writes back into the catalogue. Null leaves what is there. */
@@ -27,9 +31,11 @@ export interface Finish {
   products: WriteBack[]
   /** The Shop's id of the set, where the answer brought it. */
   setSrcId: string | null
+  /** Of the attempt, where no request carries it. */
+  traceId?: string
 }
 
-export type Finished = 'finished' | 'lost' | 'locked'
+export type Finished = Commit | 'lost' | 'locked'
 
 /**
  * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history, its product has the
@@ -70,19 +76,20 @@ export async function finish(
       where w.set_id in (select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[])) and w.set_id not in (select id from writable_set)
     ),`
     : sql``
-  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null }[]>`
+  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; now: Micros }[]>`
     with ${writable} x as (
       select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[],
         ${entries.map(({ exchange }) => exchange?.httpStatus ?? null)}::smallint[], ${entries.map(({ exchange }) => exchange?.milliseconds ?? null)}::real[],
         ${entries.map(({ exchange }) => exchange?.body ?? null)}::text[],
-        ${ago('response')}::real[], ${ago('payload')}::real[], ${ago('processing')}::real[]) x (id, token, http, ms, body, response, payload, processing)
+        ${ago('response')}::real[], ${ago('payload')}::real[], ${ago('processing')}::real[], ${entries.map(({ traceId }) => traceId ?? null)}::text[])
+        x (id, token, http, ms, body, response, payload, processing, trace_id)
     ),
     gone as (
       delete from shop_update.item i using x
       where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
       returning i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id, i.sends, i.failures, i.coalesced, i.topic,
-        i.flow, i.trace_id, i.status, i.status_at, greatest(now(), i.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
+        i.flow, coalesce(x.trace_id, i.trace_id) as trace_id, i.status, i.status_at, greatest(now(), i.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
         greatest(i.status_at, now() - x.response * interval '1 second') as response_at,
         greatest(i.status_at, now() - x.payload * interval '1 second') as payload_at,
         greatest(i.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called
@@ -140,15 +147,35 @@ export async function finish(
           case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
       where t.happened
     )
-    select (select array_agg(id) from gone) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting`
+    select (select array_agg(id) from gone) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
+      round(date_part('epoch', now()) * 1000000) as now`
+  const commit: Commit = { now: row!.now, left: now }
   const gone = new Set(row?.ids)
-  let results: Finished[] = ids.map((id) => (gone.has(id) ? 'finished' : 'lost'))
+  let results: Finished[] = ids.map((id) => (gone.has(id) ? commit : 'lost'))
   if (patient && gone.size < ids.length) {
     const held = await sql<{ id: string }[]>`
       select i.id from shop_update.item i join unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[]) x (id, token)
         on i.id = x.id and i.token = x.token and i.lane = 'in_flight'`
     const locked = new Set(held.map(({ id }) => id))
-    results = ids.map((id) => (gone.has(id) ? 'finished' : locked.has(id) ? 'locked' : 'lost'))
+    results = ids.map((id) => (gone.has(id) ? commit : locked.has(id) ? 'locked' : 'lost'))
   }
   return { results, setsWaiting: row?.waiting ?? [] }
+}
+
+/** What the final answer made an item go through that had been in `status` since `since`, as the statement wrote it. */
+export function finishSteps(
+  status: Status,
+  since: Micros,
+  { at }: Pick<Finish, 'at'>,
+  commit: Commit,
+): { to: Status; at: Micros; reason: string | null }[] {
+  const done = { to: 'synced' as const, at: Math.max(commit.now, since + 1), reason: status === 'processing' ? 'nothing_to_send' : null }
+  if (at === null) return [done]
+  const of = (measured: number) => Math.max(since, atOf(commit, measured))
+  const steps: { to: Status; at: Micros; reason: string | null }[] = [
+    { to: 'building_response_payload', at: of(at.payload), reason: null },
+    { to: 'response_processing', at: of(at.processing), reason: null },
+    { ...done, reason: null },
+  ]
+  return status === 'got_response' ? steps : [{ to: 'got_response', at: of(at.response), reason: null }, ...steps]
 }

@@ -1,6 +1,7 @@
 import type { Flow } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
+import { atOf, type Commit, type Micros } from './step.ts'
 
 export interface NewRequest {
   item: ClaimedItem
@@ -16,12 +17,12 @@ export interface NewRequest {
  * Building payload and Made request in one statement, committed before the call leaves: whoever reads "Made request" must take it that the
  * Shop may have it. Each of the two keeps its own row and time in the history.
  *
- * @returns of each request whether the item was still this worker's; where it was not, nothing may be sent
+ * @returns of each request its commit; null where the item was no more this worker's: then nothing may be sent
  */
-export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Promise<boolean[]> {
+export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Promise<(Commit | null)[]> {
   const now = performance.now()
   const ids = requests.map(({ item }) => item.id)
-  const [row] = await sql<{ ids: string[] | null }[]>`
+  const [row] = await sql<{ ids: string[] | null; now: number }[]>`
     with x as (
       select * from unnest(${ids}::bigint[], ${requests.map(({ item }) => item.token)}::int[], ${requests.map(({ item }) => item.requestId)}::bigint[],
         ${requests.map(({ flow }) => flow)}::text[], ${requests.map(({ traceId }) => traceId)}::text[], ${requests.map(({ body }) => body)}::text[],
@@ -48,13 +49,19 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         (m.built_at, 'processing'::shop_update.status, 'building_payload'::shop_update.status, extract(epoch from m.built_at - m.since)),
         (m.status_at, 'building_payload', 'made_request', extract(epoch from m.status_at - m.built_at))) t (at, f, t, seconds)
     )
-    select array_agg(id) as ids from moved`
+    select array_agg(id) as ids, round(date_part('epoch', now()) * 1000000) as now from moved`
+  const commit: Commit = { now: row!.now, left: now }
   const moved = new Set(row?.ids)
-  if (moved.size === ids.length) return ids.map(() => true)
+  if (moved.size === ids.length) return ids.map(() => commit)
   // Not moved: lost to another worker, or this very statement had been committed before its connection broke. The request tells.
   const made = await sql<{ id: string; token: number }[]>`
     select i.id, i.token from shop_update.item i join unnest(${ids}::bigint[], ${requests.map(({ item }) => item.requestId)}::bigint[]) x (id, request_id)
       on i.id = x.id and i.request_id = x.request_id and i.status = 'made_request'`
   const tokens = new Map(made.map(({ id, token }) => [id, token]))
-  return requests.map(({ item }) => tokens.get(item.id) === item.token || moved.has(item.id))
+  return requests.map(({ item }) => (tokens.get(item.id) === item.token || moved.has(item.id) ? commit : null))
+}
+
+/** Building payload and Made request of an item that became Processing at `since`, as the statement wrote them. */
+export function requestSteps(since: Micros, { builtAt }: Pick<NewRequest, 'builtAt'>, commit: Commit): [building: Micros, made: Micros] {
+  return [Math.max(since, atOf(commit, builtAt)), Math.max(commit.now, since + 1)]
 }

@@ -1,6 +1,7 @@
-import type { Topic } from '../domain/topics.ts'
+import type { Flow } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
+import type { Step } from './step.ts'
 
 /** An item whose answer had been stored when its worker died: reading it goes on here. */
 export interface Adopted {
@@ -9,6 +10,10 @@ export interface Adopted {
   request: string
   httpStatus: number
   body: string
+  /** That it was sent in. */
+  flow: Flow
+  sellerSku: string | null
+  sku: string | null
 }
 
 /**
@@ -28,12 +33,12 @@ export async function recover(
   workerId: string,
   leaseSeconds: number,
   orphans: readonly string[] | null,
-): Promise<{ recovered: number; setsWaiting: string[]; adopted: Adopted[] }> {
+): Promise<{ recovered: number; steps: Step[]; setsWaiting: string[]; adopted: Adopted[] }> {
   const lost = orphans
     ? sql`l.worker_id = ${workerId}::bigint and l.item_id = any (${orphans}::bigint[])`
     : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w
         where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')`
-  const rows = await sql<{ id: string; topic: Topic; lane: string; action: string | null; productSetId: string }[]>`
+  const rows = await sql<(Step & { lane: string; action: string | null })[]>`
     with lost as materialized (
       select l.product_set_id, l.item_id from shop_update.set_lane l where l.item_id is not null and ${lost} limit 2000
     ),
@@ -52,7 +57,7 @@ export async function recover(
           then 'The worker stopped after the request had been made; whether the Shop created the product is not known.' end,
         status_at = case when i.status = 'response_processing' then i.status_at else greatest(now(), i.status_at + interval '1 microsecond') end
       where i.id = any (array(select id from free)) and i.lane = 'in_flight'
-      returning i.id, i.topic, i.product_set_id, i.status, i.status_at, i.lane, i.reason, old.status as was, old.status_at as since
+      returning i.*, old.status as was, old.status_at as since
     ),
     freed as (
       merge into shop_update.set_lane l using (
@@ -74,10 +79,15 @@ export async function recover(
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost') from moved where was <> status
     )
-    select m.id, m.topic, m.lane, f.action, m.product_set_id as "productSetId" from moved m left join freed f on f.product_set_id = m.product_set_id`
-  const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ id }) => id)
+    select m.lane, f.action, m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId",
+      p.seller_sku as "sellerSku", p.shop_sku as sku, m.topic, m.was as "from", m.status as "to", round(date_part('epoch', m.status_at) * 1000000) as at,
+      date_part('epoch', m.status_at - m.since) as seconds, coalesce(m.reason, 'worker_lost') as reason, null as actor, m.flow,
+      m.request_id::text as "requestId", m.trace_id as "traceId", m.sends
+    from moved m left join freed f on f.product_set_id = m.product_set_id left join catalog.product p on p.id = m.product_id`
+  const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ itemId }) => itemId)
   return {
     recovered: rows.length,
+    steps: rows.filter(({ from, to }) => from !== to),
     setsWaiting: rows.filter(({ lane, action }) => lane !== 'in_flight' && action === 'UPDATE').map(({ productSetId }) => productSetId),
     adopted: adopted.length > 0 ? await readAdopted(sql, adopted) : [],
   }
@@ -87,12 +97,22 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
   const rows = await sql<(ClaimedItem & Omit<Adopted, 'item'>)[]>`
     select i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
       i.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
-      r.body as request, a.http_status as "httpStatus", a.body
+      round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as at, null as before,
+      i.flow, p.seller_sku as "sellerSku", p.shop_sku as sku, r.body as request, a.http_status as "httpStatus", a.body
     from shop_update.item i
     join shop_update.request r on r.item_id = i.id and r.request_id = i.request_id
     join shop_update.answer a on a.item_id = i.id and a.request_id = i.request_id
+    left join catalog.product p on p.id = i.product_id
     where i.id = any (${ids}::bigint[])`
-  return rows.map(({ request, httpStatus, body, ...item }) => ({ item, request, httpStatus, body }))
+  return rows.map(({ request, httpStatus, body, flow, sellerSku, sku, ...item }) => ({
+    item,
+    request,
+    httpStatus,
+    body,
+    flow,
+    sellerSku,
+    sku,
+  }))
 }
 
 /** The items that the database believes this worker to hold. */

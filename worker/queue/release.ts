@@ -1,4 +1,5 @@
 import type { Sql } from './database.ts'
+import type { Step } from './step.ts'
 
 /**
  * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop` needs the ids of the
@@ -6,10 +7,10 @@ import type { Sql } from './database.ts'
  * (the leader, now and then: what a crash between the create and its release left). A create that waits for another of the same product is
  * released when that one's fate is known.
  *
- * @returns how many were released
+ * @returns the steps of those that were released
  */
-export async function release(sql: Sql, productSetIds: readonly string[] | null): Promise<number> {
-  const rows = await sql<{ id: string }[]>`
+export async function release(sql: Sql, productSetIds: readonly string[] | null): Promise<Step[]> {
+  return sql<Step[]>`
     with freed as (
       update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'), reason = null, message = null
       from (
@@ -36,7 +37,7 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
         for no key update of b skip locked
       ) x
       where i.id = x.id and i.lane = 'blocked'
-      returning i.id, i.topic, i.status_at, old.status_at as since
+      returning i.*, old.status_at as since
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -47,6 +48,9 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, status_at, 'blocked', 'pending', extract(epoch from status_at - since), 'released' from freed
     )
-    select id from freed`
-  return rows.length
+    select f.id as "itemId", f.seller_id as "sellerId", f.product_set_id as "productSetId", f.product_id as "productId", p.seller_sku as "sellerSku",
+      p.shop_sku as sku, f.topic, 'blocked' as "from", f.status as "to", round(date_part('epoch', f.status_at) * 1000000) as at,
+      date_part('epoch', f.status_at - f.since) as seconds, 'released' as reason, null as actor, f.flow, f.request_id::text as "requestId",
+      f.trace_id as "traceId", f.sends
+    from freed f left join catalog.product p on p.id = f.product_id`
 }

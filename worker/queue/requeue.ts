@@ -1,28 +1,9 @@
 import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
-import type { Flow, Status } from '../domain/statuses.ts'
 import { creates, type Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
-
-/** A step that a person has made an item take. */
-export interface StepByHand {
-  itemId: string
-  sellerId: string
-  productSetId: string
-  productId: string | null
-  sellerSku: string | null
-  topic: Topic
-  from: Status
-  to: Status
-  /** Spent in `from`. */
-  seconds: number
-  reason: 'requeued' | 'discarded'
-  actor: string
-  flow: Flow | null
-  /** Of the last attempt. */
-  requestId: string | null
-}
+import type { Step } from './step.ts'
 
 export type RequeueTarget = { itemIds: readonly string[] } | { productSetIds: readonly string[] } | { filter: Selection }
 
@@ -34,7 +15,7 @@ export interface RequeueOptions {
   reason: string | null
   dryRun: boolean
   /** Told of each page as soon as it is committed. */
-  onSteps?: (steps: readonly StepByHand[]) => void
+  onSteps?: (steps: readonly Step[]) => void
 }
 
 export interface RequeueResult {
@@ -203,7 +184,7 @@ async function readCandidates(sql: Sql, productSetIds: readonly string[], named:
  *
  * @returns the steps that were taken
  */
-export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promise<StepByHand[]> => sql<StepByHand[]>`
+export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promise<Step[]> => sql<Step[]>`
   with moved as (
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
       -- an item that is behind in its set keeps its place there: set_lane counts it
@@ -211,8 +192,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promis
       run_at = now(), entered_at = now(), status_at = greatest(now(), i.status_at + interval '1 microsecond')
     where i.id = any (array(select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
       and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
-    returning i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.flow, i.request_id, old.status as was,
-      greatest(extract(epoch from now() - old.status_at), 0)::float8 as seconds, i.status_at as at
+    returning i.*, old.status as was, greatest(date_part('epoch', i.status_at - old.status_at), 0) as seconds
   ),
   counted as (
     insert into shop_update.delta (kind, topic, status, n)
@@ -221,11 +201,12 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promis
   ),
   noted as (
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor)
-    select id, at, was, 'pending', seconds, 'requeued', ${actor}::text from moved
+    select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text from moved
   ),
   told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
   select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", p.seller_sku as "sellerSku",
-    m.topic, m.was as "from", 'pending' as "to", m.seconds, 'requeued' as reason, ${actor}::text as actor, m.flow, m.request_id as "requestId"
+    p.shop_sku as sku, m.topic, m.was as "from", 'pending' as "to", round(date_part('epoch', m.status_at) * 1000000) as at, m.seconds,
+    'requeued' as reason, ${actor}::text as actor, m.flow, m.request_id::text as "requestId", m.trace_id as "traceId", m.sends
   from moved m left join catalog.product p on p.id = m.product_id
   -- named here, or it would not run
   where (select count(*) from told) >= 0`

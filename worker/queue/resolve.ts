@@ -3,7 +3,8 @@ import type { Topic } from '../domain/topics.ts'
 import { audit } from './audit.ts'
 import type { Sql } from './database.ts'
 import { release } from './release.ts'
-import { putBack, type StepByHand } from './requeue.ts'
+import { putBack } from './requeue.ts'
+import type { Step } from './step.ts'
 
 export interface Resolution {
   itemId: string
@@ -19,9 +20,9 @@ export interface Resolution {
  * and what waited for it is looked at again. A change that it has absorbed since it was Blocked is queued anew: the Shop has never been told of it
  * (not of a create, which the admin has just given up).
  *
- * @returns the step, or null where the item is not, or no more, one for an admin to decide
+ * @returns the steps, the item's own first; none where the item is not, or no more, one for an admin to decide
  */
-export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<StepByHand | null> {
+export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<Step[]> {
   const { itemId, action, reason, actor } = resolution
   const step = await sql.begin(async (transaction) => {
     const tx = transaction as unknown as Sql
@@ -36,14 +37,14 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
     await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
     return done ?? null
   })
-  if (step?.reason === 'discarded') await release(sql, [step.productSetId])
-  return step
+  if (!step) return []
+  return step.reason === 'discarded' ? [step, ...(await release(sql, [step.productSetId]))] : [step]
 }
 
 const enqueueItem = (sql: Sql, { topic, productId, productSetId }: { topic: Topic; productId: string | null; productSetId: string }) => sql`
   select shop_update.enqueue(${topic}::text, ${productId}::bigint, ${productId === null ? productSetId : null}::bigint)`
 
-const discard = (sql: Sql, itemId: string, message: string, actor: string) => sql<StepByHand[]>`
+const discard = (sql: Sql, itemId: string, message: string, actor: string) => sql<Step[]>`
   with gone as (
     delete from shop_update.item i where i.id = ${itemId}::bigint and i.lane = 'blocked'
     returning i.*, extract(epoch from now() - i.status_at)::float8 as seconds
@@ -62,5 +63,6 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     select id, now(), status, status, seconds, 'discarded', ${actor}::text from gone
   )
   select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", p.seller_sku as "sellerSku",
-    g.topic, g.status as "from", g.status as "to", g.seconds, 'discarded' as reason, ${actor}::text as actor, g.flow, g.request_id as "requestId"
+    p.shop_sku as sku, g.topic, g.status as "from", g.status as "to", round(date_part('epoch', now()) * 1000000) as at, g.seconds,
+    'discarded' as reason, ${actor}::text as actor, g.flow, g.request_id::text as "requestId", g.trace_id as "traceId", g.sends
   from gone g left join catalog.product p on p.id = g.product_id`

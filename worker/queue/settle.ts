@@ -1,7 +1,9 @@
 import type { ReasonCode } from '../domain/reasons.ts'
+import type { Status } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
 import type { Exchange } from './finish.ts'
+import { atOf, type Commit, type Micros } from './step.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {
@@ -15,6 +17,8 @@ export interface Settlement {
   answeredAt: number | null
   /** Delayed and Failed: seconds until the next retry, null when the retries are exhausted. */
   retryInSeconds: number | null
+  /** Of the attempt, where no request carries it. */
+  traceId?: string
 }
 
 const LANES = {
@@ -31,24 +35,24 @@ const LANES = {
  * acknowledgment passes through Got response. `response_processing` keeps the item, its lease and its set: the answer is stored and waits
  * for a product that somebody else has locked.
  *
- * @returns of each whether the item was still this worker's, and the sets in which others wait
+ * @returns of each its commit, null where the item was no more this worker's; and the sets in which others wait
  */
-export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<{ results: boolean[]; setsWaiting: string[] }> {
+export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<{ results: (Commit | null)[]; setsWaiting: string[] }> {
   const now = performance.now()
   const ids = entries.map(({ item }) => item.id)
   const ofExchange = <Field extends keyof Exchange>(field: Field) => entries.map(({ exchange }) => exchange?.[field] ?? null)
-  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null }[]>`
+  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; now: Micros }[]>`
     with x as (
       select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[], ${entries.map(({ to }) => to)}::text[],
         ${entries.map(({ to }) => LANES[to])}::text[], ${entries.map(({ reason }) => reason)}::text[], ${entries.map(({ message }) => message)}::text[],
         ${ofExchange('httpStatus')}::smallint[], ${ofExchange('milliseconds')}::real[], ${ofExchange('outcome')}::text[], ${ofExchange('body')}::text[],
         ${entries.map(({ answeredAt }) => (answeredAt === null ? null : (now - answeredAt) / 1000))}::real[],
-        ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[])
-        x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in)
+        ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[], ${entries.map(({ traceId }) => traceId ?? null)}::text[])
+        x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in, trace_id)
     ),
     moved as (
       update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = greatest(now(), i.status_at + interval '1 microsecond'),
-        reason = x.reason, message = x.message,
+        reason = x.reason, message = x.message, trace_id = coalesce(x.trace_id, i.trace_id),
         -- handed back with its request written but not sent: it was not sent
         sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
@@ -94,7 +98,27 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
           m.status, extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)) t (happened, at, f, t, seconds, reason)
       where t.happened
     )
-    select (select array_agg(id) from moved) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting`
+    select (select array_agg(id) from moved) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
+      round(date_part('epoch', now()) * 1000000) as now`
   const moved = new Set(row?.ids)
-  return { results: ids.map((id) => moved.has(id)), setsWaiting: row?.waiting ?? [] }
+  const commit: Commit = { now: row!.now, left: now }
+  return { results: ids.map((id) => (moved.has(id) ? commit : null)), setsWaiting: row?.waiting ?? [] }
+}
+
+/** What a settlement made an item go through that had been in `status` since `since`, as the statement wrote it. */
+export function settleSteps(
+  status: Status,
+  since: Micros,
+  { to, reason, answeredAt }: Settlement,
+  commit: Commit,
+): { to: Status; at: Micros; reason: string | null }[] {
+  const at = Math.max(commit.now, since + 1)
+  const steps: { to: Status; at: Micros; reason: string | null }[] = []
+  if (answeredAt !== null && to !== 'got_acknowledgment') {
+    const answered = Math.max(since, atOf(commit, answeredAt))
+    steps.push({ to: 'got_response', at: answered, reason: null })
+    if (to === 'response_processing') steps.push({ to: 'building_response_payload', at: answered, reason: null })
+  } else if (status === to) return steps
+  steps.push({ to, at, reason })
+  return steps
 }

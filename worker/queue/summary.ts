@@ -29,30 +29,9 @@ export interface QueueSummary extends Numbers {
 
 /**
  * The numbers on top of the queue, at a cost that does not grow with it. Counts are the counters plus what is not folded yet, which is exact.
- *
- * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few (`set_lane` has them). Of
- * the others, the first 500 by id are: who was queued first has, but for requeues and retries, been waiting for longest, and the partial indexes
- * of the lanes begin with exactly those. So a time may be too young by what a mass requeue of the very oldest items hides, never too old.
  */
 export async function readSummary(sql: Sql): Promise<QueueSummary> {
-  const [counts, oldest] = await Promise.all([
-    sql<{ topic: Topic; status: Status; n: number }[]>`
-      select topic, status, sum(n)::float8 as n from (
-        select topic, status, n from shop_update.status_count
-        union all select topic, status, n from shop_update.delta where kind = 'status') c
-      group by topic, status`,
-    sql<{ status: Status; at: Date; seconds: number }[]>`
-      select status, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds from (
-        (select status, status_at from shop_update.item where lane in ('ready', 'behind') and status = 'pending' order by id limit 500)
-        union all select i.status, i.status_at from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
-        union all (select status, status_at from shop_update.item where lane = 'awaiting' order by id limit 500)
-        union all (select status, status_at from shop_update.item where lane = 'blocked' order by id limit 500)
-        union all (select status, status_at from shop_update.item
-          where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)
-        union all (select status, status_at from shop_update.item
-          where reason in ('failure', 'stock_wait') and status = 'failed' order by id limit 500)
-      ) first group by status`,
-  ])
+  const { counts, oldest } = await readStatuses(sql)
   const of = (topic: Topic | null, statuses: readonly Status[]) =>
     counts.reduce((sum, row) => sum + ((topic === null || row.topic === topic) && statuses.includes(row.status) ? row.n : 0), 0)
   const numbers = (topic: Topic | null): Numbers => ({
@@ -65,7 +44,7 @@ export async function readSummary(sql: Sql): Promise<QueueSummary> {
   return {
     ...numbers(null),
     byStatus: STATUS_NAMES.map((status) => {
-      const first = oldest.find((row) => row.status === status)
+      const first = oldest.filter((row) => row.status === status).sort((a, b) => b.seconds - a.seconds)[0]
       return { status, count: of(null, [status]), oldestAt: first?.at ?? null, oldestSeconds: first?.seconds ?? null }
     }),
     byTopic: TOPIC_NAMES.map((topic) => ({ topic, count: of(topic, IN_QUEUE), ...numbers(topic) })),
@@ -73,3 +52,37 @@ export async function readSummary(sql: Sql): Promise<QueueSummary> {
 }
 
 const IN_QUEUE = STATUS_NAMES.filter((status) => status !== 'synced')
+
+export interface Statuses {
+  counts: { topic: Topic; status: Status; n: number }[]
+  oldest: { topic: Topic; status: Status; at: Date; seconds: number }[]
+}
+
+/**
+ * How many items are in each status, and since when the oldest of them.
+ *
+ * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few (`set_lane` has them). Of
+ * the others, the first 500 by id are: who was queued first has, but for requeues and retries, been waiting for longest, and the partial indexes
+ * of the lanes begin with exactly those. So a time may be too young by what a mass requeue of the very oldest items hides, never too old.
+ */
+export async function readStatuses(sql: Sql): Promise<Statuses> {
+  const [counts, oldest] = await Promise.all([
+    sql<{ topic: Topic; status: Status; n: number }[]>`
+      select topic, status, sum(n)::float8 as n from (
+        select topic, status, n from shop_update.status_count
+        union all select topic, status, n from shop_update.delta where kind = 'status') c
+      group by topic, status`,
+    sql<{ topic: Topic; status: Status; at: Date; seconds: number }[]>`
+      select topic, status, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds from (
+        (select topic, status, status_at from shop_update.item where lane in ('ready', 'behind') and status = 'pending' order by id limit 500)
+        union all select i.topic, i.status, i.status_at from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
+        union all (select topic, status, status_at from shop_update.item where lane = 'awaiting' order by id limit 500)
+        union all (select topic, status, status_at from shop_update.item where lane = 'blocked' order by id limit 500)
+        union all (select topic, status, status_at from shop_update.item
+          where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)
+        union all (select topic, status, status_at from shop_update.item
+          where reason in ('failure', 'stock_wait') and status = 'failed' order by id limit 500)
+      ) first group by topic, status`,
+  ])
+  return { counts, oldest }
+}

@@ -49,7 +49,8 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
       async (c) => {
         const itemId = c.req.valid('param').id
         const { action, reason } = c.req.valid('json')
-        const step = await resolveBlocked(sql, { itemId, action, reason, actor: c.var.actor })
+        const steps = await resolveBlocked(sql, { itemId, action, reason, actor: c.var.actor })
+        const [step] = steps
         if (!step) {
           const item = await readItem(sql, itemId)
           if (!item) throw noSuchItem(itemId)
@@ -59,7 +60,7 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
           )
         }
         onQueued()
-        onSteps?.([step])
+        onSteps?.(steps)
         return c.json({ itemId, action, status: step.to }, 200)
       },
     )

@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
 import type { Sql } from '../../queue/database.ts'
-import type { StepByHand } from '../../queue/requeue.ts'
+import type { Step } from '../../queue/step.ts'
 import type { CallerEnv } from '../auth.ts'
 import { invalidInput } from '../problem.ts'
 import { problemSchema } from './schemas.ts'
@@ -21,7 +21,7 @@ export interface InternalApiOptions {
   /** Items have become ready, and that is committed: the worker of this process claims at once. */
   onQueued(): void
   /** Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition. */
-  onSteps?(steps: readonly StepByHand[]): void
+  onSteps?(steps: readonly Step[]): void
   /** What a requeue did and what it left alone, for `shop_update.requeues`. */
   onRequeue?(results: readonly { topic: string | null; result: string; n: number }[]): void
 }

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Point } from './decode.ts'
+
+export interface ReceiverProcess {
+  url: string
+  /** What has come so far. */
+  read(): Promise<{ spans: number; logs: number; points: Point[] }>
+  stop(): Promise<void>
+}
+
+/** Starts the receiver as a process of its own; any free port unless one is given. */
+export function startReceiverProcess(port = 0): Promise<ReceiverProcess> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
+    env: { PATH: process.env.PATH ?? '', OTLP_PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout! }).once('line', (line) => {
+      const url: string = JSON.parse(line).listening
+      resolve({
+        url,
+        read: async () => (await fetch(url)).json() as never,
+        async stop() {
+          child.kill('SIGTERM')
+          await exited
+        },
+      })
+    })
+    exited.then((code) => reject(new Error(`The receiver ended with code ${code}`)))
+  })
+}

@@ -1,0 +1,43 @@
+import type { Flow, Status } from '../domain/statuses.ts'
+import type { Topic } from '../domain/topics.ts'
+
+/** Unix time in microseconds, as the database counts; exact in a JavaScript number until the year 2255. */
+export type Micros = number
+
+/** A status that an item entered, as the history has it, with all that tells it. */
+export interface Step {
+  itemId: string
+  sellerId: string
+  productSetId: string
+  productId: string | null
+  sellerSku: string | null
+  /** The Shop's. */
+  sku: string | null
+  topic: Topic
+  /** Null: it has just been queued. */
+  from: Status | null
+  to: Status
+  at: Micros
+  /** Spent in `from`. */
+  seconds: number
+  reason: string | null
+  /** The person, where it was one. */
+  actor: string | null
+  flow: Flow | null
+  /** Of the last attempt. */
+  requestId: string | null
+  traceId: string | null
+  /** Requests made so far. */
+  sends: number
+}
+
+/** What a commit was, for those who tell of it. */
+export interface Commit {
+  /** `now()` of its transaction. */
+  now: Micros
+  /** `performance.now()` at which the statement left: what was measured before it stands in the history relative to `now`. */
+  left: number
+}
+
+/** When something happened that `performance.now()` measured, by the database's clock. */
+export const atOf = ({ now, left }: Commit, measured: number): Micros => Math.round(now + (measured - left) * 1000)

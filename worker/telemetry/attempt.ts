@@ -1,0 +1,314 @@
+import type { CatalogueSet } from '../domain/catalogue.ts'
+import type { Flow, Status } from '../domain/statuses.ts'
+import { TOPICS } from '../domain/topics.ts'
+import type { ClaimedItem } from '../queue/claim.ts'
+import type { Exchange } from '../queue/finish.ts'
+import type { Micros } from '../queue/step.ts'
+import { type Attributes, spanAttributes, text } from './encode.ts'
+import { EVENTS, SPANS, Subject, type Telemetry } from './telemetry.ts'
+import { SpanRef } from './trace-context.ts'
+
+/** The statements that brought an item here, as spans. */
+export interface Statements {
+  claim: SpanRef | null
+  catalogue: SpanRef | null
+}
+
+/** A status that the item entered. */
+interface Entered {
+  to: Status
+  at: Micros
+  reason: string | null
+}
+
+/**
+ * One attempt at an item: a trace of its own, from the claim to where the item rests. Each status is a span with the time spent in it; the one
+ * that the claim took the item from comes first, the one in which it rests last and without a length, since its time is not over.
+ */
+export class Attempt {
+  /** Where the item is, as the history has it. */
+  status: Status
+  since: Micros
+  readonly #telemetry: Telemetry
+  readonly #subject: Subject
+  readonly #queuedAt: Micros
+  readonly #began: Micros
+  readonly #root: SpanRef
+  readonly #parent: SpanRef | undefined
+  readonly #name: Buffer
+  readonly #links: readonly SpanRef[]
+  readonly #call: SpanRef
+  #catalogue: SpanRef | null = null
+  #errorType: string | null = null
+  #failed = false
+
+  private constructor(
+    telemetry: Telemetry,
+    subject: Subject,
+    item: Pick<ClaimedItem, 'queuedAt'>,
+    trace: { root: SpanRef; parent?: SpanRef; name: Buffer; linkTo: string | null },
+    status: Status,
+    since: Micros,
+    began = since,
+  ) {
+    this.status = status
+    this.since = since
+    this.#telemetry = telemetry
+    this.#subject = subject
+    this.#queuedAt = item.queuedAt
+    this.#began = began
+    this.#parent = trace.parent
+    this.#root = trace.root
+    this.#name = trace.name
+    this.#links = trace.linkTo === null ? [] : [SpanRef.rootOf(trace.linkTo)]
+    this.#call = trace.root.child()
+  }
+
+  /** An item that has been claimed: tells what came before, and the claim. */
+  static begin(
+    telemetry: Telemetry,
+    item: ClaimedItem,
+    set: CatalogueSet | undefined,
+    flow: Flow,
+    { claim, catalogue }: Statements,
+  ): Attempt {
+    const { before } = item
+    const subject = new Subject(fieldsOf(item, set, flow, item.sends + 1))
+    const attempt = new Attempt(
+      telemetry,
+      subject,
+      item,
+      { root: SpanRef.root(), name: PROCESS, linkTo: item.previousTraceId },
+      'processing',
+      item.at,
+    )
+    if (!before) return attempt
+    const tell = (from: Status | null, to: Status, since: Micros, at: Micros, reason: string | null) =>
+      telemetry.step(subject, { from, to, since, at, reason })
+    // What Seller Center's transaction did is told by the first worker that sees the item.
+    if (before.fresh) {
+      tell(null, 'pending', item.queuedAt, item.queuedAt, null)
+      if (before.status === 'delayed') tell('pending', 'delayed', item.queuedAt, item.queuedAt, before.reason)
+    } else if (before.coalesced) {
+      const { from, seconds } = before.coalesced
+      tell(from, 'pending', before.since - Math.round(seconds * 1e6), before.since, 'coalesced')
+    }
+    subject.set({ requestId: item.requestId })
+    telemetry.step(subject, {
+      from: before.status,
+      to: 'processing',
+      since: before.since,
+      at: item.at,
+      root: attempt.#root,
+      links: linked(claim),
+    })
+    attempt.#catalogue = catalogue
+    return attempt
+  }
+
+  /** An item whose answer had been stored by a worker that is gone: its attempt goes on in its own trace. */
+  static resume(
+    telemetry: Telemetry,
+    item: ClaimedItem,
+    { flow, sellerSku, sku }: { flow: Flow; sellerSku: string | null; sku: string | null },
+  ): Attempt {
+    const subject = new Subject({ ...fieldsOf(item, undefined, flow, item.sends), sellerSku, sku, requestId: item.requestId })
+    const root = item.previousTraceId === null ? SpanRef.root() : SpanRef.rootOf(item.previousTraceId)
+    return new Attempt(telemetry, subject, item, { root, name: PROCESS, linkTo: null }, 'response_processing', item.at)
+  }
+
+  /** A callback that is given to its item: goes on in the trace of the callback, with a link to the attempt that it answers. */
+  static callback(
+    telemetry: Telemetry,
+    item: ClaimedItem,
+    {
+      flow,
+      sellerSku,
+      sku,
+      traceId,
+      answers,
+      status,
+      since,
+      receivedAt,
+    }: {
+      flow: Flow
+      sellerSku: string | null
+      sku: string | null
+      /** Of the callback. */
+      traceId: string
+      /** Trace id of the attempt. */
+      answers: string | null
+      /** Where the callback met the item. */
+      status: Status
+      since: Micros
+      receivedAt: Micros
+    },
+  ): Attempt {
+    const subject = new Subject({ ...fieldsOf(item, undefined, flow, item.sends), sellerSku, sku, requestId: item.requestId })
+    const parent = SpanRef.rootOf(traceId)
+    return new Attempt(
+      telemetry,
+      subject,
+      item,
+      { root: parent.child(), parent, name: PROCESS_CALLBACK, linkTo: answers },
+      status,
+      since,
+      receivedAt,
+    )
+  }
+
+  get traceId(): string {
+    return this.#root.traceId
+  }
+
+  get traceparent(): string {
+    return this.#call.traceparent
+  }
+
+  /** Building payload and Made request, and the call that leaves now. */
+  requested(flow: Flow, json: string, [building, made]: [Micros, Micros], statement: SpanRef | null): void {
+    if (flow !== this.#subject.fields.flow) this.#subject.set({ flow })
+    this.#enter({ to: 'building_payload', at: building, reason: null }, linked(this.#catalogue, statement))
+    this.#enter({ to: 'made_request', at: made, reason: null })
+    const { method } = TOPICS[this.#subject.fields.topic]
+    this.#telemetry.words(this.#subject, {
+      event: EVENTS.request,
+      status: 'made_request',
+      at: made,
+      level: 'info',
+      words: [`${method} `, ` ${this.#subject.fields.requestId}`],
+      body: json,
+      ref: this.#call,
+    })
+  }
+
+  /** The exchange with the Shop, whatever it brought. */
+  exchanged(exchange: Exchange, server: { host: string; port: number }, answered: Micros, message: string | null): void {
+    const { topic, flow, requestId } = this.#subject.fields
+    const { method } = TOPICS[topic]
+    const { outcome, httpStatus, milliseconds } = exchange
+    const failed = outcome === 'failure' || outcome === 'unprocessable' || outcome === 'unreachable'
+    if (failed) this.#errorType = exchange.error ?? (httpStatus !== null && httpStatus >= 400 ? String(httpStatus) : outcome)
+    const { calls, callDuration } = this.#telemetry.instruments
+    calls([topic, method, flow ?? 'none', outcome])
+    callDuration([topic, method, flow ?? 'none', outcome], milliseconds / 1000)
+    if (this.#telemetry.traces) this.#callSpan(exchange, server, answered, failed)
+    this.#telemetry.words(this.#subject, {
+      event: EVENTS.answer,
+      status: 'got_response',
+      at: answered,
+      level: failed ? 'warn' : 'info',
+      words: [`RawResponse ${requestId} ${httpStatus ?? '-'} `, ''],
+      body: exchange.body ?? message ?? '',
+      more: { outcome },
+      ref: this.#call,
+    })
+  }
+
+  #callSpan({ httpStatus, milliseconds }: Exchange, server: { host: string; port: number }, answered: Micros, failed: boolean): void {
+    const { topic, requestId } = this.#subject.fields
+    const { method } = TOPICS[topic]
+    const attributes: Attributes = {
+      'rpc.system.name': 'jsonrpc',
+      'rpc.method': method,
+      'jsonrpc.request.id': requestId ?? '',
+      'http.request.method': 'POST',
+      'server.address': server.host,
+      'server.port': server.port,
+    }
+    if (httpStatus !== null) attributes['http.response.status_code'] = httpStatus
+    if (this.#errorType !== null) attributes['error.type'] = this.#errorType
+    this.#telemetry.span({
+      name: text(method),
+      kind: 'client',
+      ref: this.#call,
+      parent: this.#root,
+      start: answered - Math.round(milliseconds * 1000),
+      end: answered,
+      attributes: spanAttributes(attributes),
+      failed,
+    })
+  }
+
+  /** Steps that a commit has made. */
+  entered(steps: readonly Entered[], statement: SpanRef | null): void {
+    let links: readonly SpanRef[] | undefined = linked(statement)
+    for (const step of steps) {
+      this.#enter(step, links)
+      links = undefined
+    }
+  }
+
+  /** Where the item rests: the trace ends. */
+  rested(): void {
+    const { status, since } = this
+    const { itemId, sellerId, productSetId, topic, flow, requestId, attempt, sellerSku } = this.#subject.fields
+    if (status === 'synced') {
+      this.#telemetry.instruments.timeToSync([topic, flow ?? 'none'], Math.max(0, since - this.#queuedAt) / 1e6)
+    }
+    if (!this.#telemetry.traces) return
+    this.#telemetry.span({ ...SPANS[status], kind: 'internal', ref: this.#root.child(), parent: this.#root, start: since, end: since })
+    const attributes: Attributes = {
+      'messaging.system': 'postgresql',
+      'messaging.operation.type': 'process',
+      'messaging.operation.name': 'process',
+      'messaging.destination.name': 'shop_update',
+      'messaging.message.id': itemId,
+      'shop_update.seller_id': sellerId,
+      'shop_update.product_set_id': productSetId,
+      'shop_update.topic': topic,
+      'shop_update.attempt': attempt,
+      'shop_update.status': status,
+    }
+    if (sellerSku !== null) attributes['shop_update.seller_sku'] = sellerSku
+    if (flow !== null) attributes['shop_update.flow'] = flow
+    if (requestId !== null) attributes['messaging.message.conversation_id'] = requestId
+    const failed = this.#errorType !== null || status === 'failed' || this.#failed
+    if (failed) attributes['error.type'] = this.#errorType ?? 'exception'
+    this.#telemetry.span({
+      name: this.#name,
+      kind: 'consumer',
+      ref: this.#root,
+      parent: this.#parent,
+      start: this.#began,
+      end: since,
+      attributes: spanAttributes(attributes),
+      links: this.#links,
+      failed,
+    })
+  }
+
+  #enter({ to, at, reason }: Entered, links?: readonly SpanRef[]): void {
+    if (reason === 'failure') this.#failed = true
+    this.#telemetry.step(this.#subject, { from: this.status, to, since: this.since, at, reason, root: this.#root, links })
+    this.status = to
+    this.since = at
+  }
+}
+
+const PROCESS = text('process shop_update')
+const PROCESS_CALLBACK = text('process shop_update_callback')
+
+const linked = (...statements: (SpanRef | null)[]): SpanRef[] => statements.filter((ref) => ref !== null)
+
+function fieldsOf(item: ClaimedItem, set: CatalogueSet | undefined, flow: Flow, attempt: number): Subject['fields'] {
+  const products = set?.products ?? []
+  return {
+    itemId: item.id,
+    sellerId: item.sellerId,
+    productSetId: item.productSetId,
+    productId: item.productId,
+    sellerSku: listed(products.map(({ sellerSku }) => sellerSku)),
+    sku: listed(products.flatMap(({ shopSku }) => shopSku ?? [])),
+    topic: item.topic,
+    flow,
+    requestId: null,
+    attempt,
+  }
+}
+
+/** Of a whole set the first three, as in the lists. */
+function listed(skus: readonly string[]): string | null {
+  if (skus.length <= 1) return skus[0] ?? null
+  return skus.length > 3 ? `${skus.slice(0, 3).join(', ')}, …` : skus.join(', ')
+}

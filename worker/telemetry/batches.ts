@@ -1,0 +1,165 @@
+import { OTLPExporterError } from '@opentelemetry/otlp-exporter-base'
+
+export interface BatchesOptions {
+  exporter: {
+    /** `rejected`: how many of them a receiver that took the others did not. */
+    export(entries: Buffer[], done: (result: { code: number; error?: Error; rejected?: number }) => void): void
+  }
+  /** Entries in memory at most, those under way included. */
+  maxQueueSize: number
+  maxQueueBytes: number
+  maxBatchSize: number
+  maxBatchBytes: number
+  delayMs: number
+  /** Told of what has reached the receiver, and of what never will, with the reason. */
+  onExported(count: number): void
+  onLost(count: number, reason: LossReason): void
+}
+
+/** `queue_full`: the receiver was away or too slow; `rejected`: it said no; `shutdown`: it was away when the process ended. */
+export const LOSS_REASONS = ['queue_full', 'rejected', 'shutdown'] as const
+export type LossReason = (typeof LOSS_REASONS)[number]
+
+/** Batches under way at once: while one is on the wire the next is written, and a receiver 100 ms away does not bound the rate. */
+const UNDER_WAY = 4
+const RETRY_MS = 1000
+
+export interface Batches {
+  /** An encoded span or log record. */
+  add(entry: Buffer): void
+  /** How many are held, those under way included. */
+  readonly size: number
+  /** Sends what is there within `withinMs`; what could not be sent, or comes later, is lost and counted. */
+  close(withinMs: number): Promise<void>
+}
+
+/**
+ * Sends spans or log records to the collector in batches. Unlike the SDK's batch processors, which give a batch up after some retries and
+ * count nothing of what comes after the shutdown, it keeps what it has until the receiver takes it, drops only what finds no room, and counts
+ * each one that is lost: exported plus lost is what was added.
+ */
+export function createBatches(options: BatchesOptions): Batches {
+  const { exporter, maxQueueSize, maxQueueBytes, maxBatchSize, maxBatchBytes, delayMs, onExported, onLost } = options
+  let waiting: Buffer[] = []
+  let first = 0 // of `waiting`: what comes before it is under way; spares a copy of the queue with each batch
+  let bytes = 0 // of all that is held
+  let held = 0
+  let underWay = 0
+  let failing = false
+  let draining = false // to the last one: batches need not be full
+  let closed = false
+  let timer: NodeJS.Timeout | undefined
+  let onIdle: (() => void) | undefined
+
+  const count = () => waiting.length - first
+
+  function add(entry: Buffer): void {
+    const size = entry.length
+    if (closed || held >= maxQueueSize || bytes + size > maxQueueBytes) {
+      onLost(1, closed ? 'shutdown' : 'queue_full')
+      return
+    }
+    waiting.push(entry)
+    held++
+    bytes += size
+    if (count() >= maxBatchSize || bytes >= maxBatchBytes) pump()
+    else wait()
+  }
+
+  /** Starts batches while there are enough entries for one; a receiver that fails gets one at a time. */
+  function pump(least = draining ? 1 : maxBatchSize): void {
+    while (count() > 0 && underWay < (failing ? 1 : UNDER_WAY) && (count() >= least || bytes >= maxBatchBytes)) {
+      const { entries, size } = take()
+      underWay++
+      void send(entries, size)
+    }
+    if (count() > 0) wait()
+  }
+
+  function wait(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      pump(1)
+    }, delayMs).unref()
+  }
+
+  function take(): { entries: Buffer[]; size: number } {
+    let end = first
+    let size = 0
+    while (end < waiting.length && end - first < maxBatchSize) {
+      const next = waiting[end]!.length
+      if (end > first && size + next > maxBatchBytes) break
+      size += next
+      end++
+    }
+    const entries = waiting.slice(first, end)
+    first = end
+    if (first === waiting.length) {
+      waiting = []
+      first = 0
+    } else if (first > maxBatchSize * 16) {
+      waiting = waiting.slice(first)
+      first = 0
+    }
+    return { entries, size }
+  }
+
+  async function send(entries: Buffer[], size: number): Promise<void> {
+    for (;;) {
+      const { error, rejected } = await new Promise<{ error: Error | null; rejected: number }>((resolve) => {
+        exporter.export(entries, ({ code, error, rejected = 0 }) =>
+          resolve({ error: code === 0 ? null : (error ?? new Error('The export failed')), rejected }),
+        )
+      })
+      if (closed) return // counted as lost already
+      failing = error !== null && !isRefusal(error)
+      if (error === null) {
+        onExported(entries.length - rejected)
+        if (rejected > 0) onLost(rejected, 'rejected')
+      }
+      if (error !== null && !failing) onLost(entries.length, 'rejected')
+      if (!failing) break
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+    held -= entries.length
+    bytes -= size
+    underWay--
+    pump()
+    if (held === 0) onIdle?.()
+  }
+
+  return {
+    add,
+    get size() {
+      return held
+    },
+    async close(withinMs: number): Promise<void> {
+      clearTimeout(timer)
+      timer = undefined
+      draining = true
+      let deadline: NodeJS.Timeout | undefined
+      await Promise.race([
+        new Promise<void>((resolve) => {
+          onIdle = resolve
+          pump()
+          if (held === 0) resolve()
+        }),
+        new Promise((resolve) => {
+          deadline = setTimeout(resolve, withinMs)
+        }),
+      ])
+      clearTimeout(deadline)
+      closed = true
+      if (held > 0) onLost(held, 'shutdown')
+      waiting = []
+    },
+  }
+}
+
+/** The receiver has looked at it and will never take it; everything else may pass. */
+const isRefusal = (error: Error): boolean =>
+  error instanceof OTLPExporterError &&
+  error.code !== undefined &&
+  error.code >= 400 &&
+  error.code < 500 &&
+  ![408, 429].includes(error.code)

@@ -1,0 +1,194 @@
+import { type DiagLogger, DiagLogLevel, diag, type Meter, metrics } from '@opentelemetry/api'
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
+import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http'
+import { ProtobufLogsSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
+import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
+import { MeterProvider, type MetricProducer, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import { NodeSDK } from '@opentelemetry/sdk-node'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { type Batches, createBatches, LOSS_REASONS, type LossReason } from './batches.ts'
+import { encodeRequest, encodeResource, encodeScope } from './encode.ts'
+import { createTallies, type Tallies } from './tallies.ts'
+
+export interface Pipelines {
+  meter: Meter
+  /** For what is true of the whole queue, whichever worker says it: without the worker's name, so that the series goes on when another one leads. */
+  queueMeter: Meter
+  tallies: Tallies
+  /** Null where the signal is not exported. */
+  span: ((encoded: Buffer) => void) | null
+  line: ((encoded: Buffer) => void) | null
+  /** Sends what is there, and then the metrics, which tell what was lost. */
+  stop(withinMs: number): Promise<void>
+}
+
+/** What is in memory at most of the bodies in log lines: they may have 64 KiB each. */
+const MAX_QUEUE_BYTES = 128 * 1024 * 1024
+/** The collector takes 20 MiB a request unless told otherwise; smaller ones keep the event loop free (2,048 spans are 0.7 MB and 5 ms). */
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+
+/** The SDK with the signals for which there is an endpoint; without any, nothing is exported and nothing is complained about. */
+export function startPipelines(config: Config, log: Logger): Pipelines {
+  const source = `${config.COUNTRY}/${config.ENVIRONMENT}`
+  const shared = { 'service.name': 'shop-update', venture: config.VENTURE, source, 'deployment.environment.name': config.ENVIRONMENT }
+  const given = detectResources({ detectors: [envDetector] }) // OTEL_RESOURCE_ATTRIBUTES; ours win
+  const resource = given.merge(resourceFromAttributes({ ...shared, 'service.instance.id': config.WORKER_NAME }))
+  const exports = (signal: 'TRACES' | 'METRICS' | 'LOGS') =>
+    config.OTEL_SDK_DISABLED === 'false' &&
+    config[`OTEL_${signal}_EXPORTER`] === 'otlp' &&
+    (config.OTEL_EXPORTER_OTLP_ENDPOINT ?? config[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]) !== undefined
+
+  const tallies = createTallies(exports('METRICS'))
+  const reader = (metricProducers: MetricProducer[] = []) =>
+    new PeriodicExportingMetricReader({
+      exporter: new OTLPMetricExporter(),
+      exportIntervalMillis: config.OTEL_METRIC_EXPORT_INTERVAL,
+      metricProducers,
+    })
+  const queueMetrics = new MeterProvider({
+    resource: given.merge(resourceFromAttributes(shared)),
+    readers: exports('METRICS') ? [reader()] : [],
+  })
+  const sdk = new NodeSDK({
+    resource,
+    autoDetectResources: false, // the detectors put the command line, the process owner and the host on every line and series
+    instrumentations: [],
+    metricReaders: exports('METRICS') ? [reader([tallies])] : [],
+    // Spans and log records take a shorter way: see encode.ts.
+    spanProcessors: [],
+    logRecordProcessors: [],
+  })
+  // What the SDK has to say goes where everything else goes.
+  diag.setLogger(toLog(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+  sdk.start()
+  const meter = metrics.getMeter('shop-update')
+
+  const encodedResource = encodeResource(resource.attributes as Record<string, string>)
+
+  function pipeline({ signal, kind, what, unit, name }: (typeof PIPELINES)[keyof typeof PIPELINES]): Batches | null {
+    if (!exports(signal)) return null
+    const maxQueueSize = config[`OTEL_${kind}_MAX_QUEUE_SIZE`]
+    // The names are the SDK's own (semantic conventions for SDK metrics).
+    const processed = meter.createCounter(`otel.sdk.processor.${what}.processed`, {
+      unit,
+      description: 'Taken by the receiver, or, with an error.type, lost',
+    })
+    for (const reason of LOSS_REASONS) processed.add(0, { 'error.type': reason }) // a series that is there before the first loss: rate() needs it
+    const tell = lossReport(log, name)
+    const batches = createBatches({
+      exporter: createExporter(signal, encodedResource),
+      maxQueueSize,
+      maxQueueBytes: MAX_QUEUE_BYTES,
+      maxBatchSize: config[`OTEL_${kind}_MAX_EXPORT_BATCH_SIZE`],
+      maxBatchBytes: MAX_BATCH_BYTES,
+      delayMs: config[`OTEL_${kind}_SCHEDULE_DELAY`],
+      onExported: (count) => processed.add(count),
+      onLost(count, reason) {
+        processed.add(count, { 'error.type': reason })
+        tell(count, reason)
+      },
+    })
+    const gauge = (of: 'size' | 'capacity', value: () => number) =>
+      meter.createObservableGauge(`otel.sdk.processor.${what}.queue.${of}`, { unit }).addCallback((result) => result.observe(value()))
+    gauge('size', () => batches.size)
+    gauge('capacity', () => maxQueueSize)
+    return batches
+  }
+
+  const spans = pipeline(PIPELINES.spans)
+  const lines = pipeline(PIPELINES.lines)
+  return {
+    meter,
+    tallies,
+    queueMeter: queueMetrics.getMeter('shop-update'),
+    span: spans?.add ?? null,
+    line: lines?.add ?? null,
+    async stop(withinMs) {
+      await Promise.all([spans?.close(withinMs), lines?.close(withinMs)])
+      for (const result of await Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()])) {
+        if (result.status === 'rejected') log.warn({ err: result.reason }, 'The last metrics could not be sent')
+      }
+    },
+  }
+}
+
+const PIPELINES = {
+  spans: { signal: 'TRACES', kind: 'BSP', what: 'span', unit: '{span}', name: 'Spans' },
+  lines: { signal: 'LOGS', kind: 'BLRP', what: 'log', unit: '{log_record}', name: 'Log records' },
+} as const
+
+const SCOPE = encodeScope('shop-update')
+
+/** The SDK's transport, with its headers, certificates and retries from OTEL_EXPORTER_OTLP_*, for what is encoded already. */
+function createExporter(signal: 'TRACES' | 'LOGS', resource: Buffer) {
+  const path = { TRACES: 'v1/traces', LOGS: 'v1/logs' }[signal]
+  let rejected = 0
+  const delegate = createOtlpHttpExportDelegate<Buffer[], unknown>(
+    convertLegacyHttpOptions({}, signal, path, { 'Content-Type': 'application/x-protobuf' }),
+    {
+      serializeRequest: (entries) => encodeRequest(resource, SCOPE, entries),
+      deserializeResponse(data) {
+        if (signal === 'TRACES') {
+          const response = ProtobufTraceSerializer.deserializeResponse(data)
+          rejected = Number(response.partialSuccess?.rejectedSpans ?? 0)
+          return response
+        }
+        const response = ProtobufLogsSerializer.deserializeResponse(data)
+        rejected = Number(response.partialSuccess?.rejectedLogRecords ?? 0)
+        return response
+      },
+    },
+    signal === 'TRACES' ? 'otlp_http_span_exporter' : 'otlp_http_log_exporter',
+    { name: signal === 'TRACES' ? 'span' : 'log', countItems: (entries) => entries.length },
+    undefined,
+  )
+  return {
+    export(entries: Buffer[], done: (result: { code: number; error?: Error; rejected: number }) => void) {
+      delegate.export(entries, (result) => {
+        done({ ...result, rejected })
+        rejected = 0
+      })
+    },
+  }
+}
+
+const TELL_EVERY_MS = 10_000
+
+/** Says that something is lost, at once and then every ten seconds with the number. */
+function lossReport(log: Logger, what: string): (count: number, reason: LossReason) => void {
+  const lost = new Map<LossReason, number>()
+  let timer: NodeJS.Timeout | undefined
+  function tell() {
+    timer = undefined
+    if (lost.size === 0) return
+    for (const [reason, count] of lost) log.error({ reason, count }, `${what} were lost: ${WHY[reason]}`)
+    lost.clear()
+    timer = setTimeout(tell, TELL_EVERY_MS).unref()
+  }
+  return (count, reason) => {
+    lost.set(reason, (lost.get(reason) ?? 0) + count)
+    if (reason === 'shutdown' || timer === undefined) tell()
+  }
+}
+
+const WHY: Record<LossReason, string> = {
+  queue_full: 'the telemetry receiver is away or too slow, and there is no room for more',
+  rejected: 'the telemetry receiver does not take them',
+  shutdown: 'the telemetry receiver did not take them before this worker ended',
+}
+
+/** The same complaint comes with every batch while the receiver is away: each is told once in ten seconds. */
+function toLog(log: Logger): DiagLogger {
+  const told = new Map<string, number>()
+  const tell =
+    (level: 'warn' | 'error') =>
+    (message: string, ...details: unknown[]) => {
+      const now = performance.now()
+      if (now - (told.get(message) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return
+      if (told.size > 100) told.clear()
+      told.set(message, now)
+      log[level]({ details: details.map((detail) => (detail instanceof Error ? detail.message : detail)) }, `OpenTelemetry: ${message}`)
+    }
+  return { error: tell('error'), warn: tell('warn'), info() {}, debug() {}, verbose() {} }
+}

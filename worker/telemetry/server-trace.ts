@@ -1,0 +1,46 @@
+import { spanAttributes, text } from './encode.ts'
+import type { Telemetry } from './telemetry.ts'
+import { SpanRef } from './trace-context.ts'
+
+/** A request of the Shop's on the public listener: a trace of its own. The `traceparent` that it may bring is not ours, and is not adopted. */
+export interface ServerTrace {
+  traceId: string
+  /** A callback has been recorded. */
+  received(requestId: string, itemId: string | null, answers: string | null, outcome: string, body: string): void
+  answered(httpStatus: number, client: string | null): void
+}
+
+export function serverTrace(telemetry: Telemetry | undefined): ServerTrace {
+  const ref = SpanRef.root()
+  const began = nowInMicros()
+  const links: SpanRef[] = []
+  return {
+    traceId: ref.traceId,
+    received(requestId, itemId, answers, outcome, body) {
+      if (answers !== null) links.push(SpanRef.rootOf(answers))
+      telemetry?.callback({ requestId, itemId, outcome, body, at: nowInMicros() }, ref)
+    },
+    answered(httpStatus, client) {
+      telemetry?.span({
+        name: NAME,
+        kind: 'server',
+        ref,
+        start: began,
+        end: nowInMicros(),
+        attributes: spanAttributes({
+          'http.request.method': 'POST',
+          'http.route': '/shop-update/',
+          'http.response.status_code': httpStatus,
+          ...(client !== null && { 'client.address': client }),
+          ...(httpStatus >= 500 && { 'error.type': String(httpStatus) }),
+        }),
+        links,
+        failed: httpStatus >= 500,
+      })
+    },
+  }
+}
+
+const NAME = text('POST /shop-update/')
+
+const nowInMicros = (): number => Math.round((performance.timeOrigin + performance.now()) * 1000)

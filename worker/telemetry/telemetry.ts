@@ -1,0 +1,247 @@
+import type { Logger } from 'pino'
+import { type Flow, STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
+import { TOPICS, type Topic } from '../domain/topics.ts'
+import type { Micros, Step } from '../queue/step.ts'
+import { type Attributes, encodeLine, encodeSpan, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
+import { createInstruments } from './instruments.ts'
+import type { Pipelines } from './pipelines.ts'
+import { SpanRef } from './trace-context.ts'
+
+/** Whom a line or a span is about, in the words of contract.md. What does not apply is left out. */
+export class Subject {
+  readonly fields: SubjectFields
+  #attributes: Attributes | null = null
+  #encoded: Buffer | null = null
+
+  constructor(fields: SubjectFields) {
+    this.fields = fields
+  }
+
+  set(fields: Partial<Pick<SubjectFields, 'flow' | 'requestId'>>): void {
+    Object.assign(this.fields, fields)
+    this.#attributes = null
+    this.#encoded = null
+  }
+
+  get attributes(): Attributes {
+    if (this.#attributes !== null) return this.#attributes
+    const { itemId, sellerId, productSetId, productId, sellerSku, sku, topic, flow, requestId, attempt } = this.fields
+    const attributes: Attributes = {
+      item_id: itemId,
+      seller_id: sellerId,
+      product_set_id: productSetId,
+      topic,
+      method: TOPICS[topic].method,
+      attempt,
+    }
+    if (productId !== null) attributes.product_id = productId
+    if (sellerSku !== null) attributes.seller_sku = sellerSku
+    if (sku !== null) attributes.sku = sku
+    if (flow !== null) attributes.flow = flow
+    if (requestId !== null) attributes.request_id = requestId
+    this.#attributes = attributes
+    return attributes
+  }
+
+  /** For log records: the eight lines of an item copy it. */
+  get encoded(): Buffer {
+    this.#encoded ??= lineAttributes(this.attributes)
+    return this.#encoded
+  }
+}
+
+interface SubjectFields {
+  itemId: string
+  sellerId: string
+  productSetId: string
+  productId: string | null
+  sellerSku: string | null
+  /** The Shop's. */
+  sku: string | null
+  topic: Topic
+  flow: Flow | null
+  requestId: string | null
+  /** Which attempt of the item it is, or was last; 0: there has been none. */
+  attempt: number
+}
+
+/** Longer bodies are cut in log lines (Loki takes 256 KiB a line); the database has them whole. */
+const LONGEST_BODY = 64 * 1024
+
+/** The words of contract.md that a log line begins with, and the events behind them. */
+export const EVENTS = {
+  request: 'shop_update.request',
+  answer: 'shop_update.raw_response',
+  callback: 'shop_update.callback_received',
+  status: 'shop_update.status_changed',
+} as const
+
+export type Telemetry = ReturnType<typeof createTelemetry>
+
+/** A step of an item, as a part of the trace whose root is given. */
+interface Told {
+  from: Status | null
+  to: Status
+  /** When it entered `from`. */
+  since: Micros
+  at: Micros
+  reason?: string | null
+  actor?: string | null
+  root?: SpanRef | undefined
+  links?: readonly SpanRef[] | undefined
+}
+
+/** A line about an item other than that of a step. `words` are what people search for; `body`, which may be long, stands between them. */
+interface Words {
+  event: string
+  status: Status
+  at: Micros
+  level: Level
+  words: [before: string, after: string]
+  body: string
+  more?: Attributes
+  ref?: SpanRef
+}
+
+type Level = 'info' | 'warn' | 'error'
+
+/**
+ * What makes the traces, metrics and lines of this worker. Everything is told at the moment at which the database has confirmed it, with the
+ * times that the history has.
+ *
+ * @param stdout gets each line too, as far as its level lets it
+ */
+export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>, stdout: Logger) {
+  const instruments = createInstruments(tallies)
+  const isTold = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
+
+  function span(fields: SpanFields): void {
+    sendSpan?.(encodeSpan(fields))
+  }
+
+  /** @param attributes of the line, once for the collector as bytes and once for stdout; each is asked for where it is wanted */
+  function line(at: Micros, level: Level, body: string, encoded: () => readonly Buffer[], plain: () => Attributes, ref?: SpanRef): void {
+    if (sendLine) sendLine(encodeLine({ at, level, body, attributes: encoded(), ref }))
+    if (stdout.isLevelEnabled(level)) stdout[level]({ ...plain(), ...(ref && { trace_id: ref.traceId, span_id: ref.spanId }) }, body)
+  }
+
+  /** A statement of the database: a span of its own, to which the spans of the items that it served link. Null where nobody wants it. */
+  function statement(summary: string, items: number, began: Micros, ended: Micros): SpanRef | null {
+    instruments.statementDuration(['postgresql', summary], (ended - began) / 1e6)
+    if (!sendSpan) return null
+    const ref = SpanRef.root()
+    const attributes = spanAttributes({ 'db.system.name': 'postgresql', 'db.query.summary': summary, 'db.operation.batch.size': items })
+    span({ name: text(summary), kind: 'client', ref, start: began, end: ended, attributes })
+    return ref
+  }
+
+  /** The counter, the duration and the line; and, where it is part of a trace, the span of the status that the item left. */
+  function step(subject: Subject, { from, to, since, at, reason = null, actor = null, root, links }: Told): void {
+    const { topic, flow, sellerSku, requestId } = subject.fields
+    instruments.transitions([topic, from ?? 'none', to, flow ?? 'none'])
+    if (from !== null) instruments.statusDuration([topic, from], Math.max(0, at - since) / 1e6)
+    let ref = root
+    if (root && sendSpan && from !== null) {
+      ref = root.child()
+      const { name, attributes } = SPANS[from]
+      span({ name, kind: 'internal', ref, parent: root, start: since, end: at, attributes, links })
+    }
+    const level = levelOf(to, reason)
+    if (!isTold(level)) return
+    const more: Attributes = {}
+    if (reason !== null) more.reason = reason
+    if (actor !== null) more.actor = actor
+    line(
+      at,
+      level,
+      `Status ${from ?? 'none'} -> ${to} ${sellerSku ?? '-'} ${requestId ?? '-'}`,
+      () => (reason === null && actor === null ? [subject.encoded, STEPS[to]] : [subject.encoded, STEPS[to], lineAttributes(more)]),
+      () => ({ 'event.name': EVENTS.status, ...subject.attributes, status: to, ...more }),
+      ref,
+    )
+  }
+
+  function words(subject: Subject, { event, status, at, level, words: [before, after], body, more = {}, ref }: Words): void {
+    if (!isTold(level)) return
+    const attributes: Attributes = { 'event.name': event, status, ...more }
+    line(
+      at,
+      level,
+      before + cut(body, attributes) + after,
+      () => [subject.encoded, lineAttributes(attributes)],
+      () => ({ ...subject.attributes, ...attributes }),
+      ref,
+    )
+  }
+
+  /**
+   * Steps that no attempt takes: by hand, by a create that others waited for, after a worker is lost. They go into the trace of the attempt
+   * from which the item rested.
+   */
+  function steps(taken: readonly Step[]): void {
+    for (const { seconds, at, traceId, sends, from, to, reason, actor, ...rest } of taken) {
+      const root = traceId === null ? undefined : SpanRef.rootOf(traceId)
+      step(new Subject({ ...rest, attempt: sends }), { from, to, reason, actor, since: at - Math.round(seconds * 1e6), at, root })
+    }
+  }
+
+  /** A callback that has been recorded. */
+  function callback({ requestId, itemId, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
+    const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
+    if (itemId !== null) attributes.item_id = itemId
+    line(
+      at,
+      outcome === 'unknown' ? 'warn' : 'info',
+      `Callback.process ${requestId} ${cut(body, attributes)}`,
+      () => [lineAttributes(attributes)],
+      () => attributes,
+      ref,
+    )
+  }
+
+  /** What a requeue did, and what it left alone. */
+  function requeued(results: readonly { topic: string | null; result: string; n: number }[]): void {
+    for (const { topic, result, n } of results) instruments.requeues([topic ?? 'none', result], n)
+  }
+
+  /** A line of the worker's own, which stdout has already. */
+  function ownLine(level: Level, body: string, attributes: Attributes): void {
+    const at = Math.round((performance.timeOrigin + performance.now()) * 1000)
+    sendLine?.(encodeLine({ at, level, body, attributes: [lineAttributes(attributes)] }))
+  }
+
+  return { instruments, traces: sendSpan !== null, span, statement, step, words, steps, callback, requeued, ownLine }
+}
+
+interface RecordedCallbackTold {
+  requestId: string
+  itemId: string | null
+  outcome: string
+  body: string
+  at: Micros
+}
+
+function cut(body: string, attributes: Attributes): string {
+  if (body.length <= LONGEST_BODY) return body
+  attributes.truncated = true
+  return body.slice(0, LONGEST_BODY)
+}
+
+/** What somebody should look at stands out: a failure, an answer that cannot be used; Failed after so many of them. */
+function levelOf(to: Status, reason: string | null): Level {
+  if (to === 'failed') return 'error'
+  return reason !== null && WARNINGS.has(reason) ? 'warn' : 'info'
+}
+const WARNINGS = new Set(['failure', 'unprocessable_response', 'src_id_conflict', 'unknown_outcome', 'worker_lost'])
+
+/** What the spans and lines of a status have in common. */
+export const SPANS = Object.fromEntries(
+  STATUS_NAMES.map((status) => [
+    status,
+    { name: text(STATUSES[status].label), attributes: spanAttributes({ 'shop_update.status': status }) },
+  ]),
+) as Record<Status, { name: Buffer; attributes: Buffer }>
+const STEPS = Object.fromEntries(STATUS_NAMES.map((status) => [status, lineAttributes({ 'event.name': EVENTS.status, status })])) as Record<
+  Status,
+  Buffer
+>
