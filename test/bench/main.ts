@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { runCommand, UsageError } from '../../worker/command.ts'
 import { latency } from './latency.ts'
+import { outage } from './outage.ts'
 import { telemetry } from './telemetry.ts'
 import { throughput } from './throughput.ts'
 
@@ -11,7 +12,9 @@ const USAGE = `npm run bench -- NAME [--json] [options]
   latency    [--seconds 20]
              from enqueue() to the commit of Processing, at 200 items a second
   telemetry  [--items 40000] [--rounds 3]
-             the throughput with all signals exported against that without; what came is held against the history`
+             the throughput with all signals exported against that without; what came is held against the history
+  outage     [--items 400000] [--seconds 60]
+             the telemetry receiver away for a while under load, then the worker stopped under load: is every loss counted?`
 
 function parse<const Config extends ParseArgsConfig>(config: Config) {
   try {
@@ -27,15 +30,15 @@ await runCommand(async () => {
     allowPositionals: true,
     options: {
       json: { type: 'boolean', default: false },
-      items: { type: 'string', default: '40000' },
+      items: { type: 'string' },
       rounds: { type: 'string', default: '3' },
       backlog: { type: 'string', default: '0' },
       history: { type: 'string', default: '0' },
-      seconds: { type: 'string', default: '20' },
+      seconds: { type: 'string' },
     },
   })
-  const number = (name: 'items' | 'rounds' | 'backlog' | 'history' | 'seconds'): number => {
-    const value = Number(values[name])
+  const number = (name: 'items' | 'rounds' | 'backlog' | 'history' | 'seconds', otherwise = 0): number => {
+    const value = Number(values[name] ?? otherwise)
     if (!Number.isInteger(value) || value < 0) throw new UsageError(`--${name} takes a whole number.`)
     return value
   }
@@ -44,11 +47,12 @@ await runCommand(async () => {
   let result: Record<string, unknown>
   if (name === 'throughput') {
     result = await throughput(
-      { items: number('items'), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
+      { items: number('items', 40_000), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
       print,
     )
-  } else if (name === 'telemetry') result = await telemetry({ items: number('items'), rounds: number('rounds') }, print)
-  else if (name === 'latency') result = await latency(number('seconds'))
+  } else if (name === 'telemetry') result = await telemetry({ items: number('items', 40_000), rounds: number('rounds') }, print)
+  else if (name === 'outage') result = await outage({ items: number('items', 400_000), seconds: number('seconds', 60) }, print)
+  else if (name === 'latency') result = await latency(number('seconds', 20))
   else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))
   else for (const [key, value] of Object.entries(result)) print(`${key.padEnd(24)}${value}`)

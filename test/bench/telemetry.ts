@@ -1,6 +1,6 @@
-import type { Sql } from '../../worker/queue/database.ts'
 import { startReceiverProcess } from '../otlp/receiver-process.ts'
 import { measureFloor } from './floor.ts'
+import { readMade } from './made.ts'
 import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'
 
@@ -27,22 +27,11 @@ export async function telemetry({ items, rounds }: { items: number; rounds: numb
           async after(sql, ownLines) {
             const { spans, logs, points } = await receiver.read()
             const sum = (name: string) => points.reduce((total, point) => total + (point.name === name ? point.value : 0), 0)
-            // statements are in no history: those that were measured
-            const statements = points.reduce(
-              (total, { name, count }) => total + (name === 'db.client.operation.duration' ? (count ?? 0) : 0),
-              0,
-            )
-            const { steps, queued, ends, requests, answers } = await readHistory(sql)
-            const rows = [
-              // each step from a status has the span of that status; each attempt its root, and the point where it rests; each exchange its own
-              ['spans', steps - queued + 2 * ends + answers + statements, spans],
-              ['log records', steps + requests + answers + ownLines, logs],
-              ['transitions', steps, sum('shop_update.transitions')],
-              ['calls', answers, sum('shop_update.calls')],
-            ] as const
-            for (const [what, expected, came] of rows) {
-              log(`  ${what}: ${came} came, the history says ${expected}`)
-              lost += Math.abs(expected - came)
+            const came = { spans, logs, transitions: sum('shop_update.transitions'), calls: sum('shop_update.calls') }
+            const made = await readMade(sql, points, ownLines)
+            for (const what of ['spans', 'logs', 'transitions', 'calls'] as const) {
+              log(`  ${what}: ${came[what]} came, the history says ${made[what]}`)
+              lost += Math.abs(made[what] - came[what])
             }
           },
         }),
@@ -50,32 +39,18 @@ export async function telemetry({ items, rounds }: { items: number; rounds: numb
     } finally {
       await receiver.stop()
     }
-    log(
-      `Round ${round}: floor ${Math.round(floors.at(-1)!)}, telemetry off ${Math.round(off.at(-1)!)}, on ${Math.round(on.at(-1)!)} items a second`,
-    )
+    const [floor, without, withIt] = [floors, off, on].map((each) => Math.round(each.at(-1)!))
+    log(`Round ${round}: floor ${floor}, telemetry off ${without}, on ${withIt} items a second`)
   }
-  const [itemsPerSecondOn, itemsPerSecondOff, floorItemsPerSecond] = [on, off, floors].map((each) => Math.round(median(each))) as [
-    number,
-    number,
-    number,
-  ]
+  const [floor, without, withIt] = [floors, off, on].map((each) => Math.round(median(each))) as [number, number, number]
   return {
     name: 'telemetry',
-    ratio: Number((itemsPerSecondOn / itemsPerSecondOff).toFixed(3)),
-    ofFloor: Number((itemsPerSecondOn / floorItemsPerSecond).toFixed(3)),
+    ratio: Number((withIt / without).toFixed(3)),
+    ofFloor: Number((withIt / floor).toFixed(3)),
     lost,
-    itemsPerSecondOn,
-    itemsPerSecondOff,
-    floorItemsPerSecond,
+    itemsPerSecondOn: withIt,
+    itemsPerSecondOff: without,
+    floorItemsPerSecond: floor,
     items,
   }
-}
-
-async function readHistory(sql: Sql) {
-  const [row] = await sql<{ steps: number; queued: number; ends: number; requests: number; answers: number }[]>`
-    select (select count(*)::int from shop_update.transition) as steps,
-      (select count(*)::int from shop_update.transition where from_status is null) as queued,
-      (select count(*)::int from shop_update.transition where to_status = 'synced') as ends,
-      (select count(*)::int from shop_update.request) as requests, (select count(*)::int from shop_update.answer) as answers`
-  return row!
 }

@@ -49,12 +49,14 @@ interface Measured {
   history: number
   /** More environment for the worker. */
   env?: Record<string, string>
+  /** Done once the first items are through, while the rest are under way. */
+  during?(): Promise<void>
   /** Looks at what is there when the worker has stopped. */
   after?(sql: Sql, ownLines: number): Promise<void>
 }
 
 /** @returns items a second, from the first claim to the last Synced */
-export async function measureWorker({ items, backlog, history, env = {}, after }: Measured): Promise<number> {
+export async function measureWorker({ items, backlog, history, env = {}, during, after }: Measured): Promise<number> {
   const cluster = await startPostgres({
     flags: [...BENCH_POSTGRES, ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])],
   })
@@ -75,6 +77,10 @@ export async function measureWorker({ items, backlog, history, env = {}, after }
       ...env,
       ...benchEnv(),
     })
+    if (during) {
+      await untilSynced(sql, Math.ceil(items / 50))
+      await during()
+    }
     await untilSynced(sql, items)
     const [seen] = await sql<{ n: number; seconds: number }[]>`
       select count(*)::int as n, extract(epoch from max(f.finished_at) - (select min(at) from shop_update.transition where to_status = 'processing' and at > now() - interval '10 minutes'))::double precision as seconds

@@ -7,7 +7,8 @@ export interface ReceiverProcess {
   url: string
   /** What has come so far. */
   read(): Promise<{ spans: number; logs: number; points: Point[] }>
-  stop(): Promise<void>
+  /** @returns how many it has taken in all */
+  stop(): Promise<{ spans: number; logs: number }>
 }
 
 /** Starts the receiver as a process of its own; any free port unless one is given. */
@@ -18,14 +19,19 @@ export function startReceiverProcess(port = 0): Promise<ReceiverProcess> {
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   return new Promise((resolve, reject) => {
-    createInterface({ input: child.stdout! }).once('line', (line) => {
+    let last = ''
+    const lines = createInterface({ input: child.stdout! }).on('line', (line) => {
+      last = line
+    })
+    lines.once('line', (line) => {
       const url: string = JSON.parse(line).listening
       resolve({
         url,
         read: async () => (await fetch(url)).json() as never,
         async stop() {
           child.kill('SIGTERM')
-          await exited
+          await Promise.all([exited, new Promise((ended) => lines.once('close', ended))])
+          return JSON.parse(last)
         },
       })
     })

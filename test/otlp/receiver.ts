@@ -49,6 +49,7 @@ export async function startReceiver({ port = 0, keep = true }: { port?: number; 
           received.points.set(JSON.stringify([point.name, point.attributes, point.resource['service.instance.id']]), point)
         }
       }
+      if (!server.listening) response.setHeader('connection', 'close')
       response.setHeader('content-type', 'application/x-protobuf').end()
     })
   })
@@ -59,9 +60,12 @@ export async function startReceiver({ port = 0, keep = true }: { port?: number; 
     received,
     raw,
     async stop() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close').catch(() => {})
+      const closed = once(server, 'close')
+      server.close() // what is under way is answered
+      server.closeIdleConnections()
+      const deadline = setTimeout(() => server.closeAllConnections(), 1000) // of a client that keeps its connection and asks nothing
+      await closed
+      clearTimeout(deadline)
     },
   }
 }

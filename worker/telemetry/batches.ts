@@ -42,6 +42,7 @@ export function createBatches(options: BatchesOptions): Batches {
   const { exporter, maxQueueSize, maxQueueBytes, maxBatchSize, maxBatchBytes, delayMs, onExported, onLost } = options
   let waiting: Buffer[] = []
   let first = 0 // of `waiting`: what comes before it is under way; spares a copy of the queue with each batch
+  let waitingBytes = 0
   let bytes = 0 // of all that is held
   let held = 0
   let underWay = 0
@@ -62,13 +63,14 @@ export function createBatches(options: BatchesOptions): Batches {
     waiting.push(entry)
     held++
     bytes += size
-    if (count() >= maxBatchSize || bytes >= maxBatchBytes) pump()
+    waitingBytes += size
+    if (count() >= maxBatchSize || waitingBytes >= maxBatchBytes) pump()
     else wait()
   }
 
   /** Starts batches while there are enough entries for one; a receiver that fails gets one at a time. */
   function pump(least = draining ? 1 : maxBatchSize): void {
-    while (count() > 0 && underWay < (failing ? 1 : UNDER_WAY) && (count() >= least || bytes >= maxBatchBytes)) {
+    while (count() > 0 && underWay < (failing ? 1 : UNDER_WAY) && (count() >= least || waitingBytes >= maxBatchBytes)) {
       const { entries, size } = take()
       underWay++
       void send(entries, size)
@@ -92,6 +94,7 @@ export function createBatches(options: BatchesOptions): Batches {
       size += next
       end++
     }
+    waitingBytes -= size
     const entries = waiting.slice(first, end)
     first = end
     if (first === waiting.length) {
