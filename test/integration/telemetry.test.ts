@@ -303,3 +303,42 @@ test('no secret is in anything that is sent, printed, stored or shown', async ()
   expect(everything[0]!.length).toBeGreaterThan(10_000)
   for (const secret of secrets) for (const text of everything) expect(text).not.toContain(secret)
 })
+
+test('a collector that is away costs no item; what finds no room is counted and said, what found room comes when it is back', async () => {
+  const first = await startReceiver()
+  await first.stop()
+  const env = {
+    ...QUICK,
+    OTEL_EXPORTER_OTLP_ENDPOINT: first.url,
+    OTEL_BSP_MAX_QUEUE_SIZE: '30',
+    OTEL_BLRP_MAX_QUEUE_SIZE: '30',
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '10',
+  }
+  const alone = await startScene({ env })
+  try {
+    for (let k = 0; k < 10; k++) {
+      const { productIds } = await addSet(alone.sql)
+      await alone.untilStatus(await alone.enqueue('price', { product: productIds[0]! }), 'synced')
+    }
+    const complaints = alone.worker.log.filter(({ level }) => Number(level) >= 50)
+    const why = 'were lost: the telemetry receiver is away or too slow, and there is no room for more'
+    expect(complaints.map(({ msg }) => msg).sort()).toEqual([`Log records ${why}`, `Spans ${why}`])
+
+    const back = await startReceiver({ port: Number(new URL(first.url).port) })
+    const processed = (what: string, error?: string) =>
+      [...back.received.points.values()].find(
+        ({ name, attributes }) => name === `otel.sdk.processor.${what}.processed` && attributes['error.type'] === error,
+      )?.value
+    await vi.waitFor(() => expect(processed('span')).toBe(30), { timeout: 20_000 })
+    expect(back.received.spans).toHaveLength(30)
+    expect(await alone.worker.stop()).toBe(0)
+    const made = back.received.spans.length + (processed('span', 'queue_full') ?? 0)
+    // ten spans an attempt, and the statements
+    expect(made).toBeGreaterThanOrEqual(100)
+    expect(back.received.counts.spans).toBe(processed('span'))
+    expect(back.received.counts.logs).toBe(processed('log'))
+    await back.stop()
+  } finally {
+    await alone.stop()
+  }
+})

@@ -17,7 +17,6 @@ export interface Logs {
  */
 export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUNTRY, ENVIRONMENT }: Config): Logs {
   const destination = pino.destination({ fd: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100 })
-  process.on('exit', () => destination.flushSync())
   const base = { venture, source: `${COUNTRY}/${ENVIRONMENT}` }
   let exported: Parameters<Logs['exportTo']>[0] = null
   const log = pino(

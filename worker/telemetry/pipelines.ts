@@ -64,18 +64,22 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
   sdk.start()
   const meter = metrics.getMeter('shop-update')
 
+  const lastWords: (() => void)[] = []
   const encodedResource = encodeResource(resource.attributes as Record<string, string>)
 
   function pipeline({ signal, kind, what, unit, name }: (typeof PIPELINES)[keyof typeof PIPELINES]): Batches | null {
     if (!exports(signal)) return null
     const maxQueueSize = config[`OTEL_${kind}_MAX_QUEUE_SIZE`]
     // The names are the SDK's own (semantic conventions for SDK metrics).
-    const processed = meter.createCounter(`otel.sdk.processor.${what}.processed`, {
+    const processed = tallies.counter({
+      name: `otel.sdk.processor.${what}.processed`,
       unit,
       description: 'Taken by the receiver, or, with an error.type, lost',
+      attributes: ['error.type'],
     })
-    for (const reason of LOSS_REASONS) processed.add(0, { 'error.type': reason }) // a series that is there before the first loss: rate() needs it
-    const tell = lossReport(log, name)
+    for (const reason of LOSS_REASONS) processed([reason], 0) // a series that is there before the first loss: rate() needs it
+    const losses = lossReport(log, name)
+    lastWords.push(losses.tell)
     const batches = createBatches({
       exporter: createExporter(signal, encodedResource),
       maxQueueSize,
@@ -83,10 +87,10 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
       maxBatchSize: config[`OTEL_${kind}_MAX_EXPORT_BATCH_SIZE`],
       maxBatchBytes: MAX_BATCH_BYTES,
       delayMs: config[`OTEL_${kind}_SCHEDULE_DELAY`],
-      onExported: (count) => processed.add(count),
+      onExported: (count) => processed([''], count),
       onLost(count, reason) {
-        processed.add(count, { 'error.type': reason })
-        tell(count, reason)
+        processed([reason], count)
+        losses.note(count, reason)
       },
     })
     const gauge = (of: 'size' | 'capacity', value: () => number) =>
@@ -106,6 +110,7 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     line: lines?.add ?? null,
     async stop(withinMs) {
       await Promise.all([spans?.close(withinMs), lines?.close(withinMs)])
+      for (const tell of lastWords) tell()
       for (const result of await Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()])) {
         if (result.status === 'rejected') log.warn({ err: result.reason }, 'The last metrics could not be sent')
       }
@@ -156,19 +161,27 @@ function createExporter(signal: 'TRACES' | 'LOGS', resource: Buffer) {
 const TELL_EVERY_MS = 10_000
 
 /** Says that something is lost, at once and then every ten seconds with the number. */
-function lossReport(log: Logger, what: string): (count: number, reason: LossReason) => void {
+function lossReport(log: Logger, what: string): { note(count: number, reason: LossReason): void; tell(): void } {
   const lost = new Map<LossReason, number>()
-  let timer: NodeJS.Timeout | undefined
+  let quiet = false
   function tell() {
-    timer = undefined
-    if (lost.size === 0) return
-    for (const [reason, count] of lost) log.error({ reason, count }, `${what} were lost: ${WHY[reason]}`)
+    if (lost.size === 0) {
+      quiet = false
+      return
+    }
+    const counts = [...lost]
     lost.clear()
-    timer = setTimeout(tell, TELL_EVERY_MS).unref()
+    // First of all: the line about it is a log record, too, and may be lost in its turn.
+    quiet = true
+    setTimeout(tell, TELL_EVERY_MS).unref()
+    for (const [reason, count] of counts) log.error({ reason, count }, `${what} were lost: ${WHY[reason]}`)
   }
-  return (count, reason) => {
-    lost.set(reason, (lost.get(reason) ?? 0) + count)
-    if (reason === 'shutdown' || timer === undefined) tell()
+  return {
+    note(count, reason) {
+      lost.set(reason, (lost.get(reason) ?? 0) + count)
+      if (!quiet) tell()
+    },
+    tell,
   }
 }
 

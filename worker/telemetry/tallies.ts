@@ -93,7 +93,7 @@ export function createTallies(wanted: boolean): Tallies {
 
 const hrTime = (milliseconds: number): [number, number] => [Math.floor(milliseconds / 1000), (milliseconds % 1000) * 1e6]
 
-/** A cell for each combination of values. */
+/** A cell for each combination of values; an empty one is an attribute that the series does not have. */
 function cellsBy<Cell>(names: readonly string[], create: () => Cell) {
   type Node = Map<string, Node | Cell>
   const root: Node = new Map()
@@ -108,7 +108,10 @@ function cellsBy<Cell>(names: readonly string[], create: () => Cell) {
         if (next === undefined) {
           if (k === values.length - 1) {
             next = create()
-            all.push({ attributes: Object.fromEntries(names.map((name, place) => [name, values[place]!])), cell: next })
+            all.push({
+              attributes: Object.fromEntries(names.flatMap((name, place) => (values[place] ? [[name, values[place]]] : []))),
+              cell: next,
+            })
           } else next = new Map()
           node.set(value, next)
         }
