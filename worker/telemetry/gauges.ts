@@ -26,7 +26,7 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
     description: 'Of the items queued in the window, the share that is Synced by now',
   })
   const late = meter.createObservableGauge('shop_update.overdue', {
-    unit: '{item}',
+    unit: 'items', // not {item}: Prometheus makes the name shop_update_overdue_items of it
     description: 'Delayed or Failed items past their time',
   })
   meter.addBatchObservableCallback(

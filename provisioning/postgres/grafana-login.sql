@@ -1,0 +1,13 @@
+-- The login of Grafana's data source: it reads what the role shop_update_read may read, and whoever may see a dashboard may send any SQL with it.
+-- Run by psql after each migration, so that a new password in .env is taken over and a database from before Grafana gets its login too.
+\getenv password GRAFANA_DB_PASSWORD
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'grafana') then
+    create role grafana;
+  end if;
+end $$;
+alter role grafana with login nosuperuser nocreatedb nocreaterole connection limit 20 password :'password';
+alter role grafana set default_transaction_read_only = on;
+alter role grafana set statement_timeout = '30s';
+grant shop_update_read to grafana;

@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { connect } from '../../worker/queue/database.ts'
+import { freePort } from '../postgres.ts'
+import { PARTS, type Part, SECRETS, type Stack, type Stops, WORKER_SETTINGS } from './parts.ts'
+import { until } from './report.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const run = promisify(execFile)
+const START_MS = 300_000
+/** Where a part listens in its container, and what says that it is ready. */
+const LISTENS: Record<Part, { port: number; ready: string | null }> = {
+  otelcol: { port: 4318, ready: null },
+  loki: { port: 3100, ready: '/ready' },
+  tempo: { port: 3200, ready: '/ready' },
+  prometheus: { port: 9090, ready: '/-/ready' },
+  grafana: { port: 3000, ready: '/api/health' },
+}
+
+/** The command that talks to a container engine, or null where there is none that answers. */
+export async function findCompose(): Promise<string[] | null> {
+  const answers = (command: string, ...args: string[]) =>
+    run(command, args, { timeout: 10_000 }).then(
+      () => true,
+      () => false,
+    )
+  if (!(await answers('docker', 'info'))) return null
+  if (await answers('docker', 'compose', 'version')) return ['docker', 'compose']
+  return (await answers('docker-compose', 'version')) ? ['docker-compose'] : null
+}
+
+/** What this run adds to docker-compose.yml: ports on the loopback interface to ask at, and the worker's small numbers. */
+export const overrides = () => ({
+  services: {
+    postgres: { ports: ['127.0.0.1::5432'] },
+    worker: { ports: ['127.0.0.1::8081'], environment: WORKER_SETTINGS },
+    shop: { ports: ['127.0.0.1::8090'] },
+    ...Object.fromEntries(
+      PARTS.filter((part) => part !== 'grafana').map((part) => [part, { ports: [`127.0.0.1::${LISTENS[part].port}`] }]),
+    ),
+  },
+})
+
+/** The whole of docker-compose.yml, with the profile demo, as a project of its own that is removed with its volumes at the end. */
+export async function startContainers(compose: readonly string[], stops: Stops): Promise<Stack> {
+  const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
+  stops.push(() => rm(folder, { recursive: true, force: true }))
+  const logFolder = join(folder, 'logs')
+  await mkdir(logFolder)
+  await chmod(folder, 0o755)
+  const [publicPort, grafanaPort] = [await freePort(), await freePort()]
+  const settings = {
+    ...WORKER_SETTINGS,
+    POSTGRES_PASSWORD: SECRETS.databasePassword,
+    SHOP_URL: 'http://shop:8090/',
+    CALLBACK_ALLOWED_IPS: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+    GRAFANA_ADMIN_USER: 'admin',
+    GRAFANA_ADMIN_PASSWORD: SECRETS.grafanaAdminPassword,
+    GRAFANA_SECRET_KEY: 'a-secret-key-of-the-test',
+    GRAFANA_DB_PASSWORD: SECRETS.grafanaDbPassword,
+    LOG_FOLDER: logFolder,
+    PUBLIC_PORT: publicPort,
+    GRAFANA_PORT: grafanaPort,
+  }
+  const envFile = join(folder, 'env')
+  const overrideFile = join(folder, 'override.yml')
+  await writeFile(
+    envFile,
+    Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+  )
+  await writeFile(overrideFile, JSON.stringify(overrides())) // JSON is YAML
+
+  const [command, ...first] = compose as [string, ...string[]]
+  const project = [
+    '--project-directory',
+    ROOT,
+    '-f',
+    join(ROOT, 'docker-compose.yml'),
+    '-f',
+    overrideFile,
+    '--env-file',
+    envFile,
+    '-p',
+    `shop-update-stack-${process.pid}`,
+    '--profile',
+    'demo',
+  ]
+  const docker = async (...args: string[]) => (await run(command, [...first, ...project, ...args], { maxBuffer: 2 ** 26 })).stdout
+  stops.push(() => docker('down', '--volumes', '--timeout', '40'))
+  await docker('up', '-d', '--build')
+  const addressOf = async (service: string, port: number) =>
+    (await docker('port', service, `${port}`)).split('\n')[0]!.replace('0.0.0.0', '127.0.0.1')
+  const urls = {} as Record<Part, string>
+  const missing = new Map<Part, string>()
+  const broken = new Map<Part, string>()
+  const deadline = Date.now() + START_MS
+  for (const part of PARTS) {
+    try {
+      urls[part] = `http://${await addressOf(part, LISTENS[part].port)}`
+      await until(deadline, () => answers(`${urls[part]}${LISTENS[part].ready ?? '/'}`, LISTENS[part].ready === null ? null : 200))
+    } catch (error) {
+      broken.set(part, `${(error as Error).message}\n${await docker('logs', '--tail', '20', part)}`)
+      missing.set(part, 'did not start')
+    }
+  }
+  const internalUrl = `http://${await addressOf('worker', 8081)}`
+  await until(deadline, () => answers(`${internalUrl}/healthz`, null))
+  const sql = connect(`postgres://shop_update:${SECRETS.databasePassword}@${await addressOf('postgres', 5432)}/shop_update`, {
+    max: 4,
+    name: 'stack',
+  })
+  stops.push(() => sql.end({ timeout: 5 }))
+  return {
+    kind: 'containers',
+    missing,
+    broken,
+    urls,
+    logFolder,
+    app: { sql, internalUrl, shopUrl: `http://${await addressOf('shop', 8090)}` },
+  }
+}
+
+/** @param status null where any answer will do */
+async function answers(url: string, status: number | null): Promise<void> {
+  const response = await fetch(url)
+  if (status !== null && response.status !== status) throw new Error(`${url} answers ${response.status}`)
+}

@@ -1,0 +1,64 @@
+import type { Sql } from '../../worker/queue/database.ts'
+
+/** The parts of the stack that somebody else has made. */
+export const PARTS = ['otelcol', 'loki', 'tempo', 'prometheus', 'grafana'] as const
+export type Part = (typeof PARTS)[number]
+
+export const VENTURE = 'zalora'
+export const COUNTRY = 'eg'
+export const ENVIRONMENT = 'staging'
+export const SOURCE = `${COUNTRY}/${ENVIRONMENT}`
+
+/** None of these may be found anywhere in the telemetry. */
+export const SECRETS = {
+  shopPassword: 'canary-password-of-the-shop',
+  callbackApiKey: 'canary-key-of-the-callbacks',
+  adminApiKey: 'canary-key-of-the-admin',
+  viewerApiKey: 'canary-key-of-the-viewer',
+  databasePassword: 'canary-password-of-the-database',
+  grafanaDbPassword: 'canary-password-of-grafana-s-login',
+  grafanaAdminPassword: 'canary-password-of-grafana-s-admin',
+} as const
+
+/** What the worker is told beyond addresses and keys: small numbers, so that every status comes within seconds. */
+export const WORKER_SETTINGS = {
+  VENTURE,
+  COUNTRY,
+  ENVIRONMENT,
+  SHOP_USERNAME: 'seller-center',
+  SHOP_PASSWORD: SECRETS.shopPassword,
+  VIEWER_API_KEY: SECRETS.viewerApiKey,
+  ADMIN_API_KEY: SECRETS.adminApiKey,
+  CALLBACK_API_KEY: SECRETS.callbackApiKey,
+  FAILED_AFTER: '2', // the first failure makes an item Delayed, the second Failed
+  RETRY_UNIT_SECONDS: '2',
+  STOCK_WAIT_SECONDS: '1',
+  FLOW_TTL_SECONDS: '0.2',
+  OTEL_METRIC_EXPORT_INTERVAL: '1000',
+} as const
+
+/** Shop Update itself, wherever it runs. */
+export interface App {
+  sql: Sql
+  /** Of the worker's internal listener. */
+  internalUrl: string
+  /** Of the simulated Shop. */
+  shopUrl: string
+}
+
+export interface Stack {
+  /** `containers` or `programs`. */
+  kind: string
+  /** Parts that do not run, and why. */
+  missing: Map<Part, string>
+  /** Those of them that should run and do not, with the last that they printed. */
+  broken: Map<Part, string>
+  /** Base addresses; of otelcol the OTLP/HTTP receiver's. */
+  urls: Record<Part, string>
+  /** Where components that send no OTLP write their files. */
+  logFolder: string
+  app: App
+}
+
+/** What ends what has been started, in the order of the starts; whoever starts something adds its end at once. */
+export type Stops = (() => Promise<unknown>)[]
