@@ -92,8 +92,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (config.VIEWER_API_KEY === config.ADMIN_API_KEY) throw new ConfigError('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
   if (config.SHOP_USERNAME === undefined && config.SHOP_PASSWORD !== undefined)
     throw new ConfigError('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
+  if (config.ENVIRONMENT === 'live') {
+    const example = Object.entries(config).find(([, value]) => String(value).includes(OF_THE_EXAMPLE))
+    if (example) throw new ConfigError(`${example[0]} is still that of the example: choose one of your own for live.`)
+  }
   return config
 }
+
+/** What .env.example has in place of passwords and keys. */
+const OF_THE_EXAMPLE = 'change-me'
 
 /** For the commands that need no more than the database. */
 export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string => parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL

@@ -150,6 +150,16 @@ test('the keys of viewer and admin must differ', () => {
   expect(sentenceOf({ ...LEAST, ADMIN_API_KEY: LEAST.VIEWER_API_KEY })).toBe('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
 })
 
+test.each(['DATABASE_URL', 'SHOP_PASSWORD', 'VIEWER_API_KEY', 'ADMIN_API_KEY', 'CALLBACK_API_KEY'])(
+  'live is refused with the %s of the example',
+  (name) => {
+    const value = name === 'DATABASE_URL' ? 'postgres://user:change-me@host/database' : 'change-me'
+    const env = { ...LEAST, SHOP_USERNAME: 'sc', [name]: value }
+    expect(readConfig(env)).toHaveProperty(name)
+    expect(sentenceOf({ ...env, ENVIRONMENT: 'live' })).toBe(`${name} is still that of the example: choose one of your own for live.`)
+  },
+)
+
 test('a password of the Shop without a user name', () => {
   expect(sentenceOf({ ...LEAST, SHOP_PASSWORD: 'canary' })).toBe('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
   expect(readConfig({ ...LEAST, SHOP_USERNAME: 'sc', SHOP_PASSWORD: 'canary' })).toHaveProperty('SHOP_PASSWORD', 'canary')

@@ -99,6 +99,11 @@ describe('a line', () => {
     },
   )
 
+  test('of the same microsecond comes in its place', () => {
+    const lines = [2, 0, 1].map((place) => encodeLine({ at: AT, place, level: 'info', body: '', attributes: [] }))
+    expect(decodeLogs(request(lines)).map(({ at }) => at - BigInt(AT) * 1000n)).toEqual([2n, 0n, 1n])
+  })
+
   test('that was encoded before is not changed by those after', () => {
     const lines = Array.from({ length: 20_000 }, (_, k) =>
       encodeLine({ at: AT + k, level: 'info', body: `line ${k}`, attributes: [lineAttributes({ k })] }),

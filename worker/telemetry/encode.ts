@@ -26,6 +26,8 @@ export interface SpanFields {
 
 export interface LineFields {
   at: Micros
+  /** Lines of the same microsecond are shown in the order of this, below 1000. */
+  place?: number
   level: keyof typeof SEVERITIES
   body: string
   /** From `lineAttributes`, one after the other. */
@@ -78,8 +80,8 @@ function copy(value: Uint8Array): void {
 }
 
 /** Unix time in nanoseconds, as fixed64. */
-function time(tag: number, micros: Micros): void {
-  const low = (micros % 0x1_0000_0000) * 1000
+function time(tag: number, micros: Micros, nanos = 0): void {
+  const low = (micros % 0x1_0000_0000) * 1000 + nanos
   const high = Math.floor(micros / 0x1_0000_0000) * 1000 + Math.floor(low / 0x1_0000_0000)
   slab[at++] = tag
   at = slab.writeUInt32LE(low % 0x1_0000_0000, at)
@@ -190,7 +192,7 @@ export function encodeSpan({ name, kind, ref, parent, start, end, attributes, li
 }
 
 /** A log record as an entry of ScopeLogs. */
-export function encodeLine({ at: when, level, body, attributes, ref }: LineFields): Buffer {
+export function encodeLine({ at: when, place: order = 0, level, body, attributes, ref }: LineFields): Buffer {
   let most = 120 + body.length * 3
   for (const part of attributes) most += part.length
   reserve(most)
@@ -199,7 +201,7 @@ export function encodeLine({ at: when, level, body, attributes, ref }: LineField
   const place = at
   at += LENGTH
   const [number, severity] = SEVERITIES[level]
-  time(0x09, when)
+  time(0x09, when, order)
   slab[at++] = 0x10
   slab[at++] = number
   slab[at++] = 0x1a
@@ -217,7 +219,7 @@ export function encodeLine({ at: when, level, body, attributes, ref }: LineField
     bytes(0x4a, ref.trace)
     bytes(0x52, ref.span)
   }
-  time(0x59, when)
+  time(0x59, when, order)
   patchLength(place)
   return slab.subarray(from, at)
 }

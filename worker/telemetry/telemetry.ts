@@ -12,6 +12,7 @@ export class Subject {
   readonly fields: SubjectFields
   #attributes: Attributes | null = null
   #encoded: Buffer | null = null
+  #lines = 0
 
   constructor(fields: SubjectFields) {
     this.fields = fields
@@ -21,6 +22,11 @@ export class Subject {
     Object.assign(this.fields, fields)
     this.#attributes = null
     this.#encoded = null
+  }
+
+  /** Of the next line: several may be of the same microsecond. */
+  get place(): number {
+    return this.#lines++ % 1000
   }
 
   get attributes(): Attributes {
@@ -120,8 +126,15 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   }
 
   /** @param attributes of the line, once for the collector as bytes and once for stdout; each is asked for where it is wanted */
-  function line(at: Micros, level: Level, body: string, encoded: () => readonly Buffer[], plain: () => Attributes, ref?: SpanRef): void {
-    if (sendLine) sendLine(encodeLine({ at, level, body, attributes: encoded(), ref }))
+  function line(
+    { at, place }: { at: Micros; place: number },
+    level: Level,
+    body: string,
+    encoded: () => readonly Buffer[],
+    plain: () => Attributes,
+    ref?: SpanRef,
+  ): void {
+    if (sendLine) sendLine(encodeLine({ at, place, level, body, attributes: encoded(), ref }))
     if (stdout.isLevelEnabled(level)) stdout[level]({ ...plain(), ...(ref && { trace_id: ref.traceId, span_id: ref.spanId }) }, body)
   }
 
@@ -152,7 +165,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     if (reason !== null) more.reason = reason
     if (actor !== null) more.actor = actor
     line(
-      at,
+      { at, place: subject.place },
       level,
       `Status ${from ?? 'none'} -> ${to} ${sellerSku ?? '-'} ${requestId ?? '-'}`,
       () => (reason === null && actor === null ? [subject.encoded, STEPS[to]] : [subject.encoded, STEPS[to], lineAttributes(more)]),
@@ -165,7 +178,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     if (!isTold(level)) return
     const attributes: Attributes = { 'event.name': event, status, ...more }
     line(
-      at,
+      { at, place: subject.place },
       level,
       before + cut(body, attributes) + after,
       () => [subject.encoded, lineAttributes(attributes)],
@@ -190,7 +203,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
     if (itemId !== null) attributes.item_id = itemId
     line(
-      at,
+      { at, place: 0 },
       outcome === 'unknown' ? 'warn' : 'info',
       `Callback.process ${requestId} ${cut(body, attributes)}`,
       () => [lineAttributes(attributes)],
