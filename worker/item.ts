@@ -42,9 +42,8 @@ export interface World {
  * it without a word: the item is in other hands.
  */
 export async function live(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements, world: World): Promise<void> {
-  const attempt = world.begin(item, set, served)
   try {
-    await walk(item, set, attempt, world)
+    await walk(item, set, world.begin(item, set, served), world)
   } catch (error) {
     world.circuit.notSent(item.id)
     // "Any exception errors in the synchronization" are failures (seed). A create may have been made: it is not repeated blindly.
@@ -90,12 +89,14 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
     if (error instanceof NotSent) return void (await handBack())
     if (!(error instanceof ShopUnreachable)) throw error
     world.circuit.unreachable(item.id)
+    const endedAt = performance.now()
     const exchange: Exchange = {
       httpStatus: null,
       body: null,
-      milliseconds: performance.now() - sentAt,
+      milliseconds: endedAt - sentAt,
       outcome: 'unreachable',
       error: error.code,
+      endedAt,
     }
     await fail(error.message, { exchange })
     return

@@ -18,7 +18,7 @@ import { startWorker, type Worker } from './worker.ts'
 
 /** Beyond the time-out of a call: to write down its answer. */
 const STOP_GRACE_MS = 5000
-/** And to send the telemetry that is there. */
+/** And to send the telemetry that is there: so long for spans and lines, and so long for the metrics that tell what was lost of them. */
 const FLUSH_MS = 5000
 
 /** Starts everything in the order in which it depends on each other, and stops it in the opposite one, wherever it has come to. */
@@ -100,7 +100,7 @@ await runCommand(async () => {
       log.error('Not everything could be finished in time; other workers will take it up')
       process.exit(1)
     },
-    config.SHOP_TIMEOUT_MS + STOP_GRACE_MS + FLUSH_MS,
+    config.SHOP_TIMEOUT_MS + STOP_GRACE_MS + 2 * FLUSH_MS,
   )
   await running.disposeAsync()
   clearTimeout(deadline)

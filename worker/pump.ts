@@ -27,6 +27,8 @@ export interface PumpOptions {
   /** False while others may take over what this worker holds: nothing is claimed that could not be sent. */
   mayClaim(): boolean
   live(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements): Promise<void>
+  /** It was claimed, and will be handed back: nothing could be read of it. */
+  unread(item: ClaimedItem, served: Statements): void
 }
 
 export interface Pump {
@@ -41,7 +43,7 @@ export interface Pump {
 }
 
 /** Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database or Shop slow down: so does it. */
-export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry, log, mayClaim, live }: PumpOptions): Pump {
+export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry, log, mayClaim, live, unread }: PumpOptions): Pump {
   const held = new Set<string>()
   let running = false
   let round: Promise<void> = Promise.resolve()
@@ -136,9 +138,10 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       sets = await readCatalogue(sql, items)
     } catch (error) {
       log.warn({ err: error }, 'The catalogue could not be read; the items are handed back')
-      for (const { id } of items) {
-        circuit.notSent(id)
-        rest(id)
+      for (const item of items) {
+        unread(item, { claim: claimSpan, catalogue: null })
+        circuit.notSent(item.id)
+        rest(item.id)
       }
       return
     }

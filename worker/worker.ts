@@ -104,6 +104,10 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     log,
     mayClaim: isAlive,
     live: (item, set, served) => live(item, set, served, world),
+    unread(item, served) {
+      world.begin(item, undefined, served)
+      world.end(item)
+    },
   })
 
   // Callbacks: whichever worker is told first gives them to their items.

@@ -95,7 +95,8 @@ export function createWorld({
   }
 
   // Each verb tells what it did at the moment at which the commit is known: attempts have the rest of the story.
-  const attempts = new Map<string, Attempt>()
+  // By the claim, not by the item: a worker that lost an item to another may claim it again while its first life has not ended.
+  const attempts = new Map<ClaimedItem, Attempt>()
   const statements = new WeakMap<Commit, SpanRef | null>()
   const server = {
     host: new URL(config.SHOP_URL).hostname,
@@ -113,7 +114,7 @@ export function createWorld({
     }
   const statementOf = (commit: Commit): SpanRef | null => statements.get(commit) ?? null
   const tellExchange = (attempt: Attempt, exchange: Exchange | null, commit: Commit, answeredAt: number | null, message: string | null) => {
-    if (exchange) attempt.exchanged(exchange, server, answeredAt === null ? commit.now : atOf(commit, answeredAt), message)
+    if (exchange) attempt.exchanged(exchange, server, atOf(commit, answeredAt ?? exchange.endedAt ?? commit.left), message)
   }
 
   const requesting = aloneWhenLocked(
@@ -135,7 +136,7 @@ export function createWorld({
   )
 
   async function finished(write: (entry: Finish) => Promise<Finished>, entry: Finish): Promise<Finished> {
-    const attempt = attempts.get(entry.item.id)
+    const attempt = attempts.get(entry.item)
     const result = await write(attempt?.status === 'processing' ? { ...entry, traceId: attempt.traceId } : entry)
     if (typeof result === 'object' && attempt) {
       tellExchange(attempt, entry.exchange, result, entry.at?.response ?? null, null)
@@ -152,18 +153,18 @@ export function createWorld({
     maySend,
     begin(item, set, served) {
       const attempt = Attempt.begin(telemetry, item, set, flow(), served)
-      attempts.set(item.id, attempt)
+      attempts.set(item, attempt)
       return attempt
     },
     resume({ item, flow: sentIn, sellerSku, sku }) {
-      attempts.set(item.id, Attempt.resume(telemetry, item, { flow: sentIn, sellerSku, sku }))
+      attempts.set(item, Attempt.resume(telemetry, item, { flow: sentIn, sellerSku, sku }))
     },
     end(item) {
-      attempts.delete(item.id)
+      attempts.delete(item)
     },
     async makeRequest(request) {
       const commit = await requesting(request)
-      const attempt = attempts.get(request.item.id)
+      const attempt = attempts.get(request.item)
       if (commit && attempt)
         attempt.requested(request.flow, request.body, requestSteps(attempt.since, request, commit), statementOf(commit))
       return commit
@@ -171,7 +172,7 @@ export function createWorld({
     finishPatiently: (entry) => finished(finishingPatiently, entry),
     finish: (entry) => finished(finishingSoon, entry),
     async settle(settlement) {
-      const attempt = attempts.get(settlement.item.id)
+      const attempt = attempts.get(settlement.item)
       const commit = await settlingTold(attempt?.status === 'processing' ? { ...settlement, traceId: attempt.traceId } : settlement)
       if (commit && attempt) {
         tellExchange(attempt, settlement.exchange, commit, settlement.answeredAt, settlement.message)

@@ -140,3 +140,24 @@ test('closing gives up after a while, and counts what is left, each once', async
   for (const batch of sent.slice(2)) await batch.answer({ code: 0 })
   expect(told).toEqual({ exported: 10, lost: { shutdown: 25 } })
 })
+
+test('what was counted as lost is not sent after all', async () => {
+  const { batches, sent, told, add } = setUp()
+  add(10)
+  await sent[0]!.answer(DOWN)
+  const closed = batches.close(500)
+  await vi.advanceTimersByTimeAsync(500)
+  await closed
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(sent).toHaveLength(1)
+  expect(told).toEqual({ exported: 0, lost: { shutdown: 10 } })
+})
+
+test.each([400, 401, 500])('HTTP %i is a refusal: it must not hold up the rest for ever', async (code) => {
+  const { sent, told, add } = setUp()
+  add(10)
+  await sent[0]!.answer({ code: 1, error: new OTLPExporterError('no', code) })
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(sent).toHaveLength(1)
+  expect(told.lost).toEqual({ rejected: 10 })
+})

@@ -74,7 +74,7 @@ describe('a span', () => {
 })
 
 describe('a line', () => {
-  test.each(['', 'x'.repeat(39), 'x'.repeat(40), 'x'.repeat(200_000), 'ü'.repeat(39), '😀'.repeat(70_000), '\u0000"\\'])(
+  test.each(['', 'x'.repeat(39), 'x'.repeat(40), 'x'.repeat(100_000), 'ü'.repeat(39), '😀'.repeat(50_000), '\u0000"\\'])(
     'comes out as it went in (%#)',
     (body) => {
       const ref = SpanRef.root()
@@ -98,6 +98,18 @@ describe('a line', () => {
       ])
     },
   )
+
+  test('that is endless is cut, and spoils no other', () => {
+    const endless = encodeLine({
+      at: AT,
+      level: 'info',
+      body: 'x'.repeat(3_000_000),
+      attributes: [lineAttributes({ id: 'y'.repeat(3_000_000) })],
+    })
+    const next = encodeLine({ at: AT, level: 'info', body: 'next', attributes: [] })
+    const [cut, after] = decodeLogs(request([endless, next]))
+    expect([cut!.body.length, String(cut!.attributes.id).length, after!.body]).toEqual([100_000, 100_000, 'next'])
+  })
 
   test('of the same microsecond comes in its place', () => {
     const lines = [2, 0, 1].map((place) => encodeLine({ at: AT, place, level: 'info', body: '', attributes: [] }))

@@ -108,8 +108,8 @@ export function createPublicApi({
     const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client, traceId: trace.traceId }
     try {
       const { outcome, itemId, answers } = await within(answerWithinMs, record(callback))
-      trace.received(callback.requestId, itemId, answers, outcome, callback.body)
       if (outcome === 'accepted') onCallback?.()
+      trace.received(callback.requestId.slice(0, 255), itemId, answers, outcome, callback.body)
       return { answer: outcome === 'unknown' ? failure(UNKNOWN_REQUEST, id) : success(id), outcome }
     } catch (error) {
       log.error(

@@ -9,8 +9,9 @@ export interface Exchange {
   body: string | null
   milliseconds: number
   outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable'
-  /** Why nobody could be reached, in one word. */
+  /** Where no answer came: why, in one word, and when that was known (`performance.now()`). */
   error?: string
+  endedAt?: number
 }
 
 /** What a synced row writes back into the catalogue. Null leaves what is there. */

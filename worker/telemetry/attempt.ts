@@ -5,7 +5,7 @@ import type { ClaimedItem } from '../queue/claim.ts'
 import type { Exchange } from '../queue/finish.ts'
 import type { Micros } from '../queue/step.ts'
 import { type Attributes, spanAttributes, text } from './encode.ts'
-import { EVENTS, SPANS, Subject, type Telemetry } from './telemetry.ts'
+import { EVENTS, FAILURES, SPANS, Subject, type Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'
 
 /** The statements that brought an item here, as spans. */
@@ -40,7 +40,7 @@ export class Attempt {
   readonly #call: SpanRef
   #catalogue: SpanRef | null = null
   #errorType: string | null = null
-  #failed = false
+  #failure: string | null = null
 
   private constructor(
     telemetry: Telemetry,
@@ -263,8 +263,8 @@ export class Attempt {
     if (sellerSku !== null) attributes['shop_update.seller_sku'] = sellerSku
     if (flow !== null) attributes['shop_update.flow'] = flow
     if (requestId !== null) attributes['messaging.message.conversation_id'] = requestId
-    const failed = this.#errorType !== null || status === 'failed' || this.#failed
-    if (failed) attributes['error.type'] = this.#errorType ?? 'exception'
+    const failed = this.#errorType !== null || this.#failure !== null
+    if (failed) attributes['error.type'] = this.#errorType ?? this.#failure ?? ''
     this.#telemetry.span({
       name: this.#name,
       kind: 'consumer',
@@ -279,7 +279,7 @@ export class Attempt {
   }
 
   #enter({ to, at, reason }: Entered, links?: readonly SpanRef[]): void {
-    if (reason === 'failure') this.#failed = true
+    if (reason !== null && FAILURES.has(reason)) this.#failure = reason
     this.#telemetry.step(this.#subject, { from: this.status, to, since: this.since, at, reason, root: this.#root, links })
     this.status = to
     this.since = at

@@ -100,8 +100,8 @@ export function createBatches(options: BatchesOptions): Batches {
     if (first === waiting.length) {
       waiting = []
       first = 0
-    } else if (first > maxBatchSize * 16) {
-      waiting = waiting.slice(first)
+    } else if (first > waiting.length / 2) {
+      waiting = waiting.slice(first) // what is under way or sent must not stay here
       first = 0
     }
     return { entries, size }
@@ -123,6 +123,7 @@ export function createBatches(options: BatchesOptions): Batches {
       if (error !== null && !failing) onLost(entries.length, 'rejected')
       if (!failing) break
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      if (closed) return
     }
     held -= entries.length
     bytes -= size
@@ -159,10 +160,6 @@ export function createBatches(options: BatchesOptions): Batches {
   }
 }
 
-/** The receiver has looked at it and will never take it; everything else may pass. */
+/** The receiver has looked at it and will never take it; by the specification what these say, and a network that fails, may pass. */
 const isRefusal = (error: Error): boolean =>
-  error instanceof OTLPExporterError &&
-  error.code !== undefined &&
-  error.code >= 400 &&
-  error.code < 500 &&
-  ![408, 429].includes(error.code)
+  error instanceof OTLPExporterError && error.code !== undefined && error.code >= 400 && ![408, 429, 502, 503, 504].includes(error.code)

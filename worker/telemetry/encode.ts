@@ -56,7 +56,7 @@ function patchLength(place: number): void {
   slab[place + 1] = ((length >> 7) & 127) | 128
   slab[place + 2] = length >> 14
 }
-/** Up to 2 MiB: more than a record can have. */
+/** Up to 2 MiB: more than a record has, since long texts are cut (`TEXT`). */
 const LENGTH = 3
 
 function varint(value: number): void {
@@ -88,8 +88,12 @@ function time(tag: number, micros: Micros, nanos = 0): void {
   at = slab.writeUInt32LE(high % 0x1_0000_0000, at)
 }
 
+/** The longest text, in characters of at most three bytes: some more than a body of 64 KiB with the words around it. */
+const TEXT = 100_000
+
 /** Length and text; short ones without leaving JavaScript. */
-function string(value: string): void {
+function string(whole: string): void {
+  const value = whole.length > TEXT ? whole.slice(0, TEXT) : whole
   if (value.length < 40 && isAscii(value)) {
     slab[at++] = value.length
     for (let k = 0; k < value.length; k++) slab[at++] = value.charCodeAt(k)
@@ -149,6 +153,12 @@ function encodeAttributes(tag: number, attributes: Attributes): Buffer {
 export const spanAttributes = (attributes: Attributes): Buffer => encodeAttributes(0x4a, attributes)
 /** Attributes for log records. */
 export const lineAttributes = (attributes: Attributes): Buffer => encodeAttributes(0x32, attributes)
+/** The same bytes in memory of their own: for what is kept, which would otherwise keep a whole slab (1 MiB) with it. */
+export const kept = (bytes: Buffer): Buffer => {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}
 /** A name, encoded once. Below 128 bytes. */
 export const text = (value: string): Buffer => Buffer.from(value)
 

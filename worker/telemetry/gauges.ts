@@ -39,7 +39,9 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
         for (const status of STATUS_NAMES) {
           const attributes = { topic, status }
           result.observe(items, count.get(`${topic} ${status}`) ?? 0, attributes)
-          if (status !== 'synced') result.observe(oldestAge, age.get(`${topic} ${status}`) ?? 0, attributes)
+          // An age is read of the first of each lane only: of a topic that is not among them nothing is said, rather than 0.
+          const seconds = age.get(`${topic} ${status}`) ?? (count.get(`${topic} ${status}`) ? undefined : 0)
+          if (status !== 'synced' && seconds !== undefined) result.observe(oldestAge, seconds, attributes)
         }
       }
       for (const { window, ratio } of windows) if (ratio !== null) result.observe(synced, ratio, { window })

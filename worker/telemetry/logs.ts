@@ -11,12 +11,19 @@ export interface Logs {
   exportTo(line: ((level: 'info' | 'warn' | 'error', body: string, attributes: Attributes) => void) | null): void
 }
 
+/** Characters that wait for a stdout that nobody reads. */
+const MOST_WAITING = 32 * 1024 * 1024
+
 /**
  * Two loggers on one stdout. Lines about items are gathered for a tenth of a second at most (a write for each took 5 us); a line of the worker's own
  * takes them along at once.
  */
 export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUNTRY, ENVIRONMENT }: Config): Logs {
-  const destination = pino.destination({ fd: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100 })
+  const destination = pino.destination({ fd: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100, maxLength: MOST_WAITING })
+  let dropped = 0
+  destination.on('drop', () => {
+    if (dropped++ === 0) process.stderr.write('Nobody reads stdout: lines are dropped from here on. Over OTLP they go in any case.\n')
+  })
   const base = { venture, source: `${COUNTRY}/${ENVIRONMENT}` }
   let exported: Parameters<Logs['exportTo']>[0] = null
   const log = pino(

@@ -19,7 +19,7 @@ export interface Pipelines {
   /** Null where the signal is not exported. */
   span: ((encoded: Buffer) => void) | null
   line: ((encoded: Buffer) => void) | null
-  /** Sends what is there, and then the metrics, which tell what was lost. */
+  /** Sends what is there, and then the metrics, which tell what was lost; each within `withinMs`. */
   stop(withinMs: number): Promise<void>
 }
 
@@ -111,9 +111,15 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     async stop(withinMs) {
       await Promise.all([spans?.close(withinMs), lines?.close(withinMs)])
       for (const tell of lastWords) tell()
-      for (const result of await Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()])) {
-        if (result.status === 'rejected') log.warn({ err: result.reason }, 'The last metrics could not be sent')
-      }
+      // What the exporter says of a failure goes to the log; a receiver that hangs must not hold us.
+      let deadline: NodeJS.Timeout | undefined
+      await Promise.race([
+        Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()]),
+        new Promise((resolve) => {
+          deadline = setTimeout(resolve, withinMs)
+        }),
+      ])
+      clearTimeout(deadline)
     },
   }
 }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type Flow, STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
 import { TOPICS, type Topic } from '../domain/topics.ts'
 import type { Micros, Step } from '../queue/step.ts'
-import { type Attributes, encodeLine, encodeSpan, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
+import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
 import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
 import { SpanRef } from './trace-context.ts'
@@ -51,7 +51,7 @@ export class Subject {
 
   /** For log records: the eight lines of an item copy it. */
   get encoded(): Buffer {
-    this.#encoded ??= lineAttributes(this.attributes)
+    this.#encoded ??= kept(lineAttributes(this.attributes))
     return this.#encoded
   }
 }
@@ -121,8 +121,17 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   const instruments = createInstruments(tallies)
   const isTold = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
 
+  /** Whatever goes wrong in telling must not go wrong in what is told: an item would fail for it. */
+  function safely(tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      stdout.error({ err: error }, 'Something could not be told')
+    }
+  }
+
   function span(fields: SpanFields): void {
-    sendSpan?.(encodeSpan(fields))
+    if (sendSpan) safely(() => sendSpan(encodeSpan(fields)))
   }
 
   /** @param attributes of the line, once for the collector as bytes and once for stdout; each is asked for where it is wanted */
@@ -134,8 +143,10 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     plain: () => Attributes,
     ref?: SpanRef,
   ): void {
-    if (sendLine) sendLine(encodeLine({ at, place, level, body, attributes: encoded(), ref }))
-    if (stdout.isLevelEnabled(level)) stdout[level]({ ...plain(), ...(ref && { trace_id: ref.traceId, span_id: ref.spanId }) }, body)
+    safely(() => {
+      if (sendLine) sendLine(encodeLine({ at, place, level, body, attributes: encoded(), ref }))
+      if (stdout.isLevelEnabled(level)) stdout[level]({ ...plain(), ...(ref && { trace_id: ref.traceId, span_id: ref.spanId }) }, body)
+    })
   }
 
   /** A statement of the database: a span of its own, to which the spans of the items that it served link. Null where nobody wants it. */
@@ -243,9 +254,10 @@ function cut(body: string, attributes: Attributes): string {
 /** What somebody should look at stands out: a failure, an answer that cannot be used; Failed after so many of them. */
 function levelOf(to: Status, reason: string | null): Level {
   if (to === 'failed') return 'error'
-  return reason !== null && WARNINGS.has(reason) ? 'warn' : 'info'
+  return reason !== null && FAILURES.has(reason) ? 'warn' : 'info'
 }
-const WARNINGS = new Set(['failure', 'unprocessable_response', 'src_id_conflict', 'unknown_outcome', 'worker_lost'])
+/** Reasons that say that something went wrong. */
+export const FAILURES = new Set(['failure', 'unprocessable_response', 'src_id_conflict', 'unknown_outcome', 'worker_lost'])
 
 /** What the spans and lines of a status have in common. */
 export const SPANS = Object.fromEntries(
