@@ -128,9 +128,9 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
         applyAgain = false
         const { seen, inFlight, sets, created, stories } = await applyCallbacks(background, config.VENTURE_TIMEZONE, world.afterFailure)
         callbacksInFlight = inFlight
-        for (const { item, steps, ...story } of stories) {
-          const attempt = Attempt.callback(telemetry, item, story)
-          attempt.entered(steps, null)
+        for (const story of stories) {
+          const attempt = Attempt.callback(telemetry, story)
+          attempt.entered(story.steps, null)
           attempt.rested()
         }
         if (created.length > 0) telemetry.steps(await release(background, created))

@@ -98,10 +98,8 @@ export function createWorld({
   // By the claim, not by the item: a worker that lost an item to another may claim it again while its first life has not ended.
   const attempts = new Map<ClaimedItem, Attempt>()
   const statements = new WeakMap<Commit, SpanRef | null>()
-  const server = {
-    host: new URL(config.SHOP_URL).hostname,
-    port: Number(new URL(config.SHOP_URL).port) || (config.SHOP_URL.startsWith('https') ? 443 : 80),
-  }
+  const { protocol, hostname: host, port } = new URL(config.SHOP_URL)
+  const server = { host, port: Number(port) || (protocol === 'https:' ? 443 : 80) }
 
   /** A group commit whose statement is a span. */
   const told =
@@ -135,9 +133,13 @@ export function createWorld({
     }),
   )
 
+  /** Where no request will carry the trace id, the item keeps it. */
+  const traced = <Entry extends Finish | Settlement>(entry: Entry, attempt: Attempt | undefined): Entry =>
+    attempt?.status === 'processing' ? { ...entry, traceId: attempt.traceId } : entry
+
   async function finished(write: (entry: Finish) => Promise<Finished>, entry: Finish): Promise<Finished> {
     const attempt = attempts.get(entry.item)
-    const result = await write(attempt?.status === 'processing' ? { ...entry, traceId: attempt.traceId } : entry)
+    const result = await write(traced(entry, attempt))
     if (typeof result === 'object' && attempt) {
       tellExchange(attempt, entry.exchange, result, entry.at?.response ?? null, null)
       attempt.entered(finishSteps(attempt.status, attempt.since, entry, result), statementOf(result))
@@ -156,8 +158,8 @@ export function createWorld({
       attempts.set(item, attempt)
       return attempt
     },
-    resume({ item, flow: sentIn, sellerSku, sku }) {
-      attempts.set(item, Attempt.resume(telemetry, item, { flow: sentIn, sellerSku, sku }))
+    resume(adopted) {
+      attempts.set(adopted.item, Attempt.resume(telemetry, adopted))
     },
     end(item) {
       attempts.delete(item)
@@ -173,7 +175,7 @@ export function createWorld({
     finish: (entry) => finished(finishingSoon, entry),
     async settle(settlement) {
       const attempt = attempts.get(settlement.item)
-      const commit = await settlingTold(attempt?.status === 'processing' ? { ...settlement, traceId: attempt.traceId } : settlement)
+      const commit = await settlingTold(traced(settlement, attempt))
       if (commit && attempt) {
         tellExchange(attempt, settlement.exchange, commit, settlement.answeredAt, settlement.message)
         attempt.entered(settleSteps(attempt.status, attempt.since, settlement, commit), statementOf(commit))

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type ReceiverProcess, startReceiverProcess } from '../otlp/receiver-process.ts'
 import { readMade } from './made.ts'
 import { measureWorker } from './throughput.ts'
@@ -30,7 +31,7 @@ export async function outage({ items, seconds }: { items: number; seconds: numbe
     async during() {
       await stopReceiver()
       log(`The receiver is away for ${seconds} s`)
-      await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+      await delay(seconds * 1000) // the outage itself: what is measured, not something waited for
       receiver = await startReceiverProcess(Number(new URL(url).port))
     },
     async after(sql, ownLines) {

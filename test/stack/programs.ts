@@ -177,8 +177,11 @@ function startProgram(bin: string, { args, env, ready }: Program, cwd: string): 
   return {
     ready: until(Date.now() + START_MS, async () => {
       if (ended !== null) return
-      const response = await fetch(ready).catch(() => null)
-      if (response?.status !== 200) throw new Error(`is not ready\n${printed}`)
+      const why = await fetch(ready).then(
+        ({ status }) => (status === 200 ? null : `HTTP ${status}`),
+        ({ message }: Error) => message,
+      )
+      if (why !== null) throw new Error(`is not ready: ${why}\n${printed}`)
     }).then(() => {
       if (ended !== null) throw new Error(`${ended}\n${printed}`)
     }),

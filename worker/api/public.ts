@@ -8,6 +8,7 @@ import { type CallbackOutcome, callbackState, digestOf, recordCallback } from '.
 import { parseShopJson } from '../shop/answer.ts'
 import { type ServerTrace, serverTrace } from '../telemetry/server-trace.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { LATE, within } from '../within.ts'
 import { allowList, readAddress } from './allow-list.ts'
 import { type CallbackCredential, callbackCredential } from './callback-keys.ts'
 import { remoteAddress } from './remote-address.ts'
@@ -107,7 +108,7 @@ export function createPublicApi({
     }
     const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client, traceId: trace.traceId }
     try {
-      const { outcome, itemId, answers } = await within(answerWithinMs, record(callback))
+      const { outcome, itemId, answers } = await inTime(answerWithinMs, record(callback))
       if (outcome === 'accepted') onCallback?.()
       trace.received(callback.requestId.slice(0, 255), itemId, answers, outcome, callback.body)
       return { answer: outcome === 'unknown' ? failure(UNKNOWN_REQUEST, id) : success(id), outcome }
@@ -196,7 +197,7 @@ export function createPublicApi({
     async (c) => {
       const text = await c.req.text()
       const client = clientOf(c)
-      const known = await within(answerWithinMs, credential())
+      const known = await inTime(answerWithinMs, credential())
       const seconds = await mustWait(client)
       if (seconds !== null) {
         onOutcome?.('unauthorized')
@@ -220,7 +221,7 @@ export function createPublicApi({
 
   app.get('/shop-update/:requestId', async (c) => {
     const client = clientOf(c)
-    const { addresses, accepts } = await within(answerWithinMs, credential())
+    const { addresses, accepts } = await inTime(answerWithinMs, credential())
     const seconds = await mustWait(client)
     if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
     const key = keyInHeader(c)
@@ -230,14 +231,14 @@ export function createPublicApi({
       return problem(c, 401, UNAUTHORIZED.message, { 'www-authenticate': 'Bearer' })
     }
     const requestId = c.req.param('requestId')
-    const state = await within(answerWithinMs, callbackState(sql, requestId))
+    const state = await inTime(answerWithinMs, callbackState(sql, requestId))
     return state ? c.json({ requestId, ...state }) : problem(c, 404, UNKNOWN_REQUEST.message)
   })
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
 
   app.get('/readyz', async (c) => {
-    const isReady = await within(answerWithinMs, ready()).catch(() => false)
+    const isReady = await inTime(answerWithinMs, ready()).catch(() => false)
     return isReady ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
   })
 
@@ -281,16 +282,10 @@ function attemptsKey(client: string | null): string {
 }
 
 /** @throws after `milliseconds`, though what was promised may still come true */
-async function within<Thing>(milliseconds: number, promised: Promise<Thing>): Promise<Thing> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Nothing came within ${milliseconds} ms.`)), milliseconds)
-  })
-  try {
-    return await Promise.race([promised, late])
-  } finally {
-    clearTimeout(timer)
-  }
+async function inTime<Thing>(milliseconds: number, promised: Promise<Thing>): Promise<Thing> {
+  const thing = await within(milliseconds, promised)
+  if (thing === LATE) throw new Error(`Nothing came within ${milliseconds} ms.`)
+  return thing
 }
 
 /** What a log may hold of an error: those of the database carry the statement's parameters. */

@@ -8,7 +8,7 @@ import { findConflict } from './conflict.ts'
 import type { Sql } from './database.ts'
 import { type Finish, finish, finishSteps } from './finish.ts'
 import { type Settlement, settle, settleSteps } from './settle.ts'
-import type { Commit, Micros } from './step.ts'
+import type { Commit, Entered, Micros } from './step.ts'
 import { writeBack } from './write-back.ts'
 
 export interface AppliedCallbacks {
@@ -37,7 +37,7 @@ export interface Story {
   status: Status
   since: Micros
   receivedAt: Micros
-  steps: { to: Status; at: Micros; reason: string | null }[]
+  steps: Entered[]
 }
 
 type Waiting = ClaimedItem & {
@@ -153,7 +153,7 @@ export async function applyCallbacks(
 function storyOf<Entry extends { item: ClaimedItem }>(
   entry: Entry,
   commit: Commit | string | null | undefined,
-  stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit) => Story['steps'],
+  stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit) => Entered[],
 ): Story[] {
   if (typeof commit !== 'object' || commit === null) return []
   const row = entry.item as Waiting

@@ -1,7 +1,7 @@
 import type { Status } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
-import { atOf, type Commit, type Micros } from './step.ts'
+import { atOf, type Commit, type Entered, type Micros } from './step.ts'
 
 /** What came back on the exchange. `httpStatus` and `body` are null where no answer came. */
 export interface Exchange {
@@ -164,16 +164,11 @@ export async function finish(
 }
 
 /** What the final answer made an item go through that had been in `status` since `since`, as the statement wrote it. */
-export function finishSteps(
-  status: Status,
-  since: Micros,
-  { at }: Pick<Finish, 'at'>,
-  commit: Commit,
-): { to: Status; at: Micros; reason: string | null }[] {
+export function finishSteps(status: Status, since: Micros, { at }: Pick<Finish, 'at'>, commit: Commit): Entered[] {
   const done = { to: 'synced' as const, at: Math.max(commit.now, since + 1), reason: status === 'processing' ? 'nothing_to_send' : null }
   if (at === null) return [done]
   const of = (measured: number) => Math.max(since, atOf(commit, measured))
-  const steps: { to: Status; at: Micros; reason: string | null }[] = [
+  const steps: Entered[] = [
     { to: 'building_response_payload', at: of(at.payload), reason: null },
     { to: 'response_processing', at: of(at.processing), reason: null },
     { ...done, reason: null },

@@ -3,7 +3,7 @@ import type { Status } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
 import type { Exchange } from './finish.ts'
-import { atOf, type Commit, type Micros } from './step.ts'
+import { atOf, type Commit, type Entered, type Micros } from './step.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {
@@ -106,14 +106,9 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
 }
 
 /** What a settlement made an item go through that had been in `status` since `since`, as the statement wrote it. */
-export function settleSteps(
-  status: Status,
-  since: Micros,
-  { to, reason, answeredAt }: Settlement,
-  commit: Commit,
-): { to: Status; at: Micros; reason: string | null }[] {
+export function settleSteps(status: Status, since: Micros, { to, reason, answeredAt }: Settlement, commit: Commit): Entered[] {
   const at = Math.max(commit.now, since + 1)
-  const steps: { to: Status; at: Micros; reason: string | null }[] = []
+  const steps: Entered[] = []
   if (answeredAt !== null && to !== 'got_acknowledgment') {
     const answered = Math.max(since, atOf(commit, answeredAt))
     steps.push({ to: 'got_response', at: answered, reason: null })

@@ -31,6 +31,9 @@ export interface Step {
   sends: number
 }
 
+/** A status that an item entered, where the item is known. */
+export type Entered = Pick<Step, 'to' | 'at' | 'reason'>
+
 /** What a commit was, for those who tell of it. */
 export interface Commit {
   /** `now()` of its transaction. */
@@ -41,3 +44,6 @@ export interface Commit {
 
 /** When something happened that `performance.now()` measured, by the database's clock. */
 export const atOf = ({ now, left }: Commit, measured: number): Micros => Math.round(now + (measured - left) * 1000)
+
+/** By this machine's clock. */
+export const nowInMicros = (): Micros => Math.round((performance.timeOrigin + performance.now()) * 1000)

@@ -1,9 +1,11 @@
 import type { CatalogueSet } from '../domain/catalogue.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import { TOPICS } from '../domain/topics.ts'
+import type { Story } from '../queue/apply-callbacks.ts'
 import type { ClaimedItem } from '../queue/claim.ts'
 import type { Exchange } from '../queue/finish.ts'
-import type { Micros } from '../queue/step.ts'
+import type { Adopted } from '../queue/recover.ts'
+import type { Entered, Micros } from '../queue/step.ts'
 import { type Attributes, spanAttributes, text } from './encode.ts'
 import { EVENTS, FAILURES, SPANS, Subject, type Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'
@@ -12,13 +14,6 @@ import { SpanRef } from './trace-context.ts'
 export interface Statements {
   claim: SpanRef | null
   catalogue: SpanRef | null
-}
-
-/** A status that the item entered. */
-interface Entered {
-  to: Status
-  at: Micros
-  reason: string | null
 }
 
 /**
@@ -107,43 +102,14 @@ export class Attempt {
   }
 
   /** An item whose answer had been stored by a worker that is gone: its attempt goes on in its own trace. */
-  static resume(
-    telemetry: Telemetry,
-    item: ClaimedItem,
-    { flow, sellerSku, sku }: { flow: Flow; sellerSku: string | null; sku: string | null },
-  ): Attempt {
+  static resume(telemetry: Telemetry, { item, flow, sellerSku, sku }: Adopted): Attempt {
     const subject = new Subject({ ...fieldsOf(item, undefined, flow, item.sends), sellerSku, sku, requestId: item.requestId })
     const root = item.previousTraceId === null ? SpanRef.root() : SpanRef.rootOf(item.previousTraceId)
     return new Attempt(telemetry, subject, item, { root, name: PROCESS, linkTo: null }, 'response_processing', item.at)
   }
 
   /** A callback that is given to its item: goes on in the trace of the callback, with a link to the attempt that it answers. */
-  static callback(
-    telemetry: Telemetry,
-    item: ClaimedItem,
-    {
-      flow,
-      sellerSku,
-      sku,
-      traceId,
-      answers,
-      status,
-      since,
-      receivedAt,
-    }: {
-      flow: Flow
-      sellerSku: string | null
-      sku: string | null
-      /** Of the callback. */
-      traceId: string
-      /** Trace id of the attempt. */
-      answers: string | null
-      /** Where the callback met the item. */
-      status: Status
-      since: Micros
-      receivedAt: Micros
-    },
-  ): Attempt {
+  static callback(telemetry: Telemetry, { item, flow, sellerSku, sku, traceId, answers, status, since, receivedAt }: Story): Attempt {
     const subject = new Subject({ ...fieldsOf(item, undefined, flow, item.sends), sellerSku, sku, requestId: item.requestId })
     const parent = SpanRef.rootOf(traceId)
     return new Attempt(

@@ -1,4 +1,5 @@
 import { OTLPExporterError } from '@opentelemetry/otlp-exporter-base'
+import { within } from '../within.ts'
 
 export interface BatchesOptions {
   exporter: {
@@ -107,24 +108,25 @@ export function createBatches(options: BatchesOptions): Batches {
     return { entries, size }
   }
 
+  const exported = (entries: Buffer[]) =>
+    new Promise<{ error: Error | null; rejected: number }>((resolve) => {
+      exporter.export(entries, ({ code, error, rejected = 0 }) =>
+        resolve({ error: code === 0 ? null : (error ?? new Error('The export failed')), rejected }),
+      )
+    })
+
   async function send(entries: Buffer[], size: number): Promise<void> {
-    for (;;) {
-      const { error, rejected } = await new Promise<{ error: Error | null; rejected: number }>((resolve) => {
-        exporter.export(entries, ({ code, error, rejected = 0 }) =>
-          resolve({ error: code === 0 ? null : (error ?? new Error('The export failed')), rejected }),
-        )
-      })
-      if (closed) return // counted as lost already
-      failing = error !== null && !isRefusal(error)
-      if (error === null) {
-        onExported(entries.length - rejected)
-        if (rejected > 0) onLost(rejected, 'rejected')
-      }
-      if (error !== null && !failing) onLost(entries.length, 'rejected')
-      if (!failing) break
+    let result = await exported(entries)
+    while (!closed && result.error !== null && !isRefusal(result.error)) {
+      failing = true
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-      if (closed) return
+      if (!closed) result = await exported(entries)
     }
+    if (closed) return // counted as lost already
+    failing = false
+    const refused = result.error === null ? result.rejected : entries.length
+    onExported(entries.length - refused)
+    if (refused > 0) onLost(refused, 'rejected')
     held -= entries.length
     bytes -= size
     underWay--
@@ -141,18 +143,12 @@ export function createBatches(options: BatchesOptions): Batches {
       clearTimeout(timer)
       timer = undefined
       draining = true
-      let deadline: NodeJS.Timeout | undefined
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          onIdle = resolve
-          pump()
-          if (held === 0) resolve()
-        }),
-        new Promise((resolve) => {
-          deadline = setTimeout(resolve, withinMs)
-        }),
-      ])
-      clearTimeout(deadline)
+      const idle = new Promise<void>((resolve) => {
+        onIdle = resolve
+        pump()
+        if (held === 0) resolve()
+      })
+      await within(withinMs, idle)
       closed = true
       if (held > 0) onLost(held, 'shutdown')
       waiting = []

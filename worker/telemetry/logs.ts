@@ -20,10 +20,9 @@ const MOST_WAITING = 32 * 1024 * 1024
  */
 export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUNTRY, ENVIRONMENT }: Config): Logs {
   const destination = pino.destination({ fd: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100, maxLength: MOST_WAITING })
-  let dropped = 0
-  destination.on('drop', () => {
-    if (dropped++ === 0) process.stderr.write('Nobody reads stdout: lines are dropped from here on. Over OTLP they go in any case.\n')
-  })
+  destination.once('drop', () =>
+    process.stderr.write('Nobody reads stdout: lines are dropped from here on. Over OTLP they go in any case.\n'),
+  )
   const base = { venture, source: `${COUNTRY}/${ENVIRONMENT}` }
   let exported: Parameters<Logs['exportTo']>[0] = null
   const log = pino(

@@ -7,7 +7,8 @@ import { MeterProvider, type MetricProducer, PeriodicExportingMetricReader } fro
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { type Batches, createBatches, LOSS_REASONS, type LossReason } from './batches.ts'
+import { within } from '../within.ts'
+import { type Batches, type BatchesOptions, createBatches, LOSS_REASONS, type LossReason } from './batches.ts'
 import { encodeRequest, encodeResource, encodeScope } from './encode.ts'
 import { createTallies, type Tallies } from './tallies.ts'
 
@@ -67,7 +68,8 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
   const lastWords: (() => void)[] = []
   const encodedResource = encodeResource(resource.attributes as Record<string, string>)
 
-  function pipeline({ signal, kind, what, unit, name }: (typeof PIPELINES)[keyof typeof PIPELINES]): Batches | null {
+  function start(pipeline: Pipeline): Batches | null {
+    const { signal, kind, what, unit, name } = pipeline
     if (!exports(signal)) return null
     const maxQueueSize = config[`OTEL_${kind}_MAX_QUEUE_SIZE`]
     // The names are the SDK's own (semantic conventions for SDK metrics).
@@ -81,7 +83,7 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     const losses = lossReport(log, name)
     lastWords.push(losses.tell)
     const batches = createBatches({
-      exporter: createExporter(signal, encodedResource),
+      exporter: createExporter(pipeline, encodedResource),
       maxQueueSize,
       maxQueueBytes: MAX_QUEUE_BYTES,
       maxBatchSize: config[`OTEL_${kind}_MAX_EXPORT_BATCH_SIZE`],
@@ -100,8 +102,8 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     return batches
   }
 
-  const spans = pipeline(PIPELINES.spans)
-  const lines = pipeline(PIPELINES.lines)
+  const spans = start(PIPELINES.spans)
+  const lines = start(PIPELINES.lines)
   return {
     meter,
     tallies,
@@ -112,50 +114,53 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
       await Promise.all([spans?.close(withinMs), lines?.close(withinMs)])
       for (const tell of lastWords) tell()
       // What the exporter says of a failure goes to the log; a receiver that hangs must not hold us.
-      let deadline: NodeJS.Timeout | undefined
-      await Promise.race([
-        Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()]),
-        new Promise((resolve) => {
-          deadline = setTimeout(resolve, withinMs)
-        }),
-      ])
-      clearTimeout(deadline)
+      await within(withinMs, Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()]))
     },
   }
 }
 
 const PIPELINES = {
-  spans: { signal: 'TRACES', kind: 'BSP', what: 'span', unit: '{span}', name: 'Spans' },
-  lines: { signal: 'LOGS', kind: 'BLRP', what: 'log', unit: '{log_record}', name: 'Log records' },
+  spans: {
+    signal: 'TRACES',
+    kind: 'BSP',
+    what: 'span',
+    unit: '{span}',
+    name: 'Spans',
+    path: 'v1/traces',
+    rejected: (response: Uint8Array) => ProtobufTraceSerializer.deserializeResponse(response).partialSuccess?.rejectedSpans,
+  },
+  lines: {
+    signal: 'LOGS',
+    kind: 'BLRP',
+    what: 'log',
+    unit: '{log_record}',
+    name: 'Log records',
+    path: 'v1/logs',
+    rejected: (response: Uint8Array) => ProtobufLogsSerializer.deserializeResponse(response).partialSuccess?.rejectedLogRecords,
+  },
 } as const
+type Pipeline = (typeof PIPELINES)[keyof typeof PIPELINES]
 
 const SCOPE = encodeScope('shop-update')
 
 /** The SDK's transport, with its headers, certificates and retries from OTEL_EXPORTER_OTLP_*, for what is encoded already. */
-function createExporter(signal: 'TRACES' | 'LOGS', resource: Buffer) {
-  const path = { TRACES: 'v1/traces', LOGS: 'v1/logs' }[signal]
+function createExporter({ signal, what, path, rejected: rejectedIn }: Pipeline, resource: Buffer): BatchesOptions['exporter'] {
   let rejected = 0
-  const delegate = createOtlpHttpExportDelegate<Buffer[], unknown>(
+  const delegate = createOtlpHttpExportDelegate<Buffer[], object>(
     convertLegacyHttpOptions({}, signal, path, { 'Content-Type': 'application/x-protobuf' }),
     {
       serializeRequest: (entries) => encodeRequest(resource, SCOPE, entries),
       deserializeResponse(data) {
-        if (signal === 'TRACES') {
-          const response = ProtobufTraceSerializer.deserializeResponse(data)
-          rejected = Number(response.partialSuccess?.rejectedSpans ?? 0)
-          return response
-        }
-        const response = ProtobufLogsSerializer.deserializeResponse(data)
-        rejected = Number(response.partialSuccess?.rejectedLogRecords ?? 0)
-        return response
+        rejected = Number(rejectedIn(data) ?? 0)
+        return {}
       },
     },
-    signal === 'TRACES' ? 'otlp_http_span_exporter' : 'otlp_http_log_exporter',
-    { name: signal === 'TRACES' ? 'span' : 'log', countItems: (entries) => entries.length },
+    `otlp_http_${what}_exporter`,
+    { name: what, countItems: (entries) => entries.length },
     undefined,
   )
   return {
-    export(entries: Buffer[], done: (result: { code: number; error?: Error; rejected: number }) => void) {
+    export(entries, done) {
       delegate.export(entries, (result) => {
         done({ ...result, rejected })
         rejected = 0

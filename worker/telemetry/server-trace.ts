@@ -1,3 +1,4 @@
+import { nowInMicros } from '../queue/step.ts'
 import { spanAttributes, text } from './encode.ts'
 import type { Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'
@@ -42,5 +43,3 @@ export function serverTrace(telemetry: Telemetry | undefined): ServerTrace {
 }
 
 const NAME = text('POST /shop-update/')
-
-const nowInMicros = (): number => Math.round((performance.timeOrigin + performance.now()) * 1000)

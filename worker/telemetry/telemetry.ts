@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import { type Flow, STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
-import { TOPICS, type Topic } from '../domain/topics.ts'
-import type { Micros, Step } from '../queue/step.ts'
+import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
+import { TOPICS } from '../domain/topics.ts'
+import { type Micros, nowInMicros, type Step } from '../queue/step.ts'
 import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
 import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
@@ -56,17 +56,10 @@ export class Subject {
   }
 }
 
-interface SubjectFields {
-  itemId: string
-  sellerId: string
-  productSetId: string
-  productId: string | null
-  sellerSku: string | null
-  /** The Shop's. */
-  sku: string | null
-  topic: Topic
-  flow: Flow | null
-  requestId: string | null
+type SubjectFields = Pick<
+  Step,
+  'itemId' | 'sellerId' | 'productSetId' | 'productId' | 'sellerSku' | 'sku' | 'topic' | 'flow' | 'requestId'
+> & {
   /** Which attempt of the item it is, or was last; 0: there has been none. */
   attempt: number
 }
@@ -230,8 +223,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
 
   /** A line of the worker's own, which stdout has already. */
   function ownLine(level: Level, body: string, attributes: Attributes): void {
-    const at = Math.round((performance.timeOrigin + performance.now()) * 1000)
-    sendLine?.(encodeLine({ at, level, body, attributes: [lineAttributes(attributes)] }))
+    sendLine?.(encodeLine({ at: nowInMicros(), level, body, attributes: [lineAttributes(attributes)] }))
   }
 
   return { instruments, traces: sendSpan !== null, span, statement, step, words, steps, callback, requeued, ownLine }
