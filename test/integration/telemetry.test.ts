@@ -222,6 +222,17 @@ describe('lines', () => {
     expect(printed).toMatchObject({ trace_id: traceId, request_id: requestId, item_id: item, outcome: 'success' })
   })
 
+  test('are one line each on stdout, whatever is in them', async () => {
+    const { productIds } = await addSet(scene.sql)
+    await scene.sql`update catalog.product set description = ${'one\u2028two\u2029three\nfour'} where id = ${productIds[0]!}::bigint`
+    const { requestId } = await scene.untilStatus(await scene.enqueue('content', { product: productIds[0]! }), 'synced')
+    const printed = await vi.waitFor(
+      () => scene.worker.log.find(({ msg }) => String(msg).endsWith(`} ${requestId}`)) ?? Promise.reject(),
+      IN_TIME,
+    )
+    expect(printed.msg).toContain('one\u2028two\u2029three')
+  })
+
   test('keep bodies up to 64 KiB', async () => {
     const { productIds } = await addSet(scene.sql)
     await scene.sql`update catalog.product set description = repeat('x', 100000) where id = ${productIds[0]!}::bigint`

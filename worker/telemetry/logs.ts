@@ -30,6 +30,7 @@ export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUN
       level,
       base,
       hooks: {
+        streamWrite: oneLine,
         logMethod(args, method, number) {
           method.apply(this, args)
           destination.flush()
@@ -44,12 +45,15 @@ export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUN
   )
   return {
     log,
-    items: pino({ level: LOG_ITEMS === 'true' ? level : 'silent', base }, destination),
+    items: pino({ level: LOG_ITEMS === 'true' ? level : 'silent', base, hooks: { streamWrite: oneLine } }, destination),
     exportTo(line) {
       exported = line
     },
   }
 }
+
+/** Titles and descriptions may hold Unicode's own line separators: JSON leaves them, and many a reader of lines takes them for the end of one. */
+const oneLine = (line: string): string => line.replace(/[\u2028\u2029]/g, (separator) => (separator === '\u2028' ? '\\u2028' : '\\u2029'))
 
 function attributesOf(fields: object): Attributes {
   const attributes: Attributes = {}
