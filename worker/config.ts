@@ -45,7 +45,7 @@ const schema = z.object({
   INTERNAL_HOST: z.string().default('127.0.0.1'),
   INTERNAL_PORT: integer(0, 65_535).default(8081),
   TRUSTED_PROXIES: list.default([]),
-  CONCURRENCY: integer(1, 20_000).default(1000),
+  CONCURRENCY: integer(1, 20_000).default(2000),
   MAX_RETRIES: integer(0, 100).default(27),
   FAILED_AFTER: integer(1, 101).default(12),
   RETRY_UNIT_SECONDS: seconds.default(60),

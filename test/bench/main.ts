@@ -7,7 +7,7 @@ import { throughput } from './throughput.ts'
 
 const USAGE = `npm run bench -- NAME [--json] [options]
 
-  throughput [--items 40000] [--rounds 3] [--backlog N] [--history N]
+  throughput [--items 100000] [--rounds 3] [--backlog N] [--history N]
              a backlog of stock changes through the worker, and the bare loop in turn with it
   latency    [--seconds 20]
              from enqueue() to the commit of Processing, at 200 items a second
@@ -47,7 +47,7 @@ await runCommand(async () => {
   let result: Record<string, unknown>
   if (name === 'throughput') {
     result = await throughput(
-      { items: number('items', 40_000), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
+      { items: number('items', 100_000), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
       print,
     )
   } else if (name === 'telemetry') result = await telemetry({ items: number('items', 40_000), rounds: number('rounds') }, print)

@@ -33,7 +33,7 @@ test('the least that it needs, and every default', () => {
     INTERNAL_HOST: '127.0.0.1',
     INTERNAL_PORT: 8081,
     TRUSTED_PROXIES: [],
-    CONCURRENCY: 1000,
+    CONCURRENCY: 2000,
     MAX_RETRIES: 27,
     FAILED_AFTER: 12,
     RETRY_UNIT_SECONDS: 60,

@@ -23,6 +23,7 @@ export function connect(
     // By itself `postgres` waits up to 20 s before it connects again, which is longer than a lease.
     backoff: (failed: number) => Math.min(0.1 * 2 ** failed, 1),
     onnotice: () => {},
+    types: { numbers: NUMBERS },
     connection: {
       application_name: `shop-update ${name}`,
       TimeZone: 'UTC',
@@ -31,7 +32,19 @@ export function connect(
       idle_in_transaction_session_timeout: 30_000,
       ...(byIndex && { enable_seqscan: 'off' }),
     },
-  }) as Sql
+  }) as unknown as Sql // whose type parameter is for types of its own, which change nothing for callers
+}
+
+/**
+ * Arrays of numbers and ids (int2, int4, int8, float4, float8), of which every statement of the queue takes five to ten with hundreds of
+ * elements. By itself `postgres` escapes each element as if it were text: a tenth of the worker's time.
+ */
+const NUMBERS = {
+  to: 1016,
+  from: [1005, 1007, 1016, 1021, 1022],
+  serialize: (values: readonly (number | string | null)[]) => `{${values.map((value) => value ?? 'null').join()}}`,
+  // of these only lists of ids are ever read, and an id is text
+  parse: (list: string) => (list === '{}' ? [] : list.slice(1, -1).split(',')),
 }
 
 /** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
