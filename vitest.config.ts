@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     globalSetup: 'test/global-setup.ts',
-    include: ['test/{unit,integration}/**/*.test.ts'],
+    include: ['test/{unit,integration,browser}/**/*.test.ts'],
     // Integration tests start a PostgreSQL and worker processes of their own: on two cores more than two files at a time only get in each other's way.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -62,7 +62,7 @@ export function shopUpdate({ sql, internalUrl, shopUrl }: App) {
         select shop_update.enqueue(${topic}, ${subject.product ?? null}::bigint, ${subject.set ?? null}::bigint) as id`
       return row!.id
     },
-    async useFlow(flow: Flow): Promise<void> {
+    async switchFlow(flow: Flow): Promise<void> {
       await api('/api/flow', 'PUT', { flow })
       await until(Date.now() + ITEM_MS, async () => {
         const { workers } = await api<{ workers: { flow: Flow }[] }>('/api/flow')
@@ -96,10 +96,10 @@ export function shopUpdate({ sql, internalUrl, shopUrl }: App) {
 
 /** Takes items through every status in both flows. What is left at the end rests: one item in Blocked, one in Got acknowledgment. */
 export async function drive(stack: Stack): Promise<Story> {
-  const { api, untilStatus, enqueue, useFlow, troubles, addSet } = shopUpdate(stack.app)
+  const { api, untilStatus, enqueue, switchFlow, troubles, addSet } = shopUpdate(stack.app)
   await troubles({ default: { latencyMs: 20, callbackDelayMs: 300 } })
 
-  await useFlow('synchronous')
+  await switchFlow('synchronous')
   const first = await addSet(SKU)
   const synchronous = await untilStatus(await enqueue('new_product_set', { set: first.set }), 'synced')
   await untilStatus(await enqueue('stock', { product: first.product }), 'synced') // Delayed for a second before
@@ -119,7 +119,7 @@ export async function drive(stack: Stack): Promise<Story> {
   const third = await addSet('SKU-STAYS-BLOCKED')
   await untilStatus(await enqueue('price', { product: third.product }), 'blocked')
 
-  await useFlow('asynchronous')
+  await switchFlow('asynchronous')
   const fourth = await addSet('SKU-ASYNCHRONOUS')
   const asynchronous = await untilStatus(await enqueue('new_product_set', { set: fourth.set }), 'synced')
   await troubles({ default: { noCallback: 100 } })

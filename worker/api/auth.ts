@@ -18,7 +18,7 @@ type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> & Partial<Pic
  */
 export const plainPath: MiddlewareHandler<CallerEnv> = async (c, next) => {
   const [path = ''] = (c.env?.incoming?.url ?? new URL(c.req.url).pathname).split(/[?#]/)
-  if (path.includes('..') || /[%\\]/.test(path)) throw new Problem(400, 'The path must not hold "..", a percent sign or a backslash.')
+  if (path.includes('..') || /[%\\]/.test(path)) throw new Problem(403, 'The path must not hold "..", a percent sign or a backslash.')
   await next()
 }
 

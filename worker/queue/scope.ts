@@ -20,7 +20,7 @@ export interface SellerScope {
 
 /** The most products that a prefix of a SKU stands for; who wants one of them types another letter. */
 const PRODUCTS_A_PREFIX = 200
-const SETS_OF_A_SMALL_SELLER = 2000
+const SETS_OF_A_SMALL_SELLER = 20_000
 
 const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
 

@@ -1,0 +1,81 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { type ServerType, serve } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
+import { Hono } from 'hono'
+import { getCookie } from 'hono/cookie'
+import pluginJson from '../src/plugin.json' with { type: 'json' }
+import { BUILT, buildPreview, page } from './build.ts'
+import { permissionsOf, pluginProxy, type Role } from './proxy.ts'
+
+export interface PreviewOptions {
+  host?: string
+  port: number
+  /** The worker's internal listener. */
+  apiUrl: string
+  viewerKey: string
+  adminKey: string
+}
+
+const of = (name: string) => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+const ICONS = join(of('@grafana/ui'), 'dist', 'public', 'img')
+/** Grafana's fonts are not in its packages. */
+const FONTS: Record<string, string> = { 'Inter-Regular': 'inter-latin-400-normal', 'Inter-Medium': 'inter-latin-500-normal' }
+
+/** Builds the preview and serves it, with an imitation of Grafana's plugin proxy between it and the worker. */
+export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<ServerType> {
+  await buildPreview()
+  const app = new Hono<{ Variables: { role: Role } }>()
+  app.use(async (c, next) => {
+    c.set('role', getCookie(c, 'shop-update-preview-role') === 'Admin' ? 'Admin' : 'Viewer')
+    await next()
+  })
+  // Before the bundle: the packages read it while they load.
+  app.get('/preview/boot.js', (c) => {
+    const theme = getCookie(c, 'shop-update-preview-theme') === 'light' ? 'light' : 'dark'
+    const role = c.var.role
+    const user = {
+      login: role.toLowerCase(),
+      orgRole: role,
+      orgId: 1,
+      timezone: 'browser',
+      lightTheme: theme === 'light',
+      permissions: permissionsOf(role),
+    }
+    const grafana = {
+      settings: { featureToggles: {}, buildInfo: { version: '12.2.0', env: 'production' }, appSubUrl: '' },
+      user,
+      navTree: [],
+    }
+    const boot = { pluginId: pluginJson.id, role, theme, apiUrl }
+    c.header('cache-control', 'no-store')
+    return c.body(
+      `window.grafanaBootData=${JSON.stringify(grafana)};window.__grafana_public_path__='/public/';window.shopUpdatePreview=${JSON.stringify(boot)}`,
+      200,
+      { 'content-type': 'text/javascript' },
+    )
+  })
+  app.use('/preview/*', serveStatic({ root: BUILT, rewriteRequestPath: (path) => path.replace(/^\/preview/, '') }))
+  app.use('/public/build/img/*', serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/build\/img/, '') }))
+  app.use('/public/img/*', serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/img/, '') }))
+  app.use(
+    '/public/fonts/inter/*',
+    serveStatic({
+      root: join(of('@fontsource/inter'), 'files'),
+      rewriteRequestPath: (path) => path.replace(/^.*\/([\w-]+)\.woff2$/, (_, name) => `/${FONTS[name]}.woff2`),
+    }),
+  )
+  app.all('/public/*', (c) => c.notFound())
+  app.all(`/api/plugin-proxy/${pluginJson.id}/*`, pluginProxy({ JsonData: { apiUrl }, SecureJsonData: { viewerKey, adminKey } }))
+  app.post('/api/short-urls', async (c) => {
+    const { path } = (await c.req.json()) as { path: string }
+    return c.json({ url: new URL(`/${path}`, c.req.url).href })
+  })
+  app.post(`/api/plugins/${pluginJson.id}/settings`, (c) =>
+    c.json({ message: 'The preview keeps the settings that it was started with.' }, 403),
+  )
+  app.get('*', async (c) => c.html(await page()))
+  return new Promise((resolve) => {
+    const server: ServerType = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(server))
+  })
+}

@@ -1,0 +1,48 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import React from 'react'
+import { TABS } from '../../worker/domain/statuses.ts'
+import { ApiError } from './api/client.ts'
+import { Page } from './components/Page.tsx'
+import { useRoute } from './location.ts'
+import { Item } from './pages/Item/Item.tsx'
+import { Overview } from './pages/Overview/Overview.tsx'
+import { Queue } from './pages/Queue/Queue.tsx'
+
+/** Polling stops while the tab is hidden: that is how the query client does it by itself. */
+export const newQueryClient = () =>
+  new QueryClient({
+    defaultOptions: {
+      queries: {
+        // A page that is polled asks again anyway; what the worker has refused, it refuses again.
+        retry: (failures, error) => failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+        networkMode: 'always',
+        staleTime: 1000,
+      },
+      mutations: { networkMode: 'always' },
+    },
+  })
+
+const client = newQueryClient()
+
+export default function App() {
+  return (
+    <QueryClientProvider client={client}>
+      <Pages />
+    </QueryClientProvider>
+  )
+}
+
+function Pages() {
+  const {
+    segments: [page = 'overview', id],
+  } = useRoute()
+  const tab = TABS.find((name) => name === page)
+  if (tab) return <Queue key={tab} tab={tab} />
+  if (page === 'items' && id) return <Item key={id} id={id} />
+  if (page === 'overview') return <Overview />
+  return (
+    <Page>
+      <p>There is no such page.</p>
+    </Page>
+  )
+}

@@ -1,0 +1,28 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
+import { call } from './client.ts'
+import type { Selection } from './items.ts'
+
+/** What is to be requeued: always whole product sets, wherever it begins. */
+export type RequeueTarget = { itemIds: string[] } | { productSetIds: string[] } | { filter: Selection }
+export type RequeueInclude = 'failed' | 'delayed' | 'blocked'
+
+export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude[]) =>
+  useQuery({
+    queryKey: ['requeue', target, include],
+    queryFn: () => call<Requeued>('requeue', { method: 'POST', body: { ...target, include, dryRun: true } }),
+    gcTime: 0,
+    staleTime: 0,
+  })
+
+/** Everything on the page may be another afterwards. */
+function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
+  const queries = useQueryClient()
+  return useMutation({ mutationFn: act, onSuccess: () => queries.invalidateQueries() })
+}
+
+export const useRequeue = () =>
+  useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) => call<Requeued>('requeue', { method: 'POST', body }))
+
+export const useResolve = (id: string) =>
+  useAction((body: { action: 'resend' | 'discard'; reason: string }) => call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }))

@@ -1,0 +1,57 @@
+import { getBackendSrv, isFetchError } from '@grafana/runtime'
+import { lastValueFrom } from 'rxjs'
+import { PLUGIN_ID } from '../app.ts'
+import type { Query } from '../location.ts'
+
+/** What went wrong, in a sentence for the person in front of the page. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  /** True where nothing has answered: the worker is down, or Grafana does not reach it. */
+  readonly unreachable: boolean
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+    this.unreachable = status === 0 || (status >= 502 && status <= 504)
+  }
+}
+
+/** The worker's API behind Grafana's plugin proxy, without Grafana's sub path: the fetch service adds it. */
+export const proxied = (path: string, query: Query = {}): string => {
+  const set = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]))
+  return `/api/plugin-proxy/${PLUGIN_ID}/api/${path}${set.length > 0 ? `?${new URLSearchParams(set)}` : ''}`
+}
+
+/**
+ * A call of the worker's API.
+ *
+ * @throws ApiError with the worker's own sentence, where it sent one
+ */
+export async function call<Answer>(
+  path: string,
+  {
+    method = 'GET',
+    query = {},
+    body,
+    signal,
+  }: { method?: 'GET' | 'POST' | 'PUT'; query?: Query; body?: unknown; signal?: AbortSignal } = {},
+): Promise<Answer> {
+  try {
+    const response = await lastValueFrom(
+      getBackendSrv().fetch<Answer>({
+        url: proxied(path, query),
+        method,
+        data: body,
+        showErrorAlert: false,
+        validatePath: true,
+        ...(signal && { abortSignal: signal }),
+      }),
+    )
+    return response.data
+  } catch (error) {
+    if (!isFetchError(error)) throw error
+    const { detail, message } = (error.data ?? {}) as { detail?: string; message?: string }
+    throw new ApiError(error.status ?? 0, detail ?? message ?? error.statusText ?? 'The worker did not answer.')
+  }
+}

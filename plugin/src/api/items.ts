@@ -1,0 +1,35 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import type { ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
+import type { Tab } from '../../../worker/domain/statuses.ts'
+import type { Query } from '../location.ts'
+import { call, proxied } from './client.ts'
+
+/** What narrows a list down; named as the API names it. */
+export interface Selection extends Query {
+  tab?: Tab
+  topic?: string
+  status?: string
+  seller?: string
+  q?: string
+  from?: string
+  to?: string
+}
+
+/** A page of a list, refreshed while it is looked at. */
+export const useItems = (query: Selection & { sort?: string; cursor?: string; limit?: string }, everyMs: number | false) =>
+  useQuery({
+    queryKey: ['items', query],
+    queryFn: ({ signal }) => call<Items>('items', { query, signal }),
+    placeholderData: keepPreviousData,
+    refetchInterval: everyMs,
+  })
+
+export const useItem = (id: string) =>
+  useQuery({
+    queryKey: ['item', id],
+    queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
+    // what has left the queue does not change any more
+    refetchInterval: ({ state }) => (state.data?.status === 'synced' ? false : 2000),
+  })
+
+export const csvUrl = (query: Selection & { sort?: string }): string => proxied('items.csv', query)

@@ -1,0 +1,28 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { Credential, FlowSettings } from '../../../worker/api/internal/schemas.ts'
+import type { Flow } from '../../../worker/domain/statuses.ts'
+import { call } from './client.ts'
+
+const CREDENTIAL = 'credentials/bob_callback_server'
+
+export const useFlow = () =>
+  useQuery({ queryKey: ['flow'], queryFn: ({ signal }) => call<FlowSettings>('flow', { signal }), refetchInterval: 3000 })
+
+export function useChangeFlow() {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (flow: Flow) => call<FlowSettings>('flow', { method: 'PUT', body: { flow } }),
+    onSuccess: (flows) => queries.setQueryData(['flow'], flows),
+  })
+}
+
+export const useCredential = () => useQuery({ queryKey: ['credential'], queryFn: ({ signal }) => call<Credential>(CREDENTIAL, { signal }) })
+
+export function useChangeCredential() {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (body: { allowedIps: string[] } | { rotateKey: true }) => call<Credential>(CREDENTIAL, { method: 'PUT', body }),
+    // a new key is shown once: it is in the answer to the change only
+    onSuccess: ({ allowedIps, apiKeySetAt }) => queries.setQueryData(['credential'], { allowedIps, apiKeySetAt }),
+  })
+}

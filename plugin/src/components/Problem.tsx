@@ -1,0 +1,20 @@
+import { Alert, Button } from '@grafana/ui'
+import React from 'react'
+import { ApiError } from '../api/client.ts'
+
+/** What went wrong, what that means for the reader, and how to go on. */
+export function Problem({ error, retry }: { error: Error; retry?: () => void }) {
+  const unreachable = error instanceof ApiError && error.unreachable
+  return (
+    <Alert title={unreachable ? 'The worker cannot be reached' : 'This could not be loaded'} severity={unreachable ? 'warning' : 'error'}>
+      {unreachable
+        ? 'Nothing is lost: what is queued stays in the database. This page goes on by itself as soon as the worker answers. '
+        : `${error.message} `}
+      {retry && (
+        <Button variant="secondary" size="sm" onClick={retry}>
+          Try again
+        </Button>
+      )}
+    </Alert>
+  )
+}

@@ -1,0 +1,119 @@
+import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
+import React, { useState } from 'react'
+import type { Requeued } from '../../../worker/api/internal/schemas.ts'
+import type { Refusal } from '../../../worker/domain/reasons.ts'
+import { type RequeueInclude, type RequeueTarget, useRequeue, useRequeuePreview } from '../api/actions.ts'
+import { pageUrl } from '../location.ts'
+import { Link } from './Link.tsx'
+import { Problem } from './Problem.tsx'
+
+const REFUSED: Record<Refusal, string> = {
+  seller_inactive: 'the seller is not active',
+  product_inactive: 'the product is not active',
+  not_qc_approved: 'the product is not approved in quality control',
+  images_not_requeueable: 'image changes are not requeued',
+  in_flight: 'it is on its way right now',
+  not_in_queue: 'it has left the queue',
+}
+
+const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
+
+/** "Reupload to Shop": shows first what it will do, then does it, then says what was done. */
+export function RequeueDialog({ target, include: first, onClose }: { target: RequeueTarget; include: RequeueInclude[]; onClose(): void }) {
+  const [include, setInclude] = useState(first)
+  const [reason, setReason] = useState('')
+  const preview = useRequeuePreview(target, include)
+  const requeue = useRequeue()
+  const outcome = requeue.data
+  const send = () => requeue.mutate({ ...target, include, ...(reason.trim() && { reason: reason.trim() }) })
+  return (
+    <Modal title="Reupload to Shop" isOpen onDismiss={onClose}>
+      {outcome ? (
+        <>
+          <Alert
+            severity="success"
+            title={`${counted(outcome.requeued, 'item')} of ${counted(outcome.productSets, 'product set')} requeued`}
+          >
+            They are sent again from now on, with what the catalogue has at that moment.
+          </Alert>
+          <Refused outcome={outcome} />
+          <Modal.ButtonRow>
+            <Button onClick={onClose}>Close</Button>
+          </Modal.ButtonRow>
+        </>
+      ) : (
+        <>
+          <p>
+            This affects all variations of each product set: whatever of it has the statuses below is sent again, with a fresh retry cycle.
+          </p>
+          <Stack gap={3}>
+            {(['failed', 'delayed', 'blocked'] as const).map((status) => (
+              <Checkbox
+                key={status}
+                label={{ failed: 'Failed', delayed: 'Delayed', blocked: 'Blocked' }[status]}
+                value={include.includes(status)}
+                disabled={include.length === 1 && include.includes(status)}
+                onChange={({ currentTarget: { checked } }) =>
+                  setInclude(checked ? [...include, status] : include.filter((other) => other !== status))
+                }
+              />
+            ))}
+          </Stack>
+          <div aria-live="polite" data-testid="requeue-preview">
+            {preview.isPending && <Spinner />}
+            {preview.error && <Problem error={preview.error} retry={preview.refetch} />}
+            {preview.data && (
+              <>
+                <p>
+                  <strong>{counted(preview.data.requeued, 'item')}</strong> of{' '}
+                  <strong>{counted(preview.data.productSets, 'product set')}</strong> will be requeued.
+                </p>
+                <Refused outcome={preview.data} />
+              </>
+            )}
+          </div>
+          <Field label="Reason" description="Optional; recorded with your name">
+            <Input id="requeue-reason" value={reason} maxLength={500} onChange={(event) => setReason(event.currentTarget.value)} />
+          </Field>
+          {requeue.error && <Problem error={requeue.error} />}
+          <Modal.ButtonRow>
+            <Button variant="secondary" fill="outline" onClick={onClose}>
+              Cancel
+            </Button>
+            <Button onClick={send} disabled={!preview.data?.requeued || requeue.isPending} icon={requeue.isPending ? 'spinner' : 'repeat'}>
+              {requeue.isPending ? 'Requeueing …' : `Requeue ${counted(preview.data?.requeued ?? 0, 'item')}`}
+            </Button>
+          </Modal.ButtonRow>
+        </>
+      )}
+    </Modal>
+  )
+}
+
+/** How many are left alone and why, with the first of them. */
+function Refused({ outcome: { skipped, skippedTotal, skippedByReason } }: { outcome: Requeued }) {
+  if (skippedTotal === 0) return null
+  return (
+    <Alert severity="info" title={`${counted(skippedTotal, 'item')} left alone`}>
+      <ul>
+        {Object.entries(skippedByReason).map(([code, n]) => (
+          <li key={code}>
+            {n.toLocaleString('en')}: {REFUSED[code as Refusal]} (
+            {skipped
+              .filter(({ reason }) => reason === code)
+              .slice(0, 3)
+              .map(({ itemId }, place) => (
+                <React.Fragment key={itemId}>
+                  {place > 0 && ', '}
+                  <Link to={pageUrl(`items/${itemId}`)} inText>
+                    item {itemId}
+                  </Link>
+                </React.Fragment>
+              ))}
+            {n > 3 && ', …'})
+          </li>
+        ))}
+      </ul>
+    </Alert>
+  )
+}

@@ -1,0 +1,122 @@
+import { css } from '@emotion/css'
+import type { GrafanaTheme2 } from '@grafana/data'
+import { Checkbox, Icon, useStyles2 } from '@grafana/ui'
+import React, { type ReactNode } from 'react'
+
+export interface TableColumn<Row> {
+  name: string
+  label: string
+  cell(row: Row): ReactNode
+  /** The order as the URL has it; a minus in front of it: descending. */
+  sort?: string | undefined
+}
+
+interface Props<Row> {
+  label: string
+  columns: TableColumn<Row>[]
+  rows: readonly Row[]
+  sort?: string | undefined
+  onSort?(sort: string): void
+  /** Ids of the selected rows; they stay selected when the rows are refreshed. */
+  selected?: ReadonlySet<string>
+  onSelect?(ids: ReadonlySet<string>): void
+  /** How a screen reader calls a row. */
+  nameOf?(row: Row): string
+}
+
+/** A plain table: what it shows, in which order and on which page is for the server to decide. */
+export function Table<Row extends { id: string }>({
+  label,
+  columns,
+  rows,
+  sort,
+  onSort,
+  selected,
+  onSelect,
+  nameOf = ({ id }) => id,
+}: Props<Row>) {
+  const styles = useStyles2(getStyles)
+  const here = rows.filter(({ id }) => selected?.has(id)).length
+  const toggle = (ids: string[], on: boolean) => {
+    const next = new Set(selected)
+    for (const id of ids) on ? next.add(id) : next.delete(id)
+    onSelect?.(next)
+  }
+  return (
+    <div className={styles.scroll}>
+      <table className={styles.table} aria-label={label}>
+        <thead>
+          <tr>
+            {onSelect && (
+              <th className={styles.tick}>
+                <Checkbox
+                  aria-label="Select all on this page"
+                  value={rows.length > 0 && here === rows.length}
+                  indeterminate={here > 0 && here < rows.length}
+                  onChange={(event) =>
+                    toggle(
+                      rows.map(({ id }) => id),
+                      event.currentTarget.checked,
+                    )
+                  }
+                />
+              </th>
+            )}
+            {columns.map(({ name, label: text, sort: key }) => {
+              const order = key && sort === key ? 'ascending' : key && sort === `-${key}` ? 'descending' : undefined
+              return (
+                <th key={name} scope="col" aria-sort={order}>
+                  {key && onSort ? (
+                    <button type="button" className={styles.sort} onClick={() => onSort(order === 'ascending' ? `-${key}` : key)}>
+                      {text} {order && <Icon name={order === 'ascending' ? 'arrow-up' : 'arrow-down'} />}
+                    </button>
+                  ) : (
+                    text
+                  )}
+                </th>
+              )
+            })}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.id} aria-selected={onSelect && selected?.has(row.id)}>
+              {onSelect && (
+                <td className={styles.tick}>
+                  <Checkbox
+                    aria-label={`Select ${nameOf(row)}`}
+                    value={selected?.has(row.id) ?? false}
+                    onChange={(event) => toggle([row.id], event.currentTarget.checked)}
+                  />
+                </td>
+              )}
+              {columns.map(({ name, cell }) => (
+                <td key={name}>{cell(row)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  scroll: css({ overflowX: 'auto' }),
+  table: css({
+    width: '100%',
+    th: { textAlign: 'left', whiteSpace: 'nowrap', fontWeight: theme.typography.fontWeightMedium, color: theme.colors.text.secondary },
+    'th, td': { padding: theme.spacing(0.75, 1), borderBottom: `1px solid ${theme.colors.border.weak}`, verticalAlign: 'middle' },
+    'tbody tr:hover': { background: theme.colors.action.hover },
+    'tbody tr[aria-selected="true"]': { background: theme.colors.action.selected },
+  }),
+  tick: css({ width: theme.spacing(5) }),
+  sort: css({
+    background: 'none',
+    border: 'none',
+    padding: 0,
+    font: 'inherit',
+    color: 'inherit',
+    '&:hover': { color: theme.colors.text.primary },
+  }),
+})

@@ -1,0 +1,38 @@
+import { dateTimeFormat, dateTimeFormatTimeAgo } from '@grafana/data'
+import { config } from '@grafana/runtime'
+import React from 'react'
+
+const zone = () => config.bootData.user.timezone
+
+/** In the viewer's zone. */
+export const absolute = (iso: string): string => dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })
+export const relative = (iso: string): string => dateTimeFormatTimeAgo(iso, { timeZone: zone() })
+
+/** How long ago, or in how long; the time itself on hover. */
+export function Time({ at }: { at: string | null }) {
+  if (at === null) return <>–</>
+  return (
+    <time dateTime={at} title={`${absolute(at)} (${at})`}>
+      {relative(at)}
+    </time>
+  )
+}
+
+/** `42 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), 'd'],
+    [Math.floor(whole / 3600) % 24, 'h'],
+    [Math.floor(whole / 60) % 60, 'min'],
+    [whole % 60, 's'],
+  ]
+  const first = parts.findIndex(([n]) => n > 0)
+  return parts
+    .slice(first, first + 2)
+    .filter(([n]) => n > 0)
+    .map(([n, unit]) => `${n} ${unit}`)
+    .join(' ')
+}

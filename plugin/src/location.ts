@@ -1,0 +1,28 @@
+import { locationUtil } from '@grafana/data'
+import { locationService } from '@grafana/runtime'
+import { useSyncExternalStore } from 'react'
+import { ROOT } from './app.ts'
+
+/** What a page keeps in the URL: a link shows a colleague the same. */
+export type Query = Record<string, string | undefined>
+
+const subscribe = (listener: () => void) => locationService.getHistory().listen(listener)
+
+/** The page's path below the root of the app, as segments, and the query. */
+export function useRoute(): { segments: string[]; query: Query } {
+  const location = useSyncExternalStore(subscribe, () => locationService.getLocation())
+  const path = locationUtil.stripBaseFromUrl(location.pathname)
+  return {
+    segments: path.startsWith(ROOT) ? path.slice(ROOT.length).split('/').filter(Boolean).map(decodeURIComponent) : [],
+    query: Object.fromEntries(new URLSearchParams(location.search)),
+  }
+}
+
+/** A page of the app with its query, without the sub path. */
+export function pageUrl(page: string, query: Query = {}): string {
+  const set = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]))
+  return `${ROOT}/${page}${set.length > 0 ? `?${new URLSearchParams(set)}` : ''}`
+}
+
+/** Changes the query of this page; what is undefined leaves it. */
+export const changeQuery = (change: Query): void => locationService.partial(change, true)

@@ -1,0 +1,160 @@
+import { css } from '@emotion/css'
+import type { GrafanaTheme2 } from '@grafana/data'
+import { Badge, Button, ClipboardButton, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
+import React, { type ReactNode, useState } from 'react'
+import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
+import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
+import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
+import { STATUSES } from '../../../../worker/domain/statuses.ts'
+import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { useItem } from '../../api/items.ts'
+import { mayWrite, READ_ONLY } from '../../app.ts'
+import { Link } from '../../components/Link.tsx'
+import { Page } from '../../components/Page.tsx'
+import { Problem } from '../../components/Problem.tsx'
+import { RequeueDialog } from '../../components/RequeueDialog.tsx'
+import { Status } from '../../components/Status.tsx'
+import { duration, Time } from '../../components/Time.tsx'
+import { pageUrl } from '../../location.ts'
+import { Calls } from './Calls.tsx'
+import { Elsewhere } from './Elsewhere.tsx'
+import { Resolve } from './Resolve.tsx'
+import { Timeline } from './Timeline.tsx'
+
+const ACTS: Record<ItemDetail['sellerAnswer']['whoActs'], string> = {
+  nobody: 'Nobody has to act',
+  seller: 'The seller has to act',
+  admin: 'An admin has to act',
+  shop: 'The Shop has to act',
+  sre: 'Operations have to act',
+}
+
+/** The whole story of one item. */
+export function Item({ id }: { id: string }) {
+  const { data: item, error, refetch } = useItem(id)
+  return (
+    <Page
+      title={item ? `${TOPICS[item.topic].label} of ${item.sellerSku ?? `product set ${item.productSetId}`}` : `Item ${id}`}
+      actions={item && <Requeue item={item} />}
+    >
+      {error && <Problem error={error} retry={refetch} />}
+      {!item && !error && <LoadingPlaceholder text="Loading the item …" />}
+      {item && <Story item={item} />}
+    </Page>
+  )
+}
+
+function Story({ item }: { item: ItemDetail }) {
+  const styles = useStyles2(getStyles)
+  const { sellerAnswer, status, reason } = item
+  return (
+    <Stack direction="column" gap={3}>
+      <section aria-label="Answer for the seller" className={styles.answer}>
+        <Stack justifyContent="space-between" alignItems="flex-start" gap={2}>
+          <p data-testid="seller-answer">{sellerAnswer.text}</p>
+          <ClipboardButton icon="copy" variant="secondary" getText={() => sellerAnswer.text}>
+            Copy the answer
+          </ClipboardButton>
+        </Stack>
+        <Badge text={ACTS[sellerAnswer.whoActs]} color={sellerAnswer.whoActs === 'nobody' ? 'green' : 'orange'} />
+      </section>
+      <section aria-label="Status">
+        <Status status={status} /> {reason && <strong>{explain(reason.code).label}</strong>}
+        <p>
+          {explainStatus(status)} {reason && explain(reason.code).sentence} {reason?.message}
+        </p>
+        {ADMIN_RESOLVES.some((code) => code === reason?.code) && status === 'blocked' && <Resolve id={item.id} />}
+      </section>
+      <Facts item={item} />
+      <Timeline transitions={item.transitions} />
+      <Calls calls={item.calls} />
+      <Elsewhere item={item} />
+    </Stack>
+  )
+}
+
+function Facts({ item }: { item: ItemDetail }) {
+  const styles = useStyles2(getStyles)
+  const waitsFor = item.blockedByItem
+  const facts: [string, ReactNode][] = [
+    ['Seller SKU', item.sellerSku ?? '–'],
+    ['SKU', item.sku ?? '–'],
+    ['Seller', item.sellerName ?? item.sellerId],
+    ['Product', item.productId ?? 'the whole product set'],
+    [
+      'Product set',
+      <Link key="set" to={pageUrl('overview', { q: item.productSetId })}>
+        {item.productSetId}
+      </Link>,
+    ],
+    ['Topic', TOPICS[item.topic].label],
+    ['Queued at', <Time key="queued" at={item.queuedAt} />],
+    ['In this status', duration(Math.max(0, (Date.now() - Date.parse(item.statusAt)) / 1000))],
+    ['Flow', item.flow ?? '–'],
+    ['Request ID', item.requestId ?? '–'],
+    ['Requeued count', item.requeuedCount],
+    ['Last requeued at', <Time key="requeued" at={item.lastRequeuedAt} />],
+    ['Failures', item.failures],
+    ['Next retry', <Time key="next" at={item.nextAttemptAt} />],
+    ['Retries left', item.retriesLeft ?? '–'],
+    ['Merged changes', item.coalesced],
+    ['Place in its set', item.positionInSet ?? '–'],
+    [
+      'Waits for',
+      waitsFor ? (
+        <Link key="blocker" to={pageUrl(`items/${waitsFor.id}`)}>
+          {TOPICS[waitsFor.topic].label} (item {waitsFor.id}): {STATUSES[waitsFor.status].label}
+        </Link>
+      ) : (
+        '–'
+      ),
+    ],
+  ]
+  return (
+    <dl className={styles.facts}>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function Requeue({ item: { id, status } }: { item: ItemDetail }) {
+  const [open, setOpen] = useState(false)
+  const requeueable = status === 'failed' || status === 'delayed' || status === 'blocked'
+  if (!requeueable) return null
+  return (
+    <>
+      <Button icon="repeat" disabled={!mayWrite()} tooltip={mayWrite() ? undefined : READ_ONLY} onClick={() => setOpen(true)}>
+        Reupload to Shop
+      </Button>
+      {open && (
+        <RequeueDialog
+          target={{ itemIds: [id] }}
+          include={status === 'failed' ? ['failed'] : ['failed', status]}
+          onClose={() => setOpen(false)}
+        />
+      )}
+    </>
+  )
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  answer: css({
+    padding: theme.spacing(2),
+    background: theme.colors.background.secondary,
+    borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
+    fontSize: theme.typography.h5.fontSize,
+  }),
+  facts: css({
+    display: 'grid',
+    gridTemplateColumns: 'repeat(auto-fill, minmax(180px, 1fr))',
+    gap: theme.spacing(1.5),
+    margin: 0,
+    dt: { color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize, fontWeight: 'normal' },
+    dd: { margin: 0, overflowWrap: 'anywhere' },
+  }),
+})

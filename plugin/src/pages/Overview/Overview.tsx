@@ -1,0 +1,158 @@
+import { css } from '@emotion/css'
+import type { GrafanaTheme2 } from '@grafana/data'
+import { Alert, FilterInput, LoadingPlaceholder, useStyles2 } from '@grafana/ui'
+import React, { useState } from 'react'
+import type { Summary } from '../../../../worker/api/internal/schemas.ts'
+import { explainStatus } from '../../../../worker/domain/explanations.ts'
+import { STATUSES } from '../../../../worker/domain/statuses.ts'
+import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { useItems } from '../../api/items.ts'
+import { useKpis, useSummary } from '../../api/numbers.ts'
+import { Link } from '../../components/Link.tsx'
+import { Page } from '../../components/Page.tsx'
+import { Problem } from '../../components/Problem.tsx'
+import { Section } from '../../components/Section.tsx'
+import { Status } from '../../components/Status.tsx'
+import { Table } from '../../components/Table.tsx'
+import { duration, Time } from '../../components/Time.tsx'
+import { changeQuery, pageUrl, useRoute } from '../../location.ts'
+import { Kpi } from './Kpi.tsx'
+
+const WINDOWS = ['24h', '7d', '14d', '30d', '90d'] as const
+
+export function Overview() {
+  const styles = useStyles2(getStyles)
+  const { query } = useRoute()
+  const summary = useSummary()
+  const kpis = useKpis()
+  return (
+    <Page>
+      <Search q={query.q} />
+      {query.q && <Found q={query.q} />}
+      {summary.error && <Problem error={summary.error} retry={summary.refetch} />}
+      {!summary.data && !summary.error && <LoadingPlaceholder text="Loading the numbers …" />}
+      {summary.data && <Message summary={summary.data} />}
+      <Section title="Synced of what was queued">
+        {kpis.error && !summary.error && <Problem error={kpis.error} retry={kpis.refetch} />}
+        <div className={styles.kpis}>
+          {kpis.data &&
+            WINDOWS.map((window, place) => (
+              <Kpi key={window} window={window} kpi={kpis.data[window]} longer={kpis.data[WINDOWS[place + 1] ?? window]} />
+            ))}
+        </div>
+      </Section>
+      {summary.data && <Statuses summary={summary.data} />}
+    </Page>
+  )
+}
+
+const products = (n: number): string => `${n.toLocaleString('en')} product change${n === 1 ? '' : 's'}`
+
+/** "The message on top": what is to be sent, what waits for the Shop, and, apart from them, what is blocked. */
+function Message({ summary: { toSend, awaitingShop, blocked, flow } }: { summary: Summary }) {
+  const behind = flow.workers.filter((worker) => worker.flow !== flow.wanted).length
+  return (
+    <Alert
+      severity="info"
+      title={`${products(toSend)} to be sent to the Shop, ${products(awaitingShop)} waiting for its acknowledgment or answer`}
+    >
+      {blocked.toLocaleString('en')} more {blocked === 1 ? 'is' : 'are'}{' '}
+      <Link to={pageUrl('blocked')} inText>
+        blocked
+      </Link>
+      , which is normal for products that have not been created in the Shop yet. Products are sent in the <strong>{flow.wanted}</strong>{' '}
+      flow
+      {flow.workers.length === 0
+        ? '; no worker is running.'
+        : behind > 0
+          ? `; ${behind} of ${flow.workers.length} workers still use the other one.`
+          : '.'}
+    </Alert>
+  )
+}
+
+function Statuses({ summary: { byStatus } }: { summary: Summary }) {
+  return (
+    <Section title="In the queue">
+      <Table
+        label="Items by status"
+        rows={byStatus.map((row) => ({ id: row.status, ...row }))}
+        columns={[
+          { name: 'status', label: 'Status', cell: ({ status }) => <Status status={status} /> },
+          {
+            name: 'count',
+            label: 'Items',
+            cell: ({ status, count, label }) => (
+              <Link
+                to={pageUrl(STATUSES[status].tab, STATUSES[status].tab === 'pending' ? { status } : {})}
+                label={`${count.toLocaleString('en')} items: ${label}`}
+              >
+                {count.toLocaleString('en')}
+              </Link>
+            ),
+          },
+          {
+            name: 'oldest',
+            label: 'Oldest',
+            cell: ({ oldestAt, oldestSeconds }) => (oldestAt ? <span title={oldestAt}>{duration(oldestSeconds ?? 0)}</span> : '–'),
+          },
+          { name: 'meaning', label: 'Meaning', cell: ({ status }) => explainStatus(status) },
+        ]}
+      />
+    </Section>
+  )
+}
+
+/** One box for everything: what is in the queue and what is synced. */
+function Search({ q = '' }: { q?: string | undefined }) {
+  const [typed, setTyped] = useState(q)
+  return (
+    <form
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault()
+        changeQuery({ q: typed.trim() || undefined })
+      }}
+    >
+      <FilterInput
+        aria-label="Search everything"
+        placeholder="Seller SKU, Shop SKU, product, set, seller or request ID: over the queue and everything synced; press Enter"
+        value={typed}
+        onChange={(value) => {
+          setTyped(value)
+          if (value === '') changeQuery({ q: undefined })
+        }}
+        escapeRegex={false}
+        width={100}
+      />
+    </form>
+  )
+}
+
+function Found({ q }: { q: string }) {
+  const { data, error } = useItems({ q, limit: '20' }, 5000)
+  if (error) return <Problem error={error} />
+  if (!data) return <LoadingPlaceholder text="Searching …" />
+  if (data.items.length === 0) return <Alert severity="info" title={`Nothing in the queue or among what was synced has "${q}"`} />
+  return (
+    <Table
+      label="Found"
+      rows={data.items}
+      columns={[
+        {
+          name: 'sellerSku',
+          label: 'Seller SKU',
+          cell: ({ id, sellerSku, productSetId }) => <Link to={pageUrl(`items/${id}`)}>{sellerSku ?? `Product set ${productSetId}`}</Link>,
+        },
+        { name: 'sku', label: 'SKU', cell: ({ sku }) => sku ?? '–' },
+        { name: 'topic', label: 'Topic', cell: ({ topic }) => TOPICS[topic].label },
+        { name: 'status', label: 'Status', cell: ({ status }) => <Status status={status} /> },
+        { name: 'queuedAt', label: 'Queued at', cell: ({ queuedAt }) => <Time at={queuedAt} /> },
+      ]}
+    />
+  )
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  kpis: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), marginBottom: theme.spacing(2) }),
+})

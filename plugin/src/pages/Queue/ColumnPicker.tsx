@@ -1,0 +1,25 @@
+import { Checkbox, Stack, Toggletip, ToolbarButton } from '@grafana/ui'
+import React from 'react'
+import { COLUMN_NAMES, type ColumnName, column } from './columns.tsx'
+
+export function ColumnPicker({ shown, onChange }: { shown: ColumnName[]; onChange(columns: ColumnName[] | undefined): void }) {
+  const list = (
+    <Stack direction="column" gap={0.5}>
+      {COLUMN_NAMES.map((name) => (
+        <Checkbox
+          key={name}
+          label={column(name).label}
+          value={shown.includes(name)}
+          disabled={name === 'sellerSku'}
+          onChange={({ currentTarget: { checked } }) => onChange(checked ? [...shown, name] : shown.filter((other) => other !== name))}
+        />
+      ))}
+      <ToolbarButton onClick={() => onChange(undefined)}>Back to the usual ones</ToolbarButton>
+    </Stack>
+  )
+  return (
+    <Toggletip title="Columns" content={list} placement="bottom-end">
+      <ToolbarButton icon="columns">Columns</ToolbarButton>
+    </Toggletip>
+  )
+}

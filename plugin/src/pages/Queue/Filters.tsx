@@ -1,0 +1,111 @@
+import { css } from '@emotion/css'
+import { dateTime, type GrafanaTheme2, type RawTimeRange, rangeUtil } from '@grafana/data'
+import { Combobox, FilterInput, Input, TimeRangeInput, useStyles2 } from '@grafana/ui'
+import React, { useEffect, useState } from 'react'
+import { STATUS_NAMES, STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
+import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
+import { changeQuery, type Query } from '../../location.ts'
+
+const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
+
+/** While somebody types, nothing is asked; the list follows when he pauses. */
+const TYPING_MS = 400
+
+/** What narrows the list down, all of it in the URL. */
+export function Filters({ tab, query }: { tab: Tab; query: Query }) {
+  const styles = useStyles2(getStyles)
+  const statuses = STATUS_NAMES.filter((name) => STATUSES[name].tab === tab || (tab === 'pending' && name === 'blocked')).map((value) => ({
+    value,
+    label: STATUSES[value].label,
+  }))
+  const set = (change: Query) => changeQuery({ ...change, cursor: undefined })
+  return (
+    <div className={styles.row} role="search" aria-label="Filters">
+      <Typed value={query.q} onChange={(q) => set({ q })}>
+        {(value, onChange) => (
+          <FilterInput
+            placeholder="SKU, product, set, seller or request ID"
+            value={value}
+            onChange={onChange}
+            escapeRegex={false}
+            width={38}
+            aria-label="Search"
+          />
+        )}
+      </Typed>
+      <Combobox
+        aria-label="Topic"
+        placeholder="All topics"
+        width={24}
+        isClearable
+        options={topics}
+        value={query.topic ?? null}
+        onChange={(option) => set({ topic: option?.value })}
+      />
+      {statuses.length > 1 && (
+        <Combobox
+          aria-label="Status"
+          placeholder="All statuses"
+          width={24}
+          isClearable
+          options={statuses}
+          value={query.status ?? null}
+          onChange={(option) => set({ status: option?.value })}
+        />
+      )}
+      <Typed value={query.seller} onChange={(seller) => set({ seller })}>
+        {(value, onChange) => (
+          <Input
+            aria-label="Seller"
+            placeholder="Seller, name or id"
+            width={22}
+            value={value}
+            onChange={(event) => onChange(event.currentTarget.value)}
+          />
+        )}
+      </Typed>
+      <TimeRangeInput
+        value={rangeUtil.convertRawToRange(rawRange(query))}
+        onChange={({ raw }) => set({ from: rawText(raw.from), to: rawText(raw.to) })}
+        placeholder="Queued at any time"
+        clearable
+        isReversed
+      />
+    </div>
+  )
+}
+
+const rawRange = ({ from, to }: Query): RawTimeRange => ({ from: rawOf(from), to: rawOf(to) })
+/** `now-1h` stays what it is; anything else is a time. An invalid one is how the picker is told "none". */
+const rawOf = (text: string | undefined) => (text?.startsWith('now') ? text : dateTime(text ?? Number.NaN))
+const rawText = (raw: RawTimeRange['from']): string | undefined =>
+  typeof raw === 'string' ? raw || undefined : raw?.isValid() ? raw.toISOString() : undefined
+
+/** The times that a relative range means at this moment, for the API. */
+export function absoluteRange(query: Query): Pick<Query, 'from' | 'to'> {
+  const { from, to } = rangeUtil.convertRawToRange(rawRange(query))
+  return { from: from.isValid() ? from.toISOString() : undefined, to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined }
+}
+
+function Typed({
+  value = '',
+  onChange,
+  children,
+}: {
+  value: string | undefined
+  onChange(value: string | undefined): void
+  children(value: string, onChange: (value: string) => void): React.JSX.Element
+}) {
+  const [typed, setTyped] = useState(value)
+  useEffect(() => setTyped(value), [value])
+  useEffect(() => {
+    if (typed === value) return
+    const timer = setTimeout(() => onChange(typed.trim() || undefined), TYPING_MS)
+    return () => clearTimeout(timer)
+  })
+  return children(typed, setTyped)
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  row: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(2) }),
+})

@@ -1,0 +1,220 @@
+import { css } from '@emotion/css'
+import { AppEvents, type GrafanaTheme2, locationUtil } from '@grafana/data'
+import { getAppEvents, getBackendSrv, locationService } from '@grafana/runtime'
+import { Button, EmptyState, LinkButton, LoadingPlaceholder, RefreshPicker, Stack, ToolbarButton, useStyles2 } from '@grafana/ui'
+import React, { useState } from 'react'
+import { lastValueFrom } from 'rxjs'
+import type { Item } from '../../../../worker/api/internal/schemas.ts'
+import type { Tab } from '../../../../worker/domain/statuses.ts'
+import type { RequeueInclude, RequeueTarget } from '../../api/actions.ts'
+import { csvUrl, type Selection, useItems } from '../../api/items.ts'
+import { mayWrite, READ_ONLY } from '../../app.ts'
+import { Page, TAB_LABELS } from '../../components/Page.tsx'
+import { Problem } from '../../components/Problem.tsx'
+import { RequeueDialog } from '../../components/RequeueDialog.tsx'
+import { RetryLogic } from '../../components/RetryLogic.tsx'
+import { Table } from '../../components/Table.tsx'
+import { changeQuery, useRoute } from '../../location.ts'
+import { ColumnPicker } from './ColumnPicker.tsx'
+import { COLUMN_NAMES, type ColumnName, column, sorts, TAB_COLUMNS } from './columns.tsx'
+import { absoluteRange, Filters } from './Filters.tsx'
+
+const PAGE = 50
+const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
+const USUAL_INTERVAL = '5s'
+
+/** One list of the queue. All that it shows is in the URL; what is selected is not. */
+export function Queue({ tab }: { tab: Tab }) {
+  const styles = useStyles2(getStyles)
+  const { query } = useRoute()
+  const { q, topic, status, seller, sort, cursor, refresh = USUAL_INTERVAL } = query
+  const shown = columnsOf(tab, query.columns)
+  const selection: Selection = { tab, q, topic, status, seller, ...absoluteRange(query) }
+  const asked = { ...selection, ...rangeKept(query, selection), sort, cursor, limit: String(PAGE) }
+  const { data, error, isFetching, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const [trail, setTrail] = useState<(string | undefined)[]>([])
+  const [target, setTarget] = useState<RequeueTarget | null>(null)
+
+  const go = (to: string | undefined, steps: (string | undefined)[]) => {
+    setTrail(steps)
+    changeQuery({ cursor: to })
+  }
+  const requeueable = tab !== 'synced'
+  const include: RequeueInclude[] = tab === 'delayed' || tab === 'blocked' ? ['failed', tab] : ['failed']
+
+  return (
+    <Page
+      actions={
+        <>
+          {tab === 'delayed' && <RetryLogic />}
+          <Share />
+          <LinkButton
+            variant="secondary"
+            icon="download-alt"
+            href={locationUtil.assureBaseUrl(csvUrl({ ...selection, sort }))}
+            download={`${tab}.csv`}
+          >
+            CSV
+          </LinkButton>
+          <RefreshPicker
+            value={refresh}
+            intervals={Object.keys(INTERVALS)}
+            onRefresh={() => void refetch()}
+            onIntervalChanged={(interval) => changeQuery({ refresh: interval || 'off' })}
+            isLoading={isFetching}
+            tooltip="Refresh"
+          />
+        </>
+      }
+    >
+      <Filters tab={tab} query={query} />
+      <div className={styles.bar}>
+        {requeueable && (
+          <>
+            <Button
+              size="sm"
+              icon="repeat"
+              disabled={!mayWrite() || selected.size === 0}
+              tooltip={mayWrite() ? undefined : READ_ONLY}
+              onClick={() => setTarget({ itemIds: [...selected] })}
+            >
+              Reupload to Shop{selected.size > 0 && ` (${selected.size})`}
+            </Button>
+            <Button
+              size="sm"
+              variant="secondary"
+              disabled={!mayWrite() || !data?.total.count}
+              tooltip={mayWrite() ? undefined : READ_ONLY}
+              onClick={() => setTarget({ filter: defined(selection) })}
+            >
+              Reupload all that match
+            </Button>
+          </>
+        )}
+        <span className={styles.count} aria-live="polite" data-testid="total">
+          {data &&
+            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} item${data.total.count === 1 && data.total.exact ? '' : 's'}`}
+        </span>
+        <ColumnPicker shown={shown} onChange={(columns) => changeQuery({ columns: columns?.join('.') })} />
+      </div>
+      {error && <Problem error={error} retry={refetch} />}
+      {!data && !error && <LoadingPlaceholder text="Loading the list …" />}
+      {data?.items.length === 0 && (
+        <Nothing tab={tab} filtered={Object.values({ q, topic, status, seller, from: query.from, to: query.to }).some(Boolean)} />
+      )}
+      {data && data.items.length > 0 && (
+        <>
+          <Table<Item>
+            label={TAB_LABELS[tab]}
+            columns={shown.map((name) => ({ name, ...column(name), sort: sorts(tab, name) }))}
+            rows={data.items}
+            sort={sort ?? (tab === 'pending' ? 'queuedAt' : '-queuedAt')}
+            onSort={(order) => {
+              setTrail([])
+              changeQuery({ sort: order, cursor: undefined })
+            }}
+            nameOf={({ sellerSku, id }) => sellerSku ?? `item ${id}`}
+            {...(requeueable && { selected, onSelect: setSelected })}
+          />
+          <Stack direction="row" justifyContent="flex-end" gap={1}>
+            <Button variant="secondary" size="sm" icon="angle-left" disabled={!cursor} onClick={() => go(trail.at(-1), trail.slice(0, -1))}>
+              {trail.length > 0 ? 'Previous' : 'First page'}
+            </Button>
+            <Button
+              variant="secondary"
+              size="sm"
+              icon="angle-right"
+              iconPlacement="right"
+              disabled={!data.nextCursor}
+              onClick={() => go(data.nextCursor ?? undefined, [...trail, cursor])}
+            >
+              Next
+            </Button>
+          </Stack>
+        </>
+      )}
+      {target && (
+        <RequeueDialog
+          target={target}
+          include={include}
+          onClose={() => {
+            setTarget(null)
+            setSelected(new Set())
+          }}
+        />
+      )}
+    </Page>
+  )
+}
+
+/** A picked set of columns from the URL; unknown names are left out. */
+function columnsOf(tab: Tab, picked: string | undefined): ColumnName[] {
+  const known = picked?.split('.').filter((name): name is ColumnName => COLUMN_NAMES.includes(name as ColumnName)) ?? []
+  return known.length > 0 ? known : TAB_COLUMNS[tab]
+}
+
+/** A relative range moves on with every second; rounded to ten, the list is not asked for anew with every rendering. */
+function rangeKept({ from, to }: { from?: string; to?: string }, range: Pick<Selection, 'from' | 'to'>): Pick<Selection, 'from' | 'to'> {
+  const kept = (raw: string | undefined, time: string | undefined) =>
+    raw?.startsWith('now') && time ? `${new Date(time).toISOString().slice(0, 18)}0.000Z` : time
+  return { from: kept(from, range.from), to: kept(to, range.to) }
+}
+
+const defined = (selection: Selection): Selection => Object.fromEntries(Object.entries(selection).filter(([, value]) => value))
+
+/** Grafana's short link to what the list shows now. */
+function Share() {
+  const share = async () => {
+    const { pathname, search } = locationService.getLocation()
+    const path = `${locationUtil.stripBaseFromUrl(pathname)}${search}`.replace(/^\//, '')
+    const { data } = await lastValueFrom(getBackendSrv().fetch<{ url: string }>({ url: '/api/short-urls', method: 'POST', data: { path } }))
+    await navigator.clipboard.writeText(data.url)
+    getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list is in the clipboard'] })
+  }
+  return (
+    <ToolbarButton
+      icon="share-alt"
+      variant="canvas"
+      onClick={() => void share()}
+      tooltip="Share: copy a short link to what this list shows"
+    >
+      Share
+    </ToolbarButton>
+  )
+}
+
+function Nothing({ tab, filtered }: { tab: Tab; filtered: boolean }) {
+  if (!filtered) return <EmptyState variant="completed" message={`Nothing is ${TAB_LABELS[tab]}`} />
+  return (
+    <EmptyState
+      variant="not-found"
+      message="No item matches"
+      button={
+        <Button
+          variant="secondary"
+          onClick={() =>
+            changeQuery({
+              q: undefined,
+              topic: undefined,
+              status: undefined,
+              seller: undefined,
+              from: undefined,
+              to: undefined,
+              cursor: undefined,
+            })
+          }
+        >
+          Show all
+        </Button>
+      }
+    >
+      It may stand in another list: the search on the Overview goes over all of them.
+    </EmptyState>
+  )
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  bar: css({ display: 'flex', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(1) }),
+  count: css({ flex: 1, color: theme.colors.text.secondary }),
+})

@@ -1,0 +1,94 @@
+import React, { type ReactNode } from 'react'
+import type { Item } from '../../../../worker/api/internal/schemas.ts'
+import { explain } from '../../../../worker/domain/explanations.ts'
+import type { Tab } from '../../../../worker/domain/statuses.ts'
+import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { Link } from '../../components/Link.tsx'
+import { Status } from '../../components/Status.tsx'
+import { Time } from '../../components/Time.tsx'
+import { pageUrl } from '../../location.ts'
+
+interface Column {
+  label: string
+  cell(item: Item): ReactNode
+  /** What the API calls this order; only indexes can sort ten million items, so few columns have one. */
+  sort?: 'queuedAt' | 'statusAt' | 'nextAttemptAt'
+}
+
+const shopSku = ({ sku }: Item) => sku ?? '–'
+
+/** All that a list can show. Labels are the seed's where the seed has them. */
+export const COLUMNS = {
+  sellerSku: {
+    label: 'Seller SKU',
+    cell: ({ id, sellerSku, productSetId }) => <Link to={pageUrl(`items/${id}`)}>{sellerSku ?? `Product set ${productSetId}`}</Link>,
+  },
+  sku: { label: 'SKU', cell: shopSku },
+  topic: { label: 'Topic', cell: ({ topic }) => TOPICS[topic].label },
+  queuedAt: { label: 'Queued at', cell: ({ queuedAt }) => <Time at={queuedAt} />, sort: 'queuedAt' },
+  status: { label: 'Status', cell: (item) => <Where item={item} /> },
+  requeuedCount: { label: 'Requeued count', cell: ({ requeuedCount }) => requeuedCount },
+  lastRequeuedAt: { label: 'Last requeued at', cell: ({ lastRequeuedAt }) => <Time at={lastRequeuedAt} /> },
+  failedAt: { label: 'Failed at', cell: ({ failedAt }) => <Time at={failedAt} /> },
+  syncedAt: { label: 'Synced at', cell: ({ statusAt }) => <Time at={statusAt} /> },
+  statusAt: { label: 'In this status since', cell: ({ statusAt }) => <Time at={statusAt} />, sort: 'statusAt' },
+  nextAttemptAt: { label: 'Next retry', cell: ({ nextAttemptAt }) => <Time at={nextAttemptAt} />, sort: 'nextAttemptAt' },
+  reason: {
+    label: 'Reason',
+    cell: ({ reason }) => (reason ? <span title={explain(reason.code).sentence}>{explain(reason.code).label}</span> : '–'),
+  },
+  message: { label: 'Message', cell: ({ reason }) => reason?.message ?? '–' },
+  blockedBy: {
+    label: 'Waits for',
+    cell: ({ blockedBy }) => (blockedBy ? <Link to={pageUrl(`items/${blockedBy}`)}>Item {blockedBy}</Link> : '–'),
+  },
+  failures: { label: 'Failures', cell: ({ failures }) => failures },
+  retriesLeft: { label: 'Retries left', cell: ({ retriesLeft }) => retriesLeft ?? '–' },
+  seller: { label: 'Seller', cell: ({ sellerName, sellerId }) => sellerName ?? sellerId },
+  productSetId: { label: 'Product set', cell: ({ productSetId }) => productSetId },
+  productId: { label: 'Product', cell: ({ productId }) => productId ?? '–' },
+  flow: { label: 'Flow', cell: ({ flow }) => flow ?? '–' },
+  requestId: { label: 'Request ID', cell: ({ requestId }) => requestId ?? '–' },
+  coalesced: { label: 'Merged changes', cell: ({ coalesced }) => coalesced },
+} as const satisfies Record<string, Column>
+
+export type ColumnName = keyof typeof COLUMNS
+export const COLUMN_NAMES = Object.keys(COLUMNS) as ColumnName[]
+export const column = (name: ColumnName): Column => COLUMNS[name]
+
+/** What each tab shows before anybody has picked: the seed's columns in the seed's order; Blocked and Synced, which it has not, likewise. */
+export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
+  pending: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
+  delayed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
+  blocked: ['sellerSku', 'sku', 'topic', 'queuedAt', 'reason', 'blockedBy'],
+  failed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'failedAt'],
+  synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount'],
+}
+
+/** `status_at` and `run_at` mean something to these lists only (the API refuses them elsewhere). */
+export const sorts = (tab: Tab, name: ColumnName): Column['sort'] => {
+  const { sort } = column(name)
+  if (sort === 'statusAt' && tab === 'synced') return undefined
+  if (sort === 'nextAttemptAt' && tab !== 'delayed' && tab !== 'failed') return undefined
+  return sort
+}
+
+/** Where the item stands, and what it waits for. */
+function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
+  return (
+    <>
+      <Status status={status} />{' '}
+      {status === 'delayed' || status === 'failed' ? (
+        nextAttemptAt ? (
+          <>
+            {reason?.code === 'stock_wait' ? 'waits until' : 'next retry'} <Time at={nextAttemptAt} />
+          </>
+        ) : (
+          'retries exhausted'
+        )
+      ) : (
+        status === 'blocked' && reason && explain(reason.code).label
+      )}
+    </>
+  )
+}

@@ -1,0 +1,168 @@
+import { createRequire } from 'node:module'
+import type { AxeResults } from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../postgres.ts'
+import { addSet } from '../scene.ts'
+import { APP, type PreviewScene, startPreviewScene } from './preview.ts'
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+
+let scene: PreviewScene
+let failed: { itemId: string; productIds: string[]; setId: string }
+
+beforeAll(async () => {
+  const INTERNAL_PORT = String(await freePort())
+  scene = await startPreviewScene({ env: { INTERNAL_PORT, RETRY_UNIT_SECONDS: '3600', FAILED_AFTER: '1' } })
+  // one that fails at its first attempt and stays Failed
+  const set = await addSet(scene.sql, { products: 2 })
+  await scene.control('/troubles', { method: 'PUT', body: { default: { http500: 100 } } })
+  const itemId = await scene.enqueue('price', { product: set.productIds[0]! })
+  await scene.untilStatus(itemId, 'failed')
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  failed = { itemId, productIds: set.productIds, setId: set.setId }
+}, 120_000)
+afterAll(() => scene?.stop())
+
+const skuOf = async (productId: string): Promise<string> => {
+  const [row] = await scene.sql<{ sku: string }[]>`select seller_sku as sku from catalog.product where id = ${productId}::bigint`
+  return row!.sku
+}
+
+test('an item is found by its seller SKU, and the answer for the seller is copied', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open('overview')
+  const sku = await skuOf(failed.productIds[0]!)
+  await page.getByLabel('Search everything').fill(sku)
+  await page.getByLabel('Search everything').press('Enter')
+  await page.getByRole('table', { name: 'Found' }).getByRole('link', { name: sku }).click()
+  const answer = await page.getByTestId('seller-answer').textContent()
+  expect(answer).toMatch(/Shop/)
+  await page.getByRole('button', { name: 'Copy the answer' }).click()
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(answer)
+  expect(page.url()).toContain(`${APP}/items/${failed.itemId}`)
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('an item is followed from Pending to Synced without reloading', async () => {
+  const { productIds } = await addSet(scene.sql)
+  // acknowledged, and nothing more until we say so
+  await scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, noCallback: 100 } } })
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
+  const { page, open, complaints, close } = await scene.visit({})
+  await open(`items/${itemId}`)
+  const status = page.getByRole('region', { name: 'Status' })
+  await status.getByText('Got acknowledgment').first().waitFor()
+  await page.evaluate(() => Object.assign(window, { notReloaded: true }))
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  await scene.control('/callbacks', { method: 'POST', body: { requestId } })
+  await status.getByText('Synced').first().waitFor()
+  expect(await page.evaluate(() => 'notReloaded' in window)).toBe(true)
+  await page.getByRole('region', { name: 'Timeline' }).getByText('Building (Request) payload').waitFor()
+  await page.getByRole('region', { name: 'Calls to the Shop' }).getByText('Product.updatePrices').first().waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
+describe('requeue', () => {
+  test('a viewer sees the button disabled, and is refused by the proxy and by the worker whatever path he takes', async () => {
+    const { page, open, close } = await scene.visit({ role: 'Viewer' })
+    await open('failed')
+    await page.getByRole('table', { name: 'Failed' }).waitFor()
+    await page.getByLabel(`Select ${await skuOf(failed.productIds[0]!)}`).check({ force: true })
+    const button = page.getByRole('button', { name: /^Reupload to Shop/ })
+    expect(await button.getAttribute('aria-disabled')).toBe('true')
+    await button.hover()
+    await page.getByText('Only users with the role Admin may do this.').waitFor()
+    const refused = (method: string, path: string) =>
+      page.evaluate(
+        async ([verb, url]) =>
+          (
+            await fetch(url!, {
+              method: verb!,
+              ...(verb === 'POST' && { body: '{"filter":{}}', headers: { 'content-type': 'application/json' } }),
+            })
+          ).status,
+        [method, `/api/plugin-proxy/sellercenter-shopupdate-app/${path}`],
+      )
+    expect(await refused('POST', 'api/requeue')).toBe(403)
+    expect(await refused('GET', 'api/..%2fapi%2frequeue')).toBe(403)
+    expect(await refused('GET', 'api/items%2f..%2frequeue')).toBe(403)
+    await close()
+  })
+
+  test('an admin sees first what it will do, and then what it did', async () => {
+    const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+    await open('failed')
+    await page.getByLabel(`Select ${await skuOf(failed.productIds[0]!)}`).check({ force: true })
+    await page.getByRole('button', { name: 'Reupload to Shop (1)' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByTestId('requeue-preview').getByText('will be requeued').waitFor()
+    expect(await dialog.getByTestId('requeue-preview').textContent()).toContain('1 item of 1 product set will be requeued')
+    expect((await scene.item(failed.itemId)).status).toBe('failed')
+    await dialog.getByLabel('Reason').fill('the Shop is well again')
+    await dialog.getByRole('button', { name: 'Requeue 1 item' }).click()
+    await dialog.getByText('1 item of 1 product set requeued').waitFor()
+    await scene.untilStatus(failed.itemId, 'synced')
+    const [audit] = await scene.sql<
+      { detail: { reason: string } }[]
+    >`select detail from shop_update.audit where action = 'requeue' order by id desc limit 1`
+    expect(audit?.detail.reason).toBe('the Shop is well again')
+    expect(complaints).toEqual([])
+    await close()
+  })
+})
+
+test('a dry run over a filter that matches 50,000 items tells its numbers', async () => {
+  const { setId } = await addSet(scene.sql, { seller: 'Big Seller', products: 1 })
+  await scene.sql`
+    with many as (
+      insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, failed_at, topic, status, lane, fresh, reason, failures, sends)
+      select s.seller_id, s.id, p.id, now(), now(), now(), 'infinity', now(), 'content', 'failed', 'delayed', false, 'failure', 28, 28
+      from catalog.product_set s join catalog.product p on p.product_set_id = s.id, generate_series(1, 50000) where s.id = ${setId}::bigint returning topic)
+    insert into shop_update.delta (kind, topic, status, n) select 'status', topic, 'failed', count(*) from many group by topic`
+  const { page, open, close } = await scene.visit({ role: 'Admin' })
+  await open('failed?seller=Big%20Seller&topic=content')
+  await page.getByTestId('total').getByText('items').waitFor()
+  await page.getByRole('button', { name: 'Reupload all that match' }).click()
+  await page.getByTestId('requeue-preview').getByText('will be requeued').waitFor()
+  expect(await page.getByTestId('requeue-preview').textContent()).toContain('50,000 items of 1 product set')
+  await close()
+})
+
+test('the worker goes down and comes back: the page says so, and goes on by itself', async () => {
+  const { page, open, close } = await scene.visit({})
+  await open('overview')
+  await page.getByRole('table', { name: 'Items by status' }).waitFor()
+  await scene.worker.kill()
+  await page.getByText('The worker cannot be reached').first().waitFor()
+  await scene.startWorker()
+  await page.getByText('The worker cannot be reached').first().waitFor({ state: 'detached' })
+  await close()
+})
+
+describe.each(['dark', 'light'] as const)('in the %s theme', (theme) => {
+  test.each(['overview', 'pending', 'delayed', 'blocked', 'failed', 'synced', 'item', '/plugins/sellercenter-shopupdate-app'])(
+    '%s has no fault that axe finds, fits 1280 pixels, and leaves the console silent',
+    async (path) => {
+      const { page, open, complaints, close } = await scene.visit({ role: 'Admin', theme })
+      await open(path === 'item' ? `items/${failed.itemId}` : path)
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await page.waitForLoadState('networkidle')
+      const { violations } = await faults(page)
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)).toEqual([])
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280)
+      expect(complaints).toEqual([])
+      if (process.env.SCREENSHOTS)
+        await page.screenshot({ path: `${process.env.SCREENSHOTS}/${theme}-${path.replace(/\W/g, '')}.png`, fullPage: true })
+      await close()
+    },
+  )
+})
+
+async function faults(page: Page): Promise<AxeResults> {
+  await page.addScriptTag({ path: AXE })
+  return page.evaluate('axe.run(document, { resultTypes: ["violations"] })')
+}

@@ -1,0 +1,66 @@
+import type { AddressInfo } from 'node:net'
+import type { Browser, Page } from 'playwright-core'
+import { startPreview } from '../../plugin/preview/server.ts'
+import { type Scene, startScene } from '../scene.ts'
+import { ADMIN_API_KEY, VIEWER_API_KEY } from '../worker-process.ts'
+import { startBrowser } from './browser.ts'
+
+export interface Visit {
+  page: Page
+  /** Errors and warnings of the console, and exceptions, so far. */
+  complaints: string[]
+  /** Opens a page below the root of the app. */
+  open(path: string): Promise<void>
+  close(): Promise<void>
+}
+
+export interface PreviewScene extends Scene {
+  url: string
+  browser: Browser
+  visit(as: { role?: 'Viewer' | 'Admin'; theme?: 'dark' | 'light' }): Promise<Visit>
+}
+
+export const APP = '/a/sellercenter-shopupdate-app'
+
+/** A database, the simulated Shop, the real worker, the preview in front of it, and a browser. */
+export async function startPreviewScene(options: Parameters<typeof startScene>[0] = {}): Promise<PreviewScene> {
+  const scene = await startScene(options)
+  const preview = await startPreview({ port: 0, apiUrl: scene.worker.internalUrl, viewerKey: VIEWER_API_KEY, adminKey: ADMIN_API_KEY })
+  const browser = await startBrowser()
+  const url = `http://127.0.0.1:${(preview.address() as AddressInfo).port}`
+  return {
+    ...scene,
+    url,
+    browser,
+    async visit({ role = 'Viewer', theme = 'dark' }) {
+      const context = await browser.newContext({
+        viewport: { width: 1280, height: 900 },
+        permissions: ['clipboard-read', 'clipboard-write'],
+      })
+      await context.addCookies([
+        { name: 'shop-update-preview-role', value: role, url },
+        { name: 'shop-update-preview-theme', value: theme, url },
+      ])
+      const page = await context.newPage()
+      page.setDefaultTimeout(15_000)
+      const complaints: string[] = []
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+      })
+      page.on('pageerror', (error) => complaints.push(String(error)))
+      return {
+        page,
+        complaints,
+        async open(path) {
+          await page.goto(`${url}${path.startsWith('/') ? path : `${APP}/${path}`}`)
+        },
+        close: () => context.close(),
+      }
+    },
+    async stop() {
+      await browser.close()
+      await new Promise((resolve) => preview.close(resolve))
+      await scene.stop()
+    },
+  }
+}
