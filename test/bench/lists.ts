@@ -98,6 +98,7 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
   const filters: [string, Query][] = [
     ...TOPIC_NAMES.map((topic): [string, Query] => [`topic ${topic}`, { topic }]),
     ['large seller', { seller: LARGE_SELLER }],
+    ['medium seller', { seller: 'Seller 2' }],
     ['small seller', { seller: SMALL_SELLER }],
     ['wide seller', { seller: WIDE_SELLER }],
     ['q seller SKU', { q: sellerSku }],

@@ -175,6 +175,11 @@ describe('search', () => {
     expect(await found('?tab=failed&q=SHIRT-2&seller=Nile+Textiles')).toEqual(['content'])
   })
 
+  it('takes the name of one seller together with another for nobody', async () => {
+    expect(await found('?q=Delta+Fashion&seller=delta+fashion&topic=price')).toEqual(['hat', 'waiting'])
+    expect(await found('?q=Delta+Fashion&seller=Nile+Textiles')).toEqual([])
+  })
+
   it('finds what is in flight', async () => {
     expect(await found('?status=made_request&q=DRESS-1')).toEqual(['create'])
   })
@@ -192,6 +197,57 @@ describe('search', () => {
       { id, status: 'blocked', reason: { code: 'discarded', message: 'nobody wants it' } },
     ])
     expect((await list('?tab=synced&q=LOST-1')).items).toEqual([])
+  })
+})
+
+describe('a window of time', () => {
+  const START = Date.parse('2026-01-01T00:00:00Z')
+  const at = (minute: number) => new Date(START + minute * 60_000).toISOString()
+  let timed: Listener
+  /** By id, the minute in which it was queued. */
+  const minutes = new Map<string, number>()
+  beforeAll(async () => {
+    timed = await startListener()
+    const set = await addSet(timed.sql, 'TIMED', { seller: 'Timely' })
+    // One in five waited for most of an hour, between its time and its id; ids have gaps, as those have that are not in the queue any more.
+    const rows = await timed.sql<{ id: string; minute: number }[]>`
+      insert into shop_update.item (id, seller_id, product_set_id, product_id, topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
+      overriding system value
+      select 1000 + g * g, ${set.sellerId}::bigint, ${set.setId}::bigint, ${set.productIds[0]!}::bigint, 'price', 'pending', 'ready', false, at, at, at, at
+      from (select g, ${at(0)}::text::timestamptz + (g * 10 - case when g % 5 = 0 then 55 else 0 end) * interval '1 minute' as at from generate_series(1, 300) g) q
+      returning id, round(extract(epoch from queued_at - ${at(0)}::text::timestamptz) / 60)::int as minute`
+    for (const { id, minute } of rows) minutes.set(id, minute)
+    for (const { id } of rows) if (Number(id) % 2 === 0) await finish(timed.sql, id)
+  })
+  afterAll(() => timed.stop())
+
+  it.each([
+    [0, 3000],
+    [-60, 0],
+    [-10_000, -9000],
+    [100, 110],
+    [995, 996],
+    [1000, 1500],
+    [2900, 3100],
+    [3001, 9000],
+    [undefined, 700],
+    [2300, undefined],
+  ])('from minute %s to %s has all of it, queued and finished', async (from, to) => {
+    const window = `${from === undefined ? '' : `&from=${at(from)}`}${to === undefined ? '' : `&to=${at(to)}`}`
+    for (const [list, parity] of [
+      ['tab=pending', [1]],
+      ['tab=synced', [0]],
+      ['q=timely', [0, 1]],
+      ['tab=pending&seller=timely&topic=price&sort=-statusAt', [1]],
+    ] as const) {
+      const expected = [...minutes].filter(
+        ([id, minute]) =>
+          (parity as readonly number[]).includes(Number(id) % 2) && minute >= (from ?? -Infinity) && minute < (to ?? Infinity),
+      )
+      const { items: found, total } = await timed.get<Items>(`/api/items?${list}&limit=500${window}`)
+      expect(found.map(({ id }) => Number(id)).sort((a, b) => a - b)).toEqual(expected.map(([id]) => Number(id)).sort((a, b) => a - b))
+      expect(total).toEqual({ count: expected.length, exact: true })
+    }
   })
 })
 

@@ -2,7 +2,7 @@ import type { ReasonCode } from '../domain/reasons.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
-import { inHistory, inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
+import { inHistory, inQueue, moment, type Resolved, resolve, type Selection, sources } from './selection.ts'
 
 /** An item as lists show it, from the queue or from the history. */
 export interface ItemRow {
@@ -189,17 +189,16 @@ const SORTED_BY = {
 const page = (sql: Sql, sort: Sort, after: Position | null, limit: number) => sql`
   ${after === null ? sql`` : beyond(sql, sort, after)} order by ${order(sql, sort)} limit ${limit}::int`
 
-/** Times go as text: the client would read `::timestamptz` as a Date, which has no microseconds and no infinity. */
 function beyond(sql: Sql, { key, descending }: Sort, { value, id }: Position) {
   switch (key) {
     case 'statusAt':
       return descending
-        ? sql`and (i.status_at, i.id) < (${value}::text::timestamptz, ${id}::bigint)`
-        : sql`and (i.status_at, i.id) > (${value}::text::timestamptz, ${id}::bigint)`
+        ? sql`and (i.status_at, i.id) < (${moment(sql, value)}, ${id}::bigint)`
+        : sql`and (i.status_at, i.id) > (${moment(sql, value)}, ${id}::bigint)`
     case 'nextAttemptAt':
       return descending
-        ? sql`and (i.run_at, i.id) < (${value}::text::timestamptz, ${id}::bigint)`
-        : sql`and (i.run_at, i.id) > (${value}::text::timestamptz, ${id}::bigint)`
+        ? sql`and (i.run_at, i.id) < (${moment(sql, value)}, ${id}::bigint)`
+        : sql`and (i.run_at, i.id) > (${moment(sql, value)}, ${id}::bigint)`
     default:
       return descending ? sql`and i.id < ${id}::bigint` : sql`and i.id > ${id}::bigint`
   }

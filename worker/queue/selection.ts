@@ -1,7 +1,7 @@
 import type { Status, Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
-import { findScope, findSeller, type Scope, type SellerScope } from './scope.ts'
+import { findScope, findSeller, type Scope, SETS_LOOKED_UP_BY_DAY, type SellerScope } from './scope.ts'
 
 /** What a list, a download or a requeue is about. Without a tab and a status: all of the queue. */
 export interface Selection {
@@ -21,7 +21,8 @@ export interface Selection {
 /** A selection whose words have been looked up; null where there is nothing to look for. */
 export interface Resolved extends Selection {
   scope: Scope | null
-  ofSeller: SellerScope | null
+  /** All of them are meant at once. */
+  sellers: SellerScope[]
   /** Between which ids of the queue, and of the history, lies what was queued from `from` to `to`. */
   queueWindow: Window
   historyWindow: Window
@@ -38,14 +39,21 @@ interface Window {
 /** Looks up what `q` and `seller` mean, so that the list itself is found by ids and indexes. */
 export async function resolve(sql: Sql, selection: Selection): Promise<Resolved> {
   const from = sources(selection)
-  const [scope, ofSeller, queueWindow, historyWindow, rareTopic] = await Promise.all([
+  const [scope, seller, queueWindow, historyWindow, rareTopic] = await Promise.all([
     selection.q === undefined ? null : findScope(sql, selection.q),
     selection.seller === undefined ? null : findSeller(sql, selection.seller),
     from.includes('queue') ? findWindow(sql, 'item', selection) : EVERYTHING,
     from.includes('finished') ? findWindow(sql, 'finished_item', selection) : EVERYTHING,
     selection.topic !== undefined && from.includes('queue') && isRare(sql, selection.topic),
   ])
-  return { ...selection, scope, ofSeller, queueWindow, historyWindow, rareTopic }
+  return {
+    ...selection,
+    scope: scope?.seller ? null : scope,
+    sellers: [seller, scope?.seller].filter((each) => each != null),
+    queueWindow,
+    historyWindow,
+    rareTopic,
+  }
 }
 
 const EVERYTHING: Window = { first: null, end: null }
@@ -99,40 +107,52 @@ export function sources({ tab, status, q }: Selection): ('queue' | 'finished')[]
 }
 
 /**
+ * Times go as text: the client would read `::timestamptz` as a Date, which has no microseconds and no infinity. In a query of its own, or the text
+ * would be read anew for every row: 200 ms with a million of them.
+ */
+export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::timestamptz)`
+
+/**
  * Which rows of `shop_update.item i` are selected.
  *
  * No index knows the status (see the migration), so each status is narrowed by what an index does know: the lane, the reason, or `set_lane`.
  * Pending needs nothing of the kind: what is not Pending, Delayed or Failed is seldom more than a few.
  */
-export const inQueue = (sql: Sql, { tab, topic, status, scope, ofSeller, from, to, queueWindow, rareTopic }: Resolved) => sql`
+export const inQueue = (sql: Sql, { tab, topic, status, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
-  ${from === undefined ? sql`` : sql`and i.queued_at >= ${from}::text::timestamptz`}
-  ${to === undefined ? sql`` : sql`and i.queued_at < ${to}::text::timestamptz`}
+  ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
+  ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, queueWindow)}
   ${rareTopic ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
-  ${ofSeller === null ? sql`` : sql`and i.seller_id = any (${ofSeller.sellerIds}::bigint[])`}
-  ${ofSeller?.productSetIds ? sql`and i.id in (${itemsOfSets(sql, ofSeller.productSetIds)})` : sql``}
+  ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
+  ${all(sql, sellers, ({ productSetIds }) => (productSetIds ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope)})`}
   ${
     // a seller has no index of its own here: where one is meant, its items are looked through
     scope === null || scope.sellerIds.length > 0
       ? sql``
-      : sql`and i.id in (select unnest(${scope.itemIds}::bigint[]) union all ${itemsOfSets(sql, [...scope.setIds, ...scope.setsOfProducts])})`
+      : sql`and i.id = any (array(select unnest(${scope.itemIds}::bigint[]) union all ${itemsOfSets(sql, [...scope.setIds, ...scope.setsOfProducts])}))`
   }`
 
 /** Which rows of `shop_update.finished_item i` are selected. An item is finished after it was queued: that leaves whole days out. */
-export const inHistory = (sql: Sql, { tab, topic, status, scope, ofSeller, from, to, historyWindow }: Resolved) => sql`
+export const inHistory = (sql: Sql, { tab, topic, status, scope, sellers, from, to, historyWindow }: Resolved) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
-  ${from === undefined ? sql`` : sql`and i.queued_at >= ${from}::text::timestamptz and i.finished_at >= ${from}::text::timestamptz`}
-  ${to === undefined ? sql`` : sql`and i.queued_at < ${to}::text::timestamptz`}
+  ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)} and i.finished_at >= ${moment(sql, from)}`}
+  ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, historyWindow)}
-  ${ofSeller === null ? sql`` : sql`and i.seller_id = any (${ofSeller.sellerIds}::bigint[])`}
-  ${ofSeller?.productSetIds ? sql`and i.product_set_id = any (${ofSeller.productSetIds}::bigint[])` : sql``}
+  ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
+  ${all(sql, sellers, ({ productSetIds }) => (productSetIds && productSetIds.length <= SETS_LOOKED_UP_BY_DAY ? sql`and i.product_set_id = any (${productSetIds}::bigint[])` : sql``))}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope)})`}`
+
+/** Each of the conditions; of an empty list `postgres` would make a parameter. */
+const all = (sql: Sql, sellers: readonly SellerScope[], condition: (seller: SellerScope) => ReturnType<typeof within>) => [
+  sql``,
+  ...sellers.map(condition),
+]
 
 const ofTab = (sql: Sql, tab: Tab) =>
   tab === 'pending' ? sql`i.status not in ('delayed', 'failed')` : sql`i.status = ${tab}::shop_update.status and ${ofStatus(sql, tab)}`
