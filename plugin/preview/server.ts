@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { type ServerType, serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
@@ -17,13 +18,19 @@ export interface PreviewOptions {
   adminKey: string
 }
 
+export interface Preview {
+  url: string
+  stop(): Promise<void>
+}
+
 const of = (name: string) => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
 const ICONS = join(of('@grafana/ui'), 'dist', 'public', 'img')
+const MONOSPACE = '/roboto-mono-latin-400-normal.woff2'
 /** Grafana's fonts are not in its packages. */
 const FONTS: Record<string, string> = { 'Inter-Regular': 'inter-latin-400-normal', 'Inter-Medium': 'inter-latin-500-normal' }
 
 /** Builds the preview and serves it, with an imitation of Grafana's plugin proxy between it and the worker. */
-export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<ServerType> {
+export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<Preview> {
   await buildPreview()
   const app = new Hono<{ Variables: { role: Role } }>()
   app.use(async (c, next) => {
@@ -56,6 +63,12 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
     )
   })
   app.use('/preview/*', serveStatic({ root: BUILT, rewriteRequestPath: (path) => path.replace(/^\/preview/, '') }))
+  // the one icon that the packages lack
+  app.get('/public/build/img/icons/unicons/spinner.svg', (c) =>
+    c.body('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>', 200, {
+      'content-type': 'image/svg+xml',
+    }),
+  )
   app.use('/public/build/img/*', serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/build\/img/, '') }))
   app.use('/public/img/*', serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/img/, '') }))
   app.use(
@@ -64,6 +77,10 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
       root: join(of('@fontsource/inter'), 'files'),
       rewriteRequestPath: (path) => path.replace(/^.*\/([\w-]+)\.woff2$/, (_, name) => `/${FONTS[name]}.woff2`),
     }),
+  )
+  app.use(
+    '/public/fonts/roboto/*',
+    serveStatic({ root: join(of('@fontsource/roboto-mono'), 'files'), rewriteRequestPath: () => MONOSPACE }),
   )
   app.all('/public/*', (c) => c.notFound())
   app.all(`/api/plugin-proxy/${pluginJson.id}/*`, pluginProxy({ JsonData: { apiUrl }, SecureJsonData: { viewerKey, adminKey } }))
@@ -75,7 +92,16 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
     c.json({ message: 'The preview keeps the settings that it was started with.' }, 403),
   )
   app.get('*', async (c) => c.html(await page()))
-  return new Promise((resolve) => {
-    const server: ServerType = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(server))
+  const server = await new Promise<ServerType>((resolve, reject) => {
+    const listening: ServerType = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(listening))
+    listening.once('error', reject)
   })
+  return {
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      }),
+  }
 }

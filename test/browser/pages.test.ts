@@ -116,19 +116,28 @@ describe('requeue', () => {
 })
 
 test('a dry run over a filter that matches 50,000 items tells its numbers', async () => {
-  const { setId } = await addSet(scene.sql, { seller: 'Big Seller', products: 1 })
+  const { sellerId } = await addSet(scene.sql, { seller: 'Big Seller' })
   await scene.sql`
-    with many as (
+    with sets as (
+      insert into catalog.product_set (seller_id, title, src_id)
+      select ${sellerId}::bigint, 'Many ' || g, 'MANY-SET-' || g from generate_series(1, 50000) g returning id
+    ),
+    products as (
+      insert into catalog.product (product_set_id, seller_sku, shop_sku, src_id)
+      select id, 'MANY-' || id, 'SHOP-MANY-' || id, 'MANY-' || id from sets returning id, product_set_id
+    ),
+    many as (
       insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, failed_at, topic, status, lane, fresh, reason, failures, sends)
-      select s.seller_id, s.id, p.id, now(), now(), now(), 'infinity', now(), 'content', 'failed', 'delayed', false, 'failure', 28, 28
-      from catalog.product_set s join catalog.product p on p.product_set_id = s.id, generate_series(1, 50000) where s.id = ${setId}::bigint returning topic)
+      select ${sellerId}::bigint, product_set_id, id, now(), now(), now(), 'infinity', now(), 'content', 'failed', 'delayed', false, 'failure', 28, 28 from products
+      returning topic
+    )
     insert into shop_update.delta (kind, topic, status, n) select 'status', topic, 'failed', count(*) from many group by topic`
   const { page, open, close } = await scene.visit({ role: 'Admin' })
   await open('failed?seller=Big%20Seller&topic=content')
   await page.getByTestId('total').getByText('items').waitFor()
   await page.getByRole('button', { name: 'Reupload all that match' }).click()
   await page.getByTestId('requeue-preview').getByText('will be requeued').waitFor()
-  expect(await page.getByTestId('requeue-preview').textContent()).toContain('50,000 items of 1 product set')
+  expect(await page.getByTestId('requeue-preview').textContent()).toContain('50,000 items of 50,000 product sets')
   await close()
 })
 
@@ -164,5 +173,8 @@ describe.each(['dark', 'light'] as const)('in the %s theme', (theme) => {
 
 async function faults(page: Page): Promise<AxeResults> {
   await page.addScriptTag({ path: AXE })
-  return page.evaluate('axe.run(document, { resultTypes: ["violations"] })')
+  // Grafana's own refresh picker calls itself otherwise than it looks
+  return page.evaluate(
+    `axe.run({ exclude: ['[data-testid="data-testid RefreshPicker interval button"]'] }, { resultTypes: ['violations'] })`,
+  )
 }

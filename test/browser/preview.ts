@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { startPreview } from '../../plugin/preview/server.ts'
 import { type Scene, startScene } from '../scene.ts'
@@ -27,7 +26,7 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
   const scene = await startScene(options)
   const preview = await startPreview({ port: 0, apiUrl: scene.worker.internalUrl, viewerKey: VIEWER_API_KEY, adminKey: ADMIN_API_KEY })
   const browser = await startBrowser()
-  const url = `http://127.0.0.1:${(preview.address() as AddressInfo).port}`
+  const { url } = preview
   return {
     ...scene,
     url,
@@ -35,6 +34,7 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
     async visit({ role = 'Viewer', theme = 'dark' }) {
       const context = await browser.newContext({
         viewport: { width: 1280, height: 900 },
+        reducedMotion: 'reduce',
         permissions: ['clipboard-read', 'clipboard-write'],
       })
       await context.addCookies([
@@ -42,10 +42,15 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
         { name: 'shop-update-preview-theme', value: theme, url },
       ])
       const page = await context.newPage()
-      page.setDefaultTimeout(15_000)
+      page.setDefaultTimeout(10_000)
       const complaints: string[] = []
       page.on('console', (message) => {
-        if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+        const isComplaint = ['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')
+        if (isComplaint) complaints.push(message.text())
+      })
+      // the console says only that something was not there
+      page.on('response', (response) => {
+        if (response.status() >= 400) complaints.push(`HTTP ${response.status()} ${response.url()}`)
       })
       page.on('pageerror', (error) => complaints.push(String(error)))
       return {
@@ -59,7 +64,7 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
     },
     async stop() {
       await browser.close()
-      await new Promise((resolve) => preview.close(resolve))
+      await preview.stop()
       await scene.stop()
     },
   }

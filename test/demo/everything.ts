@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { type Preview, startPreview } from '../../plugin/preview/server.ts'
 import { runCommand, UsageError } from '../../worker/command.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { connect, type Sql } from '../../worker/queue/database.ts'
@@ -33,7 +34,12 @@ await runCommand(async () => {
   await chmod(DATA, 0o755) // as root, PostgreSQL runs as a user of its own and must get through
   await endLeftovers(DATA)
   const keys = await readKeys()
-  const ports = { public: port('PUBLIC_PORT', 8080), internal: port('INTERNAL_PORT', 8081), shop: port('SHOP_PORT', 8090) }
+  const ports = {
+    public: port('PUBLIC_PORT', 8080),
+    internal: port('INTERNAL_PORT', 8081),
+    shop: port('SHOP_PORT', 8090),
+    preview: port('PREVIEW_PORT', 3000),
+  }
   const stopped = new AbortController()
   process.on('SIGTERM', () => stopped.abort())
   process.on('disconnect', () => stopped.abort()) // the process in the terminal is gone
@@ -43,6 +49,7 @@ await runCommand(async () => {
   const cluster = await startPostgres({ folder: DATA, port: await freePort() })
   const children: ChildProcess[] = []
   let sql: Sql | undefined
+  let preview: Preview | undefined
   try {
     const database = await demoDatabase(cluster.url)
     sql = connect(database, { max: 4, name: 'demo' })
@@ -98,6 +105,12 @@ await runCommand(async () => {
       })
     }
     await keepWorker()
+    preview = await startPreview({
+      port: ports.preview,
+      apiUrl: `http://127.0.0.1:${ports.internal}`,
+      viewerKey: keys.viewer,
+      adminKey: keys.admin,
+    })
 
     const changes = streamChanges(sql, { perSecond: CHANGES_PER_SECOND, signal: stopped.signal })
     say(welcome({ ports, keys, database, worker: children.at(-1)?.pid }))
@@ -106,6 +119,7 @@ await runCommand(async () => {
     await changes
   } finally {
     stopped.abort()
+    await preview?.stop()
     for (const child of children.toReversed()) await stopChild(child)
     await sql?.end({ timeout: 5 })
     await cluster.stop()
@@ -196,7 +210,7 @@ function say(text: string): void {
 }
 
 interface Welcome {
-  ports: { public: number; internal: number; shop: number }
+  ports: { public: number; internal: number; shop: number; preview: number }
   keys: Keys
   database: string
   worker: number | undefined
@@ -207,6 +221,7 @@ function welcome({ ports, keys, database, worker }: Welcome): string {
 Shop Update is running. About ${CHANGES_PER_SECOND} changes a second are queued, and the simulated Shop makes some trouble.
 A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
 
+  The pages      http://127.0.0.1:${ports.preview}/   (as in Grafana; seen as Viewer or Admin, dark or light)
   Internal API   http://127.0.0.1:${ports.internal}   (Grafana's side; described at /openapi.json, with a key)
   Callbacks      http://127.0.0.1:${ports.public}/shop-update/   (the Shop's side)
   Simulated Shop http://127.0.0.1:${ports.shop}   (told what to do at /_shop/troubles)

@@ -1,6 +1,7 @@
 import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
 import { findCompose, startContainers } from './containers.ts'
 import { drive, writeOrderLines } from './drive.ts'
+import { openPages } from './pages.ts'
 import { PARTS, type Stack, type Stops } from './parts.ts'
 import { namedPrograms, startPrograms } from './programs.ts'
 import { askGrafana, askLoki, askPrometheus, askTempo } from './questions.ts'
@@ -62,6 +63,7 @@ async function ask(stack: Stack, report: Report): Promise<void> {
     await askLoki(report, stack, story, orderLines)
     await askTempo(report, stack, story)
     await askGrafana(report, stack, story)
+    await openPages(report, stack, story)
   } catch (error) {
     interruption.signal.throwIfAborted()
     report.fail('Shop Update: takes items through every status', (error as Error).stack ?? String(error))

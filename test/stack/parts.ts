@@ -4,6 +4,8 @@ import type { Sql } from '../../worker/queue/database.ts'
 export const PARTS = ['otelcol', 'loki', 'tempo', 'prometheus', 'grafana'] as const
 export type Part = (typeof PARTS)[number]
 
+export const PLUGIN_ID = 'sellercenter-shopupdate-app'
+
 export const VENTURE = 'zalora'
 export const COUNTRY = 'eg'
 export const ENVIRONMENT = 'staging'

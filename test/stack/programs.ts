@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { migrate } from '../../worker/migrate.ts'
@@ -7,7 +7,7 @@ import { connect, type Sql } from '../../worker/queue/database.ts'
 import { freePort, startPostgres } from '../postgres.ts'
 import { startShop } from '../shop/shop.ts'
 import { startWorkerProcess } from '../worker-process.ts'
-import { COUNTRY, ENVIRONMENT, PARTS, type Part, SECRETS, type Stack, type Stops, VENTURE, WORKER_SETTINGS } from './parts.ts'
+import { COUNTRY, ENVIRONMENT, PARTS, type Part, PLUGIN_ID, SECRETS, type Stack, type Stops, VENTURE, WORKER_SETTINGS } from './parts.ts'
 import { until } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -42,7 +42,8 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
   const broken = new Map<Part, string>()
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
   stops.push(() => rm(folder, { recursive: true, force: true }))
-  const [prometheus, loki, lokiGrpc, tempo, tempoGrpc, tempoOtlp, grafana, otlpGrpc, otlpHttp, health, metrics] = await freePorts(11)
+  const [prometheus, loki, lokiGrpc, tempo, tempoGrpc, tempoOtlp, grafana, otlpGrpc, otlpHttp, health, metrics, internal] =
+    await freePorts(12)
   const at = (port: number | undefined) => `127.0.0.1:${port}`
   const urls = {
     otelcol: `http://${at(otlpHttp)}`,
@@ -124,10 +125,14 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
         POSTGRES_DATABASE: 'shop_update',
         POSTGRES_SSLMODE: 'disable',
         GRAFANA_DB_PASSWORD: SECRETS.grafanaDbPassword,
+        WORKER_INTERNAL_URL: `http://${at(internal)}`,
+        VIEWER_API_KEY: SECRETS.viewerApiKey,
+        ADMIN_API_KEY: SECRETS.adminApiKey,
       },
       ready: `${urls.grafana}/api/health`,
     },
   }
+  if (bins.has('grafana')) await installPlugin(join(folder, 'grafana/plugins'))
   await Promise.all(
     [...bins].map(async ([part, bin]) => {
       const running = startProgram(bin, programs[part], folder)
@@ -147,7 +152,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
     SHOP_URL: shop.url,
     PUBLIC_HOST: '127.0.0.1',
     PUBLIC_PORT: '0',
-    INTERNAL_PORT: '0',
+    INTERNAL_PORT: `${internal}`,
     CALLBACK_ALLOWED_IPS: '127.0.0.1',
     ...(!missing.has('otelcol') && { OTEL_EXPORTER_OTLP_ENDPOINT: urls.otelcol }),
   })
@@ -155,6 +160,12 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
   shop.callbackTo({ url: `${worker.publicUrl}/shop-update/`, apiKey: SECRETS.callbackApiKey })
 
   return { kind: 'programs', missing, broken, urls, logFolder, app: { sql, internalUrl: worker.internalUrl, shopUrl: shop.url } }
+}
+
+/** The plugin as `npm run build` made it, where Grafana looks for plugins. */
+async function installPlugin(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await cp(join(ROOT, 'plugin/dist'), join(folder, PLUGIN_ID), { recursive: true })
 }
 
 function startProgram(bin: string, { args, env, ready }: Program, cwd: string): { ready: Promise<void>; stop(): Promise<void> } {
