@@ -1,7 +1,9 @@
-import { PluginPage } from '@grafana/runtime'
+import { locationUtil } from '@grafana/data'
+import { locationService, PluginPage } from '@grafana/runtime'
+import { Tab as PageTab, TabContent, TabsBar } from '@grafana/ui'
 import React, { type ReactNode } from 'react'
 import type { Summary } from '../../../worker/api/internal/schemas.ts'
-import { TABS, type Tab } from '../../../worker/domain/statuses.ts'
+import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useSummary } from '../api/numbers.ts'
 import { pageUrl, useRoute } from '../location.ts'
 
@@ -12,36 +14,41 @@ export const TAB_LABELS: Record<Tab, string> = {
   failed: 'Failed',
   synced: 'Synced',
 }
+const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 
 /** Pending / Processing has the Blocked ones, too: the seed lists them there. */
-const countOf = (tab: Tab, { byStatus, delayed, failed, blocked }: Summary): number | undefined => {
-  if (tab === 'pending')
-    return byStatus.filter(({ status }) => !['delayed', 'failed', 'synced'].includes(status)).reduce((sum, { count }) => sum + count, 0)
-  return { delayed, failed, blocked, synced: undefined }[tab]
+const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
+  if (tab !== 'pending') return { delayed, failed, blocked }[tab] ?? null
+  return byStatus.filter(({ status }) => !['delayed', 'failed', 'synced'].includes(status)).reduce((sum, { count }) => sum + count, 0)
 }
 
-/** A page of the app: the tabs with their counts, and what the page brings. */
+/** A page of the app: the tabs with their counts, and what the page brings. A page that is none of the tabs has a title of its own. */
 export function Page({ children, actions, title }: { children: ReactNode; actions?: ReactNode; title?: string }) {
   const {
     segments: [page = 'overview'],
   } = useRoute()
   const { data } = useSummary()
-  const tabs = [
-    { text: 'Overview', url: pageUrl('overview'), active: page === 'overview' },
-    ...TABS.map((tab) => {
-      const tabCounter = data && countOf(tab, data)
-      return { text: TAB_LABELS[tab], url: pageUrl(tab), active: page === tab, ...(tabCounter !== undefined && { tabCounter }) }
-    }),
-  ]
+  const label = LABELS[page]
   return (
-    <PluginPage
-      pageNav={{
-        text: title ?? 'Shop Update',
-        ...(title ? { parentItem: { text: 'Shop Update', url: pageUrl('overview') } } : { children: tabs }),
-      }}
-      actions={actions}
-    >
-      {children}
+    // The url is the one that the navigation has for this page: so Grafana's breadcrumbs name it once.
+    <PluginPage pageNav={label === undefined ? { text: title ?? 'Shop Update' } : { text: label, url: pageUrl(page) }} actions={actions}>
+      <TabsBar>
+        {Object.entries(LABELS).map(([name, text]) => (
+          <PageTab
+            key={name}
+            label={text}
+            href={locationUtil.assureBaseUrl(pageUrl(name))}
+            active={page === name}
+            counter={data ? countOf(name, data) : null}
+            onChangeTab={(event) => {
+              if (event?.metaKey || event?.ctrlKey || event?.shiftKey) return
+              event?.preventDefault()
+              locationService.push(pageUrl(name))
+            }}
+          />
+        ))}
+      </TabsBar>
+      <TabContent style={{ paddingTop: 16, background: 'transparent' }}>{children}</TabContent>
     </PluginPage>
   )
 }

@@ -39,7 +39,6 @@ export function Kpi({ window, kpi, longer }: { window: keyof Kpis; kpi: Kpis[key
 
 const getStyles = (theme: GrafanaTheme2) => ({
   panel: css({
-    flex: '1 1 200px',
     padding: theme.spacing(1.5),
     background: theme.colors.background.secondary,
     border: `1px solid ${theme.colors.border.weak}`,

@@ -105,9 +105,11 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
 
 /** One box for everything: what is in the queue and what is synced. */
 function Search({ q = '' }: { q?: string | undefined }) {
+  const styles = useStyles2(getStyles)
   const [typed, setTyped] = useState(q)
   return (
     <form
+      className={styles.search}
       role="search"
       onSubmit={(event) => {
         event.preventDefault()
@@ -154,5 +156,6 @@ function Found({ q }: { q: string }) {
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  kpis: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), marginBottom: theme.spacing(2) }),
+  kpis: css({ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(160px, 1fr))', gap: theme.spacing(1) }),
+  search: css({ marginBottom: theme.spacing(2) }),
 })

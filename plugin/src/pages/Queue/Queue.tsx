@@ -1,7 +1,7 @@
 import { css } from '@emotion/css'
 import { AppEvents, type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { getAppEvents, getBackendSrv, locationService } from '@grafana/runtime'
-import { Button, EmptyState, LinkButton, LoadingPlaceholder, RefreshPicker, Stack, ToolbarButton, useStyles2 } from '@grafana/ui'
+import { Button, EmptyState, LinkButton, LoadingPlaceholder, RefreshPicker, ToolbarButton, useStyles2 } from '@grafana/ui'
 import React, { useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
@@ -16,7 +16,7 @@ import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, useRoute } from '../../location.ts'
 import { ColumnPicker } from './ColumnPicker.tsx'
-import { COLUMN_NAMES, type ColumnName, column, sorts, TAB_COLUMNS } from './columns.tsx'
+import { COLUMN_NAMES, type ColumnName, column, labelOf, sorts, TAB_COLUMNS } from './columns.tsx'
 import { absoluteRange, Filters } from './Filters.tsx'
 
 const PAGE = 50
@@ -107,7 +107,7 @@ export function Queue({ tab }: { tab: Tab }) {
         <>
           <Table<Item>
             label={TAB_LABELS[tab]}
-            columns={shown.map((name) => ({ name, ...column(name), sort: sorts(tab, name) }))}
+            columns={shown.map((name) => ({ name, ...column(name), label: labelOf(tab, name), sort: sorts(tab, name) }))}
             rows={data.items}
             sort={sort ?? (tab === 'pending' ? 'queuedAt' : '-queuedAt')}
             onSort={(order) => {
@@ -117,7 +117,7 @@ export function Queue({ tab }: { tab: Tab }) {
             nameOf={({ sellerSku, id }) => sellerSku ?? `item ${id}`}
             {...(requeueable && { selected, onSelect: setSelected })}
           />
-          <Stack direction="row" justifyContent="flex-end" gap={1}>
+          <div className={styles.pager}>
             <Button variant="secondary" size="sm" icon="angle-left" disabled={!cursor} onClick={() => go(trail.at(-1), trail.slice(0, -1))}>
               {trail.length > 0 ? 'Previous' : 'First page'}
             </Button>
@@ -131,7 +131,7 @@ export function Queue({ tab }: { tab: Tab }) {
             >
               Next
             </Button>
-          </Stack>
+          </div>
         </>
       )}
       {target && (
@@ -216,5 +216,6 @@ function Nothing({ tab, filtered }: { tab: Tab; filtered: boolean }) {
 
 const getStyles = (theme: GrafanaTheme2) => ({
   bar: css({ display: 'flex', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(1) }),
+  pager: css({ display: 'flex', justifyContent: 'flex-end', gap: theme.spacing(1), marginTop: theme.spacing(1) }),
   count: css({ flex: 1, color: theme.colors.text.secondary }),
 })

@@ -65,6 +65,10 @@ export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
   synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount'],
 }
 
+/** What a tab calls a column; the seed writes two of them otherwise under Delayed. */
+export const labelOf = (tab: Tab, name: ColumnName): string =>
+  (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) || column(name).label
+
 /** `status_at` and `run_at` mean something to these lists only (the API refuses them elsewhere). */
 export const sorts = (tab: Tab, name: ColumnName): Column['sort'] => {
   const { sort } = column(name)
