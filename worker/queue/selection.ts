@@ -125,9 +125,9 @@ export const inQueue = (sql: Sql, { tab, topic, status, scope, sellers, from, to
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, queueWindow)}
-  ${rareTopic ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
+  ${rareTopic && !isFew(status) ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
-  ${all(sql, sellers, ({ productSetIds }) => (productSetIds ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
+  ${all(sql, sellers, ({ productSetIds }) => (productSetIds && !isFew(status) ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope)})`}
   ${
     // a seller has no index of its own here: where one is meant, its items are looked through
@@ -169,9 +169,13 @@ function ofStatus(sql: Sql, status: Status) {
     case 'failed':
       return sql`i.reason in ('failure', 'stock_wait')`
     default:
-      return sql`i.lane = 'in_flight' and i.id in (select l.item_id from shop_update.set_lane l where l.item_id is not null)`
+      return sql`i.lane = 'in_flight' and i.id = any (array(select l.item_id from shop_update.set_lane l where l.item_id is not null))`
   }
 }
+
+/** In flight are a few thousand at most, which `set_lane` has: nothing else has to be looked up. */
+const isFew = (status: Status | undefined): boolean =>
+  status !== undefined && !['pending', 'got_acknowledgment', 'blocked', 'delayed', 'failed'].includes(status)
 
 const within = (sql: Sql, { first, end }: Window) => sql`
   ${first === null ? sql`` : sql`and i.id >= ${first}::bigint`} ${end === null ? sql`` : sql`and i.id < ${end}::bigint`}`
