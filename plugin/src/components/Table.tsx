@@ -20,6 +20,8 @@ interface Props<Row> {
   /** Ids of the selected rows; they stay selected when the rows are refreshed. */
   selected?: ReadonlySet<string>
   onSelect?(ids: ReadonlySet<string>): void
+  /** What can be done with a row, at its end. */
+  action?: { label: string; of(row: Row): ReactNode }
   /** How a screen reader calls a row. */
   nameOf?(row: Row): string
 }
@@ -33,6 +35,7 @@ export function Table<Row extends { id: string }>({
   onSort,
   selected,
   onSelect,
+  action,
   nameOf = ({ id }) => id,
 }: Props<Row>) {
   const styles = useStyles2(getStyles)
@@ -76,6 +79,11 @@ export function Table<Row extends { id: string }>({
                 </th>
               )
             })}
+            {action && (
+              <th scope="col" className={styles.tick}>
+                <span className={styles.unseen}>{action.label}</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -93,6 +101,7 @@ export function Table<Row extends { id: string }>({
               {columns.map(({ name, cell }) => (
                 <td key={name}>{cell(row)}</td>
               ))}
+              {action && <td>{action.of(row)}</td>}
             </tr>
           ))}
         </tbody>
@@ -110,6 +119,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     'tbody tr:hover': { background: theme.colors.action.hover },
     'tbody tr[aria-selected="true"]': { background: theme.colors.action.selected },
   }),
+  unseen: css({ position: 'absolute', width: 1, height: 1, overflow: 'hidden', clipPath: 'inset(50%)' }),
   tick: css({ width: theme.spacing(5) }),
   sort: css({
     background: 'none',

@@ -4,7 +4,7 @@ import { COLUMN_NAMES, type ColumnName, column } from './columns.tsx'
 
 export function ColumnPicker({ shown, onChange }: { shown: ColumnName[]; onChange(columns: ColumnName[] | undefined): void }) {
   const list = (
-    <Stack direction="column" gap={0.5}>
+    <Stack direction="column" gap={0.5} alignItems="flex-start">
       {COLUMN_NAMES.map((name) => (
         <Checkbox
           key={name}

@@ -1,7 +1,7 @@
 import { css } from '@emotion/css'
 import { AppEvents, type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { getAppEvents, getBackendSrv, locationService } from '@grafana/runtime'
-import { Button, EmptyState, LinkButton, LoadingPlaceholder, RefreshPicker, ToolbarButton, useStyles2 } from '@grafana/ui'
+import { Button, EmptyState, IconButton, LinkButton, LoadingPlaceholder, RefreshPicker, ToolbarButton, useStyles2 } from '@grafana/ui'
 import React, { useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
@@ -115,7 +115,21 @@ export function Queue({ tab }: { tab: Tab }) {
               changeQuery({ sort: order, cursor: undefined })
             }}
             nameOf={({ sellerSku, id }) => sellerSku ?? `item ${id}`}
-            {...(requeueable && { selected, onSelect: setSelected })}
+            {...(requeueable && {
+              selected,
+              onSelect: setSelected,
+              action: {
+                label: 'Reupload to Shop',
+                of: ({ id, sellerSku }: Item) => (
+                  <IconButton
+                    name="repeat"
+                    disabled={!mayWrite()}
+                    tooltip={mayWrite() ? `Reupload ${sellerSku ?? `item ${id}`} and its product set to Shop` : READ_ONLY}
+                    onClick={() => setTarget({ itemIds: [id] })}
+                  />
+                ),
+              },
+            })}
           />
           <div className={styles.pager}>
             <Button variant="secondary" size="sm" icon="angle-left" disabled={!cursor} onClick={() => go(trail.at(-1), trail.slice(0, -1))}>
