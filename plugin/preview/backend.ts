@@ -2,7 +2,9 @@ import type { BackendSrv, BackendSrvRequest, FetchResponse } from '@grafana/runt
 import { from } from 'rxjs'
 
 /** As much of Grafana's fetch service as the pages use: JSON in and out, and its own kind of error. */
-async function send<T>({ url, method = 'GET', data, abortSignal }: BackendSrvRequest): Promise<FetchResponse<T>> {
+async function send<T>({ url: path, params = {}, method = 'GET', data, abortSignal }: BackendSrvRequest): Promise<FetchResponse<T>> {
+  const query = new URLSearchParams(params).toString()
+  const url = query === '' ? path : `${path}?${query}`
   let response: Response
   try {
     response = await fetch(url, {

@@ -20,8 +20,16 @@ export function useRoute(): { segments: string[]; query: Query } {
 
 /** A page of the app with its query, without the sub path. */
 export function pageUrl(page: string, query: Query = {}): string {
-  const set = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]))
-  return `${ROOT}/${page}${set.length > 0 ? `?${new URLSearchParams(set)}` : ''}`
+  return withQuery(`${ROOT}/${page}`, query)
+}
+
+/** Of a query what is set. */
+export const given = (query: Query): Record<string, string> =>
+  Object.fromEntries(Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1])))
+
+export function withQuery(path: string, query: Query): string {
+  const text = new URLSearchParams(given(query)).toString()
+  return text === '' ? path : `${path}?${text}`
 }
 
 /** Changes the query of this page; what is undefined leaves it. */

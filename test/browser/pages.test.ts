@@ -66,6 +66,18 @@ test('an item is followed from Pending to Synced without reloading', async () =>
   await close()
 })
 
+test('what the list shows is downloaded as CSV, and a search may hold what no path may', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open('failed')
+  await page.getByRole('table', { name: 'Failed' }).waitFor()
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV' }).click()])
+  expect(download.suggestedFilename()).toMatch(/\.csv$/)
+  await page.getByLabel('Search').fill('COTTON-100% ..B')
+  await page.getByText('No item matches').waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
 describe('requeue', () => {
   test('a viewer sees the button disabled, and is refused by the proxy and by the worker whatever path he takes', async () => {
     const { page, open, close } = await scene.visit({ role: 'Viewer' })

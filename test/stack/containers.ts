@@ -62,6 +62,7 @@ export async function startContainers(compose: readonly string[], stops: Stops):
     GRAFANA_SECRET_KEY: 'a-secret-key-of-the-test',
     GRAFANA_DB_PASSWORD: SECRETS.grafanaDbPassword,
     LOG_FOLDER: logFolder,
+    GRAFANA_JWKS_URL: '', // the questions are asked with the keys alone
     PUBLIC_PORT: publicPort,
     GRAFANA_PORT: grafanaPort,
   }

@@ -30,17 +30,20 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
     const page = await context.newPage()
     const complaints: string[] = []
     page.on('pageerror', (error) => complaints.push(String(error)))
+    page.on('response', (response) => {
+      if (response.status() >= 400 && response.url().includes(PLUGIN_ID)) complaints.push(`HTTP ${response.status()} ${response.url()}`)
+    })
     return { page, complaints }
   }
 
   try {
     const admin = await signedIn({ login: 'admin', password: SECRETS.grafanaAdminPassword })
     const pages: [path: string, text: string][] = [
-      ['overview', 'Synced of what was queued'],
+      ['overview', 'requests sent'],
       ['pending', 'Requeued count'],
-      ['delayed', 'Retry logic'],
+      ['delayed', '0 items'],
       ['blocked', 'Waits for'],
-      ['failed', 'Reupload all that match'],
+      ['failed', '0 items'],
       ['synced', 'Synced at'],
       [`items/${synchronous.id}`, 'Copy the answer'],
     ]
@@ -51,7 +54,12 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
         )
       }
       await report.check(`Grafana: the configuration page in the ${theme} theme`, ['grafana'], () =>
-        look(admin, `${url}/plugins/${PLUGIN_ID}?page=configuration&theme=${theme}`, 'bob_callback_server', `${theme}-configuration`),
+        look(
+          admin,
+          `${url}/plugins/${PLUGIN_ID}?page=configuration&theme=${theme}`,
+          'The key before stays valid',
+          `${theme}-configuration`,
+        ),
       )
     }
     await report.check('Grafana: the configuration page reaches the worker', ['grafana'], async () => {

@@ -127,7 +127,7 @@ export const inQueue = (sql: Sql, { tab, topic, status, scope, sellers, from, to
   ${within(sql, queueWindow)}
   ${rareTopic && !isFew(status) ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
-  ${all(sql, sellers, ({ productSetIds }) => (productSetIds && !isFew(status) ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
+  ${all(sql, sellers, ({ productSetIds }) => (productSetIds && productSetIds.length <= setsLookedUp(status ?? tab) ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope)})`}
   ${
     // a seller has no index of its own here: where one is meant, its items are looked through
@@ -176,6 +176,10 @@ function ofStatus(sql: Sql, status: Status) {
 /** In flight are a few thousand at most, which `set_lane` has: nothing else has to be looked up. */
 const isFew = (status: Status | undefined): boolean =>
   status !== undefined && !['pending', 'got_acknowledgment', 'blocked', 'delayed', 'failed'].includes(status)
+
+/** Where an index has the status, going through that is quicker than looking up a seller of many sets: 40 ms against 150. */
+const setsLookedUp = (status: Status | undefined): number =>
+  status === undefined || status === 'pending' ? Number.POSITIVE_INFINITY : isFew(status) ? 0 : 2000
 
 const within = (sql: Sql, { first, end }: Window) => sql`
   ${first === null ? sql`` : sql`and i.id >= ${first}::bigint`} ${end === null ? sql`` : sql`and i.id < ${end}::bigint`}`

@@ -7,8 +7,11 @@ import type { Selection } from './items.ts'
 export type RequeueTarget = { itemIds: string[] } | { productSetIds: string[] } | { filter: Selection }
 export type RequeueInclude = 'failed' | 'delayed' | 'blocked'
 
-export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude[]) =>
+/** @param enabled false once it is being done: nobody looks at the forecast any more */
+export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude[], enabled: boolean) =>
   useQuery({
+    enabled,
+    refetchOnWindowFocus: false,
     queryKey: ['requeue', target, include],
     queryFn: () => call<Requeued>('requeue', { method: 'POST', body: { ...target, include, dryRun: true } }),
     gcTime: 0,
@@ -18,7 +21,13 @@ export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude
 /** Everything on the page may be another afterwards. */
 function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
   const queries = useQueryClient()
-  return useMutation({ mutationFn: act, onSuccess: () => queries.invalidateQueries() })
+  return useMutation({
+    mutationFn: act,
+    onSuccess: () => {
+      // not waited for: the result is shown at once
+      void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== 'requeue' })
+    },
+  })
 }
 
 export const useRequeue = () =>

@@ -1,7 +1,7 @@
 import { getBackendSrv, isFetchError } from '@grafana/runtime'
 import { lastValueFrom } from 'rxjs'
 import { PLUGIN_ID } from '../app.ts'
-import type { Query } from '../location.ts'
+import { given, type Query } from '../location.ts'
 
 /** What went wrong, in a sentence for the person in front of the page. */
 export class ApiError extends Error {
@@ -18,10 +18,7 @@ export class ApiError extends Error {
 }
 
 /** The worker's API behind Grafana's plugin proxy, without Grafana's sub path: the fetch service adds it. */
-export const proxied = (path: string, query: Query = {}): string => {
-  const set = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]))
-  return `/api/plugin-proxy/${PLUGIN_ID}/api/${path}${set.length > 0 ? `?${new URLSearchParams(set)}` : ''}`
-}
+export const proxied = (path: string): string => `/api/plugin-proxy/${PLUGIN_ID}/api/${path}`
 
 /**
  * A call of the worker's API.
@@ -40,7 +37,8 @@ export async function call<Answer>(
   try {
     const response = await lastValueFrom(
       getBackendSrv().fetch<Answer>({
-        url: proxied(path, query),
+        url: proxied(path),
+        params: given(query), // beside the path, not in it: a SKU may hold what no path may
         method,
         data: body,
         showErrorAlert: false,

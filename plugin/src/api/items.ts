@@ -1,8 +1,8 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
-import type { Query } from '../location.ts'
-import { call, proxied } from './client.ts'
+import { type Query, withQuery } from '../location.ts'
+import { ApiError, call, proxied } from './client.ts'
 
 /** What narrows a list down; named as the API names it. */
 export interface Selection extends Query {
@@ -28,8 +28,9 @@ export const useItem = (id: string) =>
   useQuery({
     queryKey: ['item', id],
     queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
-    // what has left the queue does not change any more
-    refetchInterval: ({ state }) => (state.data?.status === 'synced' ? false : 2000),
+    // what has left the queue does not change any more, and what is not there does not come
+    refetchInterval: ({ state: { data, error } }) =>
+      data?.retriesLeft === null || (error instanceof ApiError && error.status >= 400 && error.status < 500) ? false : 2000,
   })
 
-export const csvUrl = (query: Selection & { sort?: string }): string => proxied('items.csv', query)
+export const csvUrl = (query: Selection & { sort?: string }): string => withQuery(proxied('items.csv'), query)

@@ -16,7 +16,8 @@ export function useChangeFlow() {
   })
 }
 
-export const useCredential = () => useQuery({ queryKey: ['credential'], queryFn: ({ signal }) => call<Credential>(CREDENTIAL, { signal }) })
+export const useCredential = () =>
+  useQuery({ queryKey: ['credential'], queryFn: ({ signal }) => call<Credential>(CREDENTIAL, { signal }), refetchInterval: 10_000 })
 
 export function useChangeCredential() {
   const queries = useQueryClient()

@@ -2,32 +2,33 @@ import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@g
 import React, { useState } from 'react'
 import type { Requeued } from '../../../worker/api/internal/schemas.ts'
 import type { Refusal } from '../../../worker/domain/reasons.ts'
+import { REFUSAL_SENTENCES } from '../../../worker/domain/requeue.ts'
 import { type RequeueInclude, type RequeueTarget, useRequeue, useRequeuePreview } from '../api/actions.ts'
 import { pageUrl } from '../location.ts'
 import { Link } from './Link.tsx'
 import { Problem } from './Problem.tsx'
 
-const REFUSED: Record<Refusal, string> = {
-  seller_inactive: 'the seller is not active',
-  product_inactive: 'the product is not active',
-  not_qc_approved: 'the product is not approved in quality control',
-  images_not_requeueable: 'image changes are not requeued',
-  in_flight: 'it is on its way right now',
-  not_in_queue: 'it has left the queue',
-}
-
 const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 
 /** "Reupload to Shop": shows first what it will do, then does it, then says what was done. */
-export function RequeueDialog({ target, include: first, onClose }: { target: RequeueTarget; include: RequeueInclude[]; onClose(): void }) {
+export function RequeueDialog({
+  target,
+  include: first,
+  onClose,
+}: {
+  target: RequeueTarget
+  include: RequeueInclude[]
+  onClose(done: boolean): void
+}) {
   const [include, setInclude] = useState(first)
   const [reason, setReason] = useState('')
-  const preview = useRequeuePreview(target, include)
   const requeue = useRequeue()
+  const preview = useRequeuePreview(target, include, requeue.isIdle || requeue.isError)
+  const close = () => onClose(requeue.isSuccess)
   const outcome = requeue.data
   const send = () => requeue.mutate({ ...target, include, ...(reason.trim() && { reason: reason.trim() }) })
   return (
-    <Modal title="Reupload to Shop" isOpen onDismiss={onClose}>
+    <Modal title="Reupload to Shop" isOpen onDismiss={requeue.isPending ? undefined : close}>
       {outcome ? (
         <>
           <Alert
@@ -38,7 +39,7 @@ export function RequeueDialog({ target, include: first, onClose }: { target: Req
           </Alert>
           <Refused outcome={outcome} />
           <Modal.ButtonRow>
-            <Button onClick={onClose}>Close</Button>
+            <Button onClick={close}>Close</Button>
           </Modal.ButtonRow>
         </>
       ) : (
@@ -75,9 +76,10 @@ export function RequeueDialog({ target, include: first, onClose }: { target: Req
           <Field label="Reason" description="Optional; recorded with your name">
             <Input id="requeue-reason" value={reason} maxLength={500} onChange={(event) => setReason(event.currentTarget.value)} />
           </Field>
-          {requeue.error && <Problem error={requeue.error} />}
+          {requeue.isPending && <p>It takes a moment for many items, and goes on even if you leave this page.</p>}
+          {requeue.error && <Problem error={requeue.error} write />}
           <Modal.ButtonRow>
-            <Button variant="secondary" fill="outline" onClick={onClose}>
+            <Button variant="secondary" fill="outline" onClick={close} disabled={requeue.isPending}>
               Cancel
             </Button>
             <Button onClick={send} disabled={!preview.data?.requeued || requeue.isPending} icon={requeue.isPending ? 'spinner' : 'repeat'}>
@@ -98,7 +100,7 @@ function Refused({ outcome: { skipped, skippedTotal, skippedByReason } }: { outc
       <ul>
         {Object.entries(skippedByReason).map(([code, n]) => (
           <li key={code}>
-            {n.toLocaleString('en')}: {REFUSED[code as Refusal]} (
+            {n.toLocaleString('en')}: {REFUSAL_SENTENCES[code as Refusal]} (
             {skipped
               .filter(({ reason }) => reason === code)
               .slice(0, 3)

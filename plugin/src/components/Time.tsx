@@ -2,7 +2,8 @@ import { dateTimeFormat, dateTimeFormatTimeAgo } from '@grafana/data'
 import { config } from '@grafana/runtime'
 import React from 'react'
 
-const zone = () => config.bootData.user.timezone
+/** Of the viewer's profile in Grafana. */
+export const zone = () => config.bootData.user.timezone
 
 /** In the viewer's zone. */
 export const absolute = (iso: string): string => dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })

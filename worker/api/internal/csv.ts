@@ -14,17 +14,19 @@ const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = 
   ['Topic', (item) => TOPICS[item.topic].label],
   ['Queued at', (item) => item.queuedAt],
   ['Status', (item) => STATUSES[item.status].label],
-  ['Status at', (item) => item.statusAt],
+  ['In this status since', (item) => item.statusAt],
   ['Reason', (item) => item.reason && explain(item.reason.code).label],
   ['Message', (item) => item.reason?.message],
   ['Requeued count', (item) => item.requeuedCount],
   ['Last requeued at', (item) => item.lastRequeuedAt],
   ['Failed at', (item) => item.failedAt],
   ['Failures', (item) => item.failures],
-  ['Next attempt at', (item) => item.nextAttemptAt],
+  ['Next retry', (item) => item.nextAttemptAt],
   ['Retries left', (item) => item.retriesLeft],
   ['Flow', (item) => item.flow],
   ['Request ID', (item) => item.requestId],
+  ['Waits for', (item) => item.blockedBy],
+  ['Merged changes', (item) => item.coalesced],
 ]
 
 export const csvHeader = (): string => line(COLUMNS.map(([name]) => name))

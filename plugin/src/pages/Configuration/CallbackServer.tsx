@@ -1,4 +1,4 @@
-import { Alert, Button, ClipboardButton, Field, FieldSet, Stack, TextArea } from '@grafana/ui'
+import { Alert, Button, ClipboardButton, ConfirmModal, Field, FieldSet, Stack, TextArea } from '@grafana/ui'
 import React, { useState } from 'react'
 import { useChangeCredential, useCredential } from '../../api/settings.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
@@ -9,6 +9,8 @@ import { Time } from '../../components/Time.tsx'
 export function CallbackServer() {
   const { data, error, refetch } = useCredential()
   const change = useChangeCredential()
+  const rotate = useChangeCredential()
+  const [asking, setAsking] = useState(false)
   const [typed, setTyped] = useState<string | null>(null)
   const text = typed ?? data?.allowedIps.join('\n') ?? ''
   const why = mayWrite() ? undefined : READ_ONLY
@@ -40,30 +42,35 @@ export function CallbackServer() {
           <p>
             Key set: <Time at={data.apiKeySetAt} />. The key before stays valid until the next one is made.
           </p>
-          {change.data?.apiKey && (
+          {rotate.data?.apiKey && (
             <Alert severity="success" title="The new key, shown this once">
               <Stack alignItems="center" gap={1}>
-                <code>{change.data.apiKey}</code>
-                <ClipboardButton icon="copy" size="sm" variant="secondary" getText={() => change.data?.apiKey ?? ''}>
+                <code>{rotate.data.apiKey}</code>
+                <ClipboardButton icon="copy" size="sm" variant="secondary" getText={() => rotate.data?.apiKey ?? ''}>
                   Copy
                 </ClipboardButton>
               </Stack>
             </Alert>
           )}
-          {change.error && <Problem error={change.error} />}
+          {rotate.error && <Problem error={rotate.error} write />}
+          {change.error && <Problem error={change.error} write />}
           <Stack gap={1}>
             <Button disabled={!mayWrite() || typed === null || change.isPending} tooltip={why} onClick={save}>
               Save the white list
             </Button>
-            <Button
-              variant="secondary"
-              disabled={!mayWrite() || change.isPending}
-              tooltip={why}
-              onClick={() => change.mutate({ rotateKey: true })}
-            >
+            <Button variant="secondary" disabled={!mayWrite() || rotate.isPending} tooltip={why} onClick={() => setAsking(true)}>
               Make a new key
             </Button>
           </Stack>
+          <ConfirmModal
+            isOpen={asking}
+            title="Make a new key?"
+            body="The Shop needs the new key before the next one is made: two are valid at a time, the new one and the one before it."
+            confirmText="Make a new key"
+            confirmVariant="primary"
+            onConfirm={() => rotate.mutate({ rotateKey: true }, { onSettled: () => setAsking(false) })}
+            onDismiss={() => setAsking(false)}
+          />
         </>
       )}
     </FieldSet>

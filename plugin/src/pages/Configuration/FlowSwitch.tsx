@@ -41,7 +41,7 @@ export function FlowSwitch() {
               : 'The Shop will have to answer each request at once. '}
             Workers follow within seconds; until then, and for what is on its way, the Shop must support both flows.
           </Alert>
-          {change.error && <Problem error={change.error} />}
+          {change.error && <Problem error={change.error} write />}
           <Modal.ButtonRow>
             <Button variant="secondary" fill="outline" onClick={() => setWanted(null)}>
               Cancel

@@ -1,5 +1,5 @@
 import type { AppPluginMeta, PluginConfigPageProps } from '@grafana/data'
-import { getBackendSrv } from '@grafana/runtime'
+import { getBackendSrv, isFetchError } from '@grafana/runtime'
 import { Alert, Button, Field, FieldSet, Input, SecretInput, Stack } from '@grafana/ui'
 import { QueryClientProvider, useMutation } from '@tanstack/react-query'
 import React, { useState } from 'react'
@@ -44,7 +44,14 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
       await lastValueFrom(getBackendSrv().fetch({ url: `/api/plugins/${PLUGIN_ID}/settings`, method: 'POST', data }))
     },
   })
-  const test = useMutation({ mutationFn: () => call<Summary>('summary') })
+  const test = useMutation({
+    // both keys: the admin's asks what a requeue of an item that is nowhere would do, which is nothing
+    mutationFn: async () => {
+      const summary = await call<Summary>('summary')
+      await call('requeue', { method: 'POST', body: { itemIds: ['999999999999999999'], dryRun: true } })
+      return summary
+    },
+  })
   const isUrl = /^https?:\/\/[^\s]+$/.test(apiUrl.trim())
   const keyField = (key: Key, label: string, description: string) => (
     <Field label={label} description={description}>
@@ -62,7 +69,7 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
     <FieldSet label="Worker">
       <Field
         label="Address"
-        description="Of the worker's internal listener, as Grafana's server reaches it"
+        description="Of the worker's internal listener, as Grafana's server reaches it. Where it is provisioned, the provisioned one comes back when Grafana starts again"
         invalid={apiUrl !== '' && !isUrl}
         error="An address like http://worker:8081 is needed."
       >
@@ -88,7 +95,7 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
         {save.isSuccess && <Alert severity="success" title="Saved" />}
         {save.error && (
           <Alert severity="error" title="Not saved">
-            {save.error.message}
+            {saveError(save.error)}
           </Alert>
         )}
         {test.data && (
@@ -107,6 +114,11 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
     </FieldSet>
   )
 }
+
+/** Grafana's own sentence, where it sent one. */
+const saveError = (error: unknown): string =>
+  (isFetchError<{ message?: string }>(error) ? (error.data?.message ?? error.statusText) : (error as Error).message) ??
+  'Grafana did not say why.'
 
 function hint(error: Error): string {
   if (!(error instanceof ApiError)) return error.message

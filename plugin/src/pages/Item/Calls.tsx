@@ -1,8 +1,9 @@
 import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
-import { ClipboardButton, CollapsableSection, useStyles2 } from '@grafana/ui'
+import { ClipboardButton, CollapsableSection, LinkButton, Stack, useStyles2 } from '@grafana/ui'
 import React from 'react'
 import type { Call } from '../../../../worker/api/internal/schemas.ts'
+import { around, logsUrl, mayExplore, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { absolute, duration } from '../../components/Time.tsx'
 
@@ -13,6 +14,7 @@ export function Calls({ calls }: { calls: readonly Call[] }) {
       {calls.length === 0 && <p>Nothing has been sent yet.</p>}
       {calls.toReversed().map((call, place) => (
         <CollapsableSection key={call.requestId} isOpen={place === 0} label={summary(call)}>
+          <Links call={call} />
           <Body title="Request" text={call.request} />
           <Body title="Raw response" text={call.response} />
           {call.callback && (
@@ -21,6 +23,24 @@ export function Calls({ calls }: { calls: readonly Call[] }) {
         </CollapsableSection>
       ))}
     </Section>
+  )
+}
+
+/** From the call into its trace and its lines. */
+function Links({ call: { traceId, requestId, sentAt, answeredAt, callbackAt } }: { call: Call }) {
+  if (!mayExplore()) return null
+  const range = around(sentAt, callbackAt ?? answeredAt)
+  return (
+    <Stack gap={1}>
+      {traceId !== null && (
+        <LinkButton size="sm" variant="secondary" fill="text" icon="gf-traces" href={traceUrl(traceId, range)}>
+          Trace
+        </LinkButton>
+      )}
+      <LinkButton size="sm" variant="secondary" fill="text" icon="gf-logs" href={logsUrl(`| request_id="${requestId}"`, range)}>
+        Log lines
+      </LinkButton>
+    </Stack>
   )
 }
 

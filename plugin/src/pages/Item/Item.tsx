@@ -7,6 +7,7 @@ import { explain, explainStatus } from '../../../../worker/domain/explanations.t
 import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
+import type { RequeueInclude, RequeueTarget } from '../../api/actions.ts'
 import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Link } from '../../components/Link.tsx'
@@ -63,7 +64,10 @@ function Story({ item }: { item: ItemDetail }) {
         <p>
           {explainStatus(status)} {reason && explain(reason.code).sentence} {reason?.message}
         </p>
-        {ADMIN_RESOLVES.some((code) => code === reason?.code) && status === 'blocked' && <Resolve id={item.id} />}
+        <Resolve
+          id={item.id}
+          isOpen={item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)}
+        />
       </section>
       <Facts item={item} />
       <Timeline transitions={item.transitions} />
@@ -122,22 +126,30 @@ function Facts({ item }: { item: ItemDetail }) {
   )
 }
 
-function Requeue({ item: { id, status } }: { item: ItemDetail }) {
-  const [open, setOpen] = useState(false)
-  const requeueable = status === 'failed' || status === 'delayed' || status === 'blocked'
-  if (!requeueable) return null
+const REQUEUEABLE: readonly string[] = ['failed', 'delayed', 'blocked', 'got_acknowledgment']
+
+function Requeue({ item: { id, status, productSetId, retriesLeft } }: { item: ItemDetail }) {
+  const [target, setTarget] = useState<RequeueTarget | null>(null)
+  const isInQueue = retriesLeft !== null
+  const include: RequeueInclude[] = status === 'delayed' || status === 'blocked' ? ['failed', status] : ['failed']
+  const tooltip = mayWrite() ? undefined : READ_ONLY
   return (
     <>
-      <Button icon="repeat" disabled={!mayWrite()} tooltip={mayWrite() ? undefined : READ_ONLY} onClick={() => setOpen(true)}>
-        Reupload to Shop
+      <Button
+        variant="secondary"
+        icon="apps"
+        disabled={!mayWrite()}
+        tooltip={tooltip}
+        onClick={() => setTarget({ productSetIds: [productSetId] })}
+      >
+        Reupload the product set
       </Button>
-      {open && (
-        <RequeueDialog
-          target={{ itemIds: [id] }}
-          include={status === 'failed' ? ['failed'] : ['failed', status]}
-          onClose={() => setOpen(false)}
-        />
+      {isInQueue && REQUEUEABLE.includes(status) && (
+        <Button icon="repeat" disabled={!mayWrite()} tooltip={tooltip} onClick={() => setTarget({ itemIds: [id] })}>
+          Reupload to Shop
+        </Button>
       )}
+      {target && <RequeueDialog target={target} include={include} onClose={() => setTarget(null)} />}
     </>
   )
 }

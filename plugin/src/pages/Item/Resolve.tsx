@@ -4,8 +4,11 @@ import { useResolve } from '../../api/actions.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
 
-/** What only an admin can decide: whether an item is sent again or taken out of the queue. */
-export function Resolve({ id }: { id: string }) {
+/**
+ * What only an admin can decide: whether an item is sent again or taken out of the queue.
+ * @param isOpen whether it is still to be decided; a dialog that is open stays, so that its outcome is seen
+ */
+export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
   const [action, setAction] = useState<'resend' | 'discard' | null>(null)
   const [reason, setReason] = useState('')
   const resolve = useResolve(id)
@@ -13,6 +16,7 @@ export function Resolve({ id }: { id: string }) {
     ['resend', 'Send it again'],
     ['discard', 'Discard it'],
   ] as const
+  if (!isOpen && action === null) return null
   return (
     <>
       {buttons.map(([name, text]) => (
@@ -37,7 +41,7 @@ export function Resolve({ id }: { id: string }) {
           <Field label="Reason" description="Recorded with your name" required>
             <Input id="resolve-reason" value={reason} maxLength={500} onChange={(event) => setReason(event.currentTarget.value)} />
           </Field>
-          {resolve.error && <Problem error={resolve.error} />}
+          {resolve.error && <Problem error={resolve.error} write />}
           <Modal.ButtonRow>
             <Button variant="secondary" fill="outline" onClick={() => setAction(null)}>
               Cancel

@@ -28,7 +28,7 @@ export function Overview() {
   return (
     <Page>
       <Search q={query.q} />
-      {query.q && <Found q={query.q} />}
+      {query.q && <Found key={query.q} q={query.q} />}
       {summary.error && <Problem error={summary.error} retry={summary.refetch} />}
       {!summary.data && !summary.error && <LoadingPlaceholder text="Loading the numbers …" />}
       {summary.data && <Message summary={summary.data} />}

@@ -4,6 +4,7 @@ import { Combobox, FilterInput, Input, TimeRangeInput, useStyles2 } from '@grafa
 import React, { useEffect, useState } from 'react'
 import { STATUS_NAMES, STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
+import { zone } from '../../components/Time.tsx'
 import { changeQuery, type Query } from '../../location.ts'
 
 const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
@@ -65,8 +66,9 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
         )}
       </Typed>
       <TimeRangeInput
-        value={rangeUtil.convertRawToRange(rawRange(query))}
+        value={rangeUtil.convertRawToRange(rawRange(query), zone())}
         onChange={({ raw }) => set({ from: rawText(raw.from), to: rawText(raw.to) })}
+        timeZone={zone()}
         placeholder="Queued at any time"
         clearable
         isReversed
@@ -83,7 +85,7 @@ const rawText = (raw: RawTimeRange['from']): string | undefined =>
 
 /** The times that a relative range means at this moment, for the API. */
 export function absoluteRange(query: Query): Pick<Query, 'from' | 'to'> {
-  const { from, to } = rangeUtil.convertRawToRange(rawRange(query))
+  const { from, to } = rangeUtil.convertRawToRange(rawRange(query), zone())
   return { from: from.isValid() ? from.toISOString() : undefined, to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined }
 }
 
@@ -99,10 +101,10 @@ function Typed({
   const [typed, setTyped] = useState(value)
   useEffect(() => setTyped(value), [value])
   useEffect(() => {
-    if (typed === value) return
+    if (typed.trim() === value) return
     const timer = setTimeout(() => onChange(typed.trim() || undefined), TYPING_MS)
     return () => clearTimeout(timer)
-  })
+  }, [typed, value, onChange])
   return children(typed, setTyped)
 }
 

@@ -2,7 +2,7 @@ import { css } from '@emotion/css'
 import { AppEvents, type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { getAppEvents, getBackendSrv, locationService } from '@grafana/runtime'
 import { Button, EmptyState, IconButton, LinkButton, LoadingPlaceholder, RefreshPicker, ToolbarButton, useStyles2 } from '@grafana/ui'
-import React, { useState } from 'react'
+import React, { useEffect, useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
@@ -22,6 +22,7 @@ import { absoluteRange, Filters } from './Filters.tsx'
 const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
 const USUAL_INTERVAL = '5s'
+const NONE: ReadonlySet<string> = new Set()
 
 /** One list of the queue. All that it shows is in the URL; what is selected is not. */
 export function Queue({ tab }: { tab: Tab }) {
@@ -32,7 +33,7 @@ export function Queue({ tab }: { tab: Tab }) {
   const selection: Selection = { tab, q, topic, status, seller, ...absoluteRange(query) }
   const asked = { ...selection, ...rangeKept(query, selection), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const [selected, setSelected] = useState<ReadonlySet<string>>(NONE)
   const [trail, setTrail] = useState<(string | undefined)[]>([])
   const [target, setTarget] = useState<RequeueTarget | null>(null)
 
@@ -41,7 +42,14 @@ export function Queue({ tab }: { tab: Tab }) {
     changeQuery({ cursor: to })
   }
   const requeueable = tab !== 'synced'
-  const include: RequeueInclude[] = tab === 'delayed' || tab === 'blocked' ? ['failed', tab] : ['failed']
+  const include: RequeueInclude[] = tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
+  // of what is Pending / Processing only the Blocked ones can be requeued
+  const requeueAll = requeueable && (tab !== 'pending' || status === 'blocked')
+
+  // What is not in sight any more must not be requeued with what is.
+  const narrowed = [q, topic, status, seller, query.from, query.to].join('\n')
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with every change of the filters
+  useEffect(() => setSelected(NONE), [narrowed])
 
   return (
     <Page
@@ -54,6 +62,7 @@ export function Queue({ tab }: { tab: Tab }) {
             icon="download-alt"
             href={locationUtil.assureBaseUrl(csvUrl({ ...selection, sort }))}
             download={`${tab}.csv`}
+            target="_self" // or Grafana would take it for a page of its own
           >
             CSV
           </LinkButton>
@@ -81,15 +90,22 @@ export function Queue({ tab }: { tab: Tab }) {
             >
               Reupload to Shop{selected.size > 0 && ` (${selected.size})`}
             </Button>
-            <Button
-              size="sm"
-              variant="secondary"
-              disabled={!mayWrite() || !data?.total.count}
-              tooltip={mayWrite() ? undefined : READ_ONLY}
-              onClick={() => setTarget({ filter: defined(selection) })}
-            >
-              Reupload all that match
-            </Button>
+            {selected.size > 0 && (
+              <Button size="sm" variant="secondary" fill="text" onClick={() => setSelected(NONE)}>
+                Clear selection
+              </Button>
+            )}
+            {requeueAll && (
+              <Button
+                size="sm"
+                variant="secondary"
+                disabled={!mayWrite() || !data?.total.count}
+                tooltip={mayWrite() ? undefined : READ_ONLY}
+                onClick={() => setTarget({ filter: defined(selection) })}
+              >
+                Reupload all that match
+              </Button>
+            )}
           </>
         )}
         <span className={styles.count} aria-live="polite" data-testid="total">
@@ -100,10 +116,11 @@ export function Queue({ tab }: { tab: Tab }) {
       </div>
       {error && <Problem error={error} retry={refetch} />}
       {!data && !error && <LoadingPlaceholder text="Loading the list …" />}
-      {data?.items.length === 0 && (
+      {data?.items.length === 0 && cursor && <p>Nothing is left on this page.</p>}
+      {data?.items.length === 0 && !cursor && (
         <Nothing tab={tab} filtered={Object.values({ q, topic, status, seller, from: query.from, to: query.to }).some(Boolean)} />
       )}
-      {data && data.items.length > 0 && (
+      {data && (data.items.length > 0 || cursor) && (
         <>
           <Table<Item>
             label={TAB_LABELS[tab]}
@@ -152,9 +169,9 @@ export function Queue({ tab }: { tab: Tab }) {
         <RequeueDialog
           target={target}
           include={include}
-          onClose={() => {
+          onClose={(done) => {
             setTarget(null)
-            setSelected(new Set())
+            if (done && 'itemIds' in target && target.itemIds.length === selected.size) setSelected(NONE)
           }}
         />
       )}
@@ -183,8 +200,13 @@ function Share() {
     const { pathname, search } = locationService.getLocation()
     const path = `${locationUtil.stripBaseFromUrl(pathname)}${search}`.replace(/^\//, '')
     const { data } = await lastValueFrom(getBackendSrv().fetch<{ url: string }>({ url: '/api/short-urls', method: 'POST', data: { path } }))
-    await navigator.clipboard.writeText(data.url)
-    getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list is in the clipboard'] })
+    try {
+      await navigator.clipboard.writeText(data.url)
+      getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list is in the clipboard'] })
+    } catch {
+      // over plain HTTP there is no clipboard: whoever wants the link reads it
+      getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list', data.url] })
+    }
   }
   return (
     <ToolbarButton
