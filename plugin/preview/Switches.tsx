@@ -10,15 +10,11 @@ export interface Boot {
   apiUrl: string
 }
 
-/** A year, for a browser that comes back. */
-const set = (name: 'role' | 'theme') => (value: string) => {
-  // biome-ignore lint/suspicious/noDocumentCookie: the server has to know it before it sends the page
-  document.cookie = `shop-update-preview-${name}=${value}; path=/; max-age=31536000; samesite=strict`
-  window.location.reload()
-}
+const CHOICES = { role: ['Viewer', 'Admin'], theme: ['dark', 'light'] } as const
 
 /** Who looks at the page, and in which theme: what Grafana knows of its user. */
-export function Switches({ boot: { role, theme, pluginId } }: { boot: Boot }) {
+export function Switches({ boot }: { boot: Boot }) {
+  const { pluginId } = boot
   const go = (path: string) => (event: React.MouseEvent) => {
     event.preventDefault()
     locationService.push(path)
@@ -33,20 +29,17 @@ export function Switches({ boot: { role, theme, pluginId } }: { boot: Boot }) {
         <a href={`/plugins/${pluginId}`} onClick={go(`/plugins/${pluginId}`)}>
           Configuration
         </a>
-        <RadioButtonGroup
-          aria-label="Role"
-          size="sm"
-          value={role}
-          options={(['Viewer', 'Admin'] as const).map((value) => ({ value, label: value }))}
-          onChange={set('role')}
-        />
-        <RadioButtonGroup
-          aria-label="Theme"
-          size="sm"
-          value={theme}
-          options={(['dark', 'light'] as const).map((value) => ({ value, label: value }))}
-          onChange={set('theme')}
-        />
+        {(['role', 'theme'] as const).map((name) => (
+          <RadioButtonGroup<string>
+            key={name}
+            aria-label={name}
+            size="sm"
+            value={boot[name]}
+            options={CHOICES[name].map((value) => ({ value, label: value }))}
+            // the server has to know it before it sends the page
+            onChange={(value) => window.location.assign(`/preview/${name}/${value}`)}
+          />
+        ))}
       </Stack>
     </header>
   )

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { type ServerType, serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
-import { getCookie } from 'hono/cookie'
+import { getCookie, setCookie } from 'hono/cookie'
 import pluginJson from '../src/plugin.json' with { type: 'json' }
 import { BUILT, buildPreview, page } from './build.ts'
 import { permissionsOf, pluginProxy, type Role } from './proxy.ts'
@@ -36,6 +36,10 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
   app.use(async (c, next) => {
     c.set('role', getCookie(c, 'shop-update-preview-role') === 'Admin' ? 'Admin' : 'Viewer')
     await next()
+  })
+  app.get('/preview/:name{role|theme}/:value{\\w+}', (c) => {
+    setCookie(c, `shop-update-preview-${c.req.param('name')}`, c.req.param('value'), { maxAge: 365 * 86_400, sameSite: 'Strict' })
+    return c.redirect(new URL(c.req.header('referer') ?? '/', c.req.url).pathname)
   })
   // Before the bundle: the packages read it while they load.
   app.get('/preview/boot.js', (c) => {

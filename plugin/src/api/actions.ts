@@ -1,11 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
+import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { call } from './client.ts'
 import type { Selection } from './items.ts'
 
 /** What is to be requeued: always whole product sets, wherever it begins. */
 export type RequeueTarget = { itemIds: string[] } | { productSetIds: string[] } | { filter: Selection }
-export type RequeueInclude = 'failed' | 'delayed' | 'blocked'
 
 /** @param enabled false once it is being done: nobody looks at the forecast any more */
 export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude[], enabled: boolean) =>

@@ -2,8 +2,9 @@ import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@g
 import React, { useState } from 'react'
 import type { Requeued } from '../../../worker/api/internal/schemas.ts'
 import type { Refusal } from '../../../worker/domain/reasons.ts'
-import { REFUSAL_SENTENCES } from '../../../worker/domain/requeue.ts'
-import { type RequeueInclude, type RequeueTarget, useRequeue, useRequeuePreview } from '../api/actions.ts'
+import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
+import { STATUSES } from '../../../worker/domain/statuses.ts'
+import { type RequeueTarget, useRequeue, useRequeuePreview } from '../api/actions.ts'
 import { pageUrl } from '../location.ts'
 import { Link } from './Link.tsx'
 import { Problem } from './Problem.tsx'
@@ -48,10 +49,10 @@ export function RequeueDialog({
             This affects all variations of each product set: whatever of it has the statuses below is sent again, with a fresh retry cycle.
           </p>
           <Stack gap={3}>
-            {(['failed', 'delayed', 'blocked'] as const).map((status) => (
+            {REQUEUE_INCLUDES.map((status) => (
               <Checkbox
                 key={status}
-                label={{ failed: 'Failed', delayed: 'Delayed', blocked: 'Blocked' }[status]}
+                label={STATUSES[status].label}
                 value={include.includes(status)}
                 disabled={include.length === 1 && include.includes(status)}
                 onChange={({ currentTarget: { checked } }) =>

@@ -1,6 +1,6 @@
 import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
-import { ClipboardButton, CollapsableSection, LinkButton, Stack, useStyles2 } from '@grafana/ui'
+import { ClipboardButton, CollapsableSection, LinkButton, ScrollContainer, Stack, useStyles2 } from '@grafana/ui'
 import React from 'react'
 import type { Call } from '../../../../worker/api/internal/schemas.ts'
 import { around, logsUrl, mayExplore, traceUrl } from '../../components/explore.ts'
@@ -72,13 +72,18 @@ function Body({ title, text }: { title: string; text: string | null }) {
           </ClipboardButton>
         )}
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      {text === null ? <p>None came.</p> : <pre tabIndex={0}>{pretty(text)}</pre>}
+      {text === null ? (
+        <p>None came.</p>
+      ) : (
+        <ScrollContainer maxHeight="400px">
+          <pre>{pretty(text)}</pre>
+        </ScrollContainer>
+      )}
     </div>
   )
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  body: css({ marginBottom: theme.spacing(2), pre: { maxHeight: 400, overflow: 'auto' } }),
+  body: css({ marginBottom: theme.spacing(2) }),
   head: css({ display: 'flex', justifyContent: 'space-between', alignItems: 'center' }),
 })

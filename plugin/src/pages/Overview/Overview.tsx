@@ -5,7 +5,6 @@ import React, { useState } from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explainStatus } from '../../../../worker/domain/explanations.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
-import { TOPICS } from '../../../../worker/domain/topics.ts'
 import { useItems } from '../../api/items.ts'
 import { useKpis, useSummary } from '../../api/numbers.ts'
 import { Link } from '../../components/Link.tsx'
@@ -14,8 +13,9 @@ import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
-import { duration, Time } from '../../components/Time.tsx'
+import { duration } from '../../components/Time.tsx'
 import { changeQuery, pageUrl, useRoute } from '../../location.ts'
+import { type ColumnName, column } from '../Queue/columns.tsx'
 import { Kpi } from './Kpi.tsx'
 
 const WINDOWS = ['24h', '7d', '14d', '30d', '90d'] as const
@@ -131,28 +131,14 @@ function Search({ q = '' }: { q?: string | undefined }) {
   )
 }
 
+const FOUND: ColumnName[] = ['sellerSku', 'sku', 'topic', 'status', 'queuedAt']
+
 function Found({ q }: { q: string }) {
   const { data, error } = useItems({ q, limit: '20' }, 5000)
   if (error) return <Problem error={error} />
   if (!data) return <LoadingPlaceholder text="Searching …" />
   if (data.items.length === 0) return <Alert severity="info" title={`Nothing in the queue or among what was synced has "${q}"`} />
-  return (
-    <Table
-      label="Found"
-      rows={data.items}
-      columns={[
-        {
-          name: 'sellerSku',
-          label: 'Seller SKU',
-          cell: ({ id, sellerSku, productSetId }) => <Link to={pageUrl(`items/${id}`)}>{sellerSku ?? `Product set ${productSetId}`}</Link>,
-        },
-        { name: 'sku', label: 'SKU', cell: ({ sku }) => sku ?? '–' },
-        { name: 'topic', label: 'Topic', cell: ({ topic }) => TOPICS[topic].label },
-        { name: 'status', label: 'Status', cell: ({ status }) => <Status status={status} /> },
-        { name: 'queuedAt', label: 'Queued at', cell: ({ queuedAt }) => <Time at={queuedAt} /> },
-      ]}
-    />
-  )
+  return <Table label="Found" rows={data.items} columns={FOUND.map((name) => ({ name, ...column(name) }))} />
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

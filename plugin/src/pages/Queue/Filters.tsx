@@ -34,25 +34,9 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
           />
         )}
       </Typed>
-      <Combobox
-        aria-label="Topic"
-        placeholder="All topics"
-        width={24}
-        isClearable
-        options={topics}
-        value={query.topic ?? null}
-        onChange={(option) => set({ topic: option?.value })}
-      />
+      <Choice label="Topic" all="All topics" options={topics} value={query.topic} onChange={(topic) => set({ topic })} />
       {statuses.length > 1 && (
-        <Combobox
-          aria-label="Status"
-          placeholder="All statuses"
-          width={24}
-          isClearable
-          options={statuses}
-          value={query.status ?? null}
-          onChange={(option) => set({ status: option?.value })}
-        />
+        <Choice label="Status" all="All statuses" options={statuses} value={query.status} onChange={(status) => set({ status })} />
       )}
       <Typed value={query.seller} onChange={(seller) => set({ seller })}>
         {(value, onChange) => (
@@ -74,6 +58,29 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
         isReversed
       />
     </div>
+  )
+}
+
+interface ChoiceProps {
+  label: string
+  all: string
+  options: { value: string; label: string }[]
+  value: string | undefined
+  onChange(value: string | undefined): void
+}
+
+/** One of several, or all of them. */
+function Choice({ label, all, options, value, onChange }: ChoiceProps) {
+  return (
+    <Combobox
+      aria-label={label}
+      placeholder={all}
+      width={24}
+      isClearable
+      options={options}
+      value={value ?? null}
+      onChange={(option) => onChange(option?.value)}
+    />
   )
 }
 

@@ -2,11 +2,12 @@ import { css } from '@emotion/css'
 import { AppEvents, type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { getAppEvents, getBackendSrv, locationService } from '@grafana/runtime'
 import { Button, EmptyState, IconButton, LinkButton, LoadingPlaceholder, RefreshPicker, ToolbarButton, useStyles2 } from '@grafana/ui'
-import React, { useEffect, useState } from 'react'
+import React, { useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
+import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
-import type { RequeueInclude, RequeueTarget } from '../../api/actions.ts'
+import type { RequeueTarget } from '../../api/actions.ts'
 import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Page, TAB_LABELS } from '../../components/Page.tsx'
@@ -30,10 +31,14 @@ export function Queue({ tab }: { tab: Tab }) {
   const { query } = useRoute()
   const { q, topic, status, seller, sort, cursor, refresh = USUAL_INTERVAL } = query
   const shown = columnsOf(tab, query.columns)
-  const selection: Selection = { tab, q, topic, status, seller, ...absoluteRange(query) }
-  const asked = { ...selection, ...rangeKept(query, selection), sort, cursor, limit: String(PAGE) }
+  const wanted: Selection = { tab, q, topic, status, seller, ...absoluteRange(query) }
+  const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
-  const [selected, setSelected] = useState<ReadonlySet<string>>(NONE)
+  // A selection belongs to the filters it was made under: what is not in sight any more must not be requeued with what is.
+  const filters = [q, topic, status, seller, query.from, query.to].join('\n')
+  const [selection, select] = useState({ filters, ids: NONE })
+  const selected = selection.filters === filters ? selection.ids : NONE
+  const setSelected = (ids: ReadonlySet<string>) => select({ filters, ids })
   const [trail, setTrail] = useState<(string | undefined)[]>([])
   const [target, setTarget] = useState<RequeueTarget | null>(null)
 
@@ -46,11 +51,6 @@ export function Queue({ tab }: { tab: Tab }) {
   // of what is Pending / Processing only the Blocked ones can be requeued
   const requeueAll = requeueable && (tab !== 'pending' || status === 'blocked')
 
-  // What is not in sight any more must not be requeued with what is.
-  const narrowed = [q, topic, status, seller, query.from, query.to].join('\n')
-  // biome-ignore lint/correctness/useExhaustiveDependencies: with every change of the filters
-  useEffect(() => setSelected(NONE), [narrowed])
-
   return (
     <Page
       actions={
@@ -60,7 +60,7 @@ export function Queue({ tab }: { tab: Tab }) {
           <LinkButton
             variant="secondary"
             icon="download-alt"
-            href={locationUtil.assureBaseUrl(csvUrl({ ...selection, sort }))}
+            href={locationUtil.assureBaseUrl(csvUrl({ ...wanted, sort }))}
             download={`${tab}.csv`}
             target="_self" // or Grafana would take it for a page of its own
           >
@@ -101,7 +101,7 @@ export function Queue({ tab }: { tab: Tab }) {
                 variant="secondary"
                 disabled={!mayWrite() || !data?.total.count}
                 tooltip={mayWrite() ? undefined : READ_ONLY}
-                onClick={() => setTarget({ filter: defined(selection) })}
+                onClick={() => setTarget({ filter: defined(wanted) })}
               >
                 Reupload all that match
               </Button>
