@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { sortOf, toCursor } from '../../worker/api/internal/paging.ts'
-import { STATUS_NAMES, STATUSES, TABS, type Tab } from '../../worker/domain/statuses.ts'
+import { hasOrder, ORDERS } from '../../worker/domain/orders.ts'
+import { STATUS_NAMES, STATUSES, type Status, TABS, type Tab } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { connect, type Sql } from '../../worker/queue/database.ts'
@@ -144,8 +145,10 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
       for (const [name, query] of filters)
         if (/^(topic (price|new_product)|\w+ seller)$/.test(name))
           add(`${label}, status ${status}, ${name}`, { ...ofTab, status, ...query })
+      for (const sort of ordersOf({ tab: tab ?? undefined, status }))
+        if (sort.endsWith('statusAt')) add(`${label}, status ${status}, by ${sort}`, { ...ofTab, status, sort })
     }
-    for (const sort of ordersOf(tab)) {
+    for (const sort of ordersOf({ tab: tab ?? undefined })) {
       for (const [name, query] of sorted as [string, Query][])
         add(`${label}${name && `, ${name}`}, by ${sort}`, { ...ofTab, ...query, sort })
       const { nextCursor } = await ask<{ nextCursor: string }>(url, `/api/items?${new URLSearchParams({ ...ofTab, sort })}`)
@@ -156,11 +159,8 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
   return [...pages, { name: 'summary', path: '/api/summary' }, { name: 'kpis', path: '/api/kpis' }]
 }
 
-const ordersOf = (tab: Tab | null): string[] =>
-  ['id', ...(tab === 'synced' ? [] : ['statusAt']), ...(tab === 'delayed' || tab === 'failed' ? ['nextAttemptAt'] : [])].flatMap((key) => [
-    key,
-    `-${key}`,
-  ])
+const ordersOf = (list: { tab: Tab | undefined; status?: Status }): string[] =>
+  ORDERS.filter((order) => order !== 'queuedAt' && hasOrder(order, list)).flatMap((order) => [order, `-${order}`])
 
 /** The cursor of a page in the middle of a tab. */
 async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string> {

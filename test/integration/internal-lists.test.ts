@@ -238,7 +238,7 @@ describe('a window of time', () => {
       ['tab=pending', [1]],
       ['tab=synced', [0]],
       ['q=timely', [0, 1]],
-      ['tab=pending&seller=timely&topic=price&sort=-statusAt', [1]],
+      ['tab=pending&seller=timely&topic=price&sort=-queuedAt', [1]],
     ] as const) {
       const expected = [...minutes].filter(
         ([id, minute]) =>
@@ -315,6 +315,9 @@ describe('what is wrong is named', () => {
     ['seller=a%00b', 'seller'],
     ['sort=sellerSku', 'sort'],
     ['tab=synced&sort=statusAt', 'sort'],
+    ['tab=pending&sort=-statusAt', 'sort'],
+    ['status=pending&sort=statusAt', 'sort'],
+    ['sort=statusAt', 'sort'],
     ['tab=pending&sort=nextAttemptAt', 'sort'],
     ['cursor=abc', 'cursor'],
     ['q=', 'q'],
@@ -346,9 +349,9 @@ describe('what is wrong is named', () => {
       null,
     ]) {
       const cursor = Buffer.from(JSON.stringify(made)).toString('base64url')
-      expect((await api.call('GET', `/api/items?sort=${made && 'key' in made ? made.key : 'id'}&cursor=${cursor}`)).body.field).toBe(
-        'cursor',
-      )
+      expect(
+        (await api.call('GET', `/api/items?tab=failed&sort=${made && 'key' in made ? made.key : 'id'}&cursor=${cursor}`)).body.field,
+      ).toBe('cursor')
     }
   })
 })

@@ -1,3 +1,4 @@
+import type { Order } from '../domain/orders.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
@@ -37,9 +38,8 @@ export interface ItemRow {
   live: boolean
 }
 
-export const SORT_KEYS = ['id', 'queuedAt', 'statusAt', 'nextAttemptAt'] as const
 export interface Sort {
-  key: (typeof SORT_KEYS)[number]
+  key: Order
   descending: boolean
 }
 

@@ -194,8 +194,18 @@ const itemsOfSets = (sql: Sql, productSetIds: readonly string[]) => sql`
   select s.id from shop_update.item s where s.product_set_id = any (${productSetIds}::bigint[]) and s.lane <> 'in_flight'
   union all select l.item_id from shop_update.set_lane l where l.product_set_id = any (${productSetIds}::bigint[]) and l.item_id is not null`
 
-/** An item of a whole set is about each of its products: who looks for a SKU that is not in the Shop yet must find the item that creates it. */
-const scoped = (sql: Sql, { itemIds, setIds, setsOfProducts, productIds, sellerIds }: Scope) => sql`
-  i.id = any (${itemIds}::bigint[]) or i.product_set_id = any (${setIds}::bigint[])
-  or (i.product_set_id = any (${setsOfProducts}::bigint[]) and (i.product_id is null or i.product_id = any (${productIds}::bigint[])))
-  ${sellerIds.length === 0 ? sql`` : sql`or i.seller_id = any (${sellerIds}::bigint[])`}`
+/**
+ * An item of a whole set is about each of its products: who looks for a SKU that is not in the Shop yet must find the item that creates it. What
+ * the words do not mean is left out: of an `or` with an empty array the planner makes a walk through the whole history (195 ms against 12).
+ */
+function scoped(sql: Sql, { itemIds, setIds, setsOfProducts, productIds, sellerIds }: Scope) {
+  const meant = [
+    itemIds.length > 0 ? sql`or i.id = any (${itemIds}::bigint[])` : sql``,
+    setIds.length > 0 ? sql`or i.product_set_id = any (${setIds}::bigint[])` : sql``,
+    setsOfProducts.length > 0
+      ? sql`or (i.product_set_id = any (${setsOfProducts}::bigint[]) and (i.product_id is null or i.product_id = any (${productIds}::bigint[])))`
+      : sql``,
+    sellerIds.length > 0 ? sql`or i.seller_id = any (${sellerIds}::bigint[])` : sql``,
+  ]
+  return sql`false ${meant}`
+}

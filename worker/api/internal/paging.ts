@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
+import { hasOrder } from '../../domain/orders.ts'
 import type { Position, Selection, Sort } from '../../queue/items.ts'
-import { sources } from '../../queue/selection.ts'
 import { Problem } from '../problem.ts'
 
 /**
@@ -12,11 +12,12 @@ import { Problem } from '../problem.ts'
 export function sortOf(selection: Selection, sort: string | undefined): Sort {
   if (sort === undefined) return { key: 'queuedAt', descending: (selection.tab ?? selection.status) !== 'pending' }
   const key = sort.replace(/^-/, '') as Sort['key']
-  const refuse = (message: string) => new Problem(400, `sort: ${message}`, { errors: [{ field: 'sort', message }] })
-  if (key === 'statusAt' && sources(selection).includes('finished'))
-    throw refuse('statusAt is an order of the queue, not of what has left it')
-  if (key === 'nextAttemptAt' && !['delayed', 'failed'].includes(selection.tab ?? selection.status ?? '')) {
-    throw refuse('nextAttemptAt is an order of Delayed and Failed items only')
+  if (!hasOrder(key, selection)) {
+    const message =
+      key === 'statusAt'
+        ? 'statusAt is an order of Delayed, Blocked and Failed items, and of one status other than Pending and Synced'
+        : 'nextAttemptAt is an order of Delayed and Failed items only'
+    throw new Problem(400, `sort: ${message}`, { errors: [{ field: 'sort', message }] })
   }
   return { key, descending: sort.startsWith('-') }
 }

@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi'
+import { ORDERS } from '../../domain/orders.ts'
 import { ADMIN_RESOLVES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
-import { SORT_KEYS } from '../../queue/items.ts'
 import { isAllowListEntry } from '../allow-list.ts'
 
 /** One set of schemas validates what comes in, types what goes out, and is the OpenAPI document. */
@@ -61,7 +61,7 @@ const selection = {
 }
 
 const sort = z
-  .enum([...SORT_KEYS, ...SORT_KEYS.map((key) => `-${key}` as const)])
+  .enum([...ORDERS, ...ORDERS.map((order) => `-${order}` as const)])
   .optional()
   .openapi({
     description:

@@ -5,6 +5,7 @@ import { Button, EmptyState, IconButton, LinkButton, LoadingPlaceholder, Refresh
 import React, { useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
+import { hasOrder, type Order } from '../../../../worker/domain/orders.ts'
 import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
@@ -17,7 +18,7 @@ import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, useRoute } from '../../location.ts'
 import { ColumnPicker } from './ColumnPicker.tsx'
-import { COLUMN_NAMES, type ColumnName, column, labelOf, sorts, TAB_COLUMNS } from './columns.tsx'
+import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
 import { absoluteRange, Filters } from './Filters.tsx'
 
 const PAGE = 50
@@ -29,8 +30,11 @@ const NONE: ReadonlySet<string> = new Set()
 export function Queue({ tab }: { tab: Tab }) {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
-  const { q, topic, status, seller, sort, cursor, refresh = USUAL_INTERVAL } = query
+  const { q, topic, status, seller, cursor, refresh = USUAL_INTERVAL } = query
   const shown = columnsOf(tab, query.columns)
+  const offered = (sort: string | undefined) => (sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined)
+  // an order that the filters have taken away since
+  const sort = offered(query.sort)
   const wanted: Selection = { tab, q, topic, status, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
@@ -124,7 +128,7 @@ export function Queue({ tab }: { tab: Tab }) {
         <>
           <Table<Item>
             label={TAB_LABELS[tab]}
-            columns={shown.map((name) => ({ name, ...column(name), label: labelOf(tab, name), sort: sorts(tab, name) }))}
+            columns={shown.map((name) => ({ name, ...column(name), label: labelOf(tab, name), sort: offered(column(name).sort) }))}
             rows={data.items}
             sort={sort ?? (tab === 'pending' ? 'queuedAt' : '-queuedAt')}
             onSort={(order) => {

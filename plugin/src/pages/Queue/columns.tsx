@@ -1,6 +1,7 @@
 import React, { type ReactNode } from 'react'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
 import { explain } from '../../../../worker/domain/explanations.ts'
+import type { Order } from '../../../../worker/domain/orders.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
 import { Link } from '../../components/Link.tsx'
@@ -12,7 +13,7 @@ interface Column {
   label: string
   cell(item: Item): ReactNode
   /** What the API calls this order; only indexes can sort ten million items, so few columns have one. */
-  sort?: 'queuedAt' | 'statusAt' | 'nextAttemptAt'
+  sort?: Order
 }
 
 const shopSku = ({ sku }: Item) => sku ?? '–'
@@ -68,14 +69,6 @@ export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
 /** What a tab calls a column; the seed writes two of them otherwise under Delayed. */
 export const labelOf = (tab: Tab, name: ColumnName): string =>
   (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) || column(name).label
-
-/** `status_at` and `run_at` mean something to these lists only (the API refuses them elsewhere). */
-export const sorts = (tab: Tab, name: ColumnName): Column['sort'] => {
-  const { sort } = column(name)
-  if (sort === 'statusAt' && tab === 'synced') return undefined
-  if (sort === 'nextAttemptAt' && tab !== 'delayed' && tab !== 'failed') return undefined
-  return sort
-}
 
 /** Where the item stands, and what it waits for. */
 function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
