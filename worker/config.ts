@@ -1,28 +1,43 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { isAllowListEntry } from './api/allow-list.ts'
 import { UsageError } from './command.ts'
 
 /** A value of the environment that is missing or wrong; the message is one sentence that names it. */
 export class ConfigError extends UsageError {}
 
-const integer = (low: number, high: number) => {
-  const error = `must be a whole number from ${low} to ${high}`
-  return z.coerce.number({ error }).int({ error }).min(low, { error }).max(high, { error })
-}
+/** In decimal digits only: `Number` would read more than people expect (`0x10`). */
+const number = (error: string, checked: (value: number) => boolean) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, { error, abort: true })
+    .transform(Number)
+    .refine(checked, { error })
+const integer = (low: number, high: number) =>
+  number(`must be a whole number from ${low} to ${high}`, (value) => Number.isInteger(value) && value >= low && value <= high)
 /** A timer of Node's that is told to wait for more than 24 days does not wait at all. */
-const seconds = z.coerce.number().positive().max(1_000_000)
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean),
-)
+const MOST_SECONDS = 1_000_000
+const seconds = number(`must be a number above 0, of at most ${MOST_SECONDS}`, (value) => value > 0 && value <= MOST_SECONDS)
+/** Which entry is wrong is told by its place: a secret may have been put into the wrong variable. */
+const addresses = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
+  .refine((entries) => entries.every(isAllowListEntry), {
+    error: ({ input }) =>
+      `must consist of IP addresses and ranges: entry ${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
+  })
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgres://user:password@host:5432/database' })
-const key = z.string().min(1)
+/** As it can stand in a header. */
+const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits and punctuation, without spaces')
 const otlpEndpoint = z.url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' }).optional()
 const otelExporter = z.enum(['otlp', 'none'], 'must be otlp or none').default('otlp')
 
-/** What each variable means is told in the README; an empty variable counts as not set. */
+/** What each variable means is told in the README; an empty or blank variable counts as not set. */
 const schema = z.object({
   DATABASE_URL: postgresUrl,
   DATABASE_READ_URL: postgresUrl.optional(),
@@ -35,7 +50,7 @@ const schema = z.object({
   SHOP_USERNAME: z.string().optional(),
   SHOP_PASSWORD: z.string().optional(),
   SHOP_TIMEOUT_MS: integer(1, 600_000).default(30_000),
-  SHOP_RATE_PER_SECOND: z.coerce.number().positive().optional(),
+  SHOP_RATE_PER_SECOND: number('must be a number above 0', (value) => value > 0).optional(),
   VENTURE: z.string().min(1),
   COUNTRY: z.string().regex(/^[a-z]{2,3}$/, 'must be a country short code like eg'),
   ENVIRONMENT: z.enum(['live', 'staging']),
@@ -44,12 +59,12 @@ const schema = z.object({
   PUBLIC_PORT: integer(0, 65_535).default(8080),
   INTERNAL_HOST: z.string().default('127.0.0.1'),
   INTERNAL_PORT: integer(0, 65_535).default(8081),
-  TRUSTED_PROXIES: list.default([]),
+  TRUSTED_PROXIES: addresses.default([]),
   CONCURRENCY: integer(1, 20_000).default(2000),
   MAX_RETRIES: integer(0, 100).default(27),
   FAILED_AFTER: integer(1, 101).default(12),
   RETRY_UNIT_SECONDS: seconds.default(60),
-  STOCK_WAIT_SECONDS: z.coerce.number().min(0).default(600),
+  STOCK_WAIT_SECONDS: number(`must be a number from 0 to ${MOST_SECONDS}`, (value) => value <= MOST_SECONDS).default(600),
   FLOW_TTL_SECONDS: seconds.default(5),
   LEASE_SECONDS: seconds.default(15),
   HISTORY_DAYS: integer(1, 3_650).default(93),
@@ -57,8 +72,8 @@ const schema = z.object({
   ADMIN_API_KEY: key,
   GRAFANA_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   GRAFANA_URL: z.url({ protocol: /^https?$/ }).optional(),
-  CALLBACK_API_KEY: key.optional(),
-  CALLBACK_ALLOWED_IPS: list.optional(),
+  CALLBACK_API_KEY: z.string().optional(),
+  CALLBACK_ALLOWED_IPS: addresses.optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   LOG_ITEMS: z.enum(['true', 'false'], 'must be true or false').default('true'),
   WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`),
@@ -106,7 +121,7 @@ const OF_THE_EXAMPLE = 'change-me'
 export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string => parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL
 
 function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv): z.infer<Shape> {
-  const set = Object.fromEntries(Object.keys(shape.shape).map((name) => [name, env[name] || undefined]))
+  const set = Object.fromEntries(Object.keys(shape.shape).map((name) => [name, env[name]?.trim() ? env[name] : undefined]))
   const result = shape.safeParse(set)
   if (result.success) return result.data
   const [issue] = result.error.issues

@@ -1,5 +1,4 @@
 import { serve } from '@hono/node-server'
-import { isAllowListEntry } from './api/allow-list.ts'
 import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
 import { createPublicApi } from './api/public.ts'
@@ -28,7 +27,6 @@ await runCommand(async () => {
     process.on('SIGINT', resolve)
   })
   const config = readConfig(process.env)
-  checkAllowedIps(config)
   const { log, items, exportTo } = createLogs(config)
 
   await using running = new AsyncDisposableStack()
@@ -48,8 +46,8 @@ await runCommand(async () => {
   const hot = pool(config.DATABASE_URL, { max: 6, name: 'queue', lockTimeoutMs: 250, byIndex: true })
   const background = pool(config.DATABASE_URL, { max: 4, name: 'background', lockTimeoutMs: 10_000, byIndex: true })
   const callbacks = pool(config.DATABASE_URL, { max: 2, name: 'callbacks', lockTimeoutMs: 10_000, byIndex: true })
-  const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000 })
-  const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read' }) : api
+  const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000, byValues: true })
+  const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true }) : api
 
   await checkSchema(background)
   await firstCredential(background, config.CALLBACK_API_KEY ?? null, config.CALLBACK_ALLOWED_IPS ?? [])
@@ -106,12 +104,6 @@ await runCommand(async () => {
   clearTimeout(deadline)
   log.info('Stopped; nothing is in flight')
 })
-
-/** The entry itself is not told: a secret may have been put into the wrong variable. */
-function checkAllowedIps({ CALLBACK_ALLOWED_IPS = [] }: Config): void {
-  const odd = CALLBACK_ALLOWED_IPS.findIndex((entry) => !isAllowListEntry(entry))
-  if (odd >= 0) throw new ConfigError(`CALLBACK_ALLOWED_IPS is wrong: entry ${odd + 1} is neither an IP address nor a range.`)
-}
 
 async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, config: Config, which: 'PUBLIC' | 'INTERNAL') {
   const hostname = config[`${which}_HOST`]

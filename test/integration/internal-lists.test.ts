@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Item, Items } from '../../worker/api/internal.ts'
-import { addSet, type CatalogueSet, enqueue, finish, type Listener, put, startListener, VIEWER } from './internal-listener.ts'
+import { ADMIN, addSet, type CatalogueSet, enqueue, finish, type Listener, put, startListener, VIEWER } from './internal-listener.ts'
 
 let api: Listener
 let shirt: CatalogueSet
@@ -169,6 +169,17 @@ describe('search', () => {
     expect(await found(`?q=${items.done}`)).toContain('done')
   })
 
+  it('says so where more products begin with the words than are looked up, and downloads or requeues none of them', async () => {
+    const many = await addSet(api.sql, 'PREFIX', { products: 201 })
+    await api.sql`select shop_update.enqueue('content', product_id => id) from unnest(${many.productIds}::bigint[]) id`
+    expect((await list('?q=PREFIX-&tab=pending')).total).toEqual({ count: 200, exact: false })
+    expect((await api.call('GET', '/api/items.csv?q=PREFIX-')).body.field).toBe('q')
+    expect((await api.call('POST', '/api/requeue', { key: ADMIN, body: { filter: { q: 'PREFIX-' }, dryRun: true } })).body.field).toBe(
+      'filter.q',
+    )
+    await api.sql`delete from shop_update.item where product_set_id = ${many.setId}::bigint`
+  })
+
   it('keeps to the tab where there is one', async () => {
     expect(await found('?tab=synced&q=HAT-1')).toEqual(['done'])
     expect(await found('?tab=pending&q=HAT-1')).toEqual(['hat'])
@@ -311,6 +322,7 @@ describe('what is wrong is named', () => {
     ['from=yesterday', 'from'],
     ['to=2026-13-01T00:00:00Z', 'to'],
     ['from=0000-01-01T00:00:00Z', 'from'],
+    ['to=9999-12-31T23:59:59-05:00', 'to'],
     ['q=a%00b', 'q'],
     ['seller=a%00b', 'seller'],
     ['sort=sellerSku', 'sort'],
@@ -345,6 +357,8 @@ describe('what is wrong is named', () => {
     for (const made of [
       {},
       { key: 'statusAt', descending: false, value: 'now', id: '1' },
+      { key: 'statusAt', descending: false, value: '2026-02-30 00:00:00+00', id: '1' },
+      { key: 'statusAt', descending: false, value: '0000-02-03 00:00:00+00', id: '1' },
       { key: 'id', descending: false, value: null, id: 'x' },
       null,
     ]) {

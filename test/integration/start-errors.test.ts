@@ -45,7 +45,7 @@ test.each<[name: string, env: Record<string, string>, sentence: string | RegExp]
   ['ENVIRONMENT', { ENVIRONMENT: 'canary' }, /^ENVIRONMENT is wrong: it is not valid/],
   ['CONCURRENCY', { CONCURRENCY: 'canary' }, 'CONCURRENCY is wrong: it must be a whole number from 1 to 20000.'],
   ['the keys', { VIEWER_API_KEY: 'canary', ADMIN_API_KEY: 'canary' }, 'ADMIN_API_KEY must differ from VIEWER_API_KEY.'],
-  ['CALLBACK_ALLOWED_IPS', { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' }, /^CALLBACK_ALLOWED_IPS is wrong: .*range\.$/m],
+  ['CALLBACK_ALLOWED_IPS', { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' }, /^CALLBACK_ALLOWED_IPS is wrong: .*entry 2 is neither\.$/m],
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.300' }, /^TRUSTED_PROXIES is wrong: /],
 ])('%s is wrong', (_, env, sentence) => expectSentence(env, sentence))
 

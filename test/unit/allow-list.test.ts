@@ -93,7 +93,6 @@ describe('allowList', () => {
     '192.0.2.*',
   ])('%j is refused, allows nobody and does not spoil the rest', (entry) => {
     const list = allowList([entry, '192.0.2.7'])
-    expect(list.refused).toEqual([entry])
     expect(isAllowListEntry(entry)).toBe(false)
     expect(list.allows('192.0.2.7')).toBe(true)
     expect(list.allows('192.0.2.1')).toBe(false)

@@ -59,7 +59,7 @@ test('the least that it needs, and every default', () => {
 })
 
 describe.each(Object.keys(LEAST))('%s', (name) => {
-  test.each([undefined, ''])('missing (%o)', (value) => {
+  test.each([undefined, '', ' '])('missing (%o)', (value) => {
     expect(sentenceOf({ ...LEAST, [name]: value })).toBe(`${name} is missing.`)
   })
 })
@@ -75,7 +75,7 @@ test.each<[name: string, ...wrong: string[]]>([
     'https://canary@shop.example',
     'https://:canary@shop.example',
   ],
-  ['SHOP_TIMEOUT_MS', 'canary', '0', '1.5', '600001'],
+  ['SHOP_TIMEOUT_MS', 'canary', '0', '1.5', '600001', '0x10', '1e3', ' 1'],
   ['SHOP_RATE_PER_SECOND', 'canary', '0', '-1', 'Infinity'],
   ['COUNTRY', 'canary', 'e', 'EG'],
   ['ENVIRONMENT', 'canary', 'production'],
@@ -86,10 +86,14 @@ test.each<[name: string, ...wrong: string[]]>([
   ['MAX_RETRIES', 'canary', '-1', '101'],
   ['FAILED_AFTER', 'canary', '0', '102'],
   ['RETRY_UNIT_SECONDS', 'canary', '0', '-1', 'Infinity'],
-  ['STOCK_WAIT_SECONDS', 'canary', '-1', 'Infinity'],
+  ['STOCK_WAIT_SECONDS', 'canary', '-1', 'Infinity', '1e300', '1000001'],
   ['FLOW_TTL_SECONDS', 'canary', '0', '-1', 'Infinity', '99999999'],
   ['LEASE_SECONDS', 'canary', '0', '-1', 'Infinity', '99999999'],
   ['HISTORY_DAYS', 'canary', '0', '3651'],
+  ['VIEWER_API_KEY', 'a canary', 'canary\n', 'cañary'],
+  ['ADMIN_API_KEY', ' canary'],
+  ['TRUSTED_PROXIES', 'canary', '10.0.0.0/8,canary-balancer'],
+  ['CALLBACK_ALLOWED_IPS', 'canary', '10.0.0.0/33', '127.0.0.1,canary'],
   ['GRAFANA_JWKS_URL', 'canary', 'file:///canary'],
   ['GRAFANA_URL', 'canary', 'file:///canary'],
   ['LOG_ITEMS', 'canary', 'yes'],

@@ -19,29 +19,21 @@ export function readAddress(text: string): Address | null {
 export interface AllowList {
   /** @param address null, or what is no address, is on no list */
   allows(address: string | null): boolean
-  /** The entries that are neither an address nor a range; they allow nobody. */
-  refused: string[]
 }
 
 /**
- * A white list of addresses and CIDR ranges, IPv4 and IPv6. An empty one allows nobody. `::/0` is all of IPv6 and nothing of IPv4.
+ * A white list of addresses and CIDR ranges, IPv4 and IPv6. An empty one allows nobody, nor does an entry
+ * that is neither an address nor a range. `::/0` is all of IPv6 and nothing of IPv4.
  *
  * @example allowList(['10.0.0.0/8', '2001:db8::7']).allows('::ffff:10.1.2.3') // true
  */
 export function allowList(entries: readonly string[]): AllowList {
-  const ranges: [Address, number][] = []
-  const refused: string[] = []
-  for (const entry of entries) {
-    const range = readRange(entry)
-    if (range) ranges.push(range)
-    else refused.push(entry)
-  }
+  const ranges = entries.map(readRange).filter((range) => range !== null)
   return {
     allows(text) {
       const address = text === null ? null : readAddress(text)
       return address !== null && ranges.some(([start, bits]) => start.kind() === address.kind() && address.match(start, bits))
     },
-    refused,
   }
 }
 

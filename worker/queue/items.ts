@@ -105,7 +105,7 @@ export async function countItems(sql: Sql, selection: Resolved): Promise<{ count
       ${from.includes('finished') ? sql`(select from shop_update.finished_item i where ${inHistory(sql, selection)} limit ${COUNTED_UP_TO + 1}::int)` : sql``}
     ) counted`
   const count = row?.count ?? 0
-  return count > COUNTED_UP_TO ? { count: COUNTED_UP_TO, exact: false } : { count, exact: true }
+  return count > COUNTED_UP_TO ? { count: COUNTED_UP_TO, exact: false } : { count, exact: !selection.scope?.truncated }
 }
 
 /** Whether the counters know how many items a selection has. */

@@ -8,6 +8,10 @@ export interface Scope {
   productIds: string[]
   /** The sets of `productIds`. */
   setsOfProducts: string[]
+  /** The sellers of `setIds` and `setsOfProducts`: the history is ordered by them first. */
+  sellersOfSets: string[]
+  /** Whether more products begin with the words than are in `productIds`. */
+  truncated: boolean
   /** Sellers with so many sets that their items are looked through rather than looked up. */
   sellerIds: string[]
   /** The seller of that name, where the words mean nothing else. */
@@ -21,11 +25,13 @@ export interface SellerScope {
 }
 
 /** The most products that a prefix of a SKU stands for; who wants one of them types another letter. */
-const PRODUCTS_A_PREFIX = 200
+export const PRODUCTS_A_PREFIX = 200
 /** With so many sets and 50,000 items of them, looking them up takes 70 ms; going through a million items takes 100 to 200. */
 const SETS_LOOKED_UP = 20_000
-/** The history has an index for each of its 93 days: 12,000 sets took 1.5 s. */
-export const SETS_LOOKED_UP_BY_DAY = 500
+/** A page of as many items takes 25 ms, whatever its length. */
+const ITEMS_LOOKED_UP = 50_000
+/** A search for a word that is also the name of a seller goes over his sets one by one up to so many. */
+const SETS_AMONG_OTHERS = 500
 
 const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
 
@@ -35,7 +41,7 @@ const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
  */
 export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const id = isId(text) ? text : null
-  const [named] = await sql<Scope[]>`
+  const [named] = await sql<Pick<Scope, 'itemIds' | 'setIds' | 'productIds' | 'setsOfProducts'>[]>`
     with product as (
       select p.id, p.product_set_id from catalog.product p where p.seller_sku = ${text}::text
       union select p.id, p.product_set_id from catalog.product p where p.shop_sku = ${text}::text
@@ -46,25 +52,46 @@ export async function findScope(sql: Sql, text: string): Promise<Scope> {
         union select f.id from shop_update.finished_item f where f.id = ${id}::bigint
         union select r.item_id from shop_update.request r where r.request_id = ${id}::bigint) as "itemIds",
       array(select s.id from catalog.product_set s where s.id = ${id}::bigint) as "setIds",
-      array(select id from product) as "productIds", array(select distinct product_set_id from product) as "setsOfProducts",
-      '{}'::bigint[] as "sellerIds"`
-  const scope: Scope = { ...(named as Scope), seller: null }
-  const isNamed = Object.values(scope).some((ids) => ids?.length > 0)
+      array(select id from product) as "productIds", array(select distinct product_set_id from product) as "setsOfProducts"`
+  const scope: Scope = { ...named!, sellerIds: [], sellersOfSets: [], truncated: false, seller: null }
+  const isNamed = Object.values(named!).some((ids) => ids.length > 0)
   const seller = await findSeller(sql, text, null)
   if (!isNamed && seller.sellerIds.length > 0) return { ...scope, seller }
-  if (seller.productSetIds && seller.productSetIds.length <= SETS_LOOKED_UP_BY_DAY) scope.setIds.push(...seller.productSetIds)
+  if (seller.productSetIds && seller.productSetIds.length <= SETS_AMONG_OTHERS) scope.setIds.push(...seller.productSetIds)
   else scope.sellerIds.push(...seller.sellerIds)
-  if (isNamed) return scope
+  if (isNamed) return { ...scope, sellersOfSets: await sellersOf(sql, [...scope.setIds, ...scope.setsOfProducts]) }
 
   // These operators compare byte by byte whatever the collation; an index with text_pattern_ops serves them.
+  const more = PRODUCTS_A_PREFIX + 1
   const begun = await sql<{ id: string; setId: string }[]>`
-    (select p.id, p.product_set_id as "setId" from catalog.product p
-      where p.seller_sku ~>=~ ${text}::text and p.seller_sku ~<~ (${text}::text || chr(1114111)) limit ${PRODUCTS_A_PREFIX}::int)
-    union
-    (select p.id, p.product_set_id from catalog.product p
-      where p.shop_sku ~>=~ ${text}::text and p.shop_sku ~<~ (${text}::text || chr(1114111)) limit ${PRODUCTS_A_PREFIX}::int)`
-  return { ...scope, productIds: begun.map(({ id }) => id), setsOfProducts: [...new Set(begun.map(({ setId }) => setId))] }
+    select id, product_set_id as "setId" from (
+      (select p.id, p.product_set_id, p.seller_sku as sku from catalog.product p
+        where p.seller_sku ~>=~ ${text}::text and p.seller_sku ~<~ (${text}::text || chr(1114111)) order by p.seller_sku using ~<~, p.id limit ${more}::int)
+      union all
+      (select p.id, p.product_set_id, p.shop_sku from catalog.product p
+        where p.shop_sku ~>=~ ${text}::text and p.shop_sku ~<~ (${text}::text || chr(1114111)) order by p.shop_sku using ~<~, p.id limit ${more}::int)
+    ) begun group by 1, 2 order by min(sku) using ~<~, id limit ${more}::int`
+  const meant = begun.slice(0, PRODUCTS_A_PREFIX)
+  const setsOfProducts = [...new Set(meant.map(({ setId }) => setId))]
+  return {
+    ...scope,
+    productIds: meant.map(({ id }) => id),
+    setsOfProducts,
+    sellersOfSets: await sellersOf(sql, setsOfProducts),
+    truncated: begun.length > PRODUCTS_A_PREFIX,
+  }
 }
+
+async function sellersOf(sql: Sql, setIds: readonly string[]): Promise<string[]> {
+  const sellers = await sql<{ id: string }[]>`
+    select distinct s.seller_id as id from catalog.product_set s where s.id = any (${setIds}::bigint[])`
+  return sellers.map(({ id }) => id)
+}
+
+/** The items of sets: those at rest by the index, the one in flight by `set_lane`. */
+export const itemsOfSets = (sql: Sql, productSetIds: readonly string[]) => sql`
+  select s.id from shop_update.item s where s.product_set_id = any (${productSetIds}::bigint[]) and s.lane <> 'in_flight'
+  union all select l.item_id from shop_update.set_lane l where l.product_set_id = any (${productSetIds}::bigint[]) and l.item_id is not null`
 
 /**
  * Looks up a seller by id, else by name. Nobody of that id or name has no items.
@@ -81,6 +108,13 @@ export async function findSeller(sql: Sql, text: string, id: string | null = isI
     )
     select array(select id from meant) as "sellerIds",
       array(select s.id from catalog.product_set s where s.seller_id in (select id from meant) limit ${SETS_LOOKED_UP + 1}::int) as "productSetIds"`
-  const { sellerIds = [], productSetIds = [] } = row ?? {}
-  return { sellerIds, productSetIds: productSetIds.length > SETS_LOOKED_UP ? null : productSetIds }
+  const { sellerIds, productSetIds } = row!
+  const isLookedUp = productSetIds.length <= SETS_LOOKED_UP && !(await haveMoreItems(sql, productSetIds, ITEMS_LOOKED_UP))
+  return { sellerIds, productSetIds: isLookedUp ? productSetIds : null }
+}
+
+async function haveMoreItems(sql: Sql, productSetIds: readonly string[], most: number): Promise<boolean> {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from (${itemsOfSets(sql, productSetIds)} limit ${most + 1}::int) counted`
+  return row!.n > most
 }

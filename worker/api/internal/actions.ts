@@ -1,12 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import type { RequeueInclude } from '../../domain/requeue.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
-import { readItem, type Selection } from '../../queue/items.ts'
+import { readItem, resolve, type Selection } from '../../queue/items.ts'
 import { requeue } from '../../queue/requeue.ts'
 import { resolveBlocked } from '../../queue/resolve.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
-import { noSuchItem } from './items.ts'
+import { noSuchItem, whole } from './items.ts'
 import { id, requeueBody, requeuedSchema, resolveBody, resolvedSchema } from './schemas.ts'
 
 /** What an admin does to items. */
@@ -22,6 +22,7 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
       }),
       async (c) => {
         const { itemIds, productSetIds, filter, include, reason, dryRun } = c.req.valid('json')
+        if (filter?.q !== undefined) whole(await resolve(sql, filter), 'filter.q')
         const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
         const { byTopic, ...result } = await requeue(sql, {
           target,

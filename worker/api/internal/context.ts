@@ -38,11 +38,11 @@ const problem = (description: string) => ({ description, content: { 'application
 
 const ALWAYS = {
   400: problem('Something in the request is wrong; `errors` names it'),
+  403: problem('The API key may only read, the user has not the role Admin, or the path is not a plain one'),
   401: problem('The API key, or the token of the Grafana user, is missing or not valid'),
   503: problem('The database does not answer right now'),
 }
 const WRITES = {
-  403: problem('The API key may only read, or the user has not the role Admin'),
   413: problem('The body is too large'),
   415: problem('The body is no JSON'),
 }

@@ -2,7 +2,8 @@ import { z } from '@hono/zod-openapi'
 import { audit } from '../../queue/audit.ts'
 import type { Sql } from '../../queue/database.ts'
 import { readCalls, readSurroundings, readTransitions } from '../../queue/item-history.ts'
-import { countItems, type ItemRow, isCounted, listItems, readItem, resolve } from '../../queue/items.ts'
+import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../queue/items.ts'
+import { PRODUCTS_A_PREFIX } from '../../queue/scope.ts'
 import { loggable, Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
@@ -47,7 +48,7 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
       async (c) => {
         const { sort: wanted, ...selection } = c.req.valid('query')
         const sort = sortOf(selection, wanted)
-        const resolved = await resolve(readSql, selection)
+        const resolved = whole(await resolve(readSql, selection), 'q')
         const first = await listItems(readSql, resolved, sort, null, ROWS_A_READ)
 
         // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep vacuum from cleaning the
@@ -121,6 +122,18 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
     )
 
 const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
+
+/**
+ * What stands for more than is looked up may be looked at, but neither a download nor a requeue may leave anything out.
+ *
+ * @param field where the words came from
+ * @throws Problem that asks for longer ones
+ */
+export function whole(resolved: Resolved, field: string): Resolved {
+  if (!resolved.scope?.truncated) return resolved
+  const message = `more than ${PRODUCTS_A_PREFIX} products begin with it; give more of the SKU`
+  throw new Problem(400, `${field}: ${message}`, { errors: [{ field, message }] })
+}
 
 export const noSuchItem = (itemId: string): Problem =>
   new Problem(404, `There is no item ${itemId}.`, { errors: [{ field: 'id', message: 'is no item' }] })

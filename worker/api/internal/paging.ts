@@ -29,9 +29,12 @@ const cursorSchema = z.strictObject({
   id: z.string().regex(/^\d{1,18}$/),
 })
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/
-/** As PostgreSQL prints it, to the microsecond. */
-const isTime = (text: string): boolean =>
-  text === 'infinity' || (TIME.test(text) && !Number.isNaN(Date.parse(text.replace('+00', 'Z').replace(' ', 'T'))))
+/** As PostgreSQL prints it, to the microsecond; `Date` takes a 30th of February for the 2nd of March. */
+function isTime(text: string): boolean {
+  if (text === 'infinity') return true
+  const at = new Date(text.replace('+00', 'Z').replace(' ', 'T'))
+  return TIME.test(text) && !Number.isNaN(at.getTime()) && at.getUTCFullYear() >= 1 && at.toISOString().startsWith(text.slice(0, 10))
+}
 
 /** Opaque to callers; bound to the order in which it was made. */
 export const toCursor = ({ key, descending }: Sort, { value, id }: Position): string =>

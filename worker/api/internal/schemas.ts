@@ -13,12 +13,13 @@ const ID = /^[1-9]\d{0,17}$/
 export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ type: 'string', pattern: ID.source, example: '42' })
 const time = z.iso.datetime().openapi({ type: 'string', format: 'date-time', example: '2026-11-24T07:15:00.000Z' })
 const NO_TIME = 'must be a time like 2026-11-24T07:15:00Z'
-/** In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the year 0 nor all offsets that a time may have in JSON. */
+/** In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the years 0 and 10000 nor all offsets that a time may have in JSON. */
 const moment = z.iso
   .datetime({ offset: true, error: NO_TIME, abort: true })
-  .refine((text) => new Date(text).getUTCFullYear() >= 1, { error: NO_TIME, abort: true })
+  .refine((text) => isYear(new Date(text).getUTCFullYear()), { error: NO_TIME, abort: true })
   .overwrite((text) => new Date(text).toISOString())
   .openapi({ format: 'date-time' })
+const isYear = (year: number): boolean => year >= 1 && year <= 9999
 /** PostgreSQL's text holds every character but this one. */
 const text = (most: number) =>
   z
@@ -54,7 +55,7 @@ const selection = {
   seller: text(200).optional().openapi({ description: 'Id or name' }),
   q: text(200).optional().openapi({
     description:
-      'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller',
+      'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller (his id goes into `seller`)',
   }),
   from: moment.optional().openapi({ description: 'Queued at or after' }),
   to: moment.optional().openapi({ description: 'Queued before' }),
@@ -65,7 +66,7 @@ const sort = z
   .optional()
   .openapi({
     description:
-      'A minus: descending. Default: oldest first for Pending, newest first otherwise. `queuedAt` is the order of queueing, the same as `id`. `statusAt` is for the queue only, `nextAttemptAt` for Delayed and Failed',
+      'A minus: descending. Default: oldest first for Pending, newest first otherwise. `queuedAt` is the order of queueing, the same as `id`. `statusAt` is for Delayed, Blocked and Failed, and for one status other than Pending and Synced; `nextAttemptAt` for Delayed and Failed',
   })
 
 export const downloadQuery = z.strictObject({ ...selection, sort })
