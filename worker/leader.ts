@@ -70,7 +70,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, onReady, ad
     let ready = 0
     if (isDue('recover')) {
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
-      telemetry.steps(steps)
+      telemetry.rescued({ steps, adopted })
       if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
       ready += recovered + (await promote(sql, setsWaiting))
       adopted.forEach(adopt)

@@ -5,11 +5,13 @@ import { createPublicApi } from './api/public.ts'
 import { runCommand } from './command.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { checkSchema } from './migrate.ts'
+import { readBlocked } from './queue/blocked.ts'
 import { firstCredential } from './queue/credentials.ts'
 import { connect } from './queue/database.ts'
+import { readDatabaseHealth } from './queue/database-health.ts'
 import { readKpis, readOverdue } from './queue/kpis.ts'
 import { readStatuses } from './queue/summary.ts'
-import { observeHeartbeat, observeQueue } from './telemetry/gauges.ts'
+import { observeDatabase, observeProcess, observeQueue, observeWorker } from './telemetry/gauges.ts'
 import { createLogs } from './telemetry/logs.ts'
 import { startPipelines } from './telemetry/pipelines.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
@@ -77,15 +79,19 @@ await runCommand(async () => {
   const internalListener = await listen(internalApi, config, 'INTERNAL')
   running.defer(internalListener.close)
 
-  worker = await startWorker({ sql: hot, background, config, log, telemetry })
-  observeHeartbeat(pipelines.meter, () => worker?.heartbeatAt() ?? null)
-  observeQueue(pipelines.queueMeter, () => worker?.leads() ?? false, {
+  const started = await startWorker({ sql: hot, background, config, log, telemetry })
+  worker = started
+  running.defer(started.stop)
+  observeProcess(pipelines.meter)
+  observeWorker(pipelines.meter, { ...started, limit: config.CONCURRENCY })
+  observeQueue(pipelines.queueMeter, started.leads, {
     statuses: () => readStatuses(read),
     kpis: sparing(() => readKpis(read)),
     overdue: () => readOverdue(read),
+    blocked: () => readBlocked(read),
   })
-  running.defer(worker.stop)
-  log.info({ worker_id: worker.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')
+  observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api)) // of the primary, not of a replica
+  log.info({ worker_id: started.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')
 
   const signal = await stopped
   log.info({ signal }, 'Stopping: no new claims; calls in flight are finished')

@@ -28,6 +28,10 @@ export interface Worker {
   leads(): boolean
   /** Unix time in seconds of the last heartbeat that was written. */
   heartbeatAt(): number
+  /** How many items it has in hand. */
+  inFlight(): number
+  /** Whether it takes the Shop for away, and sends no more than a probe. */
+  isCircuitOpen(): boolean
   /** Whether it claims: its heartbeat is fresh, and it is not stopping. */
   isReady(): boolean
   /** Claims no more, finishes or hands back what is in flight, and leaves. */
@@ -176,7 +180,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
       suspects = new Set(strangers)
       if (orphans.length > 0) {
         const { recovered, steps, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
-        telemetry.steps(steps)
+        telemetry.rescued({ steps, adopted })
         log.warn({ recovered }, 'Took up items of our own whose life had broken off')
         await promote(background, setsWaiting)
         for (const each of adopted) pump.adopt(each.item.id, resume(each, world))
@@ -208,6 +212,8 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     pokeCallbacks,
     leads: () => state === 'running' && leader.leads(),
     heartbeatAt: () => (performance.timeOrigin + beatAt) / 1000,
+    inFlight: () => pump.held.size,
+    isCircuitOpen: () => circuit.state !== 'closed',
     isReady: () => state === 'running' && isAlive(),
     async stop() {
       state = 'stopping'

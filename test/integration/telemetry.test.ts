@@ -255,7 +255,7 @@ describe('metrics', () => {
     expect(counted('shop_update.callbacks', { outcome: 'accepted' })).toBeGreaterThan(0)
     for (const { name, attributes } of receiver.received.points.values()) {
       if (!name.startsWith('shop_update.')) continue
-      const known = ['topic', 'from', 'to', 'flow', 'status', 'method', 'outcome', 'result', 'window']
+      const known = ['topic', 'from', 'to', 'flow', 'status', 'method', 'outcome', 'result', 'window', 'reason', 'state', 'table', 'hot']
       expect(known, name).toEqual(expect.arrayContaining(Object.keys(attributes)))
       expect(JSON.stringify(attributes)).not.toMatch(/LINEN|Nile|\d{5}/)
     }

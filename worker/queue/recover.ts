@@ -16,6 +16,13 @@ export interface Adopted {
   sku: string | null
 }
 
+export interface Recovered {
+  recovered: number
+  steps: Step[]
+  setsWaiting: string[]
+  adopted: Adopted[]
+}
+
 /**
  * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this worker itself holds
  * without knowing (`orphans`: a claim whose answer was lost with its connection). Product decision 11:
@@ -28,12 +35,7 @@ export interface Adopted {
  * An item that somebody has locked (a transaction whose `enqueue` met it just as it was claimed) is left for the next time: it must not hold up
  * the others, nor the leader's other duties.
  */
-export async function recover(
-  sql: Sql,
-  workerId: string,
-  leaseSeconds: number,
-  orphans: readonly string[] | null,
-): Promise<{ recovered: number; steps: Step[]; setsWaiting: string[]; adopted: Adopted[] }> {
+export async function recover(sql: Sql, workerId: string, leaseSeconds: number, orphans: readonly string[] | null): Promise<Recovered> {
   const lost = orphans
     ? sql`l.worker_id = ${workerId}::bigint and l.item_id = any (${orphans}::bigint[])`
     : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w

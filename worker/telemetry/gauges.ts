@@ -1,6 +1,10 @@
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { getHeapSpaceStatistics } from 'node:v8'
 import type { Meter } from '@opentelemetry/api'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES } from '../domain/topics.ts'
+import type { Blocked } from '../queue/blocked.ts'
+import type { DatabaseHealth } from '../queue/database-health.ts'
 import type { Kpi } from '../queue/kpis.ts'
 import type { Statuses } from '../queue/summary.ts'
 
@@ -9,13 +13,14 @@ export interface QueueReadings {
   kpis(): Promise<Kpi[]>
   /** Delayed and Failed items whose time has come. */
   overdue(): Promise<number>
+  blocked(): Promise<Blocked>
 }
 
 /**
  * What is true of the whole queue. One worker reads it, the one that leads, and says it without its own name: when another one leads, the
  * series go on. Nothing in a status is said as 0, or the last number would stand for minutes after it was over.
  */
-export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpis, overdue }: QueueReadings): void {
+export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpis, overdue, blocked }: QueueReadings): void {
   const items = meter.createObservableGauge('shop_update.queue.items', { unit: '{item}', description: 'Items by status' })
   const oldestAge = meter.createObservableGauge('shop_update.queue.oldest_age', {
     unit: 's',
@@ -29,10 +34,18 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
     unit: 'items', // not {item}: Prometheus makes the name shop_update_overdue_items of it
     description: 'Delayed or Failed items past their time',
   })
+  const toResolve = meter.createObservableGauge('shop_update.queue.blocked', {
+    unit: '{item}',
+    description: 'Blocked items that an admin has to decide, by reason',
+  })
+  const stranded = meter.createObservableGauge('shop_update.queue.stranded', {
+    unit: '{item}',
+    description: 'Of the oldest 500 Blocked items, those that wait for a create that is Failed or not there',
+  })
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueItems] = await Promise.all([statuses(), kpis(), overdue()])
+      const [{ counts, oldest }, windows, overdueItems, stuck] = await Promise.all([statuses(), kpis(), overdue(), blocked()])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
       const age = new Map(oldest.map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]))
       for (const topic of TOPIC_NAMES) {
@@ -46,17 +59,92 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
       }
       for (const { window, ratio } of windows) if (ratio !== null) result.observe(synced, ratio, { window })
       result.observe(late, overdueItems)
+      for (const { reason, n } of stuck.toResolve) result.observe(toResolve, n, { reason })
+      result.observe(stranded, stuck.stranded)
     },
-    [items, oldestAge, synced, late],
+    [items, oldestAge, synced, late, toResolve, stranded],
   )
 }
 
-/** @param at Unix time in seconds of the last heartbeat that the database has taken */
-export function observeHeartbeat(meter: Meter, at: () => number | null): void {
-  meter
-    .createObservableGauge('shop_update.worker.heartbeat', { unit: 's', description: 'Unix time of the last heartbeat of this worker' })
-    .addCallback((result) => {
-      const seconds = at()
-      if (seconds !== null) result.observe(seconds)
-    })
+/** PostgreSQL, as its own statistics have it; told by the worker that leads. */
+export function observeDatabase(meter: Meter, leads: () => boolean, read: () => Promise<DatabaseHealth>): void {
+  const connections = meter.createObservableGauge('shop_update.database.connections', {
+    unit: '{connection}',
+    description: 'Connections to the database, by state',
+  })
+  const oldestTransaction = meter.createObservableGauge('shop_update.database.oldest_transaction', {
+    unit: 's',
+    description: 'How long the oldest transaction of the workers has been open',
+  })
+  const deadRows = meter.createObservableGauge('shop_update.database.dead_rows', {
+    unit: '{row}',
+    description: 'Row versions that wait for vacuum, by table',
+  })
+  const updates = meter.createObservableCounter('shop_update.database.updates', {
+    unit: '{update}',
+    description: 'Updates of items; a HOT one writes no index',
+  })
+  meter.addBatchObservableCallback(
+    async (result) => {
+      if (!leads()) return
+      const health = await read()
+      for (const { state, n } of health.connections) result.observe(connections, n, { state })
+      result.observe(oldestTransaction, health.oldestTransaction)
+      for (const { table, n } of health.deadRows) result.observe(deadRows, n, { table })
+      result.observe(updates, health.updates.hot, { hot: true })
+      result.observe(updates, health.updates.other, { hot: false })
+    },
+    [connections, oldestTransaction, deadRows, updates],
+  )
+}
+
+export interface WorkerReadings {
+  /** Unix time in seconds of the last heartbeat that the database has taken. */
+  heartbeatAt(): number
+  inFlight(): number
+  /** The most that it takes: CONCURRENCY. */
+  limit: number
+  isCircuitOpen(): boolean
+}
+
+/** That one worker is alive, how much it has in hand, and whether it sends. */
+export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCircuitOpen }: WorkerReadings): void {
+  const gauge = (name: string, description: string, read: () => number, unit?: string) =>
+    meter.createObservableGauge(name, { description, ...(unit && { unit }) }).addCallback((result) => result.observe(read()))
+  gauge('shop_update.worker.heartbeat', 'Unix time of the last heartbeat of this worker', heartbeatAt, 's')
+  gauge('shop_update.in_flight', 'Items in the hands of this worker', inFlight, '{item}')
+  gauge('shop_update.in_flight.limit', 'Items that this worker takes at most', () => limit, '{item}')
+  // without a unit: of "1" Prometheus would make a ratio
+  gauge('shop_update.circuit.open', '1 while this worker takes the Shop for away, else 0', () => Number(isCircuitOpen()))
+}
+
+/** The process, in the names of OpenTelemetry's semantic conventions for Node.js, V8 and processes. */
+export function observeProcess(meter: Meter): void {
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  let before = performance.eventLoopUtilization()
+  const utilization = meter.createObservableGauge('nodejs.eventloop.utilization', {
+    unit: '1',
+    description: 'Share of the time in which the event loop was busy',
+  })
+  const delays = (['p50', 'p99', 'max'] as const).map((of) => ({
+    of,
+    gauge: meter.createObservableGauge(`nodejs.eventloop.delay.${of}`, { unit: 's', description: `Delay of the event loop, ${of}` }),
+  }))
+  const heap = meter.createObservableUpDownCounter('v8js.memory.heap.used', { unit: 'By', description: 'Heap in use, by space' })
+  const resident = meter.createObservableUpDownCounter('process.memory.usage', { unit: 'By', description: 'Physical memory in use' })
+  meter.addBatchObservableCallback(
+    (result) => {
+      const now = performance.eventLoopUtilization()
+      result.observe(utilization, performance.eventLoopUtilization(now, before).utilization)
+      before = now
+      const nanoseconds = { p50: delay.percentile(50), p99: delay.percentile(99), max: delay.max }
+      for (const { of, gauge } of delays) result.observe(gauge, nanoseconds[of] / 1e9)
+      delay.reset()
+      for (const space of getHeapSpaceStatistics())
+        result.observe(heap, space.space_used_size, { 'v8js.heap.space.name': space.space_name })
+      result.observe(resident, process.memoryUsage.rss())
+    },
+    [utilization, ...delays.map(({ gauge }) => gauge), heap, resident],
+  )
 }

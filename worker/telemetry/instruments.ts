@@ -51,6 +51,12 @@ export function createInstruments({ counter, histogram }: Tallies) {
       },
       CALL_DURATIONS,
     ),
+    leasesRescued: counter({
+      name: 'shop_update.leases.rescued',
+      unit: '{item}',
+      description: 'Items taken up whose worker was gone, by the status in which it left them',
+      attributes: ['status'],
+    }),
     callbacks: counter({ name: 'shop_update.callbacks', unit: '{callback}', description: 'Calls of the Shop', attributes: ['outcome'] }),
     requeues: counter({
       name: 'shop_update.requeues',

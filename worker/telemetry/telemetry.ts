@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
 import { TOPICS } from '../domain/topics.ts'
+import type { Recovered } from '../queue/recover.ts'
 import { type Micros, nowInMicros, type Step } from '../queue/step.ts'
 import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
 import { createInstruments } from './instruments.ts'
@@ -112,6 +113,8 @@ type Level = 'info' | 'warn' | 'error'
  */
 export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>, stdout: Logger) {
   const instruments = createInstruments(tallies)
+  // series that are there before the first one: a rate needs them
+  for (const status of LEFT_IN) instruments.leasesRescued([status], 0)
   const isTold = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
 
   /** Whatever goes wrong in telling must not go wrong in what is told: an item would fail for it. */
@@ -202,6 +205,13 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     }
   }
 
+  /** Items whose worker was gone: what was stored of their answers goes on (`adopted`), the others took a step back. */
+  function rescued({ steps: taken, adopted }: Pick<Recovered, 'steps' | 'adopted'>): void {
+    steps(taken)
+    for (const { from } of taken) instruments.leasesRescued([from ?? 'none'])
+    if (adopted.length > 0) instruments.leasesRescued(['response_processing'], adopted.length)
+  }
+
   /** A callback that has been recorded. */
   function callback({ requestId, itemId, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
     const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
@@ -226,7 +236,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     sendLine?.(encodeLine({ at: nowInMicros(), level, body, attributes: [lineAttributes(attributes)] }))
   }
 
-  return { instruments, traces: sendSpan !== null, span, statement, step, words, steps, callback, requeued, ownLine }
+  return { instruments, traces: sendSpan !== null, span, statement, step, words, steps, rescued, callback, requeued, ownLine }
 }
 
 interface RecordedCallbackTold {
@@ -248,6 +258,8 @@ function levelOf(to: Status, reason: string | null): Level {
   if (to === 'failed') return 'error'
   return reason !== null && FAILURES.has(reason) ? 'warn' : 'info'
 }
+/** The statuses in which a worker that dies leaves its items: those that are written before the next thing can happen. */
+const LEFT_IN = ['processing', 'made_request', 'response_processing'] as const satisfies readonly Status[]
 /** Reasons that say that something went wrong. */
 export const FAILURES = new Set(['failure', 'unprocessable_response', 'src_id_conflict', 'unknown_outcome', 'worker_lost'])
 

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { readBlocked } from '../../worker/queue/blocked.ts'
+import { type Receiver, startReceiver } from '../otlp/receiver.ts'
+import { addSet, type Scene, startScene } from '../scene.ts'
+
+/** What SREs are told of the workers, of what is stuck, and of PostgreSQL. */
+const IN_TIME = { timeout: 20_000 }
+let receiver: Receiver
+let scene: Scene
+
+beforeAll(async () => {
+  receiver = await startReceiver()
+  scene = await startScene({
+    env: { OTEL_METRIC_EXPORT_INTERVAL: '200', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, CONCURRENCY: '50', RETRY_UNIT_SECONDS: '3600' },
+  })
+})
+afterAll(async () => {
+  await scene.stop()
+  await receiver.stop()
+})
+
+const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', body })
+const series = (name: string) => [...receiver.received.points.values()].filter((point) => point.name === name)
+/** The values of a metric, by the value of its attribute. */
+const values = (name: string, attribute: string) =>
+  Object.fromEntries(series(name).map(({ attributes, value }) => [String(attributes[attribute]), value]))
+const told = (name: string, attribute: string, expected: object) =>
+  vi.waitFor(() => expect(values(name, attribute)).toMatchObject(expected), IN_TIME)
+const value = (name: string, expected: number) =>
+  vi.waitFor(() => expect(series(name).map((point) => point.value)).toEqual([expected]), IN_TIME)
+
+test('a worker: items in hand and the most of them, its circuit, its event loop and its memory', async () => {
+  await value('shop_update.in_flight', 0)
+  await value('shop_update.in_flight.limit', 50)
+  await value('shop_update.circuit.open', 0)
+  expect(series('shop_update.in_flight')[0]!.resource).toHaveProperty('service.instance.id')
+  const [utilization, delay, memory] = [
+    series('nodejs.eventloop.utilization')[0]!,
+    series('nodejs.eventloop.delay.p99')[0]!,
+    series('process.memory.usage')[0]!,
+  ]
+  expect(utilization.value).toBeGreaterThan(0)
+  expect(utilization.value).toBeLessThanOrEqual(1)
+  expect(delay.value).toBeGreaterThan(0)
+  expect(delay.value).toBeLessThan(10) // seconds
+  expect(memory.value).toBeGreaterThan(10e6)
+  expect(memory.value).toBeGreaterThan(values('v8js.memory.heap.used', 'v8js.heap.space.name').old_space!)
+})
+
+test('Blocked: what an admin has to decide, by reason, and what waits for a create that will not come', async () => {
+  await told('shop_update.queue.blocked', 'reason', { unprocessable_response: 0, src_id_conflict: 0, unknown_outcome: 0 })
+  await value('shop_update.queue.stranded', 0)
+
+  await troubles({ topics: { price: { garbage: 100 } } })
+  const { productIds } = await addSet(scene.sql)
+  await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'blocked')
+  await told('shop_update.queue.blocked', 'reason', { unprocessable_response: 1, src_id_conflict: 0, unknown_outcome: 0 })
+
+  await troubles({ topics: { new_product_set: { http500: 100 } } })
+  const absent = await addSet(scene.sql, { inShop: false })
+  await scene.untilStatus(await scene.enqueue('price', { product: absent.productIds[0]! }), 'blocked')
+  await value('shop_update.queue.stranded', 1)
+
+  // A create that is Delayed comes again by itself; one that is Failed is looked at by nobody else.
+  const create = await scene.enqueue('new_product_set', { set: absent.setId })
+  await scene.untilStatus(create, 'delayed')
+  await value('shop_update.queue.stranded', 0)
+  await scene.sql`update shop_update.item set status = 'failed' where id = ${create}::bigint`
+  await value('shop_update.queue.stranded', 1)
+  // told by one worker for all, without its name
+  expect(series('shop_update.queue.stranded')[0]!.resource).not.toHaveProperty('service.instance.id')
+})
+
+test('Blocked: of a long lane the items of an admin are all counted, of those that wait the oldest are looked at', async () => {
+  const { setId } = await addSet(scene.sql, { inShop: false })
+  await scene.sql`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    select 1, ${setId}::bigint, -g, now(), now(), now(), now(), 'price', 'blocked', 'blocked', false,
+      case when g % 500 = 0 then 'src_id_conflict' else 'not_in_shop' end from generate_series(1, 2000) g`
+  const { toResolve, stranded } = await readBlocked(scene.sql)
+  await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
+  expect(toResolve).toContainEqual({ reason: 'src_id_conflict', n: 4 })
+  expect(stranded).toBeGreaterThan(400)
+  expect(stranded).toBeLessThanOrEqual(500)
+})
+
+test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {
+  const open = await scene.sql.reserve()
+  await open`begin`
+  await open`select pg_current_xact_id()`
+  await vi.waitFor(() => {
+    expect(values('shop_update.database.connections', 'state')['idle in transaction']).toBe(1)
+    expect(series('shop_update.database.oldest_transaction')[0]!.value).toBeGreaterThan(0.5)
+  }, IN_TIME)
+  await open`rollback`
+  open.release()
+  expect(values('shop_update.database.connections', 'state').idle).toBeGreaterThan(1)
+  await vi.waitFor(async () => {
+    const [row] = await scene.sql<{ hot: number; all: number; dead: number }[]>`
+      select n_tup_hot_upd::int as hot, n_tup_upd::int as all, n_dead_tup::int as dead from pg_stat_user_tables where relid = 'shop_update.item'::regclass`
+    expect(row!.hot).toBeGreaterThan(0)
+    expect(values('shop_update.database.updates', 'hot')).toEqual({ true: row!.hot, false: row!.all - row!.hot })
+    expect(values('shop_update.database.dead_rows', 'table').item).toBe(row!.dead)
+  }, IN_TIME)
+})
+
+test('a worker that dies: the items that others take up, by the status in which it left them', async () => {
+  await told('shop_update.leases.rescued', 'status', { processing: 0, made_request: 0, response_processing: 0 })
+  await troubles({ topics: { stock: { hang: 100 } } })
+  const { productIds } = await addSet(scene.sql)
+  const item = await scene.enqueue('stock', { product: productIds[0]! })
+  await scene.untilStatus(item, 'made_request')
+  await value('shop_update.in_flight', 1)
+  await troubles({})
+  const second = await scene.startWorker()
+  await scene.worker.kill()
+  scene.worker = second
+  await scene.untilStatus(item, 'synced')
+  await vi.waitFor(() => {
+    const rescued = series('shop_update.leases.rescued').filter(({ attributes, value: n }) => attributes.status === 'made_request' && n > 0)
+    expect(rescued).toMatchObject([{ value: 1 }])
+  }, IN_TIME)
+})
+
+test('the Shop is away: the circuit of the worker is open', async () => {
+  await scene.shop.stop()
+  receiver.received.points.clear()
+  for (let k = 0; k < 6; k++) {
+    const { productIds } = await addSet(scene.sql)
+    await scene.enqueue('price', { product: productIds[0]! })
+  }
+  await value('shop_update.circuit.open', 1)
+})

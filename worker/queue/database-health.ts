@@ -1,0 +1,36 @@
+import type { Sql } from './database.ts'
+
+export interface DatabaseHealth {
+  /** Of this database, by state; `other_login` is all that may be known of the sessions of other logins. */
+  connections: { state: string; n: number }[]
+  /** In seconds: how long the oldest transaction of this login has been open. */
+  oldestTransaction: number
+  /** Of the tables of the queue that change all the time. */
+  deadRows: { table: string; n: number }[]
+  /** Of shop_update.item since the statistics were last reset; a HOT one writes no index. */
+  updates: { hot: number; other: number }
+}
+
+/**
+ * How PostgreSQL itself is, from its statistics: the cost does not depend on the queue. Any login may read them; of the sessions of other
+ * logins it sees that they are there, and with `grant pg_read_all_stats` also what they do and for how long.
+ */
+export async function readDatabaseHealth(sql: Sql): Promise<DatabaseHealth> {
+  const [sessions, tables] = await Promise.all([
+    sql<{ state: string; n: number; seconds: number }[]>`
+      select coalesce(state, 'other_login') as state, count(*)::int as n,
+        coalesce(extract(epoch from now() - min(xact_start) filter (where pid <> pg_backend_pid())), 0)::float8 as seconds
+      from pg_stat_activity where datname = current_database() and usesysid is not null group by 1`,
+    sql<{ table: string; dead: number; updates: number; hot: number }[]>`
+      select t.name as "table", pg_stat_get_dead_tuples(t.name::regclass)::float8 as dead,
+        pg_stat_get_tuples_updated(t.name::regclass)::float8 as updates, pg_stat_get_tuples_hot_updated(t.name::regclass)::float8 as hot
+      from (values ('shop_update.item'), ('shop_update.set_lane'), ('shop_update.delta'), ('shop_update.status_count')) t (name)`,
+  ])
+  const { updates, hot } = tables.find(({ table }) => table === 'shop_update.item') ?? { updates: 0, hot: 0 }
+  return {
+    connections: sessions.map(({ state, n }) => ({ state, n })),
+    oldestTransaction: Math.max(0, ...sessions.map(({ seconds }) => seconds)),
+    deadRows: tables.map(({ table, dead }) => ({ table: table.replace('shop_update.', ''), n: dead })),
+    updates: { hot, other: updates - hot },
+  }
+}
