@@ -110,6 +110,8 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
     ['q request id', { q: requestId }],
     ['q large seller', { q: LARGE_SELLER }],
     ['q wide seller', { q: WIDE_SELLER }],
+    ['reason src_id_conflict', { reason: 'src_id_conflict' }],
+    ['reason not_in_shop', { reason: 'not_in_shop' }],
     ['last hour', hour],
     ['a day a month ago', month],
     ['up to a month ago', { to: month.to }],

@@ -113,6 +113,21 @@ const stock = (set: FullSet, productId: string, quantity: string) => ({
   seller_id: set.sellerId,
 })
 
+/** The time of each step, what it says it spent in the one before, and the time of the whole are one story. */
+async function expectWholeTimes(itemId: string): Promise<void> {
+  const steps = await scene.sql<{ from: string | null; to: string; seconds: number | null; between: number | null }[]>`
+    select from_status as "from", to_status as "to", seconds, extract(epoch from at - lag(at) over (order by at, to_status))::float8 as between
+    from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
+  expect(steps.map(({ from }) => from)).toEqual([null, ...steps.slice(0, -1).map(({ to }) => to)])
+  for (const { seconds, between } of steps.slice(1)) expect(seconds).toBeCloseTo(between!, 3)
+  const [finished] = await scene.sql<{ seconds: number }[]>`
+    select extract(epoch from finished_at - queued_at)::float8 as seconds from shop_update.finished_item where id = ${itemId}::bigint`
+  expect(finished!.seconds).toBeCloseTo(
+    steps.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0),
+    3,
+  )
+}
+
 /** Both tables of section 1: event name, method and params of every topic. */
 const TABLE: {
   topic: Topic
@@ -283,17 +298,7 @@ describe('synchronous flow', () => {
     const set = await fullSet()
     const itemId = await scene.enqueue('price', { product: set.first })
     await scene.untilStatus(itemId, 'synced')
-    const steps = await scene.sql<{ from: string | null; to: string; seconds: number | null; between: number | null }[]>`
-      select from_status as "from", to_status as "to", seconds, extract(epoch from at - lag(at) over (order by at, to_status))::float8 as between
-      from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
-    expect(steps.map(({ from }) => from)).toEqual([null, ...steps.slice(0, -1).map(({ to }) => to)])
-    for (const { seconds, between } of steps.slice(1)) expect(seconds).toBeCloseTo(between!, 3)
-    const [finished] = await scene.sql<{ seconds: number }[]>`
-      select extract(epoch from finished_at - queued_at)::float8 as seconds from shop_update.finished_item where id = ${itemId}::bigint`
-    expect(finished!.seconds).toBeCloseTo(
-      steps.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0),
-      3,
-    )
+    await expectWholeTimes(itemId)
   })
 
   test('the ids of a create are written back, and updated_at is read in the zone of the venture', async () => {
@@ -371,6 +376,7 @@ describe('asynchronous flow', () => {
     await scene.control('/callbacks', { method: 'POST', body: { requestId } })
     await scene.untilStatus(itemId, 'synced')
     expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment', ...ANSWERED])
+    await expectWholeTimes(itemId)
     expect(await storedOf(itemId)).toMatchObject({ flow: 'asynchronous', sentFlow: 'asynchronous', status: 'synced' })
     const call = await received(requestId)
     const [callback] = await scene.sql<{ outcome: string; body: string; applied: boolean }[]>`

@@ -91,7 +91,8 @@ export async function finish(
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
       returning i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id, i.sends, i.failures, i.coalesced, i.topic,
         i.flow, coalesce(x.trace_id, i.trace_id) as trace_id, i.status, i.status_at, greatest(now(), i.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
-        greatest(i.status_at, now() - x.response * interval '1 second') as response_at,
+        -- that of a callback came before its worker read it
+        case when i.status = 'got_response' then i.status_at else greatest(i.status_at, now() - x.response * interval '1 second') end as response_at,
         greatest(i.status_at, now() - x.payload * interval '1 second') as payload_at,
         greatest(i.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called
     ),

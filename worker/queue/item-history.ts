@@ -8,7 +8,9 @@ export interface TransitionRow {
   /** Spent in `from`. */
   seconds: number | null
   reason: string | null
+  /** The person, where it was one, and why, in his words. */
   actor: string | null
+  note: string | null
 }
 
 export interface CallRow {
@@ -28,7 +30,7 @@ export interface CallRow {
 
 /** Every step that an item has taken, in order; steps of one moment in the order in which an item passes the statuses. */
 export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promise<TransitionRow[]> => sql<TransitionRow[]>`
-  select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor from shop_update.transition t
+  select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor, t.note from shop_update.transition t
   where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz order by t.at, t.to_status`
 
 /** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */

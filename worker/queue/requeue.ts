@@ -74,7 +74,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       for (let start = 0; start < willing.length; start += ITEMS_A_STATEMENT) {
         const some = willing.slice(start, start + ITEMS_A_STATEMENT)
         const ids = some.map(({ id }) => id)
-        const steps = dryRun ? null : await putBack(sql, ids, actor)
+        const steps = dryRun ? null : await putBack(sql, ids, actor, reason)
         if (steps) onSteps?.(steps)
         const moved = new Set(steps?.map(({ itemId }) => itemId) ?? ids)
         const gone =
@@ -182,9 +182,10 @@ async function readCandidates(sql: Sql, productSetIds: readonly string[], named:
  * Puts items back to Pending: the one statement of a requeue that writes. Whatever has been claimed, answered or finished since it was looked
  * at is not among them. Rows are locked in the order of their ids, as everywhere.
  *
+ * @param note why, in the person's words
  * @returns the steps that were taken
  */
-export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promise<Step[]> => sql<Step[]>`
+export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: string | null): Promise<Step[]> => sql<Step[]>`
   with moved as (
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
       -- an item that is behind in its set keeps its place there: set_lane counts it
@@ -200,8 +201,8 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string): Promis
     union all select 'status', topic, 'pending', count(*) from moved group by topic
   ),
   noted as (
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor)
-    select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text from moved
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor, note)
+    select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved
   ),
   told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
   select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", p.seller_sku as "sellerSku",

@@ -32,7 +32,7 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
       from shop_update.item
       where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
     if (!item) return null
-    const [done] = action === 'resend' ? await putBack(tx, [itemId], actor) : await discard(tx, itemId, reason, actor)
+    const [done] = action === 'resend' ? await putBack(tx, [itemId], actor, reason) : await discard(tx, itemId, reason, actor)
     if (action === 'discard' && item.absorbed) await enqueueItem(tx, item)
     await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
     return done ?? null
@@ -59,8 +59,8 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, -1 from gone
   ),
   noted as (
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor)
-    select id, now(), status, status, seconds, 'discarded', ${actor}::text from gone
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor, note)
+    select id, now(), status, status, seconds, 'discarded', ${actor}::text, ${message}::text from gone
   )
   select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", p.seller_sku as "sellerSku",
     p.shop_sku as sku, g.topic, g.status as "from", g.status as "to", round(date_part('epoch', now()) * 1000000) as at, g.seconds,

@@ -1,3 +1,4 @@
+import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status, Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
@@ -8,6 +9,8 @@ export interface Selection {
   tab?: Tab | undefined
   topic?: Topic | undefined
   status?: Status | undefined
+  /** Why it is Delayed, Failed or Blocked. */
+  reason?: ReasonCode | undefined
   /** Id or name of a seller. */
   seller?: string | undefined
   /** Seller SKU, Shop SKU, product, set, item or request id, or the name of a seller. */
@@ -119,9 +122,10 @@ export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::
  * No index knows the status (see the migration), so each status is narrowed by what an index does know: the lane, the reason, or `set_lane`.
  * Pending needs nothing of the kind: what is not Pending, Delayed or Failed is seldom more than a few.
  */
-export const inQueue = (sql: Sql, { tab, topic, status, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
+export const inQueue = (sql: Sql, { tab, topic, status, reason, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
+  ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
@@ -138,9 +142,10 @@ export const inQueue = (sql: Sql, { tab, topic, status, scope, sellers, from, to
   }`
 
 /** Which rows of `shop_update.finished_item i` are selected. An item is finished after it was queued: that leaves whole days out. */
-export const inHistory = (sql: Sql, { tab, topic, status, scope, sellers, from, to, historyWindow }: Resolved) => sql`
+export const inHistory = (sql: Sql, { tab, topic, status, reason, scope, sellers, from, to, historyWindow }: Resolved) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
+  ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)} and i.finished_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
+import { readBlocked } from '../../queue/blocked.ts'
 import { readKpis } from '../../queue/kpis.ts'
 import { readFlowSetting } from '../../queue/settings.ts'
 import { readSummary } from '../../queue/summary.ts'
@@ -14,9 +15,15 @@ import { sparing } from './sparing.ts'
 /** The numbers on top of the queue and the Sync KPI. */
 export function numberRoutes({ readSql, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
-    const [numbers, flow] = await Promise.all([readSummary(readSql), readFlowSetting(readSql, config.LEASE_SECONDS)])
+    const [numbers, { toResolve, stranded }, flow] = await Promise.all([
+      readSummary(readSql),
+      readBlocked(readSql),
+      readFlowSetting(readSql, config.LEASE_SECONDS),
+    ])
     return {
       ...numbers,
+      toResolve: toResolve.map(({ reason, n }) => ({ reason, count: n })),
+      stranded,
       byStatus: numbers.byStatus.map(({ oldestAt, ...row }) => ({
         ...row,
         label: STATUSES[row.status].label,

@@ -52,6 +52,7 @@ const selection = {
     .openapi({ description: 'Pending includes Blocked. Without a tab: all of the queue; with `q`, what is Synced too' }),
   topic: topic.optional(),
   status: status.optional(),
+  reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
   seller: text(200).optional().openapi({ description: 'Id or name' }),
   q: text(200).optional().openapi({
     description:
@@ -120,6 +121,7 @@ export const transitionSchema = z
     seconds: seconds.nullable().openapi({ description: 'Spent in `from`' }),
     reason: z.enum(REASONS).nullable(),
     actor: z.string().nullable(),
+    note: z.string().nullable().openapi({ description: 'Why the actor did it, in his words' }),
   })
   .openapi('Transition')
 export type Transition = z.infer<typeof transitionSchema>
@@ -220,6 +222,13 @@ const numbers = { toSend: count, awaitingShop: count, blocked: count, delayed: c
 export const summarySchema = z
   .object({
     ...numbers,
+    toResolve: z
+      .array(z.object({ reason: z.enum(ADMIN_RESOLVES), count }))
+      .openapi({ description: 'Blocked until an admin decides, by reason; counted up to 100,000' }),
+    stranded: count.openapi({
+      description:
+        'Blocked until something is created that nothing in the queue is going to create; of the 500 that have been Blocked for longest',
+    }),
     byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
     flow: flowSchema,
