@@ -110,6 +110,8 @@ await runCommand(async () => {
       apiUrl: `http://127.0.0.1:${ports.internal}`,
       viewerKey: keys.viewer,
       adminKey: keys.admin,
+    }).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'EADDRINUSE' ? new UsageError(`PREVIEW_PORT: port ${ports.preview} is in use already.`) : error
     })
 
     const changes = streamChanges(sql, { perSecond: CHANGES_PER_SECOND, signal: stopped.signal })

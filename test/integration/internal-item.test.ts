@@ -45,6 +45,7 @@ describe('one item', () => {
       seconds: 0.25,
       reason: null,
       actor: null,
+      note: null,
     })
     expect(item.calls).toEqual([
       {

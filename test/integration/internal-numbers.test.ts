@@ -38,6 +38,8 @@ describe('the summary', () => {
       blocked: 1,
       delayed: 2,
       failed: 1,
+      toResolve: ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => ({ reason, count: 0 })),
+      stranded: 1,
       flow: { wanted: 'synchronous', workers: [] },
     })
     expect(summary.byStatus.map(({ status }) => status)).toEqual(STATUS_NAMES)

@@ -52,7 +52,13 @@ describe('a requeue', () => {
     expect(api.queued()).toBe(before + 1)
 
     const detail = await api.get(`/api/items/${id}`)
-    expect(detail.transitions.at(-1)).toMatchObject({ from: 'failed', to: 'pending', reason: 'requeued', actor: 'admin (key)' })
+    expect(detail.transitions.at(-1)).toMatchObject({
+      from: 'failed',
+      to: 'pending',
+      reason: 'requeued',
+      actor: 'admin (key)',
+      note: 'the Shop is back',
+    })
     expect(steps).toMatchObject([
       { itemId: id, from: 'failed', to: 'pending', reason: 'requeued', actor: 'admin (key)', topic: 'price', sellerSku: `SET${sets}-1` },
     ])

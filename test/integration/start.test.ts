@@ -15,7 +15,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 /** `npm start`, until it has printed what to try. */
 async function start() {
-  const ports = { PUBLIC_PORT: String(await freePort()), INTERNAL_PORT: String(await freePort()), SHOP_PORT: String(await freePort()) }
+  const ports = {
+    PUBLIC_PORT: String(await freePort()),
+    INTERNAL_PORT: String(await freePort()),
+    SHOP_PORT: String(await freePort()),
+    PREVIEW_PORT: String(await freePort()),
+  }
   const child = spawn(process.execPath, [ENTRY], {
     env: { PATH: process.env.PATH, DATA_FOLDER: folder, ...ports },
     stdio: ['ignore', 'pipe', 'pipe'],
