@@ -100,6 +100,7 @@ describe('requeue', () => {
         [method, `/api/plugin-proxy/sellercenter-shopupdate-app/${path}`],
       )
     expect(await refused('POST', 'api/requeue')).toBe(403)
+    expect(await refused('POST', 'api/items')).toBe(403)
     expect(await refused('GET', 'api/..%2fapi%2frequeue')).toBe(403)
     expect(await refused('GET', 'api/items%2f..%2frequeue')).toBe(403)
     await close()
@@ -125,6 +126,28 @@ describe('requeue', () => {
     expect(complaints).toEqual([])
     await close()
   })
+})
+
+test.each([
+  ['a set that is not in the Shop', false],
+  ['a variation that is not in the Shop', true],
+])('what nothing in the queue creates is a dead end no more: %s', async (_, setIsInShop) => {
+  const { setId, productIds } = await addSet(scene.sql, { inShop: false })
+  if (setIsInShop) await scene.sql`update catalog.product_set set src_id = ${`SET-${setId}`} where id = ${setId}::bigint`
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'blocked')
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open(`items/${itemId}`)
+  await page.getByRole('button', { name: 'Reupload to Shop' }).click()
+  await page.getByRole('dialog').getByText('Nothing creates what this waits for').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  await page.getByRole('button', { name: 'Queue its creation' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Queue its creation' }).click()
+  await page.getByText('Its creation is queued').waitFor()
+  await page.getByRole('region', { name: 'Status' }).getByText('Synced').first().waitFor()
+  expect((await scene.item(itemId)).status).toBe('synced')
+  expect(complaints).toEqual([])
+  await close()
 })
 
 test('a dry run over a filter that matches 50,000 items tells its numbers', async () => {

@@ -355,7 +355,7 @@ const CASES: Case[] = [
     [
       `${PRICE} is saved but not sent yet, because the product has not been created in the Shop yet.`,
       'Nothing in the queue creates it at the moment.',
-      'An admin has to have the product sent to the Shop again; there is nothing you need to do.',
+      'An admin has to queue its creation; there is nothing you need to do.',
     ],
   ],
   [

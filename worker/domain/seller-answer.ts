@@ -262,7 +262,7 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
   if (blocker === null) {
-    return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to have the product sent to the Shop again')
+    return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')
   }
   const waitsFor = `It waits for item ${blocker.itemId} (${TOPICS[blocker.topic].label}, status ${STATUSES[blocker.status].label}) and is sent at once when that is synced.`
   switch (blocker.status) {

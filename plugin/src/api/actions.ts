@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
+import type { Enqueued, Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
 import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { call } from './client.ts'
 import type { Selection } from './items.ts'
@@ -35,3 +35,7 @@ export const useRequeue = () =>
 
 export const useResolve = (id: string) =>
   useAction((body: { action: 'resend' | 'discard'; reason: string }) => call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }))
+
+/** New Product (Set) creates of a set whatever the Shop does not have yet, be the set itself there or not. */
+export const useQueueCreation = () =>
+  useAction((productSetId: string) => call<Enqueued>('items', { method: 'POST', body: { topic: 'new_product_set', productSetId } }))

@@ -1,23 +1,32 @@
 import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
-import type { Requeued } from '../../../worker/api/internal/schemas.ts'
+import type { Item, Requeued } from '../../../worker/api/internal/schemas.ts'
 import type { Refusal } from '../../../worker/domain/reasons.ts'
 import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../worker/domain/statuses.ts'
 import { type RequeueTarget, useRequeue, useRequeuePreview } from '../api/actions.ts'
 import { pageUrl } from '../location.ts'
+import { isStranded } from '../stranded.ts'
 import { Link } from './Link.tsx'
 import { Problem } from './Problem.tsx'
 
+const BLOCKED_AGAIN =
+  'Requeued, it is Blocked again until the Shop has the product. "Queue its creation" on the page of the item creates it.'
+
 const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 
-/** "Reupload to Shop": shows first what it will do, then does it, then says what was done. */
+/**
+ * "Reupload to Shop": shows first what it will do, then does it, then says what was done.
+ * @param known the items that the page shows, of which the target may have some
+ */
 export function RequeueDialog({
   target,
+  known,
   include: first,
   onClose,
 }: {
   target: RequeueTarget
+  known: readonly Item[]
   include: RequeueInclude[]
   onClose(done: boolean): void
 }) {
@@ -27,6 +36,10 @@ export function RequeueDialog({
   const preview = useRequeuePreview(target, include, requeue.isIdle || requeue.isError)
   const close = () => onClose(requeue.isSuccess)
   const outcome = requeue.data
+  const picked = 'itemIds' in target ? target.itemIds : []
+  const shown = known.filter(({ id }) => picked.includes(id))
+  const stranded = picked.length > 0 && shown.length === picked.length && shown.every(isStranded)
+  const acknowledged = shown.filter(({ status }) => status === 'got_acknowledgment').length
   const send = () => requeue.mutate({ ...target, include, ...(reason.trim() && { reason: reason.trim() }) })
   return (
     <Modal title="Reupload to Shop" isOpen onDismiss={requeue.isPending ? undefined : close}>
@@ -36,9 +49,9 @@ export function RequeueDialog({
             severity="success"
             title={`${counted(outcome.requeued, 'item')} of ${counted(outcome.productSets, 'product set')} requeued`}
           >
-            They are sent again from now on, with what the catalogue has at that moment.
+            {stranded ? BLOCKED_AGAIN : 'They are sent again from now on, with what the catalogue has at that moment.'}
           </Alert>
-          <Refused outcome={outcome} />
+          <Refused outcome={outcome} known={known} />
           <Modal.ButtonRow>
             <Button onClick={close}>Close</Button>
           </Modal.ButtonRow>
@@ -46,8 +59,20 @@ export function RequeueDialog({
       ) : (
         <>
           <p>
-            This affects all variations of each product set: whatever of it has the statuses below is sent again, with a fresh retry cycle.
+            This affects all variations of each product set: {picked.length > 0 && 'what you picked, and '}whatever of it has the statuses
+            below is sent again, with a fresh retry cycle.
           </p>
+          {acknowledged > 0 && (
+            <p>
+              {counted(acknowledged, 'item')} that you picked {acknowledged === 1 ? 'has' : 'have'} {STATUSES.got_acknowledgment.label}: the
+              Shop may still answer the request that it has.
+            </p>
+          )}
+          {stranded && (
+            <Alert severity="warning" title="Nothing creates what this waits for">
+              {BLOCKED_AGAIN}
+            </Alert>
+          )}
           <Stack gap={3}>
             {REQUEUE_INCLUDES.map((status) => (
               <Checkbox
@@ -70,7 +95,7 @@ export function RequeueDialog({
                   <strong>{counted(preview.data.requeued, 'item')}</strong> of{' '}
                   <strong>{counted(preview.data.productSets, 'product set')}</strong> will be requeued.
                 </p>
-                <Refused outcome={preview.data} />
+                <Refused outcome={preview.data} known={known} />
               </>
             )}
           </div>
@@ -94,7 +119,7 @@ export function RequeueDialog({
 }
 
 /** How many are left alone and why, with the first of them. */
-function Refused({ outcome: { skipped, skippedTotal, skippedByReason } }: { outcome: Requeued }) {
+function Refused({ outcome: { skipped, skippedTotal, skippedByReason }, known }: { outcome: Requeued; known: readonly Item[] }) {
   if (skippedTotal === 0) return null
   return (
     <Alert severity="info" title={`${counted(skippedTotal, 'item')} left alone`}>
@@ -109,7 +134,7 @@ function Refused({ outcome: { skipped, skippedTotal, skippedByReason } }: { outc
                 <React.Fragment key={itemId}>
                   {place > 0 && ', '}
                   <Link to={pageUrl(`items/${itemId}`)} inText>
-                    item {itemId}
+                    {known.find(({ id }) => id === itemId)?.sellerSku ?? `item ${itemId}`}
                   </Link>
                 </React.Fragment>
               ))}

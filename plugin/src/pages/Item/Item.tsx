@@ -18,8 +18,10 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { Status } from '../../components/Status.tsx'
 import { duration, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
+import { isStranded } from '../../stranded.ts'
 import { Calls } from './Calls.tsx'
 import { Elsewhere } from './Elsewhere.tsx'
+import { QueueCreation } from './QueueCreation.tsx'
 import { Resolve } from './Resolve.tsx'
 import { Timeline } from './Timeline.tsx'
 
@@ -69,6 +71,7 @@ function Story({ item }: { item: ItemDetail }) {
           id={item.id}
           isOpen={item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)}
         />
+        <QueueCreation productSetId={item.productSetId} isOpen={isStranded(item)} />
       </section>
       <Facts item={item} />
       <Timeline transitions={item.transitions} />
@@ -129,7 +132,8 @@ function Facts({ item }: { item: ItemDetail }) {
 
 const REQUEUEABLE: readonly string[] = ['failed', 'delayed', 'blocked', 'got_acknowledgment']
 
-function Requeue({ item: { id, status, productSetId, retriesLeft } }: { item: ItemDetail }) {
+function Requeue({ item }: { item: ItemDetail }) {
+  const { id, status, productSetId, retriesLeft } = item
   const [target, setTarget] = useState<RequeueTarget | null>(null)
   const isInQueue = retriesLeft !== null
   const include: RequeueInclude[] = status === 'delayed' || status === 'blocked' ? ['failed', status] : ['failed']
@@ -150,7 +154,7 @@ function Requeue({ item: { id, status, productSetId, retriesLeft } }: { item: It
           Reupload to Shop
         </Button>
       )}
-      {target && <RequeueDialog target={target} include={include} onClose={() => setTarget(null)} />}
+      {target && <RequeueDialog target={target} known={[item]} include={include} onClose={() => setTarget(null)} />}
     </>
   )
 }

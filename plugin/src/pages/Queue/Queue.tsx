@@ -172,6 +172,7 @@ export function Queue({ tab }: { tab: Tab }) {
       {target && (
         <RequeueDialog
           target={target}
+          known={data?.items ?? []}
           include={include}
           onClose={(done) => {
             setTarget(null)

@@ -8,6 +8,7 @@ import { Link } from '../../components/Link.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
+import { isStranded } from '../../stranded.ts'
 
 interface Column {
   label: string
@@ -41,7 +42,14 @@ export const COLUMNS = {
   message: { label: 'Message', cell: ({ reason }) => reason?.message ?? '–' },
   blockedBy: {
     label: 'Waits for',
-    cell: ({ blockedBy }) => (blockedBy ? <Link to={pageUrl(`items/${blockedBy}`)}>Item {blockedBy}</Link> : '–'),
+    cell: (item) =>
+      item.blockedBy ? (
+        <Link to={pageUrl(`items/${item.blockedBy}`)}>Item {item.blockedBy}</Link>
+      ) : isStranded(item) ? (
+        'a creation that is not queued'
+      ) : (
+        '–'
+      ),
   },
   failures: { label: 'Failures', cell: ({ failures }) => failures },
   retriesLeft: { label: 'Retries left', cell: ({ retriesLeft }) => retriesLeft ?? '–' },
