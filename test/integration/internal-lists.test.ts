@@ -146,6 +146,18 @@ describe('filters', () => {
     expect((await list(query)).total).toEqual({ count: expected.length, exact: true })
   })
 
+  it('takes the id of a set for nothing else, with what is finished of it', async () => {
+    expect(await found(`?set=${hat.setId}`)).toEqual(['done', 'hat'])
+    expect(await found(`?set=${hat.setId}&tab=synced`)).toEqual(['done'])
+    expect(await found(`?set=${dress.setId}&tab=blocked`)).toEqual(['waiting'])
+    expect(await found(`?set=${dress.setId}&status=made_request`)).toEqual(['create'])
+    expect(await found(`?set=${dress.setId}&q=SHIRT-1`)).toEqual([])
+    expect((await list(`?set=${hat.setId}`)).total).toEqual({ count: 2, exact: true })
+    // the search finds an item of that number as well
+    expect(await found(`?q=${items.content}`)).toContain('content')
+    expect(await found(`?set=${items.content}`)).not.toContain('content')
+  })
+
   it('takes the id of a seller', async () => {
     expect(await found(`?seller=${hat.sellerId}`)).toEqual(['create', 'hat', 'waiting'])
   })

@@ -147,7 +147,7 @@ describe('the OpenAPI document', () => {
     expect(new Set(names)).toContain('Item')
     for (const name of names) expect(document.components.schemas).toHaveProperty(name)
     const parameters = document.paths['/api/items'].get.parameters.map(({ name }: { name: string }) => name)
-    expect(parameters).toEqual(['tab', 'topic', 'status', 'reason', 'seller', 'q', 'from', 'to', 'sort', 'cursor', 'limit'])
+    expect(parameters).toEqual(['tab', 'topic', 'status', 'reason', 'seller', 'set', 'q', 'from', 'to', 'sort', 'cursor', 'limit'])
     expect(document.components.schemas.Item.required).toHaveLength(23)
   })
 })

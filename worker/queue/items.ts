@@ -109,8 +109,8 @@ export async function countItems(sql: Sql, selection: Resolved): Promise<{ count
 }
 
 /** Whether the counters know how many items a selection has. */
-export const isCounted = ({ reason, seller, q, from, to }: Selection): boolean =>
-  [reason, seller, q, from, to].every((filter) => filter === undefined)
+export const isCounted = ({ reason, seller, set, q, from, to }: Selection): boolean =>
+  [reason, seller, set, q, from, to].every((filter) => filter === undefined)
 
 /** One item, wherever it is; null if there is none. */
 export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {

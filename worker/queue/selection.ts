@@ -13,6 +13,8 @@ export interface Selection {
   reason?: ReasonCode | undefined
   /** Id or name of a seller. */
   seller?: string | undefined
+  /** Id of a product set. */
+  set?: string | undefined
   /** Seller SKU, Shop SKU, product, set, item or request id, or the name of a seller. */
   q?: string | undefined
   /** Queued at or after, ISO 8601. */
@@ -102,12 +104,12 @@ async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
 }
 
 /**
- * Where a selection is read from. A search without a tab goes over everything, the queue and what is finished; what an admin discarded is found
- * only so.
+ * Where a selection is read from. A search, or a set, without a tab goes over everything, the queue and what is finished; what an admin
+ * discarded is found only so.
  */
-export function sources({ tab, status, q }: Selection): ('queue' | 'finished')[] {
+export function sources({ tab, status, set, q }: Selection): ('queue' | 'finished')[] {
   if ((tab ?? status) === 'synced') return ['finished']
-  return tab === undefined && status === undefined && q !== undefined ? ['queue', 'finished'] : ['queue']
+  return tab === undefined && status === undefined && (set ?? q) !== undefined ? ['queue', 'finished'] : ['queue']
 }
 
 /**
@@ -122,7 +124,7 @@ export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::
  * No index knows the status (see the migration), so each status is narrowed by what an index does know: the lane, the reason, or `set_lane`.
  * Pending needs nothing of the kind: what is not Pending, Delayed or Failed is seldom more than a few.
  */
-export const inQueue = (sql: Sql, { tab, topic, status, reason, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
+export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
   ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text`}
@@ -130,6 +132,7 @@ export const inQueue = (sql: Sql, { tab, topic, status, reason, scope, sellers, 
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, queueWindow)}
+  ${set === undefined ? sql`` : sql`and i.id = any (array(${itemsOfSets(sql, [set])}))`}
   ${rareTopic && !isFew(status) ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
   ${all(sql, sellers, ({ productSetIds }) => (productSetIds && productSetIds.length <= setsLookedUp(status ?? tab) ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
@@ -142,7 +145,7 @@ export const inQueue = (sql: Sql, { tab, topic, status, reason, scope, sellers, 
   }`
 
 /** Which rows of `shop_update.finished_item i` are selected. An item is finished after it was queued: that leaves whole days out. */
-export const inHistory = (sql: Sql, { tab, topic, status, reason, scope, sellers, from, to, historyWindow }: Resolved) => sql`
+export const inHistory = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Resolved) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
   ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text`}
@@ -150,6 +153,7 @@ export const inHistory = (sql: Sql, { tab, topic, status, reason, scope, sellers
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)} and i.finished_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, historyWindow)}
+  ${set === undefined ? sql`` : sql`and i.seller_id = (select s.seller_id from catalog.product_set s where s.id = ${set}::bigint) and i.product_set_id = ${set}::bigint`}
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope, sql`i.seller_id = any (${scope.sellersOfSets}::bigint[]) and`)})`}`
 

@@ -49,11 +49,12 @@ const selection = {
   tab: z
     .enum(TABS)
     .optional()
-    .openapi({ description: 'Pending includes Blocked. Without a tab: all of the queue; with `q`, what is Synced too' }),
+    .openapi({ description: 'Pending includes Blocked. Without a tab: all of the queue; with `q` or `set`, what is Synced too' }),
   topic: topic.optional(),
   status: status.optional(),
   reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
   seller: text(200).optional().openapi({ description: 'Id or name' }),
+  set: id.optional().openapi({ description: 'Id of a product set, and nothing else' }),
   q: text(200).optional().openapi({
     description:
       'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller (his id goes into `seller`)',
