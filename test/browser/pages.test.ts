@@ -45,6 +45,24 @@ test('an item is found by its seller SKU, and the answer for the seller is copie
   await close()
 })
 
+test('all of a product set is that and nothing else, and what a search found says by which field', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open(`items/${failed.itemId}`)
+  await page.getByRole('link', { name: 'All of its product set' }).click()
+  await page.getByRole('heading', { name: `All of product set ${failed.setId}` }).waitFor()
+  expect(new URL(page.url()).search).toBe(`?set=${failed.setId}`)
+  await page.getByRole('table', { name: 'Found' }).waitFor()
+  await page.getByLabel('Search everything').fill(failed.itemId)
+  await page.getByLabel('Search everything').press('Enter')
+  await page
+    .getByRole('row')
+    .filter({ has: page.getByRole('cell', { name: /\bItem\b/ }) })
+    .getByRole('link', { name: await skuOf(failed.productIds[0]!) })
+    .waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
 test('an item is followed from Pending to Synced without reloading', async () => {
   const { productIds } = await addSet(scene.sql)
   // acknowledged, and nothing more until we say so
@@ -146,6 +164,27 @@ test.each([
   await page.getByText('Its creation is queued').waitFor()
   await page.getByRole('region', { name: 'Status' }).getByText('Synced').first().waitFor()
   expect((await scene.item(itemId)).status).toBe('synced')
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('what an admin has to decide is told apart on the Overview, leads to its list, and says afterwards who decided and why', async () => {
+  const { productIds } = await addSet(scene.sql)
+  await scene.control('/troubles', { method: 'PUT', body: { default: { wrongId: 100 } } })
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'blocked')
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('overview')
+  await page.getByRole('link', { name: '1 as Unprocessable response' }).click()
+  await page.getByTestId('total').getByText('1 item').waitFor()
+  expect(new URL(page.url()).search).toBe('?reason=unprocessable_response')
+  expect(await page.getByRole('combobox', { name: 'Reason' }).inputValue()).toBe('Unprocessable response')
+  await page.getByRole('link', { name: await skuOf(productIds[0]!) }).click()
+  await page.getByRole('button', { name: 'Send it again' }).click()
+  await page.getByRole('dialog').getByLabel('Reason').fill('the Shop is mended')
+  await page.getByRole('dialog').getByRole('button', { name: 'Send it again' }).click()
+  await page.getByRole('region', { name: 'Timeline' }).getByText('“the Shop is mended”').waitFor()
   expect(complaints).toEqual([])
   await close()
 })

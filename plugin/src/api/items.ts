@@ -9,7 +9,9 @@ export interface Selection extends Query {
   tab?: Tab
   topic?: string
   status?: string
+  reason?: string
   seller?: string
+  set?: string
   q?: string
   from?: string
   to?: string

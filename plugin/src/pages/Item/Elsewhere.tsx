@@ -22,7 +22,7 @@ export function Elsewhere({ item: { id, traceId, productSetId, queuedAt, statusA
             Log lines
           </LinkButton>
         )}
-        <LinkButton variant="secondary" icon="apps" href={locationUtil.assureBaseUrl(pageUrl('overview', { q: productSetId }))}>
+        <LinkButton variant="secondary" icon="apps" href={locationUtil.assureBaseUrl(pageUrl('overview', { set: productSetId }))}>
           All of its product set
         </LinkButton>
         {!mayExplore() && <span>Trace and log lines are in Explore, which is for Editors and Admins.</span>}

@@ -91,7 +91,7 @@ function Facts({ item }: { item: ItemDetail }) {
     ['Product', item.productId ?? 'the whole product set'],
     [
       'Product set',
-      <Link key="set" to={pageUrl('overview', { q: item.productSetId })}>
+      <Link key="set" to={pageUrl('overview', { set: item.productSetId })}>
         {item.productSetId}
       </Link>,
     ],

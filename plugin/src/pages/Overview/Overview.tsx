@@ -1,11 +1,10 @@
 import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
-import { Alert, FilterInput, LoadingPlaceholder, useStyles2 } from '@grafana/ui'
+import { Alert, FilterInput, LoadingPlaceholder, Text, useStyles2 } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
-import { explainStatus } from '../../../../worker/domain/explanations.ts'
+import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
-import { useItems } from '../../api/items.ts'
 import { useKpis, useSummary } from '../../api/numbers.ts'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -15,7 +14,7 @@ import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
 import { duration } from '../../components/Time.tsx'
 import { changeQuery, pageUrl, useRoute } from '../../location.ts'
-import { type ColumnName, column } from '../Queue/columns.tsx'
+import { Found, SEARCHED } from './Found.tsx'
 import { Kpi } from './Kpi.tsx'
 
 const WINDOWS = ['24h', '7d', '14d', '30d', '90d'] as const
@@ -28,7 +27,7 @@ export function Overview() {
   return (
     <Page>
       <Search q={query.q} />
-      {query.q && <Found key={query.q} q={query.q} />}
+      {(query.q || query.set) && <Found key={`${query.q} ${query.set}`} q={query.q} set={query.set} />}
       {summary.error && <Problem error={summary.error} retry={summary.refetch} />}
       {!summary.data && !summary.error && <LoadingPlaceholder text="Loading the numbers …" />}
       {summary.data && <Message summary={summary.data} />}
@@ -48,26 +47,56 @@ export function Overview() {
 
 const products = (n: number): string => `${n.toLocaleString('en')} product change${n === 1 ? '' : 's'}`
 
-/** "The message on top": what is to be sent, what waits for the Shop, and, apart from them, what is blocked. */
-function Message({ summary: { toSend, awaitingShop, blocked, flow } }: { summary: Summary }) {
+/** "The message on top": what is to be sent, what waits for the Shop, and, apart from them, what is blocked: what is normal, and what is not. */
+function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded, flow } }: { summary: Summary }) {
   const behind = flow.workers.filter((worker) => worker.flow !== flow.wanted).length
+  const undecided = toResolve.filter(({ count }) => count > 0)
+  const waiting = blocked - undecided.reduce((sum, { count }) => sum + count, 0)
   return (
-    <Alert
-      severity="info"
-      title={`${products(toSend)} to be sent to the Shop, ${products(awaitingShop)} waiting for its acknowledgment or answer`}
-    >
-      {blocked.toLocaleString('en')} more {blocked === 1 ? 'is' : 'are'}{' '}
-      <Link to={pageUrl('blocked')} inText>
-        blocked
-      </Link>
-      , which is normal for products that have not been created in the Shop yet. Products are sent in the <strong>{flow.wanted}</strong>{' '}
-      flow
-      {flow.workers.length === 0
-        ? '; no worker is running.'
-        : behind > 0
-          ? `; ${behind} of ${flow.workers.length} workers still use the other one.`
-          : '.'}
-    </Alert>
+    <>
+      <Alert
+        severity="info"
+        topSpacing={2}
+        title={`${products(toSend)} to be sent to the Shop, ${products(awaitingShop)} waiting for its acknowledgment or answer`}
+      >
+        {Math.max(0, waiting).toLocaleString('en')} more {waiting === 1 ? 'is' : 'are'}{' '}
+        <Link to={pageUrl('blocked')} inText>
+          blocked
+        </Link>{' '}
+        until their product has been created in the Shop, which is normal. Products are sent in the <strong>{flow.wanted}</strong> flow
+        {flow.workers.length === 0
+          ? '; no worker is running.'
+          : behind > 0
+            ? `; ${behind} of ${flow.workers.length} workers still use the other one.`
+            : '.'}
+      </Alert>
+      {(undecided.length > 0 || stranded > 0) && (
+        <Alert severity="warning" title="Blocked until an admin acts">
+          {undecided.length > 0 && (
+            <div>
+              To be decided:{' '}
+              {undecided.map(({ reason, count }, place) => (
+                <React.Fragment key={reason}>
+                  {place > 0 && ', '}
+                  <Link to={pageUrl('blocked', { reason })} inText>
+                    {count.toLocaleString('en')} as {explain(reason).label}
+                  </Link>
+                </React.Fragment>
+              ))}
+            </div>
+          )}
+          {stranded > 0 && (
+            <div>
+              Of the longest{' '}
+              <Link to={pageUrl('blocked', { reason: 'not_in_shop' })} inText>
+                blocked as {explain('not_in_shop').label}
+              </Link>
+              , {stranded.toLocaleString('en')} wait{stranded === 1 ? 's' : ''} for a creation that has Failed or is not in the queue.
+            </div>
+          )}
+        </Alert>
+      )}
+    </>
   )
 }
 
@@ -113,12 +142,12 @@ function Search({ q = '' }: { q?: string | undefined }) {
       role="search"
       onSubmit={(event) => {
         event.preventDefault()
-        changeQuery({ q: typed.trim() || undefined })
+        changeQuery({ q: typed.trim() || undefined, set: undefined })
       }}
     >
       <FilterInput
         aria-label="Search everything"
-        placeholder="Seller SKU, Shop SKU, product, set, seller or request ID: over the queue and everything synced; press Enter"
+        placeholder="Search the queue and everything synced; press Enter"
         value={typed}
         onChange={(value) => {
           setTyped(value)
@@ -127,18 +156,11 @@ function Search({ q = '' }: { q?: string | undefined }) {
         escapeRegex={false}
         width={100}
       />
+      <Text variant="bodySmall" color="secondary">
+        {SEARCHED}
+      </Text>
     </form>
   )
-}
-
-const FOUND: ColumnName[] = ['sellerSku', 'sku', 'topic', 'status', 'queuedAt']
-
-function Found({ q }: { q: string }) {
-  const { data, error } = useItems({ q, limit: '20' }, 5000)
-  if (error) return <Problem error={error} />
-  if (!data) return <LoadingPlaceholder text="Searching …" />
-  if (data.items.length === 0) return <Alert severity="info" title={`Nothing in the queue or among what was synced has "${q}"`} />
-  return <Table label="Found" rows={data.items} columns={FOUND.map((name) => ({ name, ...column(name) }))} />
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -2,10 +2,20 @@ import { css } from '@emotion/css'
 import { dateTime, type GrafanaTheme2, type RawTimeRange, rangeUtil } from '@grafana/data'
 import { Combobox, FilterInput, Input, TimeRangeInput, useStyles2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
+import { explain } from '../../../../worker/domain/explanations.ts'
+import { ADMIN_RESOLVES, type ReasonCode } from '../../../../worker/domain/reasons.ts'
 import { STATUS_NAMES, STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
 import { zone } from '../../components/Time.tsx'
 import { changeQuery, type Query } from '../../location.ts'
+
+/** Where a list has items of several reasons. */
+const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
+  delayed: ['failure', 'stock_wait'],
+  blocked: ['not_in_shop', 'new_variation', ...ADMIN_RESOLVES],
+}
+/** A reason in the URL counts only where it can be seen and taken away. */
+export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (REASONS_OF[tab] ? reason : undefined)
 
 const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
 
@@ -19,6 +29,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
     value,
     label: STATUSES[value].label,
   }))
+  const reasons = REASONS_OF[tab]?.map((value) => ({ value, label: explain(value).label }))
   const set = (change: Query) => changeQuery({ ...change, cursor: undefined })
   return (
     <div className={styles.row} role="search" aria-label="Filters">
@@ -38,6 +49,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
       {statuses.length > 1 && (
         <Choice label="Status" all="All statuses" options={statuses} value={query.status} onChange={(status) => set({ status })} />
       )}
+      {reasons && <Choice label="Reason" all="All reasons" options={reasons} value={query.reason} onChange={(reason) => set({ reason })} />}
       <Typed value={query.seller} onChange={(seller) => set({ seller })}>
         {(value, onChange) => (
           <Input

@@ -19,7 +19,7 @@ import { Table } from '../../components/Table.tsx'
 import { changeQuery, useRoute } from '../../location.ts'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
-import { absoluteRange, Filters } from './Filters.tsx'
+import { absoluteRange, Filters, reasonOf } from './Filters.tsx'
 
 const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
@@ -31,15 +31,16 @@ export function Queue({ tab }: { tab: Tab }) {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
   const { q, topic, status, seller, cursor, refresh = USUAL_INTERVAL } = query
+  const reason = reasonOf(tab, query)
   const shown = columnsOf(tab, query.columns)
   const offered = (sort: string | undefined) => (sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined)
   // an order that the filters have taken away since
   const sort = offered(query.sort)
-  const wanted: Selection = { tab, q, topic, status, seller, ...absoluteRange(query) }
+  const wanted: Selection = { tab, q, topic, status, reason, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
   // A selection belongs to the filters it was made under: what is not in sight any more must not be requeued with what is.
-  const filters = [q, topic, status, seller, query.from, query.to].join('\n')
+  const filters = [q, topic, status, reason, seller, query.from, query.to].join('\n')
   const [selection, select] = useState({ filters, ids: NONE })
   const selected = selection.filters === filters ? selection.ids : NONE
   const setSelected = (ids: ReadonlySet<string>) => select({ filters, ids })
@@ -122,7 +123,7 @@ export function Queue({ tab }: { tab: Tab }) {
       {!data && !error && <LoadingPlaceholder text="Loading the list …" />}
       {data?.items.length === 0 && cursor && <p>Nothing is left on this page.</p>}
       {data?.items.length === 0 && !cursor && (
-        <Nothing tab={tab} filtered={Object.values({ q, topic, status, seller, from: query.from, to: query.to }).some(Boolean)} />
+        <Nothing tab={tab} filtered={Object.values({ q, topic, status, reason, seller, from: query.from, to: query.to }).some(Boolean)} />
       )}
       {data && (data.items.length > 0 || cursor) && (
         <>
@@ -239,6 +240,7 @@ function Nothing({ tab, filtered }: { tab: Tab; filtered: boolean }) {
               q: undefined,
               topic: undefined,
               status: undefined,
+              reason: undefined,
               seller: undefined,
               from: undefined,
               to: undefined,

@@ -1,0 +1,67 @@
+import { Alert, Button, LoadingPlaceholder, Stack } from '@grafana/ui'
+import React, { useState } from 'react'
+import type { Item } from '../../../../worker/api/internal/schemas.ts'
+import { useItems } from '../../api/items.ts'
+import { Problem } from '../../components/Problem.tsx'
+import { Section } from '../../components/Section.tsx'
+import { Table } from '../../components/Table.tsx'
+import { type ColumnName, column } from '../Queue/columns.tsx'
+
+/** What a search matches: an admin who types something else would take "nothing found" for an answer. */
+export const SEARCHED =
+  'A seller SKU or Shop SKU from its beginning, in the very letters; the id of a product, set, item or request; or the whole name of a seller.'
+
+const COLUMNS: ColumnName[] = ['sellerSku', 'sku', 'topic', 'status', 'queuedAt', 'productSetId']
+const FIRST = 20
+/** The API gives no more at a time. */
+const MOST = 500
+
+/** What was found, in the queue and among what is synced: for words, or all of a product set. */
+export function Found({ q, set }: { q: string | undefined; set: string | undefined }) {
+  const [limit, setLimit] = useState(FIRST)
+  const { data, error } = useItems({ q, set, limit: String(limit) }, 5000)
+  const columns = COLUMNS.map((name) => ({ name: name as string, ...column(name) }))
+  return (
+    <Section title={[q && `Found for “${q}”`, set && `All of product set ${set}`].filter(Boolean).join(', ')}>
+      {error && <Problem error={error} />}
+      {!data && !error && <LoadingPlaceholder text="Searching …" />}
+      {data?.items.length === 0 && <Alert severity="info" title="Nothing in the queue or among what was synced matches" />}
+      {data && data.items.length > 0 && (
+        <Table<Item>
+          label="Found"
+          rows={data.items}
+          columns={q ? [...columns, { name: 'match', label: 'Found by', cell: (item) => matches(item, q) }] : columns}
+        />
+      )}
+      {data?.nextCursor && (
+        <Stack alignItems="center" gap={1}>
+          <span>The newest {data.items.length.toLocaleString('en')} are shown.</span>
+          {limit < MOST ? (
+            <Button size="sm" variant="secondary" onClick={() => setLimit(Math.min(limit * 5, MOST))}>
+              Show more
+            </Button>
+          ) : (
+            q && <span>The lists have the rest, with the same search.</span>
+          )}
+        </Stack>
+      )}
+    </Section>
+  )
+}
+
+/** Which of its fields has the words: a number may be the id of several things. */
+function matches({ id, sellerSku, sku, productId, productSetId, requestId, sellerName }: Item, q: string): string {
+  // of a whole product set they are those of its first variations
+  const begins = (skus: string | null) => skus?.split(', ').some((one) => one.startsWith(q))
+  const fields: [string, boolean | undefined][] = [
+    ['Seller SKU', begins(sellerSku)],
+    ['SKU', begins(sku)],
+    ['Product', productId === q],
+    ['Product set', productSetId === q],
+    ['Item', id === q],
+    ['Request ID', requestId === q],
+    ['Seller', sellerName?.toLowerCase() === q.toLowerCase()],
+  ]
+  const found = fields.filter(([, isMatch]) => isMatch).map(([name]) => name)
+  return found.length > 0 ? found.join(', ') : 'a variation, or an earlier request'
+}
