@@ -48,15 +48,18 @@ function Preview() {
             }
           />
         </main>
-      ) : (
+      ) : pathname.startsWith(ROOT) ? (
         <App />
+      ) : (
+        <main style={{ padding: theme.spacing(3) }}>
+          <h1>This opens in Grafana</h1>
+          <p>The preview has none: Explore with its traces and log lines, and dashboards, are Grafana's own pages.</p>
+        </main>
       )}
       <PortalContainer />
     </ThemeContext.Provider>
   )
 }
 
-if (!locationService.getLocation().pathname.startsWith(ROOT) && !locationService.getLocation().pathname.startsWith('/plugins/')) {
-  locationService.replace(`${ROOT}/overview`)
-}
+if (locationService.getLocation().pathname === '/') locationService.replace(`${ROOT}/overview`)
 createRoot(document.getElementById('root') as HTMLElement).render(<Preview />)
