@@ -49,7 +49,19 @@ export async function call<Answer>(
     return response.data
   } catch (error) {
     if (!isFetchError(error)) throw error
-    const { detail, message } = (error.data ?? {}) as { detail?: string; message?: string }
-    throw new ApiError(error.status ?? 0, detail ?? message ?? error.statusText ?? 'The worker did not answer.')
+    const { errors, detail, message } = (error.data ?? {}) as { errors?: FieldError[]; detail?: string; message?: string }
+    const wrong = error.status === 400 ? errors?.map(inWords).join(' ') : undefined
+    throw new ApiError(error.status ?? 0, wrong ?? detail ?? message ?? error.statusText ?? 'The worker did not answer.')
   }
+}
+
+interface FieldError {
+  field: string
+  message: string
+}
+
+/** The place of an entry in its list says nothing to whoever typed it, nor do all the values that a filter might have had. */
+function inWords({ field, message }: FieldError): string {
+  if (message.startsWith('Invalid option')) return `There is no such ${field}.`
+  return /\.\d+$/.test(field) ? `${message}.` : `${field}: ${message}.`
 }
