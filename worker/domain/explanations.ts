@@ -16,9 +16,9 @@ const STATUS_EXPLANATIONS: Record<Status, string> = {
     'The product has been synced with the Shop system. The post-update processing, such as noting the time in the catalogue, is about to be done.',
   synced: 'The item is finished and has left the queue.',
   delayed:
-    'Processing the item failed, for any reason, and it is retried later. Or it is a stock change, which waits 10 minutes so that orders are processed first.',
+    'Processing the item failed, for any reason, and it is retried later. Or it is a stock change, which waits (10 minutes, unless set otherwise) so that orders are processed first.',
   blocked:
-    "The product or product set has no Shop SKU yet, or a new variation of it is still being created; the change is saved and requeued afterwards. Or the Shop's response could not be processed, and an admin has to decide.",
+    "The product or product set has no Shop SKU yet, or a new variation of it is still being created; the change is saved and sent afterwards. Or the Shop's response could not be processed, and an admin has to decide.",
   failed: 'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry table has failed.',
 }
 

@@ -7,7 +7,10 @@ export const zone = () => config.bootData.user.timezone
 
 /** In the viewer's zone. */
 export const absolute = (iso: string): string => dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })
-export const relative = (iso: string): string => dateTimeFormatTimeAgo(iso, { timeZone: zone() })
+export const relative = (iso: string): string => inOneLine(dateTimeFormatTimeAgo(iso, { timeZone: zone() }))
+
+/** A number without its unit is none. */
+const inOneLine = (text: string): string => text.replaceAll(' ', '\u00a0')
 
 /** How long ago, or in how long; the time itself on hover. */
 export function Time({ at }: { at: string | null }) {
@@ -19,10 +22,13 @@ export function Time({ at }: { at: string | null }) {
   )
 }
 
+/** When something is to happen that may be a little late. */
+export const Due = ({ at }: { at: string | null }) => (at !== null && Date.parse(at) <= Date.now() ? <>any moment now</> : <Time at={at} />)
+
 /** `42 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  if (seconds < 1) return inOneLine(`${Math.round(seconds * 1000)} ms`)
+  if (seconds < 10) return inOneLine(`${seconds.toFixed(1)} s`)
   const whole = Math.round(seconds)
   const parts: [number, string][] = [
     [Math.floor(whole / 86_400), 'd'],
@@ -31,9 +37,6 @@ export function duration(seconds: number): string {
     [whole % 60, 's'],
   ]
   const first = parts.findIndex(([n]) => n > 0)
-  return parts
-    .slice(first, first + 2)
-    .filter(([n]) => n > 0)
-    .map(([n, unit]) => `${n} ${unit}`)
-    .join(' ')
+  const shown = parts.slice(first, first + 2).filter(([n]) => n > 0)
+  return inOneLine(shown.map(([n, unit]) => `${n} ${unit}`).join(' '))
 }

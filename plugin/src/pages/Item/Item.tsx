@@ -16,7 +16,7 @@ import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { Status } from '../../components/Status.tsx'
-import { duration, Time } from '../../components/Time.tsx'
+import { absolute, Due, duration, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
 import { isStranded } from '../../stranded.ts'
 import { Calls } from './Calls.tsx'
@@ -64,9 +64,8 @@ function Story({ item }: { item: ItemDetail }) {
       </section>
       <section aria-label="Status">
         <Status status={status} /> {reason && <strong>{explain(reason.code).label}</strong>}
-        <p>
-          {explainStatus(status)} {reason && explain(reason.code).sentence} {reason?.message}
-        </p>
+        <p>{meaning(item)}</p>
+        {reason?.message && <p>{reason.message}</p>}
         <Resolve
           id={item.id}
           isOpen={item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)}
@@ -79,6 +78,12 @@ function Story({ item }: { item: ItemDetail }) {
       <Elsewhere item={item} />
     </Stack>
   )
+}
+
+/** What the status means, or, where there is one, the reason: that says which of the meanings of the status it is. */
+function meaning(item: ItemDetail): string {
+  if (isStranded(item)) return 'Nothing in the queue creates what it waits for. Sent again, it would only be Blocked again.'
+  return item.reason ? explain(item.reason.code).sentence : explainStatus(item.status)
 }
 
 function Facts({ item }: { item: ItemDetail }) {
@@ -96,14 +101,14 @@ function Facts({ item }: { item: ItemDetail }) {
       </Link>,
     ],
     ['Topic', TOPICS[item.topic].label],
-    ['Queued at', <Time key="queued" at={item.queuedAt} />],
+    ['Queued at', <Moment key="queued" at={item.queuedAt} />],
     ['In this status', duration(Math.max(0, (Date.now() - Date.parse(item.statusAt)) / 1000))],
     ['Flow', item.flow ?? '–'],
     ['Request ID', item.requestId ?? '–'],
     ['Requeued count', item.requeuedCount],
-    ['Last requeued at', <Time key="requeued" at={item.lastRequeuedAt} />],
+    ['Last requeued at', <Moment key="requeued" at={item.lastRequeuedAt} />],
     ['Failures', item.failures],
-    ['Next retry', <Time key="next" at={item.nextAttemptAt} />],
+    ['Next retry', <Moment key="next" at={item.nextAttemptAt} Relative={Due} />],
     ['Retries left', item.retriesLeft ?? '–'],
     ['Merged changes', item.coalesced],
     ['Place in its set', item.positionInSet ?? '–'],
@@ -130,14 +135,23 @@ function Facts({ item }: { item: ItemDetail }) {
   )
 }
 
+/** Here there is room for the time itself. */
+const Moment = ({ at, Relative = Time }: { at: string | null; Relative?: typeof Time }) => (
+  <>
+    {at !== null && `${absolute(at)}, `}
+    <Relative at={at} />
+  </>
+)
+
 const REQUEUEABLE: readonly string[] = ['failed', 'delayed', 'blocked', 'got_acknowledgment']
 
 function Requeue({ item }: { item: ItemDetail }) {
-  const { id, status, productSetId, retriesLeft } = item
+  const { id, status, reason, productSetId, retriesLeft } = item
   const [target, setTarget] = useState<RequeueTarget | null>(null)
   const isInQueue = retriesLeft !== null
   const include: RequeueInclude[] = status === 'delayed' || status === 'blocked' ? ['failed', status] : ['failed']
   const tooltip = mayWrite() ? undefined : READ_ONLY
+  const waits = reason?.code === 'stock_wait'
   return (
     <>
       <Button
@@ -150,7 +164,12 @@ function Requeue({ item }: { item: ItemDetail }) {
         Reupload the product set
       </Button>
       {isInQueue && REQUEUEABLE.includes(status) && (
-        <Button icon="repeat" disabled={!mayWrite()} tooltip={tooltip} onClick={() => setTarget({ itemIds: [id] })}>
+        <Button
+          icon="repeat"
+          disabled={!mayWrite() || waits}
+          tooltip={tooltip ?? (waits ? 'It waits on purpose and is sent by itself.' : undefined)}
+          onClick={() => setTarget({ itemIds: [id] })}
+        >
           Reupload to Shop
         </Button>
       )}

@@ -1,4 +1,4 @@
-import { Button, Field, Input, Modal } from '@grafana/ui'
+import { Button, Field, Input, Modal, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import { useResolve } from '../../api/actions.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
@@ -19,18 +19,20 @@ export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
   if (!isOpen && action === null) return null
   return (
     <>
-      {buttons.map(([name, text]) => (
-        <Button
-          key={name}
-          variant={name === 'discard' ? 'destructive' : 'secondary'}
-          size="sm"
-          disabled={!mayWrite()}
-          tooltip={mayWrite() ? undefined : READ_ONLY}
-          onClick={() => setAction(name)}
-        >
-          {text}
-        </Button>
-      ))}
+      <Stack gap={1}>
+        {buttons.map(([name, text]) => (
+          <Button
+            key={name}
+            variant={name === 'discard' ? 'destructive' : 'secondary'}
+            size="sm"
+            disabled={!mayWrite()}
+            tooltip={mayWrite() ? undefined : READ_ONLY}
+            onClick={() => setAction(name)}
+          >
+            {text}
+          </Button>
+        ))}
+      </Stack>
       {action && (
         <Modal title={action === 'resend' ? 'Send it again' : 'Discard it'} isOpen onDismiss={() => setAction(null)}>
           <p>

@@ -6,7 +6,7 @@ import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
 import { Link } from '../../components/Link.tsx'
 import { Status } from '../../components/Status.tsx'
-import { Time } from '../../components/Time.tsx'
+import { Due, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
 import { isStranded } from '../../stranded.ts'
 
@@ -34,7 +34,7 @@ export const COLUMNS = {
   failedAt: { label: 'Failed at', cell: ({ failedAt }) => <Time at={failedAt} /> },
   syncedAt: { label: 'Synced at', cell: ({ statusAt }) => <Time at={statusAt} /> },
   statusAt: { label: 'In this status since', cell: ({ statusAt }) => <Time at={statusAt} />, sort: 'statusAt' },
-  nextAttemptAt: { label: 'Next retry', cell: ({ nextAttemptAt }) => <Time at={nextAttemptAt} />, sort: 'nextAttemptAt' },
+  nextAttemptAt: { label: 'Next retry', cell: ({ nextAttemptAt }) => <Due at={nextAttemptAt} />, sort: 'nextAttemptAt' },
   reason: {
     label: 'Reason',
     cell: ({ reason }) => (reason ? <span title={explain(reason.code).sentence}>{explain(reason.code).label}</span> : '–'),
@@ -86,7 +86,7 @@ function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
       {status === 'delayed' || status === 'failed' ? (
         nextAttemptAt ? (
           <>
-            {reason?.code === 'stock_wait' ? 'waits until' : 'next retry'} <Time at={nextAttemptAt} />
+            {reason?.code === 'stock_wait' ? 'is sent' : 'next retry'} <Due at={nextAttemptAt} />
           </>
         ) : (
           'retries exhausted'
