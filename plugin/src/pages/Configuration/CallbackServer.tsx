@@ -14,13 +14,7 @@ export function CallbackServer() {
   const [typed, setTyped] = useState<string | null>(null)
   const text = typed ?? data?.allowedIps.join('\n') ?? ''
   const why = mayWrite() ? undefined : READ_ONLY
-  const save = () =>
-    change.mutate(
-      {
-        allowedIps: text.split(/[\s,]+/).filter(Boolean),
-      },
-      { onSuccess: () => setTyped(null) },
-    )
+  const save = () => change.mutate({ allowedIps: text.split(/[\s,]+/).filter(Boolean) }, { onSuccess: () => setTyped(null) })
   return (
     <FieldSet label="Shop - Callback Server (bob_callback_server)">
       {error && <Problem error={error} retry={refetch} />}

@@ -4,6 +4,7 @@ import { FLOWS, type Flow } from '../../../../worker/domain/statuses.ts'
 import { useChangeFlow, useFlow } from '../../api/settings.ts'
 import { mayWrite } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
+import { Table } from '../../components/Table.tsx'
 
 const LABELS: Record<Flow, string> = { synchronous: 'Synchronous', asynchronous: 'Asynchronous' }
 
@@ -24,13 +25,14 @@ export function FlowSwitch() {
             disabled={!mayWrite()}
             onChange={setWanted}
           />
-          <ul aria-label="Workers">
-            {data.workers.map(({ id, name, flow }) => (
-              <li key={id}>
-                {name}: {LABELS[flow]}
-              </li>
-            ))}
-          </ul>
+          <Table
+            label="Workers"
+            rows={data.workers}
+            columns={[
+              { name: 'name', label: 'Worker', cell: ({ name }) => name },
+              { name: 'flow', label: 'Uses the flow', cell: ({ flow }) => LABELS[flow] },
+            ]}
+          />
         </>
       )}
       {wanted && wanted !== data?.wanted && (

@@ -92,21 +92,21 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
         </Button>
       </Stack>
       <div aria-live="polite">
-        {save.isSuccess && <Alert severity="success" title="Saved" />}
+        {save.isSuccess && <Alert severity="success" title="Saved" topSpacing={2} />}
         {save.error && (
-          <Alert severity="error" title="Not saved">
+          <Alert severity="error" title="Not saved" topSpacing={2}>
             {saveError(save.error)}
           </Alert>
         )}
         {test.data && (
-          <Alert severity="success" title="The worker answers">
+          <Alert severity="success" title="The worker answers" topSpacing={2}>
             {test.data.flow.workers.length === 0
               ? 'No worker is moving the queue right now.'
               : `Workers: ${test.data.flow.workers.map(({ name }) => name).join(', ')}.`}
           </Alert>
         )}
         {test.error && (
-          <Alert severity="error" title="The worker could not be asked">
+          <Alert severity="error" title="The worker could not be asked" topSpacing={2}>
             {hint(test.error)}
           </Alert>
         )}
