@@ -34,3 +34,5 @@ export function withQuery(path: string, query: Query): string {
 
 /** Changes the query of this page; what is undefined leaves it. */
 export const changeQuery = (change: Query): void => locationService.partial(change, true)
+/** The same as a step of its own: the browser's Back undoes it. */
+export const turnTo = (change: Query): void => locationService.partial(change)

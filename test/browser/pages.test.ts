@@ -215,6 +215,53 @@ test('a dry run over a filter that matches 50,000 items tells its numbers', asyn
   await close()
 })
 
+test('a page that was turned is a step back in the browser, and the next list keeps what is looked for', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open('failed?seller=Big%20Seller&topic=content')
+  await page.getByRole('button', { name: 'Next' }).click()
+  await page.waitForURL(/cursor=/)
+  await page.getByRole('button', { name: 'Next' }).click()
+  await page.getByRole('button', { name: 'Previous' }).click()
+  await page.goBack()
+  await page.goBack()
+  await page.goBack()
+  await page.waitForURL((url) => !url.searchParams.has('cursor'))
+  await page.getByRole('button', { name: 'First page' }).waitFor()
+  await page.getByRole('tab', { name: 'Delayed' }).click()
+  await page.getByText('No item matches').waitFor()
+  expect(new URL(page.url()).search).toBe('?topic=content&seller=Big+Seller')
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('a stock change that waits on purpose says so', async () => {
+  const wait = (seconds: string) =>
+    scene.sql`update shop_update.setting set value = ${seconds}::text::jsonb where key = 'shop_update/stock_wait_seconds'`
+  const { productIds } = await addSet(scene.sql)
+  await wait('3600')
+  const itemId = await scene.enqueue('stock', { product: productIds[0]! })
+  await wait('0')
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('delayed?reason=stock_wait')
+  await page.getByRole('cell', { name: 'Delayed is sent in an hour' }).waitFor()
+  await open(`items/${itemId}`)
+  await page.getByRole('region', { name: 'Status' }).getByText('A stock change waits after it was queued').waitFor()
+  expect(await page.getByRole('region', { name: 'Status' }).textContent()).not.toContain('10 minutes')
+  await page.getByRole('button', { name: 'Reupload to Shop' }).hover()
+  await page.getByText('It waits on purpose and is sent by itself.').waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('a filter that is none is told in a sentence, and what only Grafana has is not taken for a page', async () => {
+  const { page, open, close } = await scene.visit({})
+  await open('failed?topic=colour')
+  await page.getByText('There is no such topic.').waitFor()
+  await open('/explore?schemaVersion=1')
+  await page.getByRole('heading', { name: 'This opens in Grafana' }).waitFor()
+  await close()
+})
+
 test('the worker goes down and comes back: the page says so, and goes on by itself', async () => {
   const { page, open, close } = await scene.visit({})
   await open('overview')

@@ -26,6 +26,7 @@ const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): 
 export function Page({ children, actions, title }: { children: ReactNode; actions?: ReactNode; title?: string }) {
   const {
     segments: [page = 'overview'],
+    query: { topic, seller, q, from, to },
   } = useRoute()
   const { data } = useSummary()
   const label = LABELS[page]
@@ -33,20 +34,24 @@ export function Page({ children, actions, title }: { children: ReactNode; action
     // The url is the one that the navigation has for this page: so Grafana's breadcrumbs name it once.
     <PluginPage pageNav={label === undefined ? { text: title ?? 'Shop Update' } : { text: label, url: pageUrl(page) }} actions={actions}>
       <TabsBar>
-        {Object.entries(LABELS).map(([name, text]) => (
-          <PageTab
-            key={name}
-            label={text}
-            href={locationUtil.assureBaseUrl(pageUrl(name))}
-            active={page === name}
-            counter={data ? countOf(name, data) : null}
-            onChangeTab={(event) => {
-              if (event?.metaKey || event?.ctrlKey || event?.shiftKey) return
-              event?.preventDefault()
-              locationService.push(pageUrl(name))
-            }}
-          />
-        ))}
+        {Object.entries(LABELS).map(([name, text]) => {
+          // whoever looks for something goes on looking for it in the next list; the Overview begins anew
+          const url = pageUrl(name, name === 'overview' ? {} : { topic, seller, q, from, to })
+          return (
+            <PageTab
+              key={name}
+              label={text}
+              href={locationUtil.assureBaseUrl(url)}
+              active={page === name}
+              counter={data ? countOf(name, data) : null}
+              onChangeTab={(event) => {
+                if (event?.metaKey || event?.ctrlKey || event?.shiftKey) return
+                event?.preventDefault()
+                locationService.push(url)
+              }}
+            />
+          )
+        })}
       </TabsBar>
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>{children}</TabContent>
     </PluginPage>

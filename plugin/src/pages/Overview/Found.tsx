@@ -7,10 +7,6 @@ import { Section } from '../../components/Section.tsx'
 import { Table } from '../../components/Table.tsx'
 import { type ColumnName, column } from '../Queue/columns.tsx'
 
-/** What a search matches: an admin who types something else would take "nothing found" for an answer. */
-export const SEARCHED =
-  'A seller SKU or Shop SKU from its beginning, in the very letters; the id of a product, set, item or request; or the whole name of a seller.'
-
 const COLUMNS: ColumnName[] = ['sellerSku', 'sku', 'topic', 'status', 'queuedAt', 'productSetId']
 const FIRST = 20
 /** The API gives no more at a time. */

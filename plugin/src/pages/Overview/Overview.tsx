@@ -14,7 +14,8 @@ import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
 import { duration } from '../../components/Time.tsx'
 import { changeQuery, pageUrl, useRoute } from '../../location.ts'
-import { Found, SEARCHED } from './Found.tsx'
+import { SEARCHED } from '../Queue/Filters.tsx'
+import { Found } from './Found.tsx'
 import { Kpi } from './Kpi.tsx'
 
 const WINDOWS = ['24h', '7d', '14d', '30d', '90d'] as const

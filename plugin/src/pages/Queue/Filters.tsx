@@ -1,6 +1,6 @@
 import { css } from '@emotion/css'
 import { dateTime, type GrafanaTheme2, type RawTimeRange, rangeUtil } from '@grafana/data'
-import { Combobox, FilterInput, Input, TimeRangeInput, useStyles2 } from '@grafana/ui'
+import { Combobox, FilterInput, Input, TimeRangeInput, Tooltip, useStyles2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import { explain } from '../../../../worker/domain/explanations.ts'
 import { ADMIN_RESOLVES, type ReasonCode } from '../../../../worker/domain/reasons.ts'
@@ -19,6 +19,10 @@ export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (RE
 
 const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
 
+/** What a search matches: an admin who types something else would take "nothing found" for an answer. */
+export const SEARCHED =
+  'A seller SKU or Shop SKU from its beginning, in the very letters; the id of a product, set, item or request; or the whole name of a seller.'
+
 /** While somebody types, nothing is asked; the list follows when he pauses. */
 const TYPING_MS = 400
 
@@ -35,14 +39,18 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
     <div className={styles.row} role="search" aria-label="Filters">
       <Typed value={query.q} onChange={(q) => set({ q })}>
         {(value, onChange) => (
-          <FilterInput
-            placeholder="SKU, product, set, seller or request ID"
-            value={value}
-            onChange={onChange}
-            escapeRegex={false}
-            width={38}
-            aria-label="Search"
-          />
+          <Tooltip content={SEARCHED} placement="bottom-start">
+            <div>
+              <FilterInput
+                placeholder="SKU from its beginning, id, or seller"
+                value={value}
+                onChange={onChange}
+                escapeRegex={false}
+                width={38}
+                aria-label="Search"
+              />
+            </div>
+          </Tooltip>
         )}
       </Typed>
       <Choice label="Topic" all="All topics" options={topics} value={query.topic} onChange={(topic) => set({ topic })} />
@@ -54,8 +62,8 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
         {(value, onChange) => (
           <Input
             aria-label="Seller"
-            placeholder="Seller, name or id"
-            width={22}
+            placeholder="Seller, whole name or id"
+            width={24}
             value={value}
             onChange={(event) => onChange(event.currentTarget.value)}
           />

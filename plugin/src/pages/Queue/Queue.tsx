@@ -11,15 +11,16 @@ import type { Tab } from '../../../../worker/domain/statuses.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
 import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { Link } from '../../components/Link.tsx'
 import { Page, TAB_LABELS } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
-import { changeQuery, useRoute } from '../../location.ts'
+import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
-import { absoluteRange, Filters, reasonOf } from './Filters.tsx'
+import { absoluteRange, Filters, reasonOf, SEARCHED } from './Filters.tsx'
 
 const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
@@ -44,13 +45,11 @@ export function Queue({ tab }: { tab: Tab }) {
   const [selection, select] = useState({ filters, ids: NONE })
   const selected = selection.filters === filters ? selection.ids : NONE
   const setSelected = (ids: ReadonlySet<string>) => select({ filters, ids })
-  const [trail, setTrail] = useState<(string | undefined)[]>([])
+  // The pages that were looked at, in order: Back and Forward of the browser move among them, too.
+  const [trail, setTrail] = useState<(string | undefined)[]>([cursor])
+  const place = trail.indexOf(cursor)
   const [target, setTarget] = useState<RequeueTarget | null>(null)
 
-  const go = (to: string | undefined, steps: (string | undefined)[]) => {
-    setTrail(steps)
-    changeQuery({ cursor: to })
-  }
   const requeueable = tab !== 'synced'
   const include: RequeueInclude[] = tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
   // of what is Pending / Processing only the Blocked ones can be requeued
@@ -67,6 +66,7 @@ export function Queue({ tab }: { tab: Tab }) {
             icon="download-alt"
             href={locationUtil.assureBaseUrl(csvUrl({ ...wanted, sort }))}
             download={`${tab}.csv`}
+            tooltip="All that matches, with all columns"
             target="_self" // or Grafana would take it for a page of its own
           >
             CSV
@@ -115,7 +115,7 @@ export function Queue({ tab }: { tab: Tab }) {
         )}
         <span className={styles.count} aria-live="polite" data-testid="total">
           {data &&
-            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} item${data.total.count === 1 && data.total.exact ? '' : 's'}`}
+            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} item${data.total.count === 1 && data.total.exact ? '' : 's'}${tab === 'pending' && !status ? ', the Blocked ones among them' : ''}`}
         </span>
         <ColumnPicker shown={shown} onChange={(columns) => changeQuery({ columns: columns?.join('.') })} />
       </div>
@@ -123,7 +123,11 @@ export function Queue({ tab }: { tab: Tab }) {
       {!data && !error && <LoadingPlaceholder text="Loading the list …" />}
       {data?.items.length === 0 && cursor && <p>Nothing is left on this page.</p>}
       {data?.items.length === 0 && !cursor && (
-        <Nothing tab={tab} filtered={Object.values({ q, topic, status, reason, seller, from: query.from, to: query.to }).some(Boolean)} />
+        <Nothing
+          tab={tab}
+          q={q}
+          filtered={Object.values({ q, topic, status, reason, seller, from: query.from, to: query.to }).some(Boolean)}
+        />
       )}
       {data && (data.items.length > 0 || cursor) && (
         <>
@@ -133,7 +137,6 @@ export function Queue({ tab }: { tab: Tab }) {
             rows={data.items}
             sort={sort ?? (tab === 'pending' ? 'queuedAt' : '-queuedAt')}
             onSort={(order) => {
-              setTrail([])
               changeQuery({ sort: order, cursor: undefined })
             }}
             nameOf={({ sellerSku, id }) => sellerSku ?? `item ${id}`}
@@ -154,8 +157,8 @@ export function Queue({ tab }: { tab: Tab }) {
             })}
           />
           <div className={styles.pager}>
-            <Button variant="secondary" size="sm" icon="angle-left" disabled={!cursor} onClick={() => go(trail.at(-1), trail.slice(0, -1))}>
-              {trail.length > 0 ? 'Previous' : 'First page'}
+            <Button variant="secondary" size="sm" icon="angle-left" disabled={!cursor} onClick={() => turnTo({ cursor: trail[place - 1] })}>
+              {place > 0 ? 'Previous' : 'First page'}
             </Button>
             <Button
               variant="secondary"
@@ -163,7 +166,11 @@ export function Queue({ tab }: { tab: Tab }) {
               icon="angle-right"
               iconPlacement="right"
               disabled={!data.nextCursor}
-              onClick={() => go(data.nextCursor ?? undefined, [...trail, cursor])}
+              onClick={() => {
+                const next = data.nextCursor ?? undefined
+                setTrail([...(place < 0 ? [cursor] : trail.slice(0, place + 1)), next])
+                turnTo({ cursor: next })
+              }}
             >
               Next
             </Button>
@@ -226,7 +233,7 @@ function Share() {
   )
 }
 
-function Nothing({ tab, filtered }: { tab: Tab; filtered: boolean }) {
+function Nothing({ tab, filtered, q }: { tab: Tab; filtered: boolean; q: string | undefined }) {
   if (!filtered) return <EmptyState variant="completed" message={`Nothing is ${TAB_LABELS[tab]}`} />
   return (
     <EmptyState
@@ -252,7 +259,16 @@ function Nothing({ tab, filtered }: { tab: Tab; filtered: boolean }) {
         </Button>
       }
     >
-      It may stand in another list: the search on the Overview goes over all of them.
+      {q ? (
+        <>
+          <Link to={pageUrl('overview', { q })} inText>
+            Search all lists for “{q}”
+          </Link>
+          , whatever the other filters. A search means: {SEARCHED}
+        </>
+      ) : (
+        'Another list may have it. A seller is found by his whole name or his id.'
+      )}
     </EmptyState>
   )
 }
