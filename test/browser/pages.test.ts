@@ -244,6 +244,12 @@ test('a stock change that waits on purpose says so', async () => {
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open('delayed?reason=stock_wait')
   await page.getByRole('cell', { name: 'Delayed is sent in an hour' }).waitFor()
+  await page
+    .getByRole('row')
+    .getByRole('button', { name: /^Reupload/ })
+    .click()
+  await page.getByTestId('requeue-preview').getByText('It waits on purpose and is sent by itself.').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
   await open(`items/${itemId}`)
   await page.getByRole('region', { name: 'Status' }).getByText('A stock change waits after it was queued').waitFor()
   expect(await page.getByRole('region', { name: 'Status' }).textContent()).not.toContain('10 minutes')

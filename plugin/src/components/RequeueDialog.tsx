@@ -10,8 +10,11 @@ import { isStranded } from '../stranded.ts'
 import { Link } from './Link.tsx'
 import { Problem } from './Problem.tsx'
 
+/** Of a stock change: what is refused is nothing that anybody would have to mend. */
+export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
+
 const BLOCKED_AGAIN =
-  'Requeued, it is Blocked again until the Shop has the product. "Queue its creation" on the page of the item creates it.'
+  'Requeued, it is Blocked again until the Shop has the product. “Queue its creation” on the page of the item creates it.'
 
 const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 
@@ -121,26 +124,28 @@ export function RequeueDialog({
 /** How many are left alone and why, with the first of them. */
 function Refused({ outcome: { skipped, skippedTotal, skippedByReason }, known }: { outcome: Requeued; known: readonly Item[] }) {
   if (skippedTotal === 0) return null
+  const find = (itemId: string) => known.find(({ id }) => id === itemId)
   return (
     <Alert severity="info" title={`${counted(skippedTotal, 'item')} left alone`}>
       <ul>
-        {Object.entries(skippedByReason).map(([code, n]) => (
-          <li key={code}>
-            {n.toLocaleString('en')}: {REFUSAL_SENTENCES[code as Refusal]} (
-            {skipped
-              .filter(({ reason }) => reason === code)
-              .slice(0, 3)
-              .map(({ itemId }, place) => (
+        {Object.entries(skippedByReason).map(([code, n]) => {
+          const those = skipped.filter(({ reason }) => reason === code)
+          const wait = those.length === n && those.every(({ itemId }) => find(itemId)?.reason?.code === 'stock_wait')
+          return (
+            <li key={code}>
+              {n.toLocaleString('en')}: {wait ? WAITS_ON_PURPOSE : REFUSAL_SENTENCES[code as Refusal]} (
+              {those.slice(0, 3).map(({ itemId }, place) => (
                 <React.Fragment key={itemId}>
                   {place > 0 && ', '}
                   <Link to={pageUrl(`items/${itemId}`)} inText>
-                    {known.find(({ id }) => id === itemId)?.sellerSku ?? `item ${itemId}`}
+                    {find(itemId)?.sellerSku ?? `item ${itemId}`}
                   </Link>
                 </React.Fragment>
               ))}
-            {n > 3 && ', …'})
-          </li>
-        ))}
+              {n > 3 && ', …'})
+            </li>
+          )
+        })}
       </ul>
     </Alert>
   )

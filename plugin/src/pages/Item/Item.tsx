@@ -14,7 +14,7 @@ import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
-import { RequeueDialog } from '../../components/RequeueDialog.tsx'
+import { RequeueDialog, WAITS_ON_PURPOSE } from '../../components/RequeueDialog.tsx'
 import { Status } from '../../components/Status.tsx'
 import { absolute, Due, duration, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
@@ -167,7 +167,7 @@ function Requeue({ item }: { item: ItemDetail }) {
         <Button
           icon="repeat"
           disabled={!mayWrite() || waits}
-          tooltip={tooltip ?? (waits ? 'It waits on purpose and is sent by itself.' : undefined)}
+          tooltip={tooltip ?? (waits ? WAITS_ON_PURPOSE : undefined)}
           onClick={() => setTarget({ itemIds: [id] })}
         >
           Reupload to Shop

@@ -52,7 +52,8 @@ const products = (n: number): string => `${n.toLocaleString('en')} product chang
 function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded, flow } }: { summary: Summary }) {
   const behind = flow.workers.filter((worker) => worker.flow !== flow.wanted).length
   const undecided = toResolve.filter(({ count }) => count > 0)
-  const waiting = blocked - undecided.reduce((sum, { count }) => sum + count, 0)
+  // counted a moment later, and up to a limit
+  const waiting = Math.max(0, blocked - stranded - undecided.reduce((sum, { count }) => sum + count, 0))
   return (
     <>
       <Alert
@@ -60,7 +61,7 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
         topSpacing={2}
         title={`${products(toSend)} to be sent to the Shop, ${products(awaitingShop)} waiting for its acknowledgment or answer`}
       >
-        {Math.max(0, waiting).toLocaleString('en')} more {waiting === 1 ? 'is' : 'are'}{' '}
+        {waiting.toLocaleString('en')} more {waiting === 1 ? 'is' : 'are'}{' '}
         <Link to={pageUrl('blocked')} inText>
           blocked
         </Link>{' '}

@@ -21,7 +21,7 @@ const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }
 
 /** What a search matches: an admin who types something else would take "nothing found" for an answer. */
 export const SEARCHED =
-  'A seller SKU or Shop SKU from its beginning, in the very letters; the id of a product, set, item or request; or the whole name of a seller.'
+  'A search finds a seller SKU or Shop SKU by its beginning, capitals as they are; a product, set, item or request by its whole id; a seller by his whole name.'
 
 /** While somebody types, nothing is asked; the list follows when he pauses. */
 const TYPING_MS = 400

@@ -264,7 +264,7 @@ function Nothing({ tab, filtered, q }: { tab: Tab; filtered: boolean; q: string 
           <Link to={pageUrl('overview', { q })} inText>
             Search all lists for “{q}”
           </Link>
-          , whatever the other filters. A search means: {SEARCHED}
+          , whatever the other filters. {SEARCHED}
         </>
       ) : (
         'Another list may have it. A seller is found by his whole name or his id.'

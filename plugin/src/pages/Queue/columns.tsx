@@ -54,7 +54,10 @@ export const COLUMNS = {
   failures: { label: 'Failures', cell: ({ failures }) => failures },
   retriesLeft: { label: 'Retries left', cell: ({ retriesLeft }) => retriesLeft ?? '–' },
   seller: { label: 'Seller', cell: ({ sellerName, sellerId }) => sellerName ?? sellerId },
-  productSetId: { label: 'Product set', cell: ({ productSetId }) => productSetId },
+  productSetId: {
+    label: 'Product set',
+    cell: ({ productSetId }) => <Link to={pageUrl('overview', { set: productSetId })}>{productSetId}</Link>,
+  },
   productId: { label: 'Product', cell: ({ productId }) => productId ?? '–' },
   flow: { label: 'Flow', cell: ({ flow }) => flow ?? '–' },
   requestId: { label: 'Request ID', cell: ({ requestId }) => requestId ?? '–' },
