@@ -69,10 +69,14 @@ test('an item is followed from Pending to Synced without reloading', async () =>
   await scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, noCallback: 100 } } })
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
-  const { page, open, complaints, close } = await scene.visit({})
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open(`items/${itemId}`)
   const status = page.getByRole('region', { name: 'Status' })
   await status.getByText('Got acknowledgment').first().waitFor()
+  // who would send it again is told that it is among what is sent
+  await page.getByRole('button', { name: 'Reupload to Shop' }).click()
+  await page.getByRole('dialog').getByText('1 item that you picked has Got acknowledgment').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
   await page.evaluate(() => Object.assign(window, { notReloaded: true }))
   await scene.control('/troubles', { method: 'PUT', body: {} })
   await scene.control('/callbacks', { method: 'POST', body: { requestId } })
@@ -210,8 +214,18 @@ test('a dry run over a filter that matches 50,000 items tells its numbers', asyn
   await open('failed?seller=Big%20Seller&topic=content')
   await page.getByTestId('total').getByText('items').waitFor()
   await page.getByRole('button', { name: 'Reupload all that match' }).click()
-  await page.getByTestId('requeue-preview').getByText('will be requeued').waitFor()
+  await page.getByTestId('requeue-preview').getByText('will be requeued').waitFor({ timeout: 20_000 }) // on a busy machine 10 s were not enough
   expect(await page.getByTestId('requeue-preview').textContent()).toContain('50,000 items of 50,000 product sets')
+  await close()
+})
+
+test('a search that finds more than it shows offers the rest', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open('overview?q=Big%20Seller')
+  await page.getByText('The newest 20 are shown.').waitFor()
+  await page.getByRole('button', { name: 'Show more' }).click()
+  await page.getByText('The newest 100 are shown.').waitFor()
+  expect(complaints).toEqual([])
   await close()
 })
 
