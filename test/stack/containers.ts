@@ -122,6 +122,7 @@ export async function startContainers(compose: readonly string[], stops: Stops):
     broken,
     urls,
     logFolder,
+    grafanaLog: () => docker('logs', '--no-color', 'grafana'),
     app: { sql, internalUrl, shopUrl: `http://${await addressOf('shop', 8090)}` },
   }
 }

@@ -35,6 +35,9 @@ export interface Story {
   blocked: Item
 }
 
+/** The last call of an item. */
+export const lastCall = ({ calls }: Item) => calls.toSorted((one, other) => Number(BigInt(one.requestId) - BigInt(other.requestId))).at(-1)!
+
 export function shopUpdate({ sql, internalUrl, shopUrl }: App) {
   async function api<Body>(path: string, method = 'GET', body?: unknown): Promise<Body> {
     const response = await fetch(`${internalUrl}${path}`, {
@@ -128,9 +131,8 @@ export async function drive(stack: Stack): Promise<Story> {
   return { synchronous, asynchronous, failed, blocked }
 }
 
-/** Lines of the order system, which is none of ours: over OTLP, and in its file as plain text and as JSON. */
-export async function writeOrderLines(stack: Stack): Promise<number> {
-  const words = (what: string) => `order_call ${what} {"order_item_ids":[${ORDER_ITEM_ID}],"status":"ready_to_ship"}`
+/** A line of the order system, which is none of ours, over OTLP. */
+export async function writeOrderLine(stack: Stack, line: string): Promise<void> {
   const text = (key: string, value: string) => ({ key, value: { stringValue: value } })
   const response = await fetch(`${stack.urls.otelcol}/v1/logs`, {
     method: 'POST',
@@ -139,14 +141,18 @@ export async function writeOrderLines(stack: Stack): Promise<number> {
       resourceLogs: [
         {
           resource: { attributes: [text('service.name', 'oms'), text('venture', VENTURE), text('source', SOURCE)] },
-          scopeLogs: [
-            { logRecords: [{ timeUnixNano: `${Date.now()}000000`, severityText: 'INFO', body: { stringValue: words('setStatus') } }] },
-          ],
+          scopeLogs: [{ logRecords: [{ timeUnixNano: `${Date.now()}000000`, severityText: 'INFO', body: { stringValue: line } }] }],
         },
       ],
     }),
   })
   if (!response.ok) throw new Error(`The collector answers ${response.status}: ${await response.text()}`)
+}
+
+/** Calls of the order system: over OTLP, and in its file as plain text and as JSON. */
+export async function writeOrderLines(stack: Stack): Promise<number> {
+  const words = (what: string) => `order_call ${what} {"order_item_ids":[${ORDER_ITEM_ID}],"status":"ready_to_ship"}`
+  await writeOrderLine(stack, words('setStatus'))
   await appendFile(
     join(stack.logFolder, 'oms.log'),
     `${words('getMarketplaceOrders')}\n${JSON.stringify({ time: Date.now(), level: 30, venture: VENTURE, source: SOURCE, msg: words('setStatus') })}\n`,

@@ -1,5 +1,6 @@
 import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
 import { findCompose, startContainers } from './containers.ts'
+import { openDashboards } from './dashboards.ts'
 import { drive, writeOrderLines } from './drive.ts'
 import { openPages } from './pages.ts'
 import { PARTS, type Stack, type Stops } from './parts.ts'
@@ -64,6 +65,7 @@ async function ask(stack: Stack, report: Report): Promise<void> {
     await askTempo(report, stack, story)
     await askGrafana(report, stack, story)
     await openPages(report, stack, story)
+    await openDashboards(report, stack, story, orderLines)
   } catch (error) {
     interruption.signal.throwIfAborted()
     report.fail('Shop Update: takes items through every status', (error as Error).stack ?? String(error))

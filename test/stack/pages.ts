@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Page } from 'playwright-core'
 import { startBrowser } from '../browser/browser.ts'
 import type { Story } from './drive.ts'
-import { PLUGIN_ID, SECRETS, type Stack } from './parts.ts'
+import { PLUGIN_ID, type Stack } from './parts.ts'
 import type { Report } from './report.ts'
-
-/** What Grafana asks of its own accord, at grafana.com for one, is not ours. */
-const OURS = [`/api/plugin-proxy/${PLUGIN_ID}/`, `/public/plugins/${PLUGIN_ID}/`]
-const VIEWER = { login: 'viewer', password: 'a-password-of-the-viewer' }
+import { ADMIN, keepScreenshot, type Session, signIn, VIEWER } from './session.ts'
 
 /**
  * Signs in to Grafana and opens each page of the plugin, in both themes, as Admin; and looks at what a Viewer may do. Screenshots go to the folder
@@ -21,26 +15,10 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
     return
   }
   const url = stack.urls.grafana
-  const folder = process.env.SCREENSHOTS
-  if (folder) await mkdir(folder, { recursive: true })
   const browser = await startBrowser()
 
-  async function signedIn(user: { login: string; password: string }): Promise<{ page: Page; complaints: string[] }> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
-    const signIn = await context.request.post(`${url}/login`, { data: { user: user.login, password: user.password } })
-    assert.equal(signIn.status(), 200, await signIn.text())
-    const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    page.on('response', (response) => {
-      if (response.status() >= 400 && OURS.some((path) => response.url().includes(path)))
-        complaints.push(`HTTP ${response.status()} ${response.url()}`)
-    })
-    return { page, complaints }
-  }
-
   try {
-    const admin = await signedIn({ login: 'admin', password: SECRETS.grafanaAdminPassword })
+    const admin = await signIn(browser, url, ADMIN)
     const pages: [path: string, text: string][] = [
       ['overview', 'requests sent'],
       ['pending', 'Requeued count'],
@@ -71,9 +49,7 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
       return undefined
     })
 
-    const made = await admin.page.request.post(`${url}/api/admin/users`, { data: { ...VIEWER, name: 'A viewer', OrgId: 1 } })
-    assert.ok([200, 412].includes(made.status()), await made.text())
-    const viewer = await signedIn(VIEWER)
+    const viewer = await signIn(browser, url, VIEWER)
     const proxied = `${url}/api/plugin-proxy/${PLUGIN_ID}/`
     await report.check('Grafana: a Viewer reads', ['grafana'], async () => {
       assert.equal((await viewer.page.request.get(`${proxied}api/summary`)).status(), 200)
@@ -104,12 +80,12 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
     await browser.close()
   }
 
-  async function look({ page, complaints }: { page: Page; complaints: string[] }, address: string, text: string, name: string) {
+  async function look({ page, complaints }: Session, address: string, text: string, name: string) {
     complaints.length = 0
     await page.goto(address)
     await page.getByText(text).first().waitFor({ timeout: 20_000 })
     await page.waitForLoadState('networkidle')
-    if (folder) await page.screenshot({ path: join(folder, `grafana-${name}.png`), fullPage: true })
+    await keepScreenshot(page, name)
     assert.deepEqual(complaints, [])
     return undefined
   }

@@ -59,6 +59,8 @@ export interface Stack {
   urls: Record<Part, string>
   /** Where components that send no OTLP write their files. */
   logFolder: string
+  /** What Grafana says of itself. */
+  grafanaLog(): Promise<string>
   app: App
 }
 

@@ -159,7 +159,15 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
   stops.push(() => worker.stop())
   shop.callbackTo({ url: `${worker.publicUrl}/shop-update/`, apiKey: SECRETS.callbackApiKey })
 
-  return { kind: 'programs', missing, broken, urls, logFolder, app: { sql, internalUrl: worker.internalUrl, shopUrl: shop.url } }
+  return {
+    kind: 'programs',
+    missing,
+    broken,
+    urls,
+    logFolder,
+    grafanaLog: () => readFile(join(folder, 'grafana/log/grafana.log'), 'utf8'),
+    app: { sql, internalUrl: worker.internalUrl, shopUrl: shop.url },
+  }
 }
 
 /** The plugin as `npm run build` made it, where Grafana looks for plugins. */

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
 import { STATUS_NAMES, STATUSES, type Status } from '../../worker/domain/statuses.ts'
 import { asker, OURS, type Span } from './ask.ts'
-import { type Item, ORDER_ITEM_ID, SKU, type Story, shopUpdate } from './drive.ts'
+import { type Item, lastCall, ORDER_ITEM_ID, SKU, type Story, shopUpdate } from './drive.ts'
 import { PARTS, SECRETS, type Stack } from './parts.ts'
 import type { Report } from './report.ts'
 
 const LABELS = new Map<string, Status>(STATUS_NAMES.map((status) => [STATUSES[status].label, status]))
-
-/** The last call of an item. */
-const lastCall = ({ calls }: Item) => calls.toSorted((one, other) => Number(BigInt(one.requestId) - BigInt(other.requestId))).at(-1)!
 
 const counted = (rows: { labels: Record<string, string>; value: number }[], ...names: string[]): Record<string, number> =>
   Object.fromEntries(rows.map(({ labels, value }) => [names.map((name) => labels[name] ?? 'none').join(' -> '), value]).toSorted())
@@ -365,6 +362,7 @@ export async function askGrafana(report: Report, stack: Stack, { synchronous }: 
         derivedFields.map(({ matcherRegex, url, datasourceUid }) => [matcherRegex, url, datasourceUid]),
         [
           ['trace_id', `\${__value.raw}`, 'shop-update-tempo'],
+          ['trace_id', `/d/shop-update-logs?var-trace=\${__value.raw}`, undefined],
           ['item_id', `/a/sellercenter-shopupdate-app/items/\${__value.raw}`, undefined],
         ],
       )

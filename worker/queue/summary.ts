@@ -4,9 +4,9 @@ import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 
 /** "Products that still have to be sent" (product decision 16): not sent yet, or to be sent again, if need be by an admin. */
-const TO_SEND = ['pending', 'processing', 'building_payload', 'delayed', 'failed'] as const satisfies readonly Status[]
+export const TO_SEND = ['pending', 'processing', 'building_payload', 'delayed', 'failed'] as const satisfies readonly Status[]
 /** "Products that wait for an acknowledgment or an answer": with the Shop, or its answer is just being read. */
-const AWAITING_SHOP = [
+export const AWAITING_SHOP = [
   'made_request',
   'got_acknowledgment',
   'got_response',

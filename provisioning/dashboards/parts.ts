@@ -1,0 +1,205 @@
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
+import * as common from '@grafana/grafana-foundation-sdk/common'
+import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard'
+import * as loki from '@grafana/grafana-foundation-sdk/loki'
+import * as prometheus from '@grafana/grafana-foundation-sdk/prometheus'
+import * as stat from '@grafana/grafana-foundation-sdk/stat'
+import * as table from '@grafana/grafana-foundation-sdk/table'
+import * as text from '@grafana/grafana-foundation-sdk/text'
+import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries'
+import { FLOWS, STATUS_NAMES, STATUSES } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES, TOPICS } from '../../worker/domain/topics.ts'
+
+export const PROMETHEUS = { type: 'prometheus', uid: 'shop-update-prometheus' }
+export const LOKI = { type: 'loki', uid: 'shop-update-loki' }
+export const TEMPO = { type: 'tempo', uid: 'shop-update-tempo' }
+export const POSTGRES = { type: 'grafana-postgresql-datasource', uid: 'shop-update-postgres' }
+/** For a panel whose queries go to several of them. */
+export const MIXED = { type: 'datasource', uid: '-- Mixed --' }
+
+/** The root of the app's pages; Grafana puts its own sub path before it. */
+export const APP = '/a/sellercenter-shopupdate-app'
+
+/** What a series must be of: every venture and source has workers of its own. */
+export const OURS = 'service_name="shop-update", venture="$venture", source="$source"'
+
+export const WIDTH = 24
+
+/** @param legend of each series, with labels as `{{label}}` */
+export const promQl = (expr: string, legend: string) =>
+  new prometheus.DataqueryBuilder().datasource(PROMETHEUS).expr(expr).legendFormat(legend).range()
+
+/** Of this moment only. */
+export const promQlNow = (expr: string, legend: string) =>
+  new prometheus.DataqueryBuilder().datasource(PROMETHEUS).expr(expr).legendFormat(legend).instant()
+
+export const logQl = (expr: string) => new loki.DataqueryBuilder().datasource(LOKI).expr(expr).queryType('range')
+
+interface SqlQuery extends Dataquery {
+  datasource: typeof POSTGRES
+  rawSql: string
+  format: 'time_series' | 'table'
+  rawQuery: true
+  editorMode: 'code'
+}
+
+/** A query to PostgreSQL, of which the SDK knows nothing. `time_series`: columns time, metric and value. */
+export const sql = (format: SqlQuery['format'], rawSql: string): Builder<SqlQuery> => ({
+  build: () => ({ datasource: POSTGRES, rawSql, format, rawQuery: true, editorMode: 'code', _implementsDataqueryVariant() {} }),
+})
+
+interface Titled {
+  title(words: string): Titled
+  description(words: string): Titled
+  span(columns: number): Titled
+  height(cells: number): Titled
+  noValue(words: string): Titled
+}
+
+interface Look {
+  title: string
+  /** What it shows, and what to make of it. */
+  description: string
+  width: number
+  height?: number
+  /** In place of "No data". */
+  none?: string
+}
+
+function look<P extends Titled>(panel: P, { title, description, width, height = 9, none = 'Nothing in this time' }: Look): P {
+  panel.title(title).description(description).span(width).height(height).noValue(none)
+  return panel
+}
+
+/** Lines over time, with a legend that tells the numbers that are asked for. */
+export const lines = ({ unit, calculations = ['lastNotNull', 'max'], ...rest }: Look & { unit: string; calculations?: string[] }) =>
+  look(new timeseries.PanelBuilder(), rest)
+    .unit(unit)
+    .min(0)
+    .lineWidth(1)
+    .fillOpacity(8)
+    .showPoints(common.VisibilityMode.Auto)
+    .colorScheme(BY_NAME)
+    .legend(
+      new common.VizLegendOptionsBuilder()
+        .displayMode(common.LegendDisplayMode.Table)
+        .placement(common.LegendPlacement.Bottom)
+        .showLegend(true)
+        .calcs(calculations),
+    )
+    .tooltip(ALL_AT_ONCE)
+
+/** The same as bars that stand on each other: numbers that add up. */
+export const bars = (look: Parameters<typeof lines>[0]) =>
+  lines({ calculations: ['sum'], ...look })
+    .drawStyle(common.GraphDrawStyle.Bars)
+    .fillOpacity(70)
+    .stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
+
+/** Numbers of now in large letters. */
+export const numbers = ({ unit, ...rest }: Look & { unit: string }) =>
+  look(new stat.PanelBuilder(), { height: 5, ...rest })
+    .unit(unit)
+    .colorMode(common.BigValueColorMode.None)
+    .graphMode(common.BigValueGraphMode.None)
+    .textMode(common.BigValueTextMode.ValueAndName)
+    .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+
+export const rows = (rest: Look) => look(new table.PanelBuilder(), rest)
+
+export const words = (content: string, { width, height, title = '' }: { width: number; height: number; title?: string }) =>
+  new text.PanelBuilder().title(title).span(width).height(height).mode(text.TextMode.Markdown).content(content)
+
+export const BY_NAME = new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassicByName)
+export const ALL_AT_ONCE = new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending)
+
+export const color = (name: string) => ({ id: 'color', value: { mode: 'fixed', fixedColor: name } })
+export const called = (name: string) => ({ id: 'displayName', value: name })
+
+type Overridable = { withOverride(override: { matcher: dashboard.MatcherConfig; properties: dashboard.DynamicConfigValue[] }): unknown }
+
+/** Series of topics by the names that people know, each with a link to its list in the app. */
+export function topicsInWords<P extends Overridable>(panel: P): P {
+  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, `pending?topic=${topic}`)
+  return panel
+}
+
+/** The same for statuses. */
+export function statusesInWords<P extends Overridable>(panel: P): P {
+  for (const status of STATUS_NAMES) {
+    const { label, tab } = STATUSES[status]
+    inWords(panel, status, label, tab === 'pending' ? `pending?status=${status}` : tab)
+  }
+  return panel
+}
+
+function inWords(panel: Overridable, name: string, label: string, list: string): void {
+  const links = [{ title: `${label} in Shop Update`, url: `${APP}/${list}` }]
+  panel.withOverride({ matcher: { id: 'byName', options: name }, properties: [called(label), { id: 'links', value: links }] })
+}
+
+export const link = (title: string, url: string) =>
+  new dashboard.DashboardLinkBuilder(title).type(dashboard.DashboardLinkType.Link).url(url)
+
+/** To a list of the app, or to the lines, from the corner of a panel. */
+export const toItems = (title: string, page: string) => link(title, `${APP}/${page}`)
+export const toLogs = (title: string, query = '') => link(title, `/d/shop-update-logs${query}`)
+
+const labelValues = (name: string, metric: string, label: string) =>
+  new dashboard.QueryVariableBuilder(name)
+    .datasource(PROMETHEUS)
+    .query({ qryType: 1, query: `label_values(${metric}, ${label})`, refId: 'A' })
+    .definition(`label_values(${metric}, ${label})`)
+    .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
+    .sort(dashboard.VariableSort.AlphabeticalAsc)
+
+/** Venture and source, as the workers tell them: one of each, since their numbers do not add up. */
+export const ventureAndSource = () => [
+  labelValues('venture', 'shop_update_queue_items{service_name="shop-update"}', 'venture').label('Venture'),
+  labelValues('source', 'shop_update_queue_items{service_name="shop-update", venture="$venture"}', 'source').label('Source'),
+]
+
+/** A choice of several, by the names that people know; all of them unless something is chosen. */
+const several = (name: string, options: readonly (readonly [value: string, label: string])[]) =>
+  new dashboard.CustomVariableBuilder(name)
+    .values(options.map(([value, label]) => `${label} : ${value}`).join(', '))
+    .multi(true)
+    .includeAll(true)
+    .allowCustomValue(false)
+    .current({ text: 'All', value: '$__all' })
+
+export const topics = () =>
+  several(
+    'topic',
+    TOPIC_NAMES.map((topic) => [topic, TOPICS[topic].label]),
+  ).label('Topic')
+export const statuses = () =>
+  several(
+    'status',
+    STATUS_NAMES.filter((status) => status !== 'synced').map((status) => [status, STATUSES[status].label]),
+  ).label('Status')
+export const flows = () =>
+  several(
+    'flow',
+    FLOWS.map((flow) => [flow, flow === 'synchronous' ? 'Synchronous' : 'Asynchronous']),
+  ).label('Flow')
+
+/** The three dashboards have the same head: where they belong, how to get to the others and to the app. */
+export const shopUpdateDashboard = (uid: string, title: string, description: string) =>
+  new dashboard.DashboardBuilder(title)
+    .uid(uid)
+    .description(description)
+    .tags(['shop-update'])
+    .timezone('browser')
+    .readonly()
+    .tooltip(dashboard.DashboardCursorSync.Crosshair)
+    .link(
+      new dashboard.DashboardLinkBuilder('Dashboards')
+        .type(dashboard.DashboardLinkType.Dashboards)
+        .tags(['shop-update'])
+        .asDropdown(true)
+        .keepTime(true),
+    )
+    .link(link('Shop Update', `${APP}/overview`))
+
+export const row = (title: string) => new dashboard.RowBuilder(title)

@@ -1,0 +1,22 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { dashboardFiles } from './dashboards/files.ts'
+
+/** A file that Grafana reads, made from what is beside this one. */
+export interface GeneratedFile {
+  /** Below provisioning/grafana. */
+  path: string
+  text: string
+}
+
+export const GENERATED_INTO = join(import.meta.dirname, 'grafana')
+
+export const generatedFiles = (): GeneratedFile[] => [...dashboardFiles()]
+
+if (import.meta.main) {
+  for (const { path, text } of generatedFiles()) {
+    const to = join(GENERATED_INTO, path)
+    await mkdir(dirname(to), { recursive: true })
+    await writeFile(to, text)
+  }
+}
