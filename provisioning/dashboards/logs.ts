@@ -17,7 +17,8 @@ export interface Search {
   trace?: string
 }
 
-const ANYTHING = '.*'
+/** In every line, and nothing that Grafana could highlight in it. */
+const ANYTHING = '^'
 const NOTHING_CHOSEN: Required<Omit<Search, 'venture' | 'source'>> = {
   text: '',
   sku: '',
@@ -40,8 +41,11 @@ export const searchUrl = (search: Search): string =>
  * plain text; an empty one is in every line.
  */
 const typed = (variable: string) => `\${${variable}:regex}`
-/** Whole words only, so that 580665 does not find 5806653. Both ends may be something other than a letter or a digit. */
-const asWord = (variable: string) => `|~ \`${typed(variable)}\` |~ \`(?:^|\\b|\\W)${typed(variable)}(?:\\b|\\W|$)\``
+/**
+ * Whole words only, so that 580665 does not find 5806653; both ends may be something other than a letter or a digit. The first filter is the fast
+ * one, and what Grafana highlights: it reads expressions as JavaScript, which does not know a group named in this way, and so passes by the second.
+ */
+const asWord = (variable: string) => `|~ \`${typed(variable)}\` |~ \`(?:^|\\b|\\W)(?P<word>${typed(variable)})(?:\\b|\\W|$)\``
 
 /** The cheapest first: which streams, then what is in the line, at last what stands beside it. */
 export const SEARCH = [
@@ -90,7 +94,7 @@ export const SAMPLES: { kibana: string; here: string; search: Search }[] = [
 
 const HELP = `| In Kibana it was | Here | |
 |---|---|---|
-${SAMPLES.map(({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try it](${searchUrl(search)}) |`).join('\n')}
+${SAMPLES.map(({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try&nbsp;it](${searchUrl(search)}) |`).join('\n')}
 
 All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words.
 Drag over the histogram to narrow the time. Click a line to open it: the whole call, and the links **Open item** and **Show trace**.
@@ -170,7 +174,7 @@ export const logs = () =>
           'The newest first, a thousand at a time. Click one to open it: the whole call, and the links to the item and to the trace.',
         )
         .span(WIDTH)
-        .height(20)
+        .height(17)
         .noValue('No line fits: open the time range, or leave a field empty')
         .datasource(LOKI)
         .showTime(true)

@@ -7,8 +7,8 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat'
 import * as table from '@grafana/grafana-foundation-sdk/table'
 import * as text from '@grafana/grafana-foundation-sdk/text'
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries'
-import { FLOWS, STATUS_NAMES, STATUSES } from '../../worker/domain/statuses.ts'
-import { TOPIC_NAMES, TOPICS } from '../../worker/domain/topics.ts'
+import { FLOWS, STATUS_NAMES, STATUSES, type Status } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES, TOPICS, type Topic } from '../../worker/domain/topics.ts'
 
 export const PROMETHEUS = { type: 'prometheus', uid: 'shop-update-prometheus' }
 export const LOKI = { type: 'loki', uid: 'shop-update-loki' }
@@ -79,11 +79,11 @@ export const lines = ({ unit, calculations = ['lastNotNull', 'max'], ...rest }: 
     .lineWidth(1)
     .fillOpacity(8)
     .showPoints(common.VisibilityMode.Auto)
-    .colorScheme(BY_NAME)
+    .colorScheme(PALETTE)
     .legend(
       new common.VizLegendOptionsBuilder()
         .displayMode(common.LegendDisplayMode.Table)
-        .placement(common.LegendPlacement.Bottom)
+        .placement(rest.width >= 12 ? common.LegendPlacement.Right : common.LegendPlacement.Bottom)
         .showLegend(true)
         .calcs(calculations),
     )
@@ -103,14 +103,15 @@ export const numbers = ({ unit, ...rest }: Look & { unit: string }) =>
     .colorMode(common.BigValueColorMode.None)
     .graphMode(common.BigValueGraphMode.None)
     .textMode(common.BigValueTextMode.ValueAndName)
+    .text(new common.VizTextDisplayOptionsBuilder().titleSize(14).valueSize(40))
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
 
-export const rows = (rest: Look) => look(new table.PanelBuilder(), rest)
+export const rows = (rest: Look) => look(new table.PanelBuilder(), rest).minWidth(60)
 
 export const words = (content: string, { width, height, title = '' }: { width: number; height: number; title?: string }) =>
   new text.PanelBuilder().title(title).span(width).height(height).mode(text.TextMode.Markdown).content(content)
 
-export const BY_NAME = new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassicByName)
+export const PALETTE = new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassic)
 export const ALL_AT_ONCE = new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending)
 
 export const color = (name: string) => ({ id: 'color', value: { mode: 'fixed', fixedColor: name } })
@@ -118,9 +119,36 @@ export const called = (name: string) => ({ id: 'displayName', value: name })
 
 type Overridable = { withOverride(override: { matcher: dashboard.MatcherConfig; properties: dashboard.DynamicConfigValue[] }): unknown }
 
+/** Each topic and each status has its colour, the same in every panel; those of the way to Synced go from blue to green. */
+const TOPIC_COLORS: Record<Topic, string> = {
+  content: 'blue',
+  images: 'purple',
+  new_product_set: 'green',
+  price: 'orange',
+  stock: 'yellow',
+  status: 'red',
+  consignment_stock: 'dark-yellow',
+  qc_status: 'super-light-purple',
+  new_product: 'dark-green',
+}
+const STATUS_COLORS: Record<Status, string> = {
+  pending: 'light-blue',
+  processing: 'blue',
+  building_payload: 'semi-dark-blue',
+  made_request: 'dark-blue',
+  got_acknowledgment: 'purple',
+  got_response: 'light-green',
+  building_response_payload: 'semi-dark-green',
+  response_processing: 'dark-green',
+  synced: 'green',
+  delayed: 'yellow',
+  blocked: 'orange',
+  failed: 'red',
+}
+
 /** Series of topics by the names that people know, each with a link to its list in the app. */
 export function topicsInWords<P extends Overridable>(panel: P): P {
-  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, `pending?topic=${topic}`)
+  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, TOPIC_COLORS[topic], `pending?topic=${topic}`)
   return panel
 }
 
@@ -128,14 +156,18 @@ export function topicsInWords<P extends Overridable>(panel: P): P {
 export function statusesInWords<P extends Overridable>(panel: P): P {
   for (const status of STATUS_NAMES) {
     const { label, tab } = STATUSES[status]
-    inWords(panel, status, label, tab === 'pending' ? `pending?status=${status}` : tab)
+    inWords(panel, status, label, STATUS_COLORS[status], tab === 'pending' ? `pending?status=${status}` : tab)
   }
   return panel
 }
 
-function inWords(panel: Overridable, name: string, label: string, list: string): void {
+/** @param name as Prometheus has it; SQL has the label already */
+function inWords(panel: Overridable, name: string, label: string, of: string, list: string): void {
   const links = [{ title: `${label} in Shop Update`, url: `${APP}/${list}` }]
-  panel.withOverride({ matcher: { id: 'byName', options: name }, properties: [called(label), { id: 'links', value: links }] })
+  panel.withOverride({
+    matcher: { id: 'byRegexp', options: `/^(${name}|${label.replace(/[()]/g, '\\$&')})$/` },
+    properties: [called(label), color(of), { id: 'links', value: links }],
+  })
 }
 
 export const link = (title: string, url: string) =>

@@ -6,7 +6,6 @@ import * as statetimeline from '@grafana/grafana-foundation-sdk/statetimeline'
 import {
   ALL_AT_ONCE,
   bars,
-  called,
   color,
   lines,
   numbers,
@@ -26,8 +25,9 @@ import {
 
 const rate = (metric: string, more = '') => `rate(${metric}{${OURS}${more}}[$__rate_interval])`
 const increase = (metric: string, more = '') => `increase(${metric}{${OURS}${more}}[$__rate_interval])`
+/** Where nothing was measured it is no number, and is left out. */
 const percentile = (of: number, metric: string, by: string, more = '') =>
-  `histogram_quantile(${of}, sum by (le${by && `, ${by}`}) (${rate(`${metric}_bucket`, more)}))`
+  `histogram_quantile(${of}, sum by (le${by && `, ${by}`}) (${rate(`${metric}_bucket`, more)})) >= 0`
 const TOPIC = ', topic=~"$topic"'
 
 const chart = (look: Parameters<typeof lines>[0]) => lines({ height: 8, ...look }).datasource(PROMETHEUS)
@@ -236,6 +236,7 @@ export const worker = () =>
           },
         ])
         .showValue(common.VisibilityMode.Never)
+        .disablePagination()
         .tooltip(ALL_AT_ONCE)
         .withTarget(promQl(`shop_update_circuit_open{${OURS}}`, '{{instance}}'))
         .links([toLogs('What the workers say of it', '?var-text=the+Shop')]),
@@ -387,6 +388,6 @@ const LOGARITHMIC = new common.ScaleDistributionConfigBuilder().type(common.Scal
 const OUTCOMES = { success: 'green', acknowledged: 'blue', failure: 'orange', unprocessable: 'purple', unreachable: 'red' }
 
 function byOutcome<P extends ReturnType<typeof chart>>(panel: P): P {
-  for (const [outcome, of] of Object.entries(OUTCOMES)) panel.overrideByName(outcome, [called(outcome), color(of)])
+  for (const [outcome, of] of Object.entries(OUTCOMES)) panel.overrideByName(outcome, [color(of)])
   return panel
 }

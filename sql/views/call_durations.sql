@@ -1,7 +1,9 @@
--- The calls to the Shop by five minutes and by how long they took: what shop_update.call_stats sums up, for percentiles. Ask for a range of slots.
+-- The calls to the Shop by how long they took: what shop_update.call_stats sums up, for percentiles and for long times. Ask for one grain, and for
+-- a range of slots: every call is in both, by five minutes and by the hour.
 drop view if exists shop_update.call_durations;
 create view shop_update.call_durations as
 select
+  grain,                                    -- 5m, 1h
   slot,
   topic,
   shop_update.label(topic) as topic_label,
@@ -13,7 +15,11 @@ select
   milliseconds,                             -- of all of them together
   slowest as slowest_ms
 from (
-  select slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.call_slot
+  select '5m' as grain, slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.call_slot
   union all
-  select slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.delta where kind = 'call'
+  select '5m', slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.delta where kind = 'call'
+  union all
+  select '1h', slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.call_hour
+  union all
+  select '1h', date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.delta where kind = 'call'
 ) calls;

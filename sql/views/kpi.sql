@@ -28,7 +28,7 @@ calls as materialized (
   select p.place, c.n
   from part p cross join lateral (
     select sum(n) as n from (
-      select n from shop_update.call_slot where slot >= p.since and slot < p.until
+      select n from shop_update.call_hour where slot >= p.since and slot < p.until
       union all
       select n from shop_update.delta where kind = 'call' and slot >= p.since and slot < p.until
     ) each

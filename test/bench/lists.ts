@@ -274,6 +274,8 @@ export async function fill(sql: Sql, items: number): Promise<void> {
       from shop_update.finished_item group by 1, 2, 3`
   await sql`insert into shop_update.call_slot
     select date_bin('5 minutes', finished_at, '2000-01-01'), topic, flow, 'success', 10, count(*), 57.0 * count(*), 57 from shop_update.finished_item group by 1, 2, 3`
+  await sql`insert into shop_update.call_hour
+    select date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest) from shop_update.call_slot group by 1, 2, 3, 4, 5`
   await sql`select setval(pg_get_serial_sequence('shop_update.item', 'id'), (select max(id) + 1 from shop_update.item))`
   await sql`vacuum analyze`
   await sql`checkpoint`

@@ -106,8 +106,11 @@ describe('the KPIs', () => {
         insert into shop_update.delta (kind, slot, topic, bucket, n) values
           ('queued', date_trunc('hour', now()), 'price', null, 4), ('synced', date_trunc('hour', now()), 'price', shop_update.bucket(1), 3)`
       await sql`
-        insert into shop_update.call_slot (slot, topic, flow, outcome, bucket, n, milliseconds, slowest) values
-          (now() - interval '20 days', 'price', 'synchronous', 'success', 10, 5, 500, 200), (now() - interval '200 days', 'price', 'synchronous', 'success', 10, 50, 500, 200)`
+        with call (slot, topic, flow, outcome, bucket, n, milliseconds, slowest) as (
+          values (now() - interval '20 days', 'price'::shop_update.topic, 'synchronous'::shop_update.flow, 'success', 10::smallint, 5, 500, 200),
+            (now() - interval '200 days', 'price', 'synchronous', 'success', 10, 50, 500, 200)),
+        by_slot as (insert into shop_update.call_slot select * from call)
+        insert into shop_update.call_hour select * from call`
       await sql`
         insert into shop_update.delta (kind, slot, topic, flow, outcome, bucket, n, milliseconds, slowest)
         values ('call', now(), 'price', 'synchronous', 'failure', 10, 2, 300, 250)`

@@ -28,6 +28,13 @@ export async function foldCounts(sql: Sql): Promise<number> {
       select slot, topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest) from taken where kind = 'call' group by 1, 2, 3, 4, 5
       on conflict (slot, topic, flow, outcome, bucket) do update set n = c.n + excluded.n, milliseconds = c.milliseconds + excluded.milliseconds,
         slowest = greatest(c.slowest, excluded.slowest)
+    ),
+    hours as (
+      insert into shop_update.call_hour as c (slot, topic, flow, outcome, bucket, n, milliseconds, slowest)
+      select date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest)
+      from taken where kind = 'call' group by 1, 2, 3, 4, 5
+      on conflict (slot, topic, flow, outcome, bucket) do update set n = c.n + excluded.n, milliseconds = c.milliseconds + excluded.milliseconds,
+        slowest = greatest(c.slowest, excluded.slowest)
     )
     select count(*)::int as folded from taken`
   return row?.folded ?? 0
@@ -40,7 +47,8 @@ export async function foldCounts(sql: Sql): Promise<number> {
  */
 export async function forgetCounts(sql: Sql, days: number): Promise<void> {
   await sql`
-    with slots as (delete from shop_update.call_slot where slot < now() - greatest(${days}::int, 91) * interval '1 day')
+    with slots as (delete from shop_update.call_slot where slot < now() - greatest(${days}::int, 91) * interval '1 day'),
+    hours as (delete from shop_update.call_hour where slot < now() - greatest(${days}::int, 91) * interval '1 day')
     delete from shop_update.kpi_hour where hour < now() - greatest(${days}::int, 91) * interval '1 day'`
 }
 

@@ -118,9 +118,12 @@ export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCi
   gauge('shop_update.circuit.open', '1 while this worker takes the Shop for away, else 0', () => Number(isCircuitOpen()))
 }
 
+/** Node measures from one sample to the next, the wait between them included. */
+const SAMPLED_EVERY_MS = 10
+
 /** The process, in the names of OpenTelemetry's semantic conventions for Node.js, V8 and processes. */
 export function observeProcess(meter: Meter): void {
-  const delay = monitorEventLoopDelay({ resolution: 20 })
+  const delay = monitorEventLoopDelay({ resolution: SAMPLED_EVERY_MS })
   delay.enable()
   let before = performance.eventLoopUtilization()
   const utilization = meter.createObservableGauge('nodejs.eventloop.utilization', {
@@ -139,7 +142,7 @@ export function observeProcess(meter: Meter): void {
       result.observe(utilization, performance.eventLoopUtilization(now, before).utilization)
       before = now
       const nanoseconds = { p50: delay.percentile(50), p99: delay.percentile(99), max: delay.max }
-      for (const { of, gauge } of delays) result.observe(gauge, nanoseconds[of] / 1e9)
+      for (const { of, gauge } of delays) result.observe(gauge, Math.max(0, nanoseconds[of] / 1e6 - SAMPLED_EVERY_MS) / 1000)
       delay.reset()
       for (const space of getHeapSpaceStatistics())
         result.observe(heap, space.space_used_size, { 'v8js.heap.space.name': space.space_name })

@@ -1,0 +1,168 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
+import { parser as logQl } from '@grafana/lezer-logql'
+import { parser as promQl } from '@prometheus-io/lezer-promql'
+import { describe, expect, test } from 'vitest'
+import { dashboardFiles } from '../../provisioning/dashboards/files.ts'
+import { SAMPLES, SEARCH } from '../../provisioning/dashboards/logs.ts'
+import { GENERATED_INTO, generatedFiles } from '../../provisioning/generate.ts'
+
+/** The labels that each metric has, as Prometheus names them; `instance` where each worker tells its own. */
+const METRICS: Record<string, string[]> = {
+  shop_update_transitions_total: ['topic', 'from', 'to', 'flow', 'instance'],
+  shop_update_status_duration_seconds_bucket: ['topic', 'status', 'le', 'instance'],
+  shop_update_time_to_sync_seconds_bucket: ['topic', 'flow', 'le', 'instance'],
+  shop_update_calls_total: ['topic', 'method', 'flow', 'outcome', 'instance'],
+  shop_update_call_duration_seconds_bucket: ['topic', 'method', 'flow', 'outcome', 'le', 'instance'],
+  shop_update_callbacks_total: ['outcome', 'instance'],
+  shop_update_requeues_total: ['topic', 'result', 'instance'],
+  shop_update_leases_rescued_total: ['status', 'instance'],
+  shop_update_worker_heartbeat_seconds: ['instance'],
+  shop_update_in_flight: ['instance'],
+  shop_update_in_flight_limit: ['instance'],
+  shop_update_circuit_open: ['instance'],
+  shop_update_queue_items: ['topic', 'status'],
+  shop_update_queue_oldest_age_seconds: ['topic', 'status'],
+  shop_update_queue_blocked: ['reason'],
+  shop_update_queue_stranded: [],
+  shop_update_overdue_items: [],
+  shop_update_kpi_synced_ratio: ['window'],
+  shop_update_database_connections: ['state'],
+  shop_update_database_dead_rows: ['table'],
+  shop_update_database_oldest_transaction_seconds: [],
+  shop_update_database_updates_total: ['hot'],
+  db_client_operation_duration_seconds_bucket: ['db_query_summary', 'le', 'instance'],
+  nodejs_eventloop_utilization_ratio: ['instance'],
+  nodejs_eventloop_delay_p99_seconds: ['instance'],
+  nodejs_eventloop_delay_max_seconds: ['instance'],
+  v8js_memory_heap_used_bytes: ['instance'],
+  process_memory_usage_bytes: ['instance'],
+  otel_sdk_processor_span_processed_total: ['error_type', 'instance'],
+  otel_sdk_processor_log_processed_total: ['error_type', 'instance'],
+  otel_sdk_processor_span_queue_size: ['instance'],
+  otel_sdk_processor_log_queue_size: ['instance'],
+  otel_sdk_processor_span_queue_capacity: ['instance'],
+  otel_sdk_processor_log_queue_capacity: ['instance'],
+}
+const EVERYWHERE = ['service_name', 'venture', 'source']
+const SOURCES = ['shop-update-prometheus', 'shop-update-loki', 'shop-update-tempo', 'shop-update-postgres']
+/** Panels that show no numbers. */
+const WORDS = ['text', 'logs', 'traces']
+
+interface Target {
+  refId: string
+  datasource: { uid: string }
+  expr?: string
+  rawSql?: string
+}
+type AnyPanel = Omit<Panel, 'targets'> & { targets?: Target[]; id: number }
+const dashboards = dashboardFiles().map(({ text }) => JSON.parse(text) as { uid: string; title: string; panels: AnyPanel[] })
+const panels = dashboards.flatMap(({ uid, panels: all }) =>
+  all.filter(({ type }) => type !== 'row').map((panel) => ({ uid, panel, name: `${uid}, ${panel.title || 'words'}` })),
+)
+const targets = panels.flatMap(({ name, panel }) => (panel.targets ?? []).map((target) => ({ name: `${name}, ${target.refId}`, target })))
+
+/** Grafana's variables as something that stands there. */
+const filled = (query: string) => query.replace(/\$__(rate_interval|auto|interval|range)\b/g, '1m').replace(/\$\{\w+(:\w+)?\}|\$\w+/g, 'x')
+
+interface Node {
+  name: string
+  text: string
+  parents: string[]
+}
+function nodes(parser: typeof promQl, query: string): Node[] {
+  const found: Node[] = []
+  const parents: string[] = []
+  parser.parse(query).iterate({
+    enter({ type, name, from, to }) {
+      expect(type.isError, `${query}: ${query.slice(0, from)} ⚠`).toBe(false)
+      found.push({ name, text: query.slice(from, to), parents: [...parents] })
+      parents.push(name)
+    },
+    leave: () => void parents.pop(),
+  })
+  return found
+}
+
+describe('the files in git', () => {
+  test.each(generatedFiles().map((file) => [file.path, file] as const))('%s is what `npm run provisioning` makes', (path, { text }) => {
+    expect(readFileSync(join(GENERATED_INTO, path), 'utf8') === text, `${path} differs: run npm run provisioning`).toBe(true)
+  })
+
+  test('no dashboard is there that nothing makes', () => {
+    const folder = 'dashboards/Shop Update'
+    expect(readdirSync(join(GENERATED_INTO, folder)).map((name) => `${folder}/${name}`)).toEqual(
+      dashboardFiles()
+        .map(({ path }) => path)
+        .toSorted(),
+    )
+  })
+})
+
+test('the three dashboards, each panel with a number of its own', () => {
+  expect(dashboards.map(({ uid }) => uid)).toEqual(['shop-update-analytics', 'shop-update-logs', 'shop-update-worker'])
+  for (const { panels: all } of dashboards) expect(new Set(all.map(({ id }) => id)).size).toBe(all.length)
+})
+
+test.each(panels.map(({ name, panel }) => [name, panel] as const))(
+  '%s: description, unit, words for nothing',
+  (_, { type, description, fieldConfig, targets: asked }) => {
+    if (type === 'text') return
+    expect(description).toMatch(/\.$/)
+    expect(asked?.length).toBeGreaterThan(0)
+    if (WORDS.includes(type)) return
+    expect(fieldConfig?.defaults.noValue).toBeTruthy()
+    const units = [
+      fieldConfig?.defaults.unit,
+      ...(fieldConfig?.overrides ?? []).flatMap(({ properties }) => properties.map(({ id, value }) => (id === 'unit' ? value : undefined))),
+    ]
+    expect(units.some((unit) => unit !== undefined)).toBe(true)
+  },
+)
+
+test.each(targets.map(({ name, target }) => [name, target] as const))('%s asks one of our data sources', (_, { datasource }) => {
+  expect(SOURCES).toContain(datasource.uid)
+})
+
+describe('PromQL', () => {
+  const queries = targets.filter(({ target }) => target.datasource.uid === 'shop-update-prometheus')
+  test.each(queries.map(({ name, target }) => [name, target.expr ?? ''] as const))(
+    '%s parses, and names metrics and labels that there are',
+    (_, expr) => {
+      const tree = nodes(promQl, filled(expr))
+      const metrics = tree
+        .filter(({ name, parents }) => name === 'Identifier' && parents.at(-1) === 'VectorSelector')
+        .map(({ text }) => text)
+      expect(Object.keys(METRICS)).toEqual(expect.arrayContaining(metrics))
+      const labels = tree.filter(({ name }) => name === 'LabelName').map(({ text }) => text)
+      expect([...EVERYWHERE, ...metrics.flatMap((metric) => METRICS[metric] ?? [])]).toEqual(expect.arrayContaining(labels))
+      // each selector of its own: another program's metrics may have the same name
+      const selectors = tree.filter(({ name }) => name === 'VectorSelector').map(({ text }) => text)
+      expect(selectors.length).toBeGreaterThan(0)
+      for (const selector of selectors) expect(selector).toContain('service_name="shop-update", venture="x", source="x"')
+    },
+  )
+})
+
+describe('LogQL', () => {
+  const queries = targets.filter(({ target }) => target.datasource.uid === 'shop-update-loki')
+  test.each(queries.map(({ name, target }) => [name, target.expr ?? ''] as const))('%s parses', (_, expr) => {
+    nodes(logQl, filled(expr))
+  })
+
+  test('whatever is typed stays what it is', () => {
+    const typed = String.raw`a "quoted" \ (back|slash) {}[]*+?.^$ 'it' é`
+    const escaped = typed.replace(/[\\^$*+?.()|[\]{}/]/g, '\\$&') // Grafana's format `regex`
+    const query = SEARCH.replace(/\$\{\w+:regex\}/g, () => escaped).replace(/\$\w+/g, '^')
+    const expressions = nodes(logQl, query)
+      .filter(({ name, parents }) => name === 'String' && parents.includes('LineFilter'))
+      .map(({ text }) => text.slice(1, -1))
+    expect(expressions).toContain(`(?i)${escaped}`)
+    expect(new RegExp(`^${escaped}$`).test(typed)).toBe(true)
+  })
+
+  test('the sample searches of the seed are all there', () => {
+    expect(SAMPLES).toHaveLength(5)
+  })
+})
