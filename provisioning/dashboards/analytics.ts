@@ -5,6 +5,7 @@ import type { Status } from '../../worker/domain/statuses.ts'
 import { AWAITING_SHOP, TO_SEND } from '../../worker/queue/summary.ts'
 import {
   APP,
+  areas,
   bars,
   called,
   color,
@@ -60,14 +61,14 @@ export const analytics = () =>
       numbers({
         title: 'Products in the queue',
         description:
-          'To be sent: Pending, Processing, Building (Request) payload, Delayed and Failed. Waiting for an acknowledgment or an answer: from Made request to Response processing. Blocked stands apart.',
-        width: 14,
+          'To be sent: Pending, Processing, Building (Request) payload, Delayed and Failed. Waiting for the Shop, for its acknowledgment or answer: from Made request to Response processing. Blocked stands apart.',
+        width: 16,
         unit: 'locale',
       })
         .datasource(PROMETHEUS)
         .targets([
           promQlNow(queued(TO_SEND), 'To be sent'),
-          promQlNow(queued(AWAITING_SHOP), 'Waiting for acknowledgment or answer'),
+          promQlNow(queued(AWAITING_SHOP), 'Waiting for the Shop'),
           promQlNow(queued(['blocked']), 'Blocked'),
         ])
         .links([
@@ -82,7 +83,7 @@ export const analytics = () =>
         `A high number of **blocked** products is normal: they have updates in the queue and have not been created in the Shop yet. Once they are, the rest is sent.
 
 Lists: [Pending / Processing](${APP}/pending) · [Delayed](${APP}/delayed) · [Blocked](${APP}/blocked) · [Failed](${APP}/failed) · [Synced](${APP}/synced)`,
-        { width: 10, height: 5 },
+        { width: 8, height: 5 },
       ),
     )
     .withRow(row('Sync KPI'))
@@ -99,7 +100,7 @@ Lists: [Pending / Processing](${APP}/pending) · [Delayed](${APP}/delayed) · [B
         .withTarget(
           sql(
             'table',
-            `select "window" as "Window", ratio as "Synced", queued as "Queued", requests as "Requests", p50_seconds as "50 % within", p95_seconds as "95 % within"
+            `select "window" as "Window", ratio as "Synced", queued as "Queued", requests as "Requests", p50_seconds as "50 % in", p95_seconds as "95 % in"
 from shop_update.kpi`,
           ),
         )
@@ -108,7 +109,7 @@ from shop_update.kpi`,
           { id: 'decimals', value: 1 },
         ])
         .overrideByRegexp('/Queued|Requests/', [{ id: 'unit', value: 'locale' }])
-        .overrideByRegexp('/within/', [
+        .overrideByRegexp('/ in$/', [
           { id: 'unit', value: 's' },
           { id: 'decimals', value: 1 },
         ])
@@ -124,7 +125,7 @@ from shop_update.kpi`,
     .withRow(row('Queue size'))
     .withPanel(
       topicsInWords(
-        lines({
+        areas({
           title: 'Queue size by topic',
           description: 'Items that are not Synced, by topic. Of what lies in Pending / Processing, Delayed, Blocked or Failed see the app.',
           width: 16,
@@ -132,8 +133,6 @@ from shop_update.kpi`,
         }),
       )
         .datasource(PROMETHEUS)
-        .fillOpacity(30)
-        .stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
         .withTarget(promQl(`sum by (topic) (shop_update_queue_items{${OURS}, topic=~"$topic", status!="synced"})`, '{{topic}}')),
     )
     .withPanel(
@@ -167,7 +166,7 @@ from shop_update.kpi`,
         title: 'API calls in this time',
         description: `All calls by topic. ${ROLLED_UP}`,
         width: 24,
-        height: 8,
+        height: 11,
       })
         .datasource(POSTGRES)
         .withTarget(
@@ -242,8 +241,14 @@ from ranked group by method order by 2 desc`,
         )
         .unit('ms')
         .decimals(0)
+        .overrideByName('Call', [{ id: 'custom.width', value: 185 }])
         .links([toLogs('Answers of the Shop', '?var-lines=RawResponse')]),
     )
+
+const LEGEND_LIST = new common.VizLegendOptionsBuilder()
+  .displayMode(common.LegendDisplayMode.List)
+  .placement(common.LegendPlacement.Bottom)
+  .showLegend(true)
 
 /** Requests sent as bars, and above them for each window the share that was Synced, as it was at each moment. */
 function syncKpi() {
@@ -259,8 +264,8 @@ function syncKpi() {
     .datasource(MIXED)
     .interval(SLOT)
     .max(1)
-    .fillOpacity(0)
     .lineWidth(2)
+    .legend(LEGEND_LIST)
     .axisLabel('Synced')
     .axisPlacement(common.AxisPlacement.Right)
     .withTarget(
@@ -270,7 +275,6 @@ function syncKpi() {
 from shop_update.call_durations where ${CHOSEN} group by 1 order by 1`,
       ),
     )
-    .withTarget(promQl(`max by (window) (shop_update_kpi_synced_ratio{${OURS}})`, '{{window}}'))
     .overrideByName('Requests sent', [
       color('text'),
       { id: 'unit', value: 'locale' },
@@ -282,7 +286,10 @@ from shop_update.call_durations where ${CHOSEN} group by 1 order by 1`,
       { id: 'custom.axisLabel', value: 'Requests' },
     ])
     .links([toItems('Synced', 'synced')])
-  for (const [window, label, of] of WINDOWS) panel.overrideByName(window, [called(`Synced, ${label}`), color(of)])
+  for (const [window, label, of] of WINDOWS)
+    panel
+      .withTarget(promQl(`max(shop_update_kpi_synced_ratio{${OURS}, window="${window}"})`, window))
+      .overrideByName(window, [called(`Synced, ${label}`), color(of)])
   return panel
 }
 

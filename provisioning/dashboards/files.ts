@@ -1,4 +1,4 @@
-import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard'
+import type { DashboardBuilder, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard'
 import type { GeneratedFile } from '../generate.ts'
 import { analytics } from './analytics.ts'
 import { logs } from './logs.ts'
@@ -14,10 +14,12 @@ export const dashboardFiles = (): GeneratedFile[] =>
 /** Panels are known by their number, in links to one of them for instance, and the queries of a panel by their letter. */
 function numbered(builder: DashboardBuilder) {
   const dashboard = builder.build()
-  const panels = dashboard.panels?.map((panel, place) => ({
+  let id = 0
+  const number = (panel: Panel | RowPanel): object => ({
     ...panel,
-    id: place + 1,
+    id: ++id,
     ...('targets' in panel && { targets: panel.targets?.map((target, at) => ({ ...target, refId: 'ABCDEFGH'[at] })) }),
-  }))
-  return { ...dashboard, panels }
+    ...('panels' in panel && { panels: panel.panels.map(number) }),
+  })
+  return { ...dashboard, panels: dashboard.panels?.map(number) }
 }

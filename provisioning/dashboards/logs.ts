@@ -186,18 +186,22 @@ export const logs = () =>
         .links([toItems('Search the items', 'overview')])
         .withTarget(logQl(SEARCH).maxLines(1000)),
     )
-    .withPanel(words(HELP, { width: WIDTH, height: 12, title: 'How to search, and how to share it' }))
-    .withRow(row('Trace'))
-    .withPanel(
-      new dashboard.PanelBuilder()
-        .type('traces')
-        .title('Trace')
-        .description(
-          'The statuses of one attempt with the time spent in each, and the call to the Shop. The link Show trace in a line chooses it.',
-        )
-        .span(WIDTH)
-        .height(18)
-        .datasource(TEMPO)
-        .links([toItems('Search the items', 'overview')])
-        .withTarget(new tempo.DataqueryBuilder().datasource(TEMPO).queryType('traceql').query('$trace')),
+    .withPanel(words(HELP, { width: WIDTH, height: 11, title: 'How to search, and how to share it' }))
+    .withRow(
+      // Closed: without a Trace ID there is nothing to ask for. The link Show trace leads to the panel itself.
+      row('Trace')
+        .collapsed(true)
+        .withPanel(
+          new dashboard.PanelBuilder()
+            .type('traces')
+            .title('Trace')
+            .description(
+              'The statuses of one attempt with the time spent in each, and the call to the Shop. The link Show trace in a line leads here.',
+            )
+            .span(WIDTH)
+            .height(18)
+            .datasource(TEMPO)
+            .links([toItems('Search the items', 'overview')])
+            .withTarget(new tempo.DataqueryBuilder().datasource(TEMPO).queryType('traceql').query('$trace')),
+        ),
     )

@@ -72,12 +72,12 @@ function look<P extends Titled>(panel: P, { title, description, width, height = 
 }
 
 /** Lines over time, with a legend that tells the numbers that are asked for. */
-export const lines = ({ unit, calculations = ['lastNotNull', 'max'], ...rest }: Look & { unit: string; calculations?: string[] }) =>
-  look(new timeseries.PanelBuilder(), rest)
+export const lines = ({ unit, calculations = ['lastNotNull', 'max'], ...rest }: Look & { unit: string; calculations?: string[] }) => {
+  const panel = look(new timeseries.PanelBuilder(), rest)
     .unit(unit)
     .min(0)
     .lineWidth(1)
-    .fillOpacity(8)
+    .fillOpacity(0)
     .showPoints(common.VisibilityMode.Auto)
     .colorScheme(PALETTE)
     .legend(
@@ -88,8 +88,18 @@ export const lines = ({ unit, calculations = ['lastNotNull', 'max'], ...rest }: 
         .calcs(calculations),
     )
     .tooltip(ALL_AT_ONCE)
+  const quiet = QUIET[unit]
+  return quiet === undefined ? panel : panel.axisSoftMax(quiet)
+}
 
-/** The same as bars that stand on each other: numbers that add up. */
+/** Up to where an axis goes where all there is, is nothing: Grafana's own choice is a hundred. */
+const QUIET: Record<string, number> = { locale: 1, reqps: 0.01, ops: 0.01 }
+
+/** The same on each other: numbers that add up. */
+export const areas = (look: Parameters<typeof lines>[0]) =>
+  lines(look).fillOpacity(30).stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
+
+/** And as bars: what happened in each stretch of the time. */
 export const bars = (look: Parameters<typeof lines>[0]) =>
   lines({ calculations: ['sum'], ...look })
     .drawStyle(common.GraphDrawStyle.Bars)

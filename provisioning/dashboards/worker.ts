@@ -5,6 +5,7 @@ import * as prometheus from '@grafana/grafana-foundation-sdk/prometheus'
 import * as statetimeline from '@grafana/grafana-foundation-sdk/statetimeline'
 import {
   ALL_AT_ONCE,
+  areas,
   bars,
   color,
   lines,
@@ -89,6 +90,7 @@ export const worker = () =>
           title: 'Throughput',
           description: 'Items a second that enter each status.',
           width: 8,
+          height: 10,
           unit: 'ops',
           calculations: ['mean', 'max'],
         }),
@@ -102,6 +104,7 @@ export const worker = () =>
           title: 'Time in each status, p95',
           description: 'Of the items that left a status: 95 of 100 had spent this time in it, or less.',
           width: 8,
+          height: 10,
           unit: 's',
           calculations: ['mean', 'max'],
         }),
@@ -115,7 +118,7 @@ export const worker = () =>
         .title('Time in each status')
         .description('How many items left the chosen statuses (the variable Status), by the time that they had spent in them.')
         .span(8)
-        .height(8)
+        .height(10)
         .unit('s')
         .noValue('No item left a status in this time')
         .datasource(PROMETHEUS)
@@ -137,6 +140,7 @@ export const worker = () =>
           title: 'Age of the oldest item, by status',
           description: 'How long the item that has been in a status for longest has been in it. The alerts stand on this.',
           width: 8,
+          height: 10,
           unit: 's',
         }),
       )
@@ -145,7 +149,7 @@ export const worker = () =>
     )
     .withPanel(
       statusesInWords(
-        chart({ title: 'Items by status', description: 'How many items are in each status.', width: 8, unit: 'locale' }),
+        chart({ title: 'Items by status', description: 'How many items are in each status.', width: 8, height: 10, unit: 'locale' }),
       ).withTarget(promQl(`sum by (status) (shop_update_queue_items{${OURS}${TOPIC}, status=~"$status"}) > 0`, '{{status}}')),
     )
     .withPanel(
@@ -153,6 +157,7 @@ export const worker = () =>
         title: 'From queued to Synced',
         description: 'Of the items that became Synced, by flow: half of them, and 95 of 100, within this time.',
         width: 8,
+        height: 10,
         unit: 's',
         calculations: ['mean', 'max'],
       })
@@ -303,14 +308,14 @@ export const worker = () =>
       }).withTarget(promQl(percentile(0.95, 'db_client_operation_duration_seconds', 'db_query_summary'), '{{db_query_summary}}')),
     )
     .withPanel(
-      chart({
+      areas({
+        height: 8,
         title: 'Connections',
         description: 'Sessions in this database, by state. Of the sessions of other logins only their number is known (other_login).',
         width: 8,
         unit: 'locale',
       })
-        .fillOpacity(30)
-        .stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
+        .datasource(PROMETHEUS)
         .withTarget(promQl(`sum by (state) (shop_update_database_connections{${OURS}})`, '{{state}}')),
     )
     .withPanel(
@@ -334,7 +339,8 @@ export const worker = () =>
     .withPanel(
       chart({
         title: 'HOT updates of items',
-        description: 'The share of the updates that wrote no index: most of them, in a queue that is well.',
+        description:
+          'The share of the updates that wrote no index. A change of hands writes some, the steps in between write none: a third is usual, and a fall means more work for the disk and for vacuum.',
         width: 12,
         unit: 'percentunit',
         calculations: ['mean', 'min'],

@@ -25,6 +25,8 @@ interface Panel {
   title: string
   gridPos: { y: number; h: number }
   targets?: Target[]
+  /** Of a row that is closed. */
+  panels?: Panel[]
 }
 interface Dashboard {
   dashboard: { uid: string; panels: Panel[] }
@@ -87,7 +89,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         assert.deepEqual([meta.folderTitle, meta.provisioned, meta.canSave], ['Shop Update', true, false])
         return `${panels.length} panels`
       })
-      for (const { title, targets = [] } of panels)
+      for (const { title, targets = [] } of panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]))
         for (const target of targets)
           await report.check(`Grafana: ${uid}, ${title}, ${target.refId} has data`, needs, async () => {
             const frames = await ask(target, { trace: call.traceId ?? '' })
@@ -224,8 +226,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
           complaints.length = 0
           // All of it in sight: a panel that is not is not asked for.
           await page.setViewportSize({ width: 1600, height: HEAD + CELL * Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h)) })
-          const trace = uid === 'shop-update-logs' ? `&var-trace=${call.traceId}` : ''
-          await page.goto(`${url}/d/${uid}?theme=${theme}&from=now-15m&to=now${trace}`)
+          await page.goto(`${url}/d/${uid}?theme=${theme}&from=now-15m&to=now`)
           for (const { title, type } of panels)
             if (type !== 'row' && title) await page.getByRole('heading', { name: title, exact: true }).first().waitFor({ timeout: 20_000 })
           await page.waitForLoadState('networkidle')
@@ -250,8 +251,12 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       await item.waitFor({ timeout: 20_000 })
       assert.match((await item.getAttribute('href')) ?? '', new RegExp(`/items/${story.synchronous.id}$`))
       const trace = page.getByRole('link', { name: /Show trace/ })
-      assert.match((await trace.getAttribute('href')) ?? '', new RegExp(`var-trace=${call.traceId}$`))
+      const href = (await trace.getAttribute('href')) ?? ''
+      assert.match(href, new RegExp(`var-trace=${call.traceId}$`))
       await keepScreenshot(page, 'line')
+      await page.goto(new URL(href, url).href)
+      for (const word of ['Made request', 'Product.createProducts']) await page.getByText(word).first().waitFor({ timeout: 20_000 })
+      await keepScreenshot(page, 'trace')
       return undefined
     })
     await report.check("Grafana: no error of provisioning in Grafana's own log", ['grafana'], async () => {

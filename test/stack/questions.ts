@@ -362,7 +362,7 @@ export async function askGrafana(report: Report, stack: Stack, { synchronous }: 
         derivedFields.map(({ matcherRegex, url, datasourceUid }) => [matcherRegex, url, datasourceUid]),
         [
           ['trace_id', `\${__value.raw}`, 'shop-update-tempo'],
-          ['trace_id', `/d/shop-update-logs?var-trace=\${__value.raw}`, undefined],
+          ['trace_id', `/d/shop-update-logs?viewPanel=panel-5&var-trace=\${__value.raw}`, undefined],
           ['item_id', `/a/sellercenter-shopupdate-app/items/\${__value.raw}`, undefined],
         ],
       )

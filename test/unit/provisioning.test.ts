@@ -56,8 +56,11 @@ interface Target {
   expr?: string
   rawSql?: string
 }
-type AnyPanel = Omit<Panel, 'targets'> & { targets?: Target[]; id: number }
-const dashboards = dashboardFiles().map(({ text }) => JSON.parse(text) as { uid: string; title: string; panels: AnyPanel[] })
+type AnyPanel = Omit<Panel, 'targets'> & { targets?: Target[]; id: number; panels?: AnyPanel[] }
+const dashboards = dashboardFiles().map(({ text }) => {
+  const { uid, panels: outer } = JSON.parse(text) as { uid: string; panels: AnyPanel[] }
+  return { uid, panels: outer.flatMap((panel) => [panel, ...(panel.panels ?? [])]) }
+})
 const panels = dashboards.flatMap(({ uid, panels: all }) =>
   all.filter(({ type }) => type !== 'row').map((panel) => ({ uid, panel, name: `${uid}, ${panel.title || 'words'}` })),
 )

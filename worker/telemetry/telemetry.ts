@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
 import { TOPICS } from '../domain/topics.ts'
+import type { CallbackOutcome } from '../queue/record-callback.ts'
 import type { Recovered } from '../queue/recover.ts'
 import { type Micros, nowInMicros, type Step } from '../queue/step.ts'
 import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
@@ -113,8 +114,9 @@ type Level = 'info' | 'warn' | 'error'
  */
 export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>, stdout: Logger) {
   const instruments = createInstruments(tallies)
-  // series that are there before the first one: a rate needs them
+  // series that are there before the first one: of a burst that comes first of all, a rate sees nothing
   for (const status of LEFT_IN) instruments.leasesRescued([status], 0)
+  for (const outcome of CALLBACK_OUTCOMES) instruments.callbacks([outcome], 0)
   const isTold = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
 
   /** Whatever goes wrong in telling must not go wrong in what is told: an item would fail for it. */
@@ -258,6 +260,12 @@ function levelOf(to: Status, reason: string | null): Level {
   if (to === 'failed') return 'error'
   return reason !== null && FAILURES.has(reason) ? 'warn' : 'info'
 }
+/** What may become of a call of the Shop. */
+const CALLBACK_OUTCOMES = ['accepted', 'duplicate', 'late', 'unknown', 'unauthorized', 'malformed'] as const satisfies readonly (
+  | CallbackOutcome
+  | 'unauthorized'
+  | 'malformed'
+)[]
 /** The statuses in which a worker that dies leaves its items: those that are written before the next thing can happen. */
 const LEFT_IN = ['processing', 'made_request', 'response_processing'] as const satisfies readonly Status[]
 /** Reasons that say that something went wrong. */
