@@ -84,6 +84,23 @@ test('Blocked: of a long lane the items of an admin are all counted, of those th
   expect(stranded).toBeLessThanOrEqual(500)
 })
 
+test('Delayed and Failed past their time: how many, and by how long the one that is most', async () => {
+  await value('shop_update.overdue', 0)
+  await value('shop_update.overdue.age', 0)
+  const { setId } = await addSet(scene.sql)
+  // woken, and behind another item of its set that never comes to rest
+  await scene.sql`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    values (1, ${setId}::bigint, -1, now(), now(), now(), now() - interval '1 hour', 'price', 'delayed', 'behind', false, 'failure')`
+  await value('shop_update.overdue', 1)
+  await vi.waitFor(() => {
+    const seconds = series('shop_update.overdue.age')[0]!.value
+    expect(seconds).toBeGreaterThanOrEqual(3600)
+    expect(seconds).toBeLessThan(3700)
+  }, IN_TIME)
+  await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
+})
+
 test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {
   const open = await scene.sql.reserve()
   await open`begin`

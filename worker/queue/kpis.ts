@@ -19,13 +19,19 @@ export const readKpis = (sql: Sql): Promise<Kpi[]> => sql<Kpi[]>`
 
 const OVERDUE_COUNTED = 100_000
 
-/** How many Delayed and Failed items are past their time, whether they have been woken or not; counted up to a hundred thousand. */
-export async function readOverdue(sql: Sql): Promise<number> {
-  const [row] = await sql<{ n: number }[]>`
-    select count(*)::int as n from (
-      (select from shop_update.item where lane = 'delayed' and run_at <= now() limit ${OVERDUE_COUNTED}::int)
+export interface Overdue {
+  items: number
+  /** How long the one that is longest past its time has been so; 0 where there is none. */
+  seconds: number
+}
+
+/** The Delayed and Failed items that are past their time, whether they have been woken or not; counted up to a hundred thousand. */
+export async function readOverdue(sql: Sql): Promise<Overdue> {
+  const [row] = await sql<Overdue[]>`
+    select count(*)::int as items, coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as seconds from (
+      (select run_at from shop_update.item where lane = 'delayed' and run_at <= now() order by run_at limit ${OVERDUE_COUNTED}::int)
       union all
-      (select from shop_update.item where reason in ('failure', 'stock_wait') and lane in ('ready', 'behind') limit ${OVERDUE_COUNTED}::int)
+      (select run_at from shop_update.item where reason in ('failure', 'stock_wait') and lane in ('ready', 'behind') limit ${OVERDUE_COUNTED}::int)
     ) late`
-  return row?.n ?? 0
+  return row ?? { items: 0, seconds: 0 }
 }

@@ -5,14 +5,14 @@ import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES } from '../domain/topics.ts'
 import type { Blocked } from '../queue/blocked.ts'
 import type { DatabaseHealth } from '../queue/database-health.ts'
-import type { Kpi } from '../queue/kpis.ts'
+import type { Kpi, Overdue } from '../queue/kpis.ts'
 import type { Statuses } from '../queue/summary.ts'
 
 export interface QueueReadings {
   statuses(): Promise<Statuses>
   kpis(): Promise<Kpi[]>
   /** Delayed and Failed items whose time has come. */
-  overdue(): Promise<number>
+  overdue(): Promise<Overdue>
   blocked(): Promise<Blocked>
 }
 
@@ -34,6 +34,10 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
     unit: 'items', // not {item}: Prometheus makes the name shop_update_overdue_items of it
     description: 'Delayed or Failed items past their time',
   })
+  const lateBy = meter.createObservableGauge('shop_update.overdue.age', {
+    unit: 's',
+    description: 'How long the Delayed or Failed item that is longest past its time has been so',
+  })
   const toResolve = meter.createObservableGauge('shop_update.queue.blocked', {
     unit: '{item}',
     description: 'Blocked items that an admin has to decide, by reason',
@@ -45,7 +49,7 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueItems, stuck] = await Promise.all([statuses(), kpis(), overdue(), blocked()])
+      const [{ counts, oldest }, windows, overdueNow, stuck] = await Promise.all([statuses(), kpis(), overdue(), blocked()])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
       const age = new Map(oldest.map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]))
       for (const topic of TOPIC_NAMES) {
@@ -58,11 +62,12 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
         }
       }
       for (const { window, ratio } of windows) if (ratio !== null) result.observe(synced, ratio, { window })
-      result.observe(late, overdueItems)
+      result.observe(late, overdueNow.items)
+      result.observe(lateBy, overdueNow.seconds)
       for (const { reason, n } of stuck.toResolve) result.observe(toResolve, n, { reason })
       result.observe(stranded, stuck.stranded)
     },
-    [items, oldestAge, synced, late, toResolve, stranded],
+    [items, oldestAge, synced, late, lateBy, toResolve, stranded],
   )
 }
 
