@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { files as alertFiles } from './alerts/files.ts'
 import { dashboardFiles } from './dashboards/files.ts'
 
 /** A file that Grafana reads, made from what is beside this one. */
@@ -11,7 +12,7 @@ export interface GeneratedFile {
 
 export const GENERATED_INTO = join(import.meta.dirname, 'grafana')
 
-export const generatedFiles = (): GeneratedFile[] => [...dashboardFiles()]
+export const generatedFiles = (): GeneratedFile[] => [...dashboardFiles(), ...alertFiles()]
 
 if (import.meta.main) {
   for (const { path, text } of generatedFiles()) {

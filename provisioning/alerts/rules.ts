@@ -1,0 +1,442 @@
+import { and, conditions, DAY, EACH, EACH_TOPIC, HOUR, MINUTE, metric, oldest, type Pace, unless } from './promql.ts'
+
+/** `page` wakes somebody, `ticket` is for the next working day, `none` is seen in Grafana and sent to nobody (but for the watchdog, which has a route of its own). */
+export type Severity = 'page' | 'ticket' | 'none'
+
+export interface AlertRule {
+  uid: `shop-update-${string}`
+  title: string
+  severity: Severity
+  /** PromQL; gives the number that is compared, and that the summary has. */
+  expr: string
+  /** It is pending while the number is above this … */
+  above: number
+  /** … and fires after so many seconds of it. */
+  for: number
+  /** So many seconds without it end the alert: a number that dips for a moment does not call twice. */
+  keepFiringFor: number
+  /** Go template of Prometheus and Grafana; `$value` is the number. */
+  summary: string
+  /** Where to look first: a page of the plugin, or a dashboard. */
+  link: string
+  /** What an admin can tell a seller who asks. */
+  seller?: string
+  /**
+   * What it means that the query brings nothing. `OK`, since what has no series here has nothing to complain about, or another rule complains:
+   * that the worker's numbers are there at all is watched by `shop-update-workers-silent` and `shop-update-queue-unmeasured`.
+   */
+  noData: 'OK' | 'Alerting'
+  /**
+   * What it means that the query fails. `KeepLast`: Prometheus is away for all rules at once, and one of them says so, `shop-update-workers-silent`.
+   */
+  queryFails: 'KeepLast' | 'Alerting' | 'OK'
+}
+
+const APP = '/a/sellercenter-shopupdate-app'
+const WORKER = '/d/shop-update-worker'
+const OF = '{{ $labels.venture }} {{ $labels.source }}'
+const TOPIC = '{{ $labels.topic }}'
+const TIME = '{{ $value | humanizeDuration }}'
+const NUMBER = '{{ $value | printf "%.0f" }}'
+
+/**
+ * One cause pages once. A cause hides what follows from it, in this order: no worker is heard of; the Shop cannot be reached; an item stuck
+ * between Processing and its answer; Pending. The error budget pages for what none of these sees, an increase of slow or failing changes.
+ */
+export function alertRules(pace: Pace = 1): AlertRule[] {
+  const { at, window, heartbeat, silentAfter, alive, sayingIt, unreachable, stuck, isStuck, pendingMoves, retriesMove, pagedFor, burning } =
+    conditions(pace)
+  const increased = (name: string, matchers: string, over: number) => `increase(${metric(name, matchers)}[${window(over)}])`
+  const usual = { noData: 'OK', queryFails: 'KeepLast' } as const
+  const shopIsThere = unless(`${unreachable} > 0`)
+
+  /** Of the items that the workers hold, the status nearest to the end of their way. */
+  const heldUp = [isStuck(stuck.response), isStuck(stuck.madeRequest), isStuck(stuck.processing)]
+
+  return [
+    {
+      ...usual,
+      uid: 'shop-update-workers-silent',
+      title: 'Shop Update: no worker is heard of',
+      severity: 'page',
+      // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks back for a day, since
+      // Prometheus forgets a series after five minutes; who has never been heard of, or not for a day, has no number, hence the second line.
+      expr: `time() - max ${EACH} (last_over_time(${heartbeat}[${window(DAY)}]))\nor absent_over_time(${heartbeat}[${window(DAY)}]) * ${at(DAY)}`,
+      above: silentAfter,
+      for: at(MINUTE),
+      keepFiringFor: 0,
+      summary: `No worker {{ with $labels.venture }}of {{ . }} {{ $labels.source }} {{ end }}has been heard of for ${TIME}`,
+      link: WORKER,
+      seller: 'Changes are kept and will be sent; at the moment none is.',
+      noData: 'Alerting', // the second line always brings something
+      queryFails: 'Alerting', // it is for this rule to say that Prometheus is away
+    },
+    {
+      ...usual,
+      uid: 'shop-update-shop-unreachable',
+      title: 'Shop Update: the Shop cannot be reached',
+      severity: 'page',
+      expr: unreachable,
+      above: 0,
+      for: at(2 * MINUTE),
+      keepFiringFor: at(2 * MINUTE), // a Shop that answers one call in between is not well
+      summary: `The Shop of ${OF} cannot be reached: each of the ${NUMBER} workers sends it one probe at a time, and the queue waits`,
+      link: `${APP}/pending`,
+      seller: 'The Shop cannot be reached at the moment. Changes are kept and will be sent as soon as it answers.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-pending',
+      title: 'Shop Update: nothing leaves Pending',
+      severity: 'page',
+      expr: stuck.pending.age + and(alive) + shopIsThere + unless(...heldUp, pendingMoves),
+      above: stuck.pending.above,
+      for: at(2 * MINUTE),
+      keepFiringFor: at(MINUTE),
+      summary: `An item of ${OF} has been Pending for ${TIME}, and no item is taken up`,
+      link: `${APP}/pending?status=pending`,
+      seller: 'Changes are held up before they are sent; we are at it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-processing',
+      title: 'Shop Update: stuck in Processing or Building payload',
+      severity: 'page',
+      expr: stuck.processing.age + and(alive) + unless(isStuck(stuck.response), isStuck(stuck.madeRequest)),
+      above: stuck.processing.above,
+      for: at(5 * MINUTE),
+      keepFiringFor: at(MINUTE),
+      summary: `An item of ${OF} has been in Processing or Building payload for ${TIME}`,
+      link: `${APP}/pending?status=processing`,
+      seller: 'Your change is held up before it is sent; we are at it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-made-request',
+      title: 'Shop Update: stuck in Made request',
+      severity: 'page',
+      // A Shop that hangs is none of it: its calls end by their time-out, and open the circuit.
+      expr: stuck.madeRequest.age + and(alive) + unless(isStuck(stuck.response)),
+      above: stuck.madeRequest.above,
+      for: at(5 * MINUTE),
+      keepFiringFor: at(MINUTE),
+      summary: `An item of ${OF} has been in Made request for ${TIME}, longer than any call takes: its outcome is unknown`,
+      link: `${APP}/pending?status=made_request`,
+      seller: 'Your change has been sent to the Shop; whether it arrived is being looked into.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-response',
+      title: 'Shop Update: an answer is not taken in',
+      severity: 'page',
+      expr: stuck.response.age + and(alive),
+      above: stuck.response.above,
+      for: at(5 * MINUTE),
+      keepFiringFor: at(MINUTE),
+      summary: `The Shop has answered, and an item of ${OF} has been in Got response, Building response payload or Response processing for ${TIME}`,
+      link: `${APP}/pending?status=response_processing`,
+      seller: 'The Shop has taken your change; it is still to be noted here.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-callbacks-stopped',
+      title: 'Shop Update: the callbacks have stopped',
+      severity: 'page',
+      // Answers may take hours, so it is a change that counts: for half an hour none, after an hour in which each half hour had more than ten.
+      expr:
+        `sum ${EACH} (${metric('queue_items', 'status="got_acknowledgment"')})` +
+        and(
+          `${oldest('got_acknowledgment')} > ${at(30 * MINUTE)}`,
+          `min_over_time((sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)}))[${window(HOUR)}:${window(5 * MINUTE)}] offset ${window(30 * MINUTE)}) > 10`,
+          alive,
+        ) +
+        unless(`sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)}) > 0`),
+      above: 0,
+      for: at(MINUTE),
+      // the hour before, which it is compared with, passes
+      keepFiringFor: at(10 * MINUTE),
+      summary: `The Shop of ${OF} has called back steadily and has not for half an hour; ${NUMBER} items wait in Got acknowledgment`,
+      link: `${APP}/pending?status=got_acknowledgment`,
+      seller: 'The Shop has acknowledged your change and has not told its result yet; we have asked.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-overdue',
+      title: 'Shop Update: retries are not made',
+      severity: 'page',
+      expr:
+        `max ${EACH} (${metric('overdue_age_seconds')})` +
+        and(alive) +
+        shopIsThere +
+        unless(...heldUp, isStuck(stuck.pending), retriesMove),
+      above: at(5 * MINUTE),
+      for: at(5 * MINUTE),
+      keepFiringFor: at(MINUTE),
+      summary: `A Delayed or Failed item of ${OF} should have been tried again ${TIME} ago, and no item is`,
+      link: `${APP}/delayed`,
+      seller: 'The next attempt is late; we are at it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-budget-page',
+      title: 'Shop Update: changes are late or fail, fast',
+      severity: 'page',
+      // Two pairs in one rule: with a rule each, the second would call for what the first has called for.
+      expr: [
+        { long: HOUR, short: 5 * MINUTE, factor: 14.4, events: 50 },
+        { long: 6 * HOUR, short: 30 * MINUTE, factor: FAST_BURN, events: 100 },
+      ]
+        .map((pair) => `(\n${burning(pair)}${unless(pagedFor(pair.long))}\n)`)
+        .join('\nor\n'),
+      above: FAST_BURN,
+      for: at(2 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `The error budget of ${TOPIC} changes of ${OF} is used up {{ $value | printf "%.1f" }} times faster than it may be: they are late or fail`,
+      link: `${WORKER}`,
+      seller: 'Changes take longer than usual at the moment; we are at it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-budget-ticket',
+      title: 'Shop Update: changes are late or fail, slowly',
+      severity: 'ticket',
+      expr: burning({ long: 3 * DAY, short: 6 * HOUR, factor: 1, events: 200 }),
+      above: 1,
+      for: at(15 * MINUTE),
+      keepFiringFor: at(HOUR),
+      summary: `For three days ${TOPIC} changes of ${OF} have been late or failed {{ $value | printf "%.1f" }} times as often as they may`,
+      link: `${WORKER}`,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-pending-long',
+      title: 'Shop Update: Pending for long while others pass',
+      severity: 'ticket',
+      // The other half of `shop-update-pending`.
+      expr: stuck.pending.age + and(alive, pendingMoves) + shopIsThere,
+      above: at(15 * MINUTE),
+      for: at(5 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `An item of ${OF} has been Pending for ${TIME} while others are taken up`,
+      link: `${APP}/pending?status=pending`,
+      seller: 'Many changes are in line before yours; it will be sent in its turn.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-overdue-long',
+      title: 'Shop Update: a retry is late while others are made',
+      severity: 'ticket',
+      // The other half of `shop-update-overdue`.
+      expr: `max ${EACH} (${metric('overdue_age_seconds')})` + and(alive, retriesMove) + shopIsThere,
+      above: at(HOUR),
+      for: at(5 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `A Delayed or Failed item of ${OF} should have been tried again ${TIME} ago, while others are`,
+      link: `${APP}/delayed`,
+      seller: 'The next attempt is late; many others are made before it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-acknowledged',
+      title: 'Shop Update: acknowledged for hours',
+      severity: 'none', // answers "can come hours or even days later"
+      expr: `max ${EACH_TOPIC} (${metric('queue_oldest_age_seconds', 'status="got_acknowledgment"')})`,
+      above: at(4 * HOUR),
+      for: at(5 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `The Shop of ${OF} acknowledged a ${TOPIC} change ${TIME} ago and has not called back`,
+      link: `${APP}/pending?status=got_acknowledgment&topic=${TOPIC}`,
+      seller: 'The Shop has acknowledged your change and has not told its result yet.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-acknowledged-day',
+      title: 'Shop Update: acknowledged for more than a day',
+      severity: 'ticket',
+      expr: `max ${EACH_TOPIC} (${metric('queue_oldest_age_seconds', 'status="got_acknowledgment"')})`,
+      above: at(DAY),
+      for: at(5 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `The Shop of ${OF} acknowledged a ${TOPIC} change ${TIME} ago and has not called back`,
+      link: `${APP}/pending?status=got_acknowledgment&topic=${TOPIC}`,
+      seller: 'The Shop has acknowledged your change and has not told its result yet; we have asked.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-failed',
+      title: 'Shop Update: items are Failed',
+      severity: 'ticket',
+      expr: `sum ${EACH_TOPIC} (${metric('queue_items', 'status="failed"')})`,
+      above: 0,
+      for: at(10 * MINUTE),
+      keepFiringFor: at(15 * MINUTE), // an item that is being tried again is not Failed for that moment
+      summary: `${NUMBER} ${TOPIC} items of ${OF} are Failed: the Shop has refused them twelve times`,
+      link: `${APP}/failed?topic=${TOPIC}`,
+      seller: 'The Shop has refused your change twelve times; somebody has to look at its answer.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-calls-fail',
+      title: 'Shop Update: many calls fail',
+      severity: 'ticket',
+      expr:
+        `sum ${EACH_TOPIC} (${increased('calls_total', 'outcome=~"failure|unprocessable|unreachable"', 15 * MINUTE)})\n` +
+        `/ (sum ${EACH_TOPIC} (${increased('calls_total', '', 15 * MINUTE)}) >= 20)` +
+        shopIsThere,
+      above: 0.2,
+      for: at(10 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `{{ $value | humanizePercentage }} of the ${TOPIC} calls to the Shop of ${OF} fail`,
+      link: `${APP}/delayed?topic=${TOPIC}`,
+      seller: 'The Shop refuses many changes at the moment; yours is tried again.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-src-id-conflict',
+      title: 'Shop Update: the Shop gave an id that another product has',
+      severity: 'ticket',
+      expr: `sum ${EACH} (${metric('queue_blocked', 'reason="src_id_conflict"')})`,
+      above: 0,
+      for: at(15 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `${NUMBER} items of ${OF} are Blocked: the Shop answered with a src_id that another product has`,
+      link: `${APP}/blocked`,
+      seller: 'The Shop has mixed your product up with another one; we have told it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-blocked',
+      title: 'Shop Update: Blocked until an admin decides',
+      severity: 'ticket',
+      expr: `sum by (venture, source, reason) (${metric('queue_blocked', 'reason!="src_id_conflict"')})`,
+      above: 0,
+      for: at(15 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `${NUMBER} items of ${OF} are Blocked as {{ $labels.reason }}, and stay so until an admin decides`,
+      link: `${APP}/blocked`,
+      seller: 'The Shop gave an answer that cannot be used; somebody has to look at it.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-stranded',
+      title: 'Shop Update: Blocked by a create that will not come',
+      severity: 'ticket',
+      expr: `max ${EACH} (${metric('queue_stranded')})`,
+      above: 0,
+      for: at(15 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `${NUMBER} items of ${OF} are Blocked by a create that is Failed or not there`,
+      link: `${APP}/blocked`,
+      seller: 'Your product could not be created in the Shop yet; its other changes wait for that.',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-callbacks-refused',
+      title: 'Shop Update: callbacks are refused',
+      severity: 'ticket',
+      expr: `sum by (venture, source, outcome) (${increased('callbacks_total', 'outcome=~"unauthorized|malformed"', 5 * MINUTE)})`,
+      above: 10,
+      for: at(5 * MINUTE),
+      keepFiringFor: at(10 * MINUTE),
+      summary: `${NUMBER} callbacks to ${OF} were {{ $labels.outcome }} within five minutes`,
+      link: WORKER,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-leases-rescued',
+      title: 'Shop Update: a worker was lost',
+      severity: 'ticket',
+      expr: `sum ${EACH} (${increased('leases_rescued_total', '', 15 * MINUTE)})`,
+      above: 0,
+      for: 0, // it has happened
+      keepFiringFor: at(15 * MINUTE),
+      summary: `${NUMBER} items of ${OF} were taken over from a worker that had died or stood still`,
+      link: WORKER,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-workers-full',
+      title: 'Shop Update: the workers are full',
+      severity: 'ticket',
+      expr: `sum ${EACH} (${sayingIt('in_flight')})\n/ sum ${EACH} (${sayingIt('in_flight_limit')})${shopIsThere}`,
+      above: 0.9,
+      for: at(15 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `The workers of ${OF} have {{ $value | humanizePercentage }} of the items in flight that they may have: the Shop or the database is slower than the queue grows`,
+      link: WORKER,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-queue-unmeasured',
+      title: 'Shop Update: nobody measures the queue',
+      severity: 'ticket',
+      // Without the leader's numbers the rules about statuses say nothing.
+      expr: `count ${EACH} (${heartbeat})${and(alive)}${unless(`count ${EACH} (${metric('queue_oldest_age_seconds')})`)}`,
+      above: 0,
+      for: at(10 * MINUTE),
+      keepFiringFor: 0,
+      summary: `${NUMBER} workers of ${OF} are there, and none tells how old the items of the queue are`,
+      link: WORKER,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-telemetry-lost',
+      title: 'Shop Update: telemetry is lost',
+      severity: 'ticket',
+      expr: `sum by (venture, source, error_type) (${['span', 'log']
+        .map(
+          (what) =>
+            `increase(otel_sdk_processor_${what}_processed_total{service_name="shop-update", error_type!=""}[${window(10 * MINUTE)}])`,
+        )
+        .join('\n or ')})`,
+      above: 0,
+      for: 0, // it has happened
+      keepFiringFor: at(15 * MINUTE),
+      summary: `${NUMBER} spans or log records of the workers of ${OF} were lost: {{ $labels.error_type }}`,
+      link: WORKER,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-collector-loses',
+      title: 'Shop Update: the collector loses or refuses telemetry',
+      severity: 'ticket',
+      expr: `sum by (job) (increase({__name__=~"otelcol_(exporter_send_failed|exporter_enqueue_failed|receiver_refused)_(spans|log_records|metric_points)(_total)?"}[${window(10 * MINUTE)}]))`,
+      above: 0,
+      for: at(10 * MINUTE),
+      keepFiringFor: at(15 * MINUTE),
+      summary: `The collector has lost or refused ${NUMBER} spans, log records or metric points`,
+      link: WORKER,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-stack-down',
+      title: 'Shop Update: a part of the stack is down',
+      severity: 'ticket',
+      // Prometheus itself and the collector are missed by `shop-update-workers-silent`, too.
+      expr: '1 - min by (job) (up{job=~"otelcol|loki|tempo|grafana|prometheus"})',
+      above: 0,
+      for: at(5 * MINUTE),
+      keepFiringFor: at(2 * MINUTE),
+      summary: 'Prometheus does not reach {{ $labels.job }}',
+      link: '/explore',
+    },
+    {
+      ...usual,
+      uid: 'shop-update-watchdog',
+      title: 'Shop Update: watchdog',
+      severity: 'none',
+      expr: 'vector(1)',
+      above: 0,
+      for: 0,
+      keepFiringFor: 0,
+      summary: 'Always fires. Whoever receives it raises the alarm when it stops coming',
+      link: '/alerting/list',
+      queryFails: 'OK', // without Prometheus it must fall silent
+    },
+  ]
+}
+
+/** Burn rate from which on the budget pages. */
+const FAST_BURN = 6
+/** What the Shop calls back, as against strangers. */
+const GENUINE = 'outcome=~"accepted|duplicate|late"'
