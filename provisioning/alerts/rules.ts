@@ -50,6 +50,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
   const usual = { noData: 'OK', queryFails: 'KeepLast' } as const
   const shopIsThere = unless(`${unreachable} > 0`)
 
+  const overdue = `max ${EACH} (${metric('overdue_age_seconds')})`
   /** Of the items that the workers hold, the status nearest to the end of their way. */
   const heldUp = [isStuck(stuck.response), isStuck(stuck.madeRequest), isStuck(stuck.processing)]
 
@@ -164,11 +165,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-overdue',
       title: 'Shop Update: retries are not made',
       severity: 'page',
-      expr:
-        `max ${EACH} (${metric('overdue_age_seconds')})` +
-        and(alive) +
-        shopIsThere +
-        unless(...heldUp, isStuck(stuck.pending), retriesMove),
+      expr: overdue + and(alive) + shopIsThere + unless(...heldUp, isStuck(stuck.pending), retriesMove),
       above: at(5 * MINUTE),
       for: at(5 * MINUTE),
       keepFiringFor: at(MINUTE),
@@ -227,7 +224,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       title: 'Shop Update: a retry is late while others are made',
       severity: 'ticket',
       // The other half of `shop-update-overdue`.
-      expr: `max ${EACH} (${metric('overdue_age_seconds')})` + and(alive, retriesMove) + shopIsThere,
+      expr: `${overdue}${and(alive, retriesMove)}${shopIsThere}`,
       above: at(HOUR),
       for: at(5 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
@@ -383,28 +380,30 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-telemetry-lost',
       title: 'Shop Update: telemetry is lost',
       severity: 'ticket',
-      expr: `sum by (venture, source, error_type) (${['span', 'log']
-        .map(
-          (what) =>
-            `increase(otel_sdk_processor_${what}_processed_total{service_name="shop-update", error_type!=""}[${window(10 * MINUTE)}])`,
-        )
-        .join('\n or ')})`,
+      // Two metrics with the same labels: without one to tell them apart the second would be left out.
+      expr: `sum by (venture, source, error_type, what) (\n${Object.entries({ span: 'spans', log: 'log records' })
+        .map(([name, what]) => {
+          const lost = `otel_sdk_processor_${name}_processed_total{service_name="shop-update", error_type!=""}`
+          return `label_replace(increase(${lost}[${window(10 * MINUTE)}]), "what", "${what}", "", "")`
+        })
+        .join('\nor ')}\n)`,
       above: 0,
       for: 0, // it has happened
       keepFiringFor: at(15 * MINUTE),
-      summary: `${NUMBER} spans or log records of the workers of ${OF} were lost: {{ $labels.error_type }}`,
+      summary: `The workers of ${OF} have lost ${NUMBER} {{ $labels.what }}: {{ $labels.error_type }}`,
       link: WORKER,
     },
     {
       ...usual,
       uid: 'shop-update-collector-loses',
-      title: 'Shop Update: the collector loses or refuses telemetry',
+      title: 'Shop Update: the collector loses telemetry',
       severity: 'ticket',
-      expr: `sum by (job) (increase({__name__=~"otelcol_(exporter_send_failed|exporter_enqueue_failed|receiver_refused)_(spans|log_records|metric_points)(_total)?"}[${window(10 * MINUTE)}]))`,
+      // What it refuses is sent again. A difference, since increase() cannot take metrics of several names; each begins with its first loss.
+      expr: `sum by (job) (${COLLECTOR_LOST}) - (sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0)`,
       above: 0,
-      for: at(10 * MINUTE),
+      for: 0, // it has happened
       keepFiringFor: at(15 * MINUTE),
-      summary: `The collector has lost or refused ${NUMBER} spans, log records or metric points`,
+      summary: `The collector has lost ${NUMBER} spans, log records or metric points within ten minutes`,
       link: WORKER,
     },
     {
@@ -436,6 +435,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
   ]
 }
 
+const COLLECTOR_LOST = '{__name__=~"otelcol_exporter_(send|enqueue)_failed_(spans|log_records|metric_points)(_total)?"}'
 /** Burn rate from which on the budget pages. */
 const FAST_BURN = 6
 /** What the Shop calls back, as against strangers. */

@@ -1,7 +1,7 @@
 import type { Tallies } from './tallies.ts'
 
 /** From a millisecond to eight days: the retries of an item take seven days and five hours at most. */
-const DURATIONS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 691_200]
+export const DURATIONS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 691_200]
 /** A call may take as long as its time-out. */
 const CALL_DURATIONS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 

@@ -1,0 +1,156 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { files, prometheusRules, RUNBOOKS } from '../../provisioning/alerts/files.ts'
+import { IN_TIME, IN_TIME_ASYNCHRONOUS } from '../../provisioning/alerts/promql.ts'
+import { alertRules } from '../../provisioning/alerts/rules.ts'
+import { sections } from '../../provisioning/alerts/runbooks.ts'
+import { DURATIONS } from '../../worker/telemetry/instruments.ts'
+import { findPromtool, promtool } from '../promtool.ts'
+import { CASES, PLACE, QUIET, STORIES } from './alerts-cases.ts'
+
+const RULES = alertRules()
+const severityOf = new Map<string, string>(RULES.map(({ uid, severity }) => [uid, severity]))
+
+describe('the rules', () => {
+  test('each has a uid and a title of its own that Grafana takes', () => {
+    expect(new Set(RULES.map(({ uid }) => uid)).size).toBe(RULES.length)
+    expect(new Set(RULES.map(({ title }) => title)).size).toBe(RULES.length)
+    for (const { uid } of RULES) expect(uid).toMatch(/^shop-update-[a-z-]{1,28}$/)
+  })
+
+  test('each has a runbook that says what it means, how to check, what to do, and what to tell the Shop; and no runbook is left over', async () => {
+    const runbooks = sections(await readFile(RUNBOOKS, 'utf8'))
+    expect([...runbooks.keys()].toSorted()).toEqual(RULES.map(({ uid }) => uid).toSorted())
+    for (const [uid, text] of runbooks)
+      for (const part of ['Means', 'Check', 'Do', 'Tell the Shop']) expect(text, uid).toMatch(new RegExp(`^\\*\\*${part}\\*\\*`, 'm'))
+  })
+
+  test('each that an admin may be asked about has a sentence for the seller; numbers and place are in every summary', () => {
+    for (const { uid, summary, seller, link } of RULES) {
+      if (link.includes('/a/sellercenter-shopupdate-app/')) expect(seller, uid).toMatch(/\.$/)
+      if (severityOf.get(uid) !== 'none' && uid !== 'shop-update-stack-down') expect(summary, uid).toContain('$value')
+    }
+  })
+
+  test('a change is late at a bound of the buckets: anything else would be counted as late or as in time by chance', () => {
+    for (const seconds of [...Object.values(IN_TIME), IN_TIME_ASYNCHRONOUS]) expect(DURATIONS).toContain(seconds)
+  })
+
+  test('at another pace every time is shorter by the same factor, and nothing else differs', () => {
+    const [earnest, drill] = [files(1), files(10)].map((all) => all.find(({ path }) => path === 'alerting/rules.yaml')!.text)
+    const shape = (text: string) => text.replace(/\d+(\.\d+)?[smhd]?\b/g, 'N')
+    expect(drill).not.toBe(earnest)
+    expect(shape(drill!)).toBe(shape(earnest!))
+  })
+
+  test.each(RULES)('$uid is tried: it fires, it does not, and it clears', ({ uid }) => {
+    const expected = CASES.filter((each) => each.uid === uid).map((each) => Object.values(each.expected).map((fires) => fires !== null))
+    expect(expected.flat()).toContain(true)
+    if (uid === 'shop-update-watchdog') return // it always fires
+    expect(expected.flat()).toContain(false)
+    expect(expected.some((fires) => fires.lastIndexOf(false) > fires.indexOf(true) && fires.includes(true))).toBe(true)
+  })
+})
+
+const bin = findPromtool(process.env)
+if (bin === null && !process.env.CI)
+  process.stdout.write(
+    'The alert rules were NOT tried: there is no promtool. PROMTOOL_BIN names one; Debian has it in the package prometheus.\n',
+  )
+else
+  describe('promtool', { timeout: 120_000 }, () => {
+    let folder: string
+    const tool = () => {
+      if (bin === null) throw new Error('There is no promtool, and in CI there must be one.')
+      return bin
+    }
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'shop-update-alerts-'))
+    })
+    afterAll(() => rm(folder, { recursive: true, force: true }))
+
+    /** One scenario as a file of promtool. */
+    async function tried(name: string, scenario: Scenario): Promise<void> {
+      const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.yaml`)
+      const rules = `${file}.rules`
+      await writeFile(rules, prometheusRules(rulesOf(scenario)))
+      await writeFile(file, stringify({ rule_files: [rules], ...testFile(scenario) }))
+      await promtool(tool(), 'test', 'rules', file)
+    }
+
+    test('a quiet day: nothing but the watchdog', () =>
+      tried('quiet', {
+        series: {},
+        step: 1,
+        last: 180,
+        firing: Object.fromEntries([1, 30, 60, 180].map((minute) => [minute, ['shop-update-watchdog']])),
+      }))
+
+    test.concurrent.each(CASES)('$uid: $what', ({ uid, what, series, expected, step = 1 }) => {
+      const minutes = Object.keys(expected).map(Number)
+      const pages = severityOf.get(uid) === 'page' ? [uid] : []
+      return tried(`${uid} ${what}`, {
+        series,
+        step,
+        last: Math.max(...minutes),
+        alert: { uid, expected },
+        pages: Object.fromEntries(minutes.map((minute) => [minute, expected[minute] ? pages : []])),
+      })
+    })
+
+    test.concurrent.each(STORIES)('who is woken: $what', ({ what, series, pages }) =>
+      tried(what, { series, step: 1, last: Math.max(...Object.keys(pages).map(Number)), pages }),
+    )
+  })
+
+interface Scenario {
+  series: Record<string, (minute: number) => number | null>
+  step: number
+  /** The last minute that is asked for. */
+  last: number
+  /** One rule, with its words. */
+  alert?: { uid: string; expected: Record<number, { summary: string; labels?: Record<string, string> } | null> }
+  /** By minute: all that fires; all that wakes somebody. */
+  firing?: Record<number, string[]>
+  pages?: Record<number, string[]>
+}
+
+/** All where all is asked for; else those that wake somebody, and the one that is tried: the windows of days take their time. */
+const rulesOf = ({ firing, alert }: Scenario) =>
+  firing ? RULES : RULES.filter(({ uid, severity }) => severity === 'page' || uid === alert?.uid)
+
+function testFile({ series, step, last, alert, firing = {}, pages = {} }: Scenario): object {
+  const firingAt = (by: Record<number, string[]>, matchers: string) =>
+    Object.entries(by).map(([minute, uids]) => ({
+      expr: `count by (alertname) (ALERTS{${matchers}})`,
+      eval_time: `${minute}m`,
+      exp_samples: uids.map((uid) => ({ labels: `{alertname="${uid}"}`, value: 1 })),
+    }))
+  return {
+    evaluation_interval: `${step}m`,
+    tests: [
+      {
+        interval: `${step}m`,
+        input_series: Object.entries({ ...QUIET, ...series }).map(([name, at]) => ({
+          series: name,
+          values: Array.from({ length: last / step + 1 }, (_, place) => at(place * step) ?? '_').join(' '),
+        })),
+        alert_rule_test: Object.entries(alert?.expected ?? {}).map(([minute, fires]) => ({
+          eval_time: `${minute}m`,
+          alertname: alert?.uid,
+          exp_alerts: fires ? [{ exp_labels: labelsOf(alert!.uid, fires.labels), exp_annotations: { summary: fires.summary } }] : [],
+        })),
+        promql_expr_test: [...firingAt(firing, 'alertstate="firing"'), ...firingAt(pages, 'alertstate="firing", severity="page"')],
+      },
+    ],
+  }
+}
+
+/** Venture and source, but where the rule is about something that has none. */
+function labelsOf(uid: string, labels: Record<string, string> = {}): Record<string, string> {
+  const hasPlace = !('job' in labels || 'service_name' in labels || uid === 'shop-update-watchdog')
+  return { severity: severityOf.get(uid)!, ...(hasPlace && PLACE), ...labels }
+}
