@@ -104,7 +104,7 @@ export function conditions(pace: Pace) {
       isStuck(stuck.processing),
       `${isStuck(stuck.pending)} unless ${SAME} (${pendingMoves})`,
     ]
-    return `count_over_time((${causes.map((cause) => `(${cause})`).join(' or ')})[${window(over)}:${window(MINUTE)}]) > 2`
+    return `count_over_time((${causes.map((cause) => `(${cause})`).join(' or ')})[${window(over)}:${window(2 * MINUTE)}]) > 1`
   }
 
   /** Changes that were late or failed, as a share of all, by topic. */
