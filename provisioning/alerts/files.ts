@@ -50,7 +50,7 @@ function grafanaRule(rule: AlertRule) {
     execErrState: queryFails,
     labels: { product: 'shop-update', severity },
     annotations: {
-      summary: summary.replaceAll('$value', '$values.A.Value'),
+      summary: grafanaTemplate(summary),
       ...(seller && { seller }),
       link: `{{ externalURL }}${link.slice(1)}`,
       runbook_url: `{{ externalURL }}${runbookOf(uid).slice(1)}`,
@@ -70,6 +70,10 @@ function grafanaRule(rule: AlertRule) {
     ],
   }
 }
+
+/** In Grafana the number has another name, and is not there where the query brings nothing. */
+const grafanaTemplate = (template: string): string =>
+  template.replaceAll(/\{\{ \$value \| (.*?) \}\}/g, '{{ with $values.A }}{{ .Value | $1 }}{{ else }}?{{ end }}')
 
 /** The same rules for promtool, which tests them without a Grafana. */
 export function prometheusRules(rules: AlertRule[]): string {

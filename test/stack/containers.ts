@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from '../../worker/queue/database.ts'
 import { freePort } from '../postgres.ts'
+import { pagerEnvironment, startPager } from './pager.ts'
 import { PARTS, type Part, SECRETS, type Stack, type Stops, WORKER_SETTINGS } from './parts.ts'
 import { until } from './report.ts'
 
@@ -19,6 +20,9 @@ const LISTENS: Record<Part, { port: number; ready: string | null }> = {
   prometheus: { port: 9090, ready: '/-/ready' },
   grafana: { port: 3000, ready: '/api/health' },
 }
+
+/** As a container calls it. */
+const THIS_MACHINE = 'this-machine'
 
 /** The command that talks to a container engine, or null where there is none that answers. */
 export async function findCompose(): Promise<string[] | null> {
@@ -38,6 +42,7 @@ export const overrides = () => ({
     postgres: { ports: ['127.0.0.1::5432'] },
     worker: { ports: ['127.0.0.1::8081'], environment: WORKER_SETTINGS },
     shop: { ports: ['127.0.0.1::8090'] },
+    grafana: { extra_hosts: [`${THIS_MACHINE}:host-gateway`] }, // the pager listens here
     ...Object.fromEntries(
       PARTS.filter((part) => part !== 'grafana').map((part) => [part, { ports: [`127.0.0.1::${LISTENS[part].port}`] }]),
     ),
@@ -52,6 +57,8 @@ export async function startContainers(compose: readonly string[], stops: Stops):
   await mkdir(logFolder)
   await chmod(folder, 0o755)
   const [publicPort, grafanaPort] = [await freePort(), await freePort()]
+  const pager = await startPager('0.0.0.0')
+  stops.push(pager.stop)
   const settings = {
     ...WORKER_SETTINGS,
     POSTGRES_PASSWORD: SECRETS.databasePassword,
@@ -63,6 +70,7 @@ export async function startContainers(compose: readonly string[], stops: Stops):
     GRAFANA_DB_PASSWORD: SECRETS.grafanaDbPassword,
     LOG_FOLDER: logFolder,
     GRAFANA_JWKS_URL: '', // the questions are asked with the keys alone
+    ...pagerEnvironment(`http://${THIS_MACHINE}:${pager.port}`),
     PUBLIC_PORT: publicPort,
     GRAFANA_PORT: grafanaPort,
   }
@@ -122,6 +130,7 @@ export async function startContainers(compose: readonly string[], stops: Stops):
     broken,
     urls,
     logFolder,
+    pager,
     grafanaLog: () => docker('logs', '--no-color', 'grafana'),
     app: { sql, internalUrl, shopUrl: `http://${await addressOf('shop', 8090)}` },
   }

@@ -1,4 +1,5 @@
 import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
+import { askAlerts } from './alerts.ts'
 import { findCompose, startContainers } from './containers.ts'
 import { openDashboards } from './dashboards.ts'
 import { drive, writeOrderLines } from './drive.ts'
@@ -64,6 +65,7 @@ async function ask(stack: Stack, report: Report): Promise<void> {
     await askLoki(report, stack, story, orderLines)
     await askTempo(report, stack, story)
     await askGrafana(report, stack, story)
+    await askAlerts(report, stack)
     await openPages(report, stack, story)
     await openDashboards(report, stack, story, orderLines)
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Sql } from '../../worker/queue/database.ts'
+import type { Pager } from './pager.ts'
 
 /** The parts of the stack that somebody else has made. */
 export const PARTS = ['otelcol', 'loki', 'tempo', 'prometheus', 'grafana'] as const
@@ -59,6 +60,8 @@ export interface Stack {
   urls: Record<Part, string>
   /** Where components that send no OTLP write their files. */
   logFolder: string
+  /** Whom Grafana calls. */
+  pager: Pager
   /** What Grafana says of itself. */
   grafanaLog(): Promise<string>
   app: App

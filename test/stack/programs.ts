@@ -7,6 +7,7 @@ import { connect, type Sql } from '../../worker/queue/database.ts'
 import { freePort, startPostgres } from '../postgres.ts'
 import { startShop } from '../shop/shop.ts'
 import { startWorkerProcess } from '../worker-process.ts'
+import { pagerEnvironment, startPager } from './pager.ts'
 import { COUNTRY, ENVIRONMENT, PARTS, type Part, PLUGIN_ID, SECRETS, type Stack, type Stops, VENTURE, WORKER_SETTINGS } from './parts.ts'
 import { until } from './report.ts'
 
@@ -61,6 +62,8 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
   const sql = await migratedDatabase(cluster.url('postgres'), databaseUrl)
   stops.push(() => sql.end({ timeout: 5 }))
 
+  const pager = await startPager('127.0.0.1')
+  stops.push(pager.stop)
   const addresses = { PROMETHEUS_URL: urls.prometheus, LOKI_URL: urls.loki, TEMPO_URL: urls.tempo }
   const prometheusFolder = await prometheusFiles(folder, { prometheus, loki, tempo, grafana, otelcol: metrics })
   const programs: Record<Part, Program> = {
@@ -128,6 +131,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
         WORKER_INTERNAL_URL: `http://${at(internal)}`,
         VIEWER_API_KEY: SECRETS.viewerApiKey,
         ADMIN_API_KEY: SECRETS.adminApiKey,
+        ...pagerEnvironment(`http://${at(pager.port)}`),
       },
       ready: `${urls.grafana}/api/health`,
     },
@@ -165,6 +169,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
     broken,
     urls,
     logFolder,
+    pager,
     grafanaLog: () => readFile(join(folder, 'grafana/log/grafana.log'), 'utf8'),
     app: { sql, internalUrl: worker.internalUrl, shopUrl: shop.url },
   }

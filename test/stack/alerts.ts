@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { alertRules } from '../../provisioning/alerts/rules.ts'
+import { asker } from './ask.ts'
+import type { Stack } from './parts.ts'
+import type { Report } from './report.ts'
+
+export interface RuleState {
+  uid: string
+  name: string
+  state: 'firing' | 'pending' | 'inactive'
+  health: 'ok' | 'error' | 'nodata'
+  lastEvaluation: string
+  lastError?: string
+  labels: Record<string, string>
+  alerts?: { state: string; labels: Record<string, string>; annotations: Record<string, string> }[]
+}
+
+/** The alert rules as Grafana has them. */
+export async function ruleStates(stack: Stack): Promise<RuleState[]> {
+  const { data } = await asker(stack).grafana<{ data: { groups: { rules: RuleState[] }[] } }>('/api/prometheus/grafana/api/v1/rules')
+  return data.groups.flatMap(({ rules }) => rules)
+}
+
+const RULES = alertRules()
+
+export async function askAlerts(report: Report, stack: Stack): Promise<void> {
+  const { grafana, metrics } = asker(stack)
+  const needs = ['grafana', 'prometheus', 'otelcol'] as const
+
+  await report.check('Grafana: every alert rule is there, as it is written', ['grafana'], async () => {
+    const provisioned =
+      await grafana<{ uid: string; title: string; data: { model: { expr?: string } }[]; provenance: string }[]>(
+        '/api/v1/provisioning/alert-rules',
+      )
+    const found = Object.fromEntries(provisioned.map(({ uid, title, data }) => [uid, { title, expr: data[0]?.model.expr }]))
+    assert.deepEqual(found, Object.fromEntries(RULES.map(({ uid, title, expr }) => [uid, { title, expr }])))
+    return `${provisioned.length} rules`
+  })
+  await report.check(
+    'Grafana: every rule has been evaluated, without an error, and nothing has fired that wakes somebody',
+    needs,
+    async () => {
+      const states = await ruleStates(stack)
+      assert.equal(states.length, RULES.length)
+      for (const { uid, health, lastError, lastEvaluation, state } of states) {
+        assert.ok(Date.parse(lastEvaluation) > 0, `${uid} has not been evaluated`)
+        assert.ok(health === 'ok' || (health === 'nodata' && MAY_BE_EMPTY.has(uid)), `${uid} is ${health}: ${lastError}`)
+        if (RULES.find((rule) => rule.uid === uid)?.severity === 'page') assert.notEqual(state, 'firing', `${uid} fires`)
+      }
+      const empty = states.filter(({ health }) => health === 'nodata').map(({ uid }) => uid)
+      return empty.length > 0 ? `without a series, as they may be: ${empty.join(', ')}` : ''
+    },
+  )
+  await report.check('Prometheus: what the rules ask for is there, each metric with each label', needs, async () => {
+    const selectors = new Set(RULES.flatMap(({ expr }) => [...expr.matchAll(SELECTOR)].map(([, name, matchers]) => `${name}{${matchers}}`)))
+    const lacking: string[] = []
+    for (const selector of selectors) {
+      const [name, matchers] = selector.split(/(?=\{)/) as [string, string]
+      const labels = [...matchers.matchAll(/(\w+)(?==|!)/g)]
+        .map(([, label]) => `${label}!=""`)
+        .filter((matcher) => !matcher.startsWith('__name__'))
+      const asked = name === '' ? matchers : `${name}{${labels.join(', ')}}`
+      if ((await metrics(`count(${asked})`)).length === 0 && !COMES_WITH_A_LOSS.test(selector)) lacking.push(asked)
+    }
+    assert.deepEqual(lacking, [])
+    return `${selectors.size} selectors`
+  })
+  await report.check('Grafana: the watchdog comes to its receiver, in our words', ['grafana'], async () => {
+    const [first] = stack.pager.received.watchdog
+    assert.ok(first, 'nothing has come')
+    assert.equal(first.title, 'none: Shop Update: watchdog')
+    assert.match(
+      first.message,
+      /^Always fires\. .*\nLook: http:\/\/\S+\/alerting\/list\nDo: http:\/\/\S+\/d\/shop-update-runbooks\?viewPanel=panel-\d+\n$/,
+    )
+    return first.message.trim().replaceAll('\n', ' | ')
+  })
+  await report.check('Grafana: a runbook is where the alerts say', ['grafana'], async () => {
+    const { dashboard } = await grafana<{ dashboard: { panels: { id: number; title: string }[] } }>(
+      '/api/dashboards/uid/shop-update-runbooks',
+    )
+    assert.deepEqual(
+      dashboard.panels.map(({ title }) => /\((\S+)\)$/.exec(title)?.[1]),
+      RULES.map(({ uid }) => uid),
+    )
+    return `${dashboard.panels.length} sections`
+  })
+  await report.check('Grafana: pages go to the pager, tickets to where tickets are made, and the rest to nobody', ['grafana'], async () => {
+    const { receiver, routes } = await grafana<Route>('/api/v1/provisioning/policies')
+    const of = (severity: string) =>
+      routes?.find((route) => route.object_matchers?.some(([label, , value]) => label === 'severity' && value === severity))
+    assert.equal(receiver, 'Shop Update tickets')
+    assert.equal(of('page')?.receiver, 'Shop Update pager')
+    assert.deepEqual(of('none')?.mute_time_intervals, ['Shop Update always'])
+    assert.deepEqual(
+      stack.pager.received.pager.map(({ title }) => title),
+      [],
+    )
+    return `${stack.pager.received.tickets.length} tickets so far`
+  })
+  await report.check('Grafana: its log has no error of provisioning or alerting', ['grafana'], async () => {
+    const log = await stack.grafanaLog()
+    const bad = log.split('\n').filter((line) => /level=(error|warn)/.test(line) && /provision|alert|ngalert/i.test(line))
+    assert.deepEqual(bad, [])
+    return `${log.split('\n').length} lines`
+  })
+}
+
+interface Route {
+  receiver: string
+  routes?: Route[]
+  object_matchers?: [string, string, string][]
+  mute_time_intervals?: string[]
+}
+
+/** A name with matchers, as the rules write it; without a name for those that have it among the matchers. */
+const SELECTOR = /([a-z_]*)\{([a-z_]+(?:=|!)[^{}]*)\}/g
+/** The collector tells them from the first loss on. */
+const COMES_WITH_A_LOSS = /otelcol_exporter/
+/** Their queries have a series only where something is wrong, or where there were enough calls. */
+const MAY_BE_EMPTY = new Set([
+  'shop-update-budget-page',
+  'shop-update-budget-ticket',
+  'shop-update-callbacks-stopped',
+  'shop-update-calls-fail',
+  'shop-update-collector-loses',
+  'shop-update-overdue-long',
+  'shop-update-pending',
+  'shop-update-pending-long',
+  'shop-update-overdue',
+  'shop-update-queue-unmeasured',
+])
