@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from '../../worker/queue/database.ts'
 import { freePort } from '../postgres.ts'
+import { grafanaProvisioning } from './pace.ts'
 import { pagerEnvironment, startPager } from './pager.ts'
-import { PARTS, type Part, SECRETS, type Stack, type Stops, WORKER_SETTINGS } from './parts.ts'
+import { PARTS, type Part, SECRETS, type Stack, type StackOptions, type Stops, WORKER_SETTINGS } from './parts.ts'
 import { until } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -37,12 +38,15 @@ export async function findCompose(): Promise<string[] | null> {
 }
 
 /** What this run adds to docker-compose.yml: ports on the loopback interface to ask at, and the worker's small numbers. */
-export const overrides = () => ({
+export const overrides = (provisioning: string, more: Record<string, string>) => ({
   services: {
     postgres: { ports: ['127.0.0.1::5432'] },
-    worker: { ports: ['127.0.0.1::8081'], environment: WORKER_SETTINGS },
+    worker: { ports: ['127.0.0.1::8081'], environment: { ...WORKER_SETTINGS, ...more } },
     shop: { ports: ['127.0.0.1::8090'] },
-    grafana: { extra_hosts: [`${THIS_MACHINE}:host-gateway`] }, // the pager listens here
+    grafana: {
+      extra_hosts: [`${THIS_MACHINE}:host-gateway`], // the pager listens here
+      volumes: [`${provisioning}:/etc/grafana/provisioning:ro`],
+    },
     ...Object.fromEntries(
       PARTS.filter((part) => part !== 'grafana').map((part) => [part, { ports: [`127.0.0.1::${LISTENS[part].port}`] }]),
     ),
@@ -50,7 +54,7 @@ export const overrides = () => ({
 })
 
 /** The whole of docker-compose.yml, with the profile demo, as a project of its own that is removed with its volumes at the end. */
-export async function startContainers(compose: readonly string[], stops: Stops): Promise<Stack> {
+export async function startContainers(compose: readonly string[], stops: Stops, { pace, settings: more }: StackOptions): Promise<Stack> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
   stops.push(() => rm(folder, { recursive: true, force: true }))
   const logFolder = join(folder, 'logs')
@@ -82,7 +86,7 @@ export async function startContainers(compose: readonly string[], stops: Stops):
       .map(([name, value]) => `${name}=${value}\n`)
       .join(''),
   )
-  await writeFile(overrideFile, JSON.stringify(overrides())) // JSON is YAML
+  await writeFile(overrideFile, JSON.stringify(overrides(await grafanaProvisioning(folder, pace), more))) // JSON is YAML
 
   const [command, ...first] = compose as [string, ...string[]]
   const project = [
@@ -132,7 +136,13 @@ export async function startContainers(compose: readonly string[], stops: Stops):
     logFolder,
     pager,
     grafanaLog: () => docker('logs', '--no-color', 'grafana'),
-    app: { sql, internalUrl, shopUrl: `http://${await addressOf('shop', 8090)}` },
+    app: {
+      sql,
+      internalUrl,
+      shopUrl: `http://${await addressOf('shop', 8090)}`,
+      freeze: () => docker('pause', 'worker'),
+      thaw: () => docker('unpause', 'worker'),
+    },
   }
 }
 

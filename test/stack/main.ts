@@ -2,9 +2,10 @@ import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
 import { askAlerts } from './alerts.ts'
 import { findCompose, startContainers } from './containers.ts'
 import { openDashboards } from './dashboards.ts'
+import { DRILL_PACE, DRILL_SETTINGS, drill } from './drill.ts'
 import { drive, writeOrderLines } from './drive.ts'
 import { openPages } from './pages.ts'
-import { PARTS, type Stack, type Stops } from './parts.ts'
+import { PARTS, type Stack, type StackOptions, type Stops } from './parts.ts'
 import { namedPrograms, startPrograms } from './programs.ts'
 import { askGrafana, askLoki, askPrometheus, askTempo } from './questions.ts'
 import { interruption, Report, say } from './report.ts'
@@ -12,12 +13,16 @@ import { interruption, Report, say } from './report.ts'
 /** After the last item has come to rest: export, scrape and Tempo's span metrics have their intervals, of 15 s at most. */
 const UNDER_WAY_MS = 60_000
 
+/** `npm run test:stack -- --drill`: the alerts instead of everything else; takes a quarter of an hour. */
+const isDrill = process.argv.includes('--drill')
+const options: StackOptions = isDrill ? { pace: DRILL_PACE, settings: DRILL_SETTINGS } : { pace: 1, settings: {} }
+
 const compose = await findCompose()
 if (!compose && namedPrograms(process.env).bins.size === 0) {
   for (const [part, why] of namedPrograms(process.env).missing) say(`not run: ${part} (${why})`)
   say('Nothing of the stack is here: nothing was run.')
 } else {
-  await runStack((stops) => (compose ? startContainers(compose, stops) : startPrograms(process.env, stops)))
+  await runStack((stops) => (compose ? startContainers(compose, stops, options) : startPrograms(process.env, stops, options)))
 }
 
 async function runStack(start: (stops: Stops) => Promise<Stack>): Promise<void> {
@@ -52,6 +57,7 @@ async function ask(stack: Stack, report: Report): Promise<void> {
       if (why !== undefined) report.fail(`${part} starts`, why)
       else await report.check(`${part} starts`, [part], async () => {})
     }
+    if (isDrill) return await drill(report, stack)
     const orderLines = stack.missing.has('otelcol') ? 0 : await writeOrderLines(stack)
     const story = await drive(stack)
     await report.check('Shop Update: items have been in every status', [], async () => {

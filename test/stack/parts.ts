@@ -1,3 +1,4 @@
+import type { Pace } from '../../provisioning/alerts/promql.ts'
 import type { Sql } from '../../worker/queue/database.ts'
 import type { Pager } from './pager.ts'
 
@@ -47,6 +48,16 @@ export interface App {
   internalUrl: string
   /** Of the simulated Shop. */
   shopUrl: string
+  /** SIGSTOP for the worker, and SIGCONT. */
+  freeze(): Promise<unknown>
+  thaw(): Promise<unknown>
+}
+
+export interface StackOptions {
+  /** Of the alert rules. */
+  pace: Pace
+  /** For the worker, beyond WORKER_SETTINGS. */
+  settings: Record<string, string>
 }
 
 export interface Stack {

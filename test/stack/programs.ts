@@ -7,8 +7,21 @@ import { connect, type Sql } from '../../worker/queue/database.ts'
 import { freePort, startPostgres } from '../postgres.ts'
 import { startShop } from '../shop/shop.ts'
 import { startWorkerProcess } from '../worker-process.ts'
+import { grafanaProvisioning } from './pace.ts'
 import { pagerEnvironment, startPager } from './pager.ts'
-import { COUNTRY, ENVIRONMENT, PARTS, type Part, PLUGIN_ID, SECRETS, type Stack, type Stops, VENTURE, WORKER_SETTINGS } from './parts.ts'
+import {
+  COUNTRY,
+  ENVIRONMENT,
+  PARTS,
+  type Part,
+  PLUGIN_ID,
+  SECRETS,
+  type Stack,
+  type StackOptions,
+  type Stops,
+  VENTURE,
+  WORKER_SETTINGS,
+} from './parts.ts'
 import { until } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -38,7 +51,7 @@ export function namedPrograms(env: NodeJS.ProcessEnv): { bins: Map<Part, string>
 }
 
 /** The stack as plain programs on free ports of the loopback interface, with the files of provisioning/ and everything they store in one temporary folder. */
-export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promise<Stack> {
+export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace, settings }: StackOptions): Promise<Stack> {
   const { bins, missing } = namedPrograms(env)
   const broken = new Map<Part, string>()
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
@@ -123,7 +136,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
         GF_PATHS_DATA: join(folder, 'grafana'),
         GF_PATHS_LOGS: join(folder, 'grafana/log'),
         GF_PATHS_PLUGINS: join(folder, 'grafana/plugins'),
-        GF_PATHS_PROVISIONING: join(PROVISIONING, 'grafana'),
+        GF_PATHS_PROVISIONING: await grafanaProvisioning(folder, pace),
         POSTGRES_ADDRESS: new URL(databaseUrl).host,
         POSTGRES_DATABASE: 'shop_update',
         POSTGRES_SSLMODE: 'disable',
@@ -152,6 +165,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
   stops.push(() => shop.stop())
   const worker = await startWorkerProcess({
     ...WORKER_SETTINGS,
+    ...settings,
     DATABASE_URL: databaseUrl,
     SHOP_URL: shop.url,
     PUBLIC_HOST: '127.0.0.1',
@@ -171,7 +185,13 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops): Promi
     logFolder,
     pager,
     grafanaLog: () => readFile(join(folder, 'grafana/log/grafana.log'), 'utf8'),
-    app: { sql, internalUrl: worker.internalUrl, shopUrl: shop.url },
+    app: {
+      sql,
+      internalUrl: worker.internalUrl,
+      shopUrl: shop.url,
+      freeze: async () => worker.child.kill('SIGSTOP'),
+      thaw: async () => worker.child.kill('SIGCONT'),
+    },
   }
 }
 

@@ -1,0 +1,15 @@
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { files } from '../../provisioning/alerts/files.ts'
+import type { Pace } from '../../provisioning/alerts/promql.ts'
+
+const PROVISIONING = join(import.meta.dirname, '../../provisioning/grafana')
+
+/** Where Grafana's provisioning lies: as it is, or, for a drill, a copy in `folder` in which the alert rules have another pace. */
+export async function grafanaProvisioning(folder: string, pace: Pace): Promise<string> {
+  if (pace === 1) return PROVISIONING
+  const copy = join(folder, 'provisioning')
+  await cp(PROVISIONING, copy, { recursive: true })
+  for (const { path, text } of files(pace)) await writeFile(join(copy, path), text)
+  return copy
+}
