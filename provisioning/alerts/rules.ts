@@ -417,7 +417,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(5 * MINUTE),
       keepFiringFor: at(2 * MINUTE),
       summary: 'Prometheus does not reach {{ $labels.job }}',
-      link: '/explore',
+      link: WORKER,
     },
     {
       ...usual,

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { RUNBOOKS } from '../../provisioning/alerts/files.ts'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
 import { asker } from './ask.ts'
 import type { Stack } from './parts.ts'
@@ -7,7 +9,8 @@ import type { Report } from './report.ts'
 export interface RuleState {
   uid: string
   name: string
-  state: 'firing' | 'pending' | 'inactive'
+  /** Recovering: over, and kept for `keepFiringFor`. */
+  state: 'inactive' | 'pending' | 'firing' | 'recovering'
   health: 'ok' | 'error' | 'nodata'
   lastEvaluation: string
   lastError?: string
@@ -24,7 +27,7 @@ export async function ruleStates(stack: Stack): Promise<RuleState[]> {
 const RULES = alertRules()
 
 export async function askAlerts(report: Report, stack: Stack): Promise<void> {
-  const { grafana, metrics } = asker(stack)
+  const { grafana, metrics, lines, dataSource } = asker(stack)
   const needs = ['grafana', 'prometheus', 'otelcol'] as const
 
   await report.check('Grafana: every alert rule is there, as it is written', ['grafana'], async () => {
@@ -66,7 +69,7 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
   await report.check('Grafana: the watchdog comes to its receiver, in our words', ['grafana'], async () => {
     const [first] = stack.pager.received.watchdog
     assert.ok(first, 'nothing has come')
-    assert.equal(first.title, 'none: Shop Update: watchdog')
+    assert.equal(first.title, 'Shop Update: watchdog')
     assert.match(
       first.message,
       /^Always fires\. .*\nLook: http:\/\/\S+\/alerting\/list\nDo: http:\/\/\S+\/d\/shop-update-runbooks\?viewPanel=panel-\d+\n$/,
@@ -82,6 +85,18 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
       RULES.map(({ uid }) => uid),
     )
     return `${dashboard.panels.length} sections`
+  })
+  await report.check('Grafana: every query of the runbooks runs, as the login that Grafana has', [...needs, 'loki'], async () => {
+    const text = await readFile(RUNBOOKS, 'utf8')
+    const sql = [...text.matchAll(/```sql\n(.*?)```/gs)].map(([, query = '']) => query)
+    const code = [...text.matchAll(/`([^`\n]+)`/g)].map(([, words = '']) => words)
+    const logs = code.filter((words) => words.startsWith('{service_name='))
+    const numbers = code.filter((words) => /^up\{|shop_update_|otel|_seconds|_bytes/.test(words))
+    for (const query of sql) await dataSource('shop-update-postgres', { rawSql: query, format: 'table', rawQuery: true })
+    for (const query of logs) await lines(query)
+    for (const query of numbers) assert.ok((await metrics(query)).length > 0, `${query} brings nothing`)
+    assert.ok(sql.length > 5 && logs.length > 5 && numbers.length > 5)
+    return `${sql.length} of SQL, ${logs.length} of LogQL, ${numbers.length} of PromQL`
   })
   await report.check('Grafana: pages go to the pager, tickets to where tickets are made, and the rest to nobody', ['grafana'], async () => {
     const { receiver, routes } = await grafana<Route>('/api/v1/provisioning/policies')
