@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { files as alertFiles } from './alerts/files.ts'
+import { alertFiles } from './alerts/files.ts'
 import { dashboardFiles } from './dashboards/files.ts'
 
 /** A file that Grafana reads, made from what is beside this one. */

@@ -1,20 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import type { GeneratedFile } from '../generate.ts'
 import { duration, type Pace } from './promql.ts'
 import { type AlertRule, alertRules } from './rules.ts'
 import { runbookOf, runbooksDashboard } from './runbooks.ts'
 
 export const RUNBOOKS = join(import.meta.dirname, '../grafana/alerting/runbooks.md')
 
-/** A file of provisioning/grafana, by its path in there. */
-export interface GeneratedFile {
-  path: string
-  text: string
-}
-
 /** What of provisioning/grafana is made from the rules. Contact points, policy and templates are no lists, and are written by hand. */
-export function files(pace: Pace = 1): GeneratedFile[] {
+export function alertFiles(pace: Pace = 1): GeneratedFile[] {
   const runbooks = readFileSync(RUNBOOKS, 'utf8')
   return [
     { path: 'alerting/rules.yaml', text: grafanaRules(alertRules(pace), pace) },

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { RUNBOOKS } from '../../provisioning/alerts/files.ts'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
+import { runbookOf } from '../../provisioning/alerts/runbooks.ts'
+import { startBrowser } from '../browser/browser.ts'
 import { asker } from './ask.ts'
 import type { Stack } from './parts.ts'
 import type { Report } from './report.ts'
+import { keepScreenshot, signIn, VIEWER } from './session.ts'
 
 export interface RuleState {
   uid: string
@@ -85,6 +88,19 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
       RULES.map(({ uid }) => uid),
     )
     return `${dashboard.panels.length} sections`
+  })
+  await report.check('Grafana: the link of an alert shows a Viewer its runbook, and no other', ['grafana'], async () => {
+    const browser = await startBrowser()
+    try {
+      const { page } = await signIn(browser, stack.urls.grafana, VIEWER)
+      await page.goto(`${stack.urls.grafana}${runbookOf('shop-update-shop-unreachable')}`)
+      await page.getByText('Calls of five different items').waitFor({ timeout: 20_000 })
+      await keepScreenshot(page, 'runbook')
+      assert.equal(await page.getByText('No worker has had a heartbeat').count(), 0)
+      return runbookOf('shop-update-shop-unreachable')
+    } finally {
+      await browser.close()
+    }
   })
   await report.check('Grafana: every query of the runbooks runs, as the login that Grafana has', [...needs, 'loki'], async () => {
     const text = await readFile(RUNBOOKS, 'utf8')

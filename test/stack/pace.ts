@@ -1,6 +1,6 @@
 import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { files } from '../../provisioning/alerts/files.ts'
+import { alertFiles } from '../../provisioning/alerts/files.ts'
 import type { Pace } from '../../provisioning/alerts/promql.ts'
 
 const PROVISIONING = join(import.meta.dirname, '../../provisioning/grafana')
@@ -10,6 +10,6 @@ export async function grafanaProvisioning(folder: string, pace: Pace): Promise<s
   if (pace === 1) return PROVISIONING
   const copy = join(folder, 'provisioning')
   await cp(PROVISIONING, copy, { recursive: true })
-  for (const { path, text } of files(pace)) await writeFile(join(copy, path), text)
+  for (const { path, text } of alertFiles(pace)) await writeFile(join(copy, path), text)
   return copy
 }

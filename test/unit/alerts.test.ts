@@ -3,14 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import { files, prometheusRules, RUNBOOKS } from '../../provisioning/alerts/files.ts'
+import { alertFiles, prometheusRules, RUNBOOKS } from '../../provisioning/alerts/files.ts'
 import { IN_TIME, IN_TIME_ASYNCHRONOUS } from '../../provisioning/alerts/promql.ts'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
-import { sections } from '../../provisioning/alerts/runbooks.ts'
+import { runbookOf, sections } from '../../provisioning/alerts/runbooks.ts'
+import { generatedFiles } from '../../provisioning/generate.ts'
 import { DURATIONS } from '../../worker/telemetry/instruments.ts'
 import { findPromtool, promtool } from '../promtool.ts'
 import { CASES, PLACE, QUIET, STORIES } from './alerts-cases.ts'
 
+const PLUGIN = join(import.meta.dirname, '../../plugin/src/plugin.json')
 const RULES = alertRules()
 const severityOf = new Map<string, string>(RULES.map(({ uid, severity }) => [uid, severity]))
 
@@ -35,12 +37,19 @@ describe('the rules', () => {
     }
   })
 
+  test('each leads to a page of the plugin or to a dashboard, and to its runbook', async () => {
+    const { includes } = JSON.parse(await readFile(PLUGIN, 'utf8')) as { includes: { path: string }[] }
+    const dashboards = generatedFiles().flatMap(({ path }) => /^dashboards\/.*\/(.*)\.json$/.exec(path)?.[1] ?? [])
+    const there = new Set([...includes.map(({ path }) => path), ...dashboards.map((uid) => `/d/${uid}`), '/alerting/list'])
+    for (const { uid, link } of RULES) for (const path of [link, runbookOf(uid)]) expect(there, uid).toContain(path.split('?')[0])
+  })
+
   test('a change is late at a bound of the buckets: anything else would be counted as late or as in time by chance', () => {
     for (const seconds of [...Object.values(IN_TIME), IN_TIME_ASYNCHRONOUS]) expect(DURATIONS).toContain(seconds)
   })
 
   test('at another pace every time is shorter by the same factor, and nothing else differs', () => {
-    const [earnest, drill] = [files(1), files(10)].map((all) => all.find(({ path }) => path === 'alerting/rules.yaml')!.text)
+    const [earnest, drill] = [alertFiles(1), alertFiles(10)].map((all) => all.find(({ path }) => path === 'alerting/rules.yaml')!.text)
     const shape = (text: string) => text.replace(/\d+(\.\d+)?[smhd]?\b/g, 'N')
     expect(drill).not.toBe(earnest)
     expect(shape(drill!)).toBe(shape(earnest!))
