@@ -10,6 +10,6 @@ end $$;
 alter role grafana with login nosuperuser nocreatedb nocreaterole connection limit 20 password :'password';
 alter role grafana set default_transaction_read_only = on;
 alter role grafana set statement_timeout = '30s';
--- A transaction that somebody begins and leaves open, or that failed, would answer every later query of Grafana on that connection with an error.
-alter role grafana set idle_in_transaction_session_timeout = '5s';
+-- A query that begins a transaction and fails in it leaves its connection, and so every dashboard that gets it next, in an aborted one.
+alter role grafana set idle_in_transaction_session_timeout = '1s';
 grant shop_update_read to grafana;

@@ -3,7 +3,7 @@ import { STATUS_NAMES, STATUSES, type Status } from '../../worker/domain/statuse
 import { asker, OURS, type Span } from './ask.ts'
 import { type Item, lastCall, ORDER_ITEM_ID, SKU, type Story, shopUpdate } from './drive.ts'
 import { PARTS, SECRETS, type Stack } from './parts.ts'
-import type { Report } from './report.ts'
+import { type Report, until } from './report.ts'
 
 const LABELS = new Map<string, Status>(STATUS_NAMES.map((status) => [STATUSES[status].label, status]))
 
@@ -348,6 +348,10 @@ export async function askGrafana(report: Report, stack: Stack, { synchronous }: 
     await assert.rejects(ask('select * from shop_update.system_credential'), /permission denied/)
     await assert.rejects(ask(`update catalog.product set price = 0 returning id`), /read-only transaction|permission denied/)
     await assert.rejects(ask(`begin; set transaction read write; update catalog.product set price = 0; commit`), /permission denied/)
+  })
+  await report.check('Grafana: a query that fails in a transaction of its own spoils no other for long', ['grafana'], async () => {
+    await assert.rejects(ask('begin; select 1 / 0'), /division by zero|is aborted/)
+    await until(Date.now() + 5000, () => ask('select 1'))
   })
   await report.check(
     'Grafana: links lead from a line to its trace and item, from a trace to its lines and metrics, from a metric to its trace',
