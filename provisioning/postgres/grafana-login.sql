@@ -11,5 +11,5 @@ alter role grafana with login nosuperuser nocreatedb nocreaterole connection lim
 alter role grafana set default_transaction_read_only = on;
 alter role grafana set statement_timeout = '30s';
 -- A query that begins a transaction and fails in it leaves its connection, and so every dashboard that gets it next, in an aborted one.
-alter role grafana set idle_in_transaction_session_timeout = '1s';
+alter role grafana set idle_in_transaction_session_timeout = '100ms';
 grant shop_update_read to grafana;

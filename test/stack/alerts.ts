@@ -107,7 +107,7 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
     const sql = [...text.matchAll(/```sql\n(.*?)```/gs)].map(([, query = '']) => query)
     const code = [...text.matchAll(/`([^`\n]+)`/g)].map(([, words = '']) => words)
     const logs = code.filter((words) => words.startsWith('{service_name='))
-    const numbers = code.filter((words) => /^up\{|shop_update_|otel|_seconds|_bytes/.test(words))
+    const numbers = code.filter((words) => /^up\{|shop_update_|otel\w*_|_seconds|_bytes/.test(words))
     for (const query of sql) await dataSource('shop-update-postgres', { rawSql: query, format: 'table', rawQuery: true })
     for (const query of logs) await lines(query)
     for (const query of numbers) assert.ok((await metrics(query)).length > 0, `${query} brings nothing`)
