@@ -100,6 +100,10 @@ export async function drill(report: Report, stack: Stack): Promise<void> {
   }
 
   try {
+    // Before the first numbers of the worker came, it had not been heard of.
+    await until(Date.now() + SLACK_S * 1000, async () => {
+      for (const [uid, { severity }] of RULES) if (severity === 'page') assert.equal(seen.get(uid), 'inactive', uid)
+    })
     await meet({
       what: 'a create fails for good, and a change of its product waits for it',
       async make() {
