@@ -10,7 +10,8 @@ export class ConfigError extends UsageError {}
 const number = (error: string, checked: (value: number) => boolean) =>
   z
     .string()
-    .regex(/^\d+(\.\d+)?$/, { error, abort: true })
+    .trim()
+    .regex(/^(\d+(\.\d+)?|\.\d+)$/, { error, abort: true })
     .transform(Number)
     .refine(checked, { error })
 const integer = (low: number, high: number) =>

@@ -19,7 +19,7 @@ export async function readDatabaseHealth(sql: Sql): Promise<DatabaseHealth> {
   const [sessions, tables] = await Promise.all([
     sql<{ state: string; n: number; seconds: number }[]>`
       select coalesce(state, 'other_login') as state, count(*)::int as n,
-        coalesce(extract(epoch from now() - min(xact_start) filter (where pid <> pg_backend_pid())), 0)::float8 as seconds
+        coalesce(extract(epoch from now() - min(xact_start) filter (where usename = current_user and pid <> pg_backend_pid())), 0)::float8 as seconds
       from pg_stat_activity where datname = current_database() and usesysid is not null group by 1`,
     sql<{ table: string; dead: number; updates: number; hot: number }[]>`
       select t.name as "table", pg_stat_get_dead_tuples(t.name::regclass)::float8 as dead,
