@@ -67,9 +67,11 @@ await runCommand(async () => {
   })
   const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
+  const blocked = sparing(() => readBlocked(read))
   const internalApi = createInternalApi({
     sql: api,
     readSql: read,
+    blocked,
     config,
     log,
     onQueued: () => worker?.poke(),
@@ -88,7 +90,7 @@ await runCommand(async () => {
     statuses: () => readStatuses(read),
     kpis: sparing(() => readKpis(read)),
     overdue: () => readOverdue(read),
-    blocked: () => readBlocked(read),
+    blocked,
   })
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api)) // of the primary, not of a replica
   log.info({ worker_id: started.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')

@@ -1,6 +1,6 @@
 import type { Item } from '../../worker/api/internal/schemas.ts'
-import { ADMIN_RESOLVES } from '../../worker/domain/reasons.ts'
+import { AWAIT_CREATE } from '../../worker/domain/reasons.ts'
 
-/** Blocked until something is created that nothing in the queue creates: sent again, it would only be Blocked again. */
-export const isStranded = ({ status, reason, blockedBy }: Item): boolean =>
-  status === 'blocked' && reason !== null && blockedBy === null && !ADMIN_RESOLVES.some((code) => code === reason.code)
+/** In the queue, and Blocked until something is created that nothing in the queue creates: sent again, it would only be Blocked again. */
+export const isStranded = ({ status, reason, blockedBy, retriesLeft }: Item): boolean =>
+  status === 'blocked' && retriesLeft !== null && blockedBy === null && AWAIT_CREATE.some((code) => code === reason?.code)

@@ -104,13 +104,16 @@ describe('one item', () => {
     ])
   })
 
-  it('names the create that it waits for: of the product itself first, then of the set, then of another variation', async () => {
+  it('names the create that it waits for: of the product itself first, then of the set, and of another variation only where that is in its way', async () => {
     const { productIds, setId } = await addSet(api.sql, 'WAIT', { products: 2, inShop: false })
     const price = await enqueue(api.sql, 'price', { product: productIds[0]! })
     await put(api.sql, price, 'blocked', { reason: 'not_in_shop' })
     expect(await detail(price)).toMatchObject({ blockedBy: null, blockedByItem: null, sellerAnswer: { whoActs: 'admin' } })
     const other = await enqueue(api.sql, 'new_product', { product: productIds[1]! })
+    expect((await detail(price)).blockedBy).toBeNull()
+    await put(api.sql, price, 'blocked', { reason: 'new_variation' })
     expect((await detail(price)).blockedBy).toBe(other)
+    await put(api.sql, price, 'blocked', { reason: 'not_in_shop' })
     const ofSet = await enqueue(api.sql, 'new_product_set', { set: setId })
     await put(api.sql, ofSet, 'made_request', { sends: 1 })
     expect((await detail(price)).blockedBy).toBe(ofSet)

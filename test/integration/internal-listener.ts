@@ -3,6 +3,7 @@ import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { createInternalApi, type InternalApiOptions } from '../../worker/api/internal.ts'
 import type { Status } from '../../worker/domain/statuses.ts'
+import { readBlocked } from '../../worker/queue/blocked.ts'
 import type { Sql } from '../../worker/queue/database.ts'
 import { createDatabase } from '../database.ts'
 
@@ -44,6 +45,7 @@ export async function startListener(options: Partial<InternalApiOptions> = {}): 
   const app = createInternalApi({
     sql: database.sql,
     readSql: database.sql,
+    blocked: () => readBlocked(database.sql),
     log: { info: line, warn: line, error: line, debug: line } as unknown as Logger,
     onQueued: () => queued++,
     ...options,

@@ -188,7 +188,9 @@ describe('search', () => {
   it('says so where more products begin with the words than are looked up, and downloads or requeues none of them', async () => {
     const many = await addSet(api.sql, 'PREFIX', { products: 201 })
     await api.sql`select shop_update.enqueue('content', product_id => id) from unnest(${many.productIds}::bigint[]) id`
-    expect((await list('?q=PREFIX-&tab=pending')).total).toEqual({ count: 200, exact: false })
+    expect(await list('?q=PREFIX-&tab=pending')).toMatchObject({ total: { count: 200, exact: false }, truncated: true })
+    expect(await list('?q=PREFIX-1&tab=pending')).toMatchObject({ total: { exact: true }, truncated: false })
+    expect(await list('?q=PREFIX-&tab=failed')).toMatchObject({ items: [], truncated: true })
     expect((await api.call('GET', '/api/items.csv?q=PREFIX-')).body.field).toBe('q')
     expect((await api.call('POST', '/api/requeue', { key: ADMIN, body: { filter: { q: 'PREFIX-' }, dryRun: true } })).body.field).toBe(
       'filter.q',

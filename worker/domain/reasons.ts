@@ -25,7 +25,9 @@ export const REASONS = [
 
 export type ReasonCode = (typeof REASONS)[number]
 
-/** Blocked reasons that only an admin can resolve; the two others are released by the create they wait for. */
+/** Blocked reasons that end by themselves, with the create that the item waits for. */
+export const AWAIT_CREATE = ['not_in_shop', 'new_variation'] as const satisfies readonly ReasonCode[]
+/** Blocked reasons that only an admin can resolve. */
 export const ADMIN_RESOLVES = ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'] as const satisfies readonly ReasonCode[]
 
 /** Why a requeue leaves an item alone. */

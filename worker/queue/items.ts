@@ -2,6 +2,7 @@ import type { Order } from '../domain/orders.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
+import { createsAwaited } from './blocked.ts'
 import type { Sql } from './database.ts'
 import { inHistory, inQueue, moment, type Resolved, resolve, type Selection, sources } from './selection.ts'
 
@@ -144,7 +145,7 @@ const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sell
 
 /**
  * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is Blocked until something has
- * been created, the item that creates it: that of the product itself, else that of the set, else that of another variation.
+ * been created, the item that creates it: that of the product itself, else that of the set, else that of another variation that is in its way.
  */
 const beside = (sql: Sql) => sql`
   left join catalog.seller r on r.id = i.seller_id
@@ -158,14 +159,7 @@ const beside = (sql: Sql) => sql`
       from catalog.product x where x.product_set_id = i.product_set_id and i.product_id is null order by x.id limit 4) w
   ) v on true
   left join lateral (
-    select c.id, c.topic, c.status from (
-      select m.id, m.topic, m.status, m.product_id from shop_update.item m
-      where m.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
-      union all
-      select m.id, m.topic, m.status, m.product_id from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
-      where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
-    ) c
-    where i.live and i.status = 'blocked' and i.reason in ('not_in_shop', 'new_variation') and c.id <> i.id
+    select c.id, c.topic, c.status from ${createsAwaited(sql)} and i.live
     order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last, c.topic = 'new_product_set' desc, c.id limit 1
   ) b on true`
 

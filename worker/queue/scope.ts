@@ -1,3 +1,4 @@
+import { PRODUCTS_A_PREFIX } from '../domain/search.ts'
 import type { Sql } from './database.ts'
 
 /** What the words of a search mean. */
@@ -24,8 +25,6 @@ export interface SellerScope {
   productSetIds: string[] | null
 }
 
-/** The most products that a prefix of a SKU stands for; who wants one of them types another letter. */
-export const PRODUCTS_A_PREFIX = 200
 /** With so many sets and 50,000 items of them, looking them up takes 70 ms; going through a million items takes 100 to 200. */
 const SETS_LOOKED_UP = 20_000
 /** A page of as many items takes 25 ms, whatever its length. */
@@ -36,8 +35,8 @@ const SETS_AMONG_OTHERS = 500
 const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
 
 /**
- * Looks up a search: seller SKU and Shop SKU to the letter, else as the beginning of one; the id of an item, a product, a product set or a
- * request; the name of a seller. What fits in several ways is found in all of them.
+ * Looks up a search: a seller SKU or Shop SKU to the letter; the id of an item, a product, a product set or a request; the name of a seller.
+ * What fits in several of these ways is found in all of them; what fits in none, as the beginning of a SKU.
  */
 export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const id = isId(text) ? text : null

@@ -60,8 +60,9 @@ interface FieldError {
   message: string
 }
 
-/** The place of an entry in its list says nothing to whoever typed it, nor do all the values that a filter might have had. */
-function inWords({ field, message }: FieldError): string {
+/** Where in the body it stood says nothing to whoever typed it, nor do all the values that a filter might have had. */
+function inWords({ field: path, message }: FieldError): string {
+  const field = path.replace(/^filter\./, '')
   if (message.startsWith('Invalid option')) return `There is no such ${field}.`
   return /\.\d+$/.test(field) ? `${message}.` : `${field}: ${message}.`
 }

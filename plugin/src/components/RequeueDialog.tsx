@@ -20,11 +20,11 @@ const counted = (n: number, what: string): string => `${n.toLocaleString('en')} 
 
 /**
  * "Reupload to Shop": shows first what it will do, then does it, then says what was done.
- * @param known the items that the page shows, of which the target may have some
+ * @param known the items that the page shows when it opens, of which the target may have some
  */
 export function RequeueDialog({
   target,
-  known,
+  known: atFirst,
   include: first,
   onClose,
 }: {
@@ -35,6 +35,8 @@ export function RequeueDialog({
 }) {
   const [include, setInclude] = useState(first)
   const [reason, setReason] = useState('')
+  // What was picked is told as it was then: the list behind goes on, and what is requeued leaves it.
+  const [known] = useState(atFirst)
   const requeue = useRequeue()
   const preview = useRequeuePreview(target, include, requeue.isIdle || requeue.isError)
   const close = () => onClose(requeue.isSuccess)

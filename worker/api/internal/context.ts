@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
+import type { Blocked } from '../../queue/blocked.ts'
 import type { Sql } from '../../queue/database.ts'
 import type { Step } from '../../queue/step.ts'
 import type { CallerEnv } from '../auth.ts'
@@ -11,6 +12,8 @@ export interface InternalApiOptions {
   sql: Sql
   /** For lists and numbers; may be a replica. */
   readSql: Sql
+  /** What is Blocked and will not be released by itself. */
+  blocked(): Promise<Blocked>
   config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'LEASE_SECONDS'> &
     Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL'>>
   log: Logger

@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi'
+import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { audit } from '../../queue/audit.ts'
 import type { Sql } from '../../queue/database.ts'
 import { readCalls, readSurroundings, readTransitions } from '../../queue/item-history.ts'
 import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../queue/items.ts'
-import { PRODUCTS_A_PREFIX } from '../../queue/scope.ts'
 import { loggable, Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
@@ -34,7 +34,15 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
         // Where the counters say that there is nothing, no index has to prove it.
         const isEmpty = isCounted(selection) && (await counting).count === 0
         const [{ rows, next }, total] = await Promise.all([isEmpty ? EMPTY : listItems(readSql, resolved, sort, after, limit), counting])
-        return c.json({ items: rows.map((row) => toItem(row, config.MAX_RETRIES)), nextCursor: next && toCursor(sort, next), total }, 200)
+        return c.json(
+          {
+            items: rows.map((row) => toItem(row, config.MAX_RETRIES)),
+            nextCursor: next && toCursor(sort, next),
+            total,
+            truncated: resolved.scope?.truncated ?? false,
+          },
+          200,
+        )
       },
     )
     .openapi(

@@ -2,7 +2,6 @@ import { z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
-import { readBlocked } from '../../queue/blocked.ts'
 import { readKpis } from '../../queue/kpis.ts'
 import { readFlowSetting } from '../../queue/settings.ts'
 import { readSummary } from '../../queue/summary.ts'
@@ -13,11 +12,11 @@ import { type Kpis, kpisSchema, type Summary, summarySchema } from './schemas.ts
 import { sparing } from './sparing.ts'
 
 /** The numbers on top of the queue and the Sync KPI. */
-export function numberRoutes({ readSql, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
+export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
     const [numbers, { toResolve, stranded }, flow] = await Promise.all([
       readSummary(readSql),
-      readBlocked(readSql),
+      blocked(),
       readFlowSetting(readSql, config.LEASE_SECONDS),
     ])
     return {

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { ORDERS } from '../../domain/orders.ts'
 import { ADMIN_RESOLVES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
+import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
 import { isAllowListEntry } from '../allow-list.ts'
@@ -110,6 +111,9 @@ export const itemsSchema = z
     items: z.array(itemSchema),
     nextCursor: z.string().nullable(),
     total: z.object({ count, exact: z.boolean().openapi({ description: 'False: there are more than `count`' }) }),
+    truncated: z.boolean().openapi({
+      description: `More products begin with \`q\` than the ${PRODUCTS_A_PREFIX} that were looked up; no download or requeue takes it`,
+    }),
   })
   .openapi('Items')
 export type Items = z.infer<typeof itemsSchema>
@@ -228,7 +232,7 @@ export const summarySchema = z
       .openapi({ description: 'Blocked until an admin decides, by reason; counted up to 100,000' }),
     stranded: count.openapi({
       description:
-        'Blocked until something is created that nothing in the queue is going to create; of the 500 that have been Blocked for longest',
+        'Blocked until something is created that nothing in the queue is going to create; of the 500 that have waited for a create for longest',
     }),
     byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),

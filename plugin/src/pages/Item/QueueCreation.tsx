@@ -43,6 +43,7 @@ export function QueueCreation({ productSetId, isOpen }: { productSetId: string; 
         body={`${TOPIC} is queued for product set ${productSetId}: every variation that the Shop does not have yet is created there.`}
         confirmText="Queue its creation"
         confirmVariant="primary"
+        disabled={create.isPending}
         onConfirm={() => create.mutate(productSetId, { onSettled: () => setAsking(false) })}
         onDismiss={() => setAsking(false)}
       />

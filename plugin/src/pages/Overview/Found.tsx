@@ -6,6 +6,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Table } from '../../components/Table.tsx'
 import { type ColumnName, column } from '../Queue/columns.tsx'
+import { FIRST_ONLY } from '../Queue/Filters.tsx'
 
 const COLUMNS: ColumnName[] = ['sellerSku', 'sku', 'topic', 'status', 'queuedAt', 'productSetId']
 const FIRST = 20
@@ -21,7 +22,10 @@ export function Found({ q, set }: { q: string | undefined; set: string | undefin
     <Section title={[q && `Found for “${q}”`, set && `All of product set ${set}`].filter(Boolean).join(', ')}>
       {error && <Problem error={error} />}
       {!data && !error && <LoadingPlaceholder text="Searching …" />}
-      {data?.items.length === 0 && <Alert severity="info" title="Nothing in the queue or among what was synced matches" />}
+      {data?.truncated && <Alert severity="warning" title={FIRST_ONLY} />}
+      {data?.items.length === 0 && !data.truncated && (
+        <Alert severity="info" title="Nothing in the queue or among what was synced matches" />
+      )}
       {data && data.items.length > 0 && (
         <Table<Item>
           label="Found"

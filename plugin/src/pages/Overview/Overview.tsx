@@ -1,7 +1,7 @@
 import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
 import { Alert, FilterInput, LoadingPlaceholder, Text, useStyles2 } from '@grafana/ui'
-import React, { useState } from 'react'
+import React, { useEffect, useState } from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
@@ -65,7 +65,8 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
         <Link to={pageUrl('blocked')} inText>
           blocked
         </Link>{' '}
-        until their product has been created in the Shop, which is normal. Products are sent in the <strong>{flow.wanted}</strong> flow
+        until their product has been created in the Shop{stranded === 0 && ', which is normal'}. Products are sent in the{' '}
+        <strong>{flow.wanted}</strong> flow
         {flow.workers.length === 0
           ? '; no worker is running.'
           : behind > 0
@@ -89,9 +90,9 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
           )}
           {stranded > 0 && (
             <div>
-              Of the longest{' '}
-              <Link to={pageUrl('blocked', { reason: 'not_in_shop' })} inText>
-                blocked as {explain('not_in_shop').label}
+              Of those that have been{' '}
+              <Link to={pageUrl('blocked', { sort: 'queuedAt' })} inText>
+                blocked for longest
               </Link>
               , {stranded.toLocaleString('en')} wait{stranded === 1 ? 's' : ''} for a creation that has Failed or is not in the queue.
             </div>
@@ -138,6 +139,7 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
 function Search({ q = '' }: { q?: string | undefined }) {
   const styles = useStyles2(getStyles)
   const [typed, setTyped] = useState(q)
+  useEffect(() => setTyped(q), [q])
   return (
     <form
       className={styles.search}

@@ -1,9 +1,10 @@
 import { css } from '@emotion/css'
 import { dateTime, type GrafanaTheme2, type RawTimeRange, rangeUtil } from '@grafana/data'
-import { Combobox, FilterInput, Input, TimeRangeInput, Tooltip, useStyles2 } from '@grafana/ui'
+import { Combobox, FilterInput, IconButton, Input, TimeRangeInput, useStyles2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import { explain } from '../../../../worker/domain/explanations.ts'
-import { ADMIN_RESOLVES, type ReasonCode } from '../../../../worker/domain/reasons.ts'
+import { ADMIN_RESOLVES, AWAIT_CREATE, type ReasonCode } from '../../../../worker/domain/reasons.ts'
+import { PRODUCTS_A_PREFIX } from '../../../../worker/domain/search.ts'
 import { STATUS_NAMES, STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
 import { zone } from '../../components/Time.tsx'
@@ -12,7 +13,7 @@ import { changeQuery, type Query } from '../../location.ts'
 /** Where a list has items of several reasons. */
 const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
   delayed: ['failure', 'stock_wait'],
-  blocked: ['not_in_shop', 'new_variation', ...ADMIN_RESOLVES],
+  blocked: [...AWAIT_CREATE, ...ADMIN_RESOLVES],
 }
 /** A reason in the URL counts only where it can be seen and taken away. */
 export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (REASONS_OF[tab] ? reason : undefined)
@@ -21,7 +22,9 @@ const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }
 
 /** What a search matches: an admin who types something else would take "nothing found" for an answer. */
 export const SEARCHED =
-  'A search finds a seller SKU or Shop SKU by its beginning, capitals as they are; a product, set, item or request by its whole id; a seller by his whole name.'
+  'A search finds a seller SKU or Shop SKU, capitals as they are; a product, set, item or request by its whole id; a seller by his whole name; or else the SKUs that begin with it.'
+/** Where a search found so much that the API looked no further. */
+export const FIRST_ONLY = `More than ${PRODUCTS_A_PREFIX} products begin with this; only the first ${PRODUCTS_A_PREFIX} were looked at. Give more of the SKU.`
 
 /** While somebody types, nothing is asked; the list follows when he pauses. */
 const TYPING_MS = 400
@@ -39,20 +42,17 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
     <div className={styles.row} role="search" aria-label="Filters">
       <Typed value={query.q} onChange={(q) => set({ q })}>
         {(value, onChange) => (
-          <Tooltip content={SEARCHED} placement="bottom-start">
-            <div>
-              <FilterInput
-                placeholder="SKU from its beginning, id, or seller"
-                value={value}
-                onChange={onChange}
-                escapeRegex={false}
-                width={38}
-                aria-label="Search"
-              />
-            </div>
-          </Tooltip>
+          <FilterInput
+            placeholder="SKU from its beginning, id, or seller"
+            value={value}
+            onChange={onChange}
+            escapeRegex={false}
+            width={38}
+            aria-label="Search"
+          />
         )}
       </Typed>
+      <IconButton name="info-circle" tooltip={SEARCHED} tooltipPlacement="bottom" />
       <Choice label="Topic" all="All topics" options={topics} value={query.topic} onChange={(topic) => set({ topic })} />
       {statuses.length > 1 && (
         <Choice label="Status" all="All statuses" options={statuses} value={query.status} onChange={(status) => set({ status })} />

@@ -1,7 +1,17 @@
 import { css } from '@emotion/css'
 import { AppEvents, type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { getAppEvents, getBackendSrv, locationService } from '@grafana/runtime'
-import { Button, EmptyState, IconButton, LinkButton, LoadingPlaceholder, RefreshPicker, ToolbarButton, useStyles2 } from '@grafana/ui'
+import {
+  Alert,
+  Button,
+  EmptyState,
+  IconButton,
+  LinkButton,
+  LoadingPlaceholder,
+  RefreshPicker,
+  ToolbarButton,
+  useStyles2,
+} from '@grafana/ui'
 import React, { useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
@@ -20,7 +30,7 @@ import { Table } from '../../components/Table.tsx'
 import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
-import { absoluteRange, Filters, reasonOf, SEARCHED } from './Filters.tsx'
+import { absoluteRange, FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
 
 const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
@@ -39,7 +49,7 @@ export function Queue({ tab }: { tab: Tab }) {
   const sort = offered(query.sort)
   const wanted: Selection = { tab, q, topic, status, reason, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
-  const { data, error, isFetching, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
+  const { data, error, isFetching, isPlaceholderData, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
   // A selection belongs to the filters it was made under: what is not in sight any more must not be requeued with what is.
   const filters = [q, topic, status, reason, seller, query.from, query.to].join('\n')
   const [selection, select] = useState({ filters, ids: NONE })
@@ -66,7 +76,8 @@ export function Queue({ tab }: { tab: Tab }) {
             icon="download-alt"
             href={locationUtil.assureBaseUrl(csvUrl({ ...wanted, sort }))}
             download={`${tab}.csv`}
-            tooltip="All that matches, with all columns"
+            disabled={data?.truncated ?? false}
+            tooltip={data?.truncated ? FIRST_ONLY : 'All that matches, with all columns'}
             target="_self" // or Grafana would take it for a page of its own
           >
             CSV
@@ -104,8 +115,8 @@ export function Queue({ tab }: { tab: Tab }) {
               <Button
                 size="sm"
                 variant="secondary"
-                disabled={!mayWrite() || !data?.total.count}
-                tooltip={mayWrite() ? undefined : READ_ONLY}
+                disabled={!mayWrite() || !data?.total.count || data.truncated}
+                tooltip={mayWrite() ? (data?.truncated ? FIRST_ONLY : undefined) : READ_ONLY}
                 onClick={() => setTarget({ filter: defined(wanted) })}
               >
                 Reupload all that match
@@ -122,7 +133,8 @@ export function Queue({ tab }: { tab: Tab }) {
       {error && <Problem error={error} retry={refetch} />}
       {!data && !error && <LoadingPlaceholder text="Loading the list …" />}
       {data?.items.length === 0 && cursor && <p>Nothing is left on this page.</p>}
-      {data?.items.length === 0 && !cursor && (
+      {data?.truncated && <Alert severity="warning" title={FIRST_ONLY} />}
+      {data?.items.length === 0 && !cursor && !data.truncated && (
         <Nothing
           tab={tab}
           q={q}
@@ -165,7 +177,7 @@ export function Queue({ tab }: { tab: Tab }) {
               size="sm"
               icon="angle-right"
               iconPlacement="right"
-              disabled={!data.nextCursor}
+              disabled={!data.nextCursor || isPlaceholderData}
               onClick={() => {
                 const next = data.nextCursor ?? undefined
                 setTrail([...(place < 0 ? [cursor] : trail.slice(0, place + 1)), next])
@@ -184,7 +196,7 @@ export function Queue({ tab }: { tab: Tab }) {
           include={include}
           onClose={(done) => {
             setTarget(null)
-            if (done && 'itemIds' in target && target.itemIds.length === selected.size) setSelected(NONE)
+            if (done && 'itemIds' in target) setSelected(new Set([...selected].filter((id) => !target.itemIds.includes(id))))
           }}
         />
       )}
