@@ -34,6 +34,7 @@ await runCommand(async () => {
   await using running = new AsyncDisposableStack()
   const pipelines = startPipelines(config, log)
   const telemetry = createTelemetry(pipelines, items)
+  pipelines.begin().catch((error) => log.warn({ err: error }, 'The first metrics could not be sent'))
   exportTo(telemetry.ownLine)
   // Begun first, ended last: what is told while everything else stops is sent, too.
   running.defer(async () => {

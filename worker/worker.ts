@@ -211,7 +211,8 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     poke: () => pump.poke(),
     pokeCallbacks,
     leads: () => state === 'running' && leader.leads(),
-    heartbeatAt: () => (performance.timeOrigin + beatAt) / 1000,
+    // by the clock on the wall: the other one stands still while the machine is suspended
+    heartbeatAt: () => (Date.now() - (now() - beatAt)) / 1000,
     inFlight: () => pump.held.size,
     isCircuitOpen: () => circuit.state !== 'closed',
     isReady: () => state === 'running' && isAlive(),

@@ -85,17 +85,15 @@ export const worker = () =>
     )
     .withRow(row('Items'))
     .withPanel(
-      statusesInWords(
-        chart({
-          title: 'Throughput',
-          description: 'Items a second that enter each status.',
-          width: 8,
-          height: 10,
-          unit: 'ops',
-          calculations: ['mean', 'max'],
-        }),
-      )
-        .withTarget(promQl(`sum by (to) (${rate('shop_update_transitions_total', TOPIC)})`, '{{to}}'))
+      chart({
+        title: 'Throughput',
+        description: 'Items a second, by the transition that they make.',
+        width: 8,
+        height: 10,
+        unit: 'ops',
+        calculations: ['mean', 'max'],
+      })
+        .withTarget(promQl(`sum by (from, to) (${rate('shop_update_transitions_total', TOPIC)}) > 0`, '{{from}} → {{to}}'))
         .links([toItems('Synced', 'synced')]),
     )
     .withPanel(
@@ -348,7 +346,7 @@ export const worker = () =>
         .max(1)
         .withTarget(
           promQl(
-            `sum(${rate('shop_update_database_updates_total', ', hot="true"')}) / (sum(${rate('shop_update_database_updates_total')}) > 0)`,
+            `sum(${rate('shop_update_database_updates', ', hot="true"')}) / (sum(${rate('shop_update_database_updates')}) > 0)`,
             'HOT',
           ),
         ),

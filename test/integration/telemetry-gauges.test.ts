@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Summary } from '../../worker/api/internal.ts'
 import { readBlocked } from '../../worker/queue/blocked.ts'
 import { type Receiver, startReceiver } from '../otlp/receiver.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
@@ -72,16 +73,20 @@ test('Blocked: what an admin has to decide, by reason, and what waits for a crea
 })
 
 test('Blocked: of a long lane the items of an admin are all counted, of those that wait the oldest are looked at', async () => {
-  const { setId } = await addSet(scene.sql, { inShop: false })
+  const { setId, productIds } = await addSet(scene.sql, { inShop: false })
   await scene.sql`
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
-    select 1, ${setId}::bigint, -g, now(), now(), now(), now(), 'price', 'blocked', 'blocked', false,
-      case when g % 500 = 0 then 'src_id_conflict' else 'not_in_shop' end from generate_series(1, 2000) g`
-  const { toResolve, stranded } = await readBlocked(scene.sql)
+    select 1, ${setId}::bigint, ${productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'blocked', 'blocked', false,
+      case when g <= 1000 then 'src_id_conflict' else 'not_in_shop' end from generate_series(1, 2000) g`
+  const lane = await readBlocked(scene.sql)
+  // what the quality control has not approved yet is created in its time
+  await scene.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
+  const unapproved = await readBlocked(scene.sql)
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
-  expect(toResolve).toContainEqual({ reason: 'src_id_conflict', n: 4 })
-  expect(stranded).toBeGreaterThan(400)
-  expect(stranded).toBeLessThanOrEqual(500)
+  expect(lane.toResolve).toContainEqual({ reason: 'src_id_conflict', n: 1000 })
+  expect(lane.stranded).toBeGreaterThan(490) // of those that wait the oldest 500, however many older ones wait for an admin
+  expect(lane.stranded).toBeLessThanOrEqual(500)
+  expect(unapproved.stranded).toBeLessThan(10)
 })
 
 test('Delayed and Failed past their time: how many, and by how long the one that is most', async () => {
@@ -99,6 +104,37 @@ test('Delayed and Failed past their time: how many, and by how long the one that
     expect(seconds).toBeLessThan(3700)
   }, IN_TIME)
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
+})
+
+test('what an earlier item holds back is neither stuck in Pending nor past its time, but is shown as old as it is', async () => {
+  const { setId } = await addSet(scene.sql)
+  const old = '2 hours'
+  await scene.sql`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    select 1, ${setId}::bigint, x.product, t.at, t.at, t.at, x.run_at, 'content', x.status::shop_update.status, x.lane::shop_update.lane, false, x.reason
+    from (select now() - ${old}::text::interval as at) t, (values
+      (-1, now() + interval '8 hours', 'failed', 'delayed', 'failure'),
+      (-2, now() - interval '1 hour', 'pending', 'behind', null),
+      (-3, now() - interval '1 hour', 'delayed', 'behind', 'failure')) x (product, run_at, status, lane, reason)`
+  await scene.sql`
+    insert into shop_update.delta (kind, topic, status, n)
+    values ('status', 'content', 'failed', 1), ('status', 'content', 'pending', 1), ('status', 'content', 'delayed', 1)`
+  const age = (status: string) =>
+    series('shop_update.queue.oldest_age').find(({ attributes }) => attributes.topic === 'content' && attributes.status === status)?.value
+  await vi.waitFor(() => expect(age('failed')).toBeGreaterThanOrEqual(7200), IN_TIME)
+  expect(age('pending')).toBe(0)
+  await value('shop_update.overdue', 0)
+  const { byStatus } = (await scene.api('/api/summary')).body as Summary
+  expect(byStatus.find(({ status }) => status === 'pending')!.oldestSeconds).toBeGreaterThanOrEqual(7200)
+
+  // once that is over they are late
+  await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint and product_id = -1`
+  await vi.waitFor(() => expect(age('pending')).toBeGreaterThanOrEqual(7200), IN_TIME)
+  await value('shop_update.overdue', 1)
+  await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
+  await scene.sql`
+    insert into shop_update.delta (kind, topic, status, n)
+    values ('status', 'content', 'failed', -1), ('status', 'content', 'pending', -1), ('status', 'content', 'delayed', -1)`
 })
 
 test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {

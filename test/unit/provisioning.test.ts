@@ -31,7 +31,7 @@ const METRICS: Record<string, string[]> = {
   shop_update_database_connections: ['state'],
   shop_update_database_dead_rows: ['table'],
   shop_update_database_oldest_transaction_seconds: [],
-  shop_update_database_updates_total: ['hot'],
+  shop_update_database_updates: ['hot'],
   db_client_operation_duration_seconds_bucket: ['db_query_summary', 'le', 'instance'],
   nodejs_eventloop_utilization_ratio: ['instance'],
   nodejs_eventloop_delay_p99_seconds: ['instance'],

@@ -6,7 +6,7 @@ type ToResolve = (typeof ADMIN_RESOLVES)[number]
 export interface Blocked {
   /** Blocked for each reason that only an admin resolves; 0 is said too. */
   toResolve: { reason: ToResolve; n: number }[]
-  /** Of those that have waited for a create for longest: that nothing in the queue is going to do it. */
+  /** Of those that have waited for a create for longest: that nothing in the queue is going to do it, though the product may be sold. */
   stranded: number
 }
 
@@ -31,7 +31,8 @@ export const createsAwaited = (sql: Sql) => sql`(
 
 /**
  * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of their own; of those that
- * wait for a create, the oldest are looked at: each is stranded where every create that could release it is Failed, or none is there.
+ * wait for a create, the oldest are looked at: each is stranded where every create that could release it is Failed, or none is there;
+ * but not while the quality control has not approved the product, which is when Seller Center queues its create.
  */
 export async function readBlocked(sql: Sql): Promise<Blocked> {
   const [toResolve, [row]] = await Promise.all([
@@ -48,7 +49,10 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
       from (
         select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${OLDEST}::int
       ) i
-      where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')`,
+      where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
+        and exists (
+          select from catalog.product p
+          where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id) and p.active and p.qc_status = 'approved')`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }
 }

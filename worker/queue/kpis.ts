@@ -1,4 +1,5 @@
 import type { Sql } from './database.ts'
+import { isHeldBack } from './summary.ts'
 
 export interface Kpi {
   window: '24h' | '7d' | '14d' | '30d' | '90d'
@@ -25,13 +26,19 @@ export interface Overdue {
   seconds: number
 }
 
-/** The Delayed and Failed items that are past their time, whether they have been woken or not; counted up to a hundred thousand. */
+/**
+ * The Delayed and Failed items that are past their time, whether they have been woken or not, but for those that an earlier item holds back;
+ * counted up to a hundred thousand in each lane.
+ */
 export async function readOverdue(sql: Sql): Promise<Overdue> {
   const [row] = await sql<Overdue[]>`
     select count(*)::int as items, coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as seconds from (
       (select run_at from shop_update.item where lane = 'delayed' and run_at <= now() order by run_at limit ${OVERDUE_COUNTED}::int)
       union all
-      (select run_at from shop_update.item where reason in ('failure', 'stock_wait') and lane in ('ready', 'behind') limit ${OVERDUE_COUNTED}::int)
+      (select run_at from shop_update.item where reason in ('failure', 'stock_wait') and lane = 'ready' limit ${OVERDUE_COUNTED}::int)
+      union all
+      (select run_at from shop_update.item b
+        where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldBack(sql)} limit ${OVERDUE_COUNTED}::int)
     ) late`
   return row ?? { items: 0, seconds: 0 }
 }

@@ -55,8 +55,14 @@ const IN_QUEUE = STATUS_NAMES.filter((status) => status !== 'synced')
 
 export interface Statuses {
   counts: { topic: Topic; status: Status; n: number }[]
-  oldest: { topic: Topic; status: Status; at: Date; seconds: number }[]
+  /** Those that an earlier item holds back apart from the others. */
+  oldest: { topic: Topic; status: Status; held: boolean; at: Date; seconds: number }[]
 }
+
+/** Of an item `b` that is behind: a Delayed or Failed item of its set and topic, queued before it, goes first (product decision 7). */
+export const isHeldBack = (sql: Sql) => sql`exists (
+  select from shop_update.item d
+  where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')`
 
 /**
  * How many items are in each status, and since when the oldest of them.
@@ -73,17 +79,20 @@ export async function readStatuses(sql: Sql): Promise<Statuses> {
         select topic, status, n from shop_update.status_count
         union all select topic, status, n from shop_update.delta where kind = 'status') c
       group by topic, status`,
-    sql<{ topic: Topic; status: Status; at: Date; seconds: number }[]>`
-      select topic, status, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds from (
-        (select topic, status, status_at from shop_update.item where lane in ('ready', 'behind') and status = 'pending' order by id limit 500)
-        union all select i.topic, i.status, i.status_at from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
-        union all (select topic, status, status_at from shop_update.item where lane = 'awaiting' order by id limit 500)
-        union all (select topic, status, status_at from shop_update.item where lane = 'blocked' order by id limit 500)
-        union all (select topic, status, status_at from shop_update.item
+    sql<Statuses['oldest']>`
+      select topic, status, held, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds from (
+        (select topic, status, status_at, false as held from shop_update.item where lane = 'ready' and status = 'pending' order by id limit 500)
+        union all
+        (select b.topic, b.status, b.status_at, ${isHeldBack(sql)} as held
+          from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
+        union all select i.topic, i.status, i.status_at, false from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
+        union all (select topic, status, status_at, false from shop_update.item where lane = 'awaiting' order by id limit 500)
+        union all (select topic, status, status_at, false from shop_update.item where lane = 'blocked' order by id limit 500)
+        union all (select topic, status, status_at, false from shop_update.item
           where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)
-        union all (select topic, status, status_at from shop_update.item
+        union all (select topic, status, status_at, false from shop_update.item
           where reason in ('failure', 'stock_wait') and status = 'failed' order by id limit 500)
-      ) first group by topic, status`,
+      ) first group by topic, status, held`,
   ])
   return { counts, oldest }
 }

@@ -51,13 +51,16 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
       if (!leads()) return
       const [{ counts, oldest }, windows, overdueNow, stuck] = await Promise.all([statuses(), kpis(), overdue(), blocked()])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
-      const age = new Map(oldest.map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]))
+      // What an earlier item holds back on purpose is not stuck: that one tells of itself.
+      const age = new Map(oldest.filter(({ held }) => !held).map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]))
+      const heldBack = new Set(oldest.filter(({ held }) => held).map(({ topic, status }) => `${topic} ${status}`))
       for (const topic of TOPIC_NAMES) {
         for (const status of STATUS_NAMES) {
           const attributes = { topic, status }
           result.observe(items, count.get(`${topic} ${status}`) ?? 0, attributes)
           // An age is read of the first of each lane only: of a topic that is not among them nothing is said, rather than 0.
-          const seconds = age.get(`${topic} ${status}`) ?? (count.get(`${topic} ${status}`) ? undefined : 0)
+          const unread = (count.get(`${topic} ${status}`) ?? 0) > 0 && !heldBack.has(`${topic} ${status}`)
+          const seconds = age.get(`${topic} ${status}`) ?? (unread ? undefined : 0)
           if (status !== 'synced' && seconds !== undefined) result.observe(oldestAge, seconds, attributes)
         }
       }
@@ -85,9 +88,10 @@ export function observeDatabase(meter: Meter, leads: () => boolean, read: () => 
     unit: '{row}',
     description: 'Row versions that wait for vacuum, by table',
   })
-  const updates = meter.createObservableCounter('shop_update.database.updates', {
+  // No counter: only a gauge ends with the worker that led (pipelines.ts).
+  const updates = meter.createObservableGauge('shop_update.database.updates', {
     unit: '{update}',
-    description: 'Updates of items; a HOT one writes no index',
+    description: 'Updates of items since the statistics of PostgreSQL began; a HOT one writes no index',
   })
   meter.addBatchObservableCallback(
     async (result) => {

@@ -3,7 +3,13 @@ import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http'
 import { ProtobufLogsSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
-import { MeterProvider, type MetricProducer, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import {
+  AggregationTemporality,
+  InstrumentType,
+  MeterProvider,
+  type MetricProducer,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
@@ -20,8 +26,20 @@ export interface Pipelines {
   /** Null where the signal is not exported. */
   span: ((encoded: Buffer) => void) | null
   line: ((encoded: Buffer) => void) | null
+  /** Tells the counters as they begin: what they count before the first interval is over is seen as an increase only from there. */
+  begin(): Promise<void>
   /** Sends what is there, and then the metrics, which tell what was lost; each within `withinMs`. */
   stop(withinMs: number): Promise<void>
+}
+
+/**
+ * Only what was read for this very export. Gathered cumulatively, as everything else is, the SDK repeats a gauge that nobody has observed: a worker
+ * that leads no more, or whose reading fails, would tell its last numbers for ever, and as if they were of now.
+ */
+class GaugesAsRead extends OTLPMetricExporter {
+  override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
+    return type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : super.selectAggregationTemporality(type)
+  }
 }
 
 /** What is in memory at most of the bodies in log lines: they may have 64 KiB each. */
@@ -41,21 +59,18 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     (config.OTEL_EXPORTER_OTLP_ENDPOINT ?? config[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]) !== undefined
 
   const tallies = createTallies(exports('METRICS'))
-  const reader = (metricProducers: MetricProducer[] = []) =>
-    new PeriodicExportingMetricReader({
-      exporter: new OTLPMetricExporter(),
-      exportIntervalMillis: config.OTEL_METRIC_EXPORT_INTERVAL,
-      metricProducers,
-    })
+  const reader = (exporter: OTLPMetricExporter, metricProducers: MetricProducer[] = []) =>
+    new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: config.OTEL_METRIC_EXPORT_INTERVAL, metricProducers })
+  const readers = exports('METRICS') ? [reader(new OTLPMetricExporter(), [tallies])] : []
   const queueMetrics = new MeterProvider({
     resource: given.merge(resourceFromAttributes(shared)),
-    readers: exports('METRICS') ? [reader()] : [],
+    readers: exports('METRICS') ? [reader(new GaugesAsRead())] : [],
   })
   const sdk = new NodeSDK({
     resource,
     autoDetectResources: false, // the detectors put the command line, the process owner and the host on every line and series
     instrumentations: [],
-    metricReaders: exports('METRICS') ? [reader([tallies])] : [],
+    metricReaders: readers,
     // Spans and log records take a shorter way: see encode.ts.
     spanProcessors: [],
     logRecordProcessors: [],
@@ -110,6 +125,9 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     queueMeter: queueMetrics.getMeter('shop-update'),
     span: spans?.add ?? null,
     line: lines?.add ?? null,
+    async begin() {
+      await Promise.all(readers.map((each) => each.forceFlush()))
+    },
     async stop(withinMs) {
       await Promise.all([spans?.close(withinMs), lines?.close(withinMs)])
       for (const tell of lastWords) tell()

@@ -232,7 +232,7 @@ export const summarySchema = z
       .openapi({ description: 'Blocked until an admin decides, by reason; counted up to 100,000' }),
     stranded: count.openapi({
       description:
-        'Blocked until something is created that nothing in the queue is going to create; of the 500 that have waited for a create for longest',
+        'Blocked until an approved product is created that nothing in the queue is going to create; of the 500 that have waited for a create for longest',
     }),
     byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
