@@ -43,7 +43,8 @@ const WINDOWS = [
 /** Of the roll-ups: by five minutes, and where a point is an hour or more, by the hour, which is a twelfth of the rows. */
 const CHOSEN = `grain = case when $__interval_ms < 3600000 then '5m' else '1h' end and $__timeFilter(slot) and topic in (\${topic:sqlstring}) and flow in (\${flow:sqlstring})`
 const SLOT = '5m'
-const ROLLED_UP = 'Counted exactly, by five minutes, and over a month or more by the hour.'
+const ROLLED_UP =
+  'Counted exactly, by five minutes, and over a month or more by the hour; of the venture whose database this is, whichever is chosen.'
 
 const queued = (statuses: readonly Status[]) => `sum(shop_update_queue_items{${OURS}, topic=~"$topic", status=~"${statuses.join('|')}"})`
 
@@ -199,7 +200,7 @@ group by topic, topic_label, method order by sum(calls) desc`,
     .withPanel(
       responseTime(
         'API average response time',
-        'The average of all calls, successful or not.',
+        'The average of all calls, successful or not; of the venture whose database this is.',
         `select $__timeGroup(slot, $__interval) as time, topic_label as metric, sum(milliseconds) / sum(calls) as value
 from shop_update.call_durations where ${CHOSEN} group by 1, 2 order by 1`,
       ),
@@ -207,7 +208,7 @@ from shop_update.call_durations where ${CHOSEN} group by 1, 2 order by 1`,
     .withPanel(
       responseTime(
         'API response time, p95',
-        '95 of 100 calls were answered within this time. From buckets: off by a fifth at most.',
+        '95 of 100 calls were answered within this time. From buckets: off by a fifth at most. Of the venture whose database this is.',
         `with durations as (
   select $__timeGroup(slot, $__interval) as time, topic_label as metric, bucket, sum(calls) as calls
   from shop_update.call_durations where ${CHOSEN} group by 1, 2, 3
@@ -255,7 +256,7 @@ function syncKpi() {
   const panel = lines({
     title: 'Sync KPI',
     description:
-      'Bars: requests sent to the Shop. Lines: of the items queued in the last 24 hours, 7, 14, 30 and 90 days, the share that was Synced at that moment. Topic and flow choose requests; the shares are of everything.',
+      'Bars: requests sent to the Shop. Lines: of the items queued in the last 24 hours, 7, 14, 30 and 90 days, the share that was Synced at that moment. Topic and flow choose requests, which are of the venture whose database this is; the shares are of everything.',
     width: 13,
     height: 11,
     unit: 'percentunit',
