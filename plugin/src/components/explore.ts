@@ -2,7 +2,7 @@ import { locationUtil } from '@grafana/data'
 import { hasPermission } from '@grafana/runtime'
 
 /** Grafana lets only Editors and Admins into Explore. */
-export const mayExplore = (): boolean => hasPermission('datasources:explore')
+const mayExplore = (): boolean => hasPermission('datasources:explore')
 
 /** Explore with one query; times as Grafana takes them: Unix milliseconds as text, or `now`. */
 const explore = (type: 'tempo' | 'loki', query: object, [from, to]: [string, string]): string => {
@@ -10,6 +10,10 @@ const explore = (type: 'tempo' | 'loki', query: object, [from, to]: [string, str
   const panes = { a: { datasource: uid, queries: [{ refId: 'A', datasource: { type, uid }, ...query }], range: { from, to } } }
   return locationUtil.assureBaseUrl(`/explore?${new URLSearchParams({ schemaVersion: '1', panes: JSON.stringify(panes) })}`)
 }
+
+/** The dashboard `shop-update-logs`, which everybody may see. */
+const logsDashboard = (search: Record<string, string>, [from, to]: [string, string]): string =>
+  locationUtil.assureBaseUrl(`/d/shop-update-logs?${new URLSearchParams({ ...search, from, to })}`)
 
 const HOUR = 3_600_000
 
@@ -19,9 +23,17 @@ export const around = (from: string, to: string | null): [string, string] => [
   to === null ? 'now' : String(Date.parse(to) + HOUR),
 ]
 
+/** In Explore, for whoever is let in there. */
 export const traceUrl = (traceId: string, range: [string, string]): string =>
-  explore('tempo', { queryType: 'traceql', query: traceId }, range)
+  mayExplore()
+    ? explore('tempo', { queryType: 'traceql', query: traceId }, range)
+    : logsDashboard({ 'var-trace': traceId, viewPanel: 'panel-5' }, range)
 
-/** @param filter what follows the stream selector, in LogQL */
-export const logsUrl = (filter: string, range: [string, string]): string =>
-  explore('loki', { queryType: 'range', expr: `{service_name="shop-update"} ${filter}` }, range)
+/**
+ * @param filter what follows the stream selector, in LogQL
+ * @param search the same in the fields of the dashboard, as near as they come to it
+ */
+export const logsUrl = (filter: string, search: { 'var-sku': string } | { 'var-request': string }, range: [string, string]): string =>
+  mayExplore()
+    ? explore('loki', { queryType: 'range', expr: `{service_name="shop-update"} ${filter}` }, range)
+    : logsDashboard(search, range)

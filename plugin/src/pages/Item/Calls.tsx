@@ -3,7 +3,7 @@ import type { GrafanaTheme2 } from '@grafana/data'
 import { ClipboardButton, CollapsableSection, LinkButton, ScrollContainer, Stack, useStyles2 } from '@grafana/ui'
 import React from 'react'
 import type { Call } from '../../../../worker/api/internal/schemas.ts'
-import { around, logsUrl, mayExplore, traceUrl } from '../../components/explore.ts'
+import { around, logsUrl, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { absolute, duration } from '../../components/Time.tsx'
 
@@ -28,7 +28,6 @@ export function Calls({ calls }: { calls: readonly Call[] }) {
 
 /** From the call into its trace and its lines. */
 function Links({ call: { traceId, requestId, sentAt, answeredAt, callbackAt } }: { call: Call }) {
-  if (!mayExplore()) return null
   const range = around(sentAt, callbackAt ?? answeredAt)
   return (
     <Stack gap={1}>
@@ -37,7 +36,13 @@ function Links({ call: { traceId, requestId, sentAt, answeredAt, callbackAt } }:
           Trace
         </LinkButton>
       )}
-      <LinkButton size="sm" variant="secondary" fill="text" icon="gf-logs" href={logsUrl(`| request_id="${requestId}"`, range)}>
+      <LinkButton
+        size="sm"
+        variant="secondary"
+        fill="text"
+        icon="gf-logs"
+        href={logsUrl(`| request_id="${requestId}"`, { 'var-request': requestId }, range)}
+      >
         Log lines
       </LinkButton>
     </Stack>

@@ -2,30 +2,31 @@ import { locationUtil } from '@grafana/data'
 import { LinkButton, Stack } from '@grafana/ui'
 import React from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
-import { around, logsUrl, mayExplore, traceUrl } from '../../components/explore.ts'
+import { around, logsUrl, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { pageUrl } from '../../location.ts'
 
 /** From here into the trace, the logs and the set. */
-export function Elsewhere({ item: { id, traceId, productSetId, queuedAt, statusAt, retriesLeft } }: { item: ItemDetail }) {
+export function Elsewhere({ item }: { item: ItemDetail }) {
+  const { id, traceId, productSetId, productId, sellerSku, requestId, queuedAt, statusAt, retriesLeft } = item
+  const search = productId !== null && sellerSku !== null ? { 'var-sku': sellerSku } : requestId !== null && { 'var-request': requestId }
   const range = around(queuedAt, retriesLeft === null ? statusAt : null)
   return (
     <Section title="Elsewhere">
       <Stack gap={1} wrap="wrap" alignItems="center">
-        {mayExplore() && traceId !== null && (
+        {traceId !== null && (
           <LinkButton variant="secondary" icon="gf-traces" href={traceUrl(traceId, range)}>
             Trace of the last attempt
           </LinkButton>
         )}
-        {mayExplore() && (
-          <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, range)}>
+        {search && (
+          <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, search, range)}>
             Log lines
           </LinkButton>
         )}
         <LinkButton variant="secondary" icon="apps" href={locationUtil.assureBaseUrl(pageUrl('overview', { set: productSetId }))}>
           All of its product set
         </LinkButton>
-        {!mayExplore() && <span>Trace and log lines are in Explore, which is for Editors and Admins.</span>}
       </Stack>
     </Section>
   )
