@@ -13,7 +13,7 @@ export interface AlertRule {
   above: number
   /** … and fires after so many seconds of it. */
   for: number
-  /** So many seconds without it end the alert: a number that dips for a moment does not call twice. */
+  /** So many seconds without it, or without the series, end the alert: a number that dips for a moment does not call twice. */
   keepFiringFor: number
   /** Go template of Prometheus and Grafana; `$value` is the number. */
   summary: string
@@ -34,6 +34,7 @@ export interface AlertRule {
 
 const APP = '/a/sellercenter-shopupdate-app'
 const WORKER = '/d/shop-update-worker'
+const ITS_WORKERS = `${WORKER}?var-venture={{ $labels.venture }}&var-source={{ $labels.source }}`
 const OF = '{{ $labels.venture }} {{ $labels.source }}'
 const TOPIC = '{{ $labels.topic }}'
 const TIME = '{{ $value | humanizeDuration }}'
@@ -42,17 +43,33 @@ const NUMBER = '{{ $value | printf "%.0f" }}'
 /**
  * One cause pages once. A cause hides what follows from it, in this order: no worker is heard of; the Shop cannot be reached; an item stuck
  * between Processing and its answer; Pending. The error budget pages for what none of these sees, an increase of slow or failing changes.
+ * Where several statuses are stuck, the one nearest to the end of the way is taken for the cause, for a quarter of an hour (`hasJustJammed`).
  */
 export function alertRules(pace: Pace = 1): AlertRule[] {
-  const { at, window, heartbeat, silentAfter, alive, sayingIt, unreachable, stuck, isStuck, pendingMoves, retriesMove, pagedFor, burning } =
-    conditions(pace)
+  const {
+    at,
+    window,
+    heartbeat,
+    silentAfter,
+    alive,
+    ofTheLiving,
+    unreachable,
+    stuck,
+    hasJustJammed,
+    pendingMoves,
+    nothingLeavesPending,
+    retriesMove,
+    pagedFor,
+    burning,
+  } = conditions(pace)
   const increased = (name: string, matchers: string, over: number) => `increase(${metric(name, matchers)}[${window(over)}])`
   const usual = { noData: 'OK', queryFails: 'KeepLast' } as const
   const shopIsThere = unless(`${unreachable} > 0`)
 
   const overdue = `max ${EACH} (${metric('overdue_age_seconds')})`
-  /** Of the items that the workers hold, the status nearest to the end of their way. */
-  const heldUp = [isStuck(stuck.response), isStuck(stuck.madeRequest), isStuck(stuck.processing)]
+  /** It jams what comes after it: first the workers' room, then Pending and the retries. */
+  const heldUp = [stuck.response, stuck.madeRequest, stuck.processing].map(hasJustJammed)
+  const calledBack = `sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)})`
 
   return [
     {
@@ -60,14 +77,15 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-silent',
       title: 'Shop Update: no worker is heard of',
       severity: 'page',
-      // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks back for a day, since
-      // Prometheus forgets a series after five minutes; who has never been heard of, or not for a day, has no number, hence the second line.
-      expr: `time() - max ${EACH} (last_over_time(${heartbeat}[${window(DAY)}]))\nor absent_over_time(${heartbeat}[${window(DAY)}]) * ${at(DAY)}`,
+      // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks back for a week, since
+      // Prometheus forgets a series after five minutes, and a silence of a long weekend is none the less; where none has been heard of at all,
+      // there is no number, hence the second line.
+      expr: `time() - max ${EACH} (last_over_time(${heartbeat}[${window(7 * DAY)}]))\nor absent_over_time(${heartbeat}[${window(7 * DAY)}]) * ${at(7 * DAY)}`,
       above: silentAfter,
       for: at(MINUTE),
       keepFiringFor: 0,
       summary: `No worker {{ with $labels.venture }}of {{ . }} {{ $labels.source }} {{ end }}has been heard of for ${TIME}`,
-      link: WORKER,
+      link: `${WORKER}?{{ with $labels.venture }}var-venture={{ . }}&var-source={{ $labels.source }}{{ end }}`,
       seller: 'Changes are kept and will be sent; at the moment none is.',
       noData: 'Alerting', // the second line always brings something
       queryFails: 'Alerting', // it is for this rule to say that Prometheus is away
@@ -92,7 +110,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       severity: 'page',
       expr: stuck.pending.age + and(alive) + shopIsThere + unless(...heldUp, pendingMoves),
       above: stuck.pending.above,
-      for: at(2 * MINUTE),
+      for: stuck.pending.for,
       keepFiringFor: at(MINUTE),
       summary: `An item of ${OF} has been Pending for ${TIME}, and no item is taken up`,
       link: `${APP}/pending?status=pending`,
@@ -103,12 +121,12 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-processing',
       title: 'Shop Update: stuck in Processing or Building payload',
       severity: 'page',
-      expr: stuck.processing.age + and(alive) + unless(isStuck(stuck.response), isStuck(stuck.madeRequest)),
+      expr: stuck.processing.age + and(alive) + unless(hasJustJammed(stuck.response), hasJustJammed(stuck.madeRequest)),
       above: stuck.processing.above,
-      for: at(5 * MINUTE),
+      for: stuck.processing.for,
       keepFiringFor: at(MINUTE),
       summary: `An item of ${OF} has been in Processing or Building payload for ${TIME}`,
-      link: `${APP}/pending?status=processing`,
+      link: `${APP}/pending?status={{ $labels.status }}`,
       seller: 'Your change is held up before it is sent; we are at it.',
     },
     {
@@ -117,9 +135,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       title: 'Shop Update: stuck in Made request',
       severity: 'page',
       // A Shop that hangs is none of it: its calls end by their time-out, and open the circuit.
-      expr: stuck.madeRequest.age + and(alive) + unless(isStuck(stuck.response)),
+      expr: stuck.madeRequest.age + and(alive) + unless(hasJustJammed(stuck.response)),
       above: stuck.madeRequest.above,
-      for: at(5 * MINUTE),
+      for: stuck.madeRequest.for,
       keepFiringFor: at(MINUTE),
       summary: `An item of ${OF} has been in Made request for ${TIME}, longer than any call takes: its outcome is unknown`,
       link: `${APP}/pending?status=made_request`,
@@ -132,10 +150,10 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       severity: 'page',
       expr: stuck.response.age + and(alive),
       above: stuck.response.above,
-      for: at(5 * MINUTE),
+      for: stuck.response.for,
       keepFiringFor: at(MINUTE),
       summary: `The Shop has answered, and an item of ${OF} has been in Got response, Building response payload or Response processing for ${TIME}`,
-      link: `${APP}/pending?status=response_processing`,
+      link: `${APP}/pending?status={{ $labels.status }}`,
       seller: 'The Shop has taken your change; it is still to be noted here.',
     },
     {
@@ -143,18 +161,20 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-callbacks-stopped',
       title: 'Shop Update: the callbacks have stopped',
       severity: 'page',
-      // Answers may take hours, so it is a change that counts: for half an hour none, after an hour in which each half hour had more than ten.
+      // Answers may take hours, so it is a change that counts: none for half an hour, though within a day there was an hour in which each half
+      // hour had more than ten; and not for want of something to answer, as in the evening, or when the flow has been switched: in this half hour
+      // the Shop has acknowledged half as many.
       expr:
         `sum ${EACH} (${metric('queue_items', 'status="got_acknowledgment"')})` +
         and(
           `${oldest('got_acknowledgment')} > ${at(30 * MINUTE)}`,
-          `min_over_time((sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)}))[${window(HOUR)}:${window(5 * MINUTE)}] offset ${window(30 * MINUTE)}) > 10`,
+          `max_over_time(min_over_time((${calledBack})[${window(HOUR)}:${window(5 * MINUTE)}])[${window(DAY)}:${window(30 * MINUTE)}]) > 10`,
+          `sum ${EACH} (${increased('transitions_total', 'to="got_acknowledgment"', 30 * MINUTE)}) > 5`,
           alive,
         ) +
-        unless(`sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)}) > 0`),
+        unless(`${calledBack} > 0`),
       above: 0,
       for: at(MINUTE),
-      // the hour before, which it is compared with, passes
       keepFiringFor: at(10 * MINUTE),
       summary: `The Shop of ${OF} has called back steadily and has not for half an hour; ${NUMBER} items wait in Got acknowledgment`,
       link: `${APP}/pending?status=got_acknowledgment`,
@@ -165,12 +185,12 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-overdue',
       title: 'Shop Update: retries are not made',
       severity: 'page',
-      expr: overdue + and(alive) + shopIsThere + unless(...heldUp, isStuck(stuck.pending), retriesMove),
+      expr: overdue + and(alive) + shopIsThere + unless(...heldUp, nothingLeavesPending, retriesMove),
       above: at(5 * MINUTE),
       for: at(5 * MINUTE),
       keepFiringFor: at(MINUTE),
       summary: `A Delayed or Failed item of ${OF} should have been tried again ${TIME} ago, and no item is`,
-      link: `${APP}/delayed`,
+      link: `${APP}/delayed?sort=nextAttemptAt`,
       seller: 'The next attempt is late; we are at it.',
     },
     {
@@ -183,13 +203,13 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
         { long: HOUR, short: 5 * MINUTE, factor: 14.4, events: 50 },
         { long: 6 * HOUR, short: 30 * MINUTE, factor: FAST_BURN, events: 100 },
       ]
-        .map((pair) => `(\n${burning(pair)}${unless(pagedFor(pair.long))}\n)`)
+        .map((pair) => `(\n${burning(pair)}${unless(pagedFor(pair.short))}\n)`)
         .join('\nor\n'),
       above: FAST_BURN,
       for: at(2 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `The error budget of ${TOPIC} changes of ${OF} is used up {{ $value | printf "%.1f" }} times faster than it may be: they are late or fail`,
-      link: `${WORKER}`,
+      link: `${ITS_WORKERS}&var-topic=${TOPIC}`,
       seller: 'Changes take longer than usual at the moment; we are at it.',
     },
     {
@@ -202,7 +222,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(15 * MINUTE),
       keepFiringFor: at(HOUR),
       summary: `For three days ${TOPIC} changes of ${OF} have been late or failed {{ $value | printf "%.1f" }} times as often as they may`,
-      link: `${WORKER}`,
+      link: `${ITS_WORKERS}&var-topic=${TOPIC}`,
     },
     {
       ...usual,
@@ -229,7 +249,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(5 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `A Delayed or Failed item of ${OF} should have been tried again ${TIME} ago, while others are`,
-      link: `${APP}/delayed`,
+      link: `${APP}/delayed?sort=nextAttemptAt`,
       seller: 'The next attempt is late; many others are made before it.',
     },
     {
@@ -297,7 +317,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `${NUMBER} items of ${OF} are Blocked: the Shop answered with a src_id that another product has`,
-      link: `${APP}/blocked`,
+      link: `${APP}/blocked?reason=src_id_conflict`,
       seller: 'The Shop has mixed your product up with another one; we have told it.',
     },
     {
@@ -310,7 +330,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `${NUMBER} items of ${OF} are Blocked as {{ $labels.reason }}, and stay so until an admin decides`,
-      link: `${APP}/blocked`,
+      link: `${APP}/blocked?reason={{ $labels.reason }}`,
       seller: 'The Shop gave an answer that cannot be used; somebody has to look at it.',
     },
     {
@@ -323,7 +343,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `${NUMBER} items of ${OF} are Blocked by a create that is Failed or not there`,
-      link: `${APP}/blocked`,
+      link: `${APP}/blocked?sort=queuedAt`, // it is the first of them that are looked at
       seller: 'Your product could not be created in the Shop yet; its other changes wait for that.',
     },
     {
@@ -333,10 +353,10 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       severity: 'ticket',
       expr: `sum by (venture, source, outcome) (${increased('callbacks_total', 'outcome=~"unauthorized|malformed"', 5 * MINUTE)})`,
       above: 10,
-      for: at(5 * MINUTE),
+      for: 0, // it has happened: a burst of a minute is no less of one
       keepFiringFor: at(10 * MINUTE),
       summary: `${NUMBER} callbacks to ${OF} were {{ $labels.outcome }} within five minutes`,
-      link: WORKER,
+      link: ITS_WORKERS,
     },
     {
       ...usual,
@@ -348,19 +368,21 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: 0, // it has happened
       keepFiringFor: at(15 * MINUTE),
       summary: `${NUMBER} items of ${OF} were taken over from a worker that had died or stood still`,
-      link: WORKER,
+      link: ITS_WORKERS,
     },
     {
       ...usual,
       uid: 'shop-update-workers-full',
       title: 'Shop Update: the workers are full',
       severity: 'ticket',
-      expr: `sum ${EACH} (${sayingIt('in_flight')})\n/ sum ${EACH} (${sayingIt('in_flight_limit')})${shopIsThere}`,
+      // The peaks of five minutes: a worker claims when a quarter of its room is free (worker/pump.ts), so one that is full goes up and down
+      // between 75 and 100 %, and of a sample each 15 s two in five are above 90.
+      expr: `sum ${EACH} (${ofTheLiving(`max_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
       above: 0.9,
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `The workers of ${OF} have {{ $value | humanizePercentage }} of the items in flight that they may have: the Shop or the database is slower than the queue grows`,
-      link: WORKER,
+      link: ITS_WORKERS,
     },
     {
       ...usual,
@@ -373,7 +395,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(10 * MINUTE),
       keepFiringFor: 0,
       summary: `${NUMBER} workers of ${OF} are there, and none tells how old the items of the queue are`,
-      link: WORKER,
+      link: ITS_WORKERS,
     },
     {
       ...usual,
@@ -391,15 +413,16 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: 0, // it has happened
       keepFiringFor: at(15 * MINUTE),
       summary: `The workers of ${OF} have lost ${NUMBER} {{ $labels.what }}: {{ $labels.error_type }}`,
-      link: WORKER,
+      link: ITS_WORKERS,
     },
     {
       ...usual,
       uid: 'shop-update-collector-loses',
       title: 'Shop Update: the collector loses telemetry',
       severity: 'ticket',
-      // What it refuses is sent again. A difference, since increase() cannot take metrics of several names; each begins with its first loss.
-      expr: `sum by (job) (${COLLECTOR_LOST}) - (sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0)`,
+      // What it refuses, for its queue is full, is sent again. A difference, since increase() cannot take metrics of several names; each begins
+      // with its first loss, and, like all of them, anew with the collector.
+      expr: `clamp_min(sum by (job) (${COLLECTOR_LOST}) - (sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0), 0)`,
       above: 0,
       for: 0, // it has happened
       keepFiringFor: at(15 * MINUTE),
@@ -435,7 +458,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
   ]
 }
 
-const COLLECTOR_LOST = '{__name__=~"otelcol_exporter_(send|enqueue)_failed_(spans|log_records|metric_points)(_total)?"}'
+const COLLECTOR_LOST = '{__name__=~"otelcol_exporter_send_failed_(spans|log_records|metric_points)(_total)?"}'
 /** Burn rate from which on the budget pages. */
 const FAST_BURN = 6
 /** What the Shop calls back, as against strangers. */

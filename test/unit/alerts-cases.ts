@@ -42,9 +42,12 @@ const callbacks = (outcome: string) => worker('callbacks_total', { outcome })
 const lost = (what: string, reason: string) =>
   labelled(`otel_sdk_processor_${what}_processed_total`, { service_name: 'shop-update', ...PLACE, instance: 'one', error_type: reason })
 
+const collector = (name: string) => labelled(`otelcol_exporter_${name}_total`, { job: 'otelcol', exporter: 'otlp_grpc/tempo' })
+
 const HEARTBEAT = worker('worker_heartbeat_seconds')
 const CIRCUIT = worker('circuit_open')
 const TAKEN_UP = step('pending', 'processing')
+const ACKNOWLEDGED = step('made_request', 'got_acknowledgment')
 
 const always =
   (value: number): Series =>
@@ -94,7 +97,7 @@ export const QUIET: Record<string, Series> = {
   ...Object.fromEntries(
     ['otelcol', 'loki', 'tempo', 'grafana', 'prometheus'].map((job) => [labelled('up', { job, instance: job }), always(1)]),
   ),
-  [labelled('otelcol_exporter_enqueue_failed_spans_total', { job: 'otelcol', exporter: 'otlp_grpc/tempo' })]: always(0),
+  [collector('send_failed_spans')]: always(0),
 }
 
 const WATCHDOG = 'Always fires. Whoever receives it raises the alarm when it stops coming'
@@ -122,7 +125,14 @@ export const CASES: Case[] = [
     uid: 'shop-update-workers-silent',
     what: 'there never was one',
     series: { [HEARTBEAT]: () => null },
-    expected: { 5: { summary: 'No worker has been heard of for 1d 0h 0m 0s', labels: { service_name: 'shop-update' } } },
+    expected: { 5: { summary: 'No worker has been heard of for 7d 0h 0m 0s', labels: { service_name: 'shop-update' } } },
+  },
+  {
+    uid: 'shop-update-workers-silent',
+    what: 'over a long weekend',
+    step: 30,
+    series: { [HEARTBEAT]: (minute) => (minute >= 600 && minute < 5400 ? null : minute * 60) },
+    expected: { 570: null, 5370: { summary: 'No worker of zalora eg/live has been heard of for 3d 8h 0m 0s' }, 5430: null },
   },
   {
     uid: 'shop-update-shop-unreachable',
@@ -182,7 +192,10 @@ export const CASES: Case[] = [
     series: { [age('building_payload')]: during(10, 30, 300), [age('pending')]: during(10, 30, 300), [TAKEN_UP]: counting(10, 8, 30) },
     expected: {
       14: null,
-      16: { summary: 'An item of zalora eg/live has been in Processing or Building payload for 5m 0s' },
+      16: {
+        summary: 'An item of zalora eg/live has been in Processing or Building payload for 5m 0s',
+        labels: { status: 'building_payload' },
+      },
       33: null,
     },
   },
@@ -219,6 +232,7 @@ export const CASES: Case[] = [
       16: {
         summary:
           'The Shop has answered, and an item of zalora eg/live has been in Got response, Building response payload or Response processing for 5m 0s',
+        labels: { status: 'response_processing' },
       },
       33: null,
     },
@@ -228,6 +242,7 @@ export const CASES: Case[] = [
     what: 'steady callbacks stop, and come again',
     series: {
       [callbacks('accepted')]: counting(1, 120, 180),
+      [ACKNOWLEDGED]: counting(1),
       [items('got_acknowledgment')]: during(0, 180, 40),
       [age('got_acknowledgment')]: (minute) => (minute > 120 && minute < 180 ? (minute - 120) * 60 : 60),
     },
@@ -242,8 +257,40 @@ export const CASES: Case[] = [
   },
   {
     uid: 'shop-update-callbacks-stopped',
+    what: 'for hours',
+    series: {
+      [callbacks('accepted')]: counting(1, 120, 400),
+      [ACKNOWLEDGED]: counting(1),
+      [items('got_acknowledgment')]: always(40),
+      [age('got_acknowledgment')]: (minute) => (minute > 120 && minute < 400 ? (minute - 120) * 60 : 60),
+    },
+    expected: Object.fromEntries([
+      [149, null],
+      ...[155, 175, 300, 399].map((minute) => [
+        minute,
+        {
+          summary: 'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+        },
+      ]),
+      [415, null],
+    ]),
+  },
+  {
+    uid: 'shop-update-callbacks-stopped',
+    what: 'in the evening, or after a switch to the synchronous flow, with a few left to be answered',
+    series: {
+      [callbacks('accepted')]: counting(1, 120),
+      [ACKNOWLEDGED]: counting(1, 115),
+      [items('got_acknowledgment')]: always(3),
+      [age('got_acknowledgment')]: (minute) => (minute > 100 ? (minute - 100) * 60 : 60),
+    },
+    expected: { 135: null, 155: null, 175: null },
+  },
+  {
+    uid: 'shop-update-callbacks-stopped',
     what: 'a Shop that calls back every two hours',
     series: {
+      [ACKNOWLEDGED]: counting(1),
       [callbacks('accepted')]: (minute) => 100 * Math.floor(minute / 120),
       [items('got_acknowledgment')]: always(40),
       [age('got_acknowledgment')]: always(7000),
@@ -253,7 +300,7 @@ export const CASES: Case[] = [
   {
     uid: 'shop-update-callbacks-stopped',
     what: 'nothing waits for one',
-    series: { [callbacks('accepted')]: counting(1, 120) },
+    series: { [callbacks('accepted')]: counting(1, 120), [ACKNOWLEDGED]: counting(1) },
     expected: { 155: null },
   },
   {
@@ -296,6 +343,43 @@ export const CASES: Case[] = [
         labels: { topic: 'price' },
       },
       200: null,
+    },
+  },
+  ...['delayed', 'failed'].map((to) => ({
+    uid: 'shop-update-budget-page',
+    what: `what has been refused for good is refused again in a quiet night, and is ${to} again`,
+    step: 2,
+    series: {
+      [TAKEN_UP]: counting(10, 60, 600),
+      [synced()]: counting(10, 60, 600),
+      [syncedWithin(900)]: counting(10, 60, 600),
+      [step('made_request', to)]: (minute: number) => (minute < 480 ? 0 : 120),
+    },
+    expected: { 478: null, 484: null, 500: null },
+  })),
+  {
+    uid: 'shop-update-budget-page',
+    what: 'two blips of what pages for itself excuse nothing',
+    series: { [syncedWithin(900)]: counting(10, 90, 150), [age('made_request')]: during(100, 103, 100) },
+    expected: {
+      130: {
+        summary: 'The error budget of price changes of zalora eg/live is used up 33.3 times faster than it may be: they are late or fail',
+        labels: { topic: 'price' },
+      },
+      200: null,
+    },
+  },
+  {
+    uid: 'shop-update-budget-page',
+    what: 'what has paged hours before excuses nothing',
+    step: 2,
+    series: { [syncedWithin(900)]: counting(10, 60, 240, 7.5), [age('made_request')]: during(20, 40, 300) },
+    expected: {
+      230: {
+        summary: 'The error budget of price changes of zalora eg/live is used up 9.2 times faster than it may be: they are late or fail',
+        labels: { topic: 'price' },
+      },
+      300: null,
     },
   },
   {
@@ -447,6 +531,16 @@ export const CASES: Case[] = [
   },
   {
     uid: 'shop-update-callbacks-refused',
+    what: 'twenty within a minute',
+    series: { [callbacks('malformed')]: (minute) => (minute > 10 ? 20 : 0) },
+    expected: {
+      10: null,
+      12: { summary: '20 callbacks to zalora eg/live were malformed within five minutes', labels: { outcome: 'malformed' } },
+      30: null,
+    },
+  },
+  {
+    uid: 'shop-update-callbacks-refused',
     what: 'a stranger tries keys',
     series: { [callbacks('unauthorized')]: counting(0, 10, 30, 5) },
     expected: {
@@ -470,16 +564,22 @@ export const CASES: Case[] = [
   },
   {
     uid: 'shop-update-workers-full',
-    what: 'all that they may have',
-    series: { [worker('in_flight')]: during(10, 40, 2000, 10) },
+    what: 'up and down between three quarters and all that they may have',
+    series: { [worker('in_flight')]: (minute) => (minute < 10 || minute >= 40 ? 10 : minute % 2 === 0 ? 2000 : 1500) },
     expected: {
       24: null,
       26: {
         summary:
           'The workers of zalora eg/live have 100% of the items in flight that they may have: the Shop or the database is slower than the queue grows',
       },
-      46: null,
+      55: null,
     },
+  },
+  {
+    uid: 'shop-update-workers-full',
+    what: 'three quarters of it',
+    series: { [worker('in_flight')]: always(1500) },
+    expected: { 30: null },
   },
   {
     uid: 'shop-update-queue-unmeasured',
@@ -506,15 +606,19 @@ export const CASES: Case[] = [
   },
   {
     uid: 'shop-update-collector-loses',
-    what: 'its queue is full',
-    series: {
-      [labelled('otelcol_exporter_enqueue_failed_spans_total', { job: 'otelcol', exporter: 'otlp_grpc/tempo' })]: counting(0, 10, 30, 6),
-    },
+    what: 'a store does not take it',
+    series: { [collector('send_failed_spans')]: counting(0, 10, 30, 6) },
     expected: {
       9: null,
       25: { summary: 'The collector has lost 60 spans, log records or metric points within ten minutes', labels: { job: 'otelcol' } },
       60: null,
     },
+  },
+  {
+    uid: 'shop-update-collector-loses',
+    what: 'its queue is full, and the senders try again',
+    series: { [collector('enqueue_failed_spans')]: counting(0, 10, 30, 6) },
+    expected: { 25: null },
   },
   {
     uid: 'shop-update-stack-down',
@@ -531,6 +635,34 @@ export const CASES: Case[] = [
 ]
 
 export const STORIES: Story[] = [
+  {
+    what: 'somebody holds a product for hours; meanwhile nothing is taken up any more, then no retry is made, then outcomes are not written',
+    series: {
+      [age('response_processing')]: (minute) => (minute >= 10 ? (minute - 10) * 60 : 0),
+      [age('pending')]: (minute) => (minute >= 60 && minute < 80 ? (minute - 60) * 60 : 0),
+      [queue('overdue_age_seconds')]: (minute) => (minute >= 100 && minute < 125 ? (minute - 100) * 60 : 0),
+      [age('made_request')]: (minute) => (minute >= 130 ? (minute - 130) * 60 : 0),
+      [TAKEN_UP]: counting(10, 60, 80),
+      [step('delayed', 'processing')]: counting(1, 100, 125),
+    },
+    pages: {
+      18: ['shop-update-response'],
+      59: ['shop-update-response'],
+      65: ['shop-update-pending', 'shop-update-response'],
+      90: ['shop-update-response'],
+      115: ['shop-update-overdue', 'shop-update-response'],
+      139: ['shop-update-made-request', 'shop-update-response'],
+    },
+  },
+  {
+    what: 'a large import, of which some is always Pending, and no retry is made',
+    series: {
+      [age('pending')]: always(600),
+      [queue('overdue_age_seconds')]: (minute) => (minute >= 10 ? (minute - 10) * 60 : 0),
+      [step('delayed', 'processing')]: counting(1, 10),
+    },
+    pages: { 9: [], 25: ['shop-update-overdue'] },
+  },
   {
     what: 'the Shop hangs for an hour: the circuit opens, Pending grows, and what was late is sent afterwards',
     series: {

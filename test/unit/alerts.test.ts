@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { alertFiles, prometheusRules, RUNBOOKS } from '../../provisioning/alerts/files.ts'
 import { IN_TIME, IN_TIME_ASYNCHRONOUS } from '../../provisioning/alerts/promql.ts'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
@@ -42,6 +42,19 @@ describe('the rules', () => {
     const dashboards = generatedFiles().flatMap(({ path }) => /^dashboards\/.*\/(.*)\.json$/.exec(path)?.[1] ?? [])
     const there = new Set([...includes.map(({ path }) => path), ...dashboards.map((uid) => `/d/${uid}`), '/alerting/list'])
     for (const { uid, link } of RULES) for (const path of [link, runbookOf(uid)]) expect(there, uid).toContain(path.split('?')[0])
+  })
+
+  test('the dashboard shows the venture that the alert is about', () => {
+    for (const { uid, link, expr } of RULES)
+      if (link.startsWith('/d/shop-update-worker')) expect(link.includes('var-venture={{'), uid).toBe(expr.includes('venture'))
+  })
+
+  test('what is over and has no number any more is kept for as long as a number that is low', () => {
+    const { groups } = parse(alertFiles().find(({ path }) => path === 'alerting/rules.yaml')!.text)
+    const secondsOf = (text: string) => Number.parseInt(text, 10) * { s: 1, m: 60, h: 3600 }[text.at(-1)!]!
+    const [{ interval, rules }] = groups
+    for (const { uid, keepFiringFor, missing_series_evals_to_resolve: evaluations } of rules)
+      expect((evaluations - 1) * secondsOf(interval), uid).toBeGreaterThanOrEqual(secondsOf(keepFiringFor))
   })
 
   test('a change is late at a bound of the buckets: anything else would be counted as late or as in time by chance', () => {
