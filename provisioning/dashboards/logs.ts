@@ -42,10 +42,10 @@ export const searchUrl = (search: Search): string =>
  */
 const typed = (variable: string) => `\${${variable}:regex}`
 /**
- * Whole words only, so that 580665 does not find 5806653, and of SKUs, which may have hyphens in them, AB-1 does not find AB-1-RED. The first filter is the fast
+ * Whole words only, so that 580665 does not find 5806653, and of SKUs, which may have hyphens in them, AB-1 does not find AB-1-RED; the second ^ is for an empty one. The first filter is the fast
  * one, and what Grafana highlights: it reads expressions as JavaScript, which does not know a group named in this way, and so passes by the second.
  */
-const asWord = (variable: string) => `|~ \`${typed(variable)}\` |~ \`(?:^|[^\\w-])(?P<word>${typed(variable)})(?:[^\\w-]|$)\``
+const asWord = (variable: string) => `|~ \`${typed(variable)}\` |~ \`(?:^|[^\\w-])(?P<word>${typed(variable)})(?:[^\\w-]|$|^)\``
 
 /** The cheapest first: which streams, then what is in the line, at last what stands beside it. */
 export const SEARCH = [

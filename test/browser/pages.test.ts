@@ -29,6 +29,16 @@ const skuOf = async (productId: string): Promise<string> => {
   return row!.sku
 }
 
+/** An item that is Blocked until an admin decides. */
+async function addUndecided(): Promise<{ itemId: string; productId: string }> {
+  const { productIds } = await addSet(scene.sql)
+  await scene.control('/troubles', { method: 'PUT', body: { default: { wrongId: 100 } } })
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'blocked')
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  return { itemId, productId: productIds[0]! }
+}
+
 test('an item is found by its seller SKU, and the answer for the seller is copied', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open('overview')
@@ -173,18 +183,14 @@ test.each([
 })
 
 test('what an admin has to decide is told apart on the Overview, leads to its list, and says afterwards who decided and why', async () => {
-  const { productIds } = await addSet(scene.sql)
-  await scene.control('/troubles', { method: 'PUT', body: { default: { wrongId: 100 } } })
-  const itemId = await scene.enqueue('price', { product: productIds[0]! })
-  await scene.untilStatus(itemId, 'blocked')
-  await scene.control('/troubles', { method: 'PUT', body: {} })
+  const { productId } = await addUndecided()
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open('overview')
   await page.getByRole('link', { name: '1 as Unprocessable response' }).click()
   await page.getByTestId('total').getByText('1 item').waitFor()
   expect(new URL(page.url()).search).toBe('?reason=unprocessable_response')
   expect(await page.getByRole('combobox', { name: 'Reason' }).inputValue()).toBe('Unprocessable response')
-  await page.getByRole('link', { name: await skuOf(productIds[0]!) }).click()
+  await page.getByRole('link', { name: await skuOf(productId) }).click()
   await page.getByRole('button', { name: 'Send it again' }).click()
   await page.getByRole('dialog').getByLabel('Reason').fill('the Shop is mended')
   await page.getByRole('dialog').getByRole('button', { name: 'Send it again' }).click()
@@ -276,11 +282,7 @@ test('what begins with the words and is too much is told, not taken for nothing,
 })
 
 test('what was discarded waits for nothing any more', async () => {
-  const { productIds } = await addSet(scene.sql)
-  await scene.control('/troubles', { method: 'PUT', body: { default: { wrongId: 100 } } })
-  const itemId = await scene.enqueue('price', { product: productIds[0]! })
-  await scene.untilStatus(itemId, 'blocked')
-  await scene.control('/troubles', { method: 'PUT', body: {} })
+  const { itemId } = await addUndecided()
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open(`items/${itemId}`)
   await page.getByRole('button', { name: 'Discard it' }).click()

@@ -7,7 +7,7 @@ import { connect } from '../../worker/queue/database.ts'
 import { freePort } from '../postgres.ts'
 import { grafanaProvisioning } from './pace.ts'
 import { pagerEnvironment, startPager } from './pager.ts'
-import { PARTS, type Part, SECRETS, type Stack, type StackOptions, type Stops, WORKER_SETTINGS } from './parts.ts'
+import { internalApi, PARTS, type Part, SECRETS, type Stack, type StackOptions, type Stops, WORKER_SETTINGS } from './parts.ts'
 import { until } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -73,10 +73,10 @@ export async function startContainers(compose: readonly string[], stops: Stops, 
     GRAFANA_SECRET_KEY: 'a-secret-key-of-the-test',
     GRAFANA_DB_PASSWORD: SECRETS.grafanaDbPassword,
     LOG_FOLDER: logFolder,
-    GRAFANA_JWKS_URL: '', // the questions are asked with the keys alone
     ...pagerEnvironment(`http://${THIS_MACHINE}:${pager.port}`),
     PUBLIC_PORT: publicPort,
     GRAFANA_PORT: grafanaPort,
+    GRAFANA_URL: `http://127.0.0.1:${grafanaPort}/`,
   }
   const envFile = join(folder, 'env')
   const overrideFile = join(folder, 'override.yml')
@@ -138,6 +138,7 @@ export async function startContainers(compose: readonly string[], stops: Stops, 
     grafanaLog: () => docker('logs', '--no-color', 'grafana'),
     app: {
       sql,
+      internal: internalApi(internalUrl, missing.has('grafana') ? null : urls.grafana),
       internalUrl,
       shopUrl: `http://${await addressOf('shop', 8090)}`,
       freeze: () => docker('pause', 'worker'),

@@ -209,12 +209,30 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       // It leads to the address that Grafana knows of itself, which need not be the one of this test.
       const { location = '' } = (await viewer.page.request.get(`${url}/goto/${uid}?orgId=1`, { maxRedirects: 0 })).headers()
       const { pathname, search } = new URL(location, url)
-      await viewer.page.goto(`${url}${pathname}${search}`)
+      await viewer.page.goto(`${new URL(url).origin}${pathname}${search}`)
       await viewer.page
         .getByText(/^Product\.createProducts \{/)
         .first()
         .waitFor({ timeout: 20_000 })
       assert.equal(new URL(viewer.page.url()).searchParams.get('var-sku'), SKU)
+      return undefined
+    })
+
+    await report.check('Grafana: a sample search leads a Viewer to its lines', needs, async () => {
+      const { page } = viewer
+      await page.setViewportSize({ width: 1600, height: 3000 }) // the samples come last, and are made once they are in sight
+      await page.goto(`${url}/d/shop-update-logs`)
+      await page
+        .getByRole('row')
+        .filter({ hasText: `message:"${SKU}"` })
+        .getByRole('link')
+        .first()
+        .click()
+      await page
+        .getByText(/^Product\.createProducts \{/)
+        .first()
+        .waitFor({ timeout: 20_000 })
+      assert.equal(new URL(page.url()).searchParams.get('var-sku'), SKU)
       return undefined
     })
 

@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Flow, Status } from '../../worker/domain/statuses.ts'
 import type { SettingsInput } from '../shop/troubles.ts'
-import { type App, SECRETS, SOURCE, type Stack, VENTURE } from './parts.ts'
+import { type App, SOURCE, type Stack, VENTURE } from './parts.ts'
 import { until } from './report.ts'
 
 const ITEM_MS = 60_000
@@ -21,7 +21,7 @@ export interface Item {
   id: string
   status: Status
   sellerSku: string | null
-  transitions: { from: Status | null; to: Status; at: string; reason: { code: string } | null }[]
+  transitions: { from: Status | null; to: Status; at: string; reason: string | null; actor: string | null }[]
   calls: Call[]
 }
 
@@ -38,11 +38,11 @@ export interface Story {
 /** The last call of an item. */
 export const lastCall = ({ calls }: Item) => calls.toSorted((one, other) => Number(BigInt(one.requestId) - BigInt(other.requestId))).at(-1)!
 
-export function shopUpdate({ sql, internalUrl, shopUrl }: App) {
+export function shopUpdate({ sql, internal, shopUrl }: App) {
   async function api<Body>(path: string, method = 'GET', body?: unknown): Promise<Body> {
-    const response = await fetch(`${internalUrl}${path}`, {
+    const response = await fetch(`${internal.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${SECRETS.adminApiKey}`, 'content-type': 'application/json' },
+      headers: { authorization: internal.authorization, 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     if (!response.ok) throw new Error(`${method} ${path} answers ${response.status}: ${await response.text()}`)

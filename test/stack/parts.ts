@@ -41,10 +41,17 @@ export const WORKER_SETTINGS = {
   OTEL_METRIC_EXPORT_INTERVAL: '1000',
 } as const
 
+interface Api {
+  url: string
+  authorization: string
+}
+
 /** Shop Update itself, wherever it runs. */
 export interface App {
   sql: Sql
-  /** Of the worker's internal listener. */
+  /** The worker's internal API: by way of Grafana where that runs, which signs for its Admin; else on its own listener. */
+  internal: Api
+  /** The worker's internal listener, as nobody but Grafana should reach it. */
   internalUrl: string
   /** Of the simulated Shop. */
   shopUrl: string
@@ -77,6 +84,12 @@ export interface Stack {
   grafanaLog(): Promise<string>
   app: App
 }
+
+/** @param grafanaUrl null where no Grafana runs */
+export const internalApi = (internalUrl: string, grafanaUrl: string | null): Api =>
+  grafanaUrl === null
+    ? { url: internalUrl, authorization: `Bearer ${SECRETS.adminApiKey}` }
+    : { url: `${grafanaUrl}/api/plugin-proxy/${PLUGIN_ID}`, authorization: `Basic ${btoa(`admin:${SECRETS.grafanaAdminPassword}`)}` }
 
 /** What ends what has been started, in the order of the starts; whoever starts something adds its end at once. */
 export type Stops = (() => Promise<unknown>)[]

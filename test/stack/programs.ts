@@ -12,6 +12,7 @@ import { pagerEnvironment, startPager } from './pager.ts'
 import {
   COUNTRY,
   ENVIRONMENT,
+  internalApi,
   PARTS,
   type Part,
   PLUGIN_ID,
@@ -64,7 +65,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
     loki: `http://${at(loki)}`,
     tempo: `http://${at(tempo)}`,
     prometheus: `http://${at(prometheus)}`,
-    grafana: `http://${at(grafana)}`,
+    grafana: `http://${at(grafana)}/grafana`,
   }
   const logFolder = join(folder, 'logs')
   await mkdir(logFolder)
@@ -133,6 +134,9 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
         GF_SECURITY_ADMIN_PASSWORD: SECRETS.grafanaAdminPassword,
         GF_SERVER_HTTP_ADDR: '127.0.0.1',
         GF_SERVER_HTTP_PORT: `${grafana}`,
+        GF_SERVER_ROOT_URL: `${urls.grafana}/`,
+        // under a path, as behind a proxy that has more than Grafana: what leads to its root is found out
+        GF_SERVER_SERVE_FROM_SUB_PATH: 'true',
         GF_PATHS_DATA: join(folder, 'grafana'),
         GF_PATHS_LOGS: join(folder, 'grafana/log'),
         GF_PATHS_PLUGINS: join(folder, 'grafana/plugins'),
@@ -172,6 +176,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
     PUBLIC_PORT: '0',
     INTERNAL_PORT: `${internal}`,
     CALLBACK_ALLOWED_IPS: '127.0.0.1',
+    ...(!missing.has('grafana') && { GRAFANA_JWKS_URL: `${urls.grafana}/api/signing-keys/keys`, GRAFANA_URL: urls.grafana }),
     ...(!missing.has('otelcol') && { OTEL_EXPORTER_OTLP_ENDPOINT: urls.otelcol }),
   })
   stops.push(() => worker.stop())
@@ -187,6 +192,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
     grafanaLog: () => readFile(join(folder, 'grafana/log/grafana.log'), 'utf8'),
     app: {
       sql,
+      internal: internalApi(worker.internalUrl, missing.has('grafana') ? null : urls.grafana),
       internalUrl: worker.internalUrl,
       shopUrl: shop.url,
       freeze: async () => worker.child.kill('SIGSTOP'),

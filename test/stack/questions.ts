@@ -294,7 +294,7 @@ export async function askTempo(report: Report, stack: Stack, { synchronous, asyn
   })
 }
 
-export async function askGrafana(report: Report, stack: Stack, { synchronous }: Story): Promise<void> {
+export async function askGrafana(report: Report, stack: Stack, { synchronous, failed }: Story): Promise<void> {
   const { grafana, dataSource, metrics, lines } = asker(stack)
   const { sql } = stack.app
   const call = lastCall(synchronous)
@@ -310,6 +310,15 @@ export async function askGrafana(report: Report, stack: Stack, { synchronous }: 
       return message
     })
   }
+  await report.check('Grafana: its own key without its signature is not enough for the worker', ['grafana'], async () => {
+    const response = await fetch(`${stack.app.internalUrl}/api/summary`, { headers: { authorization: `Bearer ${SECRETS.adminApiKey}` } })
+    assert.equal(response.status, 401)
+    assert.match(await response.text(), /X-Grafana-Id token is missing/)
+  })
+  await report.check('Grafana: who requeued is whom it signed for', ['grafana'], async () => {
+    const by = failed.transitions.find(({ reason }) => reason === 'requeued')?.actor
+    assert.equal(by, 'admin')
+  })
   await report.check('Grafana: shop-update-tempo reaches Tempo', ['grafana', 'tempo'], async () => {
     // The data source has no health check on the server's side in 12.2.
     await grafana('/api/datasources/proxy/uid/shop-update-tempo/api/status/buildinfo')
