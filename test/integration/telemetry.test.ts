@@ -222,6 +222,19 @@ describe('lines', () => {
     expect(printed).toMatchObject({ trace_id: traceId, request_id: requestId, item_id: item, outcome: 'success' })
   })
 
+  test('of a whole set name its SKUs from the first status to the last, whoever tells it', async () => {
+    await useFlow('asynchronous')
+    const { setId, productIds } = await addSet(scene.sql, { inShop: false, products: 2 })
+    const skus = await scene.sql<
+      { sku: string }[]
+    >`select seller_sku as sku from catalog.product where id = any (${productIds}::bigint[]) order by id`
+    const item = await scene.enqueue('new_product_set', { set: setId })
+    await scene.untilStatus(item, 'synced')
+    await useFlow('synchronous')
+    const lines = await linesOf(({ body, attributes }) => body.startsWith('Status ') && attributes.item_id === item, 9)
+    for (const { body } of lines) expect(body).toContain(` ${skus.map(({ sku }) => sku).join(', ')} `)
+  })
+
   test('are one line each on stdout, whatever is in them', async () => {
     const { productIds } = await addSet(scene.sql)
     await scene.sql`update catalog.product set description = ${'one\u2028two\u2029three\nfour'} where id = ${productIds[0]!}::bigint`

@@ -33,6 +33,8 @@ export interface Point {
   resource: Attributes
   name: string
   unit: string
+  /** When it was read, Unix time in microseconds. */
+  at: number
   attributes: Attributes
   value: number
   count: number | null
@@ -116,11 +118,12 @@ export const decodeMetrics = (request: Buffer): Point[] =>
     const isHistogram = metric.has(9)
     return [...messages(data, 1)].map((point) => {
       const field = of(point)
+      const at = Number((field.get(3) as bigint) / 1000n)
       if (isHistogram) {
-        return { ...common, attributes: attributes(point, 9), value: double(field.get(5) as bigint), count: Number(field.get(4)) }
+        return { ...common, at, attributes: attributes(point, 9), value: double(field.get(5) as bigint), count: Number(field.get(4)) }
       }
       const whole = field.get(6)
       const value = whole === undefined ? double(field.get(4) as bigint) : Number(whole)
-      return { ...common, attributes: attributes(point, 7), value, count: null }
+      return { ...common, at, attributes: attributes(point, 7), value, count: null }
     })
   })

@@ -46,7 +46,9 @@ export async function startReceiver({ port = 0, keep = true }: { port?: number; 
         if (keep) received.logs.push(...decodeLogs(body))
       } else {
         for (const point of decodeMetrics(body)) {
-          received.points.set(JSON.stringify([point.name, point.attributes, point.resource['service.instance.id']]), point)
+          const key = JSON.stringify([point.name, point.attributes, point.resource['service.instance.id']])
+          // what was sent again after a failure comes after what has been read since
+          if (point.at >= (received.points.get(key)?.at ?? 0)) received.points.set(key, point)
         }
       }
       if (!server.listening) response.setHeader('connection', 'close')

@@ -8,6 +8,7 @@ import { findConflict } from './conflict.ts'
 import type { Sql } from './database.ts'
 import { type Finish, finish, finishSteps } from './finish.ts'
 import { type Settlement, settle, settleSteps } from './settle.ts'
+import { skuColumns, skusOf } from './skus.ts'
 import type { Commit, Entered, Micros } from './step.ts'
 import { writeBack } from './write-back.ts'
 
@@ -79,11 +80,11 @@ export async function applyCallbacks(
         r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
         round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as since,
         round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId", r.trace_id as answers, r.flow,
-        p.seller_sku as "sellerSku", p.shop_sku as sku, null as before
+        ${skuColumns(tx)}, null as before
       from c
       join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
       join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
-      left join catalog.product p on p.id = i.product_id
+      ${skusOf(tx, 'i')}
       order by i.id for update of i skip locked`
     const effects = await withoutLocked(
       tx,

@@ -5,6 +5,7 @@ import type { Topic } from '../domain/topics.ts'
 import { createsAwaited } from './blocked.ts'
 import type { Sql } from './database.ts'
 import { inHistory, inQueue, moment, type Resolved, resolve, type Selection, sources } from './selection.ts'
+import { skuColumns, skusOf } from './skus.ts'
 
 /** An item as lists show it, from the queue or from the history. */
 export interface ItemRow {
@@ -138,7 +139,7 @@ const historyColumns = (
   i.flow, i.request_id, i.trace_id, false as live`
 
 const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sellerName", i.product_set_id as "productSetId",
-  i.product_id as "productId", coalesce(p.seller_sku, v.seller_skus) as "sellerSku", coalesce(p.shop_sku, v.shop_skus) as sku, i.topic, i.status,
+  i.product_id as "productId", ${skuColumns(sql)}, i.topic, i.status,
   i.reason, i.message, i.queued_at as "queuedAt", i.status_at as "statusAt", i.last_sent_at as "lastSentAt", i.failed_at as "failedAt",
   case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end as "nextAttemptAt", i.failures, i.sends, i.coalesced,
   i.flow, i.request_id as "requestId", i.trace_id as "traceId", b.id as "blockedBy", b.topic as "blockedByTopic", b.status as "blockedByStatus", i.live`
@@ -149,15 +150,7 @@ const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sell
  */
 const beside = (sql: Sql) => sql`
   left join catalog.seller r on r.id = i.seller_id
-  left join catalog.product p on p.id = i.product_id
-  left join lateral (
-    select string_agg(w.seller_sku, ', ' order by w.id) filter (where w.place <= 3) || case when count(*) > 3 then ', …' else '' end as seller_skus,
-      string_agg(w.shop_sku, ', ' order by w.id) filter (where w.place <= 3)
-        || case when count(w.shop_sku) filter (where w.place > 3) > 0 then ', …' else '' end as shop_skus
-    from (
-      select x.id, x.seller_sku, x.shop_sku, row_number() over (order by x.id) as place
-      from catalog.product x where x.product_set_id = i.product_set_id and i.product_id is null order by x.id limit 4) w
-  ) v on true
+  ${skusOf(sql, 'i')}
   left join lateral (
     select c.id, c.topic, c.status from ${createsAwaited(sql)} and i.live
     order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last, c.topic = 'new_product_set' desc, c.id limit 1

@@ -1,6 +1,7 @@
 import type { Flow } from '../domain/statuses.ts'
 import type { ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
+import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
 /** An item whose answer had been stored when its worker died: reading it goes on here. */
@@ -82,10 +83,10 @@ export async function recover(sql: Sql, workerId: string, leaseSeconds: number, 
       select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost') from moved where was <> status
     )
     select m.lane, f.action, m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId",
-      p.seller_sku as "sellerSku", p.shop_sku as sku, m.topic, m.was as "from", m.status as "to", round(date_part('epoch', m.status_at) * 1000000) as at,
+      ${skuColumns(sql)}, m.topic, m.was as "from", m.status as "to", round(date_part('epoch', m.status_at) * 1000000) as at,
       date_part('epoch', m.status_at - m.since) as seconds, coalesce(m.reason, 'worker_lost') as reason, null as actor, m.flow,
       m.request_id::text as "requestId", m.trace_id as "traceId", m.sends
-    from moved m left join freed f on f.product_set_id = m.product_set_id left join catalog.product p on p.id = m.product_id`
+    from moved m left join freed f on f.product_set_id = m.product_set_id ${skusOf(sql, 'm')}`
   const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ itemId }) => itemId)
   return {
     recovered: rows.length,
@@ -100,11 +101,11 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
     select i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
       i.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
       round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as at, null as before,
-      i.flow, p.seller_sku as "sellerSku", p.shop_sku as sku, r.body as request, a.http_status as "httpStatus", a.body
+      i.flow, ${skuColumns(sql)}, r.body as request, a.http_status as "httpStatus", a.body
     from shop_update.item i
     join shop_update.request r on r.item_id = i.id and r.request_id = i.request_id
     join shop_update.answer a on a.item_id = i.id and a.request_id = i.request_id
-    left join catalog.product p on p.id = i.product_id
+    ${skusOf(sql, 'i')}
     where i.id = any (${ids}::bigint[])`
   return rows.map(({ request, httpStatus, body, flow, sellerSku, sku, ...item }) => ({
     item,

@@ -1,4 +1,5 @@
 import type { Sql } from './database.ts'
+import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
 /**
@@ -48,9 +49,8 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, status_at, 'blocked', 'pending', extract(epoch from status_at - since), 'released' from freed
     )
-    select f.id as "itemId", f.seller_id as "sellerId", f.product_set_id as "productSetId", f.product_id as "productId", p.seller_sku as "sellerSku",
-      p.shop_sku as sku, f.topic, 'blocked' as "from", f.status as "to", round(date_part('epoch', f.status_at) * 1000000) as at,
+    select f.id as "itemId", f.seller_id as "sellerId", f.product_set_id as "productSetId", f.product_id as "productId", ${skuColumns(sql)}, f.topic, 'blocked' as "from", f.status as "to", round(date_part('epoch', f.status_at) * 1000000) as at,
       date_part('epoch', f.status_at - f.since) as seconds, 'released' as reason, null as actor, f.flow, f.request_id::text as "requestId",
       f.trace_id as "traceId", f.sends
-    from freed f left join catalog.product p on p.id = f.product_id`
+    from freed f ${skusOf(sql, 'f')}`
 }

@@ -3,6 +3,7 @@ import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } 
 import { creates, type Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
+import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
 export type RequeueTarget = { itemIds: readonly string[] } | { productSetIds: readonly string[] } | { filter: Selection }
@@ -205,10 +206,9 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved
   ),
   told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
-  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", p.seller_sku as "sellerSku",
-    p.shop_sku as sku, m.topic, m.was as "from", 'pending' as "to", round(date_part('epoch', m.status_at) * 1000000) as at, m.seconds,
+  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", ${skuColumns(sql)}, m.topic, m.was as "from", 'pending' as "to", round(date_part('epoch', m.status_at) * 1000000) as at, m.seconds,
     'requeued' as reason, ${actor}::text as actor, m.flow, m.request_id::text as "requestId", m.trace_id as "traceId", m.sends
-  from moved m left join catalog.product p on p.id = m.product_id
+  from moved m ${skusOf(sql, 'm')}
   -- named here, or it would not run
   where (select count(*) from told) >= 0`
 

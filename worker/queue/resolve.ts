@@ -4,6 +4,7 @@ import { audit } from './audit.ts'
 import type { Sql } from './database.ts'
 import { release } from './release.ts'
 import { putBack } from './requeue.ts'
+import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
 export interface Resolution {
@@ -62,7 +63,6 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, now(), status, status, seconds, 'discarded', ${actor}::text, ${message}::text from gone
   )
-  select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", p.seller_sku as "sellerSku",
-    p.shop_sku as sku, g.topic, g.status as "from", g.status as "to", round(date_part('epoch', now()) * 1000000) as at, g.seconds,
+  select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", ${skuColumns(sql)}, g.topic, g.status as "from", g.status as "to", round(date_part('epoch', now()) * 1000000) as at, g.seconds,
     'discarded' as reason, ${actor}::text as actor, g.flow, g.request_id::text as "requestId", g.trace_id as "traceId", g.sends
-  from gone g left join catalog.product p on p.id = g.product_id`
+  from gone g ${skusOf(sql, 'g')}`

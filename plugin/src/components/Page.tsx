@@ -30,9 +30,14 @@ export function Page({ children, actions, title }: { children: ReactNode; action
   } = useRoute()
   const { data } = useSummary()
   const label = LABELS[page]
+  const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
+  // What is in the navigation has its url there: so Grafana's breadcrumbs name it once. What is not would stand beside the app.
+  const pageNav =
+    label === undefined
+      ? { text: title ?? 'Shop Update', parentItem: { text: 'Shop Update', url: at('overview') } }
+      : { text: label, url: at(page) }
   return (
-    // The url is the one that the navigation has for this page: so Grafana's breadcrumbs name it once.
-    <PluginPage pageNav={label === undefined ? { text: title ?? 'Shop Update' } : { text: label, url: pageUrl(page) }} actions={actions}>
+    <PluginPage pageNav={pageNav} actions={actions}>
       <TabsBar>
         {Object.entries(LABELS).map(([name, text]) => {
           // whoever looks for something goes on looking for it in the next list; the Overview begins anew
