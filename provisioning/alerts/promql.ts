@@ -117,9 +117,10 @@ export function conditions(pace: Pace) {
    */
   const pagedFor = (over: number) => {
     const causes = [
-      `time() - max ${EACH} (${heartbeat}) > ${silentAfter}`,
+      // for a day, since the series of a worker that has gone is readable for five minutes only
+      `time() - max ${EACH} (last_over_time(${heartbeat}[${window(DAY)}])) > ${silentAfter}`,
       `${unreachable} > 0`,
-      `max ${EACH} (${[stuck.madeRequest, stuck.response, stuck.processing].map((each) => `(${isStuck(each)})`).join(' or ')})`,
+      `max ${EACH} (${[stuck.madeRequest, stuck.response, stuck.processing].map((each) => `(${hasJustJammed(each)})`).join(' or ')})`,
       nothingLeavesPending,
     ]
     const standing = `count_over_time((${causes.map((cause) => `(${cause})`).join(' or ')})[${window(6 * MINUTE)}:${window(2 * MINUTE)}])`

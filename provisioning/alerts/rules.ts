@@ -375,10 +375,10 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-full',
       title: 'Shop Update: the workers are full',
       severity: 'ticket',
-      // The peaks of five minutes: a worker claims when a quarter of its room is free (worker/pump.ts), so one that is full goes up and down
-      // between 75 and 100 %, and of a sample each 15 s two in five are above 90.
-      expr: `sum ${EACH} (${ofTheLiving(`max_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
-      above: 0.9,
+      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/pump.ts), so one that is full goes up and down
+      // between 75 and 100 %.
+      expr: `sum ${EACH} (${ofTheLiving(`avg_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
+      above: 0.8,
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `The workers of ${OF} have {{ $value | humanizePercentage }} of the items in flight that they may have: the Shop or the database is slower than the queue grows`,

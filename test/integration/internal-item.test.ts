@@ -111,6 +111,14 @@ describe('one item', () => {
     expect(await detail(price)).toMatchObject({ blockedBy: null, blockedByItem: null, sellerAnswer: { whoActs: 'admin' } })
     const other = await enqueue(api.sql, 'new_product', { product: productIds[1]! })
     expect((await detail(price)).blockedBy).toBeNull()
+    // what has come into the Shop meanwhile is released when nothing of its set is being created
+    const inShop = (is: boolean) => api.sql`
+      with set as (update catalog.product_set set src_id = case when ${String(is)} = 'true' then 'S-WAIT' end where id = ${setId}::bigint)
+      update catalog.product set src_id = case when ${String(is)} = 'true' then 'WAIT/1' end,
+        shop_sku = case when ${String(is)} = 'true' then 'SHOP-WAIT-1' end where id = ${productIds[0]!}::bigint`
+    await inShop(true)
+    expect((await detail(price)).blockedBy).toBe(other)
+    await inShop(false)
     await put(api.sql, price, 'blocked', { reason: 'new_variation' })
     expect((await detail(price)).blockedBy).toBe(other)
     await put(api.sql, price, 'blocked', { reason: 'not_in_shop' })
@@ -123,6 +131,23 @@ describe('one item', () => {
       blockedByItem: { id: own, topic: 'new_product', status: 'pending' },
       sellerAnswer: { text: expect.stringContaining(`It waits for item ${own}`) },
     })
+  })
+
+  it('waits for the quality control where that has not approved it: then its create is queued, and nobody has to act', async () => {
+    const { productIds, setId } = await addSet(api.sql, 'UNAPPROVED', { inShop: false })
+    const [price, images] = [await enqueue(api.sql, 'price', { product: productIds[0]! }), await enqueue(api.sql, 'images', { set: setId })]
+    for (const item of [price, images]) await put(api.sql, item, 'blocked', { reason: 'not_in_shop' })
+    await api.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
+    for (const item of [price, images]) {
+      expect(await detail(item)).toMatchObject({
+        blockedBy: null,
+        awaitsApproval: true,
+        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('once it is approved in quality control') },
+      })
+    }
+    await api.sql`update catalog.product set qc_status = 'approved' where id = ${productIds[0]!}::bigint`
+    for (const item of [price, images])
+      expect(await detail(item)).toMatchObject({ awaitsApproval: false, sellerAnswer: { whoActs: 'admin' } })
   })
 
   it('is found after it has been synced', async () => {

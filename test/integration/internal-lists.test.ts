@@ -88,11 +88,12 @@ describe('an item of a list', () => {
       traceId: null,
       coalesced: 0,
       blockedBy: null,
+      awaitsApproval: false,
     })
     for (const time of [item.queuedAt, item.statusAt, item.failedAt, item.nextAttemptAt, item.lastRequeuedAt]) {
       expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     }
-    expect(Object.keys(item)).toHaveLength(23)
+    expect(Object.keys(item)).toHaveLength(24)
   })
 
   it('has no time of a requeue before the first', async () => {

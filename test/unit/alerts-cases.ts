@@ -360,10 +360,13 @@ export const CASES: Case[] = [
   {
     uid: 'shop-update-budget-page',
     what: 'two blips of what pages for itself excuse nothing',
-    series: { [syncedWithin(900)]: counting(10, 90, 150), [age('made_request')]: during(100, 103, 100) },
+    series: {
+      [syncedWithin(900)]: counting(10, 90, 150),
+      [age('made_request')]: (minute) => ((minute >= 125 && minute < 128) || (minute >= 140 && minute < 143) ? 100 : 0),
+    },
     expected: {
-      130: {
-        summary: 'The error budget of price changes of zalora eg/live is used up 33.3 times faster than it may be: they are late or fail',
+      150: {
+        summary: 'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -565,12 +568,13 @@ export const CASES: Case[] = [
   {
     uid: 'shop-update-workers-full',
     what: 'up and down between three quarters and all that they may have',
-    series: { [worker('in_flight')]: (minute) => (minute < 10 || minute >= 40 ? 10 : minute % 2 === 0 ? 2000 : 1500) },
+    // the mean of it
+    series: { [worker('in_flight')]: during(10, 40, 1750, 10) },
     expected: {
       24: null,
-      26: {
+      30: {
         summary:
-          'The workers of zalora eg/live have 100% of the items in flight that they may have: the Shop or the database is slower than the queue grows',
+          'The workers of zalora eg/live have 87.5% of the items in flight that they may have: the Shop or the database is slower than the queue grows',
       },
       55: null,
     },
@@ -580,6 +584,12 @@ export const CASES: Case[] = [
     what: 'three quarters of it',
     series: { [worker('in_flight')]: always(1500) },
     expected: { 30: null },
+  },
+  {
+    uid: 'shop-update-workers-full',
+    what: 'a moment of it every five minutes',
+    series: { [worker('in_flight')]: (minute) => (minute % 5 === 0 ? 2000 : 10) },
+    expected: { 30: null, 60: null },
   },
   {
     uid: 'shop-update-queue-unmeasured',
@@ -655,6 +665,18 @@ export const STORIES: Story[] = [
     },
   },
   {
+    what: 'somebody holds a product for hours, which excuses nothing: every change is late',
+    series: {
+      [age('response_processing')]: (minute) => (minute >= 10 ? (minute - 10) * 60 : 0),
+      [syncedWithin(900)]: counting(10, 150, 210),
+    },
+    pages: {
+      148: ['shop-update-response'],
+      205: ['shop-update-budget-page', 'shop-update-response'],
+      300: ['shop-update-response'],
+    },
+  },
+  {
     what: 'a large import, of which some is always Pending, and no retry is made',
     series: {
       [age('pending')]: always(600),
@@ -688,16 +710,22 @@ export const STORIES: Story[] = [
     },
   },
   {
-    what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five minutes',
-    series: Object.fromEntries(
-      Object.entries({ ...QUIET, [age('pending')]: always(40), [age('made_request')]: always(100), [TAKEN_UP]: always(10) })
-        .filter(([name]) => name.startsWith('shop_update_'))
-        .map(([name, series]) => [
-          name,
-          (minute: number) =>
-            minute >= 10 && minute < 30 ? null : minute < 9 || minute >= 31 ? (QUIET[name] ?? series)(minute) : series(minute),
-        ]),
-    ),
+    what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five minutes, and what was late is sent afterwards',
+    series: {
+      ...Object.fromEntries(
+        Object.entries({ ...QUIET, [age('pending')]: always(40), [age('made_request')]: always(100), [TAKEN_UP]: always(10) })
+          .filter(([name]) => name.startsWith('shop_update_'))
+          .map(([name, series]) => [
+            name,
+            (minute: number) =>
+              minute >= 10 && minute < 30 ? null : minute < 9 || minute >= 31 ? (QUIET[name] ?? series)(minute) : series(minute),
+          ]),
+      ),
+      [synced()]: (minute) =>
+        minute < 10 ? minute * 10 : minute < 30 ? null : 90 + Math.min((minute - 29) * 100, 200) + (minute - 29) * 10,
+      [syncedWithin(900)]: (minute) =>
+        minute < 10 ? minute * 10 : minute < 30 ? null : 90 + Math.min((minute - 29) * 50, 100) + (minute - 29) * 10,
+    },
     pages: {
       9: [],
       13: ['shop-update-workers-silent'],

@@ -49,12 +49,16 @@ describe('the rules', () => {
       if (link.startsWith('/d/shop-update-worker')) expect(link.includes('var-venture={{'), uid).toBe(expr.includes('venture'))
   })
 
-  test('what is over and has no number any more is kept for as long as a number that is low', () => {
+  test('what is over and has no number any more is kept as one that is low, but never for longer than it takes to fire', () => {
     const { groups } = parse(alertFiles().find(({ path }) => path === 'alerting/rules.yaml')!.text)
     const secondsOf = (text: string) => Number.parseInt(text, 10) * { s: 1, m: 60, h: 3600 }[text.at(-1)!]!
     const [{ interval, rules }] = groups
-    for (const { uid, keepFiringFor, missing_series_evals_to_resolve: evaluations } of rules)
-      expect((evaluations - 1) * secondsOf(interval), uid).toBeGreaterThanOrEqual(secondsOf(keepFiringFor))
+    for (const { uid, for: standing, keepFiringFor, missing_series_evals_to_resolve: evaluations } of rules) {
+      const [kept, most] = [(evaluations - 1) * secondsOf(interval), secondsOf(standing)]
+      expect(evaluations, uid).toBeGreaterThanOrEqual(2)
+      if (most > 0 && evaluations > 2) expect(kept, uid).toBeLessThan(most)
+      if (most === 0) expect(kept, uid).toBeGreaterThanOrEqual(secondsOf(keepFiringFor))
+    }
   })
 
   test('a change is late at a bound of the buckets: anything else would be counted as late or as in time by chance', () => {

@@ -27,6 +27,7 @@ const price: ItemFacts = {
   failedAfter: 12,
   nextAttemptAt: null,
   blockedBy: null,
+  awaitsApproval: false,
   positionInSet: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'

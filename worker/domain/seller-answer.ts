@@ -28,6 +28,8 @@ export interface ItemFacts {
   nextAttemptAt: Date | null
   /** The item that it waits for while Blocked as not_in_shop or new_variation. */
   blockedBy: { itemId: string; topic: Topic; status: Status } | null
+  /** Nothing creates it yet, for the quality control has not approved it. */
+  awaitsApproval: boolean
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
 }
@@ -261,6 +263,9 @@ function failures(item: ItemFacts, now: Date): Answer {
 function waitsForCreate(item: ItemFacts, because: string): Answer {
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
+  if (blocker === null && item.awaitsApproval) {
+    return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
+  }
   if (blocker === null) {
     return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')
   }

@@ -6,7 +6,7 @@ type ToResolve = (typeof ADMIN_RESOLVES)[number]
 export interface Blocked {
   /** Blocked for each reason that only an admin resolves; 0 is said too. */
   toResolve: { reason: ToResolve; n: number }[]
-  /** Of those that have waited for a create for longest: that nothing in the queue is going to do it, though the product may be sold. */
+  /** Of those that have waited for a create for longest: that nothing in the queue is going to do it, and the quality control does not stand in its way. */
   stranded: number
 }
 
@@ -17,7 +17,8 @@ const OLDEST = 500
 
 /**
  * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one: of a product those of itself and of its
- * set, and where another variation is in the way, or the item is of a whole set, all of the set.
+ * set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is released
+ * when nothing of its set is being created any more (release.ts).
  */
 export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_id from shop_update.item m
@@ -27,7 +28,14 @@ export const createsAwaited = (sql: Sql) => sql`(
     where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
   ) c
   where i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and c.id <> i.id
-    and (i.reason = 'new_variation' or i.product_id is null or c.product_id is null or c.product_id = i.product_id)`
+    and (i.reason = 'new_variation' or i.product_id is null or c.product_id is null or c.product_id = i.product_id or exists (
+      select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
+      where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))`
+
+/** Of an item `i` that is not in the Shop: none of what it is about has been approved by the quality control. Seller Center queues its create when it is. */
+export const awaitsApproval = (sql: Sql) => sql`(i.status = 'blocked' and i.reason = 'not_in_shop' and not exists (
+    select from catalog.product q
+    where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id) and q.qc_status = 'approved'))`
 
 /**
  * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of their own; of those that
@@ -50,9 +58,7 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
         select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${OLDEST}::int
       ) i
       where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
-        and exists (
-          select from catalog.product p
-          where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id) and p.active and p.qc_status = 'approved')`,
+        and not ${awaitsApproval(sql)}`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }
 }

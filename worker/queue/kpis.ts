@@ -1,5 +1,5 @@
 import type { Sql } from './database.ts'
-import { isHeldBack } from './summary.ts'
+import { isHeldUp } from './summary.ts'
 
 export interface Kpi {
   window: '24h' | '7d' | '14d' | '30d' | '90d'
@@ -27,7 +27,7 @@ export interface Overdue {
 }
 
 /**
- * The Delayed and Failed items that are past their time, whether they have been woken or not, but for those that an earlier item holds back;
+ * The Delayed and Failed items that are past their time, whether they have been woken or not, but for those that another item of their set holds up;
  * counted up to a hundred thousand in each lane.
  */
 export async function readOverdue(sql: Sql): Promise<Overdue> {
@@ -38,7 +38,7 @@ export async function readOverdue(sql: Sql): Promise<Overdue> {
       (select run_at from shop_update.item where reason in ('failure', 'stock_wait') and lane = 'ready' limit ${OVERDUE_COUNTED}::int)
       union all
       (select run_at from shop_update.item b
-        where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldBack(sql)} limit ${OVERDUE_COUNTED}::int)
+        where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldUp(sql)} limit ${OVERDUE_COUNTED}::int)
     ) late`
   return row ?? { items: 0, seconds: 0 }
 }

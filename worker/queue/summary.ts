@@ -55,14 +55,24 @@ const IN_QUEUE = STATUS_NAMES.filter((status) => status !== 'synced')
 
 export interface Statuses {
   counts: { topic: Topic; status: Status; n: number }[]
-  /** Those that an earlier item holds back apart from the others. */
+  /** Those that another item of their set holds up apart from the others. */
   oldest: { topic: Topic; status: Status; held: boolean; at: Date; seconds: number }[]
 }
 
-/** Of an item `b` that is behind: a Delayed or Failed item of its set and topic, queued before it, goes first (product decision 7). */
-export const isHeldBack = (sql: Sql) => sql`exists (
-  select from shop_update.item d
-  where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')`
+/** A call takes half a minute at most, and the other steps of an item milliseconds. */
+const IN_HAND_TOO_LONG = '1 minute'
+
+/**
+ * Of an item `b` that is behind: a Delayed or Failed item of its set and topic, queued before it, goes first (product decision 7), or the one of its
+ * set that is in flight is stuck.
+ */
+export const isHeldUp = (sql: Sql) => sql`(
+  exists (
+    select from shop_update.item d
+    where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
+  or exists (
+    select from shop_update.set_lane l join shop_update.item f on f.id = l.item_id
+    where l.product_set_id = b.product_set_id and f.status_at < now() - ${IN_HAND_TOO_LONG}::text::interval))`
 
 /**
  * How many items are in each status, and since when the oldest of them.
@@ -83,7 +93,7 @@ export async function readStatuses(sql: Sql): Promise<Statuses> {
       select topic, status, held, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds from (
         (select topic, status, status_at, false as held from shop_update.item where lane = 'ready' and status = 'pending' order by id limit 500)
         union all
-        (select b.topic, b.status, b.status_at, ${isHeldBack(sql)} as held
+        (select b.topic, b.status, b.status_at, ${isHeldUp(sql)} as held
           from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
         union all select i.topic, i.status, i.status_at, false from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
         union all (select topic, status, status_at, false from shop_update.item where lane = 'awaiting' order by id limit 500)

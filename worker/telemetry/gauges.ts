@@ -51,16 +51,14 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
       if (!leads()) return
       const [{ counts, oldest }, windows, overdueNow, stuck] = await Promise.all([statuses(), kpis(), overdue(), blocked()])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
-      // What an earlier item holds back on purpose is not stuck: that one tells of itself.
+      // What another item of its set holds up is not stuck: that one tells of itself.
       const age = new Map(oldest.filter(({ held }) => !held).map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]))
-      const heldBack = new Set(oldest.filter(({ held }) => held).map(({ topic, status }) => `${topic} ${status}`))
       for (const topic of TOPIC_NAMES) {
         for (const status of STATUS_NAMES) {
           const attributes = { topic, status }
           result.observe(items, count.get(`${topic} ${status}`) ?? 0, attributes)
           // An age is read of the first of each lane only: of a topic that is not among them nothing is said, rather than 0.
-          const unread = (count.get(`${topic} ${status}`) ?? 0) > 0 && !heldBack.has(`${topic} ${status}`)
-          const seconds = age.get(`${topic} ${status}`) ?? (unread ? undefined : 0)
+          const seconds = age.get(`${topic} ${status}`) ?? (count.get(`${topic} ${status}`) ? undefined : 0)
           if (status !== 'synced' && seconds !== undefined) result.observe(oldestAge, seconds, attributes)
         }
       }

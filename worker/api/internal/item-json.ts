@@ -33,6 +33,7 @@ export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   traceId: row.traceId,
   coalesced: row.coalesced,
   blockedBy: row.blockedBy,
+  awaitsApproval: row.awaitsApproval,
 })
 
 export const toTransition = ({ at, reason, ...row }: TransitionRow): Transition => ({
@@ -75,6 +76,7 @@ export function toSellerAnswer(
       failedAfter: FAILED_AFTER,
       nextAttemptAt: row.nextAttemptAt,
       blockedBy: toBlockedByItem(row) && { itemId: row.blockedBy!, topic: row.blockedByTopic!, status: row.blockedByStatus! },
+      awaitsApproval: row.awaitsApproval,
       positionInSet,
     },
     new Date(),

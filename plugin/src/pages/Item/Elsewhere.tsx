@@ -2,14 +2,15 @@ import { locationUtil } from '@grafana/data'
 import { LinkButton, Stack } from '@grafana/ui'
 import React from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
-import { around, logsUrl, traceUrl } from '../../components/explore.ts'
+import { around, logsUrl, mayExplore, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { pageUrl } from '../../location.ts'
 
 /** From here into the trace, the logs and the set. */
 export function Elsewhere({ item }: { item: ItemDetail }) {
   const { id, traceId, productSetId, productId, sellerSku, requestId, queuedAt, statusAt, retriesLeft } = item
-  const search = productId !== null && sellerSku !== null ? { 'var-sku': sellerSku } : requestId !== null && { 'var-request': requestId }
+  const search: Record<string, string> | null =
+    productId !== null && sellerSku !== null ? { 'var-sku': sellerSku } : requestId !== null ? { 'var-request': requestId } : null
   const range = around(queuedAt, retriesLeft === null ? statusAt : null)
   return (
     <Section title="Elsewhere">
@@ -19,8 +20,8 @@ export function Elsewhere({ item }: { item: ItemDetail }) {
             Trace of the last attempt
           </LinkButton>
         )}
-        {search && (
-          <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, search, range)}>
+        {(search || mayExplore()) && (
+          <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, search ?? {}, range)}>
             Log lines
           </LinkButton>
         )}

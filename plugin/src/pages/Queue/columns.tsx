@@ -47,6 +47,8 @@ export const COLUMNS = {
         <Link to={pageUrl(`items/${item.blockedBy}`)}>Item {item.blockedBy}</Link>
       ) : isStranded(item) ? (
         'a creation that is not queued'
+      ) : item.awaitsApproval ? (
+        'approval in quality control'
       ) : (
         '–'
       ),
