@@ -189,6 +189,7 @@ group by topic, topic_label, method order by sum(calls) desc`,
           color('red'),
         ])
         .overrideByName('topic', [{ id: 'custom.hidden', value: true }])
+        .overrideByName('Call', [{ id: 'custom.width', value: 240 }])
         .overrideByName('Topic', [
           { id: 'links', value: [{ title: 'Synced of this topic', url: `${APP}/synced?topic=\${__data.fields.topic}` }] },
         ])
@@ -242,7 +243,7 @@ from ranked group by method order by 2 desc`,
         )
         .unit('ms')
         .decimals(0)
-        .overrideByName('Call', [{ id: 'custom.width', value: 185 }])
+        .overrideByName('Call', [{ id: 'custom.width', value: 215 }])
         .links([toLogs('Answers of the Shop', '?var-lines=RawResponse')]),
     )
 
