@@ -148,6 +148,6 @@ describe('the OpenAPI document', () => {
     for (const name of names) expect(document.components.schemas).toHaveProperty(name)
     const parameters = document.paths['/api/items'].get.parameters.map(({ name }: { name: string }) => name)
     expect(parameters).toEqual(['tab', 'topic', 'status', 'reason', 'seller', 'set', 'q', 'from', 'to', 'sort', 'cursor', 'limit'])
-    expect(document.components.schemas.Item.required).toHaveLength(23)
+    expect(document.components.schemas.Item.required).toHaveLength(24)
   })
 })
