@@ -29,8 +29,8 @@ export async function latency(seconds: number) {
     const enqueued: Promise<unknown>[] = []
     const started = performance.now()
     for (let product = 1; product <= items; product++) {
-      const due = started + (product * 1000) / PER_SECOND
-      if (due > performance.now()) await delay(due - performance.now())
+      const early = started + (product * 1000) / PER_SECOND - performance.now()
+      if (early > 0) await delay(early)
       enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
     }
     await Promise.all(enqueued)
