@@ -13,5 +13,3 @@ alter role grafana set statement_timeout = '30s';
 -- A query that begins a transaction and fails in it leaves its connection, and so every dashboard that gets it next, in an aborted one.
 alter role grafana set idle_in_transaction_session_timeout = '100ms';
 grant shop_update_read to grafana;
--- The runbooks' queries for locks and long transactions: of the sessions of other logins it would see no more than that they are there.
-grant pg_read_all_stats to grafana;
