@@ -1,4 +1,4 @@
-import type { ReasonCode } from '../domain/reasons.ts'
+import { ADMIN_RESOLVES, AWAIT_CREATE, type ReasonCode } from '../domain/reasons.ts'
 import type { Status, Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
@@ -118,6 +118,9 @@ export function sources({ tab, status, set, q }: Selection): ('queue' | 'finishe
  */
 export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::timestamptz)`
 
+/** Only what is Blocked has one of these; no index knows the reason alone. */
+const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
+
 /**
  * Which rows of `shop_update.item i` are selected.
  *
@@ -127,7 +130,7 @@ export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::
 export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
-  ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text`}
+  ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
@@ -148,7 +151,7 @@ export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sell
 export const inHistory = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Resolved) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
-  ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text`}
+  ${reason === undefined ? sql`` : BLOCKS.includes(reason) ? sql`and false` : sql`and i.reason = ${reason}::text`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)} and i.finished_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
