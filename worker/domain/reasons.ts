@@ -29,6 +29,8 @@ export type ReasonCode = (typeof REASONS)[number]
 export const AWAIT_CREATE = ['not_in_shop', 'new_variation'] as const satisfies readonly ReasonCode[]
 /** Blocked reasons that only an admin can resolve. */
 export const ADMIN_RESOLVES = ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'] as const satisfies readonly ReasonCode[]
+/** All for which an item is Blocked. */
+export const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
 
 /** Why a requeue leaves an item alone. */
 export const REFUSALS = [

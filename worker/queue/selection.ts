@@ -1,4 +1,4 @@
-import { ADMIN_RESOLVES, AWAIT_CREATE, type ReasonCode } from '../domain/reasons.ts'
+import { BLOCKS, type ReasonCode } from '../domain/reasons.ts'
 import type { Status, Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
@@ -118,9 +118,6 @@ export function sources({ tab, status, set, q }: Selection): ('queue' | 'finishe
  */
 export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::timestamptz)`
 
-/** Only what is Blocked has one of these; no index knows the reason alone. */
-const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
-
 /**
  * Which rows of `shop_update.item i` are selected.
  *
@@ -130,7 +127,10 @@ const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
 export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
-  ${reason === undefined ? sql`` : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`}
+  ${
+    // no index knows the reason alone, but one knows the lane of what is Blocked
+    reason === undefined ? sql`` : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`
+  }
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}

@@ -3,7 +3,7 @@ import { dateTime, type GrafanaTheme2, type RawTimeRange, rangeUtil } from '@gra
 import { Combobox, FilterInput, IconButton, Input, TimeRangeInput, useStyles2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import { explain } from '../../../../worker/domain/explanations.ts'
-import { ADMIN_RESOLVES, AWAIT_CREATE, type ReasonCode } from '../../../../worker/domain/reasons.ts'
+import { BLOCKS, type ReasonCode } from '../../../../worker/domain/reasons.ts'
 import { PRODUCTS_A_PREFIX } from '../../../../worker/domain/search.ts'
 import { STATUS_NAMES, STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
@@ -13,7 +13,7 @@ import { changeQuery, type Query } from '../../location.ts'
 /** Where a list has items of several reasons. */
 const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
   delayed: ['failure', 'stock_wait'],
-  blocked: [...AWAIT_CREATE, ...ADMIN_RESOLVES],
+  blocked: BLOCKS,
 }
 /** A reason in the URL counts only where it can be seen and taken away. */
 export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (REASONS_OF[tab] ? reason : undefined)
