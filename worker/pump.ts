@@ -118,14 +118,14 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
         return
       }
       const left = performance.now()
-      const { items, candidates } = await claim(sql, workerId, most, afterSeller)
+      const { items, candidates, all } = await claim(sql, workerId, most, afterSeller)
       for (const { id } of items) {
         held.add(id)
         circuit.started(id)
       }
       rate.take(items.length)
       if (items.length > 0) void start(items, { now: items[0]!.at, left })
-      if (candidates === 0 && afterSeller === '0') return
+      if (all && afterSeller === '0') return
       afterSeller = candidates < most ? '0' : lastSeller(items, afterSeller)
     }
   }

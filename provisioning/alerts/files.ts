@@ -35,11 +35,11 @@ function grafanaRules(rules: AlertRule[], pace: Pace): string {
 /**
  * Most rules filter: what is over has no number, while another venture or topic may have one. Grafana keeps such a series for so many evaluations
  * (two, unless told otherwise), and keepFiringFor only where there still is a number. It keeps one that is not firing yet, too, and its time goes
- * on: so no longer than `for`, or two moments would be taken for all the time between them.
+ * on: so no longer than half of `for`, or two moments would be taken for all the time between them.
  */
 function evaluationsWithoutNumber(rule: AlertRule, interval: number): number {
   const kept = 1 + Math.ceil(rule.keepFiringFor / interval)
-  return Math.max(2, rule.for > 0 ? Math.min(kept, Math.floor(rule.for / interval)) : kept)
+  return Math.max(2, rule.for > 0 ? Math.min(kept, Math.floor(rule.for / 2 / interval)) : kept)
 }
 
 /** The query, and a threshold on it. Grafana expands variables in titles and labels, but neither in annotations nor in queries: `$` stays single there. */

@@ -112,8 +112,8 @@ export function conditions(pace: Pace) {
   const nothingLeavesPending = `${isStuck(stuck.pending)} unless ${SAME} (${pendingMoves})`
 
   /**
-   * What has paged for itself: it stood for its `for`, which is five minutes at most and here three samples on end, within the window or in the
-   * half hour before it: what has piled up meanwhile is late, and is sent when it is over.
+   * What has paged for itself: it stood for its `for`, which is five minutes at most and here four samples on end (six minutes), within the window
+   * or in the half hour before it: what has piled up meanwhile is late, and is sent when it is over.
    */
   const pagedFor = (over: number) => {
     const causes = [
@@ -123,8 +123,8 @@ export function conditions(pace: Pace) {
       `max ${EACH} (${[stuck.madeRequest, stuck.response, stuck.processing].map((each) => `(${hasJustJammed(each)})`).join(' or ')})`,
       nothingLeavesPending,
     ]
-    const standing = `count_over_time((${causes.map((cause) => `(${cause})`).join(' or ')})[${window(6 * MINUTE)}:${window(2 * MINUTE)}])`
-    return `max_over_time((${standing})[${window(over + 30 * MINUTE)}:${window(2 * MINUTE)}]) >= 3`
+    const standing = `count_over_time((${causes.map((cause) => `(${cause})`).join(' or ')})[${window(8 * MINUTE)}:${window(2 * MINUTE)}])`
+    return `max_over_time((${standing})[${window(over + 30 * MINUTE)}:${window(2 * MINUTE)}]) >= 4`
   }
 
   /** Changes that were late or failed, as a share of all, by topic. */

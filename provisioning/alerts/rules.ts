@@ -161,14 +161,14 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-callbacks-stopped',
       title: 'Shop Update: the callbacks have stopped',
       severity: 'page',
-      // Answers may take hours, so it is a change that counts: none for half an hour, though within a day there was an hour in which each half
-      // hour had more than ten; and not for want of something to answer, as in the evening, or when the flow has been switched: in this half hour
-      // the Shop has acknowledged half as many.
+      // Answers may take hours, so it is a change that counts: none for half an hour, though within three days (what goes wrong on a Friday evening
+      // still pages on Monday) there was an hour in which each half hour had more than ten; and not for want of something to answer, as in the
+      // evening, or when the flow has been switched: in this half hour the Shop has acknowledged half as many.
       expr:
         `sum ${EACH} (${metric('queue_items', 'status="got_acknowledgment"')})` +
         and(
           `${oldest('got_acknowledgment')} > ${at(30 * MINUTE)}`,
-          `max_over_time(min_over_time((${calledBack})[${window(HOUR)}:${window(5 * MINUTE)}])[${window(DAY)}:${window(30 * MINUTE)}]) > 10`,
+          `max_over_time(min_over_time((${calledBack})[${window(HOUR)}:${window(5 * MINUTE)}])[${window(3 * DAY)}:${window(30 * MINUTE)}]) > 10`,
           `sum ${EACH} (${increased('transitions_total', 'to="got_acknowledgment"', 30 * MINUTE)}) > 5`,
           alive,
         ) +

@@ -2,11 +2,14 @@
 -- the item that absorbs the change: workers pass over it, and other items flow. Two transactions that queue the same changes wait for each
 -- other, as they do for the products themselves; in opposite orders they deadlock, so queue in the order of the product ids.
 --
+-- No sequential scan: a session keeps the plans that it made when the queue was empty, and reads through the whole table with each change
+-- once it is full (1.4 ms a change at 5,000 dead rows, by index 0.03).
+--
 -- An item of the same product and topic that is in the queue and not in flight absorbs the change (payloads are built from the catalogue at
 -- send time) and its `coalesced` goes up. If it was Delayed or Failed after failures it starts afresh: the new change may well cure it.
 create or replace function shop_update.enqueue_item(
   topic text, product_id bigint, product_set_id bigint, out item_id bigint, out coalesced boolean
-) language plpgsql as $$
+) language plpgsql set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   of_set constant boolean := enqueue_item.topic in ('images', 'new_product_set');

@@ -133,7 +133,7 @@ describe('one item', () => {
     })
   })
 
-  it('waits for the quality control where that has not approved it: then its create is queued, and nobody has to act', async () => {
+  it('waits for the quality control where that has not approved it; who has to act depends on what it says', async () => {
     const { productIds, setId } = await addSet(api.sql, 'UNAPPROVED', { inShop: false })
     const [price, images] = [await enqueue(api.sql, 'price', { product: productIds[0]! }), await enqueue(api.sql, 'images', { set: setId })]
     for (const item of [price, images]) await put(api.sql, item, 'blocked', { reason: 'not_in_shop' })
@@ -141,13 +141,57 @@ describe('one item', () => {
     for (const item of [price, images]) {
       expect(await detail(item)).toMatchObject({
         blockedBy: null,
-        awaitsApproval: true,
+        heldByQc: 'pending',
         sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('once it is approved in quality control') },
       })
     }
+    await api.sql`update catalog.product set qc_status = 'rejected' where id = ${productIds[0]!}::bigint`
+    for (const item of [price, images]) {
+      expect(await detail(item)).toMatchObject({
+        heldByQc: 'rejected',
+        sellerAnswer: { whoActs: 'seller', text: expect.stringContaining('has been rejected in quality control') },
+      })
+    }
+    const { text } = await api.call('GET', '/api/items.csv?tab=blocked&q=UNAPPROVED-1')
+    expect(text).toContain('a correction by the seller: rejected in quality control')
     await api.sql`update catalog.product set qc_status = 'approved' where id = ${productIds[0]!}::bigint`
-    for (const item of [price, images])
-      expect(await detail(item)).toMatchObject({ awaitsApproval: false, sellerAnswer: { whoActs: 'admin' } })
+    for (const item of [price, images]) expect(await detail(item)).toMatchObject({ heldByQc: null, sellerAnswer: { whoActs: 'admin' } })
+    await api.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
+    const create = await enqueue(api.sql, 'new_product', { product: productIds[0]! })
+    expect(await detail(price)).toMatchObject({ blockedBy: create, heldByQc: null })
+    await put(api.sql, create, 'blocked', { reason: 'not_in_shop' })
+    expect(await detail(create)).toMatchObject({ heldByQc: null, sellerAnswer: { whoActs: 'admin' } })
+    // deleted: nothing is going to be approved
+    await api.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
+    expect(await detail(price)).toMatchObject({ blockedBy: null, heldByQc: null, sellerAnswer: { whoActs: 'admin' } })
+  })
+
+  it('that is a create waits for no other but one that may have made the same product', async () => {
+    const { productIds, setId } = await addSet(api.sql, 'CREATES', { products: 2, inShop: false })
+    const beside = await enqueue(api.sql, 'new_product', { product: productIds[0]! })
+    const made = await enqueue(api.sql, 'new_product', { product: productIds[1]! })
+    await put(api.sql, made, 'got_acknowledgment', { sends: 1 })
+    const ofSet = await enqueue(api.sql, 'new_product_set', { set: setId })
+    await put(api.sql, ofSet, 'blocked', { reason: 'new_variation' })
+    await put(api.sql, beside, 'blocked', { reason: 'new_variation' })
+    expect((await detail(ofSet)).blockedBy).toBe(made)
+    expect((await detail(beside)).blockedBy).toBeNull()
+  })
+
+  it('waits behind a Delayed or Failed one of its set and topic, which is said', async () => {
+    const { productIds } = await addSet(api.sql, 'HELD', { products: 2 })
+    const holder = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    const held = await enqueue(api.sql, 'price', { product: productIds[1]! })
+    const other = await enqueue(api.sql, 'content', { product: productIds[1]! })
+    const after = `It is sent after an earlier change of the same product, item ${holder} (Price, status `
+    await put(api.sql, holder, 'delayed')
+    expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'nobody', text: expect.stringContaining(`${after}Delayed)`) })
+    await put(api.sql, holder, 'failed')
+    expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'sre', text: expect.stringContaining(`${after}Failed)`) })
+    expect((await detail(other)).sellerAnswer.text).not.toContain(after)
+    // exhausted: nobody waits for it any more
+    await api.sql`update shop_update.item set run_at = 'infinity' where id = ${holder}::bigint`
+    expect((await detail(held)).sellerAnswer.text).not.toContain(after)
   })
 
   it('is found after it has been synced', async () => {

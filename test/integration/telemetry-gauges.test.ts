@@ -83,18 +83,22 @@ test('Blocked: of a long lane the items of an admin are all counted, of those th
   // what the quality control has not approved yet is created in its time
   await scene.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
   const unapproved = await readBlocked(scene.sql)
+  // but not what has been deleted
+  await scene.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
+  const deleted = await readBlocked(scene.sql)
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
   expect(lane.toResolve).toContainEqual({ reason: 'src_id_conflict', n: 1000 })
   expect(lane.stranded).toBeGreaterThan(490) // of those that wait the oldest 500, however many older ones wait for an admin
   expect(lane.stranded).toBeLessThanOrEqual(500)
   expect(unapproved.stranded).toBeLessThan(10)
+  expect(deleted.stranded).toBeGreaterThan(490)
 })
 
 test('Delayed and Failed past their time: how many, and by how long the one that is most', async () => {
   await value('shop_update.overdue', 0)
   await value('shop_update.overdue.age', 0)
   const { setId } = await addSet(scene.sql)
-  // woken, and behind another item of its set that never comes to rest
+  // woken, and behind for no reason: nobody takes it up
   await scene.sql`
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
     values (1, ${setId}::bigint, -1, now(), now(), now(), now() - interval '1 hour', 'price', 'delayed', 'behind', false, 'failure')`

@@ -41,8 +41,7 @@ beforeEach(async () => {
     blocked: async () => ({ toResolve: [], stranded: 2 }),
   }
   observeQueue(pipelines.queueMeter, () => leads, readings)
-  // Told by this worker whether it leads or not: with it comes the proof that an export has been made.
-  pipelines.meter.createObservableGauge('alive').addCallback((result) => result.observe(1))
+  // Told whether it leads or not: the proof that an export has been made.
   pipelines.queueMeter.createObservableGauge('asked').addCallback((result) => result.observe(1))
 })
 afterEach(async () => {

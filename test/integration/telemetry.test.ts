@@ -222,13 +222,16 @@ describe('lines', () => {
     expect(printed).toMatchObject({ trace_id: traceId, request_id: requestId, item_id: item, outcome: 'success' })
   })
 
-  test('of a whole set name its SKUs from the first status to the last, whoever tells it', async () => {
+  test.each([
+    ['new_product_set', false],
+    ['images', true],
+  ] as const)('of a whole set name its SKUs from the first status to the last, whoever tells it: %s', async (topic, inShop) => {
     await useFlow('asynchronous')
-    const { setId, productIds } = await addSet(scene.sql, { inShop: false, products: 2 })
+    const { setId, productIds } = await addSet(scene.sql, { inShop, products: 2 })
     const skus = await scene.sql<
       { sku: string }[]
     >`select seller_sku as sku from catalog.product where id = any (${productIds}::bigint[]) order by id`
-    const item = await scene.enqueue('new_product_set', { set: setId })
+    const item = await scene.enqueue(topic, { set: setId })
     await scene.untilStatus(item, 'synced')
     await useFlow('synchronous')
     const lines = await linesOf(({ body, attributes }) => body.startsWith('Status ') && attributes.item_id === item, 9)

@@ -277,6 +277,27 @@ export const CASES: Case[] = [
   },
   {
     uid: 'shop-update-callbacks-stopped',
+    what: 'over a weekend',
+    step: 4,
+    series: {
+      [callbacks('accepted')]: counting(1, 120, 3000),
+      [ACKNOWLEDGED]: counting(1),
+      [items('got_acknowledgment')]: always(40),
+      [age('got_acknowledgment')]: (minute) => (minute > 120 && minute < 3000 ? (minute - 120) * 60 : 60),
+    },
+    expected: Object.fromEntries([
+      [148, null],
+      ...[180, 1600, 2980].map((minute) => [
+        minute,
+        {
+          summary: 'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+        },
+      ]),
+      [3040, null],
+    ]),
+  },
+  {
+    uid: 'shop-update-callbacks-stopped',
     what: 'in the evening, or after a switch to the synchronous flow, with a few left to be answered',
     series: {
       [callbacks('accepted')]: counting(1, 120),
@@ -363,6 +384,21 @@ export const CASES: Case[] = [
     series: {
       [syncedWithin(900)]: counting(10, 90, 150),
       [age('made_request')]: (minute) => ((minute >= 125 && minute < 128) || (minute >= 140 && minute < 143) ? 100 : 0),
+    },
+    expected: {
+      150: {
+        summary: 'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+        labels: { topic: 'price' },
+      },
+      200: null,
+    },
+  },
+  {
+    uid: 'shop-update-budget-page',
+    what: 'what is over each time before it pages for itself excuses nothing',
+    series: {
+      [syncedWithin(900)]: counting(10, 90, 150),
+      [age('response_processing')]: (minute) => (minute >= 90 && minute % 30 < 6.5 ? (minute % 30) * 60 : 0),
     },
     expected: {
       150: {

@@ -27,7 +27,8 @@ const price: ItemFacts = {
   failedAfter: 12,
   nextAttemptAt: null,
   blockedBy: null,
-  awaitsApproval: false,
+  heldByQc: null,
+  heldBy: null,
   positionInSet: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
@@ -64,6 +65,31 @@ const CASES: Case[] = [
       `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
       '3 other changes of the same product are sent before it.',
       'It has been like this for 5 minutes, which is longer than usual; our operations team is looking into it, and there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Pending for hours behind a Delayed one',
+    {
+      queuedAt: at(-5 * MINUTE),
+      statusAt: at(-5 * MINUTE),
+      positionInSet: 1,
+      heldBy: { itemId: '12', status: 'delayed', nextAttemptAt: at(27 * MINUTE) },
+    },
+    'nobody',
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
+      'It is sent after an earlier change of the same product, item 12 (Price, status Delayed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      NOTHING,
+    ],
+  ],
+  [
+    'Pending behind a Failed one',
+    { positionInSet: 1, heldBy: { itemId: '12', status: 'failed', nextAttemptAt: at(27 * MINUTE) } },
+    'sre',
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
+      'It is sent after an earlier change of the same product, item 12 (Price, status Failed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      'Our operations team is looking into that one; there is nothing you need to do.',
     ],
   ],
   [

@@ -22,6 +22,12 @@ const STATUS_EXPLANATIONS: Record<Status, string> = {
   failed: 'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry table has failed.',
 }
 
+/** What a change waits for where the quality control keeps its product from being created. */
+export const WAITS_FOR_QC = {
+  pending: 'approval in quality control',
+  rejected: 'a correction by the seller: rejected in quality control',
+} as const
+
 const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string }> = {
   failure: { label: 'Failure', sentence: 'The last attempt failed: an error from the Shop, an unsuccessful response, or an exception.' },
   stock_wait: {

@@ -28,8 +28,10 @@ export interface ItemFacts {
   nextAttemptAt: Date | null
   /** The item that it waits for while Blocked as not_in_shop or new_variation. */
   blockedBy: { itemId: string; topic: Topic; status: Status } | null
-  /** Nothing creates it yet, for the quality control has not approved it. */
-  awaitsApproval: boolean
+  /** Nothing creates it yet, for this is what the quality control says of it. */
+  heldByQc: 'pending' | 'rejected' | null
+  /** Pending behind it: the Delayed or Failed item of the same product set and topic that goes first. */
+  heldBy: { itemId: string; status: Status; nextAttemptAt: Date } | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
 }
@@ -91,7 +93,10 @@ type Answer = Omit<SellerAnswer, 'text'>
 const NOTHING_TO_DO = 'There is nothing you need to do.'
 
 const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
-  pending: (item, now) => watched(item, now, [`${subject(item)} ${howItCameToWait(item, now)}.`, turn(item)]),
+  pending(item, now) {
+    const what = `${subject(item)} ${howItCameToWait(item, now)}.`
+    return item.heldBy ? heldUp(what, item.topic, item.heldBy, now) : watched(item, now, [what, turn(item)])
+  },
 
   processing: beingPrepared,
   building_payload: beingPrepared,
@@ -207,6 +212,14 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
   }
 }
 
+/** Not stuck, however long it takes: an earlier change goes first (product decision 7). */
+function heldUp(what: string, topic: Topic, holder: NonNullable<ItemFacts['heldBy']>, now: Date): Answer {
+  const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
+  return holder.status === 'failed' || isOverdue(holder, now)
+    ? { whoActs: 'sre', sentences: [what, turn, 'Our operations team is looking into that one; there is nothing you need to do.'] }
+    : { whoActs: 'nobody', sentences: [what, turn, NOTHING_TO_DO] }
+}
+
 function turn({ positionInSet }: ItemFacts): string {
   if (positionInSet === null) return 'It is sent as soon as its turn comes.'
   if (positionInSet <= 1) return 'It is the next change of this product to be sent.'
@@ -263,8 +276,18 @@ function failures(item: ItemFacts, now: Date): Answer {
 function waitsForCreate(item: ItemFacts, because: string): Answer {
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
-  if (blocker === null && item.awaitsApproval) {
+  if (blocker === null && item.heldByQc === 'pending') {
     return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
+  }
+  if (blocker === null && item.heldByQc === 'rejected') {
+    return {
+      whoActs: 'seller',
+      sentences: [
+        what,
+        'It has been rejected in quality control.',
+        'Please correct it in Seller Center; it is created there once it is approved.',
+      ],
+    }
   }
   if (blocker === null) {
     return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')
@@ -345,7 +368,7 @@ function cause({ reason, sends }: ItemFacts): string {
 const isLong = (item: ItemFacts, now: Date): boolean =>
   secondsBetween(item.statusAt, now) > (LONG_AFTER_SECONDS[item.status] ?? Number.POSITIVE_INFINITY)
 
-const isOverdue = ({ nextAttemptAt }: ItemFacts, now: Date): boolean =>
+const isOverdue = ({ nextAttemptAt }: Pick<ItemFacts, 'nextAttemptAt'>, now: Date): boolean =>
   nextAttemptAt !== null && secondsBetween(nextAttemptAt, now) > OVERDUE_AFTER_SECONDS
 
 const next = (at: Date, now: Date): string => (at > now ? `on ${when(at, now)}` : `any moment now (it was planned for ${utc(at)})`)

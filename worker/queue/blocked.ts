@@ -6,7 +6,7 @@ type ToResolve = (typeof ADMIN_RESOLVES)[number]
 export interface Blocked {
   /** Blocked for each reason that only an admin resolves; 0 is said too. */
   toResolve: { reason: ToResolve; n: number }[]
-  /** Of those that have waited for a create for longest: that nothing in the queue is going to do it, and the quality control does not stand in its way. */
+  /** Of those that have waited for a create for longest: nothing in the queue is going to do it, though the quality control does not stand in its way. */
   stranded: number
 }
 
@@ -16,31 +16,41 @@ const COUNTED_UP_TO = 100_000
 const OLDEST = 500
 
 /**
- * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one: of a product those of itself and of its
- * set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is released
- * when nothing of its set is being created any more (release.ts).
+ * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a product those of itself and
+ * of its set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is
+ * released when nothing of its set is being created any more. A create of a product that has been deleted keeps nobody waiting, and one
+ * create keeps another waiting only while it may have made the same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
-    select m.id, m.topic, m.status, m.product_id from shop_update.item m
+    select m.id, m.topic, m.status, m.product_id, m.lane, m.reason from shop_update.item m
     where m.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
     union all
-    select m.id, m.topic, m.status, m.product_id from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
+    select m.id, m.topic, m.status, m.product_id, m.lane, m.reason from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
     where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
   ) c
   where i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and c.id <> i.id
     and (i.reason = 'new_variation' or i.product_id is null or c.product_id is null or c.product_id = i.product_id or exists (
       select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
-      where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))`
+      where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
+    and (c.product_id is null or exists (select from catalog.product cp where cp.id = c.product_id))
+    and (i.reason <> 'new_variation' or i.topic not in ('new_product_set', 'new_product')
+      or ((c.lane = 'awaiting' or (c.lane = 'blocked' and c.reason = any (${[...ADMIN_RESOLVES]}::text[])))
+        and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
 
-/** Of an item `i` that is not in the Shop: none of what it is about has been approved by the quality control. Seller Center queues its create when it is. */
-export const awaitsApproval = (sql: Sql) => sql`(i.status = 'blocked' and i.reason = 'not_in_shop' and not exists (
-    select from catalog.product q
-    where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id) and q.qc_status = 'approved'))`
+/**
+ * Of a change `i` that is not in the Shop: what the quality control says of its product, as long as it has approved nothing that the change is
+ * about; else null. Seller Center queues a create when its product is approved (seed: Resend takes approved products only).
+ */
+export const heldByQc = (sql: Sql) => sql`case
+  when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
+    select case when bool_or(q.qc_status = 'approved') then null when bool_or(q.qc_status = 'pending') then 'pending'
+      when bool_or(q.qc_status = 'rejected') then 'rejected' end
+    from catalog.product q where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
 
 /**
  * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of their own; of those that
  * wait for a create, the oldest are looked at: each is stranded where every create that could release it is Failed, or none is there;
- * but not while the quality control has not approved the product, which is when Seller Center queues its create.
+ * but not while the quality control holds its product.
  */
 export async function readBlocked(sql: Sql): Promise<Blocked> {
   const [toResolve, [row]] = await Promise.all([
@@ -48,6 +58,7 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
       select r.reason, (
         select count(*)::int from (
           select from shop_update.item i
+          -- the list, word for word, is the predicate of the index item_to_resolve
           where i.lane = 'blocked' and i.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome') and i.reason = r.reason
           limit ${COUNTED_UP_TO}::int) counted
       ) as n
@@ -58,7 +69,7 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
         select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${OLDEST}::int
       ) i
       where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
-        and not ${awaitsApproval(sql)}`,
+        and ${heldByQc(sql)} is null`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }
 }

@@ -70,7 +70,7 @@ const readFull = (sql: Sql, items: readonly ClaimedItem[]) => sql<(CatalogueSet 
         'title', coalesce(p.title, s.title, ''), 'description', p.description, 'barcode', p.barcode, 'price', p.price::text,
         'specialPrice', p.special_price::text, 'specialFrom', p.special_from, 'specialTo', p.special_to, 'stock', p.stock,
         'consignmentStock', p.consignment_stock, 'attributes', p.attributes) order by p.id)
-      from catalog.product p where p.product_set_id = s.id and (x.topic = 'new_product_set' or p.id = x.product_id)), '[]') as products,
+      from catalog.product p where p.product_set_id = s.id and (x.product_id is null or p.id = x.product_id)), '[]') as products,
     case when x.topic = 'images' then coalesce((
       select json_agg(json_build_object('url', m.url, 'hash', m.hash) order by m.position)
       from catalog.product_image m where m.product_set_id = s.id), '[]') else '[]' end as images

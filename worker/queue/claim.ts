@@ -57,14 +57,15 @@ const SELLERS_A_CLAIM = 200
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.
  *
- * @returns the items, and how many candidates it looked at: with none there is nothing to do for the sellers after `afterSeller`
+ * @returns the items, how many candidates it looked at, and whether it looked at all that the sellers after `afterSeller` have: no seller had
+ *   his whole share taken
  */
 export async function claim(
   sql: Sql,
   workerId: string,
   most: number,
   afterSeller: string,
-): Promise<{ items: ClaimedItem[]; candidates: number }> {
+): Promise<{ items: ClaimedItem[]; candidates: number; all: boolean }> {
   const rows = await sql<ClaimedRow[]>`
     with recursive seller (id, n) as (
       (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
@@ -150,17 +151,19 @@ export async function claim(
       case when was = 'pending' and not was_fresh then (
         select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
-      (select count(*)::int from candidate) as candidates
+      (select count(*)::int from candidate) as candidates,
+      (select count(*) from candidate) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
-  return { items, candidates: rows[0]?.candidates ?? 0 }
+  return { items, candidates: rows[0]!.candidates, all: rows[0]!.all }
 }
 
 type ClaimedRow = ClaimedItem & {
   candidates: number
+  all: boolean
   was: Status
   since: Micros
   wasReason: string | null

@@ -128,7 +128,7 @@ export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sell
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
   ${
-    // no index knows the reason alone, but one knows the lane of what is Blocked
+    // no index knows each reason, but one knows the lane of what is Blocked
     reason === undefined ? sql`` : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`
   }
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}

@@ -80,7 +80,8 @@ export const isHeldUp = (sql: Sql) => sql`(
  * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few (`set_lane` has them). Of
  * the others, the first 500 by id are: who was queued first has, but for requeues and retries, been waiting for longest, and the partial indexes
  * of the lanes begin with exactly those. So a time may be too young by what a mass requeue of the very oldest items hides, never too old.
- * Of a topic that is not among those first ones no age is read.
+ * Of a topic that is not among those first ones no age is read; of what is behind, none that is not held up where 500 older ones are (whom it
+ * waits for is ready or in flight, and looked at there).
  */
 export async function readStatuses(sql: Sql): Promise<Statuses> {
   const [counts, oldest] = await Promise.all([

@@ -1,4 +1,4 @@
-import type { CatalogueSet } from '../domain/catalogue.ts'
+import type { CatalogueProduct, CatalogueSet } from '../domain/catalogue.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import { TOPICS } from '../domain/topics.ts'
 import type { Story } from '../queue/apply-callbacks.ts'
@@ -264,8 +264,8 @@ function fieldsOf(item: ClaimedItem, set: CatalogueSet | undefined, flow: Flow, 
     sellerId: item.sellerId,
     productSetId: item.productSetId,
     productId: item.productId,
-    sellerSku: listed(products.map(({ sellerSku }) => sellerSku)),
-    sku: listed(products.flatMap(({ shopSku }) => shopSku ?? [])),
+    sellerSku: listed(products, ({ sellerSku }) => sellerSku),
+    sku: listed(products, ({ shopSku }) => shopSku),
     topic: item.topic,
     flow,
     requestId: null,
@@ -273,8 +273,9 @@ function fieldsOf(item: ClaimedItem, set: CatalogueSet | undefined, flow: Flow, 
   }
 }
 
-/** Of a whole set the first three, as in the lists. */
-function listed(skus: readonly string[]): string | null {
-  if (skus.length <= 1) return skus[0] ?? null
-  return skus.length > 3 ? `${skus.slice(0, 3).join(', ')}, …` : skus.join(', ')
+/** Of a whole set those of its first three variations, as `skusOf` lists them. */
+function listed(products: readonly CatalogueProduct[], skuOf: (product: CatalogueProduct) => string | null): string | null {
+  const skus = products.slice(0, 3).flatMap((product) => skuOf(product) ?? [])
+  if (skus.length === 0) return null
+  return products.slice(3).some((product) => skuOf(product) !== null) ? `${skus.join(', ')}, …` : skus.join(', ')
 }

@@ -26,7 +26,10 @@ export interface Pipelines {
   /** Null where the signal is not exported. */
   span: ((encoded: Buffer) => void) | null
   line: ((encoded: Buffer) => void) | null
-  /** Tells the counters as they begin: what they count before the first interval is over is seen as an increase only from there. */
+  /**
+   * Tells the counters that are there from the start, at nought: what they count before the first interval is over is seen as an increase only
+   * from there. An export that fails is told by the SDK's diagnostics, as any other.
+   */
   begin(): Promise<void>
   /** Sends what is there, and then the metrics, which tell what was lost; each within `withinMs`. */
   stop(withinMs: number): Promise<void>

@@ -1,7 +1,7 @@
 import { retriesLeft } from '../../domain/retry.ts'
 import { type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
-import type { CallRow, TransitionRow } from '../../queue/item-history.ts'
+import type { CallRow, Surroundings, TransitionRow } from '../../queue/item-history.ts'
 import type { ItemRow } from '../../queue/items.ts'
 import type { Call, Item, Transition } from './schemas.ts'
 
@@ -33,7 +33,7 @@ export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   traceId: row.traceId,
   coalesced: row.coalesced,
   blockedBy: row.blockedBy,
-  awaitsApproval: row.awaitsApproval,
+  heldByQc: row.heldByQc,
 })
 
 export const toTransition = ({ at, reason, ...row }: TransitionRow): Transition => ({
@@ -54,7 +54,7 @@ export const toCall = (row: CallRow, topic: ItemRow['topic']): Call => ({
 /** "An answer for the seller", from what is known about an item now. */
 export function toSellerAnswer(
   row: ItemRow,
-  { title, positionInSet }: { title: string | null; positionInSet: number | null },
+  { title, positionInSet, heldBy }: Surroundings,
   { MAX_RETRIES, FAILED_AFTER }: { MAX_RETRIES: number; FAILED_AFTER: number },
 ): SellerAnswer {
   const ofSet = row.productId === null
@@ -76,7 +76,8 @@ export function toSellerAnswer(
       failedAfter: FAILED_AFTER,
       nextAttemptAt: row.nextAttemptAt,
       blockedBy: toBlockedByItem(row) && { itemId: row.blockedBy!, topic: row.blockedByTopic!, status: row.blockedByStatus! },
-      awaitsApproval: row.awaitsApproval,
+      heldByQc: row.heldByQc,
+      heldBy,
       positionInSet,
     },
     new Date(),

@@ -102,9 +102,9 @@ const itemShape = {
   traceId: z.string().nullable(),
   coalesced: count.openapi({ description: 'Changes that this item has absorbed' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
-  awaitsApproval: z
-    .boolean()
-    .openapi({ description: 'Not in the Shop, and not approved by the quality control: its create is queued when it is' }),
+  heldByQc: z.enum(['pending', 'rejected']).nullable().openapi({
+    description: 'What the quality control says of a product that is not in the Shop: its create is queued when it is approved',
+  }),
 }
 export const itemSchema = z.object(itemShape).openapi('Item')
 export type Item = z.infer<typeof itemSchema>
