@@ -2,9 +2,9 @@ import type { Item } from '../../worker/api/internal/schemas.ts'
 import { AWAIT_CREATE } from '../../worker/domain/reasons.ts'
 
 /** In the queue, and Blocked until something is created that nothing in the queue creates: sent again, it would only be Blocked again. */
-export const isStranded = ({ status, reason, blockedBy, retriesLeft, heldByQc }: Item): boolean =>
+export const isStranded = ({ status, reason, blockedBy, retriesLeft, noCreate }: Item): boolean =>
   status === 'blocked' &&
   retriesLeft !== null &&
   blockedBy === null &&
-  heldByQc === null &&
+  noCreate === null &&
   AWAIT_CREATE.some((code) => code === reason?.code)

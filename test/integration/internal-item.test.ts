@@ -141,29 +141,33 @@ describe('one item', () => {
     for (const item of [price, images]) {
       expect(await detail(item)).toMatchObject({
         blockedBy: null,
-        heldByQc: 'pending',
+        noCreate: 'qc_pending',
         sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('once it is approved in quality control') },
       })
     }
     await api.sql`update catalog.product set qc_status = 'rejected' where id = ${productIds[0]!}::bigint`
     for (const item of [price, images]) {
       expect(await detail(item)).toMatchObject({
-        heldByQc: 'rejected',
+        noCreate: 'qc_rejected',
         sellerAnswer: { whoActs: 'seller', text: expect.stringContaining('has been rejected in quality control') },
       })
     }
     const { text } = await api.call('GET', '/api/items.csv?tab=blocked&q=UNAPPROVED-1')
     expect(text).toContain('a correction by the seller: rejected in quality control')
     await api.sql`update catalog.product set qc_status = 'approved' where id = ${productIds[0]!}::bigint`
-    for (const item of [price, images]) expect(await detail(item)).toMatchObject({ heldByQc: null, sellerAnswer: { whoActs: 'admin' } })
+    for (const item of [price, images]) expect(await detail(item)).toMatchObject({ noCreate: null, sellerAnswer: { whoActs: 'admin' } })
     await api.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
     const create = await enqueue(api.sql, 'new_product', { product: productIds[0]! })
-    expect(await detail(price)).toMatchObject({ blockedBy: create, heldByQc: null })
+    expect(await detail(price)).toMatchObject({ blockedBy: create, noCreate: null })
     await put(api.sql, create, 'blocked', { reason: 'not_in_shop' })
-    expect(await detail(create)).toMatchObject({ heldByQc: null, sellerAnswer: { whoActs: 'admin' } })
-    // deleted: nothing is going to be approved
+    expect(await detail(create)).toMatchObject({ noCreate: null, sellerAnswer: { whoActs: 'admin' } })
     await api.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
-    expect(await detail(price)).toMatchObject({ blockedBy: null, heldByQc: null, sellerAnswer: { whoActs: 'admin' } })
+    for (const item of [price, images]) {
+      expect(await detail(item)).toMatchObject({
+        noCreate: 'product_deleted',
+        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('deleted') },
+      })
+    }
   })
 
   it('that is a create waits for no other but one that may have made the same product', async () => {
@@ -189,6 +193,12 @@ describe('one item', () => {
     await put(api.sql, holder, 'failed')
     expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'sre', text: expect.stringContaining(`${after}Failed)`) })
     expect((await detail(other)).sellerAnswer.text).not.toContain(after)
+    // its own time has come, and it is not its turn
+    for (const reason of ['failure', 'stock_wait']) {
+      await put(api.sql, held, 'delayed', { reason })
+      await api.sql`update shop_update.item set lane = 'behind', run_at = now() - interval '1 hour' where id = ${held}::bigint`
+      expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'sre', text: expect.stringContaining(`${after}Failed)`) })
+    }
     // exhausted: nobody waits for it any more
     await api.sql`update shop_update.item set run_at = 'infinity' where id = ${holder}::bigint`
     expect((await detail(held)).sellerAnswer.text).not.toContain(after)

@@ -88,7 +88,7 @@ describe('an item of a list', () => {
       traceId: null,
       coalesced: 0,
       blockedBy: null,
-      heldByQc: null,
+      noCreate: null,
     })
     for (const time of [item.queuedAt, item.statusAt, item.failedAt, item.nextAttemptAt, item.lastRequeuedAt]) {
       expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)

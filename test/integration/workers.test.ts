@@ -93,6 +93,28 @@ test('the lead passes on when the worker that has it is killed', async () => {
   await vi.waitFor(async () => expect(await scene.sql`select from shop_update.delta`).toHaveLength(0), { timeout: 10_000, interval: 50 })
 })
 
+test('a claim says whether it has seen all there is: no seller had his whole share taken', async () => {
+  scene = await startScene({ workers: false })
+  const { sql } = scene
+  for (const [sellerId, sets] of [
+    ['11', 2],
+    ['12', 1],
+  ] as const) {
+    for (let set = 0; set < sets; set++) {
+      const { setId, productIds } = await addSet(sql)
+      await sql`insert into catalog.seller (id, name) values (${sellerId}::bigint, 'Seller ' || ${sellerId}::text) on conflict do nothing`
+      await scene.enqueue('price', { product: productIds[0]! })
+      await sql`update shop_update.item set seller_id = ${sellerId}::bigint where product_set_id = ${setId}::bigint`
+    }
+  }
+  // of four each has a share of two: the first may have more
+  expect(await claim(sql, '1', 4, '0')).toMatchObject({ candidates: 3, all: false })
+  await sql`update shop_update.item set lane = 'ready'`
+  await sql`truncate shop_update.set_lane`
+  expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 3, all: true })
+  expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 0, all: true })
+})
+
 test('a claim that puts an item behind while the leader looks for forgotten sets: it is counted, and not forgotten', async () => {
   scene = await startScene({ workers: false })
   const { sql } = scene

@@ -27,7 +27,7 @@ const price: ItemFacts = {
   failedAfter: 12,
   nextAttemptAt: null,
   blockedBy: null,
-  heldByQc: null,
+  noCreate: null,
   heldBy: null,
   positionInSet: null,
 }

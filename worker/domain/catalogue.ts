@@ -36,7 +36,7 @@ export interface CatalogueSet {
   categories: string[]
   taxClass: string | null
   shipmentType: string | null
-  /** All products of the set for a topic of a whole set, else the one product of the item. */
+  /** All products of the set for New Product (Set), for Images no more than the SKUs of the first four, else the one product of the item. */
   products: CatalogueProduct[]
   images: { url: string; hash: string }[]
 }

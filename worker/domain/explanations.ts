@@ -1,4 +1,4 @@
-import type { ReasonCode } from './reasons.ts'
+import type { NoCreate, ReasonCode } from './reasons.ts'
 import type { Status } from './statuses.ts'
 
 /** What each status means, for the person who looks at the list. Source: the seed's "Status Explanation". */
@@ -22,11 +22,12 @@ const STATUS_EXPLANATIONS: Record<Status, string> = {
   failed: 'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry table has failed.',
 }
 
-/** What a change waits for where the quality control keeps its product from being created. */
-export const WAITS_FOR_QC = {
-  pending: 'approval in quality control',
-  rejected: 'a correction by the seller: rejected in quality control',
-} as const
+/** What a change waits for of whose product no create is due. */
+export const NO_CREATE: Record<NoCreate, string> = {
+  qc_pending: 'approval in quality control',
+  qc_rejected: 'a correction by the seller: rejected in quality control',
+  product_deleted: 'nothing: its product has been deleted',
+}
 
 const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string }> = {
   failure: { label: 'Failure', sentence: 'The last attempt failed: an error from the Shop, an unsuccessful response, or an exception.' },

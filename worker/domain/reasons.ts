@@ -32,6 +32,10 @@ export const ADMIN_RESOLVES = ['unprocessable_response', 'src_id_conflict', 'unk
 /** All for which an item is Blocked. */
 export const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
 
+/** Why no create is due of a product that is not in the Shop. */
+export const NO_CREATES = ['qc_pending', 'qc_rejected', 'product_deleted'] as const
+export type NoCreate = (typeof NO_CREATES)[number]
+
 /** Why a requeue leaves an item alone. */
 export const REFUSALS = [
   'seller_inactive',

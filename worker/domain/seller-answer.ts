@@ -1,4 +1,4 @@
-import type { ReasonCode } from './reasons.ts'
+import type { NoCreate, ReasonCode } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
 import { TOPICS, type Topic } from './topics.ts'
@@ -28,9 +28,9 @@ export interface ItemFacts {
   nextAttemptAt: Date | null
   /** The item that it waits for while Blocked as not_in_shop or new_variation. */
   blockedBy: { itemId: string; topic: Topic; status: Status } | null
-  /** Nothing creates it yet, for this is what the quality control says of it. */
-  heldByQc: 'pending' | 'rejected' | null
-  /** Pending behind it: the Delayed or Failed item of the same product set and topic that goes first. */
+  /** Why nothing creates its product, where nothing does. */
+  noCreate: NoCreate | null
+  /** While it waits for its turn: the Delayed or Failed item of the same product set and topic that goes first. */
   heldBy: { itemId: string; status: Status; nextAttemptAt: Date } | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
@@ -95,7 +95,7 @@ const NOTHING_TO_DO = 'There is nothing you need to do.'
 const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   pending(item, now) {
     const what = `${subject(item)} ${howItCameToWait(item, now)}.`
-    return item.heldBy ? heldUp(what, item.topic, item.heldBy, now) : watched(item, now, [what, turn(item)])
+    return item.heldBy ? heldUp([what], item.topic, item.heldBy, now) : watched(item, now, [what, turn(item)])
   },
 
   processing: beingPrepared,
@@ -213,11 +213,11 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
 }
 
 /** Not stuck, however long it takes: an earlier change goes first (product decision 7). */
-function heldUp(what: string, topic: Topic, holder: NonNullable<ItemFacts['heldBy']>, now: Date): Answer {
+function heldUp(what: string[], topic: Topic, holder: NonNullable<ItemFacts['heldBy']>, now: Date): Answer {
   const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
   return holder.status === 'failed' || isOverdue(holder, now)
-    ? { whoActs: 'sre', sentences: [what, turn, 'Our operations team is looking into that one; there is nothing you need to do.'] }
-    : { whoActs: 'nobody', sentences: [what, turn, NOTHING_TO_DO] }
+    ? { whoActs: 'sre', sentences: [...what, turn, 'Our operations team is looking into that one; there is nothing you need to do.'] }
+    : { whoActs: 'nobody', sentences: [...what, turn, NOTHING_TO_DO] }
 }
 
 function turn({ positionInSet }: ItemFacts): string {
@@ -230,6 +230,7 @@ function turn({ positionInSet }: ItemFacts): string {
 
 function stockWait(item: ItemFacts, now: Date): Answer {
   if (item.nextAttemptAt === null) return failures(item, now)
+  if (item.heldBy) return heldUp([`${subject(item)} was queued on ${when(item.queuedAt, now)}.`], item.topic, item.heldBy, now)
   const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
   return {
     whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
@@ -251,6 +252,7 @@ function failures(item: ItemFacts, now: Date): Answer {
   const what = `${subject(item)} ${failed}.`
   const last = `${item.failures === 1 ? 'It' : 'The last one'} failed on ${when(item.statusAt, now)}${cause(item)}.`
 
+  if (item.heldBy) return heldUp([what, last], item.topic, item.heldBy, now)
   if (item.nextAttemptAt === null) {
     const over =
       retriesLeft(item.failures, item.maxRetries) === 0
@@ -276,10 +278,10 @@ function failures(item: ItemFacts, now: Date): Answer {
 function waitsForCreate(item: ItemFacts, because: string): Answer {
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
-  if (blocker === null && item.heldByQc === 'pending') {
+  if (blocker === null && item.noCreate === 'qc_pending') {
     return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
   }
-  if (blocker === null && item.heldByQc === 'rejected') {
+  if (blocker === null && item.noCreate === 'qc_rejected') {
     return {
       whoActs: 'seller',
       sentences: [
@@ -287,6 +289,12 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
         'It has been rejected in quality control.',
         'Please correct it in Seller Center; it is created there once it is approved.',
       ],
+    }
+  }
+  if (blocker === null && item.noCreate === 'product_deleted') {
+    return {
+      whoActs: 'nobody',
+      sentences: [what, 'It has been deleted in Seller Center since, so there is nothing left to send.', NOTHING_TO_DO],
     }
   }
   if (blocker === null) {

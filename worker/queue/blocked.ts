@@ -6,7 +6,7 @@ type ToResolve = (typeof ADMIN_RESOLVES)[number]
 export interface Blocked {
   /** Blocked for each reason that only an admin resolves; 0 is said too. */
   toResolve: { reason: ToResolve; n: number }[]
-  /** Of those that have waited for a create for longest: nothing in the queue is going to do it, though the quality control does not stand in its way. */
+  /** Of those that have waited for a create for longest: nothing in the queue is going to do it, though it is due. */
   stranded: number
 }
 
@@ -38,19 +38,19 @@ export const createsAwaited = (sql: Sql) => sql`(
         and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
 
 /**
- * Of a change `i` that is not in the Shop: what the quality control says of its product, as long as it has approved nothing that the change is
- * about; else null. Seller Center queues a create when its product is approved (seed: Resend takes approved products only).
+ * Of a change `i` whose product is not in the Shop: why no create of that is due, else null. The quality control has approved nothing that the change
+ * is about (Seller Center queues a create when its product is approved; seed: Resend takes approved products only), or it has been deleted.
  */
-export const heldByQc = (sql: Sql) => sql`case
+export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
-    select case when bool_or(q.qc_status = 'approved') then null when bool_or(q.qc_status = 'pending') then 'pending'
-      when bool_or(q.qc_status = 'rejected') then 'rejected' end
+    select case when count(*) = 0 then 'product_deleted' when bool_or(q.qc_status = 'approved') then null
+      when bool_or(q.qc_status = 'pending') then 'qc_pending' else 'qc_rejected' end
     from catalog.product q where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
 
 /**
  * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of their own; of those that
  * wait for a create, the oldest are looked at: each is stranded where every create that could release it is Failed, or none is there;
- * but not while the quality control holds its product.
+ * but not where none is due.
  */
 export async function readBlocked(sql: Sql): Promise<Blocked> {
   const [toResolve, [row]] = await Promise.all([
@@ -69,7 +69,7 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
         select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${OLDEST}::int
       ) i
       where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
-        and ${heldByQc(sql)} is null`,
+        and ${noCreate(sql)} is null`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }
 }

@@ -64,13 +64,15 @@ const readFull = (sql: Sql, items: readonly ClaimedItem[]) => sql<(CatalogueSet 
   select x.item_id as "itemId", s.id, s.seller_id as "sellerId", r.name as "sellerName", s.src_id as "srcId", coalesce(s.title, '') as title,
     s.brand, s.attribute_set as "attributeSet", s.primary_category as "primaryCategory", s.categories, s.tax_class as "taxClass",
     s.shipment_type as "shipmentType",
-    coalesce((
+    case when x.topic = 'images' then coalesce((
+      select json_agg(json_build_object('id', p.id::text, 'sellerSku', p.seller_sku, 'shopSku', p.shop_sku) order by p.id)
+      from (select * from catalog.product p where p.product_set_id = s.id order by p.id limit 4) p), '[]') else coalesce((
       select json_agg(json_build_object(
         'id', p.id::text, 'sellerSku', p.seller_sku, 'shopSku', p.shop_sku, 'srcId', p.src_id, 'active', p.active, 'qcStatus', p.qc_status,
         'title', coalesce(p.title, s.title, ''), 'description', p.description, 'barcode', p.barcode, 'price', p.price::text,
         'specialPrice', p.special_price::text, 'specialFrom', p.special_from, 'specialTo', p.special_to, 'stock', p.stock,
         'consignmentStock', p.consignment_stock, 'attributes', p.attributes) order by p.id)
-      from catalog.product p where p.product_set_id = s.id and (x.product_id is null or p.id = x.product_id)), '[]') as products,
+      from catalog.product p where p.product_set_id = s.id and (x.topic = 'new_product_set' or p.id = x.product_id)), '[]') end as products,
     case when x.topic = 'images' then coalesce((
       select json_agg(json_build_object('url', m.url, 'hash', m.hash) order by m.position)
       from catalog.product_image m where m.product_set_id = s.id), '[]') else '[]' end as images

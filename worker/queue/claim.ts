@@ -58,7 +58,7 @@ const SELLERS_A_CLAIM = 200
  * before the claim is in no snapshot that this statement may have taken.
  *
  * @returns the items, how many candidates it looked at, and whether it looked at all that the sellers after `afterSeller` have: no seller had
- *   his whole share taken
+ *   his whole share taken. (One to which a transaction is just adding a change is passed over, and seen by the next look, a second later at most.)
  */
 export async function claim(
   sql: Sql,

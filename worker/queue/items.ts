@@ -1,8 +1,8 @@
 import type { Order } from '../domain/orders.ts'
-import type { ReasonCode } from '../domain/reasons.ts'
+import type { NoCreate, ReasonCode } from '../domain/reasons.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
-import { createsAwaited, heldByQc } from './blocked.ts'
+import { createsAwaited, noCreate } from './blocked.ts'
 import type { Sql } from './database.ts'
 import { inHistory, inQueue, moment, type Resolved, resolve, type Selection, sources } from './selection.ts'
 import { skuColumns, skusOf } from './skus.ts'
@@ -36,8 +36,8 @@ export interface ItemRow {
   blockedBy: string | null
   blockedByTopic: Topic | null
   blockedByStatus: Status | null
-  /** What the quality control says of the product, where that keeps Seller Center from queueing its create. */
-  heldByQc: 'pending' | 'rejected' | null
+  /** Why no create of its product is due, where none is in the queue. */
+  noCreate: NoCreate | null
   /** False once it has left the queue. */
   live: boolean
 }
@@ -145,7 +145,7 @@ const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sell
   i.reason, i.message, i.queued_at as "queuedAt", i.status_at as "statusAt", i.last_sent_at as "lastSentAt", i.failed_at as "failedAt",
   case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end as "nextAttemptAt", i.failures, i.sends, i.coalesced,
   i.flow, i.request_id as "requestId", i.trace_id as "traceId", b.id as "blockedBy", b.topic as "blockedByTopic", b.status as "blockedByStatus",
-  case when i.live and b.id is null then ${heldByQc(sql)} end as "heldByQc", i.live`
+  case when i.live and b.id is null then ${noCreate(sql)} end as "noCreate", i.live`
 
 /**
  * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is Blocked until something has

@@ -277,5 +277,5 @@ function fieldsOf(item: ClaimedItem, set: CatalogueSet | undefined, flow: Flow, 
 function listed(products: readonly CatalogueProduct[], skuOf: (product: CatalogueProduct) => string | null): string | null {
   const skus = products.slice(0, 3).flatMap((product) => skuOf(product) ?? [])
   if (skus.length === 0) return null
-  return products.slice(3).some((product) => skuOf(product) !== null) ? `${skus.join(', ')}, …` : skus.join(', ')
+  return products.slice(3, 4).some((product) => skuOf(product) !== null) ? `${skus.join(', ')}, …` : skus.join(', ')
 }

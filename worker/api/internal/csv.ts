@@ -1,4 +1,4 @@
-import { explain, WAITS_FOR_QC } from '../../domain/explanations.ts'
+import { explain, NO_CREATE } from '../../domain/explanations.ts'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import type { Item } from './schemas.ts'
@@ -25,7 +25,7 @@ const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = 
   ['Retries left', (item) => item.retriesLeft],
   ['Flow', (item) => item.flow],
   ['Request ID', (item) => item.requestId],
-  ['Waits for', ({ blockedBy, heldByQc }) => blockedBy ?? (heldByQc && WAITS_FOR_QC[heldByQc])],
+  ['Waits for', ({ blockedBy, noCreate }) => blockedBy ?? (noCreate && NO_CREATE[noCreate])],
   ['Merged changes', (item) => item.coalesced],
 ]
 

@@ -33,7 +33,7 @@ export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   traceId: row.traceId,
   coalesced: row.coalesced,
   blockedBy: row.blockedBy,
-  heldByQc: row.heldByQc,
+  noCreate: row.noCreate,
 })
 
 export const toTransition = ({ at, reason, ...row }: TransitionRow): Transition => ({
@@ -76,7 +76,7 @@ export function toSellerAnswer(
       failedAfter: FAILED_AFTER,
       nextAttemptAt: row.nextAttemptAt,
       blockedBy: toBlockedByItem(row) && { itemId: row.blockedBy!, topic: row.blockedByTopic!, status: row.blockedByStatus! },
-      heldByQc: row.heldByQc,
+      noCreate: row.noCreate,
       heldBy,
       positionInSet,
     },

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { ORDERS } from '../../domain/orders.ts'
-import { ADMIN_RESOLVES, REASONS, REFUSALS } from '../../domain/reasons.ts'
+import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
@@ -102,9 +102,7 @@ const itemShape = {
   traceId: z.string().nullable(),
   coalesced: count.openapi({ description: 'Changes that this item has absorbed' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
-  heldByQc: z.enum(['pending', 'rejected']).nullable().openapi({
-    description: 'What the quality control says of a product that is not in the Shop: its create is queued when it is approved',
-  }),
+  noCreate: z.enum(NO_CREATES).nullable().openapi({ description: 'Why no create of its product, which is not in the Shop, is due' }),
 }
 export const itemSchema = z.object(itemShape).openapi('Item')
 export type Item = z.infer<typeof itemSchema>
@@ -235,7 +233,7 @@ export const summarySchema = z
       .openapi({ description: 'Blocked until an admin decides, by reason; counted up to 100,000' }),
     stranded: count.openapi({
       description:
-        'Blocked until an approved product is created that nothing in the queue is going to create; of the 500 that have waited for a create for longest',
+        'Blocked until a create that is due and that nothing in the queue is going to make; of the 500 that have waited for a create for longest',
     }),
     byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),

@@ -3,7 +3,7 @@ import type { GrafanaTheme2 } from '@grafana/data'
 import { Badge, Button, ClipboardButton, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
 import React, { type ReactNode, useState } from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
-import { explain, explainStatus, WAITS_FOR_QC } from '../../../../worker/domain/explanations.ts'
+import { explain, explainStatus, NO_CREATE } from '../../../../worker/domain/explanations.ts'
 import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
 import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
@@ -118,8 +118,8 @@ function Facts({ item }: { item: ItemDetail }) {
         <Link key="blocker" to={pageUrl(`items/${waitsFor.id}`)}>
           {TOPICS[waitsFor.topic].label} (item {waitsFor.id}): {STATUSES[waitsFor.status].label}
         </Link>
-      ) : item.heldByQc ? (
-        WAITS_FOR_QC[item.heldByQc]
+      ) : item.noCreate ? (
+        NO_CREATE[item.noCreate]
       ) : (
         '–'
       ),

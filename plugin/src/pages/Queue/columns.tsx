@@ -1,6 +1,6 @@
 import React, { type ReactNode } from 'react'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
-import { explain, WAITS_FOR_QC } from '../../../../worker/domain/explanations.ts'
+import { explain, NO_CREATE } from '../../../../worker/domain/explanations.ts'
 import type { Order } from '../../../../worker/domain/orders.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
@@ -47,8 +47,8 @@ export const COLUMNS = {
         <Link to={pageUrl(`items/${item.blockedBy}`)}>Item {item.blockedBy}</Link>
       ) : isStranded(item) ? (
         'a creation that is not queued'
-      ) : item.heldByQc ? (
-        WAITS_FOR_QC[item.heldByQc]
+      ) : item.noCreate ? (
+        NO_CREATE[item.noCreate]
       ) : (
         '–'
       ),
