@@ -125,7 +125,7 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       }
       rate.take(items.length)
       if (items.length > 0) void start(items, { now: items[0]!.at, left })
-      if (all && afterSeller === '0') return
+      if ((all || candidates === 0) && afterSeller === '0') return // 0 of 200 sellers: all that they have is locked
       afterSeller = candidates < most ? '0' : lastSeller(items, afterSeller)
     }
   }

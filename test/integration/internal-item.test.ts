@@ -162,7 +162,12 @@ describe('one item', () => {
     await put(api.sql, create, 'blocked', { reason: 'not_in_shop' })
     expect(await detail(create)).toMatchObject({ noCreate: null, sellerAnswer: { whoActs: 'admin' } })
     await api.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
-    for (const item of [price, images]) {
+    const late = await enqueue(api.sql, 'new_product_set', { set: setId })
+    await put(api.sql, late, 'failed')
+    expect(await detail(price)).toMatchObject({ blockedBy: late, noCreate: null })
+    await finish(api.sql, late)
+    await put(api.sql, price, 'blocked', { reason: 'new_variation' })
+    for (const item of [price, images, create]) {
       expect(await detail(item)).toMatchObject({
         noCreate: 'product_deleted',
         sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('deleted') },

@@ -89,7 +89,25 @@ const CASES: Case[] = [
     [
       `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
       'It is sent after an earlier change of the same product, item 12 (Price, status Failed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
-      'Our operations team is looking into that one; there is nothing you need to do.',
+      'Our operations team is looking into it; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Failed behind a Delayed one',
+    {
+      status: 'failed',
+      reason: failure(null),
+      failures: 12,
+      sends: 12,
+      heldBy: { itemId: '12', status: 'delayed', nextAttemptAt: at(27 * MINUTE) },
+      nextAttemptAt: at(-MINUTE),
+    },
+    'sre',
+    [
+      `${PRICE} could not be synced: 12 attempts have failed, and from the 12th on we count it as failed.`,
+      'The last one failed on 24 Nov 2026, 07:14 UTC (5 seconds ago).',
+      'It is sent after an earlier change of the same product, item 12 (Price, status Delayed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      'Our operations team is looking into it; there is nothing you need to do.',
     ],
   ],
   [

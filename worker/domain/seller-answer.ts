@@ -95,7 +95,7 @@ const NOTHING_TO_DO = 'There is nothing you need to do.'
 const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   pending(item, now) {
     const what = `${subject(item)} ${howItCameToWait(item, now)}.`
-    return item.heldBy ? heldUp([what], item.topic, item.heldBy, now) : watched(item, now, [what, turn(item)])
+    return item.heldBy ? heldUp([what], item, item.heldBy, now) : watched(item, now, [what, turn(item)])
   },
 
   processing: beingPrepared,
@@ -213,10 +213,10 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
 }
 
 /** Not stuck, however long it takes: an earlier change goes first (product decision 7). */
-function heldUp(what: string[], topic: Topic, holder: NonNullable<ItemFacts['heldBy']>, now: Date): Answer {
+function heldUp(what: string[], { topic, status }: ItemFacts, holder: NonNullable<ItemFacts['heldBy']>, now: Date): Answer {
   const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
-  return holder.status === 'failed' || isOverdue(holder, now)
-    ? { whoActs: 'sre', sentences: [...what, turn, 'Our operations team is looking into that one; there is nothing you need to do.'] }
+  return status === 'failed' || holder.status === 'failed' || isOverdue(holder, now)
+    ? { whoActs: 'sre', sentences: [...what, turn, 'Our operations team is looking into it; there is nothing you need to do.'] }
     : { whoActs: 'nobody', sentences: [...what, turn, NOTHING_TO_DO] }
 }
 
@@ -230,7 +230,7 @@ function turn({ positionInSet }: ItemFacts): string {
 
 function stockWait(item: ItemFacts, now: Date): Answer {
   if (item.nextAttemptAt === null) return failures(item, now)
-  if (item.heldBy) return heldUp([`${subject(item)} was queued on ${when(item.queuedAt, now)}.`], item.topic, item.heldBy, now)
+  if (item.heldBy) return heldUp([`${subject(item)} was queued on ${when(item.queuedAt, now)}.`], item, item.heldBy, now)
   const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
   return {
     whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
@@ -252,7 +252,7 @@ function failures(item: ItemFacts, now: Date): Answer {
   const what = `${subject(item)} ${failed}.`
   const last = `${item.failures === 1 ? 'It' : 'The last one'} failed on ${when(item.statusAt, now)}${cause(item)}.`
 
-  if (item.heldBy) return heldUp([what, last], item.topic, item.heldBy, now)
+  if (item.heldBy) return heldUp([what, last], item, item.heldBy, now)
   if (item.nextAttemptAt === null) {
     const over =
       retriesLeft(item.failures, item.maxRetries) === 0

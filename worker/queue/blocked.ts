@@ -42,6 +42,8 @@ export const createsAwaited = (sql: Sql) => sql`(
  * is about (Seller Center queues a create when its product is approved; seed: Resend takes approved products only), or it has been deleted.
  */
 export const noCreate = (sql: Sql) => sql`case
+  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and i.product_id is not null
+    and not exists (select from catalog.product q where q.id = i.product_id) then 'product_deleted'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
     select case when count(*) = 0 then 'product_deleted' when bool_or(q.qc_status = 'approved') then null
       when bool_or(q.qc_status = 'pending') then 'qc_pending' else 'qc_rejected' end
