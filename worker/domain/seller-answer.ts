@@ -31,9 +31,16 @@ export interface ItemFacts {
   /** Why nothing creates its product, where nothing does. */
   noCreate: NoCreate | null
   /** While it waits for its turn: the Delayed or Failed item of the same product set and topic that goes first. */
-  heldBy: { itemId: string; status: Status; nextAttemptAt: Date } | null
+  heldBy: Holder | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
+}
+
+/** An item that goes before another one. */
+export interface Holder {
+  itemId: string
+  status: Status
+  nextAttemptAt: Date
 }
 
 /** Whose turn it is; the seller reads SREs as "our operations team". */
@@ -213,7 +220,7 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
 }
 
 /** Not stuck, however long it takes: an earlier change goes first (product decision 7). */
-function heldUp(what: string[], { topic, status }: ItemFacts, holder: NonNullable<ItemFacts['heldBy']>, now: Date): Answer {
+function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, now: Date): Answer {
   const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
   return status === 'failed' || holder.status === 'failed' || isOverdue(holder, now)
     ? { whoActs: 'sre', sentences: [...what, turn, 'Our operations team is looking into it; there is nothing you need to do.'] }
@@ -278,28 +285,7 @@ function failures(item: ItemFacts, now: Date): Answer {
 function waitsForCreate(item: ItemFacts, because: string): Answer {
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
-  if (blocker === null && item.noCreate === 'qc_pending') {
-    return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
-  }
-  if (blocker === null && item.noCreate === 'qc_rejected') {
-    return {
-      whoActs: 'seller',
-      sentences: [
-        what,
-        'It has been rejected in quality control.',
-        'Please correct it in Seller Center; it is created there once it is approved.',
-      ],
-    }
-  }
-  if (blocker === null && item.noCreate === 'product_deleted') {
-    return {
-      whoActs: 'nobody',
-      sentences: [what, 'It has been deleted in Seller Center since, so there is nothing left to send.', NOTHING_TO_DO],
-    }
-  }
-  if (blocker === null) {
-    return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')
-  }
+  if (blocker === null) return nothingCreatesIt(what, item.noCreate)
   const waitsFor = `It waits for item ${blocker.itemId} (${TOPICS[blocker.topic].label}, status ${STATUSES[blocker.status].label}) and is sent at once when that is synced.`
   switch (blocker.status) {
     case 'failed':
@@ -309,6 +295,29 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
       return { whoActs: 'shop', sentences: [what, waitsFor, 'The Shop has to answer that one first; there is nothing you need to do.'] }
     default:
       return { whoActs: 'nobody', sentences: [what, waitsFor, NOTHING_TO_DO] }
+  }
+}
+
+function nothingCreatesIt(what: string, noCreate: NoCreate | null): Answer {
+  switch (noCreate) {
+    case 'qc_pending':
+      return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
+    case 'qc_rejected':
+      return {
+        whoActs: 'seller',
+        sentences: [
+          what,
+          'It has been rejected in quality control.',
+          'Please correct it in Seller Center; it is created there once it is approved.',
+        ],
+      }
+    case 'product_deleted':
+      return {
+        whoActs: 'nobody',
+        sentences: [what, 'It has been deleted in Seller Center since, so there is nothing left to send.', NOTHING_TO_DO],
+      }
+    case null:
+      return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
+import { holdersOf } from './holders.ts'
 import type { Micros } from './step.ts'
 
 /** An item in the hands of this worker, as the claim returned it. */
@@ -76,10 +77,7 @@ export async function claim(
     ),
     share as materialized (select ceil(${most}::numeric / greatest(count(*), 1))::int as each from seller),
     candidate as materialized (
-      select c.*, exists (
-          select from shop_update.item d
-          where d.lane = 'delayed' and d.product_set_id = c.product_set_id and d.topic = c.topic and d.id < c.id and d.run_at < 'infinity'
-        ) as held
+      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
       from seller cross join lateral (
         select i.id, i.product_set_id, i.topic from shop_update.item i
         where i.lane = 'ready' and i.seller_id = seller.id

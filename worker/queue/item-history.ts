@@ -1,5 +1,7 @@
+import type { Holder } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Sql } from './database.ts'
+import { holdersOf } from './holders.ts'
 
 export interface TransitionRow {
   from: Status | null
@@ -51,20 +53,17 @@ export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<Cal
   where r.item_id = ${itemId}::bigint and r.sent_at >= ${dayBefore(queuedAt)}::text::timestamptz
   order by r.sent_at, r.request_id`
 
-/**
- * What an answer for the seller needs beside the item itself: while it waits for its turn, the place in the order of the set (1 is next), and the
- * Delayed or Failed item of its set and topic that goes first (as in `claim`).
- */
 export interface Surroundings {
   /** Of the product. */
   title: string | null
+  /** While it waits for its turn, the place in the order of the set; 1 is next. */
   positionInSet: number | null
-  heldBy: { itemId: string; status: Status; nextAttemptAt: Date } | null
 }
 
+/** What an answer for the seller needs beside the item itself. */
 export async function readSurroundings(sql: Sql, itemId: string, productSetId: string, productId: string | null): Promise<Surroundings> {
-  const [row] = await sql<(Omit<Surroundings, 'heldBy'> & { holder: string | null; holderStatus: Status | null; holderAt: Date | null })[]>`
-    select coalesce(p.title, s.title) as title, d.id as holder, d.status as "holderStatus", d.run_at as "holderAt", (
+  const [row] = await sql<Surroundings[]>`
+    select coalesce(p.title, s.title) as title, (
       select 1 + count(b.id) + (select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
       from shop_update.item i left join shop_update.item b
         on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
@@ -72,16 +71,17 @@ export async function readSurroundings(sql: Sql, itemId: string, productSetId: s
       where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') group by i.product_set_id
     )::int as "positionInSet"
     from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
-    left join lateral (
-      select d.id, d.status, d.run_at from shop_update.item i join shop_update.item d
-        on d.lane = 'delayed' and d.product_set_id = i.product_set_id and d.topic = i.topic and d.id < i.id and d.run_at < 'infinity'
-      where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') order by d.id limit 1
-    ) d on true
     where s.id = ${productSetId}::bigint`
-  if (!row) return { title: null, positionInSet: null, heldBy: null }
-  const { title, positionInSet, holder, holderStatus, holderAt } = row
-  const heldBy = holder && holderStatus && holderAt && { itemId: holder, status: holderStatus, nextAttemptAt: holderAt }
-  return { title, positionInSet, heldBy: heldBy || null }
+  return row ?? { title: null, positionInSet: null }
+}
+
+/** While an item waits for its turn, the first that goes before it though it is Delayed or Failed; else null. */
+export async function readHolder(sql: Sql, itemId: string): Promise<Holder | null> {
+  const [row] = await sql<Holder[]>`
+    select h.* from shop_update.item i cross join lateral (
+      select d.id as "itemId", d.status, d.run_at as "nextAttemptAt" from ${holdersOf(sql, 'i')} order by d.id limit 1) h
+    where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind')`
+  return row ?? null
 }
 
 /** Nothing of an item is older than the item: days before it need not be looked at. A day is left for clocks that differ. */

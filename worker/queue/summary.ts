@@ -2,6 +2,7 @@ import type { Status } from '../domain/statuses.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
+import { holdersOf } from './holders.ts'
 
 /** "Products that still have to be sent" (product decision 16): not sent yet, or to be sent again, if need be by an admin. */
 export const TO_SEND = ['pending', 'processing', 'building_payload', 'delayed', 'failed'] as const satisfies readonly Status[]
@@ -67,9 +68,7 @@ const IN_HAND_TOO_LONG = '1 minute'
  * set that is in flight is stuck.
  */
 export const isHeldUp = (sql: Sql) => sql`(
-  exists (
-    select from shop_update.item d
-    where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
+  exists (select from ${holdersOf(sql, 'b')})
   or exists (
     select from shop_update.set_lane l join shop_update.item f on f.id = l.item_id
     where l.product_set_id = b.product_set_id and f.status_at < now() - ${IN_HAND_TOO_LONG}::text::interval))`

@@ -28,7 +28,7 @@ export interface Pipelines {
   line: ((encoded: Buffer) => void) | null
   /**
    * Tells the counters that are there from the start, at nought: what they count before the first interval is over is seen as an increase only
-   * from there. An export that fails is told by the SDK's diagnostics, as any other.
+   * from there. An export that fails is told by the SDK's diagnostics.
    */
   begin(): Promise<void>
   /** Sends what is there, and then the metrics, which tell what was lost; each within `withinMs`. */

@@ -1,5 +1,5 @@
 import { retriesLeft } from '../../domain/retry.ts'
-import { type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
+import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import type { CallRow, Surroundings, TransitionRow } from '../../queue/item-history.ts'
 import type { ItemRow } from '../../queue/items.ts'
@@ -54,7 +54,8 @@ export const toCall = (row: CallRow, topic: ItemRow['topic']): Call => ({
 /** "An answer for the seller", from what is known about an item now. */
 export function toSellerAnswer(
   row: ItemRow,
-  { title, positionInSet, heldBy }: Surroundings,
+  { title, positionInSet }: Surroundings,
+  heldBy: Holder | null,
   { MAX_RETRIES, FAILED_AFTER }: { MAX_RETRIES: number; FAILED_AFTER: number },
 ): SellerAnswer {
   const ofSet = row.productId === null

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { audit } from '../../queue/audit.ts'
 import type { Sql } from '../../queue/database.ts'
-import { readCalls, readSurroundings, readTransitions } from '../../queue/item-history.ts'
+import { readCalls, readHolder, readSurroundings, readTransitions } from '../../queue/item-history.ts'
 import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../queue/items.ts'
 import { loggable, Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
@@ -94,12 +94,13 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
       async (c) => {
         const row = await readItem(readSql, c.req.valid('param').id)
         if (!row) throw noSuchItem(c.req.valid('param').id)
-        const [transitions, calls, surroundings] = await Promise.all([
+        const [transitions, calls, surroundings, holder] = await Promise.all([
           readTransitions(readSql, row.id, row.queuedAt),
           readCalls(readSql, row.id, row.queuedAt),
           readSurroundings(readSql, row.id, row.productSetId, row.productId),
+          readHolder(readSql, row.id),
         ])
-        const { text, whoActs } = toSellerAnswer(row, surroundings, config)
+        const { text, whoActs } = toSellerAnswer(row, surroundings, holder, config)
         return c.json(
           {
             ...toItem(row, config.MAX_RETRIES),
