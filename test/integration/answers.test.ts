@@ -8,7 +8,7 @@ import type { SettingsInput } from '../shop/troubles.ts'
 let scene: Scene
 beforeAll(async () => {
   // A "minute" that never passes here: what is Delayed stays so until the test makes it due.
-  scene = await startScene({ env: { SHOP_TIMEOUT_MS: '400', RETRY_UNIT_SECONDS: '3600', FAILED_AFTER: '2' } })
+  scene = await startScene({ env: { SHOP_TIMEOUT_MS: '1500', RETRY_UNIT_SECONDS: '3600', FAILED_AFTER: '2' } })
 })
 afterAll(() => scene.stop())
 afterEach(() => scene.control('/troubles', { method: 'DELETE' }))
@@ -77,11 +77,11 @@ describe('synchronous flow', () => {
       },
       {
         name: 'hang',
-        message: /^The Shop did not answer within 0\.4 s\.$/,
+        message: /^The Shop did not answer within 1\.5 s\.$/,
         answer: { httpStatus: null, outcome: 'unreachable', body: null },
       },
       { name: 'http404', message: /^The Shop answered with HTTP status 404.*Not Found/, answer: { httpStatus: 404, outcome: 'failure' } },
-      { name: 'hangBefore', message: /did not answer within 0\.4 s/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
+      { name: 'hangBefore', message: /did not answer within 1\.5 s/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
       { name: 'nack', message: /^Request could not be queued$/, answer: { httpStatus: 200, outcome: 'failure' } },
       { name: 'drop', message: /broke off the connection/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
       { name: 'failureRows', message: /^Price failed to update$/, answer: { httpStatus: 200, outcome: 'failure' } },

@@ -111,12 +111,15 @@ test('a change that a Blocked item absorbed is queued anew when that one is disc
   expect(
     (await scene.api(`/api/items/${broken}/resolve`, { method: 'POST', body: { action: 'discard', reason: 'old answer' } })).status,
   ).toBe(200)
-  const [next] = await vi.waitFor(async () => {
-    const rows = await scene.sql<{ id: string }[]>`
-      select id from shop_update.finished_item where product_id = ${productIds[0]!}::bigint and status = 'synced'`
-    expect(rows).toHaveLength(1)
-    return rows
-  })
+  const [next] = await vi.waitFor(
+    async () => {
+      const rows = await scene.sql<{ id: string }[]>`
+        select id from shop_update.finished_item where product_id = ${productIds[0]!}::bigint and status = 'synced'`
+      expect(rows).toHaveLength(1)
+      return rows
+    },
+    { timeout: 20_000 },
+  )
   expect(next!.id).not.toBe(broken)
 
   // and where it has absorbed nothing, nothing is queued

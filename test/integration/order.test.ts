@@ -97,7 +97,7 @@ describe('within a product set', () => {
   })
 
   test('the create is preferred among those that wait behind one in flight', async () => {
-    await troubles({ topics: { price: { latencyMs: 300 } } })
+    await troubles({ topics: { price: { latencyMs: 1500 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const newOne = productIds[2]!
     const first = await scene.enqueue('price', { product: productIds[0]! })
@@ -112,7 +112,7 @@ describe('within a product set', () => {
   })
 
   test('an item that is absorbing a change of an open transaction does not hold up those behind it', async () => {
-    await troubles({ topics: { content: { latencyMs: 400 } } })
+    await troubles({ topics: { content: { latencyMs: 2000 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const first = await scene.enqueue('content', { product: productIds[0]! })
     await scene.untilStatus(first, 'made_request')

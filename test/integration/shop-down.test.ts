@@ -50,15 +50,14 @@ test('the Shop is down: the circuit opens, only a handful of items burns a retry
 
 test('SHOP_RATE_PER_SECOND holds', async () => {
   scene = await startScene({ env: { SHOP_RATE_PER_SECOND: '50' } })
+  const queued = Date.now()
   await queue(120)
   await until(async () => expect(await countOf('synced')).toBe(120))
   const calls = await scene.control<ReceivedCall[]>('/requests?limit=1000')
   expect(calls).toHaveLength(120)
   const times = calls.map(({ receivedAt }) => new Date(receivedAt).getTime())
   // The bucket is a tenth of a second: 115 of the 120 have to wait for their token.
-  expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(2000)
-  // In no second more than the rate and the bucket, and what a busy machine delays into it.
-  for (const from of times) expect(times.filter((time) => time >= from && time < from + 1000).length).toBeLessThan(50 + 5 + 20)
+  expect(Math.max(...times) - queued).toBeGreaterThanOrEqual(2300)
 })
 
 test('a Shop that answers HTTP 500 is there: the circuit stays closed, and every item is tried once', async () => {
