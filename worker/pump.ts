@@ -107,6 +107,7 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
   }
 
   async function fill(): Promise<void> {
+    let fromFirst = false // what has been seen since the first seller is all there is
     for (;;) {
       const room = concurrency - held.size
       hungry = room < Math.max(1, concurrency * ROOM_SHARE)
@@ -118,15 +119,21 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
         return
       }
       const left = performance.now()
-      const { items, candidates, all } = await claim(sql, workerId, most, afterSeller)
+      fromFirst ||= afterSeller === '0'
+      const { items, candidates, all, upTo } = await claim(sql, workerId, most, afterSeller)
       for (const { id } of items) {
         held.add(id)
         circuit.started(id)
       }
       rate.take(items.length)
       if (items.length > 0) void start(items, { now: items[0]!.at, left })
-      if ((all || candidates === 0) && afterSeller === '0') return // 0 of 200 sellers: all that they have is locked
+      if (candidates === 0 && !all) {
+        afterSeller = upTo // all that these sellers have is locked
+        continue
+      }
       afterSeller = candidates < most ? '0' : lastSeller(items, afterSeller)
+      if (all && fromFirst) return
+      fromFirst = false
     }
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { release } from '../../worker/queue/release.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 import type { SettingsInput } from '../shop/troubles.ts'
@@ -155,15 +156,17 @@ describe('the product is not in the Shop yet', () => {
     await useFlow('asynchronous')
     await troubles({ topics: { new_product_set: { noCallback: 100 } } })
     // Blocking takes its time: the callback comes between the look at the catalogue and the commit.
+    await scene.sql`create table public.gate ()`
+    await scene.sql`insert into public.gate default values`
     await scene.sql`
-      create function public.take_time() returns trigger language plpgsql as $$
+      create function public.wait_at_gate() returns trigger language plpgsql as $$
       begin
-        perform pg_sleep(0.5);
+        while exists (select from public.gate) loop perform pg_sleep(0.01); end loop;
         return new;
       end $$`
     await scene.sql`
-      create trigger take_time before update on shop_update.item for each row
-      when (new.status = 'blocked' and new.topic = 'price') execute function public.take_time()`
+      create trigger wait_at_gate before update on shop_update.item for each row
+      when (new.status = 'blocked' and new.topic = 'price') execute function public.wait_at_gate()`
     try {
       const { setId, productIds } = await addSet(scene.sql, { inShop: false })
       const create = await scene.enqueue('new_product_set', { set: setId })
@@ -173,10 +176,13 @@ describe('the product is not in the Shop yet', () => {
       await scene.control('/callbacks', { method: 'POST', body: { requestId } })
       await scene.untilStatus(create, 'synced')
       expect((await scene.item(item)).status).toBe('processing')
+      await scene.sql`delete from public.gate`
       await untilAll([item], 'synced', AT_ONCE)
       expect(await scene.statuses(item)).toContain('blocked')
     } finally {
-      await scene.sql`drop function public.take_time cascade`
+      await scene.sql`delete from public.gate`
+      await scene.sql`drop function public.wait_at_gate cascade`
+      await scene.sql`drop table public.gate`
       await useFlow('synchronous')
     }
   })
@@ -259,7 +265,7 @@ describe('a new variation of a set that is in the Shop', () => {
     await scene.untilStatus(item, 'blocked')
     // Held behind the first of its topic, as any item is.
     const second = await scene.enqueue('new_product', { product: two })
-    await troubles({ topics: { new_product: { latencyMs: 150 } } })
+    await troubles({ topics: { new_product: { latencyMs: 1500 } } })
     await makeDue(first)
     await scene.untilStatus(first, 'synced')
     expect(await scene.item(item)).toMatchObject({ status: 'blocked', reason: 'new_variation' })
@@ -285,7 +291,7 @@ describe('nothing to send', () => {
 
 describe('deleted from the catalogue while it was queued', () => {
   test('a failure with a sentence, not a crash; the rest of the set goes on', async () => {
-    await troubles({ topics: { content: { latencyMs: 300 } } })
+    await troubles({ topics: { content: { latencyMs: 1500 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const [kept, gone, other] = productIds as [string, string, string]
     const holding = await scene.enqueue('content', { product: kept })
@@ -319,6 +325,18 @@ describe('deleted from the catalogue while it was queued', () => {
     expect(await scene.untilStatus(images, 'delayed')).toMatchObject({
       reason: 'failure',
       message: expect.stringMatching(/no longer exists/),
+    })
+    // What was Blocked for want of its product, or of its set, stays so: there is nothing left to create.
+    const fresh = await addSet(scene.sql, { inShop: false, products: 2 })
+    const create = await scene.enqueue('new_product', { product: fresh.productIds[1]! })
+    await scene.untilStatus(create, 'blocked')
+    await scene.sql`delete from catalog.product where id = ${fresh.productIds[1]!}::bigint`
+    await scene.sql`update catalog.product_set set src_id = '7770777' where id = ${fresh.setId}::bigint`
+    expect(await release(scene.sql, [fresh.setId])).toEqual([])
+    expect((await scene.api(`/api/items/${create}`)).body).toMatchObject({
+      status: 'blocked',
+      noCreate: 'product_deleted',
+      sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('was deleted in Seller Center, so there is nothing left to send') },
     })
     // The answer for a product that is gone meanwhile is nothing to stumble over either.
     await scene.untilStatus(held, 'synced')

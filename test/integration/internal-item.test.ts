@@ -164,7 +164,8 @@ describe('one item', () => {
     await api.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
     const late = await enqueue(api.sql, 'new_product_set', { set: setId })
     await put(api.sql, late, 'failed')
-    expect(await detail(price)).toMatchObject({ blockedBy: late, noCreate: null })
+    expect(await detail(price)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' }) // not even what creates the others
+    expect(await detail(images)).toMatchObject({ blockedBy: late, noCreate: null })
     await finish(api.sql, late)
     await put(api.sql, price, 'blocked', { reason: 'new_variation' })
     for (const item of [price, images, create]) {
@@ -173,6 +174,29 @@ describe('one item', () => {
         sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('deleted') },
       })
     }
+  })
+
+  it('that has its own time waits all the same for one of its set and topic that is tried after it: the last of them', async () => {
+    const { productIds } = await addSet(api.sql, 'LATER', { products: 3 })
+    const [first, second, stock] = [
+      await enqueue(api.sql, 'stock', { product: productIds[0]! }),
+      await enqueue(api.sql, 'stock', { product: productIds[1]! }),
+      await enqueue(api.sql, 'stock', { product: productIds[2]! }),
+    ]
+    const dueIn = (item: string, minutes: number) =>
+      api.sql`update shop_update.item set run_at = now() + ${minutes}::int * interval '1 minute' where id = ${item}::bigint`
+    await put(api.sql, first, 'delayed', { reason: 'failure', failures: 1 })
+    await put(api.sql, second, 'delayed', { reason: 'failure', failures: 1 })
+    await put(api.sql, stock, 'delayed', { reason: 'stock_wait' })
+    await dueIn(first, 1)
+    await dueIn(second, 2)
+    await dueIn(stock, 10)
+    expect((await detail(stock)).sellerAnswer.text).toContain('waits on purpose')
+    await dueIn(first, 480)
+    await dueIn(second, 60)
+    expect((await detail(stock)).sellerAnswer.text).toContain(
+      `after an earlier change of the same product, item ${first} (Stock, status Delayed)`,
+    )
   })
 
   it('that is a create waits for no other but one that may have made the same product', async () => {

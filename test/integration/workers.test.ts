@@ -115,6 +115,30 @@ test('a claim says whether it has seen all there is: no seller had his whole sha
   expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 0, all: true })
 })
 
+test('more sellers than a claim visits, all that they have locked: the next one is served', async () => {
+  scene = await startScene({ workers: false })
+  const { sql } = scene
+  const [locked, free] = [await addSet(sql), await addSet(sql)]
+  await sql`insert into catalog.seller (id, name) values (100000, 'The next one')`
+  await sql`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
+    select 1000 + g, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'ready', false
+    from generate_series(1, 250) g`
+  const last = await scene.enqueue('price', { product: free.productIds[0]! })
+  await sql`update shop_update.item set seller_id = 100000 where id = ${last}::bigint`
+  const open = await sql.reserve()
+  await open`begin`
+  await open`select from shop_update.item where seller_id between 1001 and 1250 for update`
+  try {
+    scene.worker = await scene.startWorker()
+    await scene.untilStatus(last, 'synced')
+    expect(await sql`select from shop_update.item where status = 'pending'`).toHaveLength(250)
+  } finally {
+    await open`rollback`
+    open.release()
+  }
+})
+
 test('a claim that puts an item behind while the leader looks for forgotten sets: it is counted, and not forgotten', async () => {
   scene = await startScene({ workers: false })
   const { sql } = scene

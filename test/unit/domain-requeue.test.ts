@@ -34,6 +34,7 @@ test.each<[string, Partial<RequeueCandidate>, Refusal]>([
   ['the seller is not active', { sellerActive: false }, 'seller_inactive'],
   ['the product is not active', { products: [{ ...good, active: false }] }, 'product_inactive'],
   ['the last variation is not active', { products: [good, good, { ...good, active: false }] }, 'product_inactive'],
+  ['the product has been deleted', { products: [] }, 'product_inactive'],
   ['quality control is pending', { products: [{ ...good, qcStatus: 'pending' }] }, 'not_qc_approved'],
   ['quality control rejected a variation', { products: [good, { ...good, qcStatus: 'rejected' }] }, 'not_qc_approved'],
 ])('%s', (_, change, refused) => expect(refusal({ ...failed, ...change })).toBe(refused))

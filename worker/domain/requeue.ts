@@ -26,7 +26,7 @@ export interface RequeueCandidate {
   /** False once the item has left the queue for the history. */
   inQueue: boolean
   sellerActive: boolean
-  /** Every product that the item is about: all variations for an item of a whole product set. */
+  /** Every product that the item is about: all variations for an item of a whole product set; none that has been deleted. */
   products: readonly { active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
 }
 
@@ -35,14 +35,14 @@ export interface RequeueCandidate {
  *
  * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images), then what somebody can
  * change first, from the widest to the narrowest (seller, product, quality control). One inactive or unapproved product refuses the whole
- * item, because the action affects all variations.
+ * item, because the action affects all variations; a deleted one is not active.
  */
 export function refusal({ topic, status, inQueue, sellerActive, products }: RequeueCandidate): Refusal | null {
   if (!inQueue || status === 'synced') return 'not_in_queue'
   if ((ON_ITS_WAY as readonly Status[]).includes(status)) return 'in_flight'
   if (topic === 'images') return 'images_not_requeueable'
   if (!sellerActive) return 'seller_inactive'
-  if (!products.every((product) => product.active)) return 'product_inactive'
+  if (products.length === 0 || !products.every((product) => product.active)) return 'product_inactive'
   if (!products.every((product) => product.qcStatus === 'approved')) return 'not_qc_approved'
   return null
 }

@@ -283,6 +283,15 @@ function failures(item: ItemFacts, now: Date): Answer {
 
 /** Blocked by the create of its product or of a variation; released by it, at once (product decision 5 a, b). */
 function waitsForCreate(item: ItemFacts, because: string): Answer {
+  if (item.noCreate === 'product_deleted') {
+    return {
+      whoActs: 'nobody',
+      sentences: [
+        `${subject(item)} was not sent before the product was deleted in Seller Center, so there is nothing left to send.`,
+        NOTHING_TO_DO,
+      ],
+    }
+  }
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
   if (blocker === null) return nothingCreatesIt(what, item.noCreate)
@@ -298,7 +307,7 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
   }
 }
 
-function nothingCreatesIt(what: string, noCreate: NoCreate | null): Answer {
+function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_deleted'> | null): Answer {
   switch (noCreate) {
     case 'qc_pending':
       return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
@@ -310,11 +319,6 @@ function nothingCreatesIt(what: string, noCreate: NoCreate | null): Answer {
           'It has been rejected in quality control.',
           'Please correct it in Seller Center; it is created there once it is approved.',
         ],
-      }
-    case 'product_deleted':
-      return {
-        whoActs: 'nobody',
-        sentences: [what, 'It has been deleted in Seller Center since, so there is nothing left to send.', NOTHING_TO_DO],
       }
     case null:
       return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')

@@ -14,12 +14,14 @@ export interface Blocked {
 const COUNTED_UP_TO = 100_000
 /** Who waits for longest is among the oldest. */
 const OLDEST = 500
+/** They are looked for among so many, since those of which no create is due stay for as long as they please. */
+const LOOKED_AMONG = 5000
 
 /**
  * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a product those of itself and
  * of its set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is
- * released when nothing of its set is being created any more. A create of a product that has been deleted keeps nobody waiting, and one
- * create keeps another waiting only while it may have made the same product.
+ * released when nothing of its set is being created any more. A create of a product that has been deleted keeps nobody waiting, nor does anything
+ * keep an item of such a product: it is never released. One create keeps another waiting only while it may have made the same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_id, m.lane, m.reason from shop_update.item m
@@ -33,6 +35,7 @@ export const createsAwaited = (sql: Sql) => sql`(
       select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
       where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
     and (c.product_id is null or exists (select from catalog.product cp where cp.id = c.product_id))
+    and (i.product_id is null or exists (select from catalog.product ip where ip.id = i.product_id))
     and (i.reason <> 'new_variation' or i.topic not in ('new_product_set', 'new_product')
       or ((c.lane = 'awaiting' or (c.lane = 'blocked' and c.reason = any (${[...ADMIN_RESOLVES]}::text[])))
         and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
@@ -44,6 +47,8 @@ export const createsAwaited = (sql: Sql) => sql`(
 export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and i.product_id is not null
     and not exists (select from catalog.product q where q.id = i.product_id) then 'product_deleted'
+  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[])
+    and not exists (select from catalog.product_set s where s.id = i.product_set_id) then 'product_deleted'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
     select case when count(*) = 0 then 'product_deleted' when bool_or(q.qc_status = 'approved') then null
       when bool_or(q.qc_status = 'pending') then 'qc_pending' else 'qc_rejected' end
@@ -68,10 +73,12 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
     sql<{ stranded: number }[]>`
       select count(*)::int as stranded
       from (
-        select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${OLDEST}::int
+        select * from (
+          select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${LOOKED_AMONG}::int
+        ) i
+        where ${noCreate(sql)} is null order by id limit ${OLDEST}::int
       ) i
-      where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
-        and ${noCreate(sql)} is null`,
+      where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }
 }

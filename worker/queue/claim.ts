@@ -59,14 +59,14 @@ const SELLERS_A_CLAIM = 200
  * before the claim is in no snapshot that this statement may have taken.
  *
  * @returns the items, how many candidates it looked at, and whether it looked at all that the sellers after `afterSeller` have: no seller had
- *   his whole share taken. (One to which a transaction is just adding a change is passed over, and seen by the next look, a second later at most.)
+ *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `upTo` is the last seller visited.
  */
 export async function claim(
   sql: Sql,
   workerId: string,
   most: number,
   afterSeller: string,
-): Promise<{ items: ClaimedItem[]; candidates: number; all: boolean }> {
+): Promise<{ items: ClaimedItem[]; candidates: number; all: boolean; upTo: string }> {
   const rows = await sql<ClaimedRow[]>`
     with recursive seller (id, n) as (
       (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
@@ -150,18 +150,21 @@ export async function claim(
         select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from candidate) as candidates,
-      (select count(*) from candidate) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all
+      (select count(*) from candidate) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
+      coalesce((select max(id) from seller), 0) as "upTo"
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
-  return { items, candidates: rows[0]!.candidates, all: rows[0]!.all }
+  const { candidates, all, upTo } = rows[0]!
+  return { items, candidates, all, upTo }
 }
 
 type ClaimedRow = ClaimedItem & {
   candidates: number
   all: boolean
+  upTo: string
   was: Status
   since: Micros
   wasReason: string | null

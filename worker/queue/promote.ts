@@ -1,4 +1,5 @@
 import type { Sql } from './database.ts'
+import { holdersOf } from './holders.ts'
 
 /**
  * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry), the one that creates
@@ -28,16 +29,12 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
           select id from (
             select * from (
               select b.id, b.topic in ('new_product_set', 'new_product') as creates from shop_update.item b
-              where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (
-                select from shop_update.item d
-                where d.lane = 'delayed' and d.product_set_id = b.product_set_id and d.topic = b.topic and d.id < b.id and d.run_at < 'infinity')
+              where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (select from ${holdersOf(sql, 'b')})
               order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1 for no key update skip locked) behind
             union all
             select * from (
               select r.id, r.topic in ('new_product_set', 'new_product') as creates from shop_update.item r
-              where r.lane = 'ready' and r.product_set_id = f.product_set_id and not exists (
-                select from shop_update.item d
-                where d.lane = 'delayed' and d.product_set_id = r.product_set_id and d.topic = r.topic and d.id < r.id and d.run_at < 'infinity')
+              where r.lane = 'ready' and r.product_set_id = f.product_set_id and not exists (select from ${holdersOf(sql, 'r')})
               order by r.id limit 1 for no key update skip locked) ready
           ) waiting order by creates desc, id limit 1) n on true
       ),

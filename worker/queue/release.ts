@@ -20,6 +20,7 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
         left join catalog.product p on p.id = b.product_id
         where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
           ${productSetIds ? sql`and b.product_set_id = any (${productSetIds}::bigint[])` : sql``}
+          and (b.product_id is null or p.id is not null)
           and (b.topic in ('new_product_set', 'new_product')
             or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
           and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)

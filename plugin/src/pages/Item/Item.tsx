@@ -83,6 +83,7 @@ function Story({ item }: { item: ItemDetail }) {
 /** What the status means, or, where there is one, the reason: that says which of the meanings of the status it is. */
 function meaning(item: ItemDetail): string {
   if (isStranded(item)) return 'Nothing in the queue creates what it waits for. Sent again, it would only be Blocked again.'
+  if (item.noCreate) return `It waits for ${NO_CREATE[item.noCreate]}.`
   return item.reason ? explain(item.reason.code).sentence : explainStatus(item.status)
 }
 
