@@ -383,6 +383,15 @@ describe.each(['dark', 'light'] as const)('in the %s theme', (theme) => {
 })
 
 async function faults(page: Page): Promise<AxeResults> {
+  // A button that has just been enabled fades in; what turns for ever is not waited for.
+  await page.evaluate(() =>
+    Promise.allSettled(
+      document
+        .getAnimations()
+        .filter(({ effect }) => effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY)
+        .map(({ finished }) => finished),
+    ),
+  )
   await page.addScriptTag({ path: AXE })
   // Grafana's own refresh picker calls itself otherwise than it looks
   return page.evaluate(
