@@ -1,13 +1,18 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'vite'
 
 const PREVIEW = import.meta.dirname
 const SOURCE = join(PREVIEW, '..', 'src')
-export const BUILT = join(PREVIEW, 'dist')
 
-/** Bundles the pages with their host page into `plugin/preview/dist`. */
-export async function buildPreview(): Promise<void> {
+/**
+ * Bundles the pages with their host page into a folder of its own: another preview that starts meanwhile takes nothing from under this one.
+ *
+ * @returns the folder
+ */
+export async function buildPreview(): Promise<string> {
+  const outDir = await mkdtemp(join(tmpdir(), 'shop-update-preview-'))
   await build({
     configFile: false,
     root: PREVIEW,
@@ -24,10 +29,11 @@ export async function buildPreview(): Promise<void> {
           source === '@grafana/runtime' && importer?.startsWith(SOURCE) ? join(PREVIEW, 'runtime.tsx') : null,
       },
     ],
-    build: { outDir: BUILT, emptyOutDir: true, chunkSizeWarningLimit: 20_000, sourcemap: false },
+    build: { outDir, emptyOutDir: true, chunkSizeWarningLimit: 20_000, sourcemap: false },
   })
+  return outDir
 }
 
 /** The host page, which asks the server first who looks at it: the packages read that while they load. */
-export const page = async (): Promise<string> =>
-  (await readFile(join(BUILT, 'index.html'), 'utf8')).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')
+export const readPage = async (built: string): Promise<string> =>
+  (await readFile(join(built, 'index.html'), 'utf8')).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -6,7 +7,7 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import pluginJson from '../src/plugin.json' with { type: 'json' }
-import { BUILT, buildPreview, page } from './build.ts'
+import { buildPreview, readPage } from './build.ts'
 import { permissionsOf, pluginProxy, type Role } from './proxy.ts'
 
 export interface PreviewOptions {
@@ -31,7 +32,8 @@ const FONTS: Record<string, string> = { 'Inter-Regular': 'inter-latin-400-normal
 
 /** Builds the preview and serves it, with an imitation of Grafana's plugin proxy between it and the worker. */
 export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<Preview> {
-  await buildPreview()
+  const built = await buildPreview()
+  const page = await readPage(built)
   const app = new Hono<{ Variables: { role: Role } }>()
   app.use(async (c, next) => {
     c.set('role', getCookie(c, 'shop-update-preview-role') === 'Admin' ? 'Admin' : 'Viewer')
@@ -66,7 +68,7 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
       { 'content-type': 'text/javascript' },
     )
   })
-  app.use('/preview/*', serveStatic({ root: BUILT, rewriteRequestPath: (path) => path.replace(/^\/preview/, '') }))
+  app.use('/preview/*', serveStatic({ root: built, rewriteRequestPath: (path) => path.replace(/^\/preview/, '') }))
   // the one icon that the packages lack
   app.get('/public/build/img/icons/unicons/spinner.svg', (c) =>
     c.body('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>', 200, {
@@ -95,17 +97,19 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
   app.post(`/api/plugins/${pluginJson.id}/settings`, (c) =>
     c.json({ message: 'The preview keeps the settings that it was started with.' }, 403),
   )
-  app.get('*', async (c) => c.html(await page()))
+  app.get('*', (c) => c.html(page))
   const server = await new Promise<ServerType>((resolve, reject) => {
     const listening: ServerType = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(listening))
     listening.once('error', reject)
   })
   return {
     url: `http://${host}:${(server.address() as AddressInfo).port}`,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
+    async stop() {
+      await new Promise((resolve) => {
+        server.close(resolve)
         if ('closeAllConnections' in server) server.closeAllConnections()
-      }),
+      })
+      await rm(built, { recursive: true })
+    },
   }
 }
