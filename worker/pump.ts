@@ -120,20 +120,16 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       }
       const left = performance.now()
       fromFirst ||= afterSeller === '0'
-      const { items, candidates, all, upTo } = await claim(sql, workerId, most, afterSeller)
+      const { items, candidates, all, next } = await claim(sql, workerId, most, afterSeller)
       for (const { id } of items) {
         held.add(id)
         circuit.started(id)
       }
       rate.take(items.length)
       if (items.length > 0) void start(items, { now: items[0]!.at, left })
-      if (candidates === 0 && !all) {
-        afterSeller = upTo // all that these sellers have is locked
-        continue
-      }
-      afterSeller = candidates < most ? '0' : lastSeller(items, afterSeller)
+      afterSeller = candidates < most ? next : lastSeller(items, afterSeller)
       if (all && fromFirst) return
-      fromFirst = false
+      if (candidates > 0) fromFirst = false // 0 and not all: what these sellers have is locked
     }
   }
 

@@ -342,7 +342,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: 0,
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
-      summary: `${NUMBER} items of ${OF} are Blocked by a create that is Failed, or due and not there`,
+      summary: `${NUMBER} items of ${OF} wait for a create that is due, but Failed or not there`,
       link: `${APP}/blocked?sort=queuedAt`, // it is the first of them that are looked at
       seller: 'Your product could not be created in the Shop yet; its other changes wait for that.',
     },

@@ -43,7 +43,7 @@ export const worker = () =>
       numbers({
         title: 'Needs somebody',
         description:
-          'Overdue: Delayed or Failed, past their time. To be decided: Blocked until an admin decides. Stranded: of the 500 items that have waited for a create for longest, those of which it is Failed, or due and not there.',
+          'Overdue: Delayed or Failed, past their time. To be decided: Blocked until an admin decides. Stranded: of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there.',
         width: 12,
         unit: 'locale',
       })

@@ -194,9 +194,16 @@ describe('one item', () => {
     expect((await detail(stock)).sellerAnswer.text).toContain('waits on purpose')
     await dueIn(first, 480)
     await dueIn(second, 60)
-    expect((await detail(stock)).sellerAnswer.text).toContain(
-      `after an earlier change of the same product, item ${first} (Stock, status Delayed)`,
-    )
+    const goesBefore = (item: string, status: string) =>
+      `after an earlier change of the same product, item ${item} (Stock, status ${status})`
+    expect((await detail(stock)).sellerAnswer.text).toContain(goesBefore(first, 'Delayed'))
+    // one in trouble is told of before any other
+    await put(api.sql, second, 'failed')
+    await dueIn(second, 60)
+    expect((await detail(stock)).sellerAnswer).toMatchObject({
+      whoActs: 'sre',
+      text: expect.stringContaining(goesBefore(second, 'Failed')),
+    })
   })
 
   it('that is a create waits for no other but one that may have made the same product', async () => {

@@ -124,6 +124,11 @@ test('more sellers than a claim visits, all that they have locked: the next one 
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
     select 1000 + g, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'ready', false
     from generate_series(1, 250) g`
+  // but for one, who has more than his share
+  await sql`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
+    select 1000, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'ready', false
+    from generate_series(1, 20)`
   const last = await scene.enqueue('price', { product: free.productIds[0]! })
   await sql`update shop_update.item set seller_id = 100000 where id = ${last}::bigint`
   const open = await sql.reserve()
@@ -132,7 +137,7 @@ test('more sellers than a claim visits, all that they have locked: the next one 
   try {
     scene.worker = await scene.startWorker()
     await scene.untilStatus(last, 'synced')
-    expect(await sql`select from shop_update.item where status = 'pending'`).toHaveLength(250)
+    expect(await sql`select from shop_update.item where seller_id between 1001 and 1250 and status = 'pending'`).toHaveLength(250)
   } finally {
     await open`rollback`
     open.release()

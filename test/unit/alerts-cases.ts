@@ -564,7 +564,7 @@ export const CASES: Case[] = [
     series: { [queue('queue_stranded')]: during(10, 40, 7) },
     expected: {
       24: null,
-      26: { summary: '7 items of zalora eg/live are Blocked by a create that is Failed, or due and not there' },
+      26: { summary: '7 items of zalora eg/live wait for a create that is due, but Failed or not there' },
       46: null,
     },
   },

@@ -30,7 +30,7 @@ export interface ItemFacts {
   blockedBy: { itemId: string; topic: Topic; status: Status } | null
   /** Why nothing creates its product, where nothing does. */
   noCreate: NoCreate | null
-  /** While it waits for its turn: the Delayed or Failed item of the same product set and topic that goes first. */
+  /** While it waits, or will when its own time comes: the Delayed or Failed item of the same product set and topic that goes first. */
   heldBy: Holder | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null

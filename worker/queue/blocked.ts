@@ -14,14 +14,18 @@ export interface Blocked {
 const COUNTED_UP_TO = 100_000
 /** Who waits for longest is among the oldest. */
 const OLDEST = 500
-/** They are looked for among so many, since those of which no create is due stay for as long as they please. */
+/** They are looked for among so many: those of which no create is due stay, and would hide them. */
 const LOOKED_AMONG = 5000
+
+/** What an item `i` is about is in the catalogue: its product, or, of an item of a whole set, the set. */
+const isThere = (sql: Sql) => sql`case when i.product_id is null
+  then exists (select from catalog.product_set w where w.id = i.product_set_id) else exists (select from catalog.product w where w.id = i.product_id) end`
 
 /**
  * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a product those of itself and
  * of its set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is
  * released when nothing of its set is being created any more. A create of a product that has been deleted keeps nobody waiting, nor does anything
- * keep an item of such a product: it is never released. One create keeps another waiting only while it may have made the same product.
+ * keep an item of such a product, or set: it is never released. One create keeps another waiting only while it may have made the same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_id, m.lane, m.reason from shop_update.item m
@@ -35,7 +39,7 @@ export const createsAwaited = (sql: Sql) => sql`(
       select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
       where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
     and (c.product_id is null or exists (select from catalog.product cp where cp.id = c.product_id))
-    and (i.product_id is null or exists (select from catalog.product ip where ip.id = i.product_id))
+    and ${isThere(sql)}
     and (i.reason <> 'new_variation' or i.topic not in ('new_product_set', 'new_product')
       or ((c.lane = 'awaiting' or (c.lane = 'blocked' and c.reason = any (${[...ADMIN_RESOLVES]}::text[])))
         and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
@@ -45,10 +49,7 @@ export const createsAwaited = (sql: Sql) => sql`(
  * is about (Seller Center queues a create when its product is approved; seed: Resend takes approved products only), or it has been deleted.
  */
 export const noCreate = (sql: Sql) => sql`case
-  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and i.product_id is not null
-    and not exists (select from catalog.product q where q.id = i.product_id) then 'product_deleted'
-  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[])
-    and not exists (select from catalog.product_set s where s.id = i.product_set_id) then 'product_deleted'
+  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)} then 'product_deleted'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
     select case when count(*) = 0 then 'product_deleted' when bool_or(q.qc_status = 'approved') then null
       when bool_or(q.qc_status = 'pending') then 'qc_pending' else 'qc_rejected' end

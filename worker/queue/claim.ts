@@ -59,14 +59,14 @@ const SELLERS_A_CLAIM = 200
  * before the claim is in no snapshot that this statement may have taken.
  *
  * @returns the items, how many candidates it looked at, and whether it looked at all that the sellers after `afterSeller` have: no seller had
- *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `upTo` is the last seller visited.
+ *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `next` is the seller after whom to go on: '0', from the first one, where there is none.
  */
 export async function claim(
   sql: Sql,
   workerId: string,
   most: number,
   afterSeller: string,
-): Promise<{ items: ClaimedItem[]; candidates: number; all: boolean; upTo: string }> {
+): Promise<{ items: ClaimedItem[]; candidates: number; all: boolean; next: string }> {
   const rows = await sql<ClaimedRow[]>`
     with recursive seller (id, n) as (
       (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
@@ -151,20 +151,20 @@ export async function claim(
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from candidate) as candidates,
       (select count(*) from candidate) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
-      coalesce((select max(id) from seller), 0) as "upTo"
+      (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
-  const { candidates, all, upTo } = rows[0]!
-  return { items, candidates, all, upTo }
+  const { candidates, all, next } = rows[0]!
+  return { items, candidates, all, next }
 }
 
 type ClaimedRow = ClaimedItem & {
   candidates: number
   all: boolean
-  upTo: string
+  next: string
   was: Status
   since: Micros
   wasReason: string | null

@@ -75,14 +75,14 @@ export async function readSurroundings(sql: Sql, itemId: string, productSetId: s
   return row ?? { title: null, positionInSet: null }
 }
 
-/** What goes before an item that waits for its turn, or will when its own time comes, though it is Delayed or Failed: the one that is tried last; else null. */
+/** What goes before an item that waits for its turn, or will when its own time comes, though it is Delayed or Failed: one in trouble, or the one that is tried last; else null. */
 export async function readHolder(sql: Sql, itemId: string): Promise<Holder | null> {
   const [row] = await sql<Holder[]>`
     select h.* from shop_update.item i cross join lateral (
       select d.id as "itemId", d.status, d.run_at as "nextAttemptAt" from ${holdersOf(sql, 'i')}
-        and (i.lane in ('ready', 'behind') or (i.lane = 'delayed' and d.run_at > i.run_at))
-      order by d.run_at desc, d.id limit 1) h
-    where i.id = ${itemId}::bigint`
+        and (i.lane <> 'delayed' or d.run_at > i.run_at)
+      order by (d.status = 'failed' or d.run_at < now()) desc, d.run_at desc, d.id limit 1) h
+    where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind', 'delayed')`
   return row ?? null
 }
 

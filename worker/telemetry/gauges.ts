@@ -44,7 +44,7 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
   })
   const stranded = meter.createObservableGauge('shop_update.queue.stranded', {
     unit: '{item}',
-    description: 'Of the 500 items that have waited for a create for longest, those of which it is Failed, or due and not there',
+    description: 'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there',
   })
   meter.addBatchObservableCallback(
     async (result) => {
