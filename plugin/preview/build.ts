@@ -1,19 +1,16 @@
-import { mkdtemp, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'vite'
+import { build, type Rolldown } from 'vite'
 
 const PREVIEW = import.meta.dirname
 const SOURCE = join(PREVIEW, '..', 'src')
 
 /**
- * Bundles the pages with their host page into a folder of its own: another preview that starts meanwhile takes nothing from under this one.
+ * Bundles the pages with their host page, in memory: another preview that starts meanwhile takes no file from under this one.
  *
- * @returns the folder
+ * @returns the files by their names
  */
-export async function buildPreview(): Promise<string> {
-  const outDir = await mkdtemp(join(tmpdir(), 'shop-update-preview-'))
-  await build({
+export async function buildPreview(): Promise<ReadonlyMap<string, string | Uint8Array<ArrayBuffer>>> {
+  const built = await build({
     configFile: false,
     root: PREVIEW,
     base: '/preview/',
@@ -29,11 +26,10 @@ export async function buildPreview(): Promise<string> {
           source === '@grafana/runtime' && importer?.startsWith(SOURCE) ? join(PREVIEW, 'runtime.tsx') : null,
       },
     ],
-    build: { outDir, emptyOutDir: true, chunkSizeWarningLimit: 20_000, sourcemap: false },
+    build: { write: false, chunkSizeWarningLimit: 20_000, sourcemap: false },
   })
-  return outDir
+  const { output } = built as Rolldown.RolldownOutput
+  return new Map(
+    output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : (file.source as string | Uint8Array<ArrayBuffer>)]),
+  )
 }
-
-/** The host page, which asks the server first who looks at it: the packages read that while they load. */
-export const readPage = async (built: string): Promise<string> =>
-  (await readFile(join(built, 'index.html'), 'utf8')).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')

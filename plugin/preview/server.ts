@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -6,8 +5,9 @@ import { type ServerType, serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
+import { getMimeType } from 'hono/utils/mime'
 import pluginJson from '../src/plugin.json' with { type: 'json' }
-import { buildPreview, readPage } from './build.ts'
+import { buildPreview } from './build.ts'
 import { permissionsOf, pluginProxy, type Role } from './proxy.ts'
 
 export interface PreviewOptions {
@@ -32,8 +32,9 @@ const FONTS: Record<string, string> = { 'Inter-Regular': 'inter-latin-400-normal
 
 /** Builds the preview and serves it, with an imitation of Grafana's plugin proxy between it and the worker. */
 export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<Preview> {
-  const built = await buildPreview()
-  const page = await readPage(built)
+  const files = await buildPreview()
+  // The host page asks the server first who looks at it: the packages read that while they load.
+  const page = String(files.get('index.html')).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')
   const app = new Hono<{ Variables: { role: Role } }>()
   app.use(async (c, next) => {
     c.set('role', getCookie(c, 'shop-update-preview-role') === 'Admin' ? 'Admin' : 'Viewer')
@@ -43,7 +44,6 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
     setCookie(c, `shop-update-preview-${c.req.param('name')}`, c.req.param('value'), { maxAge: 365 * 86_400, sameSite: 'Strict' })
     return c.redirect(new URL(c.req.header('referer') ?? '/', c.req.url).pathname)
   })
-  // Before the bundle: the packages read it while they load.
   app.get('/preview/boot.js', (c) => {
     const theme = getCookie(c, 'shop-update-preview-theme') === 'light' ? 'light' : 'dark'
     const role = c.var.role
@@ -68,7 +68,11 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
       { 'content-type': 'text/javascript' },
     )
   })
-  app.use('/preview/*', serveStatic({ root: built, rewriteRequestPath: (path) => path.replace(/^\/preview/, '') }))
+  app.get('/preview/:file{.+}', (c) => {
+    const name = c.req.param('file')
+    const file = files.get(name)
+    return file === undefined ? c.notFound() : c.body(file, 200, { 'content-type': getMimeType(name) ?? 'application/octet-stream' })
+  })
   // the one icon that the packages lack
   app.get('/public/build/img/icons/unicons/spinner.svg', (c) =>
     c.body('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>', 200, {
@@ -104,12 +108,10 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
   })
   return {
     url: `http://${host}:${(server.address() as AddressInfo).port}`,
-    async stop() {
-      await new Promise((resolve) => {
-        server.close(resolve)
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
         if ('closeAllConnections' in server) server.closeAllConnections()
-      })
-      await rm(built, { recursive: true })
-    },
+      }),
   }
 }
