@@ -4,7 +4,7 @@ import { connect } from '../../worker/queue/database.ts'
 import { startPostgres } from '../postgres.ts'
 import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'
-import { BENCH_POSTGRES, percentile } from './setting.ts'
+import { BENCH_POSTGRES, percentile, startStolen } from './setting.ts'
 
 const PER_SECOND = 200
 const WARM_UP_SECONDS = 5
@@ -27,6 +27,7 @@ export async function latency(seconds: number) {
     await sql`vacuum analyze`
     const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), STOCK_WAIT_SECONDS: '0' })
     const enqueued: Promise<unknown>[] = []
+    const stolen = await startStolen()
     const started = performance.now()
     for (let product = 1; product <= items; product++) {
       const early = started + (product * 1000) / PER_SECOND - performance.now()
@@ -34,6 +35,7 @@ export async function latency(seconds: number) {
       enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
     }
     await Promise.all(enqueued)
+    const stolenPercent = await stolen()
     await worker.stop()
     const rows = await sql<{ ms: number }[]>`
       select extract(epoch from pg_xact_commit_timestamp(p.xmin) - q.at)::double precision * 1000 as ms
@@ -41,7 +43,15 @@ export async function latency(seconds: number) {
       where q.to_status = 'pending' and q.item_id > ${WARM_UP_SECONDS * PER_SECOND}::bigint`
     const milliseconds = rows.map(({ ms }) => ms)
     const at = (share: number) => Number(percentile(milliseconds, share).toFixed(2))
-    return { name: 'latency', p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), items: milliseconds.length, perSecond: PER_SECOND }
+    return {
+      name: 'latency',
+      p50Ms: at(0.5),
+      p95Ms: at(0.95),
+      p99Ms: at(0.99),
+      items: milliseconds.length,
+      perSecond: PER_SECOND,
+      stolenPercent,
+    }
   } finally {
     await sql.end()
     await shop.stop()

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+
 /** The same PostgreSQL for everything that is compared. */
 export const BENCH_POSTGRES = ['shared_buffers=1GB', 'max_wal_size=8GB']
 
@@ -7,4 +9,24 @@ export const median = (values: readonly number[]): number => percentile(values, 
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
+/**
+ * How quiet the machine is: of the processors' time from here on, the share that the host of a virtual machine gave to others (`steal` in
+ * /proc/stat, proc(5)).
+ *
+ * @returns reads it, in percent; null where the system does not say
+ */
+export async function startStolen(): Promise<() => Promise<number | null>> {
+  const read = async () => {
+    const stat = await readFile('/proc/stat', 'utf8').catch(() => null) // Linux has it
+    return stat?.match(/\d+/g)?.slice(0, 8).map(Number) // of all processors: user nice system idle iowait irq softirq steal
+  }
+  const before = await read()
+  return async () => {
+    const after = await read()
+    if (!before || !after) return null
+    const ticks = after.map((value, k) => value - before[k]!)
+    return Number(((100 * ticks[7]!) / ticks.reduce((sum, value) => sum + value)).toFixed(1))
+  }
 }
