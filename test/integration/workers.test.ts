@@ -115,28 +115,32 @@ test('a claim says whether it has seen all there is: no seller had his whole sha
   expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 0, all: true })
 })
 
-test('more sellers than a claim visits, all that they have locked: the next one is served', async () => {
+test('more sellers than a claim visits, and nearly all that they have locked: the next one is served in turn', async () => {
   scene = await startScene({ workers: false })
   const { sql } = scene
-  const [locked, free] = [await addSet(sql), await addSet(sql)]
+  const locked = await addSet(sql)
   await sql`insert into catalog.seller (id, name) values (100000, 'The next one')`
   await sql`
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
     select 1000 + g, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'ready', false
     from generate_series(1, 250) g`
   // but for one, who has more than his share
-  await sql`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
-    select 1000, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'ready', false
-    from generate_series(1, 20)`
-  const last = await scene.enqueue('price', { product: free.productIds[0]! })
+  const many: string[] = []
+  for (let k = 0; k < 20; k++) many.push(await scene.enqueue('price', { product: (await addSet(sql)).productIds[0]! }))
+  await sql`update shop_update.item set seller_id = 1000 where id = any (${many}::bigint[])`
+  const last = await scene.enqueue('price', { product: (await addSet(sql)).productIds[0]! })
   await sql`update shop_update.item set seller_id = 100000 where id = ${last}::bigint`
   const open = await sql.reserve()
   await open`begin`
   await open`select from shop_update.item where seller_id between 1001 and 1250 for update`
   try {
     scene.worker = await scene.startWorker()
-    await scene.untilStatus(last, 'synced')
+    for (const item of [...many, last]) await scene.untilStatus(item, 'synced')
+    const [{ before }] = await sql<[{ before: number }]>`
+      select count(*)::int as before from shop_update.transition m
+      join shop_update.transition l on l.item_id = ${last}::bigint and l.to_status = 'processing' and l.at > m.at
+      where m.item_id = any (${many}::bigint[]) and m.to_status = 'processing'`
+    expect(before).toBeLessThan(20)
     expect(await sql`select from shop_update.item where seller_id between 1001 and 1250 and status = 'pending'`).toHaveLength(250)
   } finally {
     await open`rollback`

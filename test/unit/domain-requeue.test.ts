@@ -29,6 +29,9 @@ test.each(TOPIC_NAMES)('a Failed item of the topic %s', (topic) =>
   expect(refusal({ ...failed, topic })).toBe(topic === 'images' ? 'images_not_requeueable' : null),
 )
 
+test('a set whose products have all been deleted: its create has nothing to send', () =>
+  expect(refusal({ ...failed, topic: 'new_product_set', products: [] })).toBeNull())
+
 test.each<[string, Partial<RequeueCandidate>, Refusal]>([
   ['has left the queue', { inQueue: false }, 'not_in_queue'],
   ['the seller is not active', { sellerActive: false }, 'seller_inactive'],

@@ -35,8 +35,7 @@ export interface RequeueCandidate {
  *
  * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images), then what somebody can
  * change first, from the widest to the narrowest (seller, product, quality control). One inactive or unapproved product refuses the whole
- * item, because the action affects all variations; a deleted product is not active (but a set of
- * which all are has nothing to create, and is done).
+ * item, because the action affects all variations. A deleted product is not active; but a set that has none left has nothing to create.
  */
 export function refusal({ topic, status, inQueue, sellerActive, products }: RequeueCandidate): Refusal | null {
   if (!inQueue || status === 'synced') return 'not_in_queue'

@@ -6,7 +6,7 @@ type ToResolve = (typeof ADMIN_RESOLVES)[number]
 export interface Blocked {
   /** Blocked for each reason that only an admin resolves; 0 is said too. */
   toResolve: { reason: ToResolve; n: number }[]
-  /** Of those that have waited for a create for longest: nothing in the queue is going to do it, though it is due. */
+  /** Of those that have waited for longest for a create that is due: it is Failed or not there. */
   stranded: number
 }
 

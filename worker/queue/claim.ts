@@ -59,7 +59,7 @@ const SELLERS_A_CLAIM = 200
  * before the claim is in no snapshot that this statement may have taken.
  *
  * @returns the items, how many candidates it looked at, and whether it looked at all that the sellers after `afterSeller` have: no seller had
- *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `next` is the seller after whom to go on: '0', from the first one, where there is none.
+ *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `next` is the seller after whom to go on; '0', from the first one, where fewer than 200 were left.
  */
 export async function claim(
   sql: Sql,

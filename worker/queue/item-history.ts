@@ -1,4 +1,4 @@
-import type { Holder } from '../domain/seller-answer.ts'
+import { type Holder, OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
@@ -81,7 +81,7 @@ export async function readHolder(sql: Sql, itemId: string): Promise<Holder | nul
     select h.* from shop_update.item i cross join lateral (
       select d.id as "itemId", d.status, d.run_at as "nextAttemptAt" from ${holdersOf(sql, 'i')}
         and (i.lane <> 'delayed' or d.run_at > i.run_at)
-      order by (d.status = 'failed' or d.run_at < now()) desc, d.run_at desc, d.id limit 1) h
+      order by (d.status = 'failed' or d.run_at < now() - ${OVERDUE_AFTER_SECONDS}::int * interval '1 second') desc, d.run_at desc, d.id limit 1) h
     where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind', 'delayed')`
   return row ?? null
 }

@@ -233,7 +233,7 @@ export const summarySchema = z
       .openapi({ description: 'Blocked until an admin decides, by reason; counted up to 100,000' }),
     stranded: count.openapi({
       description:
-        'Blocked until a create that is due and that nothing in the queue is going to make; of the 500 that have waited for a create for longest',
+        'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there; looked for among the 5,000 oldest',
     }),
     byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
