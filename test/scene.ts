@@ -73,7 +73,6 @@ export async function startScene({
       CALLBACK_API_KEY,
       CALLBACK_ALLOWED_IPS: '127.0.0.1',
       FLOW_TTL_SECONDS: '0.2',
-      LEASE_SECONDS: '2',
       ...env,
       ...more,
     })

@@ -4,6 +4,7 @@ import { verifyCounts } from '../../worker/queue/counts.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 
 let scene: Scene
+const SOON_DEAD = { env: { LEASE_SECONDS: '2' } }
 afterEach(() => scene.stop())
 
 const hangs = (topic: string) => scene.control('/troubles', { method: 'PUT', body: { topics: { [topic]: { hang: 100 } } } })
@@ -38,7 +39,7 @@ const requestsOf = (itemId: string) => scene.sql<{ id: string }[]>`
   select request_id::text as id from shop_update.request where item_id = ${itemId}::bigint order by request_id`
 
 test('Made request: anything but a create is sent again, with a new request id, and is no failure', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   await hangs('price')
   const { productIds } = await addSet(scene.sql)
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
@@ -54,7 +55,7 @@ test('Made request: anything but a create is sent again, with a new request id, 
 })
 
 test('Made request of a create: Blocked as unknown_outcome, not sent again; the callback for the old request id settles it', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   await hangs('new_product_set')
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
   const itemId = await scene.enqueue('new_product_set', { set: setId })
@@ -78,7 +79,7 @@ test('Made request of a create: Blocked as unknown_outcome, not sent again; the 
 })
 
 test('Made request of a create whose callback has been recorded already: it settles it by itself', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   await hangs('new_product_set')
   const { setId } = await addSet(scene.sql, { inShop: false })
   const itemId = await scene.enqueue('new_product_set', { set: setId })
@@ -96,7 +97,7 @@ test('Made request of a create whose callback has been recorded already: it sett
 })
 
 test('an item that somebody has locked does not hold up the others that the worker left', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   await hangs('price')
   const items: string[] = []
   for (let k = 0; k < 3; k++) items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
@@ -114,7 +115,7 @@ test('an item that somebody has locked does not hold up the others that the work
 })
 
 test('Processing: an item that was claimed and never sent goes back, and nothing of it is counted', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   const { productIds } = await addSet(scene.sql)
   const other = await begin()
   await other.sql`lock table shop_update.request in share mode` // no request can be written: it stays in Processing
@@ -140,7 +141,7 @@ test('Processing: an item that was claimed and never sent goes back, and nothing
 })
 
 test('Got acknowledgment: holds nothing; the callback comes to the next worker, and nothing is sent again', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   await becomesAsynchronous()
   await scene.control('/troubles', { method: 'PUT', body: { default: { callbackDelayMs: 2000 } } })
   const changed = await addSet(scene.sql)
@@ -159,7 +160,7 @@ test('Got acknowledgment: holds nothing; the callback comes to the next worker, 
 })
 
 test('Response processing: the stored answer is read by another worker while Seller Center holds the product; a create is not made twice', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
   const sellerCenter = await begin()
   await sellerCenter.sql`update catalog.product set price = 29.90 where id = ${productIds[0]!}::bigint`
@@ -183,7 +184,7 @@ test('Response processing: the stored answer is read by another worker while Sel
 })
 
 test('a callback that was recorded and not applied is applied by the next worker', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   await becomesAsynchronous()
   const { productIds } = await addSet(scene.sql)
   const sellerCenter = await begin()
@@ -199,7 +200,7 @@ test('a callback that was recorded and not applied is applied by the next worker
 })
 
 test('a worker that was frozen for longer than its lease changes nothing when it wakes', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   const slow = { latencyMs: 1000 }
   await scene.control('/troubles', { method: 'PUT', body: { default: slow, topics: { new_product_set: { ...slow, partial: 100 } } } })
   const changed = await addSet(scene.sql)
@@ -225,7 +226,7 @@ test('a worker that was frozen for longer than its lease changes nothing when it
 })
 
 test('a worker that was forgotten while it was frozen enters again, and is at work', async () => {
-  scene = await startScene()
+  scene = await startScene(SOON_DEAD)
   const frozen = scene.worker
   const [{ id } = { id: '' }] = await scene.sql<{ id: string }[]>`select id from shop_update.worker`
   process.kill(frozen.child.pid!, 'SIGSTOP')
@@ -243,7 +244,7 @@ test('a worker that was forgotten while it was frozen enters again, and is at wo
 
 test('a storm: all topics, both flows, three workers killed in the middle; everything ends, nothing is created twice', async () => {
   scene = await startScene({
-    env: { RETRY_UNIT_SECONDS: '0.05' },
+    env: { ...SOON_DEAD.env, RETRY_UNIT_SECONDS: '0.05' },
     settings: { default: { latencyMs: { min: 1, max: 60 }, callbackDelayMs: { min: 1, max: 300 }, http500: 3, callbackTwice: 5 } },
   })
   const { sql } = scene

@@ -12,7 +12,13 @@ let scene: Scene
 beforeAll(async () => {
   receiver = await startReceiver()
   scene = await startScene({
-    env: { OTEL_METRIC_EXPORT_INTERVAL: '200', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, CONCURRENCY: '50', RETRY_UNIT_SECONDS: '3600' },
+    env: {
+      OTEL_METRIC_EXPORT_INTERVAL: '200',
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      CONCURRENCY: '50',
+      RETRY_UNIT_SECONDS: '3600',
+      LEASE_SECONDS: '2',
+    },
   })
 })
 afterAll(async () => {

@@ -18,7 +18,7 @@ const untilEmpty = () =>
   })
 
 test('several workers share the queue: each item is sent once, of a product set one at a time and in its order', async () => {
-  scene = await startScene({ env: { CONCURRENCY: '20', LEASE_SECONDS: '15' }, settings: { default: { latencyMs: { min: 1, max: 8 } } } })
+  scene = await startScene({ env: { CONCURRENCY: '20' }, settings: { default: { latencyMs: { min: 1, max: 8 } } } })
   await Promise.all([scene.startWorker(), scene.startWorker()])
   const sets = []
   for (let k = 0; k < 12; k++) sets.push(await addSet(scene.sql, { seller: `Seller ${k % 4}`, products: 10 }))
