@@ -27,7 +27,7 @@ export async function latency(seconds: number) {
     await sql`vacuum analyze`
     const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), STOCK_WAIT_SECONDS: '0' })
     const enqueued: Promise<unknown>[] = []
-    const stolen = await startStolen()
+    const stolen = startStolen()
     const started = performance.now()
     for (let product = 1; product <= items; product++) {
       const early = started + (product * 1000) / PER_SECOND - performance.now()
@@ -35,7 +35,7 @@ export async function latency(seconds: number) {
       enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
     }
     await Promise.all(enqueued)
-    const stolenPercent = await stolen()
+    const stolenPercent = stolen()
     await worker.stop()
     const rows = await sql<{ ms: number }[]>`
       select extract(epoch from pg_xact_commit_timestamp(p.xmin) - q.at)::double precision * 1000 as ms

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
 
 /** The same PostgreSQL for everything that is compared. */
 export const BENCH_POSTGRES = ['shared_buffers=1GB', 'max_wal_size=8GB']
@@ -17,15 +17,13 @@ export function percentile(values: readonly number[], share: number): number {
  *
  * @returns reads it, in percent; null where the system does not say
  */
-export async function startStolen(): Promise<() => Promise<number | null>> {
-  const read = async () => {
-    const stat = await readFile('/proc/stat', 'utf8').catch(() => null) // Linux has it
-    return stat?.match(/\d+/g)?.slice(0, 8).map(Number) // of all processors: user nice system idle iowait irq softirq steal
-  }
-  const before = await read()
-  return async () => {
-    const after = await read()
-    if (!before || !after) return null
+export function startStolen(): () => number | null {
+  if (!existsSync('/proc/stat')) return () => null // Linux has it
+  // of all processors: user nice system idle iowait irq softirq steal
+  const read = () => readFileSync('/proc/stat', 'utf8').match(/\d+/g)!.slice(0, 8).map(Number)
+  const before = read()
+  return () => {
+    const after = read()
     const ticks = after.map((value, k) => value - before[k]!)
     return Number(((100 * ticks[7]!) / ticks.reduce((sum, value) => sum + value)).toFixed(1))
   }

@@ -58,6 +58,8 @@ test('SHOP_RATE_PER_SECOND holds', async () => {
   const times = calls.map(({ receivedAt }) => new Date(receivedAt).getTime())
   // The bucket is a tenth of a second: 118 of the 120 have to wait for their token.
   expect(Math.max(...times) - queued).toBeGreaterThanOrEqual(5900)
+  // In no second more than the rate and the bucket, and what a busy machine delays into it.
+  for (const from of times) expect(times.filter((time) => time >= from && time < from + 1000).length).toBeLessThan(20 + 2 + 20)
 })
 
 test('a Shop that answers HTTP 500 is there: the circuit stays closed, and every item is tried once', async () => {

@@ -228,7 +228,7 @@ describe('a Shop that cannot be reached', () => {
     const shop = await shopThat((_request, response) => seen.push(response))
     const client = clientOf(shop.port, { timeoutMs: 1000, connections: 1 })
     const failures = await Promise.all(Array.from({ length: 5 }, () => failureOf(client.send(call, headers))))
-    for (const failure of failures) expect(failure).toMatchObject({ code: 'timeout' })
+    for (const failure of failures) expect(failure).toMatchObject({ code: 'timeout', message: 'The Shop did not answer within 1 s.' })
     await client.close()
     expect(seen).toHaveLength(1)
     expect(shop.connections).toBeLessThanOrEqual(2)
