@@ -10,6 +10,8 @@ export interface WorkerProcess {
   internalUrl: string
   /** Every line that it has logged so far. */
   log: Record<string, unknown>[]
+  /** All that it has printed so far: its log, and what it died of. */
+  printed: readonly string[]
   /** SIGTERM, and its exit code. */
   stop(): Promise<number | null>
   /** kill -9. */
@@ -61,6 +63,7 @@ export function startWorkerProcess(env: Record<string, string>): Promise<WorkerP
           publicUrl: entry.public,
           internalUrl: entry.internal,
           log,
+          printed,
           stop() {
             child.kill('SIGTERM')
             return exited

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand, UsageError } from './command.ts'
 import { readDatabaseUrl } from './config.ts'
-import { connect, type Sql } from './queue/database.ts'
+import { connect, type Sql, transaction } from './queue/database.ts'
 
 const SQL_FOLDER = join(import.meta.dirname, '..', 'sql')
 
@@ -36,7 +36,7 @@ async function migrations(): Promise<SqlFile[]> {
 export async function migrate(sql: Sql): Promise<string[]> {
   const numbered = await migrations()
   const replaced = await replacedFiles()
-  return sql.begin(async (tx) => {
+  return transaction(sql, async (tx) => {
     await tx`set local statement_timeout = 0`
     await tx`set local lock_timeout = 0`
     await tx`select pg_advisory_xact_lock(hashtext('shop_update.migrate'))`

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
@@ -45,6 +47,7 @@ afterAll(async () => {
 beforeEach(() => fetch(`${shop.url}/_shop/reset`, { method: 'POST' }))
 
 const stats = async () => (await (await fetch(`${shop.url}/_shop/stats`)).json()) as { requests: number; duplicateCreates: number }
+const expectAlive = () => expect(worker.child.exitCode, worker.printed.join('\n')).toBeNull()
 const untilCalled = (requests: number) =>
   vi.waitFor(async () => expect((await stats()).requests).toBeGreaterThanOrEqual(requests), { timeout: 20_000, interval: 2 })
 
@@ -77,7 +80,7 @@ async function expectAllDone(ids: string[], { cuts }: { cuts: number }) {
   expect(synced.length + blocked.length).toBe(ids.length)
   expect((await stats()).duplicateCreates).toBe(0)
   expect(await sql`select from shop_update.set_lane where item_id is not null`).toHaveLength(0)
-  expect(worker.child.exitCode).toBeNull()
+  expectAlive()
   await vi.waitFor(async () => expect((await fetch(`${worker.publicUrl}/readyz`)).status).toBe(200), { timeout: 10_000, interval: 50 })
 }
 
@@ -86,7 +89,7 @@ test('PostgreSQL stops and starts again in the middle: the worker survives, noth
   await untilCalled(40)
   await cluster.stop()
   expect((await stats()).requests).toBeLessThan(200)
-  expect(worker.child.exitCode).toBeNull()
+  expectAlive()
   cluster = await startPostgres({ folder, port })
   await expectAllDone(ids, { cuts: 1 })
 }, 90_000)
@@ -124,3 +127,89 @@ test('all connections of the worker are cut three times: the worker survives, no
   }
   await expectAllDone(ids, { cuts: 3 })
 }, 90_000)
+
+test('PostgreSQL goes away in a transaction, and while connections are being opened: the worker survives, and is at work afterwards', async () => {
+  const gate = await openGate()
+  const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })
+  const printed = () => behind.printed.join('\n')
+  const untilSaid = (said: string, times: number) =>
+    vi.waitFor(() => expect(behind.log.filter(({ msg }) => msg === said).length, printed()).toBeGreaterThanOrEqual(times), {
+      timeout: 20_000,
+      interval: 20,
+    })
+  try {
+    await sql.begin(async (tx) => {
+      await tx`lock table shop_update.callback in access exclusive mode`
+      // Both workers are in the transaction that gives callbacks to their items.
+      await vi.waitFor(
+        async () => {
+          const waiting = await sql`select from pg_locks where relation = 'shop_update.callback'::regclass and not granted`
+          expect(waiting).toHaveLength(2)
+        },
+        { timeout: 20_000, interval: 20 },
+      )
+      gate.shut()
+      await untilSaid('Applying callbacks failed; it is tried again', 1)
+    })
+    await untilSaid('A connection to the database broke off while it was opened', 3)
+    gate.open()
+    const [opened] = await sql`select now() as at`
+    await vi.waitFor(
+      async () => {
+        const { worker_id } = behind.log.find(({ msg }) => msg === 'Shop Update is running')!
+        const fresh =
+          await sql`select from shop_update.worker where id = ${String(worker_id)}::bigint and heartbeat_at > ${opened!.at}::timestamptz`
+        expect(fresh, printed()).toHaveLength(1)
+      },
+      { timeout: 30_000, interval: 50 },
+    )
+    expect(behind.child.exitCode, printed()).toBeNull()
+  } finally {
+    await behind.kill()
+    await gate.close()
+  }
+}, 90_000)
+
+/** A way to PostgreSQL that, when shut, cuts every connection, and new ones at their first query, which is for the array types. */
+async function openGate() {
+  const sockets = new Set<Socket>()
+  let isShut = false
+  const server = createServer((near) => {
+    const far = dial(port, '127.0.0.1')
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+    }
+    far.pipe(near)
+    near.on('data', (message) => {
+      if (isShut && message.includes('pg_catalog.pg_type')) near.resetAndDestroy()
+      else far.write(message)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = new URL(cluster.url('postgres'))
+  url.port = String((server.address() as AddressInfo).port)
+  return {
+    url: url.href,
+    shut() {
+      isShut = true
+      for (const socket of sockets) socket.destroy()
+    },
+    open() {
+      isShut = false
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

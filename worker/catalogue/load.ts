@@ -1,4 +1,4 @@
-import type { Sql } from '../queue/database.ts'
+import { type Sql, transaction } from '../queue/database.ts'
 import type { FileSet } from './parse.ts'
 
 export interface Loaded {
@@ -31,7 +31,7 @@ export async function loadCatalogue(sql: Sql, sets: readonly FileSet[], { enqueu
 }
 
 const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise<Loaded> =>
-  sql.begin(async (tx) => {
+  transaction(sql, async (tx) => {
     await tx`set local statement_timeout = 0`
     // One import after the other: two of the same file would both find a set missing.
     await tx`select pg_advisory_xact_lock(hashtext('catalog.import'))`

@@ -5,7 +5,7 @@ import { newIds } from '../item.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import type { ClaimedItem } from './claim.ts'
 import { findConflict } from './conflict.ts'
-import type { Sql } from './database.ts'
+import { type Sql, transaction } from './database.ts'
 import { type Finish, finish, finishSteps } from './finish.ts'
 import { type Settlement, settle, settleSteps } from './settle.ts'
 import { skuColumns, skusOf } from './skus.ts'
@@ -68,8 +68,7 @@ export async function applyCallbacks(
   zone: string,
   afterFailure: (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>,
 ): Promise<AppliedCallbacks> {
-  return sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  return transaction(sql, async (tx) => {
     await tx`set local lock_timeout = '10s'`
     const waiting = await tx<Waiting[]>`
       with c as materialized (

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { audit } from './audit.ts'
-import type { Sql } from './database.ts'
+import { type Sql, transaction } from './database.ts'
 
 /** "Shop - Callback Server": who may call back. The keys themselves are nowhere. */
 export interface Credential {
@@ -27,8 +27,7 @@ export async function readCredential(sql: Sql): Promise<Credential> {
 
 /** Changes the credential and notes who did; of a key only that it was replaced. */
 export async function writeCredential(sql: Sql, { allowedIps, apiKey }: CredentialChange, actor: string): Promise<Credential> {
-  return sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  return transaction(sql, async (tx) => {
     await write(tx, { allowedIps, apiKey }, actor)
     await audit(tx, actor, 'credential', {
       name: 'bob_callback_server',
@@ -36,7 +35,7 @@ export async function writeCredential(sql: Sql, { allowedIps, apiKey }: Credenti
       keyReplaced: apiKey !== undefined,
     })
     return readCredential(tx)
-  }) as Promise<Credential>
+  })
 }
 
 /**
@@ -47,8 +46,7 @@ export async function writeCredential(sql: Sql, { allowedIps, apiKey }: Credenti
  */
 export async function firstCredential(sql: Sql, apiKey: string | null, allowedIps: readonly string[]): Promise<void> {
   if (apiKey === null && allowedIps.length === 0) return
-  await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await transaction(sql, async (tx) => {
     const [untouched] = await tx`
       select from shop_update.system_credential where name = 'bob_callback_server' and updated_by is null for update`
     if (untouched)

@@ -64,6 +64,21 @@ function element(value: number | string | null): number | string {
   return value ?? 'null'
 }
 
+/**
+ * Runs statements in one transaction; all of them are undone when `act` rejects.
+ *
+ * When the connection is lost meanwhile, `postgres` (3.4.9) would send a rollback to the socket that is gone, from a timer where nobody can
+ * catch the error: the process ends. So it does not hear of that from `act`, and rejects because the connection is closed.
+ */
+export function transaction<Result>(sql: Sql, act: (tx: Sql) => Promise<Result>): Promise<Result> {
+  return sql.begin((tx) =>
+    act(tx as unknown as Sql).catch((error) => {
+      if (isConnectionError(error) && !(error instanceof postgres.PostgresError)) return new Promise<never>(() => {})
+      throw error
+    }),
+  ) as Promise<Result>
+}
+
 /** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
 export function isConnectionError(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? ''

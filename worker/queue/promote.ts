@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import { type Sql, transaction } from './database.ts'
 import { holdersOf } from './holders.ts'
 
 /**
@@ -64,8 +64,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
  * @returns the sets to promote in, and where to go on ('0': from the beginning)
  */
 export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
-  const rows = (await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const rows = await transaction(sql, async (tx) => {
     const forgotten = await tx<{ id: string }[]>`
       select l.product_set_id as id from shop_update.set_lane l
       where l.product_set_id > ${after}::bigint and l.item_id is null
@@ -80,7 +79,7 @@ export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: st
       when matched and f.waiting = 0 then delete
       when matched then update set waiting = f.waiting
       returning l.product_set_id as id, f.waiting`
-  })) as { id: string; waiting: number }[]
+  })
   return {
     sets: rows.filter(({ waiting }) => waiting > 0).map(({ id }) => id),
     last: rows.length < 1000 ? '0' : rows.reduce((last, { id }) => (BigInt(id) > BigInt(last) ? id : last), '0'),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Status } from '../domain/statuses.ts'
 import { storable } from '../shop/answer.ts'
-import { isConnectionError, type Sql } from './database.ts'
+import { isConnectionError, type Sql, transaction } from './database.ts'
 import { groupCommit } from './group-commit.ts'
 
 /** A callback as it is recorded. */
@@ -91,35 +91,37 @@ export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promis
  */
 async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[]): Promise<RecordedCallback[]> {
   const keys = callbacks.map(({ requestId }) => (REQUEST_ID.test(requestId) ? requestId : null))
-  const [, rows] = await sql.begin((tx) => [
-    tx`
-      select pg_advisory_xact_lock(hashtext('shop_update.callback'), k.lock) from (
-        select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key) where key is not null order by lock) k`,
-    tx<RecordedCallback[]>`
-      with x as materialized (
-        select x.*, r.item_id, r.trace_id as answers, exists (select from shop_update.item i where i.id = r.item_id) as in_queue,
-          row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
-            select from shop_update.callback c
-            where c.request_id = x.request_id and c.received_at >= r.sent_at and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
-          ) as repeated
-        from unnest(${keys}::bigint[], ${callbacks.map(({ requestId }) => storable(requestId.slice(0, LONGEST_ID)))}::text[],
-          ${callbacks.map(({ digest }) => digest.toString('hex'))}::text[], ${callbacks.map(({ remote }) => remote)}::text[],
-          ${callbacks.map(({ body }) => storable(body))}::text[],
-          ${callbacks.map(({ traceId }) => traceId)}::text[]) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
-        left join lateral (
-          select item_id, sent_at, trace_id from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
-      ),
-      judged as materialized (
-        select x.*, case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome from x
-      ),
-      recorded as (
-        insert into shop_update.callback (applied_at, request_id, item_id, outcome, digest, remote, body, trace_id)
-        select case when outcome <> 'accepted' then now() end, request_id, item_id, outcome, decode(digest, 'hex'), remote::inet, body, trace_id
-        from judged order by place
-      ),
-      told as (select pg_notify('shop_update_callback', '') where exists (select from judged where outcome = 'accepted'))
-      select outcome, item_id as "itemId", answers, (select count(*) from told) from judged order by place`,
-  ])
+  const [, rows] = await transaction(sql, (tx) =>
+    Promise.all([
+      tx`
+        select pg_advisory_xact_lock(hashtext('shop_update.callback'), k.lock) from (
+          select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key) where key is not null order by lock) k`,
+      tx<RecordedCallback[]>`
+        with x as materialized (
+          select x.*, r.item_id, r.trace_id as answers, exists (select from shop_update.item i where i.id = r.item_id) as in_queue,
+            row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
+              select from shop_update.callback c
+              where c.request_id = x.request_id and c.received_at >= r.sent_at and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
+            ) as repeated
+          from unnest(${keys}::bigint[], ${callbacks.map(({ requestId }) => storable(requestId.slice(0, LONGEST_ID)))}::text[],
+            ${callbacks.map(({ digest }) => digest.toString('hex'))}::text[], ${callbacks.map(({ remote }) => remote)}::text[],
+            ${callbacks.map(({ body }) => storable(body))}::text[],
+            ${callbacks.map(({ traceId }) => traceId)}::text[]) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
+          left join lateral (
+            select item_id, sent_at, trace_id from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
+        ),
+        judged as materialized (
+          select x.*, case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome from x
+        ),
+        recorded as (
+          insert into shop_update.callback (applied_at, request_id, item_id, outcome, digest, remote, body, trace_id)
+          select case when outcome <> 'accepted' then now() end, request_id, item_id, outcome, decode(digest, 'hex'), remote::inet, body, trace_id
+          from judged order by place
+        ),
+        told as (select pg_notify('shop_update_callback', '') where exists (select from judged where outcome = 'accepted'))
+        select outcome, item_id as "itemId", answers, (select count(*) from told) from judged order by place`,
+    ]),
+  )
   return rows.map(({ outcome, itemId, answers }) => ({ outcome, itemId, answers }))
 }
 

@@ -1,7 +1,7 @@
 import { ADMIN_RESOLVES } from '../domain/reasons.ts'
 import type { Topic } from '../domain/topics.ts'
 import { audit } from './audit.ts'
-import type { Sql } from './database.ts'
+import { type Sql, transaction } from './database.ts'
 import { release } from './release.ts'
 import { putBack } from './requeue.ts'
 import { skuColumns, skusOf } from './skus.ts'
@@ -25,8 +25,7 @@ export interface Resolution {
  */
 export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<Step[]> {
   const { itemId, action, reason, actor } = resolution
-  const step = await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  const step = await transaction(sql, async (tx) => {
     const [item] = await tx<{ reason: string; topic: Topic; productId: string | null; productSetId: string; absorbed: boolean }[]>`
       select reason, topic, product_id as "productId", product_set_id as "productSetId",
         coalesce(absorbed_at > status_at, false) and topic not in ('new_product_set', 'new_product') as absorbed

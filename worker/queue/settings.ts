@@ -1,6 +1,6 @@
 import type { Flow } from '../domain/statuses.ts'
 import { audit } from './audit.ts'
-import type { Sql } from './database.ts'
+import { type Sql, transaction } from './database.ts'
 
 export interface FlowSetting {
   wanted: Flow
@@ -20,8 +20,7 @@ export async function readFlowSetting(sql: Sql, leaseSeconds: number): Promise<F
 
 /** Sets the flow that workers shall send with: `shop_update/flow`. */
 export async function writeFlow(sql: Sql, flow: Flow, actor: string): Promise<void> {
-  await sql.begin(async (transaction) => {
-    const tx = transaction as unknown as Sql
+  await transaction(sql, async (tx) => {
     const [was] = await tx<
       { flow: string }[]
     >`select value #>> '{}' as flow from shop_update.setting where key = 'shop_update/flow' for update`

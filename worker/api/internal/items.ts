@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { audit } from '../../queue/audit.ts'
-import type { Sql } from '../../queue/database.ts'
+import { type Sql, transaction } from '../../queue/database.ts'
 import { readCalls, readHolder, readSurroundings, readTransitions } from '../../queue/item-history.ts'
 import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../queue/items.ts'
 import { loggable, Problem } from '../problem.ts'
@@ -151,8 +151,7 @@ const FOREIGN_KEY_VIOLATION = '23503'
 
 async function enqueue(sql: Sql, change: { topic: string; productId: string | null; productSetId: string | null }, actor: string) {
   try {
-    return await sql.begin(async (transaction) => {
-      const tx = transaction as unknown as Sql
+    return await transaction(sql, async (tx) => {
       const [row] = await tx<{ itemId: string; coalesced: boolean }[]>`
         select item_id as "itemId", coalesced
         from shop_update.enqueue_item(${change.topic}::text, ${change.productId}::bigint, ${change.productSetId}::bigint)`
