@@ -34,7 +34,9 @@ const FONTS: Record<string, string> = { 'Inter-Regular': 'inter-latin-400-normal
 export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<Preview> {
   const files = await buildPreview()
   // The host page asks the server first who looks at it: the packages read that while they load.
-  const page = String(files.get('index.html')).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')
+  const index = files.get('index.html')
+  if (!index) throw new Error('The bundle has no index.html')
+  const page = String(index).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')
   const app = new Hono<{ Variables: { role: Role } }>()
   app.use(async (c, next) => {
     c.set('role', getCookie(c, 'shop-update-preview-role') === 'Admin' ? 'Admin' : 'Viewer')

@@ -29,7 +29,7 @@ const enqueueAll = (sql: Sql, topic: string, products: string[]) =>
 
 test('the counters equal a recount at every moment of a storm, and the roll-ups after it', async () => {
   scene = await startScene({
-    env: { RETRY_UNIT_SECONDS: '0.05', MAX_RETRIES: '2', FAILED_AFTER: '2', LEASE_SECONDS: '2' },
+    env: { RETRY_UNIT_SECONDS: '0.05', MAX_RETRIES: '2', FAILED_AFTER: '2', LEASE_SECONDS: '4' },
     settings: {
       default: { latencyMs: { min: 1, max: 40 }, callbackDelayMs: { min: 1, max: 200 }, http500: 10, garbage: 5, callbackTwice: 10 },
       topics: { content: { http500: 100 } },

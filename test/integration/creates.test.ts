@@ -5,7 +5,7 @@ import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 /** What must not happen: a product that is made twice, a change that nobody sends. */
 let scene: Scene
 beforeAll(async () => {
-  scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600', LEASE_SECONDS: '2' } })
+  scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600', LEASE_SECONDS: '4' } })
 })
 afterAll(() => scene.stop())
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import { verifyCounts } from '../../worker/queue/counts.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 
 let scene: Scene
-const SOON_DEAD = { env: { LEASE_SECONDS: '2' } }
+const SOON_DEAD = { env: { LEASE_SECONDS: '4' } }
 afterEach(() => scene.stop())
 
 const hangs = (topic: string) => scene.control('/troubles', { method: 'PUT', body: { topics: { [topic]: { hang: 100 } } } })
@@ -201,7 +201,7 @@ test('a callback that was recorded and not applied is applied by the next worker
 
 test('a worker that was frozen for longer than its lease changes nothing when it wakes', async () => {
   scene = await startScene(SOON_DEAD)
-  const slow = { latencyMs: 1000 }
+  const slow = { latencyMs: 4000 }
   await scene.control('/troubles', { method: 'PUT', body: { default: slow, topics: { new_product_set: { ...slow, partial: 100 } } } })
   const changed = await addSet(scene.sql)
   const created = await addSet(scene.sql, { inShop: false, products: 2 })
@@ -210,6 +210,7 @@ test('a worker that was frozen for longer than its lease changes nothing when it
   await untilCalled(2)
   const frozen = scene.worker
   process.kill(frozen.child.pid!, 'SIGSTOP')
+  await heals()
   scene.worker = await scene.startWorker()
   expect(await scene.untilStatus(price, 'synced')).toMatchObject({ sends: 2 })
   expect(await scene.untilStatus(create, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
@@ -224,6 +225,32 @@ test('a worker that was frozen for longer than its lease changes nothing when it
   expect(await scene.control('/stats')).toMatchObject({ requests: 3, duplicateCreates: 0 })
   expect(await verifyCounts(scene.sql)).toEqual([])
 })
+
+test('a worker whose heartbeat cannot be written claims nothing, and sends nothing of what it has, until it can', async () => {
+  scene = await startScene(SOON_DEAD)
+  const ready = (status: number) =>
+    vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), { timeout: 15_000, interval: 20 })
+  const items: string[] = []
+  const change = async () => items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
+  const requests = await begin()
+  await requests.sql`lock table shop_update.request in share mode` // no request can be written
+  await change()
+  await scene.untilStatus(items[0]!, 'processing')
+  const heartbeats = await begin()
+  await heartbeats.sql`lock table shop_update.worker in share mode`
+  await ready(503)
+  await requests.commit()
+  expect(await scene.untilStatus(items[0]!, 'pending')).toMatchObject({ sends: 0, reason: 'worker_stopped' })
+  await change()
+  const until = async () => (await scene.sql<{ until: Date }[]>`select until from shop_update.leader`)[0]!.until.getTime()
+  const before = await until()
+  await vi.waitFor(async () => expect(await until()).toBeGreaterThan(before + 2000), { timeout: 15_000, interval: 20 }) // and it polls meanwhile
+  for (const item of items) expect(await scene.item(item)).toMatchObject({ status: 'pending' })
+  expect(await scene.control('/stats')).toMatchObject({ requests: 0 })
+  await heartbeats.commit()
+  for (const item of items) await scene.untilStatus(item, 'synced')
+  expect(await scene.control('/stats')).toMatchObject({ requests: 2 })
+}, 60_000)
 
 test('a worker that was forgotten while it was frozen enters again, and is at work', async () => {
   scene = await startScene(SOON_DEAD)

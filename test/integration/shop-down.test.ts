@@ -58,8 +58,9 @@ test('SHOP_RATE_PER_SECOND holds', async () => {
   const times = calls.map(({ receivedAt }) => new Date(receivedAt).getTime())
   // The bucket is a tenth of a second: 118 of the 120 have to wait for their token.
   expect(Math.max(...times) - queued).toBeGreaterThanOrEqual(5900)
-  // In no second more than the rate and the bucket, and what a busy machine delays into it.
-  for (const from of times) expect(times.filter((time) => time >= from && time < from + 1000).length).toBeLessThan(20 + 2 + 20)
+  // In no second more than the rate and the bucket, and a few that a busy machine delays into it.
+  const sent = (await scene.sql<{ at: Date }[]>`select sent_at as at from shop_update.request`).map(({ at }) => at.getTime())
+  for (const from of sent) expect(sent.filter((at) => at >= from && at < from + 1000).length).toBeLessThan(20 + 2 + 8)
 })
 
 test('a Shop that answers HTTP 500 is there: the circuit stays closed, and every item is tried once', async () => {

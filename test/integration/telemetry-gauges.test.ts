@@ -17,7 +17,7 @@ beforeAll(async () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       CONCURRENCY: '50',
       RETRY_UNIT_SECONDS: '3600',
-      LEASE_SECONDS: '2',
+      LEASE_SECONDS: '4',
     },
   })
 })
