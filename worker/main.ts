@@ -30,10 +30,10 @@ await runCommand(async () => {
   })
   const config = readConfig(process.env)
   const { log, items, exportTo } = createLogs(config)
-  // `postgres` asks each new connection for the array types, and leaves the error of that one query to nobody; what the connection was opened
-  // for has failed by itself, and is tried again. Anything else that nobody awaits ends the worker.
+  // `postgres` asks each new connection for the array types, and leaves the error of that one query to nobody; who wanted the connection is told
+  // by himself, or given the next one. Anything else that nobody awaits ends the worker.
   process.on('unhandledRejection', (error) => {
-    if (!isConnectionError(error)) throw error
+    if (!isConnectionError(error) || !(error as { query?: string }).query?.includes('typarray')) throw error
     log.warn({ err: error }, 'A connection to the database broke off while it was opened')
   })
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { migrate } from '../../worker/migrate.ts'
-import { connect, type Sql } from '../../worker/queue/database.ts'
+import { connect, type Sql, transaction } from '../../worker/queue/database.ts'
 import { type Cluster, freePort, startPostgres } from '../postgres.ts'
 import { addSet } from '../scene.ts'
 import { type RunningShop, startShop } from '../shop/shop.ts'
@@ -128,47 +128,61 @@ test('all connections of the worker are cut three times: the worker survives, no
   await expectAllDone(ids, { cuts: 3 })
 }, 90_000)
 
-test('PostgreSQL goes away in a transaction, and while connections are being opened: the worker survives, and is at work afterwards', async () => {
-  const gate = await openGate()
-  const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })
-  const printed = () => behind.printed.join('\n')
-  const untilSaid = (said: string, times: number) =>
-    vi.waitFor(() => expect(behind.log.filter(({ msg }) => msg === said).length, printed()).toBeGreaterThanOrEqual(times), {
-      timeout: 20_000,
-      interval: 20,
-    })
-  try {
-    await sql.begin(async (tx) => {
-      await tx`lock table shop_update.callback in access exclusive mode`
-      // Both workers are in the transaction that gives callbacks to their items.
-      await vi.waitFor(
-        async () => {
-          const waiting = await sql`select from pg_locks where relation = 'shop_update.callback'::regclass and not granted`
-          expect(waiting).toHaveLength(2)
+test.for(['ends', 'is reset'] as const)(
+  'the connection %s in a transaction, and while it is opened anew: the worker survives, and is at work afterwards',
+  { timeout: 90_000 },
+  async (how) => {
+    const gate = await openGate()
+    const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })
+    const printed = () => behind.printed.join('\n')
+    let shutAt = 0
+    const untilSaid = (said: string, times: number) =>
+      vi.waitFor(
+        () => {
+          const lines = behind.log.slice(shutAt) as { msg: string; err?: { code: string } }[]
+          const lost = lines.filter(({ msg, err }) => msg === said && /^(CONNECTION_CLOSED|ECONNRESET)$/.test(err?.code ?? ''))
+          expect(lost.length, printed()).toBeGreaterThanOrEqual(times)
         },
         { timeout: 20_000, interval: 20 },
       )
-      gate.shut()
-      await untilSaid('Applying callbacks failed; it is tried again', 1)
-    })
-    await untilSaid('A connection to the database broke off while it was opened', 3)
-    gate.open()
-    const [opened] = await sql`select now() as at`
-    await vi.waitFor(
-      async () => {
-        const { worker_id } = behind.log.find(({ msg }) => msg === 'Shop Update is running')!
-        const fresh =
-          await sql`select from shop_update.worker where id = ${String(worker_id)}::bigint and heartbeat_at > ${opened!.at}::timestamptz`
-        expect(fresh, printed()).toHaveLength(1)
-      },
-      { timeout: 30_000, interval: 50 },
-    )
-    expect(behind.child.exitCode, printed()).toBeNull()
-  } finally {
-    await behind.kill()
-    await gate.close()
-  }
-}, 90_000)
+    try {
+      await transaction(sql, async (tx) => {
+        await tx`set local idle_in_transaction_session_timeout = 0`
+        await tx`lock table shop_update.callback in access exclusive mode`
+        // It is in the transaction that gives callbacks to their items.
+        await vi.waitFor(
+          async () => {
+            const waiting = await sql`
+              select from pg_locks join pg_stat_activity using (pid)
+              where relation = 'shop_update.callback'::regclass and not granted and client_port = any (${gate.ports()}::int[])
+                and application_name = 'shop-update background'`
+            expect(waiting).toHaveLength(1)
+          },
+          { timeout: 20_000, interval: 20 },
+        )
+        shutAt = behind.log.length
+        gate.shut(how)
+        await untilSaid('Applying callbacks failed; it is tried again', 1)
+      })
+      await untilSaid('A connection to the database broke off while it was opened', 3)
+      gate.open()
+      const [opened] = await sql`select now() as at`
+      await vi.waitFor(
+        async () => {
+          const { worker_id } = behind.log.find(({ msg }) => msg === 'Shop Update is running')!
+          const fresh =
+            await sql`select from shop_update.worker where id = ${String(worker_id)}::bigint and heartbeat_at > ${opened!.at}::timestamptz`
+          expect(fresh, printed()).toHaveLength(1)
+        },
+        { timeout: 30_000, interval: 50 },
+      )
+      expect(behind.child.exitCode, printed()).toBeNull()
+    } finally {
+      await behind.kill()
+      await gate.close()
+    }
+  },
+)
 
 /** A way to PostgreSQL that, when shut, cuts every connection, and new ones at their first query, which is for the array types. */
 async function openGate() {
@@ -199,9 +213,11 @@ async function openGate() {
   url.port = String((server.address() as AddressInfo).port)
   return {
     url: url.href,
-    shut() {
+    /** Those of the connections to PostgreSQL are among them. */
+    ports: () => [...sockets].map(({ localPort }) => localPort!),
+    shut(how: 'ends' | 'is reset') {
       isShut = true
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets) how === 'ends' ? socket.destroy() : socket.resetAndDestroy()
     },
     open() {
       isShut = false

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import postgres from 'postgres'
 
 export type Sql = postgres.Sql<Record<string, never>>
@@ -68,30 +69,28 @@ function element(value: number | string | null): number | string {
  * Runs statements in one transaction; all of them are undone when `act` rejects.
  *
  * When the connection is lost meanwhile, `postgres` (3.4.9) would send a rollback to the socket that is gone, from a timer where nobody can
- * catch the error: the process ends. So it does not hear of that from `act`, and rejects because the connection is closed.
+ * catch the error: the process ends. So it does not hear of that from `act`, and rejects because the connection is closed. The same holds for
+ * a statement that is sent afterwards: `act` awaits nothing but statements of `tx`, and catches none of their errors.
  */
-export function transaction<Result>(sql: Sql, act: (tx: Sql) => Promise<Result>): Promise<Result> {
-  return sql.begin((tx) =>
-    act(tx as unknown as Sql).catch((error) => {
-      if (isConnectionError(error) && !(error instanceof postgres.PostgresError)) return new Promise<never>(() => {})
-      throw error
-    }),
-  ) as Promise<Result>
+export async function transaction<Result>(sql: Sql, act: (tx: Sql) => Promise<Result>): Promise<Result> {
+  const neverForLost = (error: unknown) => {
+    if (isConnectionError(error) && !(error instanceof postgres.PostgresError)) return new Promise<never>(() => {})
+    throw error
+  }
+  try {
+    return (await sql.begin((tx) => act(tx as unknown as Sql).catch(neverForLost))) as Result
+  } catch (error) {
+    // Where one connection is closed the others may be about to be: who tries again at once would be given one of those.
+    if (isConnectionError(error)) await setTimeout(20)
+    throw error
+  }
 }
 
 /** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
 export function isConnectionError(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? ''
-  return (
-    code.startsWith('08') || // connection exception
-    code.startsWith('57P') || // shutting down, crashed, starting up
-    code === '53300' || // too many connections
-    code.startsWith('CONNECTION_') ||
-    code === 'CONNECT_TIMEOUT' ||
-    code.startsWith('ECONN') ||
-    code === 'EPIPE' ||
-    code === 'ETIMEDOUT'
-  )
+  const { code = '', syscall } = (error ?? {}) as { code?: string; syscall?: string }
+  // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was idle or open for too long.
+  return syscall !== undefined || /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS)/.test(code)
 }
 
 /** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
