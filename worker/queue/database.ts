@@ -88,9 +88,10 @@ export async function transaction<Result>(sql: Sql, act: (tx: Sql) => Promise<Re
 
 /** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
 export function isConnectionError(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isConnectionError) // one of each address that the name has
   const { code = '', syscall } = (error ?? {}) as { code?: string; syscall?: string }
   // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was idle or open for too long.
-  return syscall !== undefined || /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS)/.test(code)
+  return syscall !== undefined || /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS|ERR_SOCKET_C)/.test(code)
 }
 
 /** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
