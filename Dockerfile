@@ -2,6 +2,7 @@
 FROM node:24-slim
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY worker/patches worker/patches
 RUN npm ci --omit=dev
 COPY worker worker
 COPY sql sql

@@ -7,7 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { checkSchema } from './migrate.ts'
 import { readBlocked } from './queue/blocked.ts'
 import { firstCredential } from './queue/credentials.ts'
-import { connect, isConnectionError } from './queue/database.ts'
+import { connect } from './queue/database.ts'
 import { readDatabaseHealth } from './queue/database-health.ts'
 import { readKpis, readOverdue } from './queue/kpis.ts'
 import { readStatuses } from './queue/summary.ts'
@@ -30,12 +30,6 @@ await runCommand(async () => {
   })
   const config = readConfig(process.env)
   const { log, items, exportTo } = createLogs(config)
-  // `postgres` asks each new connection for the array types, and leaves the error of that one query to nobody; who wanted the connection is told
-  // by himself, or given the next one. Anything else that nobody awaits ends the worker.
-  process.on('unhandledRejection', (error) => {
-    if (!isConnectionError(error) || !(error as { query?: string }).query?.includes('typarray')) throw error
-    log.warn({ err: error }, 'A connection to the database broke off while it was opened')
-  })
 
   await using running = new AsyncDisposableStack()
   const pipelines = startPipelines(config, log)

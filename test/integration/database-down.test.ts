@@ -3,9 +3,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { migrate } from '../../worker/migrate.ts'
-import { connect, type Sql } from '../../worker/queue/database.ts'
+import { connect, isConnectionError, type Sql, transaction } from '../../worker/queue/database.ts'
 import { type Cluster, freePort, startPostgres } from '../postgres.ts'
 import { addSet } from '../scene.ts'
 import { type RunningShop, startShop } from '../shop/shop.ts'
@@ -18,6 +18,8 @@ let sql: Sql
 let shop: RunningShop
 let worker: WorkerProcess
 const CONCURRENCY = 5
+const CUTS = ['ends', 'is reset'] as const
+type Cut = (typeof CUTS)[number]
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-update-down-'))
@@ -128,7 +130,7 @@ test('all connections of the worker are cut three times: the worker survives, no
   await expectAllDone(ids, { cuts: 3 })
 }, 90_000)
 
-test.for(['ends', 'is reset'] as const)(
+test.for(CUTS)(
   'the connection %s in a transaction, and new ones are reset while they are opened: the worker survives, and is at work afterwards',
   { timeout: 90_000 },
   async (how) => {
@@ -136,15 +138,6 @@ test.for(['ends', 'is reset'] as const)(
     const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })
     const printed = () => behind.printed.join('\n')
     let shutAt = 0
-    const untilSaid = (said: string, times: number) =>
-      vi.waitFor(
-        () => {
-          const lines = behind.log.slice(shutAt) as { msg: string; err?: { code: string } }[]
-          const lost = lines.filter(({ msg, err }) => msg === said && /^(CONNECTION_CLOSED|ECONNRESET)$/.test(err?.code ?? ''))
-          expect(lost.length, printed()).toBeGreaterThanOrEqual(times)
-        },
-        { timeout: 20_000, interval: 20 },
-      )
     try {
       await sql.begin(async (tx) => {
         await tx`set local idle_in_transaction_session_timeout = 0`
@@ -162,9 +155,16 @@ test.for(['ends', 'is reset'] as const)(
         )
         shutAt = behind.log.length
         gate.shut(how)
-        await untilSaid('Applying callbacks failed; it is tried again', 1)
+        await vi.waitFor(
+          () => {
+            const lines = behind.log.slice(shutAt) as { msg: string; err?: { code: string } }[]
+            const lost = lines.find(({ msg }) => msg === 'Applying callbacks failed; it is tried again')
+            expect(lost?.err?.code, printed()).toMatch(/^(CONNECTION_CLOSED|ECONNRESET)$/)
+          },
+          { timeout: 20_000, interval: 20 },
+        )
       })
-      await untilSaid('A connection to the database broke off while it was opened', 3)
+      await vi.waitFor(() => expect(gate.refused(), printed()).toBeGreaterThanOrEqual(3), { timeout: 20_000, interval: 20 })
       gate.open()
       const [opened] = await sql`select now() as at`
       await vi.waitFor(
@@ -184,10 +184,71 @@ test.for(['ends', 'is reset'] as const)(
   },
 )
 
+describe.for(CUTS)('the connection %s', (how) => {
+  let gate: Awaited<ReturnType<typeof openGate>>
+  let behind: Sql
+  beforeEach(async () => {
+    gate = await openGate()
+    behind = connect(gate.url, { max: 1, name: 'behind a gate' })
+    await behind`drop table if exists written`
+    await behind`create table written (what text)`
+  })
+  afterEach(async () => {
+    await behind.end({ timeout: 0 })
+    await gate.close()
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)'`
+  })
+  const untilSleeping = () =>
+    vi.waitFor(
+      async () => {
+        const sleeping = await sql`
+          select from pg_stat_activity where client_port = any (${gate.ports()}::int[]) and state = 'active' and query like '%pg_sleep(60)'`
+        expect(sleeping).toHaveLength(1)
+      },
+      { timeout: 10_000, interval: 20 },
+    )
+
+  test('what is sent at the moment at which a statement fails is answered or refused, and the pool can be used and ended', async () => {
+    const answers = Promise.allSettled([
+      behind`select pg_sleep(60)`,
+      ...Array.from({ length: 3 }, () => behind`select 1 as one`),
+      behind`select pg_sleep(60)`.catch(() => Promise.all([behind`select 2 as two`, transaction(behind, (tx) => tx`select 3 as three`)])),
+    ])
+    await untilSleeping()
+    gate.cut(how)
+    for (const answer of await answers) {
+      if (answer.status === 'rejected') expect(answer.reason).toSatisfy(isConnectionError)
+      else expect(answer.value).toEqual([[{ two: 2 }], [{ three: 3 }]])
+    }
+    expect(await behind`select 4 as four`).toEqual([{ four: 4 }])
+    await behind.end()
+  })
+
+  test('what comes later in a transaction is refused, and not sent by itself', async () => {
+    const lost = transaction(behind, async (tx) => {
+      await tx`insert into written values ('before')`
+      await tx`select pg_sleep(60)`.catch(() => {})
+      await behind`insert into written values ('by itself')`
+      await tx`insert into written values ('after')`
+    })
+    const refused = expect(lost).rejects.toSatisfy(isConnectionError)
+    await untilSleeping()
+    gate.cut(how)
+    await refused
+    await vi.waitFor(async () => expect(await sql`select what from written`).toEqual([{ what: 'by itself' }]), { timeout: 10_000 })
+    await transaction(behind, (tx) => tx`insert into written values ('in another one')`)
+    expect(await sql`select what from written`).toEqual([{ what: 'by itself' }, { what: 'in another one' }])
+  })
+})
+
 /** A way to PostgreSQL that, when shut, cuts every connection, and new ones at their first query, which is for the array types. */
 async function openGate() {
   const sockets = new Set<Socket>()
   let isShut = false
+  let refused = 0
+  const cut = (how: Cut) => {
+    for (const socket of sockets) how === 'ends' ? socket.destroy() : socket.resetAndDestroy()
+  }
   const server = createServer((near) => {
     const far = dial(port, '127.0.0.1')
     for (const [socket, other] of [
@@ -203,8 +264,9 @@ async function openGate() {
     }
     far.pipe(near)
     near.on('data', (message) => {
-      if (isShut && message.includes('pg_catalog.pg_type')) near.resetAndDestroy()
-      else far.write(message)
+      if (!isShut || !message.includes('pg_catalog.pg_type')) return far.write(message)
+      refused += 1
+      near.resetAndDestroy()
     })
   })
   server.listen(0, '127.0.0.1')
@@ -215,10 +277,13 @@ async function openGate() {
     url: url.href,
     /** Those of the connections to PostgreSQL are among them. */
     ports: () => [...sockets].flatMap(({ localPort }) => localPort ?? []),
-    shut(how: 'ends' | 'is reset') {
+    cut,
+    shut(how: Cut) {
       isShut = true
-      for (const socket of sockets) how === 'ends' ? socket.destroy() : socket.resetAndDestroy()
+      cut(how)
     },
+    /** How many connections were cut at their first query. */
+    refused: () => refused,
     open() {
       isShut = false
     },

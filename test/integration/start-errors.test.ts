@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { createDatabase, type Database } from '../database.ts'
@@ -55,6 +56,20 @@ test('the database cannot be reached', async () => {
     { DATABASE_URL: `postgres://postgres:canary@127.0.0.1:${port}/postgres` },
     `DATABASE_URL: the database cannot be reached (127.0.0.1:${port}).`,
   )
+})
+
+test('a proxy before the database hangs up at once, as it does when the database is away', async () => {
+  const proxy = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
+  try {
+    await once(proxy, 'listening')
+    const { port } = proxy.address() as AddressInfo
+    await expectSentence(
+      { DATABASE_URL: `postgres://postgres:canary@127.0.0.1:${port}/postgres` },
+      `DATABASE_URL: the database cannot be reached (127.0.0.1:${port}).`,
+    )
+  } finally {
+    proxy.close()
+  }
 })
 
 test('the host of the database does not exist', () =>

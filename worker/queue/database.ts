@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import postgres from 'postgres'
 
 export type Sql = postgres.Sql<Record<string, never>>
@@ -65,26 +64,9 @@ function element(value: number | string | null): number | string {
   return value ?? 'null'
 }
 
-/**
- * Runs statements in one transaction; all of them are undone when `act` rejects.
- *
- * When the connection is lost meanwhile, `postgres` (3.4.9) would send a rollback to the socket that is gone, from a timer where nobody can
- * catch the error: the process ends. So it does not hear of that from `act`, and rejects because the connection is closed. The same holds for
- * a statement that is sent afterwards: `act` awaits nothing but statements of `tx`, and catches none of their errors.
- */
-export async function transaction<Result>(sql: Sql, act: (tx: Sql) => Promise<Result>): Promise<Result> {
-  const neverForLost = (error: unknown) => {
-    if (isConnectionError(error) && !(error instanceof postgres.PostgresError)) return new Promise<never>(() => {})
-    throw error
-  }
-  try {
-    return (await sql.begin((tx) => act(tx as unknown as Sql).catch(neverForLost))) as Result
-  } catch (error) {
-    // Where one connection is closed the others may be about to be: who tries again at once would be given one of those.
-    if (isConnectionError(error)) await setTimeout(20)
-    throw error
-  }
-}
+/** Runs statements in one transaction; all of them are undone when `act` rejects, or the connection is lost. */
+export const transaction = <Result>(sql: Sql, act: (tx: Sql) => Promise<Result>): Promise<Result> =>
+  sql.begin((tx) => act(tx as unknown as Sql)) as Promise<Result>
 
 /** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
 export function isConnectionError(error: unknown): boolean {
