@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/{unit,integration,browser}/**/*.test.ts'],
     // Integration tests start a PostgreSQL and worker processes of their own: on two cores more than two files at a time only get in each other's way.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    expect: { poll: { timeout: 10_000 } }, // a guard: what is waited for has a signal of its own
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } }, // a guard: what is waited for has a signal of its own
   },
 })

@@ -2,6 +2,7 @@ import { vi } from 'vitest'
 import type { Status } from '../worker/domain/statuses.ts'
 import type { Sql } from '../worker/queue/database.ts'
 import { createDatabase } from './database.ts'
+import { freePort } from './postgres.ts'
 import { type RunningShop, startShop } from './shop/shop.ts'
 import type { SettingsInput } from './shop/troubles.ts'
 import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from './worker-process.ts'
@@ -63,7 +64,11 @@ export async function startScene({
 } = {}): Promise<Scene> {
   const database = await createDatabase()
   const { sql } = database
-  const shop = await startShop({ port: 0, settings, credentials: { username: 'sc', password: 'canary-password-of-the-shop' } })
+  const shop = await startShop({
+    port: await freePort(),
+    settings,
+    credentials: { username: 'sc', password: 'canary-password-of-the-shop' },
+  })
   const running: WorkerProcess[] = []
 
   async function startWorker(more: Record<string, string> = {}): Promise<WorkerProcess> {

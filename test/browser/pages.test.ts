@@ -21,7 +21,7 @@ beforeAll(async () => {
   await scene.untilStatus(itemId, 'failed')
   await scene.control('/troubles', { method: 'PUT', body: {} })
   failed = { itemId, productIds: set.productIds, setId: set.setId }
-}, 120_000)
+})
 afterAll(() => scene?.stop())
 
 const skuOf = async (productId: string): Promise<string> => {
@@ -356,6 +356,7 @@ test('the worker goes down and comes back: the page says so, and goes on by itse
   const { page, open, close } = await scene.visit({})
   await open('overview')
   await page.getByRole('table', { name: 'Items by status' }).waitFor()
+  await page.waitForLoadState('networkidle') // what fails now is asked for again only after a minute
   await scene.worker.kill()
   await page.getByText('The worker cannot be reached').first().waitFor()
   await scene.startWorker()

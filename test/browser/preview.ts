@@ -42,7 +42,7 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
         { name: 'shop-update-preview-theme', value: theme, url },
       ])
       const page = await context.newPage()
-      page.setDefaultTimeout(10_000)
+      page.setDefaultTimeout(30_000)
       const complaints: string[] = []
       page.on('console', (message) => {
         const isComplaint = ['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')

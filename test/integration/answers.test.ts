@@ -8,7 +8,7 @@ import type { SettingsInput } from '../shop/troubles.ts'
 let scene: Scene
 beforeAll(async () => {
   // A "minute" that never passes here: what is Delayed stays so until the test makes it due.
-  scene = await startScene({ env: { SHOP_TIMEOUT_MS: '1500', RETRY_UNIT_SECONDS: '3600', FAILED_AFTER: '2' } })
+  scene = await startScene({ env: { SHOP_TIMEOUT_MS: '5000', RETRY_UNIT_SECONDS: '3600', FAILED_AFTER: '2' } })
 })
 afterAll(() => scene.stop())
 afterEach(() => scene.control('/troubles', { method: 'DELETE' }))
@@ -77,11 +77,11 @@ describe('synchronous flow', () => {
       },
       {
         name: 'hang',
-        message: /^The Shop did not answer within 1\.5 s\.$/,
+        message: /^The Shop did not answer within 5 s\.$/,
         answer: { httpStatus: null, outcome: 'unreachable', body: null },
       },
       { name: 'http404', message: /^The Shop answered with HTTP status 404.*Not Found/, answer: { httpStatus: 404, outcome: 'failure' } },
-      { name: 'hangBefore', message: /did not answer within 1\.5 s/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
+      { name: 'hangBefore', message: /did not answer within 5 s/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
       { name: 'nack', message: /^Request could not be queued$/, answer: { httpStatus: 200, outcome: 'failure' } },
       { name: 'drop', message: /broke off the connection/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
       { name: 'failureRows', message: /^Price failed to update$/, answer: { httpStatus: 200, outcome: 'failure' } },
@@ -290,7 +290,7 @@ describe('synchronous flow', () => {
   })
 
   test('Seller Center holds the product set in a transaction of its own: the ids of the create are stored and written when it lets go', async () => {
-    await trouble({ latencyMs: 200 })
+    await trouble({ latencyMs: 3000 })
     const { itemId, setId } = await queue('new_product_set', { products: 2 })
     await scene.untilStatus(itemId, 'made_request')
     const held = Promise.withResolvers<void>()
@@ -592,7 +592,7 @@ describe('asynchronous flow', () => {
       await hold((tx) => tx`update catalog.product set stock = 1 where id = ${one.productIds[0]!}::bigint`)
       await callBack(one.requestId)
       await callBack(two.requestId)
-      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), { timeout: 4000, interval: 20 })
+      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), { timeout: 8000, interval: 20 })
       expect((await scene.item(one.itemId)).status).not.toBe('synced')
       letGo()
       await scene.untilStatus(one.itemId, 'synced')
@@ -606,7 +606,7 @@ describe('asynchronous flow', () => {
       await hold((tx) => tx`select shop_update.enqueue('price', product_id => ${one.productIds[0]!}::bigint)`)
       await callBack(one.requestId)
       await callBack(two.requestId)
-      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), { timeout: 4000, interval: 20 })
+      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), { timeout: 8000, interval: 20 })
       letGo()
       await scene.untilStatus(one.itemId, 'synced')
     })

@@ -15,7 +15,7 @@ const troubles = (settings: SettingsInput) => scene.control('/troubles', { metho
 const makeDue = (itemId: string) => scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
 /** Well under the time after which the leader would find what has been forgotten: whoever is released is so by the create itself. */
-const AT_ONCE = { timeout: 5000, interval: 20 }
+const AT_ONCE = { timeout: 10_000, interval: 20 }
 
 const untilAll = (itemIds: string[], status: string, timing = { timeout: 20_000, interval: 20 }) =>
   vi.waitFor(async () => {
@@ -208,7 +208,7 @@ describe('the product is not in the Shop yet', () => {
     await vi.waitFor(async () => expect((await left(items)).filter(({ status }) => status === 'blocked')).toEqual([]), AT_ONCE)
     await untilGone(items)
     await useFlow('synchronous')
-  }, 90_000)
+  })
 })
 
 describe('a new variation of a set that is in the Shop', () => {
@@ -265,7 +265,7 @@ describe('a new variation of a set that is in the Shop', () => {
     await scene.untilStatus(item, 'blocked')
     // Held behind the first of its topic, as any item is.
     const second = await scene.enqueue('new_product', { product: two })
-    await troubles({ topics: { new_product: { latencyMs: 1500 } } })
+    await troubles({ topics: { new_product: { latencyMs: 5000 } } })
     await makeDue(first)
     await scene.untilStatus(first, 'synced')
     expect(await scene.item(item)).toMatchObject({ status: 'blocked', reason: 'new_variation' })
@@ -291,7 +291,7 @@ describe('nothing to send', () => {
 
 describe('deleted from the catalogue while it was queued', () => {
   test('a failure with a sentence, not a crash; the rest of the set goes on', async () => {
-    await troubles({ topics: { content: { latencyMs: 1500 } } })
+    await troubles({ topics: { content: { latencyMs: 5000 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const [kept, gone, other] = productIds as [string, string, string]
     const holding = await scene.enqueue('content', { product: kept })

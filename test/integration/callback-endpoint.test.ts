@@ -811,7 +811,7 @@ describe('without a database there is no success', () => {
 
   it('when it does not answer', async () => {
     const { pool, hush } = await wire()
-    const listener = await listen({ sql: pool, answerWithinMs: 2000 })
+    const listener = await listen({ sql: pool, answerWithinMs: 5000 })
     const { ids } = await itemWithRequests(2)
     expect((await post(listener, [auth(), call(ids[0])])).status).toBe(200)
     hush()

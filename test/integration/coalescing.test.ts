@@ -180,7 +180,7 @@ describe('with a worker', () => {
   })
 
   /** One item of the set in flight at the Shop, for as long as `latencyMs`; and its product, whose price is not what is in flight. */
-  async function busySet({ latencyMs = 1500, products = 1 } = {}) {
+  async function busySet({ latencyMs = 5000, products = 1 } = {}) {
     await troubles({ topics: { content: { latencyMs } } })
     const set = await addSet(scene.sql, { products })
     const holding = await scene.enqueue('content', { product: set.productIds[0]! })

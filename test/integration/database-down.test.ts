@@ -94,7 +94,7 @@ test('PostgreSQL stops and starts again in the middle: the worker survives, noth
   expectAlive()
   cluster = await startPostgres({ folder, port })
   await expectAllDone(ids, { cuts: 1 })
-}, 90_000)
+})
 
 test('PostgreSQL is down when the Shop answers a create: the answer is kept in hand until it can be written, all become Synced', async () => {
   const control = (path: string, init: RequestInit = {}) =>
@@ -117,7 +117,7 @@ test('PostgreSQL is down when the Shop answers a create: the answer is kept in h
     items.map(({ id }) => id),
     { cuts: 0 },
   )
-}, 60_000)
+})
 
 test('all connections of the worker are cut three times: the worker survives, nothing is lost', async () => {
   const ids = await queue()
@@ -128,11 +128,10 @@ test('all connections of the worker are cut three times: the worker survives, no
     expect(cut.length).toBeGreaterThan(3)
   }
   await expectAllDone(ids, { cuts: 3 })
-}, 90_000)
+})
 
 test.for(CUTS)(
   'the connection %s in a transaction, and new ones are reset while they are opened: the worker survives, and is at work afterwards',
-  { timeout: 90_000 },
   async (how) => {
     const gate = await openGate()
     const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })

@@ -97,7 +97,7 @@ describe('within a product set', () => {
   })
 
   test('the create is preferred among those that wait behind one in flight', async () => {
-    await troubles({ topics: { price: { latencyMs: 1500 } } })
+    await troubles({ topics: { price: { latencyMs: 5000 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const newOne = productIds[2]!
     const first = await scene.enqueue('price', { product: productIds[0]! })
@@ -112,7 +112,7 @@ describe('within a product set', () => {
   })
 
   test('an item that is absorbing a change of an open transaction does not hold up those behind it', async () => {
-    await troubles({ topics: { content: { latencyMs: 2000 } } })
+    await troubles({ topics: { content: { latencyMs: 5000 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const first = await scene.enqueue('content', { product: productIds[0]! })
     await scene.untilStatus(first, 'made_request')
@@ -134,7 +134,7 @@ describe('within a product set', () => {
     })
     try {
       await held.promise
-      await vi.waitFor(async () => expect((await scene.item(next!)).status).toBe('synced'), { timeout: 5000, interval: 20 })
+      await vi.waitFor(async () => expect((await scene.item(next!)).status).toBe('synced'), { timeout: 20_000, interval: 20 })
       expect(await scene.item(locked!)).toMatchObject({ status: 'pending', coalesced: 0 })
     } finally {
       letGo.resolve()
@@ -151,19 +151,19 @@ describe('within a product set', () => {
     const small = await addSet(scene.sql, { seller: 'A Thousand Variations' })
     await scene.untilStatus(await scene.enqueue('price', { product: small.productIds[0]! }), 'synced')
     expect((await scene.sql`select 1 from shop_update.item where product_set_id = ${big.setId}::bigint limit 1`).length).toBe(1)
-    await untilSynced(items, 60_000)
+    await untilSynced(items, 200_000)
     const calls = await requestsOf(items)
     expect(calls.map(({ itemId }) => itemId)).toEqual(items)
     expectOneAtATime(calls)
     // Nobody is left in the books of the set.
     const books = () => scene.sql`select * from shop_update.set_lane where product_set_id = ${big.setId}::bigint`
     await vi.waitFor(async () => expect(await books()).toEqual([]), { timeout: 10_000, interval: 50 })
-  }, 90_000)
+  }, 240_000)
 })
 
 describe('between product sets', () => {
   test('sets do not wait for each other', async () => {
-    await troubles({ topics: { price: { latencyMs: 1500 } } })
+    await troubles({ topics: { price: { latencyMs: 5000 } } })
     const [slow, quick] = [await addSet(scene.sql), await addSet(scene.sql)]
     const held = await scene.enqueue('price', { product: slow.productIds[0]! })
     await scene.untilStatus(held, 'made_request')
@@ -204,7 +204,7 @@ describe('between product sets', () => {
     const last = calls.findLastIndex(({ itemId }) => isSmall.has(itemId))
     // 50 items of ten sellers among eleven in turn: some 55 requests; what is in flight and claimed in portions may come between.
     expect(last).toBeLessThan(200)
-  }, 60_000)
+  })
 })
 
 describe('items that wait hold nobody but their own topic', () => {

@@ -144,7 +144,7 @@ test('Processing: an item that was claimed and never sent goes back, and nothing
 test('Got acknowledgment: holds nothing; the callback comes to the next worker, and nothing is sent again', async () => {
   scene = await startScene(SOON_DEAD)
   await becomesAsynchronous()
-  await scene.control('/troubles', { method: 'PUT', body: { default: { callbackDelayMs: 2000 } } })
+  await scene.control('/troubles', { method: 'PUT', body: { default: { callbackDelayMs: 5000 } } })
   const changed = await addSet(scene.sql)
   const created = await addSet(scene.sql, { inShop: false })
   const items = [
@@ -252,7 +252,7 @@ test('a worker whose heartbeat cannot be written claims nothing, and sends nothi
   await heartbeats.commit()
   for (const item of items) await scene.untilStatus(item, 'synced')
   expect(await scene.control('/stats')).toMatchObject({ requests: 2 })
-}, 90_000)
+})
 
 test('a worker that was forgotten while it was frozen enters again, and is at work', async () => {
   scene = await startScene(SOON_DEAD)
@@ -320,4 +320,4 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
     ({ itemId, from, to }, k) => !isAllowed(from, to) || (steps[k - 1]?.itemId === itemId && steps[k - 1]!.to !== from),
   )
   expect(odd).toEqual([])
-}, 120_000)
+})

@@ -10,7 +10,7 @@ afterEach(() => scene.stop())
 
 const untilCalled = (times: number) =>
   vi.waitFor(async () => expect((await scene.control<{ requests: number }>('/stats')).requests).toBeGreaterThanOrEqual(times), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 5,
   })
 

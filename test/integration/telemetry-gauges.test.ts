@@ -126,11 +126,13 @@ test('Delayed and Failed past their time: how many, and by how long the one that
   await value('shop_update.overdue', 0)
   await value('shop_update.overdue.age', 0)
   const { setId } = await addSet(scene.sql)
-  // woken, and behind for no reason: nobody takes it up
+  // woken, and behind one that goes before anybody can give it its turn
   await scene.sql`
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
-    values (1, ${setId}::bigint, -1, now(), now(), now(), now() - interval '1 hour', 'price', 'delayed', 'behind', false, 'failure')`
+    select 1, ${setId}::bigint, x.product, now(), now(), now(), x.run_at, 'price', 'delayed', x.lane::shop_update.lane, false, 'failure'
+    from (values (-1, now() - interval '1 hour', 'behind'), (-2, now() + interval '8 hours', 'delayed')) x (product, run_at, lane)`
   await withNoTurn(setId, async () => {
+    await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint and product_id = -2`
     await value('shop_update.overdue', 1)
     await vi.waitFor(() => {
       const seconds = series('shop_update.overdue.age')[0]!.value

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LogRecord, Span } from '../otlp/decode.ts'
 import { type Receiver, startReceiver } from '../otlp/receiver.ts'
+import { freePort } from '../postgres.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 import { ADMIN_API_KEY, VIEWER_API_KEY } from '../worker-process.ts'
 
@@ -331,11 +332,10 @@ test('no secret is in anything that is sent, printed, stored or shown', async ()
 })
 
 test('a collector that is away costs no item; what finds no room is counted and said, what found room comes when it is back', async () => {
-  const first = await startReceiver()
-  await first.stop()
+  const port = await freePort()
   const env = {
     ...QUICK,
-    OTEL_EXPORTER_OTLP_ENDPOINT: first.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
     OTEL_BSP_MAX_QUEUE_SIZE: '30',
     OTEL_BLRP_MAX_QUEUE_SIZE: '30',
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '10',
@@ -350,7 +350,7 @@ test('a collector that is away costs no item; what finds no room is counted and 
     const why = 'were lost: the telemetry receiver is away or too slow, and there is no room for more'
     expect(complaints.map(({ msg }) => msg).sort()).toEqual([`Log records ${why}`, `Spans ${why}`])
 
-    const back = await startReceiver({ port: Number(new URL(first.url).port) })
+    const back = await startReceiver({ port })
     const processed = (what: string, error?: string) =>
       [...back.received.points.values()].find(
         ({ name, attributes }) => name === `otel.sdk.processor.${what}.processed` && attributes['error.type'] === error,

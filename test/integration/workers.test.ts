@@ -62,7 +62,11 @@ test('four migrations and then four workers at the same moment on an empty datab
   await untilEmpty()
   expect(await scene.sql`select id from shop_update.finished_item where status = 'synced'`).toHaveLength(items.length)
   expect(await scene.control('/stats')).toMatchObject({ requests: 20 })
-  for (const { log } of workers) expect(log.filter(({ level }) => Number(level) > 30)).toEqual([])
+  // Who waits for another worker's partitions for more than a second says so, and leaves them to it.
+  const complaints = workers.flatMap(({ log }) =>
+    log.filter(({ level, msg }) => Number(level) > 30 && !/^Partitions could not/.test(String(msg))),
+  )
+  expect(complaints).toEqual([])
 })
 
 test('the lead passes on when the worker that has it is killed', async () => {

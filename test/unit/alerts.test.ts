@@ -87,7 +87,7 @@ if (bin === null && !process.env.CI)
     'The alert rules were NOT tried: there is no promtool. PROMTOOL_BIN names one; Debian has it in the package prometheus.\n',
   )
 else
-  describe('promtool', { timeout: 120_000 }, () => {
+  describe('promtool', { timeout: 600_000 }, () => {
     let folder: string
     const tool = () => {
       if (bin === null) throw new Error('There is no promtool, and in CI there must be one.')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   createShopClient,
   NotSent,
@@ -225,10 +225,20 @@ describe('a Shop that cannot be reached', () => {
 
   it('a call that timed out while it waited for a connection never leaves', async () => {
     const seen: ServerResponse[] = []
-    const shop = await shopThat((_request, response) => seen.push(response))
+    const { promise: arrived, resolve } = Promise.withResolvers<void>()
+    const shop = await shopThat((_request, response) => {
+      seen.push(response)
+      resolve()
+    })
     const client = clientOf(shop.port, { timeoutMs: 1000, connections: 1 })
-    const failures = await Promise.all(Array.from({ length: 5 }, () => failureOf(client.send(call, headers))))
-    for (const failure of failures) expect(failure).toMatchObject({ code: 'timeout', message: 'The Shop did not answer within 1 s.' })
+    // All five time out in the same turn: the second would rightly leave on a new connection, had it a moment more than the first.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const failing = Array.from({ length: 5 }, () => failureOf(client.send(call, headers)))
+    await arrived
+    vi.advanceTimersByTime(1000)
+    vi.useRealTimers()
+    for (const failure of await Promise.all(failing))
+      expect(failure).toMatchObject({ code: 'timeout', message: 'The Shop did not answer within 1 s.' })
     await client.close()
     expect(seen).toHaveLength(1)
     expect(shop.connections).toBeLessThanOrEqual(2)
