@@ -150,12 +150,16 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   }
   const callbackPoll = setInterval(pokeCallbacks, CALLBACK_POLL_MS)
 
-  const listening = await background.listen(
-    'shop_update',
-    () => pump.poke(),
-    () => pump.poke(),
-  )
-  const listeningCallbacks = await background.listen('shop_update_callback', pokeCallbacks, pokeCallbacks)
+  const poke = () => pump.poke()
+  const listening = await Promise.all([
+    background.listen('shop_update', poke, poke),
+    background.listen('shop_update_callback', pokeCallbacks, pokeCallbacks),
+  ]).catch(async (error) => {
+    // What has been begun would go on, and the process with it.
+    clearInterval(callbackPoll)
+    await pump.stop()
+    throw error
+  })
 
   const leader = startLeader({
     sql: background,
@@ -224,7 +228,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
       clearInterval(flowPoll)
       clearInterval(heart)
       await leader.stop()
-      await Promise.all([applying, beating, shop.close(), listening.unlisten(), listeningCallbacks.unlisten()])
+      await Promise.all([applying, beating, shop.close(), ...listening.map(({ unlisten }) => unlisten())])
       try {
         await leaveWorker(background, id)
       } catch (error) {

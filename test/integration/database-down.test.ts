@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { migrate } from '../../worker/migrate.ts'
 import { connect, isConnectionError, type Sql, transaction } from '../../worker/queue/database.ts'
+import { CUTS, type Gate, openGate } from '../gate.ts'
 import { type Cluster, freePort, startPostgres } from '../postgres.ts'
 import { addSet } from '../scene.ts'
 import { type RunningShop, startShop } from '../shop/shop.ts'
@@ -18,8 +17,6 @@ let sql: Sql
 let shop: RunningShop
 let worker: WorkerProcess
 const CONCURRENCY = 5
-const CUTS = ['ends', 'is reset'] as const
-type Cut = (typeof CUTS)[number]
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-update-down-'))
@@ -133,7 +130,7 @@ test('all connections of the worker are cut three times: the worker survives, no
 test.for(CUTS)(
   'the connection %s in a transaction, and new ones are reset while they are opened: the worker survives, and is at work afterwards',
   async (how) => {
-    const gate = await openGate()
+    const gate = await openGate(cluster.url('postgres'))
     const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })
     const printed = () => behind.printed.join('\n')
     let shutAt = 0
@@ -153,7 +150,8 @@ test.for(CUTS)(
           { timeout: 20_000, interval: 20 },
         )
         shutAt = behind.log.length
-        gate.shut(how)
+        gate.refuse('pg_catalog.pg_type', 'is reset') // the first query of a new connection
+        gate.cut(how)
         await vi.waitFor(
           () => {
             const lines = behind.log.slice(shutAt) as { msg: string; err?: { code: string } }[]
@@ -183,11 +181,22 @@ test.for(CUTS)(
   },
 )
 
+test.for(CUTS)('the connection that would be told of changes %s while a worker starts: it says so and ends', async (how) => {
+  const gate = await openGate(cluster.url('postgres'))
+  gate.refuse('listen "shop_update"', how)
+  try {
+    const starting = startWorkerProcess(workerEnv(gate.url, shop.url))
+    await expect(starting).rejects.toThrow(/^The worker ended with code 1:\n.*DATABASE_URL: the database broke off the connection/s)
+  } finally {
+    await gate.close()
+  }
+})
+
 describe.for(CUTS)('the connection %s', (how) => {
-  let gate: Awaited<ReturnType<typeof openGate>>
+  let gate: Gate
   let behind: Sql
   beforeEach(async () => {
-    gate = await openGate()
+    gate = await openGate(cluster.url('postgres'))
     behind = connect(gate.url, { max: 1, name: 'behind a gate' })
     await behind`drop table if exists written`
     await behind`create table written (what text)`
@@ -197,6 +206,7 @@ describe.for(CUTS)('the connection %s', (how) => {
     await gate.close()
     await sql`select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)'`
   })
+  const expectLost = async (statement: Promise<unknown>) => expect(await statement.catch((error) => error)).toSatisfy(isConnectionError)
   const untilSleeping = () =>
     vi.waitFor(
       async () => {
@@ -207,89 +217,120 @@ describe.for(CUTS)('the connection %s', (how) => {
       { timeout: 10_000, interval: 20 },
     )
 
-  test('what is sent at the moment at which a statement fails is answered or refused, and the pool can be used and ended', async () => {
+  test('what is sent at the moment at which a statement fails is answered or refused, and the next one is answered', async () => {
+    const soon = Promise.withResolvers<unknown>()
     const answers = Promise.allSettled([
       behind`select pg_sleep(60)`,
       ...Array.from({ length: 3 }, () => behind`select 1 as one`),
-      behind`select pg_sleep(60)`.catch(() => Promise.all([behind`select 2 as two`, transaction(behind, (tx) => tx`select 3 as three`)])),
+      behind`select pg_sleep(60)`.catch(() => {
+        // before the socket is closed, and too late to be written until then
+        setImmediate(() => behind`select 'soon' as x`.then(soon.resolve, soon.reject))
+        return Promise.all([behind`select 2 as two`, transaction(behind, (tx) => tx`select 3 as three`)])
+      }),
+      soon.promise,
     ])
     await untilSleeping()
     gate.cut(how)
     for (const answer of await answers) {
       if (answer.status === 'rejected') expect(answer.reason).toSatisfy(isConnectionError)
-      else expect(answer.value).toEqual([[{ two: 2 }], [{ three: 3 }]])
+      else expect([[[{ two: 2 }], [{ three: 3 }]], [{ x: 'soon' }]]).toContainEqual(answer.value)
     }
     expect(await behind`select 4 as four`).toEqual([{ four: 4 }])
-    await behind.end()
   })
 
   test('what comes later in a transaction is refused, and not sent by itself', async () => {
+    let after: Promise<unknown> | undefined
     const lost = transaction(behind, async (tx) => {
       await tx`insert into written values ('before')`
       await tx`select pg_sleep(60)`.catch(() => {})
       await behind`insert into written values ('by itself')`
-      await tx`insert into written values ('after')`
+      after = tx`insert into written values ('after')`.execute()
+      await after
     })
-    const refused = expect(lost).rejects.toSatisfy(isConnectionError)
+    const refused = expectLost(lost)
     await untilSleeping()
     gate.cut(how)
     await refused
-    await vi.waitFor(async () => expect(await sql`select what from written`).toEqual([{ what: 'by itself' }]), { timeout: 10_000 })
+    await vi.waitFor(() => expect(after).toBeDefined(), { timeout: 10_000 })
+    await expectLost(after!)
     await transaction(behind, (tx) => tx`insert into written values ('in another one')`)
     expect(await sql`select what from written`).toEqual([{ what: 'by itself' }, { what: 'in another one' }])
   })
-})
 
-/** A way to PostgreSQL that, when shut, cuts every connection, and new ones at their first query, which is for the array types. */
-async function openGate() {
-  const sockets = new Set<Socket>()
-  let isShut = false
-  let refused = 0
-  const cut = (how: Cut) => {
-    for (const socket of sockets) how === 'ends' ? socket.destroy() : socket.resetAndDestroy()
-  }
-  const server = createServer((near) => {
-    const far = dial(port, '127.0.0.1')
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket)
-      socket.on('error', () => other.destroy())
-      socket.on('close', () => {
-        sockets.delete(socket)
-        other.destroy()
-      })
-    }
-    far.pipe(near)
-    near.on('data', (message) => {
-      if (!isShut || !message.includes('pg_catalog.pg_type')) return far.write(message)
-      refused += 1
-      near.resetAndDestroy()
+  test('what waits in a transaction is refused', async () => {
+    const statements: Promise<unknown>[] = []
+    const lost = transaction(behind, async (tx) => {
+      // the second is described before it is sent: the third is not given to the connection
+      statements.push(tx`select pg_sleep(60)`, tx`select ${1}::int`, tx`select ${2}::text`)
+      await Promise.all(statements)
     })
+    const refused = expectLost(lost)
+    await untilSleeping()
+    gate.cut(how)
+    await refused
+    for (const statement of statements) await expectLost(statement)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = new URL(cluster.url('postgres'))
-  url.port = String((server.address() as AddressInfo).port)
-  return {
-    url: url.href,
-    /** Those of the connections to PostgreSQL are among them. */
-    ports: () => [...sockets].flatMap(({ localPort }) => localPort ?? []),
-    cut,
-    shut(how: Cut) {
-      isShut = true
-      cut(how)
-    },
-    /** How many connections were cut at their first query. */
-    refused: () => refused,
-    open() {
-      isShut = false
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
+
+  test('in the middle of an answer: nothing of it is in the next one', async () => {
+    const numbers = () => behind`select n from generate_series(1, 20000) n`
+    gate.halve(how)
+    await expectLost(numbers())
+    expect((await numbers().catch(numbers)).map(({ n }) => n)).toEqual(Array.from({ length: 20_000 }, (_, k) => k + 1))
+  })
+
+  test('while the pool is ended: it ends', async () => {
+    const sleeping = expectLost(behind`select pg_sleep(60)`)
+    await untilSleeping()
+    const ended = behind.end()
+    gate.cut(how)
+    await sleeping
+    await ended
+  })
+
+  test('while it listens, and again and again after that: when it can be had, each channel is listened to once', async () => {
+    let listening = 0
+    const told = Promise.withResolvers<void>()
+    await behind.listen(
+      'one',
+      () => {},
+      () => (listening += 1),
+    )
+    await behind.listen(
+      'two',
+      () => told.resolve(),
+      () => (listening += 1),
+    )
+    expect(listening).toBe(2)
+    gate.refuse('behind a gate', how)
+    gate.cut(how)
+    await vi.waitFor(() => expect(gate.refused()).toBeGreaterThanOrEqual(5), { timeout: 20_000 })
+    gate.open()
+    await vi.waitFor(() => expect(listening).toBeGreaterThanOrEqual(4), { timeout: 20_000 })
+    await sql`select pg_notify('two', '')`
+    await told.promise
+    expect(listening).toBe(4)
+  })
+
+  test('to one of several hosts: the other one is asked, and what was under way is refused', async () => {
+    const other = await openGate(cluster.url('postgres'))
+    const both = gate.url.replace(gate.host, `${gate.host},${other.host}`)
+    const [moving, staying] = [connect(both, { max: 1, name: 'behind two gates' }), connect(both, { max: 1, name: 'behind one of them' })]
+    try {
+      gate.refuse('behind two gates', how)
+      expect(await moving`select 1 as one`).toEqual([{ one: 1 }])
+      other.refuse('behind', how)
+      other.cut(how)
+      await expectLost(moving`select 2 as two`)
+
+      const sleeping = expectLost(staying`select pg_sleep(60)`) // the first statement of its connection
+      await untilSleeping()
+      gate.cut(how)
+      await sleeping
+      const three = () => staying`select 3 as three`
+      expect(await three().catch(three)).toEqual([{ three: 3 }])
+    } finally {
+      await Promise.all([moving, staying].map((pool) => pool.end({ timeout: 0 })))
+      await other.close()
+    }
+  })
+})

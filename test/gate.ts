@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
+
+/** How a connection is lost: in good order (FIN), or not (RST). */
+export const CUTS = ['ends', 'is reset'] as const
+export type Cut = (typeof CUTS)[number]
+
+export type Gate = Awaited<ReturnType<typeof openGate>>
+
+/** A way to PostgreSQL on which connections can be lost, at a moment of one's choice. */
+export async function openGate(databaseUrl: string) {
+  const sockets = new Set<Socket>()
+  let unwanted: { text: string; how: Cut } | null = null
+  let halved: Cut | null = null
+  let refused = 0
+  const lose = (socket: Socket, how: Cut) => (how === 'ends' ? socket.destroy() : socket.resetAndDestroy())
+  const url = new URL(databaseUrl)
+  const databasePort = Number(url.port)
+  const server = createServer((near) => {
+    const far = dial(databasePort, url.hostname)
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+    }
+    far.on('data', (answer) => {
+      const how = halved
+      if (how === null || answer.length < 10_000) return near.write(answer)
+      halved = null
+      near.write(answer.subarray(0, answer.length / 2), () => lose(near, how))
+    })
+    near.on('data', (message) => {
+      if (unwanted === null || !message.includes(unwanted.text)) return far.write(message)
+      refused += 1
+      lose(near, unwanted.how)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url.port = String((server.address() as AddressInfo).port)
+  return {
+    url: url.href,
+    host: url.host,
+    /** Those of the connections to PostgreSQL are among them. */
+    ports: () => [...sockets].flatMap(({ localPort }) => localPort ?? []),
+    /** All connections, now. */
+    cut(how: Cut) {
+      for (const socket of sockets) lose(socket, how)
+    },
+    /** From now on each connection that says `text`. */
+    refuse(text: string, how: Cut) {
+      unwanted = { text, how }
+      refused = 0
+    },
+    refused: () => refused,
+    open() {
+      unwanted = null
+    },
+    /** The next one with a large answer, in the middle of it. */
+    halve(how: Cut) {
+      halved = how
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
