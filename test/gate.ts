@@ -31,7 +31,7 @@ export async function openGate(databaseUrl: string) {
     }
     far.on('data', (answer) => {
       const how = halved
-      if (how === null || answer.length < 10_000) return near.write(answer)
+      if (how === null || answer.length < 1000) return near.write(answer)
       halved = null
       near.write(answer.subarray(0, answer.length / 2), () => lose(near, how))
     })

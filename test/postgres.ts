@@ -79,7 +79,7 @@ export async function startPostgres({
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(10_000, 32_000)
+    const port = randomInt(10_100, 32_000)
     const probe = createServer().listen(port, '127.0.0.1')
     try {
       await once(probe, 'listening')

@@ -64,6 +64,12 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
   let state: 'running' | 'stopping' = 'running'
+  // Before anything is begun: who cannot be told of changes does not start. What is told until then is found at the start.
+  const silent = { changes() {}, callbacks() {} }
+  let told = silent
+  const tell = (what: keyof typeof told) => () => told[what]()
+  await background.listen('shop_update', tell('changes'), tell('changes'))
+  await background.listen('shop_update_callback', tell('callbacks'), tell('callbacks'))
   const id = await enterWorker(background, config.WORKER_NAME, flow)
   const leaseMs = config.LEASE_SECONDS * 1000
   let beatAt = now()
@@ -150,17 +156,6 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   }
   const callbackPoll = setInterval(pokeCallbacks, CALLBACK_POLL_MS)
 
-  const poke = () => pump.poke()
-  const listening = await Promise.all([
-    background.listen('shop_update', poke, poke),
-    background.listen('shop_update_callback', pokeCallbacks, pokeCallbacks),
-  ]).catch(async (error) => {
-    // What has been begun would go on, and the process with it.
-    clearInterval(callbackPoll)
-    await pump.stop()
-    throw error
-  })
-
   const leader = startLeader({
     sql: background,
     workerId: id,
@@ -209,6 +204,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     )
   }, config.FLOW_TTL_SECONDS * 1000)
 
+  told = { changes: () => pump.poke(), callbacks: pokeCallbacks }
   pokeCallbacks()
   return {
     id,
@@ -228,7 +224,8 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
       clearInterval(flowPoll)
       clearInterval(heart)
       await leader.stop()
-      await Promise.all([applying, beating, shop.close(), ...listening.map(({ unlisten }) => unlisten())])
+      told = silent
+      await Promise.all([applying, beating, shop.close()])
       try {
         await leaveWorker(background, id)
       } catch (error) {

@@ -15,7 +15,7 @@ const troubles = (settings: SettingsInput) => scene.control('/troubles', { metho
 const makeDue = (itemId: string) => scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
 /** Well under the time after which the leader would find what has been forgotten: whoever is released is so by the create itself. */
-const AT_ONCE = { timeout: 10_000, interval: 20 }
+const AT_ONCE = { timeout: 5000, interval: 20 }
 
 const untilAll = (itemIds: string[], status: string, timing = { timeout: 20_000, interval: 20 }) =>
   vi.waitFor(async () => {

@@ -26,7 +26,7 @@ beforeAll(async () => {
   sql = connect(cluster.url('postgres'), { max: 4, name: 'test' })
   await migrate(sql)
   shop = await startShop({
-    settings: { default: { latencyMs: 20 } },
+    settings: { default: { latencyMs: 60 } },
     credentials: { username: 'sc', password: 'canary-password-of-the-shop' },
   })
   worker = await startWorkerProcess({

@@ -422,7 +422,7 @@ describe('both answer shapes in both flows', () => {
 })
 
 test('the flow is switched while items are in flight: all end, each remembers the flow it was sent with', async () => {
-  await scene.control('/troubles', { method: 'PUT', body: { default: { latencyMs: 3000, callbackDelayMs: 3000 } } })
+  await scene.control('/troubles', { method: 'PUT', body: { default: { latencyMs: 6000, callbackDelayMs: 6000 } } })
   const enqueueTen = async () => {
     const products = await Promise.all(Array.from({ length: 10 }, () => addSet(scene.sql)))
     return Promise.all(products.map(({ productIds }) => scene.enqueue('price', { product: productIds[0]! })))

@@ -22,7 +22,7 @@ const untilWaitingFor = (table: string) =>
   )
 
 test('SIGTERM: calls in flight are finished, what was not sent is handed back, the worker leaves with exit code 0', async () => {
-  scene = await startScene({ env: { CONCURRENCY: '5' }, settings: { default: { latencyMs: 400 } } })
+  scene = await startScene({ env: { CONCURRENCY: '5' }, settings: { default: { latencyMs: 2000 } } })
   const products = (await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))).flatMap(({ productIds }) => productIds)
   const items = await scene.sql<{ id: string }[]>`
     select shop_update.enqueue('price', product_id => id) as id from unnest(${products}::bigint[]) id`

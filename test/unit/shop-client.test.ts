@@ -22,6 +22,7 @@ const headers = shopHeaders({
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
