@@ -18,10 +18,10 @@ function sentenceOf(error: unknown): string {
   const { code, address, port } = error as { code?: string; address?: string | string[]; port?: number | number[] }
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
   if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'
-  if (code === '53300' || code?.startsWith('57P'))
-    return `DATABASE_URL: the database takes no connection now (${(error as Error).message}).`
+  if (code && /^(53300|57P03)$/.test(code)) return `DATABASE_URL: the database takes no connection now (${(error as Error).message}).`
   const where = [address, port].flat().filter(Boolean).join(':') || code
-  if (code && /^(CONNECTION_CLOSED|ECONNRESET|EPIPE)$/.test(code)) return `DATABASE_URL: the database broke off the connection (${where}).`
+  if (code && /^(CONNECTION_CLOSED|ECONNRESET|EPIPE|57P0[12])$/.test(code))
+    return `DATABASE_URL: the database broke off the connection (${where}).`
   if (code && /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|CONNECT_TIMEOUT|EHOSTUNREACH)/.test(code)) {
     return `DATABASE_URL: the database cannot be reached (${where}).`
   }

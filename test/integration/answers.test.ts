@@ -290,7 +290,7 @@ describe('synchronous flow', () => {
   })
 
   test('Seller Center holds the product set in a transaction of its own: the ids of the create are stored and written when it lets go', async () => {
-    await trouble({ latencyMs: 4500 })
+    await trouble({ latencyMs: 4000 })
     const { itemId, setId } = await queue('new_product_set', { products: 2 })
     await scene.untilStatus(itemId, 'made_request')
     const held = Promise.withResolvers<void>()
