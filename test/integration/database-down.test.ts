@@ -242,7 +242,7 @@ describe.for(CUTS)('the connection %s', (how) => {
     let after: Promise<unknown> | undefined
     const lost = transaction(behind, async (tx) => {
       await tx`insert into written values ('before')`
-      await tx`select pg_sleep(60)`.catch(() => {})
+      await expectLost(tx`select pg_sleep(60)`)
       await behind`insert into written values ('by itself')`
       after = tx`insert into written values ('after')`.execute()
       await after
