@@ -13,6 +13,7 @@ export async function openGate(databaseUrl: string) {
   let unwanted: { text: string; how: Cut } | null = null
   let halved: Cut | null = null
   let refused = 0
+  let silent = false
   const lose = (socket: Socket, how: Cut) => (how === 'ends' ? socket.destroy() : socket.resetAndDestroy())
   const url = new URL(databaseUrl)
   const databasePort = Number(url.port)
@@ -30,12 +31,14 @@ export async function openGate(databaseUrl: string) {
       })
     }
     far.on('data', (answer) => {
+      if (silent) return
       const how = halved
       if (how === null || answer.length < 1000) return near.write(answer)
       halved = null
       near.write(answer.subarray(0, answer.length / 2), () => lose(near, how))
     })
     near.on('data', (message) => {
+      if (silent) return
       if (unwanted === null || !message.includes(unwanted.text)) return far.write(message)
       refused += 1
       lose(near, unwanted.how)
@@ -66,8 +69,14 @@ export async function openGate(databaseUrl: string) {
     halve(how: Cut) {
       halved = how
     },
+    /** Nothing comes through any more, and nobody is told. */
+    hush() {
+      silent = true
+    },
+    /** Once or more often; there is no way to PostgreSQL any more. */
     async close() {
       for (const socket of sockets) socket.destroy()
+      if (!server.listening) return
       server.close()
       await once(server, 'close')
     },

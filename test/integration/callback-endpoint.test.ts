@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { request } from 'node:http'
-import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net'
 import { type ServerType, serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -10,6 +8,7 @@ import { migrate } from '../../worker/migrate.ts'
 import { connect, type Sql } from '../../worker/queue/database.ts'
 import { createTallies } from '../../worker/telemetry/tallies.ts'
 import { createTelemetry } from '../../worker/telemetry/telemetry.ts'
+import { openGate } from '../gate.ts'
 import { type Cluster, startPostgres } from '../postgres.ts'
 
 const KEY = 'the-first-key-of-the-shop'
@@ -743,39 +742,12 @@ describe('the rest', () => {
 })
 
 describe('without a database there is no success', () => {
-  /** A way to PostgreSQL that can be cut, or go silent. */
+  /** A pool on a way to PostgreSQL that can be cut, or go silent. */
   async function wire() {
-    const target = new URL(cluster.url('postgres'))
-    const port = Number(target.port)
-    const sockets = new Set<Socket>()
-    let silent = false
-    const server = createServer((near) => {
-      const far = connectSocket(port, target.hostname)
-      for (const [from, to] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        sockets.add(from)
-        from.on('data', (chunk) => {
-          if (!silent) to.write(chunk)
-        })
-        from.on('error', () => {})
-        from.on('close', () => to.destroy())
-      }
-    })
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    target.port = String((server.address() as AddressInfo).port)
-    const pool = connect(target.href, { max: 2, name: 'test of the wire' })
-    const cut = async () => {
-      const closed = new Promise((resolve) => server.close(resolve))
-      for (const socket of sockets) socket.destroy()
-      await closed
-    }
-    open.push({ close: async () => void (await Promise.all([pool.end({ timeout: 0 }), server.listening ? cut() : null])) })
-    const hush = () => {
-      silent = true
-    }
-    return { pool, cut, hush }
+    const gate = await openGate(cluster.url('postgres'))
+    const pool = connect(gate.url, { max: 2, name: 'test of the wire' })
+    open.push({ close: async () => void (await Promise.all([pool.end({ timeout: 0 }), gate.close()])) })
+    return { pool, cut: gate.close, hush: gate.hush }
   }
 
   it('when it has never been there', async () => {
