@@ -35,6 +35,7 @@ export async function openGate(databaseUrl: string) {
       const how = halved
       if (how === null || answer.length < 1000) return near.write(answer)
       halved = null
+      far.pause()
       near.write(answer.subarray(0, answer.length / 2), () => lose(near, how))
     })
     near.on('data', (message) => {

@@ -14,6 +14,7 @@ import { type Boot, Switches } from './Switches.tsx'
 const boot = (window as unknown as { shopUpdatePreview: Boot }).shopUpdatePreview
 const theme = createTheme({ colors: { mode: boot.theme } })
 config.theme2 = theme
+document.body.style.background = theme.colors.background.primary
 
 setBackendSrv(backend)
 setAppEvents(new EventBusSrv())

@@ -224,7 +224,7 @@ from ranked group by 1, 2 order by 1`,
       rows({
         title: 'Slowest methods',
         description: `The calls of the Shop's interface, the slowest on average first. ${ROLLED_UP}`,
-        width: 8,
+        width: 10,
       })
         .datasource(POSTGRES)
         .withTarget(
@@ -243,7 +243,7 @@ from ranked group by method order by 2 desc`,
         )
         .unit('ms')
         .decimals(0)
-        .overrideByName('Call', [{ id: 'custom.width', value: 215 }])
+        .overrideByName('Call', [{ id: 'custom.width', value: 240 }])
         .links([toLogs('Answers of the Shop', '?var-lines=RawResponse')]),
     )
 
@@ -309,7 +309,7 @@ from shop_update.call_durations where ${CHOSEN} and ${which} group by 1, 2 order
     .links([which === 'successful' ? toItems('Synced', 'synced') : toItems('Failed', 'failed')])
 
 const responseTime = (title: string, description: string, rawSql: string) =>
-  topicsInWords(lines({ title, description, width: 8, unit: 'ms', calculations: ['mean', 'max'] }))
+  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }))
     .datasource(POSTGRES)
     .interval(SLOT)
     .withTarget(sql('time_series', rawSql))

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../postgres.ts'
 import { addSet } from '../scene.ts'
@@ -315,6 +315,23 @@ test('a row that is requeued by itself leaves the others picked', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click()
   await page.getByRole('button', { name: 'Reupload to Shop (2)' }).waitFor()
   expect(complaints).toEqual([])
+  await close()
+})
+
+test('the requeue button of a row stays in sight where the table is wider than the page', async () => {
+  await addUndecided()
+  const { page, open, close } = await scene.visit({ role: 'Admin' })
+  const columns = 'sellerSku.sku.topic.queuedAt.status.requeuedCount.lastRequeuedAt.failedAt.statusAt.nextAttemptAt.reason.seller.requestId'
+  await open(`blocked?columns=${columns}`)
+  const table = page.getByRole('table', { name: 'Blocked' })
+  const button = table
+    .getByRole('row')
+    .nth(1)
+    .getByRole('button', { name: /^Reupload/ })
+  await button.waitFor()
+  const right = async (of: Locator) => of.evaluate((element) => element.getBoundingClientRect().right)
+  expect(await right(table)).toBeGreaterThan(1280)
+  expect(await right(button)).toBeLessThanOrEqual(1280)
   await close()
 })
 

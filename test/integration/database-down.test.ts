@@ -184,10 +184,14 @@ test.for(CUTS)(
 test.for(CUTS)('the connection that would be told of changes %s while a worker starts: it says so and ends', async (how) => {
   const gate = await openGate(cluster.url('postgres'))
   gate.refuse('listen "shop_update"', how)
+  const starting = startWorkerProcess(workerEnv(gate.url, shop.url))
   try {
-    const starting = startWorkerProcess(workerEnv(gate.url, shop.url))
     await expect(starting).rejects.toThrow(/^The worker ended with code 1:\n.*DATABASE_URL: the database broke off the connection/s)
   } finally {
+    await starting.then(
+      (worker) => worker.kill(),
+      () => undefined, // as it must be
+    )
     await gate.close()
   }
 })

@@ -4,6 +4,7 @@ import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
 import { parser as logQl } from '@grafana/lezer-logql'
 import { parser as promQl } from '@prometheus-io/lezer-promql'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { dashboardFiles } from '../../provisioning/dashboards/files.ts'
 import { SAMPLES, SEARCH } from '../../provisioning/dashboards/logs.ts'
 import { GENERATED_INTO, generatedFiles } from '../../provisioning/generate.ts'
@@ -168,5 +169,23 @@ describe('LogQL', () => {
 
   test('the sample searches of the seed are all there', () => {
     expect(SAMPLES).toHaveLength(5)
+  })
+})
+
+describe('docker-compose.yml', () => {
+  const root = join(import.meta.dirname, '../..')
+  const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+    services: Record<string, { environment: object }>
+  }
+  const [, configuration = ''] = /^### Configuration$(.*?)^###/ms.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+  const named = [...configuration.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, names = '']) =>
+    [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
+  )
+  /** The addresses it listens at are the container's, and each has a name of its own. */
+  const fixed = ['PUBLIC_HOST', 'PUBLIC_PORT', 'INTERNAL_PORT', 'WORKER_NAME']
+
+  test('the worker is handed each variable that the README names', () => {
+    expect(named.length).toBeGreaterThan(30)
+    expect(Object.keys(services.worker!.environment)).toEqual(expect.arrayContaining(named.filter((name) => !fixed.includes(name!))))
   })
 })

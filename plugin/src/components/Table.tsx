@@ -1,4 +1,4 @@
-import { css } from '@emotion/css'
+import { css, cx } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
 import { Checkbox, Icon, useStyles2 } from '@grafana/ui'
 import React, { type ReactNode } from 'react'
@@ -80,7 +80,7 @@ export function Table<Row extends { id: string }>({
               )
             })}
             {action && (
-              <th scope="col" className={styles.tick}>
+              <th scope="col" className={cx(styles.tick, styles.action)}>
                 <span className={styles.unseen}>{action.label}</span>
               </th>
             )}
@@ -101,7 +101,7 @@ export function Table<Row extends { id: string }>({
               {columns.map(({ name, cell }) => (
                 <td key={name}>{cell(row)}</td>
               ))}
-              {action && <td>{action.of(row)}</td>}
+              {action && <td className={styles.action}>{action.of(row)}</td>}
             </tr>
           ))}
         </tbody>
@@ -109,6 +109,8 @@ export function Table<Row extends { id: string }>({
     </div>
   )
 }
+
+const layer = (color: string) => `linear-gradient(${color}, ${color})`
 
 const getStyles = (theme: GrafanaTheme2) => ({
   scroll: css({ overflowX: 'auto' }),
@@ -120,6 +122,14 @@ const getStyles = (theme: GrafanaTheme2) => ({
     'tbody tr[aria-selected="true"]': { background: theme.colors.action.selected },
   }),
   unseen: css({ position: 'absolute', width: 1, height: 1, overflow: 'hidden', clipPath: 'inset(50%)' }),
+  // In sight however wide the table is: opaque, with the row's own colour laid over it.
+  action: css({
+    position: 'sticky',
+    right: 0,
+    backgroundColor: theme.colors.background.primary,
+    'tbody tr:hover &': { backgroundImage: layer(theme.colors.action.hover) },
+    'tbody tr[aria-selected="true"] &': { backgroundImage: layer(theme.colors.action.selected) },
+  }),
   tick: css({ width: theme.spacing(5) }),
   sort: css({
     background: 'none',
