@@ -295,8 +295,12 @@ from shop_update.call_durations where ${CHOSEN} group by 1 order by 1`,
   return panel
 }
 
-const calls = (title: string, which: string, means: string) =>
-  topicsInWords(bars({ title, description: `By topic: ${means} ${ROLLED_UP}`, width: 12, unit: 'locale', none: 'None in this time' }))
+const calls = (title: string, which: 'successful' | 'not successful', means: string) => {
+  const [label, tab] = which === 'successful' ? (['Synced', 'synced'] as const) : (['Failed', 'failed'] as const)
+  return topicsInWords(
+    bars({ title, description: `By topic: ${means} ${ROLLED_UP}`, width: 12, unit: 'locale', none: 'None in this time' }),
+    tab,
+  )
     .datasource(POSTGRES)
     .interval(SLOT)
     .withTarget(
@@ -306,10 +310,11 @@ const calls = (title: string, which: string, means: string) =>
 from shop_update.call_durations where ${CHOSEN} and ${which} group by 1, 2 order by 1`,
       ),
     )
-    .links([which === 'successful' ? toItems('Synced', 'synced') : toItems('Failed', 'failed')])
+    .links([toItems(label, tab)])
+}
 
 const responseTime = (title: string, description: string, rawSql: string) =>
-  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }))
+  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }), 'synced')
     .datasource(POSTGRES)
     .interval(SLOT)
     .withTarget(sql('time_series', rawSql))

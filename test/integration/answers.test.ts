@@ -63,7 +63,7 @@ const expectDelayed = async (itemId: string, message: RegExp) => {
     sends: 1,
   })
   const [times] =
-    await scene.sql`select extract(epoch from run_at - failed_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
+    await scene.sql`select extract(epoch from run_at - entered_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
   expect(times).toEqual({ wait: 3600 })
 }
 

@@ -27,8 +27,9 @@ describe('one item', () => {
       insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
       values (501, ${id}::bigint, now(), 12.5, 200, 'acknowledged', '[ack]')`
     await sql`
-      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at) values
-        ('501', ${id}::bigint, 'accepted', 'a', '[rows]', now() + interval '2 hours'), ('501', ${id}::bigint, 'duplicate', 'a', '[rows]', now() + interval '3 hours')`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at, trace_id) values
+        ('501', ${id}::bigint, 'accepted', 'a', '[rows]', now() + interval '2 hours', 'trace-3'),
+        ('501', ${id}::bigint, 'duplicate', 'a', '[rows]', now() + interval '3 hours', 'trace-4')`
     const item = await detail(id)
     expect(item.transitions.map(({ from, to }) => [from, to])).toEqual([
       [null, 'pending'],
@@ -62,6 +63,7 @@ describe('one item', () => {
         callbackAt: expect.stringMatching(/Z$/),
         callback: '[rows]',
         traceId: 'trace-1',
+        callbackTraceId: 'trace-3',
       },
       expect.objectContaining({
         requestId: '502',
@@ -72,6 +74,7 @@ describe('one item', () => {
         callbackAt: null,
         callback: null,
         traceId: 'trace-2',
+        callbackTraceId: null,
       }),
     ])
   })
@@ -81,6 +84,7 @@ describe('one item', () => {
     const first = await enqueue(api.sql, 'price', { product: productIds[0]! })
     const second = await enqueue(api.sql, 'price', { product: productIds[1]! })
     expect(await detail(first)).toMatchObject({
+      title: 'Linen Shirt 1',
       positionInSet: 1,
       sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('“Linen Shirt 1” (seller SKU ANSWER-1)') },
     })

@@ -49,7 +49,15 @@ export async function startListener(options: Partial<InternalApiOptions> = {}): 
     log: { info: line, warn: line, error: line, debug: line } as unknown as Logger,
     onQueued: () => queued++,
     ...options,
-    config: { VIEWER_API_KEY: VIEWER, ADMIN_API_KEY: ADMIN, MAX_RETRIES: 27, FAILED_AFTER: 12, LEASE_SECONDS: 15, ...options.config },
+    config: {
+      VIEWER_API_KEY: VIEWER,
+      ADMIN_API_KEY: ADMIN,
+      MAX_RETRIES: 27,
+      FAILED_AFTER: 12,
+      RETRY_UNIT_SECONDS: 60,
+      LEASE_SECONDS: 15,
+      ...options.config,
+    },
   })
   const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
   await new Promise((resolve) => server.once('listening', resolve))

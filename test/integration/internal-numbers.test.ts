@@ -41,6 +41,7 @@ describe('the summary', () => {
       toResolve: ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => ({ reason, count: 0 })),
       stranded: 1,
       flow: { wanted: 'synchronous', workers: [] },
+      retries: { most: 27, failedAfter: 12, unitSeconds: 60 },
     })
     expect(summary.byStatus.map(({ status }) => status)).toEqual(STATUS_NAMES)
     expect(summary.byStatus.find(({ status }) => status === 'building_payload')).toMatchObject({

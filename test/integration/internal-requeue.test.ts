@@ -84,10 +84,11 @@ describe('a requeue', () => {
   })
 
   it('leaves no record of a dry run', async () => {
-    const { productIds } = await newSet()
+    const { productIds, setId } = await newSet()
     const id = await failed('price', { product: productIds[0]! })
     const before = await api.sql`select count(*) from shop_update.audit`
-    await api.call('POST', '/api/requeue', { key: ADMIN, body: { itemIds: [id], dryRun: true } })
+    const { body } = await api.call('POST', '/api/requeue', { key: ADMIN, body: { itemIds: [id], dryRun: true } })
+    expect(body).toEqual({ ...nothing, dryRun: true, requeued: 1, productSets: 1, variations: 1, firstProductSets: [setId] })
     expect(await api.sql`select count(*) from shop_update.audit`).toEqual(before)
     expect(await row(id)).toMatchObject({ status: 'failed', failures: 12 })
   })
@@ -104,7 +105,13 @@ describe('a requeue', () => {
     await put(api.sql, blocked, 'blocked', { reason: 'unprocessable_response' })
     const pending = await enqueue(api.sql, 'qc_status', { product: c })
 
-    expect(await requeue({ itemIds: [ids[0]] })).toMatchObject({ ...nothing, requeued: 2, productSets: 1 })
+    expect(await requeue({ itemIds: [ids[0]] })).toMatchObject({
+      ...nothing,
+      requeued: 2,
+      productSets: 1,
+      variations: 3,
+      firstProductSets: [setId],
+    })
     expect((await row(ids[1]!)).status).toBe('pending')
     expect((await row(ids[2]!)).status).toBe('delayed')
     expect(await requeue({ productSetIds: [setId, setId], include: ['failed', 'delayed', 'blocked'] })).toMatchObject({

@@ -35,6 +35,7 @@ describe('the flow', () => {
     expect(await api.sql`select actor, action, detail from shop_update.audit order by id desc limit 1`).toEqual([
       { actor: 'admin (key)', action: 'flow', detail: { from: 'synchronous', to: 'asynchronous' } },
     ])
+    expect(api.logged()).toContain('"actor":"admin (key)"},"The flow has been set to asynchronous"')
   })
 
   it.each([
@@ -93,6 +94,7 @@ describe('the credential of the callbacks', () => {
     expect(await api.sql`select detail from shop_update.audit order by id desc limit 1`).toEqual([
       { detail: { name: 'bob_callback_server', allowedIps: ['192.0.2.0/24', '2001:db8::7', '10.1.2.3'], keyReplaced: false } },
     ])
+    expect(api.logged()).toContain('"The white list of bob_callback_server has been changed"')
     expect((await put({ allowedIps: [] })).body.allowedIps).toEqual([])
   })
 

@@ -150,7 +150,11 @@ describe('traces', () => {
       }),
     })
     expect(response.status).toBe(200)
-    await linesOf(({ body }) => body.startsWith(`Callback.process ${calls[0]!.requestId}`), 2)
+    const told = await linesOf(({ body }) => body.startsWith(`Callback.process ${calls[0]!.requestId}`), 2)
+    expect(told[0]).toMatchObject({
+      attributes: { item_id: item, topic: 'price', flow: 'asynchronous', product_id: productIds[0], outcome: 'accepted' },
+    })
+    expect(told[1]).toMatchObject({ attributes: { item_id: item, outcome: 'late' } })
     expect(receiver.received.spans.some(({ traceId }) => traceId === theirs)).toBe(false)
   })
 

@@ -102,9 +102,10 @@ export function createPublicApi({
     }
     const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client, traceId: trace.traceId }
     try {
-      const { outcome, itemId, answers } = await inTime(answerWithinMs, record(callback))
+      const recorded = await inTime(answerWithinMs, record(callback))
+      const { outcome } = recorded
       if (outcome === 'accepted') onCallback?.()
-      trace.received(callback.requestId.slice(0, 255), itemId, answers, outcome, callback.body)
+      trace.received(callback.requestId.slice(0, 255), recorded, callback.body)
       return { answer: outcome === 'unknown' ? failure(UNKNOWN_REQUEST, id) : success(id), outcome }
     } catch (error) {
       log.error(

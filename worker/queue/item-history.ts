@@ -27,7 +27,10 @@ export interface CallRow {
   response: string | null
   callbackAt: Date | null
   callback: string | null
+  /** Of the attempt. */
   traceId: string | null
+  /** Of the callback, which begins a trace of its own. */
+  callbackTraceId: string | null
 }
 
 /** Every step that an item has taken, in order; steps of one moment in the order in which an item passes the statuses. */
@@ -38,7 +41,8 @@ export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promi
 /** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */
 export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<CallRow[]> => sql<CallRow[]>`
   select r.request_id as "requestId", r.flow, r.sent_at as "sentAt", a.answered_at as "answeredAt", a.milliseconds, a.http_status as "httpStatus",
-    a.outcome, r.body as request, a.body as response, c.received_at as "callbackAt", c.body as callback, r.trace_id as "traceId"
+    a.outcome, r.body as request, a.body as response, c.received_at as "callbackAt", c.body as callback, r.trace_id as "traceId",
+    c.trace_id as "callbackTraceId"
   from shop_update.request r
   left join lateral (
     select * from shop_update.answer a
@@ -46,7 +50,7 @@ export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<Cal
     order by a.answered_at desc limit 1
   ) a on true
   left join lateral (
-    select c.received_at, c.body from shop_update.callback c
+    select c.received_at, c.body, c.trace_id from shop_update.callback c
     where c.request_id = r.request_id::text and c.outcome in ('accepted', 'late') and c.received_at >= ${dayBefore(queuedAt)}::text::timestamptz
     order by c.received_at desc limit 1
   ) c on true

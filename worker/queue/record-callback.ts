@@ -3,6 +3,8 @@ import type { Status } from '../domain/statuses.ts'
 import { storable } from '../shop/answer.ts'
 import { isConnectionError, type Sql, transaction } from './database.ts'
 import { groupCommit } from './group-commit.ts'
+import { skuColumns, skusOf } from './skus.ts'
+import type { Step } from './step.ts'
 
 /** A callback as it is recorded. */
 export interface ReceivedCallback {
@@ -24,7 +26,12 @@ export interface RecordedCallback {
   itemId: string | null
   /** Trace id of the attempt that it answers. */
   answers: string | null
+  /** What the item is about, while it is in the queue. */
+  subject: CallbackSubject | null
 }
+
+/** `flow` is that of the request. */
+export type CallbackSubject = Pick<Step, 'sellerId' | 'productSetId' | 'productId' | 'sellerSku' | 'sku' | 'topic' | 'flow'>
 
 /**
  * - `accepted`: it waits to be applied to its item
@@ -91,14 +98,15 @@ export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promis
  */
 async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[]): Promise<RecordedCallback[]> {
   const keys = callbacks.map(({ requestId }) => (REQUEST_ID.test(requestId) ? requestId : null))
+  type Row = Omit<RecordedCallback, 'subject'> & { [Field in keyof CallbackSubject]: CallbackSubject[Field] | null }
   const [, rows] = await transaction(sql, (tx) =>
     Promise.all([
       tx`
         select pg_advisory_xact_lock(hashtext('shop_update.callback'), k.lock) from (
           select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key) where key is not null order by lock) k`,
-      tx<RecordedCallback[]>`
+      tx<Row[]>`
         with x as materialized (
-          select x.*, r.item_id, r.trace_id as answers, exists (select from shop_update.item i where i.id = r.item_id) as in_queue,
+          select x.*, r.item_id, r.flow, r.trace_id as answers, exists (select from shop_update.item i where i.id = r.item_id) as in_queue,
             row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
               select from shop_update.callback c
               where c.request_id = x.request_id and c.received_at >= r.sent_at and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
@@ -108,7 +116,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             ${callbacks.map(({ body }) => storable(body))}::text[],
             ${callbacks.map(({ traceId }) => traceId)}::text[]) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
           left join lateral (
-            select item_id, sent_at, trace_id from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
+            select item_id, sent_at, flow, trace_id from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
         ),
         judged as materialized (
           select x.*, case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome from x
@@ -119,10 +127,19 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           from judged order by place
         ),
         told as (select pg_notify('shop_update_callback', '') where exists (select from judged where outcome = 'accepted'))
-        select outcome, item_id as "itemId", answers, (select count(*) from told) from judged order by place`,
+        select j.outcome, j.item_id as "itemId", j.answers, i.topic, j.flow, i.seller_id as "sellerId",
+          i.product_set_id as "productSetId", i.product_id as "productId", ${skuColumns(tx)}
+        from judged j left join shop_update.item i on i.id = j.item_id ${skusOf(tx, 'i')}
+        -- named here, or it would not run
+        where (select count(*) from told) >= 0 order by j.place`,
     ]),
   )
-  return rows.map(({ outcome, itemId, answers }) => ({ outcome, itemId, answers }))
+  return rows.map(({ outcome, itemId, answers, topic, sellerId, productSetId, ...rest }) => ({
+    outcome,
+    itemId,
+    answers,
+    subject: topic === null || sellerId === null || productSetId === null ? null : { topic, sellerId, productSetId, ...rest },
+  }))
 }
 
 /** What the Shop may ask about a request. */

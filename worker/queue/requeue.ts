@@ -23,6 +23,10 @@ export interface RequeueResult {
   requeued: number
   /** In how many product sets. */
   productSets: number
+  /** How many variations those have: what the Shop is told of one concerns all. */
+  variations: number
+  /** The first of those product sets. */
+  firstProductSets: string[]
   /** The first thousand of those left alone. */
   skipped: { itemId: string; reason: Refusal }[]
   skippedTotal: number
@@ -33,6 +37,8 @@ export interface RequeueResult {
 
 /** Of the skipped ones so many are listed; the numbers count all. */
 export const SKIPPED_LISTED = 1000
+/** Of the product sets so many are named. */
+export const SETS_LISTED = 20
 const SETS_A_PAGE = 500
 const ITEMS_A_STATEMENT = 1000
 
@@ -46,7 +52,16 @@ const ITEMS_A_STATEMENT = 1000
  */
 export async function requeue(sql: Sql, options: RequeueOptions): Promise<RequeueResult> {
   const { target, include, actor, reason, dryRun, onSteps } = options
-  const result: RequeueResult = { requeued: 0, productSets: 0, skipped: [], skippedTotal: 0, skippedByReason: {}, byTopic: [] }
+  const result: RequeueResult = {
+    requeued: 0,
+    productSets: 0,
+    variations: 0,
+    firstProductSets: [],
+    skipped: [],
+    skippedTotal: 0,
+    skippedByReason: {},
+    byTopic: [],
+  }
   const skip = (itemId: string, why: Refusal, topic: Topic | null) => {
     result.skippedTotal++
     result.skippedByReason[why] = (result.skippedByReason[why] ?? 0) + 1
@@ -94,6 +109,8 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
         }
       }
       result.productSets += sets.size
+      result.variations += await countVariations(sql, [...sets])
+      result.firstProductSets.push(...[...sets].slice(0, SETS_LISTED - result.firstProductSets.length))
     }
   } finally {
     if (record) await completeRecord(sql, record, result)
@@ -211,6 +228,13 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
   from moved m ${skusOf(sql, 'm')}
   -- named here, or it would not run
   where (select count(*) from told) >= 0`
+
+async function countVariations(sql: Sql, productSetIds: readonly string[]): Promise<number> {
+  if (productSetIds.length === 0) return 0
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from catalog.product p where p.product_set_id = any (${[...productSetIds]}::bigint[])`
+  return row!.n
+}
 
 async function whatBecame(sql: Sql, ids: readonly string[]): Promise<Set<string>> {
   const rows = await sql<{ id: string }[]>`select i.id from shop_update.item i where i.id = any (${ids}::bigint[])`

@@ -56,7 +56,8 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
         -- handed back with its request written but not sent: it was not sent
         sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
-        failed_at = case when x.reason = 'failure' then now() else i.failed_at end,
+        -- product decision 14: when it was tried last, not when the Shop said, maybe days later, that it had failed
+        failed_at = case when x.reason <> 'failure' or x.reason is null then i.failed_at when i.status = 'processing' then now() else coalesce(i.last_sent_at, now()) end,
         entered_at = case when x.reason = 'failure' then now() else i.entered_at end,
         run_at = case
           when x.to_status not in ('delayed', 'failed') then i.run_at

@@ -1,3 +1,4 @@
+import type { RecordedCallback } from '../queue/record-callback.ts'
 import { nowInMicros } from '../queue/step.ts'
 import { spanAttributes, text } from './encode.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -7,7 +8,7 @@ import { SpanRef } from './trace-context.ts'
 export interface ServerTrace {
   traceId: string
   /** A callback has been recorded. */
-  received(requestId: string, itemId: string | null, answers: string | null, outcome: string, body: string): void
+  received(requestId: string, recorded: RecordedCallback, body: string): void
   answered(httpStatus: number, client: string | null): void
 }
 
@@ -17,9 +18,9 @@ export function serverTrace(telemetry: Telemetry | undefined): ServerTrace {
   const links: SpanRef[] = []
   return {
     traceId: ref.traceId,
-    received(requestId, itemId, answers, outcome, body) {
-      if (answers !== null) links.push(SpanRef.rootOf(answers))
-      telemetry?.callback({ requestId, itemId, outcome, body, at: nowInMicros() }, ref)
+    received(requestId, recorded, body) {
+      if (recorded.answers !== null) links.push(SpanRef.rootOf(recorded.answers))
+      telemetry?.callback({ requestId, ...recorded, body, at: nowInMicros() }, ref)
     },
     answered(httpStatus, client) {
       telemetry?.span({

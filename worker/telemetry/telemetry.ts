@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
 import { TOPICS } from '../domain/topics.ts'
-import type { CallbackOutcome } from '../queue/record-callback.ts'
+import type { CallbackOutcome, RecordedCallback } from '../queue/record-callback.ts'
 import type { Recovered } from '../queue/recover.ts'
 import { type Micros, nowInMicros, type Step } from '../queue/step.ts'
 import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
@@ -32,23 +32,11 @@ export class Subject {
   }
 
   get attributes(): Attributes {
-    if (this.#attributes !== null) return this.#attributes
-    const { itemId, sellerId, productSetId, productId, sellerSku, sku, topic, flow, requestId, attempt } = this.fields
-    const attributes: Attributes = {
-      item_id: itemId,
-      seller_id: sellerId,
-      product_set_id: productSetId,
-      topic,
-      method: TOPICS[topic].method,
-      attempt,
+    if (this.#attributes === null) {
+      this.#attributes = about(this.fields)
+      this.#attributes.attempt = this.fields.attempt
     }
-    if (productId !== null) attributes.product_id = productId
-    if (sellerSku !== null) attributes.seller_sku = sellerSku
-    if (sku !== null) attributes.sku = sku
-    if (flow !== null) attributes.flow = flow
-    if (requestId !== null) attributes.request_id = requestId
-    this.#attributes = attributes
-    return attributes
+    return this.#attributes
   }
 
   /** For log records: the eight lines of an item copy it. */
@@ -56,6 +44,33 @@ export class Subject {
     this.#encoded ??= kept(lineAttributes(this.attributes))
     return this.#encoded
   }
+}
+
+/** What a line says of the item that it is about. */
+function about({
+  itemId,
+  sellerId,
+  productSetId,
+  productId,
+  sellerSku,
+  sku,
+  topic,
+  flow,
+  requestId,
+}: Omit<SubjectFields, 'attempt'>): Attributes {
+  const attributes: Attributes = {
+    item_id: itemId,
+    seller_id: sellerId,
+    product_set_id: productSetId,
+    topic,
+    method: TOPICS[topic].method,
+  }
+  if (productId !== null) attributes.product_id = productId
+  if (sellerSku !== null) attributes.seller_sku = sellerSku
+  if (sku !== null) attributes.sku = sku
+  if (flow !== null) attributes.flow = flow
+  if (requestId !== null) attributes.request_id = requestId
+  return attributes
 }
 
 type SubjectFields = Pick<
@@ -215,9 +230,10 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   }
 
   /** A callback that has been recorded. */
-  function callback({ requestId, itemId, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
+  function callback({ requestId, itemId, subject, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
     const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
     if (itemId !== null) attributes.item_id = itemId
+    if (itemId !== null && subject !== null) Object.assign(attributes, about({ ...subject, itemId, requestId }))
     line(
       { at, place: 0 },
       outcome === 'unknown' ? 'warn' : 'info',
@@ -241,10 +257,8 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   return { instruments, traces: sendSpan !== null, span, statement, step, words, steps, rescued, callback, requeued, ownLine }
 }
 
-interface RecordedCallbackTold {
+interface RecordedCallbackTold extends Omit<RecordedCallback, 'answers'> {
   requestId: string
-  itemId: string | null
-  outcome: string
   body: string
   at: Micros
 }

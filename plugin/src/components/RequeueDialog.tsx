@@ -55,6 +55,7 @@ export function RequeueDialog({
             title={`${counted(outcome.requeued, 'item')} of ${counted(outcome.productSets, 'product set')} requeued`}
           >
             {stranded ? BLOCKED_AGAIN : 'They are sent again from now on, with what the catalogue has at that moment.'}
+            <ProductSets outcome={outcome} />
           </Alert>
           <Refused outcome={outcome} known={known} />
           <Modal.ButtonRow>
@@ -100,6 +101,7 @@ export function RequeueDialog({
                   <strong>{counted(preview.data.requeued, 'item')}</strong> of{' '}
                   <strong>{counted(preview.data.productSets, 'product set')}</strong> will be requeued.
                 </p>
+                <ProductSets outcome={preview.data} />
                 <Refused outcome={preview.data} known={known} />
               </>
             )}
@@ -120,6 +122,26 @@ export function RequeueDialog({
         </>
       )}
     </Modal>
+  )
+}
+
+/** Which product sets it is about, the first of them by name. */
+function ProductSets({ outcome: { productSets, firstProductSets, variations } }: { outcome: Requeued }) {
+  if (productSets === 0) return null
+  return (
+    <p>
+      Product set{productSets > 1 && 's'}{' '}
+      {firstProductSets.map((set, place) => (
+        <React.Fragment key={set}>
+          {place > 0 && ', '}
+          <Link to={pageUrl('overview', { set })} inText>
+            {set}
+          </Link>
+        </React.Fragment>
+      ))}
+      {productSets > firstProductSets.length && ` and ${(productSets - firstProductSets.length).toLocaleString('en')} more`}, with{' '}
+      {counted(variations, 'variation')}.
+    </p>
   )
 }
 

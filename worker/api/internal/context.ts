@@ -14,7 +14,7 @@ export interface InternalApiOptions {
   readSql: Sql
   /** What is Blocked and will not be released by itself. */
   blocked(): Promise<Blocked>
-  config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'LEASE_SECONDS'> &
+  config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'> &
     Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL'>>
   log: Logger
   /** Of this program, for the OpenAPI document. */

@@ -105,6 +105,7 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
           {
             ...toItem(row, config.MAX_RETRIES),
             blockedByItem: toBlockedByItem(row),
+            title: surroundings.title,
             positionInSet: surroundings.positionInSet,
             sellerAnswer: { text, whoActs },
             transitions: transitions.map(toTransition),

@@ -30,6 +30,7 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
       })),
       byTopic: numbers.byTopic.map((row) => ({ ...row, label: TOPICS[row.topic].label })),
       flow,
+      retries: { most: config.MAX_RETRIES, failedAfter: config.FAILED_AFTER, unitSeconds: config.RETRY_UNIT_SECONDS },
     }
   }
   const feed = createFeed(summary, eventsEveryMs, (error) =>

@@ -5,6 +5,7 @@ import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
+import { SETS_LISTED, SKIPPED_LISTED } from '../../queue/requeue.ts'
 import { isAllowListEntry } from '../allow-list.ts'
 
 /** One set of schemas validates what comes in, types what goes out, and is the OpenAPI document. */
@@ -146,7 +147,8 @@ export const callSchema = z
     response: z.string().nullable().openapi({ description: 'The raw answer on the same exchange' }),
     callbackAt: time.nullable(),
     callback: z.string().nullable().openapi({ description: 'The result that the callback brought, as JSON' }),
-    traceId: z.string().nullable(),
+    traceId: z.string().nullable().openapi({ description: 'Of the attempt' }),
+    callbackTraceId: z.string().nullable().openapi({ description: 'Of the callback: in it the item goes on to its end' }),
   })
   .openapi('Call')
 export type Call = z.infer<typeof callSchema>
@@ -155,6 +157,7 @@ export const itemDetailSchema = z
   .object({
     ...itemShape,
     blockedByItem: z.object({ id, topic, status }).nullable().openapi({ description: '`blockedBy`, with what it is and how it stands' }),
+    title: z.string().nullable().openapi({ description: 'Of the product, or of the product set' }),
     positionInSet: count.nullable().openapi({ description: 'While it waits for its turn: 1 is the next of its product set' }),
     sellerAnswer: z.object({ text: z.string(), whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']) }),
     transitions: z.array(transitionSchema),
@@ -206,7 +209,9 @@ export const requeuedSchema = z
     dryRun: z.boolean(),
     requeued: count,
     productSets: count,
-    skipped: z.array(z.object({ itemId: id, reason: z.enum(REFUSALS) })).openapi({ description: 'The first 1000' }),
+    variations: count.openapi({ description: 'Of those product sets' }),
+    firstProductSets: z.array(id).openapi({ description: `The first ${SETS_LISTED} of them` }),
+    skipped: z.array(z.object({ itemId: id, reason: z.enum(REFUSALS) })).openapi({ description: `The first ${SKIPPED_LISTED}` }),
     skippedTotal: count,
     skippedByReason: z.partialRecord(z.enum(REFUSALS), count),
   })
@@ -238,6 +243,9 @@ export const summarySchema = z
     byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
     flow: flowSchema,
+    retries: z
+      .object({ most: count, failedAfter: count, unitSeconds: seconds })
+      .openapi({ description: '`MAX_RETRIES`, `FAILED_AFTER` and `RETRY_UNIT_SECONDS` of the worker that answers' }),
   })
   .openapi('Summary')
 export type Summary = z.infer<typeof summarySchema>

@@ -4,7 +4,7 @@ import { answer, type InternalApiOptions, json, route, routes } from './context.
 import { credentialBody, credentialSchema, flowBody, flowSchema } from './schemas.ts'
 
 /** `shop_update/flow` and the system credential `bob_callback_server`. Read from where they are written: a replica might be behind. */
-export const settingRoutes = ({ sql, config }: InternalApiOptions) =>
+export const settingRoutes = ({ sql, config, log }: InternalApiOptions) =>
   routes()
     .openapi(
       route({
@@ -24,7 +24,9 @@ export const settingRoutes = ({ sql, config }: InternalApiOptions) =>
         responses: { 200: answer('The flows; a worker follows within FLOW_TTL_SECONDS', flowSchema) },
       }),
       async (c) => {
-        await writeFlow(sql, c.req.valid('json').flow, c.var.actor)
+        const { flow } = c.req.valid('json')
+        await writeFlow(sql, flow, c.var.actor)
+        log.info({ 'event.name': 'flow_set', flow, actor: c.var.actor }, `The flow has been set to ${flow}`)
         return c.json(await readFlowSetting(sql, config.LEASE_SECONDS), 200)
       },
     )
@@ -48,6 +50,8 @@ export const settingRoutes = ({ sql, config }: InternalApiOptions) =>
       async (c) => {
         const { allowedIps, rotateKey, apiKey = rotateKey && newKey() } = c.req.valid('json')
         const credential = await writeCredential(sql, { allowedIps, apiKey }, c.var.actor)
+        const changed = [allowedIps && 'white list', apiKey !== undefined && 'key'].filter(Boolean).join(' and ')
+        log.info({ 'event.name': 'credential_set', actor: c.var.actor }, `The ${changed} of bob_callback_server has been changed`)
         return c.json({ ...toJson(credential), ...(apiKey !== undefined && { apiKey }) }, 200)
       },
     )

@@ -27,14 +27,21 @@ export function Calls({ calls }: { calls: readonly Call[] }) {
 }
 
 /** From the call into its trace and its lines. */
-function Links({ call: { traceId, requestId, sentAt, answeredAt, callbackAt } }: { call: Call }) {
+function Links({ call: { traceId, callbackTraceId, requestId, sentAt, answeredAt, callbackAt } }: { call: Call }) {
   const range = around(sentAt, callbackAt ?? answeredAt)
+  const traces = [
+    ['Trace', traceId],
+    ['Trace of the callback', callbackTraceId],
+  ] as const
   return (
     <Stack gap={1}>
-      {traceId !== null && (
-        <LinkButton size="sm" variant="secondary" fill="text" icon="gf-traces" href={traceUrl(traceId, range)}>
-          Trace
-        </LinkButton>
+      {traces.map(
+        ([name, id]) =>
+          id !== null && (
+            <LinkButton key={name} size="sm" variant="secondary" fill="text" icon="gf-traces" href={traceUrl(id, range)}>
+              {name}
+            </LinkButton>
+          ),
       )}
       <LinkButton
         size="sm"

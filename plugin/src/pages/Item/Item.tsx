@@ -91,6 +91,7 @@ function Facts({ item }: { item: ItemDetail }) {
   const styles = useStyles2(getStyles)
   const waitsFor = item.blockedByItem
   const facts: [string, ReactNode][] = [
+    ['Title', item.title ?? '–'],
     ['Seller SKU', item.sellerSku ?? '–'],
     ['SKU', item.sku ?? '–'],
     ['Seller', item.sellerName ?? item.sellerId],
@@ -108,6 +109,7 @@ function Facts({ item }: { item: ItemDetail }) {
     ['Request ID', item.requestId ?? '–'],
     ['Requeued count', item.requeuedCount],
     ['Last requeued at', <Moment key="requeued" at={item.lastRequeuedAt} />],
+    ['Failed at', <Moment key="failed" at={item.failedAt} />],
     ['Failures', item.failures],
     ['Next retry', <Moment key="next" at={item.nextAttemptAt} Relative={Due} />],
     ['Retries left', item.retriesLeft ?? '–'],

@@ -1,6 +1,6 @@
 import { css } from '@emotion/css'
-import type { GrafanaTheme2 } from '@grafana/data'
-import { Alert, FilterInput, LoadingPlaceholder, Text, useStyles2 } from '@grafana/ui'
+import { type GrafanaTheme2, locationUtil } from '@grafana/data'
+import { Alert, FilterInput, LinkButton, LoadingPlaceholder, Text, useStyles2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
@@ -12,7 +12,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
-import { duration } from '../../components/Time.tsx'
+import { absolute, duration } from '../../components/Time.tsx'
 import { changeQuery, pageUrl, useRoute } from '../../location.ts'
 import { SEARCHED } from '../Queue/Filters.tsx'
 import { Found } from './Found.tsx'
@@ -26,7 +26,7 @@ export function Overview() {
   const summary = useSummary()
   const kpis = useKpis()
   return (
-    <Page>
+    <Page actions={<Dashboards />}>
       <Search q={query.q} />
       {(query.q || query.set) && <Found key={`${query.q} ${query.set}`} q={query.q} set={query.set} />}
       {summary.error && <Problem error={summary.error} retry={summary.refetch} />}
@@ -45,6 +45,18 @@ export function Overview() {
     </Page>
   )
 }
+
+/** What the Analytics tab and Kibana were. */
+const Dashboards = () => (
+  <>
+    <LinkButton variant="secondary" icon="chart-line" href={locationUtil.assureBaseUrl('/d/shop-update-analytics')}>
+      Analytics
+    </LinkButton>
+    <LinkButton variant="secondary" icon="gf-logs" href={locationUtil.assureBaseUrl('/d/shop-update-logs')}>
+      Logs
+    </LinkButton>
+  </>
+)
 
 const products = (n: number): string => `${n.toLocaleString('en')} product change${n === 1 ? '' : 's'}`
 
@@ -126,7 +138,8 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
           {
             name: 'oldest',
             label: 'Oldest',
-            cell: ({ oldestAt, oldestSeconds }) => (oldestAt ? <span title={oldestAt}>{duration(oldestSeconds ?? 0)}</span> : '–'),
+            cell: ({ oldestAt, oldestSeconds }) =>
+              oldestAt ? <span title={`since ${absolute(oldestAt)}`}>{duration(oldestSeconds ?? 0)}</span> : '–',
           },
           { name: 'meaning', label: 'Meaning', cell: ({ status }) => explainStatus(status) },
         ]}
