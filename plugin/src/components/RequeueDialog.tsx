@@ -92,7 +92,7 @@ export function RequeueDialog({
               />
             ))}
           </Stack>
-          <div aria-live="polite" data-testid="requeue-preview">
+          <div aria-live="polite" data-testid="requeue-preview" style={{ marginTop: 8 }}>
             {preview.isPending && <Spinner />}
             {preview.error && <Problem error={preview.error} retry={preview.refetch} />}
             {preview.data && (

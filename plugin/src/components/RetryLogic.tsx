@@ -27,9 +27,11 @@ export function RetryLogic() {
         {retries ? (
           <>
             <p>
-              After the n-th failure an item waits n³ minutes, 8 hours at most, so that it is tried at least three times a day:{' '}
-              {retries.most} retries in all. From failure {retries.failedAfter} on it is listed as Failed; its retries go on.
-              {retries.unitSeconds !== 60 && ` Here a “minute” of the table takes ${duration(retries.unitSeconds)}.`}
+              After the n-th failure an item waits n³ minutes,{' '}
+              {retries.unitSeconds === 60
+                ? '8 hours at most, so that it is tried at least three times a day'
+                : `480 at most (such a minute takes ${duration(retries.unitSeconds)} here)`}
+              : {retries.most} retries in all. From failure {retries.failedAfter} on it is listed as Failed; its retries go on.
             </p>
             <Table label="Retry table" columns={COLUMNS} rows={rowsOf(retries)} />
           </>
