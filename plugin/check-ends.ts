@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * `npm run check:grafana`: are the types of `plugin/src` right with both ends of what it must load in? `npm run check` has those between them.
+ * Each end is installed beside the project, some 400 packages in under a minute.
+ */
+const ENDS = [
+  { grafana: '12.2.0', react: '18' },
+  { grafana: '13.2.2', react: '19' },
+]
+const ROOT = join(import.meta.dirname, '..')
+
+for (const { grafana, react } of ENDS) {
+  const folder = mkdtempSync(join(tmpdir(), `grafana-${grafana}-`))
+  const at = (...path: string[]) => [join(folder, 'node_modules', ...path)]
+  try {
+    writeJson(join(folder, 'package.json'), {
+      dependencies: {
+        ...Object.fromEntries(['data', 'runtime', 'ui'].map((name) => [`@grafana/${name}`, grafana])),
+        ...Object.fromEntries(['react', 'react-dom', '@types/react', '@types/react-dom'].map((name) => [name, react])),
+      },
+      overrides: { 'react-data-grid': '7.0.0-beta.56' }, // 12.2.0 wants a commit of a fork, which no registry has
+    })
+    execFileSync('npm', ['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', '--silent'], {
+      cwd: folder,
+      stdio: 'inherit',
+    })
+    writeJson(join(folder, 'tsconfig.json'), {
+      extends: join(ROOT, 'plugin/tsconfig.json'),
+      compilerOptions: {
+        noEmit: true,
+        skipLibCheck: true,
+        typeRoots: [...at('@types'), join(ROOT, 'node_modules/@types')],
+        // whoever imports it, the libraries that the pages use too
+        paths: {
+          '@grafana/*': at('@grafana/*'),
+          ...Object.fromEntries(
+            ['react', 'react-dom'].flatMap((name) => [
+              [name, at('@types', name)],
+              [`${name}/*`, at('@types', name, '*')],
+            ]),
+          ),
+        },
+      },
+      include: [join(ROOT, 'plugin/src')],
+    })
+    execFileSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder], { stdio: 'inherit' })
+    process.stdout.write(`The types of the plugin are right with Grafana ${grafana} and React ${react}\n`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function writeJson(file: string, content: object): void {
+  writeFileSync(file, JSON.stringify(content))
+}
