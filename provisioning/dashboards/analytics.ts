@@ -296,7 +296,7 @@ from shop_update.call_durations where ${CHOSEN} group by 1 order by 1`,
 }
 
 const calls = (title: string, which: 'successful' | 'not successful', means: string) => {
-  const [label, tab] = which === 'successful' ? (['Synced', 'synced'] as const) : (['Failed', 'failed'] as const)
+  const [label, tab] = which === 'successful' ? (['Synced', 'synced'] as const) : (['Delayed', 'delayed'] as const) // where an item is after each of the first eleven
   return topicsInWords(
     bars({ title, description: `By topic: ${means} ${ROLLED_UP}`, width: 12, unit: 'locale', none: 'None in this time' }),
     tab,

@@ -14,6 +14,7 @@ export interface Search {
   /** A regular expression, as the options of the variable are. */
   call?: string
   lines?: string
+  item?: string
   trace?: string
 }
 
@@ -25,6 +26,7 @@ const NOTHING_CHOSEN: Required<Omit<Search, 'venture' | 'source'>> = {
   request: '',
   call: ANYTHING,
   lines: ANYTHING,
+  item: '',
   trace: '',
 }
 
@@ -55,6 +57,8 @@ export const SEARCH = [
   asWord('request'),
   '|~ `$call`',
   '|~ `$lines`',
+  // the whole id; nothing can come before the ^ of an empty one
+  `| item_id=~\`${typed('item')}(?:^.*)?\``,
   `| trace_id=~\`${typed('trace')}.*\``,
 ].join(' ')
 
@@ -145,6 +149,7 @@ export const logs = () =>
         ['Only Callback', '^Callback\\.process'],
         ['Only Status', '^Status'],
       ]),
+      textBox('item', 'Item', 'The id of an item: all of its lines, those too that name no SKU'),
       textBox('trace', 'Trace ID', 'As the link Show trace sets it'),
     ])
     .withPanel(

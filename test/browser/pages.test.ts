@@ -349,6 +349,10 @@ test('a stock change that waits on purpose says so', async () => {
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open('delayed?reason=stock_wait')
   await page.getByRole('cell', { name: 'Delayed is sent in an hour' }).waitFor()
+  await page.getByRole('button', { name: 'Retry logic' }).click()
+  await page.getByRole('dialog').getByText('From failure 1 on it is listed as Failed; its retries go on.').waitFor()
+  expect(await page.getByRole('table', { name: 'Retry table' }).getByRole('row').count()).toBe(28)
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
   await page
     .getByRole('row')
     .getByRole('button', { name: /^Reupload/ })

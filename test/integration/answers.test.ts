@@ -393,6 +393,9 @@ describe('asynchronous flow', () => {
     await trouble({ callbackFailure: 100 })
     const { itemId, setId } = await queue('price')
     await expectDelayed(itemId, /^Price failed to update$/)
+    const [times] = await scene.sql`
+      select failed_at = last_sent_at as "of the attempt", failed_at < entered_at as "before it was known" from shop_update.item where id = ${itemId}::bigint`
+    expect(times).toEqual({ 'of the attempt': true, 'before it was known': true })
     expect((await scene.statuses(itemId)).slice(3)).toEqual(['made_request', 'got_acknowledgment', 'got_response', 'delayed'])
     expect(await idsOf(setId)).toMatchObject([{ updated: false }])
     await trouble({})

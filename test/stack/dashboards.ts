@@ -190,6 +190,17 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         return `${found.length} lines`
       })
     }
+    await report.check('Grafana: a Viewer finds the lines of an item by its id, the answers too that name no SKU', needs, async () => {
+      const found = await find({ item: story.failed.id })
+      for (const { requestId } of story.failed.calls)
+        assert.ok(
+          found.some((text) => text.startsWith(`RawResponse ${requestId} `)),
+          requestId,
+        )
+      const requests = found.filter((text) => text.startsWith('Product.'))
+      assert.equal(requests.length, story.failed.calls.length)
+      return `${found.length} lines`
+    })
     await writeOrderLine(stack, ODD)
     for (const [search, expected] of [
       [{ text: ODD }, 1],
@@ -197,6 +208,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       [{ text: '45124', lines: '^Status' }, 0],
       [{ request: call.requestId.slice(0, -1) }, 0],
       [{ sku: SKU.slice(0, -1) }, 0],
+      [{ item: `${story.failed.id}0000` }, 0],
       [{ text: '\\', sku: '"', request: '(', trace: '[' }, 0],
     ] as [Search, number][]) {
       await report.check(`Grafana: a search for ${JSON.stringify(search)} finds ${expected}`, needs, async () => {
@@ -303,7 +315,7 @@ function only(found: string[], expected: RegExp): void {
 function interpolated(text: string, { datasource }: Target, chosen: Record<string, string | string[]>): string {
   const all: Record<string, string | string[]> = {
     ...(datasource.type === 'loki'
-      ? { venture: '.+', source: '.+', text: '', sku: '', request: '', call: '^', lines: '^', trace: '' }
+      ? { venture: '.+', source: '.+', text: '', sku: '', request: '', call: '^', lines: '^', item: '', trace: '' }
       : { venture: VENTURE, source: SOURCE }),
     topic: TOPIC_NAMES,
     status: STATUS_NAMES,

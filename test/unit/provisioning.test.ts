@@ -175,17 +175,26 @@ describe('LogQL', () => {
 describe('docker-compose.yml', () => {
   const root = join(import.meta.dirname, '../..')
   const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
-    services: Record<string, { environment: object }>
+    services: Record<string, { environment: Record<string, string> }>
   }
   const [, configuration = ''] = /^### Configuration$(.*?)^###/ms.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
   const named = [...configuration.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, names = '']) =>
     [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
   )
-  /** The addresses it listens at are the container's, and each has a name of its own. */
-  const fixed = ['PUBLIC_HOST', 'PUBLIC_PORT', 'INTERNAL_PORT', 'WORKER_NAME']
+  /** The addresses are those of the containers, and each worker has a name of its own. */
+  const fixed = [
+    'DATABASE_URL',
+    'PUBLIC_HOST',
+    'PUBLIC_PORT',
+    'INTERNAL_HOST',
+    'INTERNAL_PORT',
+    'WORKER_NAME',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+  ]
 
   test('the worker is handed each variable that the README names', () => {
     expect(named.length).toBeGreaterThan(30)
-    expect(Object.keys(services.worker!.environment)).toEqual(expect.arrayContaining(named.filter((name) => !fixed.includes(name!))))
+    for (const name of named.filter((each) => !fixed.includes(each!)))
+      expect(services.worker!.environment[name!], name).toContain(`\${${name}`)
   })
 })

@@ -52,7 +52,7 @@ export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<Cal
   left join lateral (
     select c.received_at, c.body, c.trace_id from shop_update.callback c
     where c.request_id = r.request_id::text and c.outcome in ('accepted', 'late') and c.received_at >= ${dayBefore(queuedAt)}::text::timestamptz
-    order by c.received_at desc limit 1
+    order by c.outcome = 'accepted' desc, c.received_at desc limit 1
   ) c on true
   where r.item_id = ${itemId}::bigint and r.sent_at >= ${dayBefore(queuedAt)}::text::timestamptz
   order by r.sent_at, r.request_id`

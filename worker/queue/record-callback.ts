@@ -3,7 +3,6 @@ import type { Status } from '../domain/statuses.ts'
 import { storable } from '../shop/answer.ts'
 import { isConnectionError, type Sql, transaction } from './database.ts'
 import { groupCommit } from './group-commit.ts'
-import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
 /** A callback as it is recorded. */
@@ -30,8 +29,8 @@ export interface RecordedCallback {
   subject: CallbackSubject | null
 }
 
-/** `flow` is that of the request. */
-export type CallbackSubject = Pick<Step, 'sellerId' | 'productSetId' | 'productId' | 'sellerSku' | 'sku' | 'topic' | 'flow'>
+/** `flow` is that of the request. Without SKUs: those are in the catalogue, and a callback is recorded whoever holds a lock on that. */
+export type CallbackSubject = Pick<Step, 'sellerId' | 'productSetId' | 'productId' | 'topic' | 'flow'>
 
 /**
  * - `accepted`: it waits to be applied to its item
@@ -106,7 +105,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key) where key is not null order by lock) k`,
       tx<Row[]>`
         with x as materialized (
-          select x.*, r.item_id, r.flow, r.trace_id as answers, exists (select from shop_update.item i where i.id = r.item_id) as in_queue,
+          select x.*, r.item_id, r.flow, r.trace_id as answers, i.id is not null as in_queue, i.topic, i.seller_id, i.product_set_id, i.product_id,
             row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
               select from shop_update.callback c
               where c.request_id = x.request_id and c.received_at >= r.sent_at and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
@@ -117,6 +116,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             ${callbacks.map(({ traceId }) => traceId)}::text[]) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
           left join lateral (
             select item_id, sent_at, flow, trace_id from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
+          left join shop_update.item i on i.id = r.item_id
         ),
         judged as materialized (
           select x.*, case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome from x
@@ -127,11 +127,10 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           from judged order by place
         ),
         told as (select pg_notify('shop_update_callback', '') where exists (select from judged where outcome = 'accepted'))
-        select j.outcome, j.item_id as "itemId", j.answers, i.topic, j.flow, i.seller_id as "sellerId",
-          i.product_set_id as "productSetId", i.product_id as "productId", ${skuColumns(tx)}
-        from judged j left join shop_update.item i on i.id = j.item_id ${skusOf(tx, 'i')}
+        select outcome, item_id as "itemId", answers, topic, flow, seller_id as "sellerId", product_set_id as "productSetId", product_id as "productId"
+        from judged
         -- named here, or it would not run
-        where (select count(*) from told) >= 0 order by j.place`,
+        where (select count(*) from told) >= 0 order by place`,
     ]),
   )
   return rows.map(({ outcome, itemId, answers, topic, sellerId, productSetId, ...rest }) => ({

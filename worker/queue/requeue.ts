@@ -86,6 +86,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       })
       for (const id of named) skip(id, 'not_in_queue', null)
 
+      const variations = await countVariations(sql, [...new Set(willing.map(({ productSetId }) => productSetId))])
       const sets = new Set<string>()
       for (let start = 0; start < willing.length; start += ITEMS_A_STATEMENT) {
         const some = willing.slice(start, start + ITEMS_A_STATEMENT)
@@ -109,7 +110,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
         }
       }
       result.productSets += sets.size
-      result.variations += await countVariations(sql, [...sets])
+      for (const set of sets) result.variations += variations.get(set) ?? 0
       result.firstProductSets.push(...[...sets].slice(0, SETS_LISTED - result.firstProductSets.length))
     }
   } finally {
@@ -229,11 +230,11 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
   -- named here, or it would not run
   where (select count(*) from told) >= 0`
 
-async function countVariations(sql: Sql, productSetIds: readonly string[]): Promise<number> {
-  if (productSetIds.length === 0) return 0
-  const [row] = await sql<{ n: number }[]>`
-    select count(*)::int as n from catalog.product p where p.product_set_id = any (${[...productSetIds]}::bigint[])`
-  return row!.n
+async function countVariations(sql: Sql, productSetIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await sql<{ id: string; n: number }[]>`
+    select p.product_set_id as id, count(*)::int as n from catalog.product p
+    where p.product_set_id = any (${[...productSetIds]}::bigint[]) group by p.product_set_id`
+  return new Map(rows.map(({ id, n }) => [id, n]))
 }
 
 async function whatBecame(sql: Sql, ids: readonly string[]): Promise<Set<string>> {

@@ -57,7 +57,10 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
         sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
         -- product decision 14: when it was tried last, not when the Shop said, maybe days later, that it had failed
-        failed_at = case when x.reason <> 'failure' or x.reason is null then i.failed_at when i.status = 'processing' then now() else coalesce(i.last_sent_at, now()) end,
+        failed_at = case
+          when x.reason is distinct from 'failure' then i.failed_at
+          when i.status = 'processing' then now()
+          else greatest(i.failed_at, coalesce(i.last_sent_at, now())) end,
         entered_at = case when x.reason = 'failure' then now() else i.entered_at end,
         run_at = case
           when x.to_status not in ('delayed', 'failed') then i.run_at

@@ -32,10 +32,7 @@ export class Subject {
   }
 
   get attributes(): Attributes {
-    if (this.#attributes === null) {
-      this.#attributes = about(this.fields)
-      this.#attributes.attempt = this.fields.attempt
-    }
+    this.#attributes ??= { ...about(this.fields), attempt: this.fields.attempt }
     return this.#attributes
   }
 
@@ -233,7 +230,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   function callback({ requestId, itemId, subject, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
     const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
     if (itemId !== null) attributes.item_id = itemId
-    if (itemId !== null && subject !== null) Object.assign(attributes, about({ ...subject, itemId, requestId }))
+    if (itemId !== null && subject !== null) Object.assign(attributes, about({ ...subject, sellerSku: null, sku: null, itemId, requestId }))
     line(
       { at, place: 0 },
       outcome === 'unknown' ? 'warn' : 'info',

@@ -127,7 +127,7 @@ export function RequeueDialog({
 
 /** Which product sets it is about, the first of them by name. */
 function ProductSets({ outcome: { productSets, firstProductSets, variations } }: { outcome: Requeued }) {
-  if (productSets === 0) return null
+  if (productSets === 0 || !firstProductSets) return null // a worker of before does not say
   return (
     <p>
       Product set{productSets > 1 && 's'}{' '}

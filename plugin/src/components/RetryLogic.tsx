@@ -3,10 +3,13 @@ import React, { useState } from 'react'
 import type { Summary } from '../../../worker/api/internal/schemas.ts'
 import { retryTable } from '../../../worker/domain/retry.ts'
 import { useSummary } from '../api/numbers.ts'
+import { Problem } from './Problem.tsx'
 import { Table, type TableColumn } from './Table.tsx'
 import { duration } from './Time.tsx'
 
-const rowsOf = ({ most, unitSeconds }: Summary['retries']) => retryTable(most, unitSeconds).map((row) => ({ id: `#${row.retry}`, ...row }))
+type Retries = Summary['retries']
+
+const rowsOf = ({ most, unitSeconds }: Retries) => retryTable(most, unitSeconds).map((row) => ({ id: `#${row.retry}`, ...row }))
 const COLUMNS: TableColumn<ReturnType<typeof rowsOf>[number]>[] = [
   { name: 'retry', label: 'Retry', cell: ({ id }) => id },
   { name: 'minutes', label: 'Minutes', cell: ({ minutes }) => minutes },
@@ -17,28 +20,34 @@ const COLUMNS: TableColumn<ReturnType<typeof rowsOf>[number]>[] = [
 /** "Retry logic": when a failed item is tried again, for whoever has to tell a seller. The seed's table where the worker's settings are the seed's. */
 export function RetryLogic() {
   const [open, setOpen] = useState(false)
-  const retries = useSummary().data?.retries
+  const { data, error, refetch } = useSummary()
   return (
     <>
       <Button variant="secondary" fill="text" icon="question-circle" onClick={() => setOpen(true)}>
         Retry logic
       </Button>
       <Modal title="Retry logic" isOpen={open} onDismiss={() => setOpen(false)}>
-        {retries ? (
+        {error && <Problem error={error} retry={refetch} />}
+        {!data && !error && <LoadingPlaceholder text="Loading the settings …" />}
+        {data?.retries && (
           <>
-            <p>
-              After the n-th failure an item waits n³ minutes,{' '}
-              {retries.unitSeconds === 60
-                ? '8 hours at most, so that it is tried at least three times a day'
-                : `480 at most (such a minute takes ${duration(retries.unitSeconds)} here)`}
-              : {retries.most} retries in all. From failure {retries.failedAfter} on it is listed as Failed; its retries go on.
-            </p>
-            <Table label="Retry table" columns={COLUMNS} rows={rowsOf(retries)} />
+            <p>{inWords(data.retries)}</p>
+            <Table label="Retry table" columns={COLUMNS} rows={rowsOf(data.retries)} />
           </>
-        ) : (
-          <LoadingPlaceholder text="Loading the settings …" />
         )}
       </Modal>
     </>
   )
+}
+
+function inWords({ most, failedAfter, unitSeconds }: Retries): string {
+  const limit =
+    unitSeconds === 60
+      ? '8 hours at most, so that it is tried at least three times a day'
+      : `480 at most; such a minute takes ${duration(unitSeconds)} here`
+  const failed =
+    failedAfter <= most
+      ? `From failure ${failedAfter} on it is listed as Failed; its retries go on.`
+      : 'When the last has failed, it is listed as Failed.'
+  return `After the n-th failure an item waits n³ minutes (${limit}): ${most} retries in all. ${failed}`
 }

@@ -2,7 +2,7 @@ import { locationUtil } from '@grafana/data'
 import { hasPermission } from '@grafana/runtime'
 
 /** Grafana lets only Editors and Admins into Explore. */
-export const mayExplore = (): boolean => hasPermission('datasources:explore')
+const mayExplore = (): boolean => hasPermission('datasources:explore')
 
 /** Explore with one query; times as Grafana takes them: Unix milliseconds as text, or `now`. */
 const explore = (type: 'tempo' | 'loki', query: object, [from, to]: [string, string]): string => {

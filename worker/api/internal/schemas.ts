@@ -94,7 +94,7 @@ const itemShape = {
   statusAt: time,
   requeuedCount: count.openapi({ description: 'How often it was sent again' }),
   lastRequeuedAt: time.nullable(),
-  failedAt: time.nullable(),
+  failedAt: time.nullable().openapi({ description: 'When the attempt was made that failed last, in the present retry cycle' }),
   failures: count.openapi({ description: 'In the present retry cycle' }),
   nextAttemptAt: time.nullable(),
   retriesLeft: count.nullable().openapi({ description: 'Null once it has left the queue' }),
@@ -148,7 +148,7 @@ export const callSchema = z
     callbackAt: time.nullable(),
     callback: z.string().nullable().openapi({ description: 'The result that the callback brought, as JSON' }),
     traceId: z.string().nullable().openapi({ description: 'Of the attempt' }),
-    callbackTraceId: z.string().nullable().openapi({ description: 'Of the callback: in it the item goes on to its end' }),
+    callbackTraceId: z.string().nullable().openapi({ description: 'Of the callback, which begins a trace of its own' }),
   })
   .openapi('Call')
 export type Call = z.infer<typeof callSchema>

@@ -37,7 +37,7 @@ function Links({ call: { traceId, callbackTraceId, requestId, sentAt, answeredAt
     <Stack gap={1}>
       {traces.map(
         ([name, id]) =>
-          id !== null && (
+          id && (
             <LinkButton key={name} size="sm" variant="secondary" fill="text" icon="gf-traces" href={traceUrl(id, range)}>
               {name}
             </LinkButton>

@@ -2,15 +2,13 @@ import { locationUtil } from '@grafana/data'
 import { LinkButton, Stack } from '@grafana/ui'
 import React from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
-import { around, logsUrl, mayExplore, traceUrl } from '../../components/explore.ts'
+import { around, logsUrl, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { pageUrl } from '../../location.ts'
 
 /** From here into the trace, the logs and the set. */
 export function Elsewhere({ item }: { item: ItemDetail }) {
-  const { id, traceId, productSetId, productId, sellerSku, requestId, queuedAt, statusAt, retriesLeft } = item
-  const search: Record<string, string> | null =
-    productId !== null && sellerSku !== null ? { 'var-sku': sellerSku } : requestId !== null ? { 'var-request': requestId } : null
+  const { id, traceId, productSetId, queuedAt, statusAt, retriesLeft } = item
   const range = around(queuedAt, retriesLeft === null ? statusAt : null)
   return (
     <Section title="Elsewhere">
@@ -20,11 +18,9 @@ export function Elsewhere({ item }: { item: ItemDetail }) {
             Trace of the last attempt
           </LinkButton>
         )}
-        {(search || mayExplore()) && (
-          <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, search ?? {}, range)}>
-            Log lines
-          </LinkButton>
-        )}
+        <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, { 'var-item': id }, range)}>
+          Log lines
+        </LinkButton>
         <LinkButton variant="secondary" icon="apps" href={locationUtil.assureBaseUrl(pageUrl('overview', { set: productSetId }))}>
           All of its product set
         </LinkButton>
