@@ -8,23 +8,29 @@ import { join } from 'node:path'
  * Each end is installed beside the project, some 400 packages in under a minute.
  */
 const ENDS = [
-  { grafana: '12.2.0', react: '18' },
-  { grafana: '13.2.2', react: '19' },
+  { grafana: '12.2.0', react: '18.3.1', types: ['18.3.31', '18.3.7'] },
+  { grafana: '13.2.2', react: '19.3.1', types: ['19.3.3', '19.3.0'] },
 ]
 const ROOT = join(import.meta.dirname, '..')
+const OURS = ['@grafana/data', '@grafana/runtime', '@grafana/ui', '@types/react', '@types/react-dom'].map((name) =>
+  join(ROOT, 'node_modules', name, '/'),
+)
 
-for (const { grafana, react } of ENDS) {
+for (const { grafana, react, types } of ENDS) {
   const folder = mkdtempSync(join(tmpdir(), `grafana-${grafana}-`))
   const at = (...path: string[]) => [join(folder, 'node_modules', ...path)]
   try {
     writeJson(join(folder, 'package.json'), {
       dependencies: {
         ...Object.fromEntries(['data', 'runtime', 'ui'].map((name) => [`@grafana/${name}`, grafana])),
-        ...Object.fromEntries(['react', 'react-dom', '@types/react', '@types/react-dom'].map((name) => [name, react])),
+        react,
+        'react-dom': react,
+        '@types/react': types[0],
+        '@types/react-dom': types[1],
       },
       overrides: { 'react-data-grid': '7.0.0-beta.56' }, // 12.2.0 wants a commit of a fork, which no registry has
     })
-    execFileSync('npm', ['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', '--silent'], {
+    execFileSync('npm', ['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: folder,
       stdio: 'inherit',
     })
@@ -47,7 +53,11 @@ for (const { grafana, react } of ENDS) {
       },
       include: [join(ROOT, 'plugin/src')],
     })
-    execFileSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder], { stdio: 'inherit' })
+    const tsc = join(ROOT, 'node_modules/.bin/tsc')
+    execFileSync(tsc, ['-p', folder], { stdio: 'inherit' })
+    const files = execFileSync(tsc, ['-p', folder, '--listFilesOnly'], { encoding: 'utf8', maxBuffer: 1e7 })
+    const ours = files.split('\n').find((file) => OURS.some((own) => file.startsWith(own)))
+    if (ours) throw new Error(`Not the types of that end, but the project's own: ${ours}`)
     process.stdout.write(`The types of the plugin are right with Grafana ${grafana} and React ${react}\n`)
   } finally {
     rmSync(folder, { recursive: true })

@@ -296,10 +296,11 @@ from shop_update.call_durations where ${CHOSEN} group by 1 order by 1`,
 }
 
 const calls = (title: string, which: 'successful' | 'not successful', means: string) => {
-  const [label, tab] = which === 'successful' ? (['Synced', 'synced'] as const) : (['Delayed', 'delayed'] as const) // where an item is after each of the first eleven
+  // Failed: after each of the first eleven failures an item is Delayed.
+  const [label, list] = which === 'successful' ? ['Synced', 'synced?'] : ['Delayed', 'delayed?reason=failure&']
   return topicsInWords(
     bars({ title, description: `By topic: ${means} ${ROLLED_UP}`, width: 12, unit: 'locale', none: 'None in this time' }),
-    tab,
+    list,
   )
     .datasource(POSTGRES)
     .interval(SLOT)
@@ -310,11 +311,11 @@ const calls = (title: string, which: 'successful' | 'not successful', means: str
 from shop_update.call_durations where ${CHOSEN} and ${which} group by 1, 2 order by 1`,
       ),
     )
-    .links([toItems(label, tab)])
+    .links([toItems(label, list.slice(0, -1))])
 }
 
 const responseTime = (title: string, description: string, rawSql: string) =>
-  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }), 'synced')
+  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }), 'synced?')
     .datasource(POSTGRES)
     .interval(SLOT)
     .withTarget(sql('time_series', rawSql))

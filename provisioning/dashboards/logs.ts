@@ -100,7 +100,7 @@ const HELP = `| In Kibana it was | Here | |
 |---|---|---|
 ${SAMPLES.map(({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try&nbsp;it](${searchUrl(search)}) |`).join('\n')}
 
-All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words.
+All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words; **Item** is the id of one, and finds all of its lines.
 Drag over the histogram to narrow the time. Click a line to open it: the whole call, and the links **Open item** and **Show trace**.
 **To share a search** use *Share* at the top right: the link it copies is a short one, with the time and every field in it. (One that nobody opens within seven days is forgotten.)
 Lines are kept for 93 days.`

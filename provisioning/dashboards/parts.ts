@@ -7,7 +7,7 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat'
 import * as table from '@grafana/grafana-foundation-sdk/table'
 import * as text from '@grafana/grafana-foundation-sdk/text'
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries'
-import { FLOWS, STATUS_NAMES, STATUSES, type Status, type Tab } from '../../worker/domain/statuses.ts'
+import { FLOWS, STATUS_NAMES, STATUSES, type Status } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../worker/domain/topics.ts'
 
 export const PROMETHEUS = { type: 'prometheus', uid: 'shop-update-prometheus' }
@@ -157,8 +157,8 @@ const STATUS_COLORS: Record<Status, string> = {
 }
 
 /** Series of topics by the names that people know, each with a link to its list in the app. */
-export function topicsInWords<P extends Overridable>(panel: P, tab: Tab = 'pending'): P {
-  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, TOPIC_COLORS[topic], `${tab}?topic=${topic}`)
+export function topicsInWords<P extends Overridable>(panel: P, list = 'pending?'): P {
+  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, TOPIC_COLORS[topic], `${list}topic=${topic}`)
   return panel
 }
 

@@ -148,6 +148,15 @@ describe('a callback', () => {
     expect(listener.logged()).toContain(`Callback.process ${ids[0]} [{`)
   })
 
+  it('is recorded while Seller Center has its catalogue locked', async () => {
+    const listener = await listen()
+    const { ids } = await itemWithRequests()
+    await sql.begin(async (tx) => {
+      await tx`lock table catalog.product, catalog.product_set in access exclusive mode`
+      expect((await post(listener, [auth(), call(ids[0])])).body).toEqual([answered(ids[0])])
+    })
+  })
+
   it('is taken without the trailing slash, alone, with a key in a header, and with a number for an id', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()

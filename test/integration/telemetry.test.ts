@@ -154,6 +154,7 @@ describe('traces', () => {
     const of = (outcome: string) => told.find(({ attributes }) => attributes.outcome === outcome)?.attributes
     const about = { item_id: item, topic: 'price', flow: 'asynchronous', product_id: productIds[0] }
     expect(of('accepted')).toMatchObject(about)
+    expect(of('accepted')).not.toHaveProperty('seller_sku')
     expect(of('late')).toEqual({
       'event.name': 'shop_update.callback_received',
       request_id: calls[0]!.requestId,

@@ -167,6 +167,13 @@ describe('LogQL', () => {
     expect(new RegExp(`^${escaped}$`).test(typed)).toBe(true)
   })
 
+  test('an item is searched for by its whole id, and everything without one', () => {
+    const [, expression = ''] = /item_id=~`(.*?)`/.exec(SEARCH) ?? []
+    const fits = (typed: string, label: string) => new RegExp(`^(?:${expression.replace(/\$\{item:regex\}/, typed)})$`).test(label)
+    expect(['42', '421', '142', ''].map((label) => fits('42', label))).toEqual([true, false, false, false])
+    expect(['42', ''].map((label) => fits('', label))).toEqual([true, true])
+  })
+
   test('the sample searches of the seed are all there', () => {
     expect(SAMPLES).toHaveLength(5)
   })

@@ -29,6 +29,7 @@ export function RetryLogic() {
       <Modal title="Retry logic" isOpen={open} onDismiss={() => setOpen(false)}>
         {error && <Problem error={error} retry={refetch} />}
         {!data && !error && <LoadingPlaceholder text="Loading the settings …" />}
+        {data && !data.retries && <p>This worker is of before and does not tell its settings.</p>}
         {data?.retries && (
           <>
             <p>{inWords(data.retries)}</p>
@@ -41,6 +42,7 @@ export function RetryLogic() {
 }
 
 function inWords({ most, failedAfter, unitSeconds }: Retries): string {
+  if (most === 0) return 'An item that has failed is listed as Failed and is not tried again by itself.'
   const limit =
     unitSeconds === 60
       ? '8 hours at most, so that it is tried at least three times a day'
