@@ -297,7 +297,7 @@ from shop_update.call_durations where ${CHOSEN} group by 1 order by 1`,
 
 const calls = (title: string, which: 'successful' | 'not successful', means: string) => {
   // Failed: after each of the first eleven failures an item is Delayed.
-  const [label, list] = which === 'successful' ? ['Synced', 'synced?'] : ['Delayed', 'delayed?reason=failure&']
+  const [label, list] = which === 'successful' ? ['Synced', 'synced'] : ['Delayed', 'delayed?reason=failure']
   return topicsInWords(
     bars({ title, description: `By topic: ${means} ${ROLLED_UP}`, width: 12, unit: 'locale', none: 'None in this time' }),
     list,
@@ -311,11 +311,11 @@ const calls = (title: string, which: 'successful' | 'not successful', means: str
 from shop_update.call_durations where ${CHOSEN} and ${which} group by 1, 2 order by 1`,
       ),
     )
-    .links([toItems(label, list.slice(0, -1))])
+    .links([toItems(label, list)])
 }
 
 const responseTime = (title: string, description: string, rawSql: string) =>
-  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }), 'synced?')
+  topicsInWords(lines({ title, description, width: 7, unit: 'ms', calculations: ['mean', 'max'] }), 'synced')
     .datasource(POSTGRES)
     .interval(SLOT)
     .withTarget(sql('time_series', rawSql))

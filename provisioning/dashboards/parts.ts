@@ -157,8 +157,9 @@ const STATUS_COLORS: Record<Status, string> = {
 }
 
 /** Series of topics by the names that people know, each with a link to its list in the app. */
-export function topicsInWords<P extends Overridable>(panel: P, list = 'pending?'): P {
-  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, TOPIC_COLORS[topic], `${list}topic=${topic}`)
+export function topicsInWords<P extends Overridable>(panel: P, list = 'pending'): P {
+  const of = list.includes('?') ? `${list}&topic=` : `${list}?topic=`
+  for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, TOPIC_COLORS[topic], of + topic)
   return panel
 }
 

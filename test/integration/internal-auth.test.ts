@@ -193,12 +193,6 @@ describe('the token of the Grafana user', () => {
     await once(grafana, 'listening')
     guarded = await startListener({
       config: {
-        VIEWER_API_KEY: VIEWER,
-        ADMIN_API_KEY: ADMIN,
-        MAX_RETRIES: 27,
-        FAILED_AFTER: 12,
-        RETRY_UNIT_SECONDS: 60,
-        LEASE_SECONDS: 15,
         GRAFANA_JWKS_URL: `http://127.0.0.1:${(grafana.address() as AddressInfo).port}/api/signing-keys/keys`,
         GRAFANA_URL: GRAFANA,
       },
@@ -283,12 +277,6 @@ describe('the token of the Grafana user', () => {
   it('cannot be checked where the keys cannot be read: 503', async () => {
     const silent = await startListener({
       config: {
-        VIEWER_API_KEY: VIEWER,
-        ADMIN_API_KEY: ADMIN,
-        MAX_RETRIES: 27,
-        FAILED_AFTER: 12,
-        RETRY_UNIT_SECONDS: 60,
-        LEASE_SECONDS: 15,
         GRAFANA_JWKS_URL: 'http://127.0.0.1:1/keys',
       },
     })

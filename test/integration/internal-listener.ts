@@ -37,7 +37,9 @@ export interface Listener {
 }
 
 /** The internal API on a real listener, over a database of its own. */
-export async function startListener(options: Partial<InternalApiOptions> = {}): Promise<Listener> {
+export async function startListener(
+  options: Partial<Omit<InternalApiOptions, 'config'>> & { config?: Partial<InternalApiOptions['config']> } = {},
+): Promise<Listener> {
   const database = await createDatabase()
   const lines: unknown[] = []
   let queued = 0
