@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { CatalogueProduct, CatalogueSet } from '../../worker/domain/catalogue.ts'
 import { TOPIC_NAMES, type Topic } from '../../worker/domain/topics.ts'
 import {
@@ -352,6 +352,46 @@ describe('whole numbers past 2^53', () => {
       0.1234567890123456,
     ])
     expect(() => parseShopJson('{')).toThrow(SyntaxError)
+  })
+
+  const LONG = '90071992547409931'
+  it.each([
+    [`{"a":${LONG} , "b":-${LONG}}`, { a: LONG, b: `-${LONG}` }],
+    [LONG, LONG],
+    [`[${LONG}.0,${LONG}e2,1e-${LONG},0.${LONG}]`, [Number(LONG), Number(`${LONG}e2`), 0, Number(`0.${LONG}`)]],
+    [`["${LONG}","a\\\\",${LONG},"\\"${LONG}\\\\\\"${LONG}",${LONG}]`, [LONG, 'a\\', LONG, `"${LONG}\\"${LONG}`, LONG]],
+    [`[${'1'.repeat(50)},-9007199254740991,1234567890123456]`, ['1'.repeat(50), -9007199254740991, 1234567890123456]],
+  ])('parseShopJson keeps the digits in %s', (json, value) => {
+    expect(parseShopJson(json)).toEqual(value)
+  })
+
+  it.each([
+    `{${LONG}:1}`,
+    `{${LONG} :1}`,
+    `[0${LONG}]`,
+    `[--${LONG}]`,
+    `[+${LONG}]`,
+    `[${LONG}x]`,
+    `["a"${LONG}]`,
+    `["${LONG}]`,
+    `[${LONG} ${LONG}]`,
+  ])('parseShopJson makes no JSON of %s', (text) => {
+    expect(() => parseShopJson(text)).toThrow(SyntaxError)
+  })
+
+  // The time-out is a guard: each takes well under a second, and tens of seconds where a part of the text is gone over again and again.
+  it.each([
+    ['short strings', '"a",'],
+    ['small values', '[[],{},1],'],
+    ['long numbers', `${LONG},`],
+    ['backslashes', `"${'\\\\'.repeat(500)}",`],
+    ['digits', `${'1'.repeat(1024 * 1024)},`],
+  ])('8 MiB of %s with a long number are gone over once, and parsed without a reviver', { timeout: 15_000 }, (_what, piece) => {
+    const text = `[${piece.repeat((8 * 1024 * 1024) / piece.length)}"${LONG}",${LONG}]`
+    const parse = vi.spyOn(JSON, 'parse')
+    expect((parseShopJson(text) as unknown[]).slice(-2)).toEqual([LONG, LONG])
+    expect(parse.mock.calls).toEqual([[expect.any(String)]])
+    parse.mockRestore()
   })
 })
 

@@ -158,8 +158,7 @@ export function readResult(result: unknown, asked: Asked, where: 'exchange' | 'c
  */
 export function parseShopJson(text: string): unknown {
   const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
-  // A reviver makes parsing several times slower. Whole numbers that need it have 16 digits or more, and hardly an answer has.
-  return SIXTEEN_DIGITS.test(json) ? JSON.parse(json, keepDigits) : JSON.parse(json)
+  return JSON.parse(SIXTEEN_DIGITS.test(json) ? withLongNumbersQuoted(json) : json)
 }
 
 /**
@@ -172,16 +171,50 @@ type JsonObject = Record<string, unknown>
 
 const ACKNOWLEDGED: Answer = { kind: 'acknowledged' }
 const SIXTEEN_DIGITS = /\d{16}/
-const WHOLE_NUMBER = /^-?\d+$/
 
 /** Ids and SKUs are looked up by index, and an index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
 const MAX_ID_LENGTH = 255
 const MAX_QUOTE_LENGTH = 300
 
-function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || Number.isSafeInteger(value) || context?.source === undefined) return value
-  return WHOLE_NUMBER.test(context.source) ? context.source : value
+/**
+ * Puts whole numbers past 2^53 into quotes. A reviver that sees the source of a number does the same, but visits every value for it: 3 s for
+ * 8 MiB, and this one goes over the text once.
+ *
+ * What is no JSON stays none: only a whole token is quoted, and none that stands where a name must.
+ */
+function withLongNumbersQuoted(json: string): string {
+  const parts: string[] = []
+  let taken = 0
+  let seen = 0
+  let quote = json.indexOf('"')
+  let inString = false
+  for (const { index } of json.matchAll(/\d{16}/g)) {
+    if (index < seen) continue // in the middle of a number that has been looked at
+    for (; quote !== -1 && quote < index; quote = json.indexOf('"', quote + 1)) {
+      let backslashes = 0
+      if (inString) while (json.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++
+      if (backslashes % 2 === 0) inString = !inString
+    }
+    let end = index + 16
+    while (isDigit(json.charCodeAt(end))) end++
+    seen = end
+    if (inString) continue
+    const start = json[index - 1] === '-' ? index - 1 : index
+    if (json[index] === '0' || PART_OF_NUMBER.test(json[start - 1] ?? '') || PART_OF_NUMBER.test(json[end] ?? '')) continue
+    if (end - index === 16 && Number.isSafeInteger(Number(json.slice(start, end)))) continue
+    let next = end
+    while (json.charCodeAt(next) <= 0x20) next++
+    if (json[next] === ':') continue
+    parts.push(json.slice(taken, start), '"', json.slice(start, end), '"')
+    taken = end
+  }
+  return taken === 0 ? json : parts.join('') + json.slice(taken)
 }
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
+
+/** Before or behind digits: then they are not the whole of a whole number. */
+const PART_OF_NUMBER = /[\w.+-]/
 
 function readRows(rows: unknown[], asked: Asked): Answer {
   const synced: (SyncedRow | null)[] = []
