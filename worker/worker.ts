@@ -134,10 +134,15 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   }
   async function apply(): Promise<void> {
     try {
+      let after = '0'
+      let [seenOfAll, inFlightOfAll] = [0, 0]
       for (;;) {
-        applyAgain = false
-        const { seen, inFlight, sets, created, stories } = await applyCallbacks(background, config.VENTURE_TIMEZONE, world.afterFailure)
-        callbacksInFlight = inFlight
+        if (after === '0') [applyAgain, seenOfAll, inFlightOfAll] = [false, 0, 0]
+        const page = await applyCallbacks(background, config.VENTURE_TIMEZONE, after, world.afterFailure)
+        const { seen, next, inFlight, sets, created, stories } = page
+        seenOfAll += seen
+        inFlightOfAll += inFlight
+        callbacksInFlight = inFlightOfAll
         for (const story of stories) {
           const attempt = Attempt.callback(telemetry, story)
           attempt.entered(story.steps, null)
@@ -148,7 +153,8 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
           await promote(background, sets)
           pump.poke()
         }
-        if (seen === 0 && !applyAgain) return
+        if (next === null && seenOfAll === 0 && !applyAgain) return
+        after = next ?? '0'
       }
     } catch (error) {
       log.warn({ err: error }, 'Applying callbacks failed; it is tried again')

@@ -13,9 +13,11 @@ import type { Commit, Entered, Micros } from './step.ts'
 import { writeBack } from './write-back.ts'
 
 export interface AppliedCallbacks {
-  /** How many were dealt with; 0: none is waiting that could be applied now. */
+  /** How many were dealt with; 0: none of this page could be applied now. */
   seen: number
-  /** Callbacks whose item is in flight this moment: they wait until it rests. */
+  /** After which item the next page begins; null: this was the last one. */
+  next: string | null
+  /** Callbacks of this page whose item is in flight this moment: they wait until it rests. */
   inFlight: number
   /** Sets in which a turn may have to be given. */
   sets: string[]
@@ -51,28 +53,39 @@ type Waiting = ClaimedItem & {
   reason: string | null
 } & Omit<Story, 'item' | 'receivedAt' | 'steps'> & { received: Micros }
 
+/** Of so many items the callbacks are applied in one transaction. */
+const ITEMS_A_PAGE = 1000
+
 /**
- * Gives recorded callbacks to their items, oldest first, in one transaction: either a callback has done what it had to and is marked, or
+ * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done what it had to and is marked, or
  * nothing has happened and the next run, of whichever worker, takes it. An item in flight keeps its callback waiting: the acknowledgment
  * that is being read comes first.
  *
  * A success makes the item Synced wherever it is in the queue, whichever attempt it answers. A failure, or an answer that cannot be used,
  * counts only for the attempt that the item waits for; for an older one it is recorded and changes nothing.
  *
- * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting.
+ * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting: whoever calls goes on from page
+ * to page, however many wait.
  *
+ * @param after the item after which the page begins; '0': the first page
  * @param afterFailure where a failure leads, see `World.afterFailure`
  */
 export async function applyCallbacks(
   sql: Sql,
   zone: string,
+  after: string,
   afterFailure: (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>,
 ): Promise<AppliedCallbacks> {
   return transaction(sql, async (tx) => {
     await tx`set local lock_timeout = '10s'`
+    const page = await tx<{ itemId: string }[]>`
+      select distinct item_id as "itemId" from shop_update.callback where applied_at is null and item_id > ${after}::bigint
+      order by item_id limit ${ITEMS_A_PAGE}::int`
+    const itemIds = page.map(({ itemId }) => itemId)
     const waiting = await tx<Waiting[]>`
       with c as materialized (
-        select distinct on (c.item_id) c.* from (select * from shop_update.callback where applied_at is null order by id limit 1000) c order by c.item_id, c.id
+        select distinct on (c.item_id) c.* from shop_update.callback c
+        where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) order by c.item_id, c.id
       )
       select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
         i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
@@ -132,15 +145,16 @@ export async function applyCallbacks(
     const [rest] = await tx<{ inFlight: number }[]>`
       with late as (
         update shop_update.callback c set applied_at = now(), outcome = 'late'
-        where c.applied_at is null and not exists (select from shop_update.item i where i.id = c.item_id)
+        where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not exists (select from shop_update.item i where i.id = c.item_id)
       ),
       done as (
         update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[]) and c.applied_at is null
       )
       select count(*)::int as "inFlight" from shop_update.callback c join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
-      where c.applied_at is null and not c.id = any (${applied}::bigint[])`
+      where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
     return {
       seen: effects.length,
+      next: itemIds.length < ITEMS_A_PAGE ? null : itemIds.at(-1)!,
       inFlight: rest?.inFlight ?? 0,
       sets: acting.map(({ productSetId }) => productSetId),
       created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),

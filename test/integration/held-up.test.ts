@@ -1,0 +1,73 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Status } from '../../worker/domain/statuses.ts'
+import type { Sql } from '../../worker/queue/database.ts'
+import { addSet, type Scene, startScene } from '../scene.ts'
+import type { ReceivedCall } from '../shop/memory.ts'
+
+let scene: Scene
+beforeAll(async () => {
+  scene = await startScene()
+})
+afterAll(() => scene.stop())
+afterEach(async () => {
+  await scene.control('/troubles', { method: 'DELETE' })
+  await scene.sql`update shop_update.setting set value = '"synchronous"' where key = 'shop_update/flow'`
+})
+
+const untilCounted = (status: Status, wanted: number) =>
+  vi.waitFor(
+    async () => {
+      const [row] = await scene.sql<{ n: number }[]>`
+        select sum(n)::int as n from (select status, n from shop_update.status_count
+          union all select status, n from shop_update.delta where kind = 'status') c where status = ${status}::text::shop_update.status`
+      expect(row!.n).toBe(wanted)
+    },
+    { timeout: 30_000, interval: 50 },
+  )
+
+/** Holds what the statement locks until the function that it resolves with has been called. */
+async function hold(statement: (tx: Sql) => Promise<unknown>): Promise<() => Promise<void>> {
+  const held = Promise.withResolvers<void>()
+  const end = Promise.withResolvers<void>()
+  const transaction = scene.sql.begin(async (tx) => {
+    await statement(tx as unknown as Sql)
+    held.resolve()
+    await end.promise
+  })
+  await Promise.race([held.promise, transaction])
+  return async () => {
+    end.resolve()
+    await transaction
+  }
+}
+
+test('a thousand callbacks whose products somebody holds keep no other waiting', async () => {
+  await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
+  await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
+  const sets = [await addSet(scene.sql, { products: 1100 }), await addSet(scene.sql)]
+  const productIds = sets.flatMap((set) => set.productIds)
+  // Each in a set of its own, so that a thousand are with the Shop at once.
+  await scene.sql`
+    with own as (insert into catalog.product_set (seller_id, title, src_id)
+      select ${sets[0]!.sellerId}::bigint, 'Set of ' || id, (700000 + id)::text from unnest(${sets[0]!.productIds}::bigint[]) id returning id, title)
+    update catalog.product p set product_set_id = own.id from own where own.title = 'Set of ' || p.id`
+  const rows = await scene.sql<{ id: string }[]>`
+    select shop_update.enqueue('price', product_id => id) as id from unnest(${productIds}::bigint[]) id order by id`
+  const items = rows.map(({ id }) => id)
+  await untilCounted('got_acknowledgment', items.length)
+
+  const letGo = await hold((tx) => tx`select from catalog.product where id = any (${sets[0]!.productIds}::bigint[]) for update`)
+  try {
+    const calls = await scene.control<ReceivedCall[]>('/requests?limit=100000')
+    await scene.sql`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body)
+      select i.request_id::text, i.id, 'accepted', '\\x00', x.result
+      from unnest(${calls.map(({ requestId }) => requestId)}::bigint[], ${calls.map(({ result }) => JSON.stringify(result))}::text[]) x (request_id, result)
+      join shop_update.item i on i.request_id = x.request_id order by i.id`
+    await scene.untilStatus(items.at(-1)!, 'synced')
+    expect(await scene.item(items[0]!)).toMatchObject({ status: 'got_acknowledgment' })
+  } finally {
+    await letGo()
+  }
+  await untilCounted('synced', items.length)
+})
