@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { CatalogueSet } from './domain/catalogue.ts'
 import { readCatalogue } from './queue/catalogue.ts'
-import { type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
+import { type Claim, type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
 import type { Sql } from './queue/database.ts'
 import { atOf, type Commit } from './queue/step.ts'
 import type { Circuit } from './shop/circuit.ts'
@@ -34,10 +34,10 @@ export interface PumpOptions {
 export interface Pump {
   /** There may be something to claim, now or in so many seconds. */
   poke(inSeconds?: number): void
-  /** Ids of the items in the hands of this process. */
+  /** The claims in the hands of this process, as `claimKey` names them. */
   readonly held: ReadonlySet<string>
   /** Takes up an item that was not claimed here. */
-  adopt(itemId: string, life: Promise<void>): void
+  adopt(item: ClaimedItem, life: Promise<void>): void
   /** Claims no more, and resolves when the last item has come to rest. */
   stop(): Promise<void>
 }
@@ -121,9 +121,9 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       const left = performance.now()
       fromFirst ||= afterSeller === '0'
       const { items, candidates, all, next } = await claim(sql, workerId, most, afterSeller)
-      for (const { id } of items) {
-        held.add(id)
-        circuit.started(id)
+      for (const item of items) {
+        held.add(claimKey(item))
+        circuit.started(item.id)
       }
       rate.take(items.length)
       if (items.length > 0) void start(items, { now: items[0]!.at, left })
@@ -144,28 +144,28 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       for (const item of items) {
         unread(item, { claim: claimSpan, catalogue: null })
         circuit.notSent(item.id)
-        rest(item.id)
+        rest(item)
       }
       return
     }
     const catalogue = telemetry.statement('select catalog.product', items.length, readFrom, atOf(claimed, performance.now()))
-    for (const item of items) adopt(item.id, live(item, sets.get(item.id), { claim: claimSpan, catalogue }))
+    for (const item of items) adopt(item, live(item, sets.get(item.id), { claim: claimSpan, catalogue }))
   }
 
-  function adopt(itemId: string, life: Promise<void>): void {
-    held.add(itemId)
+  function adopt(item: ClaimedItem, life: Promise<void>): void {
+    held.add(claimKey(item))
     life.then(
-      () => rest(itemId),
+      () => rest(item),
       (error) => {
         // What it left is found by the sweep for orphans, which knows what "held" does not.
-        log.error({ err: error, item_id: itemId }, 'The life of an item broke off')
-        rest(itemId)
+        log.error({ err: error, item_id: item.id }, 'The life of an item broke off')
+        rest(item)
       },
     )
   }
 
-  function rest(itemId: string): void {
-    held.delete(itemId)
+  function rest(item: ClaimedItem): void {
+    held.delete(claimKey(item))
     if (hungry && held.size <= concurrency * (1 - ROOM_SHARE)) poke()
     if (held.size === 0) onIdle?.()
   }
@@ -188,6 +188,12 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
     },
   }
 }
+
+/**
+ * What is held is a claim and not an item: a worker that was frozen may lose an item to another and claim it again while its first call is
+ * still out, and the end of that one is not the end of the second.
+ */
+export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`
 
 const lastSeller = (items: readonly ClaimedItem[], before: string): string =>
   items.reduce((last, { sellerId }) => (BigInt(sellerId) > BigInt(last) ? sellerId : last), before)

@@ -3,11 +3,11 @@ import type { Config } from './config.ts'
 import type { Flow } from './domain/statuses.ts'
 import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
-import { startPump } from './pump.ts'
+import { claimKey, startPump } from './pump.ts'
 import { applyCallbacks } from './queue/apply-callbacks.ts'
 import { isLocked, type Sql } from './queue/database.ts'
 import { promote } from './queue/promote.ts'
-import { heldItems, recover } from './queue/recover.ts'
+import { heldClaims, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
 import { enterWorker, heartbeat, leaveWorker } from './queue/worker-row.ts'
 import { checkTimeZone, readFlow, setStockWait } from './queue/worker-settings.ts'
@@ -169,7 +169,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     log,
     telemetry,
     onReady: () => pump.poke(),
-    adopt: (adopted) => pump.adopt(adopted.item.id, resume(adopted, world)),
+    adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, world)),
   })
 
   // Heartbeat, and with it what may be asked now and then: the flow in force, and whether the database thinks we hold what we do not.
@@ -180,15 +180,15 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     try {
       await heartbeat(sql, id, config.WORKER_NAME, flow, state) // the hot path's statements are short: nothing there keeps a heartbeat waiting
       beatAt = at
-      const strangers = (await heldItems(background, id)).filter((item) => !pump.held.has(item))
-      const orphans = strangers.filter((item) => suspects.has(item))
-      suspects = new Set(strangers)
+      const strangers = (await heldClaims(background, id)).filter((claim) => !pump.held.has(claimKey(claim)))
+      const orphans = strangers.filter((claim) => suspects.has(claimKey(claim)))
+      suspects = new Set(strangers.map(claimKey))
       if (orphans.length > 0) {
         const { recovered, steps, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
         telemetry.rescued({ steps, adopted })
         log.warn({ recovered }, 'Took up items of our own whose life had broken off')
         await promote(background, setsWaiting)
-        for (const each of adopted) pump.adopt(each.item.id, resume(each, world))
+        for (const each of adopted) pump.adopt(each.item, resume(each, world))
         pump.poke()
       }
     } catch (error) {

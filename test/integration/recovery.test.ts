@@ -1,6 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { isAllowed } from '../../worker/domain/transitions.ts'
 import { verifyCounts } from '../../worker/queue/counts.ts'
+import { promote } from '../../worker/queue/promote.ts'
+import { recover } from '../../worker/queue/recover.ts'
+import { enterWorker, heartbeat } from '../../worker/queue/worker-row.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 
 let scene: Scene
@@ -225,6 +228,38 @@ test('a worker that was frozen for longer than its lease changes nothing when it
   expect(await scene.sql`select outcome from shop_update.answer`).toEqual([{ outcome: 'success' }])
   expect(await scene.control('/stats')).toMatchObject({ requests: 3, duplicateCreates: 0 })
   expect(await verifyCounts(scene.sql)).toEqual([])
+})
+
+test('an item that a frozen worker lost and claimed again while its first call is out: each call counts, and none is repeated without end', async () => {
+  scene = await startScene({ env: { ...SOON_DEAD.env, SHOP_TIMEOUT_MS: '8000', RETRY_UNIT_SECONDS: '0.1' } })
+  await hangs('price')
+  const { productIds } = await addSet(scene.sql)
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await untilCalled(1)
+  process.kill(scene.worker.child.pid!, 'SIGSTOP')
+  // Another worker, which takes it up and does not claim it.
+  const other = await enterWorker(scene.sql, 'other', 'synchronous')
+  await vi.waitFor(
+    async () => {
+      await heartbeat(scene.sql, other, 'other', 'synchronous', 'running')
+      const { recovered, setsWaiting } = await recover(scene.sql, other, 4, null)
+      expect(recovered).toBe(1)
+      await promote(scene.sql, setsWaiting)
+    },
+    { timeout: 15_000, interval: 100 },
+  )
+  process.kill(scene.worker.child.pid!, 'SIGCONT')
+  await untilCalled(2)
+  // The first call times out: it is another claim's. The second does: that is a failure, and only then is it sent again.
+  const calls = () => scene.sql<{ sentAt: Date; failedAt: Date | null }[]>`
+    select r.sent_at as "sentAt", a.answered_at as "failedAt" from shop_update.request r
+    left join shop_update.answer a using (request_id) order by r.sent_at`
+  await vi.waitFor(async () => expect((await scene.item(itemId)).failures).toBeGreaterThan(0), { timeout: 30_000, interval: 5 })
+  await heals()
+  expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 1, sends: 3 })
+  const [first, second, third] = await calls()
+  expect(first).toMatchObject({ failedAt: null })
+  expect(third!.sentAt.getTime()).toBeGreaterThan(second!.failedAt!.getTime())
 })
 
 test('a worker whose heartbeat cannot be written claims nothing, and sends nothing of what it has, until it can', async () => {

@@ -4,11 +4,15 @@ import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 import type { Micros } from './step.ts'
 
-/** An item in the hands of this worker, as the claim returned it. */
-export interface ClaimedItem {
+/** One claim of an item. */
+export interface Claim {
   id: string
   /** Fencing token: each later write of this worker carries it and changes nothing once somebody else has claimed the item. */
   token: number
+}
+
+/** An item in the hands of this worker, as the claim returned it. */
+export interface ClaimedItem extends Claim {
   topic: Topic
   sellerId: string
   productSetId: string

@@ -1,5 +1,5 @@
 import type { Flow } from '../domain/statuses.ts'
-import type { ClaimedItem } from './claim.ts'
+import type { Claim, ClaimedItem } from './claim.ts'
 import type { Sql } from './database.ts'
 import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
@@ -26,7 +26,7 @@ export interface Recovered {
 
 /**
  * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this worker itself holds
- * without knowing (`orphans`: a claim whose answer was lost with its connection). Product decision 11:
+ * without knowing (`orphans`: claims whose answer was lost with its connection). Product decision 11:
  *
  * - no request made: back to Pending, in the old place;
  * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second product; anything else
@@ -36,9 +36,11 @@ export interface Recovered {
  * An item that somebody has locked (a transaction whose `enqueue` met it just as it was claimed) is left for the next time: it must not hold up
  * the others, nor the leader's other duties.
  */
-export async function recover(sql: Sql, workerId: string, leaseSeconds: number, orphans: readonly string[] | null): Promise<Recovered> {
+export async function recover(sql: Sql, workerId: string, leaseSeconds: number, orphans: readonly Claim[] | null): Promise<Recovered> {
   const lost = orphans
-    ? sql`l.worker_id = ${workerId}::bigint and l.item_id = any (${orphans}::bigint[])`
+    ? sql`l.worker_id = ${workerId}::bigint and exists (
+        select from unnest(${orphans.map(({ id }) => id)}::bigint[], ${orphans.map(({ token }) => token)}::int[]) o (id, token)
+        left join shop_update.item i on i.id = o.id where o.id = l.item_id and coalesce(i.token, o.token) = o.token)`
     : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w
         where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')`
   const rows = await sql<(Step & { lane: string; action: string | null })[]>`
@@ -118,9 +120,7 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
   }))
 }
 
-/** The items that the database believes this worker to hold. */
-export async function heldItems(sql: Sql, workerId: string): Promise<string[]> {
-  const rows = await sql<{ id: string }[]>`
-    select item_id as id from shop_update.set_lane where worker_id = ${workerId}::bigint and item_id is not null`
-  return rows.map(({ id }) => id)
-}
+/** The claims that the database believes this worker to hold; of an item that is no more, too. */
+export const heldClaims = (sql: Sql, workerId: string): Promise<Claim[]> => sql<Claim[]>`
+  select l.item_id as id, coalesce(i.token, 0) as token from shop_update.set_lane l left join shop_update.item i on i.id = l.item_id
+  where l.worker_id = ${workerId}::bigint and l.item_id is not null`
