@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { isAllowListEntry } from './api/allow-list.ts'
+import { isAllowListEntry, isOpenRange } from './api/allow-list.ts'
 import { UsageError } from './command.ts'
 
 /** A value of the environment that is missing or wrong; the message is one sentence that names it. */
@@ -38,6 +39,22 @@ const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits 
 const otlpEndpoint = z.url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' }).optional()
 const otelExporter = z.enum(['otlp', 'none'], 'must be otlp or none').default('otlp')
 
+/** What `live` refuses unless `ALLOW_INSECURE` names it. */
+const INSECURE = ['trivial-keys', 'open-white-list', 'plain-http-shop', 'no-grafana-token'] as const
+type Insecure = (typeof INSECURE)[number]
+const insecure = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
+  .refine((names) => names.every((name) => INSECURE.includes(name as Insecure)), {
+    error: `must consist of ${INSECURE.join(', ')}, separated by commas`,
+  })
+  .transform((names) => names as Insecure[])
+
 /** What each variable means is told in the README; an empty or blank variable counts as not set. */
 const schema = z.object({
   DATABASE_URL: postgresUrl,
@@ -73,8 +90,10 @@ const schema = z.object({
   ADMIN_API_KEY: key,
   GRAFANA_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   GRAFANA_URL: z.url({ protocol: /^https?$/ }).optional(),
+  GRAFANA_ORG_ID: integer(1, 2_147_483_647).default(1),
   CALLBACK_API_KEY: z.string().optional(),
   CALLBACK_ALLOWED_IPS: addresses.optional(),
+  ALLOW_INSECURE: insecure.default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   LOG_ITEMS: z.enum(['true', 'false'], 'must be true or false').default('true'),
   WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`),
@@ -108,21 +127,99 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (config.VIEWER_API_KEY === config.ADMIN_API_KEY) throw new ConfigError('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
   if (config.SHOP_USERNAME === undefined && config.SHOP_PASSWORD !== undefined)
     throw new ConfigError('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
-  if (config.ENVIRONMENT === 'live') {
-    const example = Object.entries(config).find(([, value]) => String(value).includes(OF_THE_EXAMPLE))
-    if (example) throw new ConfigError(`${example[0]} is still that of the example: choose one of your own for live.`)
-  }
+  if (config.ENVIRONMENT === 'live') refuseInsecure(config)
   return config
 }
 
 /** What .env.example has in place of passwords and keys. */
-const OF_THE_EXAMPLE = 'change-me'
+const OF_THE_EXAMPLE = /change-me/i
+const SHORTEST_KEY = { VIEWER_API_KEY: 24, ADMIN_API_KEY: 24, CALLBACK_API_KEY: 16 } as const
+
+/** @throws ConfigError about the first thing that would let anybody in, unless `ALLOW_INSECURE` says that it is wanted */
+function refuseInsecure(config: Config): void {
+  const refuse = (what: Insecure, message: string) => {
+    if (!config.ALLOW_INSECURE.includes(what)) throw new ConfigError(message)
+  }
+  for (const [name, value] of Object.entries(config)) if (OF_THE_EXAMPLE.test(String(value))) refuse('trivial-keys', ofTheExample(name))
+  for (const name of Object.keys(SHORTEST_KEY) as (keyof typeof SHORTEST_KEY)[]) {
+    if ((config[name] ?? '').length < SHORTEST_KEY[name] && config[name] !== undefined)
+      refuse('trivial-keys', tooShort(name, SHORTEST_KEY[name]))
+  }
+  for (const name of ['CALLBACK_ALLOWED_IPS', 'TRUSTED_PROXIES'] as const) {
+    if (config[name]?.some(isOpenRange))
+      refuse('open-white-list', `${name} has a range wider than a /8, as good as everybody: ${unless('open-white-list')}.`)
+  }
+  if (new URL(config.SHOP_URL).protocol === 'http:')
+    refuse('plain-http-shop', `SHOP_URL is http, and the Shop's password would be readable on the way: ${unless('plain-http-shop')}.`)
+  if (config.GRAFANA_JWKS_URL === undefined)
+    refuse('no-grafana-token', `GRAFANA_JWKS_URL is missing, and nobody could tell who writes: ${unless('no-grafana-token')}.`)
+}
+
+const unless = (what: Insecure) => `not for live, unless ALLOW_INSECURE has ${what}`
+const ofTheExample = (name: string) => `${name} is still that of the example: choose one of your own for live.`
+const tooShort = (name: string, least: number) => `${name} has fewer than ${least} characters: ${unless('trivial-keys')}.`
 
 /** For the commands that need no more than the database. */
 export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string => parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL
 
+/**
+ * Checks the secrets that Grafana itself is started with, which it takes as they come.
+ *
+ * @throws ConfigError with one sentence that names the first that is missing or, for live, fit for nobody
+ */
+export function checkGrafanaSecrets(env: NodeJS.ProcessEnv): void {
+  const { ENVIRONMENT, ALLOW_INSECURE, ...secrets } = parse(grafanaSchema, env)
+  if (ENVIRONMENT !== 'live' || ALLOW_INSECURE.includes('trivial-keys')) return
+  for (const [name, value] of Object.entries(secrets) as [keyof typeof secrets, string][]) {
+    if (OF_THE_EXAMPLE.test(value)) throw new ConfigError(ofTheExample(name))
+    if (value.length < SHORTEST_OF_GRAFANA[name]) throw new ConfigError(tooShort(name, SHORTEST_OF_GRAFANA[name]))
+  }
+}
+
+/** By the names that .env has for them. A password that a person types may be shorter than a key. */
+const SHORTEST_OF_GRAFANA = { GRAFANA_ADMIN_PASSWORD: 12, GRAFANA_SECRET_KEY: 24, GRAFANA_DB_PASSWORD: 12 } as const
+const grafanaSchema = schema.pick({ ENVIRONMENT: true, ALLOW_INSECURE: true }).extend({
+  GRAFANA_ADMIN_PASSWORD: z.string(),
+  GRAFANA_SECRET_KEY: z.string(),
+  GRAFANA_DB_PASSWORD: z.string(),
+})
+
+/** Each of them may also be in a file, which the variable of its name and `_FILE` names. */
+const SECRETS = [
+  'DATABASE_URL',
+  'DATABASE_READ_URL',
+  'SHOP_PASSWORD',
+  'VIEWER_API_KEY',
+  'ADMIN_API_KEY',
+  'CALLBACK_API_KEY',
+  'GRAFANA_ADMIN_PASSWORD',
+  'GRAFANA_SECRET_KEY',
+  'GRAFANA_DB_PASSWORD',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+]
+
+/**
+ * The value of a variable, where it is a secret also from the file that `…_FILE` names, without the line's end; undefined where it is empty or blank.
+ *
+ * @throws ConfigError where both are set, or the file cannot be read
+ */
+export function readVariable(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = env[name]?.trim() ? env[name] : undefined
+  const file = SECRETS.includes(name) ? env[`${name}_FILE`]?.trim() : undefined
+  if (!file) return value
+  if (value !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: one of them only.`)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new ConfigError(`${name}_FILE: its file cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+  if (text.trim() === '') throw new ConfigError(`${name}_FILE: its file is empty.`)
+  return text
+}
+
 function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv): z.infer<Shape> {
-  const set = Object.fromEntries(Object.keys(shape.shape).map((name) => [name, env[name]?.trim() ? env[name] : undefined]))
+  const set = Object.fromEntries(Object.keys(shape.shape).map((name) => [name, readVariable(env, name)]))
   const result = shape.safeParse(set)
   if (result.success) return result.data
   const [issue] = result.error.issues

@@ -3,7 +3,7 @@ import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
 import { createPublicApi } from './api/public.ts'
 import { runCommand } from './command.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, readConfig, readVariable } from './config.ts'
 import { checkSchema } from './migrate.ts'
 import { readBlocked } from './queue/blocked.ts'
 import { firstCredential } from './queue/credentials.ts'
@@ -29,7 +29,11 @@ await runCommand(async () => {
     process.on('SIGINT', resolve)
   })
   const config = readConfig(process.env)
+  const headers = readVariable(process.env, 'OTEL_EXPORTER_OTLP_HEADERS') // where it is in a file, the exporters do not know
+  if (headers !== undefined) process.env.OTEL_EXPORTER_OTLP_HEADERS = headers
   const { log, items, exportTo } = createLogs(config)
+  if (config.ENVIRONMENT === 'live' && config.ALLOW_INSECURE.length > 0)
+    log.warn({ 'event.name': 'insecure', allowed: config.ALLOW_INSECURE }, 'This worker is live, and ALLOW_INSECURE lets it be less secure')
 
   await using running = new AsyncDisposableStack()
   const pipelines = startPipelines(config, log)

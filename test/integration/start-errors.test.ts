@@ -13,12 +13,12 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** `node worker/main.ts` until it ends by itself. */
-const start = (env: Record<string, string | undefined>) =>
+/** `node worker/main.ts`, or another program, until it ends by itself. */
+const start = (env: Record<string, string | undefined>, program = 'worker/main.ts') =>
   new Promise<{ code: unknown; stderr: string; printed: string }>((resolve) => {
     execFile(
       process.execPath,
-      [join(import.meta.dirname, '../../worker/main.ts')],
+      [join(import.meta.dirname, '../..', program)],
       {
         env: { PATH: process.env.PATH, ...workerEnv(database.url, 'http://127.0.0.1:9'), ...env },
         timeout: 20_000,
@@ -27,6 +27,18 @@ const start = (env: Record<string, string | undefined>) =>
       (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stderr, printed: stdout + stderr }),
     )
   })
+
+test('Grafana is not started with the example’s secrets', async () => {
+  const env = {
+    ENVIRONMENT: 'live',
+    GRAFANA_ADMIN_PASSWORD: 'change-me',
+    GRAFANA_SECRET_KEY: 'change-me',
+    GRAFANA_DB_PASSWORD: 'change-me',
+  }
+  const { code, stderr } = await start(env, 'worker/check-grafana.ts')
+  expect([code, stderr]).toEqual([1, 'GRAFANA_ADMIN_PASSWORD is still that of the example: choose one of your own for live.\n'])
+  expect(await start({ ...env, ENVIRONMENT: 'staging' }, 'worker/check-grafana.ts')).toEqual({ code: 0, stderr: '', printed: '' })
+})
 
 const expectSentence = async (env: Record<string, string | undefined>, sentence: string | RegExp) => {
   const { code, stderr, printed } = await start(env)
@@ -48,6 +60,7 @@ test.each<[name: string, env: Record<string, string>, sentence: string | RegExp]
   ['the keys', { VIEWER_API_KEY: 'canary', ADMIN_API_KEY: 'canary' }, 'ADMIN_API_KEY must differ from VIEWER_API_KEY.'],
   ['CALLBACK_ALLOWED_IPS', { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' }, /^CALLBACK_ALLOWED_IPS is wrong: .*entry 2 is neither\.$/m],
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.300' }, /^TRUSTED_PROXIES is wrong: /],
+  ['live with short keys', { ENVIRONMENT: 'live' }, /^VIEWER_API_KEY has fewer than 24 characters: not for live/],
 ])('%s is wrong', (_, env, sentence) => expectSentence(env, sentence))
 
 test('the database cannot be reached', async () => {

@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'vitest'
-import { ConfigError, readConfig, readDatabaseUrl } from '../../worker/config.ts'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { ConfigError, checkGrafanaSecrets, readConfig, readDatabaseUrl, readVariable } from '../../worker/config.ts'
 
 const LEAST = {
   DATABASE_URL: 'postgres://user:canary-of-the-database@host:5432/database',
@@ -10,9 +13,20 @@ const LEAST = {
   VIEWER_API_KEY: 'canary-of-the-viewer',
   ADMIN_API_KEY: 'canary-of-the-admin',
 }
-const sentenceOf = (env: Record<string, string | undefined>): string => {
+/** Fit for `live`. */
+const LIVE = {
+  ...LEAST,
+  ENVIRONMENT: 'live',
+  VIEWER_API_KEY: 'canary-of-the-viewer-with-24',
+  ADMIN_API_KEY: 'canary-of-the-admin-with-24+',
+  GRAFANA_JWKS_URL: 'http://grafana:3000/api/signing-keys/keys',
+}
+const sentenceOf = (
+  env: Record<string, string | undefined>,
+  read: (env: Record<string, string | undefined>) => unknown = readConfig,
+): string => {
   try {
-    readConfig(env)
+    read(env)
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError)
     const { message } = error as Error
@@ -41,6 +55,8 @@ test('the least that it needs, and every default', () => {
     FLOW_TTL_SECONDS: 5,
     LEASE_SECONDS: 15,
     HISTORY_DAYS: 93,
+    GRAFANA_ORG_ID: 1,
+    ALLOW_INSECURE: [],
     LOG_LEVEL: 'info',
     LOG_ITEMS: 'true',
     OTEL_SDK_DISABLED: 'false',
@@ -96,6 +112,8 @@ test.each<[name: string, ...wrong: string[]]>([
   ['CALLBACK_ALLOWED_IPS', 'canary', '10.0.0.0/33', '127.0.0.1,canary'],
   ['GRAFANA_JWKS_URL', 'canary', 'file:///canary'],
   ['GRAFANA_URL', 'canary', 'file:///canary'],
+  ['GRAFANA_ORG_ID', 'canary', '0', '1.5'],
+  ['ALLOW_INSECURE', 'canary', 'all', 'trivial-keys canary'],
   ['LOG_ITEMS', 'canary', 'yes'],
   ['OTEL_SDK_DISABLED', 'canary'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'canary', 'ftp://canary'],
@@ -122,7 +140,6 @@ test.each<[name: string, value: string, read: unknown]>([
   ['SHOP_RATE_PER_SECOND', '0.5', 0.5],
   ['SHOP_RATE_PER_SECOND', '.5', 0.5],
   ['COUNTRY', 'egy', 'egy'],
-  ['ENVIRONMENT', 'live', 'live'],
   ['VENTURE_TIMEZONE', 'Africa/Cairo', 'Africa/Cairo'],
   ['PUBLIC_HOST', '::', '::'],
   ['PUBLIC_PORT', '0', 0],
@@ -141,6 +158,8 @@ test.each<[name: string, value: string, read: unknown]>([
   ['GRAFANA_URL', 'https://grafana.example', 'https://grafana.example'],
   ['CALLBACK_API_KEY', 'canary', 'canary'],
   ['CALLBACK_ALLOWED_IPS', '127.0.0.1, ::1', ['127.0.0.1', '::1']],
+  ['GRAFANA_ORG_ID', '7', 7],
+  ['ALLOW_INSECURE', 'no-grafana-token, trivial-keys', ['no-grafana-token', 'trivial-keys']],
   ['LOG_LEVEL', 'error', 'error'],
   ['WORKER_NAME', 'one', 'one'],
 ])('%s=%s', (name, value, read) => {
@@ -164,6 +183,91 @@ test.each(['DATABASE_URL', 'SHOP_PASSWORD', 'VIEWER_API_KEY', 'ADMIN_API_KEY', '
     expect(sentenceOf({ ...env, ENVIRONMENT: 'live' })).toBe(`${name} is still that of the example: choose one of your own for live.`)
   },
 )
+
+describe('live', () => {
+  test('starts with what is fit for it', () => {
+    const env = {
+      ...LIVE,
+      CALLBACK_API_KEY: 'sixteen-of-them!',
+      CALLBACK_ALLOWED_IPS: '10.0.0.0/8,2001:db8::/32',
+      TRUSTED_PROXIES: '10.0.0.0/8',
+    }
+    expect(readConfig(env)).toMatchObject({ ENVIRONMENT: 'live', ALLOW_INSECURE: [] })
+  })
+
+  test.each<[what: string, env: Record<string, string | undefined>, named: string]>([
+    ['trivial-keys', { VIEWER_API_KEY: 'canary-of-23-characters' }, 'VIEWER_API_KEY'],
+    ['trivial-keys', { ADMIN_API_KEY: 'a' }, 'ADMIN_API_KEY'],
+    ['trivial-keys', { CALLBACK_API_KEY: 'canary-of-15-ch' }, 'CALLBACK_API_KEY'],
+    ['open-white-list', { CALLBACK_ALLOWED_IPS: '127.0.0.1,0.0.0.0/0' }, 'CALLBACK_ALLOWED_IPS'],
+    ['open-white-list', { CALLBACK_ALLOWED_IPS: '::/0' }, 'CALLBACK_ALLOWED_IPS'],
+    ['open-white-list', { CALLBACK_ALLOWED_IPS: '0.0.0.0/1,128.0.0.0/1' }, 'CALLBACK_ALLOWED_IPS'],
+    ['open-white-list', { TRUSTED_PROXIES: '::ffff:0:0/96' }, 'TRUSTED_PROXIES'],
+    ['plain-http-shop', { SHOP_URL: 'http://shop.example/api' }, 'SHOP_URL'],
+    ['no-grafana-token', { GRAFANA_JWKS_URL: '' }, 'GRAFANA_JWKS_URL'],
+  ])('is refused (%s): %j', (what, env, named) => {
+    const sentence = sentenceOf({ ...LIVE, ...env })
+    expect(sentence).toMatch(new RegExp(`^${named} .*: not for live, unless ALLOW_INSECURE has ${what}\\.$`))
+    const others = ['trivial-keys', 'open-white-list', 'plain-http-shop', 'no-grafana-token'].filter((each) => each !== what)
+    expect(sentenceOf({ ...LIVE, ...env, ALLOW_INSECURE: others.join(',') })).toBe(sentence)
+    expect(readConfig({ ...LIVE, ...env, ALLOW_INSECURE: what })).toHaveProperty('ALLOW_INSECURE', [what])
+    expect(readConfig({ ...LIVE, ...env, ENVIRONMENT: 'staging' })).toHaveProperty('ALLOW_INSECURE', [])
+  })
+})
+
+describe('a secret in a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'shop-update-secrets-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const file = (text: string) => {
+    const path = join(folder, `secret-${text.length}`)
+    writeFileSync(path, text)
+    return path
+  }
+
+  test.each(['DATABASE_URL', 'DATABASE_READ_URL', 'SHOP_PASSWORD', 'VIEWER_API_KEY', 'ADMIN_API_KEY', 'CALLBACK_API_KEY'])('%s', (name) => {
+    const value = name.endsWith('URL') ? 'postgres://canary@host/database' : 'canary-in-a-file'
+    const env = { ...LEAST, SHOP_USERNAME: 'sc', [name]: '', [`${name}_FILE`]: file(`${value}\n`) }
+    expect(readConfig(env)).toHaveProperty(name, value)
+    expect(sentenceOf({ ...env, [name]: value })).toBe(`${name} and ${name}_FILE are both set: one of them only.`)
+    expect(sentenceOf({ ...env, [`${name}_FILE`]: join(folder, 'none') })).toBe(`${name}_FILE: its file cannot be read (ENOENT).`)
+    expect(sentenceOf({ ...env, [`${name}_FILE`]: file('\n') })).toBe(`${name}_FILE: its file is empty.`)
+  })
+
+  test('of a command that needs only the database; and of the exporters', () => {
+    expect(readDatabaseUrl({ DATABASE_URL_FILE: file(LEAST.DATABASE_URL) })).toBe(LEAST.DATABASE_URL)
+    expect(readVariable({ OTEL_EXPORTER_OTLP_HEADERS_FILE: file('authorization=x\r\n') }, 'OTEL_EXPORTER_OTLP_HEADERS')).toBe(
+      'authorization=x',
+    )
+  })
+
+  test('is one only where there is a secret', () => {
+    expect(sentenceOf({ ...LEAST, VENTURE: '', VENTURE_FILE: file('zalora') })).toBe('VENTURE is missing.')
+  })
+})
+
+describe('the secrets of Grafana', () => {
+  const GRAFANA = {
+    ENVIRONMENT: 'live',
+    GRAFANA_ADMIN_PASSWORD: 'canary-twelve',
+    GRAFANA_SECRET_KEY: 'canary-of-twenty-four-ch',
+    GRAFANA_DB_PASSWORD: 'canary-twelve',
+  }
+  test.each<[name: string, ...wrong: string[]]>([
+    ['GRAFANA_ADMIN_PASSWORD', 'change-me', 'admin'],
+    ['GRAFANA_SECRET_KEY', 'change-me', 'Change-Me-and-be-long-enough', 'canary-of-23-characters'],
+    ['GRAFANA_DB_PASSWORD', 'change-me-of-the-reader'],
+  ])('%s', (name, ...wrong) => {
+    checkGrafanaSecrets(GRAFANA)
+    for (const value of wrong) {
+      expect(sentenceOf({ ...GRAFANA, [name]: value }, checkGrafanaSecrets)).toMatch(
+        new RegExp(`^${name} (is still that of the example|has fewer than)`),
+      )
+      checkGrafanaSecrets({ ...GRAFANA, [name]: value, ENVIRONMENT: 'staging' })
+      checkGrafanaSecrets({ ...GRAFANA, [name]: value, ALLOW_INSECURE: 'trivial-keys' })
+    }
+    expect(sentenceOf({ ...GRAFANA, [name]: '' }, checkGrafanaSecrets)).toBe(`${name} is missing.`)
+  })
+})
 
 test('a password of the Shop without a user name', () => {
   expect(sentenceOf({ ...LEAST, SHOP_PASSWORD: 'canary' })).toBe('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')

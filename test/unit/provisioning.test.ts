@@ -182,7 +182,7 @@ describe('LogQL', () => {
 describe('docker-compose.yml', () => {
   const root = join(import.meta.dirname, '../..')
   const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
-    services: Record<string, { environment: Record<string, string> }>
+    services: Record<string, { environment: Record<string, string>; depends_on: Record<string, object>; command: string[] }>
   }
   const [, configuration = ''] = /^### Configuration$(.*?)^###/ms.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
   const named = [...configuration.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, names = '']) =>
@@ -203,5 +203,16 @@ describe('docker-compose.yml', () => {
     expect(named.length).toBeGreaterThan(30)
     for (const name of named.filter((each) => !fixed.includes(each!)))
       expect(services.worker!.environment[name!], name).toContain(`\${${name}`)
+  })
+
+  test('Grafana waits until its secrets have been looked at', () => {
+    const { 'grafana-secrets': check, grafana } = services
+    expect(grafana!.depends_on['grafana-secrets']).toEqual({ condition: 'service_completed_successfully' })
+    expect(check!.command).toEqual(['node', 'worker/check-grafana.ts'])
+    expect(check!.environment).toMatchObject({
+      GRAFANA_ADMIN_PASSWORD: grafana!.environment.GF_SECURITY_ADMIN_PASSWORD,
+      GRAFANA_SECRET_KEY: grafana!.environment.GF_SECURITY_SECRET_KEY,
+    })
+    expect(check!.environment.GRAFANA_DB_PASSWORD).toContain('${GRAFANA_DB_PASSWORD')
   })
 })

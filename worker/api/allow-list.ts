@@ -40,6 +40,12 @@ export function allowList(entries: readonly string[]): AllowList {
 /** Whether an admin may put this on a white list. */
 export const isAllowListEntry = (entry: string): boolean => readRange(entry) !== null
 
+/** Whether an entry lets in more than anybody's network has: a range wider than a /8, `0.0.0.0/0` above all. */
+export function isOpenRange(entry: string): boolean {
+  const range = readRange(entry)
+  return range !== null && range[1] < 8
+}
+
 function readRange(entry: string): [Address, number] | null {
   const [start = '', bits, ...rest] = entry.trim().split('/')
   const address = readAddress(start)
