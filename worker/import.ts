@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BrokenCatalogue } from './catalogue/broken.ts'
 import { type Loaded, loadCatalogue } from './catalogue/load.ts'
-import { type FileSet, parseCatalogue } from './catalogue/parse.ts'
+import { type Assumption, type FileSet, parseCatalogue } from './catalogue/parse.ts'
 import { runCommand, UsageError } from './command.ts'
 import { readDatabaseUrl } from './config.ts'
 import { checkSchema } from './migrate.ts'
@@ -30,12 +30,14 @@ function readArguments(): { files: string[]; seller: string | undefined; enqueue
 }
 
 /** Throws UsageError, with the file's name, when the file cannot be read or is broken. */
-async function readCatalogueFile(file: string, seller: string | undefined): Promise<FileSet[]> {
+async function readCatalogueFile(file: string, seller: string | undefined): Promise<{ sets: FileSet[]; assumed: string[] }> {
   try {
     const { size } = await stat(file)
     if (size > MAX_MEGABYTES * 2 ** 20)
       throw new BrokenCatalogue(`the file has more than ${MAX_MEGABYTES} MB; split it between two handles.`)
-    return parseCatalogue(await readFile(file), { seller })
+    const rows = new Map<Assumption, number>()
+    const sets = parseCatalogue(await readFile(file), { seller, assume: (what) => rows.set(what, (rows.get(what) ?? 0) + 1) })
+    return { sets, assumed: [...rows].map(([what, n]) => ASSUMED[what](n)) }
   } catch (error) {
     if (error instanceof BrokenCatalogue) throw new UsageError(`${basename(file)} was not loaded: ${error.message}`)
     const { code } = error as { code?: string }
@@ -48,6 +50,14 @@ async function readCatalogueFile(file: string, seller: string | undefined): Prom
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 
+/** What was taken for what the file leaves open. */
+const ASSUMED: Record<Assumption, (rows: number) => string> = {
+  stock_not_in_file: (n) => `Stock is not in the file (${counted(n, 'row')}): kept for known products, 0 for new ones.`,
+  stock_not_tracked: (n) =>
+    `Stock is not tracked by the shop in ${counted(n, 'row')}: taken where it is more than 0, else kept for known products, 0 for new ones.`,
+  other_title: (n) => `The Title differs from that of the handle's first row in ${counted(n, 'row')}: the first one holds.`,
+}
+
 const sentence = ({ products, productSets, images }: Loaded, file: string): string =>
   `Loaded ${counted(products, 'product')} in ${counted(productSets, 'product set')} with ${counted(images, 'image')} from ${basename(file)}.`
 
@@ -59,8 +69,9 @@ await runCommand(async () => {
     await checkSchema(sql)
     for (const file of files) {
       await runCommand(async () => {
-        const sets = await readCatalogueFile(file, seller)
-        process.stdout.write(`${sentence(await loadCatalogue(sql, sets, { enqueue }), file)}\n`)
+        const { sets, assumed } = await readCatalogueFile(file, seller)
+        const loaded = await loadCatalogue(sql, sets, { enqueue })
+        process.stdout.write(`${[sentence(loaded, file), ...assumed].join(' ')}\n`)
       })
     }
   } finally {

@@ -121,6 +121,57 @@ describe('npm run import', () => {
     expect(large!.images).toEqual([expect.objectContaining({ position: 5, url: 'https://images.example/new.jpg' })])
   })
 
+  it.each([
+    [
+      'of a shop with several locations, which has no stock',
+      'several-locations.csv',
+      'Loaded 2 products in 1 product set with 1 image from several-locations.csv. Stock is not in the file (2 rows): kept for known products, 0 for new ones.\n',
+      [
+        { handle: 'linen-robe', seller_sku: 'LR-S', price: '30.00', special_price: '25.00', stock: 0, barcode: '4012345000058', images: 1 },
+        { handle: 'linen-robe', seller_sku: 'LR-M', price: '30.00', special_price: '25.00', stock: 0, barcode: '4012345000065', images: 1 },
+      ],
+    ],
+    [
+      'with the newer names of its columns',
+      'newer-names.csv',
+      'Loaded 2 products in 1 product set with 1 image from newer-names.csv.\n',
+      [
+        { handle: 'wool-jumper', seller_sku: 'WJ-S', price: '35.00', special_price: '29.99', stock: 10, barcode: null, images: 1 },
+        { handle: 'wool-jumper', seller_sku: 'WJ-M', price: '29.99', special_price: null, stock: 4, barcode: null, images: 1 },
+      ],
+    ],
+    [
+      'of a shop that does not count',
+      'not-tracked.csv',
+      'Loaded 1 product in 1 product set with 1 image from not-tracked.csv. Stock is not tracked by the shop in 1 row: taken where it is more than 0, else kept for known products, 0 for new ones.\n',
+      [{ handle: 'signet', seller_sku: 'SG-1', price: '650000.00', special_price: null, stock: 0, barcode: null, images: 1 }],
+    ],
+  ])('loads an export %s', async (_, name, out, expected) => {
+    const file = join(ROOT, 'test/fixtures', name)
+    expect(await runImport([file])).toEqual({ code: 0, out, error: '' })
+    const picked = (rows: Awaited<ReturnType<typeof everything>>) =>
+      rows.map(({ handle, seller_sku, price, special_price, stock, barcode, images }) => {
+        return { handle, seller_sku, price, special_price, stock, barcode, images: images.length }
+      })
+    expect(picked(await everything())).toEqual(expected)
+
+    // what the file does not know is kept, what it knows is not
+    const { sql } = database
+    await sql`update catalog.product set stock = 77`
+    await runImport([file])
+    expect((await everything()).map(({ stock }) => stock)).toEqual(expected.map(({ stock }) => stock || 77))
+  })
+
+  it('loads nothing of a file whose codes a spreadsheet has rounded', async () => {
+    expect(await runImport([join(ROOT, 'test/fixtures/rounded.csv')])).toEqual({
+      code: 1,
+      out: '',
+      error:
+        'rounded.csv was not loaded: line 3 (apron): the Variant SKU "4.05E+12" is a number that a spreadsheet has rounded; its digits are lost.\n',
+    })
+    expect(await everything()).toEqual([])
+  })
+
   it('puts everything under one seller with --seller, and queues it with --enqueue', async () => {
     const file = await write('cap.csv', ...CAP)
     expect((await runImport([file, '--seller', 'Shop 24', '--enqueue'])).code).toBe(0)

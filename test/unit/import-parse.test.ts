@@ -52,6 +52,32 @@ describe('a product', () => {
   })
 })
 
+describe('stock', () => {
+  const columns = (...named: string[]) => `${HEADER.replace(',Variant Inventory Qty', '')}${named.map((name) => `,${name}`).join('')}`
+  const read = (header: string, cells: Cells) => {
+    const assumed: string[] = []
+    const row = header.split(',').map((column) => ({ ...FIRST, ...cells })[column] ?? '')
+    const [set] = parseCatalogue(Buffer.from(`${header}\n${row.join(',')}`), { assume: (what) => assumed.push(what) })
+    return { stock: set!.products[0]!.stock, assumed }
+  }
+
+  it('that has no column is not known', () => {
+    expect(read(columns(), {})).toEqual({ stock: null, assumed: ['stock_not_in_file'] })
+  })
+
+  it.each([
+    ['shopify', '0', { stock: 0, assumed: [] }],
+    ['shopify', '-4', { stock: 0, assumed: [] }],
+    ['', '0', { stock: null, assumed: ['stock_not_tracked'] }],
+    ['', '-4', { stock: null, assumed: ['stock_not_tracked'] }],
+    ['', '', { stock: null, assumed: ['stock_not_tracked'] }],
+    ['', '5', { stock: 5, assumed: ['stock_not_tracked'] }],
+  ])('that is tracked by "%s" and is "%s" is read as %j', (tracker, quantity, expected) => {
+    const cells = { 'Variant Inventory Tracker': tracker, 'Variant Inventory Qty': quantity }
+    expect(read(columns('Variant Inventory Tracker', 'Variant Inventory Qty'), cells)).toEqual(expected)
+  })
+})
+
 describe('a product set', () => {
   it('is what its first row says, with the option names of that row', () => {
     const sets = parseCatalogue(
@@ -89,6 +115,14 @@ describe('a product set', () => {
     expect(parseCatalogue(file(FIRST), { seller: 'Shop 24' })[0]).toMatchObject({ seller: 'Shop 24', brand: 'Hatter' })
   })
 
+  it('has the Title of its first row, and who loads it hears of another', () => {
+    const assumed: string[] = []
+    const second = { ...FIRST, Title: 'Cup', 'Option1 Value': 'L' }
+    const third = { ...FIRST, 'Option1 Value': 'XL' }
+    const [set] = parseCatalogue(file(FIRST, second, third), { assume: (what) => assumed.push(what) })
+    expect([set!.title, assumed]).toEqual(['Cap', ['other_title']])
+  })
+
   it('has each image once, at the positions given, or after the highest', () => {
     const [set] = parseCatalogue(
       file({ ...FIRST, 'Image Src': URLS[0], 'Image Position': '4' }, further(URLS[1], ''), further(URLS[0], '9'), further(URLS[2], '2')),
@@ -110,8 +144,26 @@ describe('a file', () => {
     ['line ends of two characters', text.replaceAll('\n', '\r\n')],
     ['more columns than are known', text.replace(HEADER, `Published,${HEADER}`).replace('\ncap', '\ntrue,cap')],
     ['the columns in another order', text.replace('Handle,Title', 'Title,Handle')],
+    ['other capitals and blanks in its header', text.replace('Variant Price', ' VARIANT  price')],
+    ['semicolons between its columns', text.replaceAll(',', ';')],
+    ['tabs between its columns', text.replaceAll(',', '\t')],
   ])('may have %s', (_, changed) => {
     expect(parseCatalogue(Buffer.from(changed))).toHaveLength(1)
+  })
+
+  it.each([
+    ['in its order of bytes', (utf16: Buffer) => utf16],
+    ['in the other', (utf16: Buffer) => utf16.swap16()],
+  ])('may be UTF-16, %s', (_, order) => {
+    const saved = order(Buffer.from(`\uFEFF${text.replaceAll(',', '\t').replace('Cap', 'Mütze')}`, 'utf16le'))
+    expect(parseCatalogue(saved)[0]).toMatchObject({ title: 'Mütze', description: 'a\nb' })
+  })
+
+  it('may have a column that is called as a newer export calls another: it is one of the many unknown', () => {
+    const both = file({ ...FIRST, Type: '99' })
+      .toString()
+      .replace('Type', 'Price')
+    expect(parseCatalogue(Buffer.from(both))[0]!.products).toEqual([expect.objectContaining({ price: '9.50' })])
   })
 
   it('may have a very long description', () => {
@@ -132,9 +184,37 @@ describe('a broken file is told in one sentence', () => {
     ['a NUL', file(FIRST, { ...FIRST, Title: 'C\0p' }), 'line 3: the text holds a NUL character.'],
     [
       'a missing column',
-      Buffer.from(file(FIRST).toString().replace('Variant Price', 'Price')),
+      Buffer.from(file(FIRST).toString().replace('Variant Price', 'Cost')),
       'line 1: the column "Variant Price" is missing.',
     ],
+    [
+      'a column missing under its newer name',
+      Buffer.from(file(FIRST).toString().replace('Variant Price', 'Cost').replace('Handle', 'URL handle')),
+      'line 1: the column "Price" is missing.',
+    ],
+    [
+      'a column twice, in other capitals',
+      Buffer.from(file(FIRST).toString().replace('Type', 'TITLE')),
+      'line 1: the column "TITLE" is there twice.',
+    ],
+    [
+      'a price in words under its newer name',
+      Buffer.from(
+        file({ ...FIRST, 'Variant Price': 'ten' })
+          .toString()
+          .replace('Variant Price', 'Price'),
+      ),
+      'line 2 (cap): the Price "ten" is no number.',
+    ],
+    ...['4.05E+12', '3,65275e+11', '4E+12'].flatMap((value): [string, Buffer, string][] =>
+      ['Variant SKU', 'Variant Barcode'].map((column) => [
+        `a ${column} of ${value}`,
+        file(long, { ...FIRST, [column]: value }),
+        `line 5 (cap): the ${column} "${value}" is a number that a spreadsheet has rounded; its digits are lost.`,
+      ]),
+    ),
+    ['an SKU of #N/A', file({ ...FIRST, 'Variant SKU': '#N/A' }), 'line 2 (cap): the Variant SKU "#N/A" is an error of a spreadsheet.'],
+    ['half of UTF-16', Buffer.from([0xff, 0xfe, 0x48]), 'the text is no valid UTF-16.'],
     ['a column twice', Buffer.from(file(FIRST).toString().replace('Type', 'Title')), 'line 1: the column "Title" is there twice.'],
     ['a short row', file(FIRST, 'cap,Cap,'), 'line 3 (cap): the row has 3 columns, the header 15.'],
     ['a long row', file(`${row(FIRST)},`), 'line 2 (cap): the row has 16 columns, the header 15.'],

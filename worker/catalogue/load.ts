@@ -9,8 +9,9 @@ export interface Loaded {
 
 /**
  * Writes sets into the catalogue in one transaction: all of them or none. What was there before is found again by seller, handle and seller
- * SKU and is brought up to date; ids, and what the Shop has given (src_id, shop_sku), stay. The images of a set become those of the file.
- * Sellers and products become active and approved. What is no longer in the file is left alone: a file may be a part of the catalogue.
+ * SKU and is brought up to date; ids, what the Shop has given (src_id, shop_sku), and stock that the file does not know stay. The images of
+ * a set become those of the file. Sellers and products become active and approved. What is no longer in the file is left alone: a file may
+ * be a part of the catalogue.
  *
  * A row that would not change is neither written nor locked, so that loading a file again holds up no worker. New rows get their ids in
  * the order of the file.
@@ -90,16 +91,16 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
       known as (
         update catalog.product p
         set active = true, qc_status = 'approved', title = f.title, description = f.description, barcode = f.barcode,
-          price = f.price, special_price = f.special_price, stock = f.stock, attributes = f.attributes,
+          price = f.price, special_price = f.special_price, stock = coalesce(f.stock, p.stock), attributes = f.attributes,
           special_from = case when f.special_price is not null then p.special_from end,
           special_to = case when f.special_price is not null then p.special_to end
         from file f
         where p.product_set_id = f.set_id and p.seller_sku = f.seller_sku
           and (p.active, p.qc_status, p.title, p.description, p.barcode, p.price, p.special_price, p.stock, p.attributes)
-            is distinct from (true, 'approved', f.title, f.description, f.barcode, f.price, f.special_price, f.stock, f.attributes)
+            is distinct from (true, 'approved', f.title, f.description, f.barcode, f.price, f.special_price, coalesce(f.stock, p.stock), f.attributes)
       )
       insert into catalog.product (product_set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes)
-      select set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes from file order by n
+      select set_id, seller_sku, title, description, barcode, price, special_price, coalesce(stock, 0), attributes from file order by n
       on conflict (product_set_id, seller_sku) do nothing`
 
     await tx`delete from catalog.product_image where product_set_id = any (${setIds}::bigint[])`

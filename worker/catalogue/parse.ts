@@ -11,7 +11,8 @@ export interface FileProduct {
   price: string
   /** What it costs now, where that is less. */
   specialPrice: string | null
-  stock: number
+  /** null where the file does not say. */
+  stock: number | null
   attributes: Record<string, string>
 }
 
@@ -34,6 +35,21 @@ export interface FileSet {
   images: FileImage[]
 }
 
+/**
+ * What a file leaves open in a row, so that something was taken for it. Whoever loads the file has to be told.
+ * - `stock_not_in_file`: there is no column for stock
+ * - `stock_not_tracked`: the shop does not count the stock of the variant
+ * - `other_title`: a further row of a handle has a Title of its own; that of the first row holds
+ */
+export type Assumption = 'stock_not_in_file' | 'stock_not_tracked' | 'other_title'
+
+interface Options {
+  /** Whose products these are; without it, each set's `Vendor`. */
+  seller?: string | undefined
+  /** Is told of each row in which something was taken for what the file leaves open. */
+  assume?: (what: Assumption) => void
+}
+
 /** Longer names would not fit into the index that finds them again; it is also Shopify's own limit for a handle. */
 const MAX_NAME = 255
 const MAX_INT = 2_147_483_647
@@ -44,22 +60,21 @@ const OPTIONS = [1, 2, 3] as const
  * Reads a Shopify product CSV export. Rows with the same handle are one product set: the first row names it, each row with variant columns is
  * a product, each row with an `Image Src` brings an image, and a row may be both.
  *
- * @param seller whose products these are; without it, each set's `Vendor`
  * @throws BrokenCatalogue at the first row that cannot be loaded
  */
-export function parseCatalogue(file: Buffer, { seller }: { seller?: string | undefined } = {}): FileSet[] {
+export function parseCatalogue(file: Buffer, { seller, assume = () => {} }: Options = {}): FileSet[] {
   const rowsOf = new Map<string, Row[]>()
   for (const row of readRows(file, { vendorRequired: seller === undefined })) {
     const handle = name(row, 'Handle')
-    if (!handle) throw brokenRow(row.line, '', 'the Handle is missing')
+    if (!handle) throw brokenRow(row.line, '', `the ${row.columnName('Handle')} is missing`)
     const rows = rowsOf.get(handle)
     if (rows) rows.push(row)
     else rowsOf.set(handle, [row])
   }
-  return [...rowsOf].map(([handle, rows]) => parseSet(handle, rows, seller))
+  return [...rowsOf].map(([handle, rows]) => parseSet(handle, rows, seller, assume))
 }
 
-function parseSet(handle: string, rows: Row[], seller: string | undefined): FileSet {
+function parseSet(handle: string, rows: Row[], seller: string | undefined, assume: (what: Assumption) => void): FileSet {
   const first = rows[0]!
   const title = first.cell('Title')
   const vendor = name(first, 'Vendor')
@@ -71,6 +86,7 @@ function parseSet(handle: string, rows: Row[], seller: string | undefined): File
     // Two shops in one file: their sets of the same handle would become one.
     if (other && other !== vendor)
       throw brokenRow(row.line, handle, `the Vendor is ${shown(other)}, but the handle began with ${shown(vendor)} at line ${first.line}`)
+    if (row.cell('Title') && row.cell('Title') !== title) assume('other_title')
     if (!isVariant(row) && (row === first || !row.cell('Image Src')))
       throw brokenRow(row.line, handle, 'the row has neither a variant nor a further image')
   }
@@ -90,7 +106,7 @@ function parseSet(handle: string, rows: Row[], seller: string | undefined): File
           .filter(Boolean),
       ),
     ],
-    products: parseProducts(handle, first, rows.filter(isVariant)),
+    products: parseProducts(handle, first, rows.filter(isVariant), assume),
     images: parseImages(handle, rows),
   }
 }
@@ -98,7 +114,7 @@ function parseSet(handle: string, rows: Row[], seller: string | undefined): File
 const isVariant = (row: Row): boolean =>
   (['Variant Price', 'Variant Inventory Qty', 'Variant SKU', 'Option1 Value'] as const).some((column) => row.cell(column) !== '')
 
-function parseProducts(handle: string, first: Row, rows: Row[]): FileProduct[] {
+function parseProducts(handle: string, first: Row, rows: Row[], assume: (what: Assumption) => void): FileProduct[] {
   const options = rows.map((row) => optionsOf(first, row))
   const skus = sellerSkus(
     handle,
@@ -114,7 +130,7 @@ function parseProducts(handle: string, first: Row, rows: Row[]): FileProduct[] {
       sellerSku,
       barcode: code(row, 'Variant Barcode') || null,
       ...prices(handle, row),
-      stock: stock(handle, row),
+      stock: stock(handle, row, assume),
       attributes: attributes(row, options[index]!),
     }
   })
@@ -135,13 +151,13 @@ function attributes(row: Row, options: [string, string][]): Record<string, strin
     ['grams', row.cell('Variant Grams')],
     ['tax_code', row.cell('Variant Tax Code')],
   ]
-  return Object.fromEntries([...facts.filter(([, value]) => value !== '' && value !== '0'), ...options])
+  return Object.fromEntries([...facts.filter(([, value]) => value !== '' && Number(value) !== 0), ...options])
 }
 
 /** Shopify's price is what the product costs now; a higher "compare at" price is the regular one. */
 function prices(handle: string, row: Row): { price: string; specialPrice: string | null } {
   const now = amount(handle, row, 'Variant Price')
-  if (now === null) throw brokenRow(row.line, handle, 'the Variant Price is missing')
+  if (now === null) throw brokenRow(row.line, handle, `the ${row.columnName('Variant Price')} is missing`)
   const regular = amount(handle, row, 'Variant Compare At Price')
   return regular !== null && Number(regular) > Number(now) ? { price: regular, specialPrice: now } : { price: now, specialPrice: null }
 }
@@ -149,20 +165,31 @@ function prices(handle: string, row: Row): { price: string; specialPrice: string
 function amount(handle: string, row: Row, column: Column): string | null {
   const text = row.cell(column)
   if (!text) return null
-  if (!/^-?\d+(\.\d+)?$/.test(text)) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is no number`)
-  if (text.startsWith('-')) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is negative`)
-  if (/\.\d\d\d*[1-9]/.test(text)) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} has more than two decimals`)
-  if (Number(text) > MAX_PRICE) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is too high`)
+  const broken = (why: string) => brokenRow(row.line, handle, `the ${row.columnName(column)} ${shown(text)} ${why}`)
+  if (!/^-?\d+(\.\d+)?$/.test(text)) throw broken('is no number')
+  if (text.startsWith('-')) throw broken('is negative')
+  if (/\.\d\d\d*[1-9]/.test(text)) throw broken('has more than two decimals')
+  if (Number(text) > MAX_PRICE) throw broken('is too high')
   return text
 }
 
-/** Shopify counts below zero when it has sold more than there is: nothing is left to sell. */
-function stock(handle: string, row: Row): number {
+/**
+ * Shopify counts below zero when it has sold more than there is: nothing is left to sell. Where it does not count at all, zero says nothing.
+ */
+function stock(handle: string, row: Row, assume: (what: Assumption) => void): number | null {
+  const column = row.columnName('Variant Inventory Qty')
+  if (column === undefined) {
+    assume('stock_not_in_file')
+    return null
+  }
+  const tracked = row.columnName('Variant Inventory Tracker') === undefined || row.cell('Variant Inventory Tracker') !== ''
   const text = row.cell('Variant Inventory Qty')
-  if (!text) throw brokenRow(row.line, handle, 'the Variant Inventory Qty is missing')
-  if (!/^-?\d+$/.test(text) || Number(text) > MAX_INT)
-    throw brokenRow(row.line, handle, `the Variant Inventory Qty ${shown(text)} is no quantity`)
-  return Math.max(0, Number(text))
+  if (!text && tracked) throw brokenRow(row.line, handle, `the ${column} is missing`)
+  if (!/^(-?\d+)?$/.test(text) || Number(text) > MAX_INT) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is no quantity`)
+  const quantity = Math.max(0, Number(text))
+  if (tracked) return quantity
+  assume('stock_not_tracked')
+  return quantity || null
 }
 
 /** Positions as given; an image without one follows the highest so far. A url that comes again is the same image. */
@@ -176,11 +203,13 @@ function parseImages(handle: string, rows: Row[]): FileImage[] {
     const text = row.cell('Image Position')
     const position = text ? Number(text) : highest + 1
     if (!/^\d*$/.test(text) || position < 1 || position > MAX_INT)
-      throw brokenRow(row.line, handle, `the Image Position ${shown(text)} is no position`)
-    if (!/^https?:/i.test(url) || !URL.canParse(url)) throw brokenRow(row.line, handle, `the Image Src ${shown(url)} is no web address`)
+      throw brokenRow(row.line, handle, `the ${row.columnName('Image Position')} ${shown(text)} is no position`)
+    if (!/^https?:/i.test(url) || !URL.canParse(url))
+      throw brokenRow(row.line, handle, `the ${row.columnName('Image Src')} ${shown(url)} is no web address`)
     if (images.has(url)) continue
     const taken = lineOf.get(position)
-    if (taken !== undefined) throw brokenRow(row.line, handle, `the Image Position ${position} is taken by the image of line ${taken}`)
+    if (taken !== undefined)
+      throw brokenRow(row.line, handle, `the ${row.columnName('Image Position')} ${position} is taken by the image of line ${taken}`)
     lineOf.set(position, row.line)
     highest = Math.max(highest, position)
     images.set(url, { position, url, hash: createHash('md5').update(url).digest('hex') })
@@ -189,18 +218,19 @@ function parseImages(handle: string, rows: Row[]): FileImage[] {
 }
 
 /** What rows are found again by: one spelling of each letter, and short enough for an index. */
-function name(row: Row, column: 'Handle' | 'Vendor'): string {
+function name(row: Row, column: Column): string {
   const text = row.cell(column).normalize('NFC')
-  if (text.length > MAX_NAME) throw brokenRow(row.line, '', `the ${column} has more than ${MAX_NAME} characters`)
+  const broken = (why: string) =>
+    brokenRow(row.line, column === 'Handle' ? '' : name(row, 'Handle'), `the ${row.columnName(column)} ${why}`)
+  if (text.length > MAX_NAME) throw broken(`has more than ${MAX_NAME} characters`)
+  if (ROUNDED.test(text)) throw broken(`${shown(text)} is a number that a spreadsheet has rounded; its digits are lost`)
+  if (SPREADSHEET_ERROR.test(text)) throw broken(`${shown(text)} is an error of a spreadsheet`)
   return text
 }
 
+/** How spreadsheets write a long code of digits that they took for a number: 4.05E+12. */
+const ROUNDED = /^\d([.,]\d+)?E\+\d\d+$/i
+const SPREADSHEET_ERROR = /^#(N\/A|REF!|VALUE!|NAME\?|NUM!|NULL!|DIV\/0!)$/i
+
 /** Spreadsheets and Shopify write an apostrophe before a code of digits, so that it stays a text. */
-function code(row: Row, column: 'Variant SKU' | 'Variant Barcode'): string {
-  const text = row
-    .cell(column)
-    .normalize('NFC')
-    .replace(/^'(?=\d)/, '')
-  if (text.length > MAX_NAME) throw brokenRow(row.line, name(row, 'Handle'), `the ${column} has more than ${MAX_NAME} characters`)
-  return text
-}
+const code = (row: Row, column: 'Variant SKU' | 'Variant Barcode'): string => name(row, column).replace(/^'(?=\d)/, '')

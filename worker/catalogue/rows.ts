@@ -2,50 +2,68 @@ import { isUtf8 } from 'node:buffer'
 import { parse } from 'csv-parse/sync'
 import { BrokenCatalogue, brokenRow } from './broken.ts'
 
-/** The columns without which a file is no product export. All others are taken where they are there. */
-const REQUIRED = [
+/** Shopify's columns by their classic names, each with what other years' exports call it. Capitals and blanks make no difference. */
+const COLUMNS = {
+  Handle: ['URL handle'],
+  Title: [],
+  Vendor: [],
+  'Option1 Name': [],
+  'Option1 Value': [],
+  'Variant SKU': ['SKU'],
+  'Variant Price': ['Price'],
+  'Image Src': ['Product image URL'],
+  'Image Position': [],
+  'Body (HTML)': ['Description'],
+  Type: ['Custom Product Type'],
+  Tags: [],
+  'Option2 Name': [],
+  'Option2 Value': [],
+  'Option3 Name': [],
+  'Option3 Value': [],
+  'Variant Grams': ['Weight value (grams)'],
+  'Variant Inventory Tracker': ['Inventory tracker'],
+  'Variant Inventory Qty': ['Inventory quantity'],
+  'Variant Compare At Price': ['Compare-at price'],
+  'Variant Barcode': ['Barcode'],
+  'Variant Tax Code': ['Tax code'],
+} as const
+
+export type Column = keyof typeof COLUMNS
+
+/**
+ * The columns without which a file is no product export. All others are taken where they are there: a shop with several locations exports
+ * no stock, for one.
+ */
+const REQUIRED: readonly Column[] = [
   'Handle',
   'Title',
   'Vendor',
   'Option1 Name',
   'Option1 Value',
   'Variant SKU',
-  'Variant Inventory Qty',
   'Variant Price',
   'Image Src',
   'Image Position',
-] as const
-
-const OPTIONAL = [
-  'Body (HTML)',
-  'Type',
-  'Tags',
-  'Option2 Name',
-  'Option2 Value',
-  'Option3 Name',
-  'Option3 Value',
-  'Variant Grams',
-  'Variant Compare At Price',
-  'Variant Barcode',
-  'Variant Tax Code',
-] as const
-
-export type Column = (typeof REQUIRED)[number] | (typeof OPTIONAL)[number]
+]
 
 export interface Row {
   /** Where the row begins in the file; the header is line 1. A row may span many lines. */
   line: number
   /** The trimmed value; '' where the file has no such column. */
   cell(column: Column): string
+  /** What the file itself calls the column; undefined where it has no such column. */
+  columnName(column: Column): string | undefined
 }
 
 /**
- * Reads the rows of a product CSV export, as UTF-8 with or without a byte order mark. Rows in which nothing stands are passed over.
+ * Reads the rows of a product CSV export, as UTF-8 with or without a byte order mark, or as a spreadsheet saves it: as UTF-16, or with
+ * semicolons or tabs between the columns. Rows in which nothing stands are passed over.
  *
  * @param vendorRequired false when the seller is named by the command
  * @throws BrokenCatalogue for a file that is empty, is no UTF-8, is no CSV, lacks a column, or has a row of another width than its header
  */
 export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequired?: boolean } = {}): Row[] {
+  file = inUtf8(file)
   if (!isUtf8(file))
     throw brokenRow(
       lineThat(file, (line) => !isUtf8(line)),
@@ -63,12 +81,11 @@ export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequir
   const [header, ...records] = readRecords(file)
   if (!header) throw new BrokenCatalogue('the file is empty.')
   const names = header.values.map((name) => name.trim())
-  const missing = REQUIRED.find((name) => !names.includes(name) && (name !== 'Vendor' || vendorRequired))
-  if (missing) throw brokenRow(header.line, '', `the column "${missing}" is missing`)
-  const columns = new Map<string, number>()
-  for (const [index, name] of names.entries()) {
-    if (columns.has(name) && isColumn(name)) throw brokenRow(header.line, '', `the column "${name}" is there twice`)
-    columns.set(name, index)
+  const columns = findColumns(names, header.line)
+  const missing = REQUIRED.find((column) => !columns.has(column) && (column !== 'Vendor' || vendorRequired))
+  if (missing) {
+    const newer = columns.has('Handle') && !names.some((name) => normal(name) === 'handle')
+    throw brokenRow(header.line, '', `the column "${(newer && COLUMNS[missing][0]) || missing}" is missing`)
   }
   if (records.length === 0) throw new BrokenCatalogue('the file has a header and no rows.')
 
@@ -76,11 +93,48 @@ export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequir
     const cell = (column: Column): string => values[columns.get(column) ?? -1]?.trim() ?? ''
     if (values.length !== names.length)
       throw brokenRow(line, cell('Handle'), `the row has ${values.length} columns, the header ${names.length}`)
-    return { line, cell }
+    return { line, cell, columnName: (column) => names[columns.get(column) ?? -1] }
   })
 }
 
-const isColumn = (name: string): name is Column => ([...REQUIRED, ...OPTIONAL] as string[]).includes(name)
+/** Where each column stands. A column of another name counts only where the classic one is lacking: beside it, it is one of the many unknown. */
+function findColumns(names: string[], line: number): Map<Column, number> {
+  const columns = new Map<Column, number>()
+  const normalNames = names.map(normal)
+  for (const column of Object.keys(COLUMNS) as Column[]) {
+    const wanted = [column, ...COLUMNS[column]].map(normal).find((name) => normalNames.includes(name))
+    if (wanted === undefined) continue
+    const index = normalNames.indexOf(wanted)
+    const again = normalNames.indexOf(wanted, index + 1)
+    if (again >= 0) throw brokenRow(line, '', `the column "${names[again]}" is there twice`)
+    columns.set(column, index)
+  }
+  return columns
+}
+
+const normal = (name: string): string => name.toLowerCase().replace(/\s+/g, ' ')
+
+/** A spreadsheet's "Unicode text" begins with the byte order mark of UTF-16. */
+function inUtf8(file: Buffer): Buffer {
+  const encoding = file.subarray(0, 2).toString('hex')
+  if (encoding !== 'fffe' && encoding !== 'feff') return file
+  try {
+    return Buffer.from(new TextDecoder(encoding === 'fffe' ? 'utf-16le' : 'utf-16be', { fatal: true }).decode(file))
+  } catch {
+    throw new BrokenCatalogue('the text is no valid UTF-16.')
+  }
+}
+
+/** What stands between the columns: of the three in use, the one that the header has most of. */
+function separator(file: Buffer): string {
+  const [header = ''] = file
+    .subarray(0, 65_536)
+    .toString()
+    .trimStart()
+    .split(/[\r\n]/, 1)
+  const times = (mark: string): number => header.split(mark).length
+  return [',', ';', '\t'].reduce((most, mark) => (times(mark) > times(most) ? mark : most))
+}
 
 /** Lines are counted here: the parser counts a line break of two characters twice when it stands within quotes. */
 function readRecords(file: Buffer): { line: number; values: string[] }[] {
@@ -89,6 +143,7 @@ function readRecords(file: Buffer): { line: number; values: string[] }[] {
   try {
     parse(file, {
       bom: true,
+      delimiter: separator(file),
       raw: true,
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
