@@ -1,3 +1,5 @@
+import { checkPatches } from './patched.ts'
+
 /** What somebody can mend: the message is one sentence, and all that is told. */
 export class UsageError extends Error {}
 
@@ -6,6 +8,7 @@ export class UsageError extends Error {}
  */
 export async function runCommand(command: () => Promise<void>): Promise<void> {
   try {
+    await checkPatches()
     await command()
   } catch (error) {
     process.stderr.write(`${sentenceOf(error)}\n`)
