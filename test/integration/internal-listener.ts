@@ -6,6 +6,7 @@ import type { Status } from '../../worker/domain/statuses.ts'
 import { readBlocked } from '../../worker/queue/blocked.ts'
 import type { Sql } from '../../worker/queue/database.ts'
 import { createDatabase } from '../database.ts'
+import { answersOf } from '../openapi.ts'
 
 export const VIEWER = 'key-of-the-viewer'
 export const ADMIN = 'key-of-the-admin'
@@ -36,7 +37,7 @@ export interface Listener {
   stop(): Promise<void>
 }
 
-/** The internal API on a real listener, over a database of its own. */
+/** The internal API on a real listener, over a database of its own. Every answer is held against its OpenAPI document. */
 export async function startListener(
   options: Partial<Omit<InternalApiOptions, 'config'>> & { config?: Partial<InternalApiOptions['config']> } = {},
 ): Promise<Listener> {
@@ -65,6 +66,7 @@ export async function startListener(
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
+  const answers = answersOf(app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Shop Update', version: 'test' } }))
   const call: Listener['call'] = async (method, path, { key = VIEWER, body, headers = {} } = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -78,7 +80,9 @@ export async function startListener(
     const text = await response.text()
     if (response.status === 500) throw new Error(`${method} ${path} failed: ${JSON.stringify(lines.at(-1))}`)
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
-    return { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
+    const json = isJson && text !== '' ? JSON.parse(text) : undefined
+    answers.check(method, path, response.status, json)
+    return { status: response.status, headers: response.headers, text, body: json }
   }
   return {
     sql: database.sql,

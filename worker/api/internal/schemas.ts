@@ -12,8 +12,8 @@ import { isAllowListEntry } from '../allow-list.ts'
 
 const ID = /^[1-9]\d{0,17}$/
 /** Ids are strings in JSON; a number is taken too, as long as JavaScript did not round it. */
-export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ type: 'string', pattern: ID.source, example: '42' })
-const time = z.iso.datetime().openapi({ type: 'string', format: 'date-time', example: '2026-11-24T07:15:00.000Z' })
+export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ example: '42' })
+const time = z.iso.datetime().openapi({ example: '2026-11-24T07:15:00.000Z' })
 const NO_TIME = 'must be a time like 2026-11-24T07:15:00Z'
 /** In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the years 0 and 10000 nor all offsets that a time may have in JSON. */
 const moment = z.iso

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { answersOf, type Document } from '../openapi.ts'
+import { addSet, type Scene, startScene } from '../scene.ts'
+import { ADMIN_API_KEY } from '../worker-process.ts'
+
+let scene: Scene
+beforeAll(async () => {
+  scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600' } })
+})
+afterAll(() => scene?.stop())
+
+/** Makes trouble at the Shop, queues a price, and waits until the item has that status. */
+async function troubled(troubles: object, status: 'delayed' | 'blocked'): Promise<string> {
+  const { productIds } = await addSet(scene.sql)
+  await scene.control('/troubles', { method: 'PUT', body: { default: troubles } })
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(itemId, status)
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  return itemId
+}
+
+it('every route answers as openapi.json says, and what is null may be null', async () => {
+  const { body: document } = await scene.api<Document>('/openapi.json')
+  const answers = answersOf(document)
+  const ask = async (method: string, path: string, body?: unknown, expected = 200) => {
+    const answer = await scene.api(path, { method, body })
+    expect(`${method} ${path} ${answer.status}`).toBe(`${method} ${path} ${expected}`)
+    answers.check(method, path, answer.status, answer.body)
+    return answer.body
+  }
+
+  // a queue with something of each kind: not sent yet, sent and answered, failed, to be decided, of a product, of a set
+  const { setId, productIds } = await addSet(scene.sql, { products: 2 })
+  const synced = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(synced, 'synced')
+  const delayed = await troubled({ http500: 100 }, 'delayed')
+  const blocked = await troubled({ wrongId: 100 }, 'blocked')
+  const stranger = await addSet(scene.sql, { inShop: false })
+  const stranded = await scene.enqueue('images', { set: stranger.setId })
+  await scene.untilStatus(stranded, 'blocked')
+
+  await ask('GET', '/api/items')
+  await ask('GET', `/api/items?set=${setId}`)
+  for (const itemId of [synced, delayed, blocked, stranded]) await ask('GET', `/api/items/${itemId}`)
+  await ask('GET', '/api/items/999999999', undefined, 404)
+  await ask('GET', '/api/items?topic=colour', undefined, 400)
+  await ask('GET', '/api/summary')
+  await ask('GET', '/api/kpis')
+  await ask('POST', '/api/items', { topic: 'price', productId: productIds[1] }, 201)
+  await ask('POST', '/api/items', { topic: 'price', productId: '999999999' }, 422)
+  await ask('POST', '/api/requeue', { itemIds: [delayed, synced], include: ['delayed'], dryRun: true })
+  await ask('POST', '/api/requeue', { itemIds: [delayed], include: ['delayed'] })
+  await ask('POST', `/api/items/${blocked}/resolve`, { action: 'discard', reason: 'tried' })
+  await ask('GET', `/api/items/${blocked}`)
+  await ask('POST', `/api/items/${synced}/resolve`, { action: 'discard', reason: 'tried' }, 409)
+  await ask('GET', '/api/flow')
+  await ask('PUT', '/api/flow', { flow: 'synchronous' })
+  await ask('GET', '/api/credentials/bob_callback_server')
+  await ask('PUT', '/api/credentials/bob_callback_server', { rotateKey: true })
+
+  // what is no JSON, or no JSON as a whole
+  const get = (path: string, signal?: AbortSignal) =>
+    fetch(`${scene.worker.internalUrl}${path}`, {
+      headers: { authorization: `Bearer ${ADMIN_API_KEY}` },
+      ...(signal && { signal }),
+    })
+  const download = await get('/api/items.csv')
+  answers.check('GET', '/api/items.csv', download.status, await download.text())
+  const leave = new AbortController()
+  const events = await get('/api/events', leave.signal)
+  answers.check('GET', '/api/events', events.status, null)
+  let told = ''
+  for await (const part of events.body!.pipeThrough(new TextDecoderStream())) {
+    told += part
+    if (told.includes('\n\n')) break
+  }
+  leave.abort()
+  answers.checkComponent('Summary', JSON.parse(/^data: (.*)$/m.exec(told)![1]!))
+
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  expect([...answers.succeeded].sort()).toEqual(described.sort())
+})
+
+it('an answer that the document does not allow is noticed', () => {
+  const answers = answersOf({
+    paths: {
+      '/x/{id}': { get: { responses: { 200: { content: { 'application/json': { schema: { $ref: '#/components/schemas/X' } } } } } } },
+    },
+    components: { schemas: { X: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] } } },
+  })
+  answers.check('GET', '/x/1', 200, { a: '' })
+  expect(() => answers.check('GET', '/x/1', 200, { a: null })).toThrow('expected string, received null')
+  expect(() => answers.check('GET', '/x/1', 200, {})).toThrow('expected string, received undefined')
+  expect(() => answers.check('GET', '/x/1', 200, { a: '', b: 1 })).toThrow('Unrecognized key: "b"')
+  expect(() => answers.check('GET', '/x/1', 418, {})).toThrow('answered 418')
+})

@@ -1,0 +1,60 @@
+import { z } from '@hono/zod-openapi'
+
+type Schema = Record<string, unknown>
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema: Schema }> }>
+}
+export interface Document {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema> }
+}
+
+export interface Answers {
+  /** Throws where the document does not allow this answer. Paths and methods that it does not know are passed over. */
+  check(method: string, path: string, status: number, body: unknown): void
+  /** Throws where the value is none of the component's. */
+  checkComponent(name: string, value: unknown): void
+  /** The operations of which an answer of success was right: `GET /api/items/{id}`. */
+  succeeded: ReadonlySet<string>
+}
+
+/** Holds answers of the internal API against its OpenAPI document: nothing may be missing, of another kind, or there and not described. */
+export function answersOf(document: unknown): Answers {
+  const { paths, components } = document as Document
+  const $defs = Object.fromEntries(Object.entries(components.schemas).map(([name, schema]) => [name, exact(schema)]))
+  const patterns = Object.keys(paths).map((path) => ({ path, pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`) }))
+  const known = new Map<string, z.ZodType>()
+  const succeeded = new Set<string>()
+
+  function hold(name: string, schema: Schema, value: unknown): void {
+    const type = known.get(name) ?? z.fromJSONSchema({ ...(exact(schema) as object), $defs } as never)
+    known.set(name, type)
+    const { error } = type.safeParse(value)
+    if (error) throw new Error(`${name} is not as openapi.json says: ${z.prettifyError(error)}\n${JSON.stringify(value).slice(0, 2000)}`)
+  }
+
+  return {
+    succeeded,
+    checkComponent: (name, value) => hold(name, { $ref: `#/components/schemas/${name}` }, value),
+    check(method, url, status, body) {
+      const path = patterns.find(({ pattern }) => pattern.test(url.split('?')[0]!))?.path
+      const operation = path && paths[path]?.[method.toLowerCase()]
+      if (!operation) return
+      const name = `${method} ${path}`
+      const answer = operation.responses[status]
+      if (!answer) throw new Error(`${name} answered ${status}, of which openapi.json knows nothing`)
+      for (const [type, { schema }] of Object.entries(answer.content ?? {}))
+        if (type.endsWith('json')) hold(`${name} ${status}`, schema, body)
+      if (status < 300) succeeded.add(name)
+    },
+  }
+}
+
+/** The same schema with its references where `z.fromJSONSchema` looks for them, and no room for fields that are not described. */
+function exact(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(exact)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, exact(value)]))
+  if (typeof copy.$ref === 'string') copy.$ref = copy.$ref.replace('#/components/schemas/', '#/$defs/')
+  return copy.properties && copy.additionalProperties === undefined ? { ...copy, additionalProperties: false } : copy
+}
