@@ -79,6 +79,7 @@ const schema = z.object({
   INTERNAL_PORT: integer(0, 65_535).default(8081),
   TRUSTED_PROXIES: addresses.default([]),
   CONCURRENCY: integer(1, 20_000).default(2000),
+  ANSWER_BUDGET_MIB: integer(8, 1_000_000).default(256),
   MAX_RETRIES: integer(0, 100).default(27),
   FAILED_AFTER: integer(1, 101).default(12),
   RETRY_UNIT_SECONDS: seconds.default(60),

@@ -13,7 +13,7 @@ import { type Answer, type Asked, askedFromJson, askedOf, readAnswer, type Synce
 import { buildCall, type Call, isCall, type NotSendable } from './shop/call.ts'
 import type { Circuit } from './shop/circuit.ts'
 import { isGatewayError } from './shop/circuit.ts'
-import { NotSent, type ShopClient, ShopUnreachable, shopHeaders } from './shop/client.ts'
+import { NotSent, type ShopClient, type ShopResponse, ShopUnreachable, shopHeaders } from './shop/client.ts'
 import type { Attempt, Statements } from './telemetry/attempt.ts'
 
 /** What an item needs of the world. The verbs are group commits: each resolves when the database has confirmed it. */
@@ -81,7 +81,7 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
 
   const sentAt = performance.now()
   const { event } = TOPICS[item.topic]
-  let response: { httpStatus: number; body: string }
+  let response: ShopResponse
   try {
     const headers = shopHeaders({ flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent: attempt.traceparent })
     response = await world.shop.send(call, headers, world.maySend)
@@ -107,8 +107,8 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
 
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
   const asked = askedOf(item.topic, call, item.productId)
-  const answer = orNack(readAnswer(response.httpStatus, response.body, asked), flow, response.body)
-  await conclude(item, asked, answer, world, { ...response, answeredAt, milliseconds: answeredAt - sentAt })
+  const answer = orNack(readAnswer(response.httpStatus, response.body, asked, response.movedTo), flow, response.body)
+  await conclude(item, asked, answer, world, { ...response, answeredAt, milliseconds: answeredAt - sentAt }).finally(response.release)
 
   function handBack() {
     world.circuit.notSent(item.id)

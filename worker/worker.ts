@@ -11,6 +11,7 @@ import { heldClaims, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
 import { enterWorker, heartbeat, leaveWorker } from './queue/worker-row.ts'
 import { checkTimeZone, readFlow, setStockWait } from './queue/worker-settings.ts'
+import { ByteBudget } from './shop/byte-budget.ts'
 import { createCircuit } from './shop/circuit.ts'
 import { createShopClient } from './shop/client.ts'
 import { createRateLimit } from './shop/rate.ts'
@@ -88,6 +89,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     password: config.SHOP_PASSWORD ?? null,
     timeoutMs: config.SHOP_TIMEOUT_MS,
     connections: config.CONCURRENCY, // a call that is made is on the wire, and waits for no other
+    budget: new ByteBudget(config.ANSWER_BUDGET_MIB * 1024 * 1024),
   })
   /** Half a lease without a heartbeat: others take over at a whole one, and by then nothing of ours may leave any more. */
   const isAlive = () => now() - beatAt < leaseMs / 2

@@ -225,27 +225,31 @@ const HELD = Symbol('held by somebody else')
  * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets go. No transaction
  * should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed keeps its row until it commits.
  */
-function aloneWhenLocked<Entry extends { item: ClaimedItem }, Result>(
+function aloneWhenLocked<Entry extends { item: ClaimedItem; body?: string; exchange?: Exchange | null }, Result>(
   sql: Sql,
   write: (entries: Entry[]) => Promise<Result[]>,
 ): (entry: Entry) => Promise<Result> {
-  const together = groupCommit(async (entries: Entry[]): Promise<(Result | typeof HELD)[]> => {
-    try {
-      return await write(entries)
-    } catch (error) {
-      if (!isLocked(error)) throw error
-    }
-    // One look tells which; looking for them by halves would wait for each lock in turn, and keep the whole stage waiting.
-    const held = new Set(
-      await lockedItems(
-        sql,
-        entries.map(({ item }) => item.id),
-      ),
-    )
-    const free = entries.filter(({ item }) => !held.has(item.id))
-    const results = free.length > 0 ? await write(free) : []
-    return entries.map(({ item }) => (held.has(item.id) ? HELD : (results.shift() as Result)))
-  })
+  const sizeOf = ({ body, exchange }: Entry) => body?.length ?? exchange?.body?.length ?? 0
+  const together = groupCommit(
+    async (entries: Entry[]): Promise<(Result | typeof HELD)[]> => {
+      try {
+        return await write(entries)
+      } catch (error) {
+        if (!isLocked(error)) throw error
+      }
+      // One look tells which; looking for them by halves would wait for each lock in turn, and keep the whole stage waiting.
+      const held = new Set(
+        await lockedItems(
+          sql,
+          entries.map(({ item }) => item.id),
+        ),
+      )
+      const free = entries.filter(({ item }) => !held.has(item.id))
+      const results = free.length > 0 ? await write(free) : []
+      return entries.map(({ item }) => (held.has(item.id) ? HELD : (results.shift() as Result)))
+    },
+    { sizeOf },
+  )
   return async (entry) => {
     try {
       const result = await together(entry)

@@ -110,3 +110,11 @@ test('a transient error while halving does not reject the good ones', async () =
   const results = await Promise.allSettled(numbers(1, 4).map(group))
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
 })
+
+test('a statement has bodies of 8 MiB at most, or one body', async () => {
+  const { batches, write } = refusing(() => undefined)
+  const MIB = 1024 * 1024
+  const group = groupCommit(write, { sizeOf: (entry) => entry * MIB })
+  expect(await Promise.all([3, 4, 2, 6, 2, 9, 1].map(group))).toEqual([30, 40, 20, 60, 20, 90, 10])
+  expect(batches).toEqual([[3, 4], [2, 6], [2], [9], [1]])
+})

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { readAnswer } from '../../worker/shop/answer.ts'
+import { ByteBudget } from '../../worker/shop/byte-budget.ts'
 import {
   createShopClient,
   NotSent,
@@ -161,7 +164,7 @@ describe('the answer', () => {
     const { port } = await shopThat((_request, response) =>
       response.writeHead(status, { location: '/other' }).end(status === 204 ? undefined : 'Grüße'),
     )
-    expect(await clientOf(port).send(call, headers)).toEqual({ httpStatus: status, body: status === 204 ? '' : 'Grüße' })
+    expect(await clientOf(port).send(call, headers)).toMatchObject({ httpStatus: status, body: status === 204 ? '' : 'Grüße' })
   })
 
   it('is put together from pieces that cut a character', async () => {
@@ -172,6 +175,73 @@ describe('the answer', () => {
     expect((await clientOf(port).send(call, headers)).body).toBe('"€"')
   })
 
+  it('is asked for unpacked', async () => {
+    const { port } = await shopThat((request, response) => response.end(JSON.stringify(request.headers)))
+    expect(JSON.parse((await clientOf(port).send(call, headers)).body)).toMatchObject({ 'accept-encoding': 'identity' })
+  })
+
+  const said = '[{"id":"481516","result":"Grüße"}]'
+  it.each<[string, Buffer]>([
+    ['gzip', gzipSync(said)],
+    ['x-gzip', gzipSync(said)],
+    ['deflate', deflateSync(said)],
+    ['deflate', deflateRawSync(said)],
+    ['br', brotliCompressSync(said)],
+    ['zstd', zstdCompressSync(said)],
+    ['gzip, br', brotliCompressSync(gzipSync(said))],
+    ['identity', Buffer.from(said)],
+    ['', gzipSync(said)],
+    ['gzip', Buffer.from(said)],
+  ])('that comes packed all the same is unpacked: %s', async (coding, bytes) => {
+    const { port } = await shopThat((_request, response) => response.writeHead(200, { 'content-encoding': coding }).end(bytes))
+    expect((await clientOf(port).send(call, headers)).body).toBe(said)
+  })
+
+  it.each<[string, string, Buffer, RegExp]>([
+    ['is broken', 'gzip', gzipSync(said).subarray(0, 20), /came packed as gzip and could not be unpacked \(unexpected end of file\)\.$/],
+    ['is of another kind', 'br', gzipSync(said), /came packed as br and could not be unpacked/],
+    ['has a name that nobody knows', 'sdch', gzipSync(said), /is packed as sdch\.$/],
+    ['is packed over and over', 'gzip,gzip,gzip,gzip', gzipSync(said), /is packed 4 times\.$/],
+    ['is no text', '', Buffer.from([0xff, 0x00, 0xfe, 0x01]), /it is no text\.$/],
+  ])('that %s is told so, and its bytes survive', async (_what, coding, bytes, why) => {
+    const { port } = await shopThat((_request, response) => response.writeHead(200, { 'content-encoding': coding }).end(bytes))
+    const { body } = await clientOf(port).send(call, headers)
+    const [sentence, base64] = body.split('\n')
+    expect(sentence).toMatch(why)
+    expect(Buffer.from(base64!, 'base64')).toEqual(bytes)
+    const asked = { requestId: '481516', topic: 'images' as const, products: [], setSrcId: '700' }
+    expect(readAnswer(200, body, asked)).toEqual({ kind: 'unprocessable', message: sentence })
+    expect(readAnswer(500, body, asked)).toMatchObject({ message: `The Shop answered with HTTP status 500: ${sentence}` })
+  })
+
+  it.each<[string, Buffer]>([
+    ['text/html; charset=ISO-8859-1', Buffer.from('Grüße', 'latin1')],
+    ['text/html', Buffer.from('\ufeffGrüße', 'utf16le')],
+  ])('in another character set is read: %s', async (type, bytes) => {
+    const { port } = await shopThat((_request, response) => response.writeHead(500, { 'content-type': type }).end(bytes))
+    expect((await clientOf(port).send(call, headers)).body).toBe('Grüße')
+  })
+
+  it('that becomes too large when it is unpacked is none', async () => {
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(8 * 1024 * 1024 + 1, 'x'))),
+    )
+    expect(await failureOf(clientOf(port).send(call, headers))).toMatchObject({ code: 'other', message: expect.stringContaining('8 MiB') })
+  })
+
+  it('that leads elsewhere names the host and nothing else', async () => {
+    let location = 'https://sc:s3cret@login.example:8443/path?token=hidden'
+    const { port } = await shopThat((_request, response) => response.writeHead(302, { location }).end())
+    const client = clientOf(port)
+    const { httpStatus, body, movedTo } = await client.send(call, headers)
+    expect(movedTo).toBe('login.example:8443')
+    expect(readAnswer(httpStatus, body, { requestId: '1', topic: 'images', products: [], setSrcId: null }, movedTo)).toMatchObject({
+      message: 'The Shop answered with HTTP status 302, which leads to login.example:8443.',
+    })
+    location = '/elsewhere'
+    expect((await client.send(call, headers)).movedTo).toBe(`127.0.0.1:${port}`)
+  })
+
   it('may have 8 MiB and no byte more', async () => {
     let size = 8 * 1024 * 1024
     const { port } = await shopThat((_request, response) => response.end(Buffer.alloc(size, 'x')))
@@ -179,6 +249,64 @@ describe('the answer', () => {
     expect((await client.send(call, headers)).body).toHaveLength(size)
     size++
     expect(await failureOf(client.send(call, headers))).toMatchObject({ code: 'other', message: expect.stringContaining('8 MiB') })
+  })
+})
+
+describe('the room for answers', () => {
+  const MIB = 1024 * 1024
+  /** A Shop whose answers have 1 MiB, and a budget for two. */
+  const large = async (timeoutMs: number) => {
+    const budget = new ByteBudget(2 * MIB)
+    const { port } = await shopThat((_request, response) => response.end(Buffer.alloc(MIB, 'x')))
+    return { budget, client: clientOf(port, { budget, timeoutMs }) }
+  }
+
+  it('is shared: what is beyond waits until another is done with', async () => {
+    const { budget, client } = await large(60_000)
+    const send = async () => {
+      const { body, release } = await client.send(call, headers)
+      held.push(release)
+      return body.length
+    }
+    const held: (() => void)[] = []
+    const first = [await send(), await send()]
+    expect(budget.left).toBe(0)
+    const rest = Promise.all([send(), send(), send(), send()])
+    for (let done = 0; done < 6; done++) {
+      await vi.waitFor(() => expect(held.length).toBeGreaterThan(done), { timeout: 30_000 })
+      expect(held.length - done).toBeLessThanOrEqual(2)
+      held[done]!()
+    }
+    expect([...first, ...(await rest)]).toEqual(Array(6).fill(MIB))
+    expect(budget.left).toBe(2 * MIB)
+  })
+
+  it('is given back by every answer, whatever became of it', async () => {
+    const { budget, client } = await large(300)
+    const two = [await client.send(call, headers), await client.send(call, headers)]
+    const failure = await failureOf(client.send(call, headers))
+    expect(failure).toMatchObject({ code: 'timeout', message: expect.stringContaining('no room in memory') })
+    for (const { release } of [...two, ...two]) release()
+    expect(budget.left).toBe(2 * MIB)
+  })
+
+  it('is needed for what is unpacked, too', async () => {
+    const budget = new ByteBudget(8 * MIB)
+    const bytes = gzipSync(Buffer.alloc(MIB, 'x'))
+    const { port } = await shopThat((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes))
+    const client = clientOf(port, { budget })
+    const first = await client.send(call, headers)
+    expect(budget.left).toBe(7 * MIB)
+    const second = client.send(call, headers)
+    first.release()
+    expect((await second).body).toHaveLength(MIB)
+    expect(budget.left).toBe(7 * MIB)
+  })
+
+  it('is not asked for by small answers', async () => {
+    const budget = new ByteBudget(0)
+    const { port } = await shopThat((_request, response) => response.end(Buffer.alloc(16 * 1024, 'x')))
+    expect((await clientOf(port, { budget }).send(call, headers)).body).toHaveLength(16 * 1024)
   })
 })
 
@@ -251,7 +379,7 @@ describe('a Shop that cannot be reached', () => {
     const client = clientOf(port, { timeoutMs: 1000, connections: 1 })
     await failureOf(client.send(call, headers))
     hangs = false
-    expect(await client.send(call, headers)).toEqual({ httpStatus: 200, body: '[]' })
+    expect(await client.send(call, headers)).toMatchObject({ httpStatus: 200, body: '[]' })
   })
 
   it.each([
@@ -319,7 +447,7 @@ it('close waits for the calls under way', async () => {
   const response = await arrived
   const closed = client.close()
   response.end('[]')
-  expect(await sent).toEqual({ httpStatus: 200, body: '[]' })
+  expect(await sent).toMatchObject({ httpStatus: 200, body: '[]' })
   await closed
 })
 

@@ -1,5 +1,7 @@
 import { isTransient } from './database.ts'
 
+const MOST_CHARACTERS = 8 * 1024 * 1024
+
 /**
  * Group commit: whoever calls while a statement runs is gathered, and all that has gathered goes into the next statement. There is no timer
  * and no batch size to tune: on a quiet queue an item is written at once, under load hundreds share a statement (one statement per status and
@@ -10,10 +12,12 @@ import { isTransient } from './database.ts'
  *
  * @param write writes a batch and says of each entry what became of it, in the order given
  * @param most entries a statement (500 was the knee: 200 gave 25k, 1,000 gave 32k items a second but twice the latency)
+ * @param sizeOf what the bodies of an entry have in characters: a statement ends before they are more than `MOST_CHARACTERS`, for it is in memory
+ *   several times while it is sent
  */
 export function groupCommit<Entry, Result>(
   write: (entries: Entry[]) => Promise<Result[]>,
-  { most = 500, retryMs = 200 }: { most?: number; retryMs?: number } = {},
+  { most = 500, retryMs = 200, sizeOf }: { most?: number; retryMs?: number; sizeOf?: (entry: Entry) => number } = {},
 ): (entry: Entry) => Promise<Result> {
   interface Waiting {
     entry: Entry
@@ -47,10 +51,21 @@ export function groupCommit<Entry, Result>(
     }
   }
 
+  /** At least one, however large. */
+  function howMany(of: (entry: Entry) => number): number {
+    let characters = 0
+    let n = 0
+    for (; n < waiting.length && n < most; n++) {
+      characters += of(waiting[n]!.entry)
+      if (n > 0 && characters > MOST_CHARACTERS) break
+    }
+    return n
+  }
+
   async function run(): Promise<void> {
     writing = true
     await null // let everything of this turn of the event loop gather
-    while (waiting.length > 0) await settle(waiting.splice(0, most))
+    while (waiting.length > 0) await settle(waiting.splice(0, sizeOf ? howMany(sizeOf) : most))
     writing = false
   }
 

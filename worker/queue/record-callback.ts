@@ -66,7 +66,7 @@ export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promis
         return callbacks.map(() => ({ lost: error }))
       }
     },
-    { most: 200 },
+    { most: 200, sizeOf: ({ body }) => body.length },
   )
   let waiting = 0
   return async (callback) => {

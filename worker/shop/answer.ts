@@ -1,5 +1,6 @@
 import { creates, type Topic } from '../domain/topics.ts'
 import { AUTH_ID, type CallParams } from './call.ts'
+import { UNREADABLE } from './unpack.ts'
 
 /** One product of a call as it was asked for; row k of the answer must be about product k. */
 export interface AskedProduct {
@@ -94,9 +95,12 @@ export function askedFromJson(topic: Topic, productIdOfItem: string | null, json
  * acknowledgment and a final answer are both understood. Never throws.
  *
  * A status outside 200–299 is a failure: a redirect, too, is a Shop that did not take the call.
+ *
+ * @param movedTo the host that a redirect leads to
  */
-export function readAnswer(httpStatus: number, body: string, asked: Asked): Answer {
-  if (!(httpStatus >= 200 && httpStatus <= 299)) return failure(httpMessage(httpStatus, body), null, asked)
+export function readAnswer(httpStatus: number, body: string, asked: Asked, movedTo: string | null = null): Answer {
+  if (!(httpStatus >= 200 && httpStatus <= 299)) return failure(httpMessage(httpStatus, body, movedTo), null, asked)
+  if (body.startsWith(UNREADABLE)) return unprocessable(firstLine(body))
 
   let answer: unknown
   try {
@@ -365,10 +369,13 @@ function codeOf(error: unknown): number | null {
   return typeof code === 'number' && (code | 0) === code ? code : null
 }
 
-function httpMessage(httpStatus: number, body: string): string {
-  const start = quote(body)
-  return `The Shop answered with HTTP status ${httpStatus}${start === '' ? '.' : `: ${start}`}`
+function httpMessage(httpStatus: number, body: string, movedTo: string | null): string {
+  const what = `The Shop answered with HTTP status ${httpStatus}${movedTo === null ? '' : `, which leads to ${movedTo}`}`
+  const start = quote(body.startsWith(UNREADABLE) ? firstLine(body) : body)
+  return `${what}${start === '' ? '.' : `: ${start}`}`
 }
+
+const firstLine = (text: string): string => text.slice(0, text.indexOf('\n') >>> 0)
 
 /** The start of a foreign text on one line. Cut before it is squeezed, so that 8 MiB of an error page cost no more than its first lines. */
 function quote(text: string): string {

@@ -1,6 +1,9 @@
 import { type Dispatcher, Pool } from 'undici'
 import type { Flow } from '../domain/statuses.ts'
+import type { ByteBudget, Share } from './byte-budget.ts'
 import { authElement } from './call.ts'
+import { hidingSecrets } from './secrets.ts'
+import { codingsOf, textOf, unpacked } from './unpack.ts'
 
 export interface ShopClientOptions {
   url: string
@@ -11,10 +14,22 @@ export interface ShopClientOptions {
   timeoutMs: number
   /** Calls on the wire at a time, one a connection; a further call waits for a free one. */
   connections?: number
+  /** Of answers that are being received or worked on; what is beyond waits, within its time-out. */
+  budget?: ByteBudget
 }
 
 /** Headers of one call, as they go out (shop-protocol.md, section 1). */
 export type ShopHeaders = Record<string, string>
+
+export interface ShopResponse {
+  httpStatus: number
+  /** Without secrets. */
+  body: string
+  /** The host that a redirect leads to: there, nothing is sent. */
+  movedTo: string | null
+  /** The body is done with: its bytes may be another answer's. */
+  release(): void
+}
 
 export interface ShopClient {
   /**
@@ -22,7 +37,7 @@ export interface ShopClient {
    * @param mayLeave asked when a connection is there, just before the first byte
    * @throws ShopUnreachable when no whole answer came, NotSent when `mayLeave` said no
    */
-  send(call: { json: string }, headers: ShopHeaders, mayLeave?: () => boolean): Promise<{ httpStatus: number; body: string }>
+  send(call: { json: string }, headers: ShopHeaders, mayLeave?: () => boolean): Promise<ShopResponse>
   /** Takes no more calls and resolves when those under way have ended, which takes `timeoutMs` at most. */
   close(): Promise<void>
 }
@@ -49,7 +64,10 @@ export class NotSent extends Error {
 }
 
 /** The answer to a set of 1,000 variations is some 160 KB: more than this is no answer, and would only fill the memory. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024
+export const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+/** An answer of up to so many bytes needs no share of the budget: thousands of those are at home in any memory. */
+const SMALL_BODY_BYTES = 16 * 1024
 
 /**
  * A keep-alive connection pool to the Shop's one URL. A password in the URL is not used and not kept.
@@ -62,14 +80,14 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024
  * const shop = createShopClient({ url: 'https://shop.example/rpc', username: 'sc', password, timeoutMs: 30_000 })
  * const { httpStatus, body } = await shop.send(call, shopHeaders(…))
  */
-export function createShopClient({ url, username, password, timeoutMs, connections = 64 }: ShopClientOptions): ShopClient {
+export function createShopClient({ url, username, password, timeoutMs, connections = 64, budget }: ShopClientOptions): ShopClient {
   const shop = URL.parse(url)
   if (shop === null) throw new Error("The Shop's URL is not a URL")
   const { host, origin } = shop
   const path = shop.pathname + shop.search
   const auth = username ? authElement(username, password ?? '') : null
   const opening = auth === null ? '[' : `[${auth},`
-  const secrets = auth === null ? [] : secretForms(auth, password ?? '')
+  const hide = auth === null ? (text: string) => text : hidingSecrets(auth, password ?? '')
   const pool = new Pool(origin, {
     connections,
     pipelining: 1,
@@ -87,21 +105,45 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
         let controller: Dispatcher.DispatchController | null = null
         let givenUp: ShopUnreachable | NotSent | null = null
         let httpStatus = 0
+        let headersOf = (_name: string) => ''
         let bytes = 0
         const chunks: Buffer[] = []
+        let share: Share | null = null
 
         const giveUp = (reason: ShopUnreachable | NotSent) => {
           givenUp = reason
           clearTimeout(timer)
+          share?.free()
           reject(reason)
           controller?.abort(reason)
         }
+        const tooLarge = () => giveUp(new ShopUnreachable('other', 'The Shop sent an answer of more than 8 MiB.'))
         const timer = setTimeout(() => {
-          giveUp(new ShopUnreachable('timeout', `The Shop did not answer within ${timeoutMs / 1000} s.`))
+          const message = share?.isGranted === false ? NO_ROOM : `The Shop did not answer within ${timeoutMs / 1000} s.`
+          giveUp(new ShopUnreachable('timeout', message))
         }, timeoutMs)
 
+        /** @param unread why the bytes could not be unpacked */
+        const answer = (body: Buffer, unread: string | null = null) => {
+          clearTimeout(timer)
+          share?.resize(body.length)
+          resolve({
+            httpStatus,
+            body: textOf(body, headersOf('content-type'), hide, unread),
+            movedTo: httpStatus >= 300 && httpStatus <= 399 ? (URL.parse(headersOf('location'), url)?.host ?? null) : null,
+            release: () => share?.free(),
+          })
+        }
+        const unpack = async (body: Buffer, codings: readonly string[]) => {
+          const whole = await unpacked(body, codings, MAX_BODY_BYTES)
+          if (givenUp !== null) return
+          if (whole === null) tooLarge()
+          else if (typeof whole === 'string') answer(body, whole)
+          else answer(whole)
+        }
+
         pool.dispatch(
-          { path, method: 'POST', headers, body: `${opening}${call.json}]` },
+          { path, method: 'POST', headers: { 'accept-encoding': 'identity', ...headers }, body: `${opening}${call.json}]` },
           {
             onRequestStart(started) {
               // Given up while it waited for a connection: it must not leave now. Thrown, for an abort would cost the connection.
@@ -109,21 +151,33 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
               if (givenUp !== null) throw givenUp
               controller = started
             },
-            onResponseStart(_controller, status) {
+            onResponseStart(_controller, status, received) {
               httpStatus = status
+              headersOf = (name) => String(received[name] ?? '')
             },
-            onResponseData(_controller, chunk) {
+            onResponseData(receiving, chunk) {
               bytes += chunk.length
-              if (bytes > MAX_BODY_BYTES) giveUp(new ShopUnreachable('other', 'The Shop sent an answer of more than 8 MiB.'))
-              else chunks.push(chunk)
+              if (bytes > MAX_BODY_BYTES) return tooLarge()
+              chunks.push(chunk)
+              if (bytes <= SMALL_BODY_BYTES || share !== null || !budget) return
+              // All that it may become: who has half of an answer, and waits for room for the rest, keeps the room of another.
+              const length = headersOf('content-encoding') === '' ? Number(headersOf('content-length')) : 0
+              share = budget.ask(length > 0 ? Math.min(length, MAX_BODY_BYTES) : MAX_BODY_BYTES, () => receiving.resume())
+              if (!share.isGranted) receiving.pause()
             },
             onResponseEnd() {
-              clearTimeout(timer)
-              const body = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString()
-              resolve({ httpStatus, body: without(secrets, body) })
+              controller = null
+              const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+              const codings = codingsOf(headersOf('content-encoding'), body)
+              if (codings.length === 0) return answer(body)
+              const begin = () => void unpack(body, codings).catch((error) => giveUp(unreachable(error, host)))
+              if (share !== null && !share.isGranted) share.resize(bytes) // it came all the same: the rest had been received
+              share ??= budget?.ask(MAX_BODY_BYTES, begin) ?? null // a few bytes may become 8 MiB
+              if (share?.isGranted !== false) begin()
             },
             onResponseError(_controller, error) {
               clearTimeout(timer)
+              share?.free()
               reject(givenUp ?? unreachable(error, host))
             },
           },
@@ -157,25 +211,7 @@ export const shopHeaders = ({ flow, event, requeueCount, enqueuedAtNs, tracepare
   traceparent,
 })
 
-/** A password shorter than this is a part of too many words to be looked for. */
-const SHORTEST_SECRET = 4
-
-/**
- * Error pages like to show the request that broke them, in whatever form, and a raw answer is kept in the database and shown. The whole `auth`
- * element goes where it is echoed as it was sent or inside of a JSON string; the password itself goes in every form that a page may give it.
- */
-function secretForms(auth: string, password: string): string[] {
-  const quoted = JSON.stringify(password).slice(1, -1)
-  const html = password.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
-  const forms = [quoted, quoted.replaceAll('/', '\\/'), JSON.stringify(quoted).slice(1, -1), html, html.replaceAll("'", '&#39;')]
-  forms.push(encodeURIComponent(password), encodeURIComponent(password).replaceAll('%20', '+'), password)
-  const longEnough = password.length >= SHORTEST_SECRET ? forms : []
-  // the longest first, or a part of one would be taken out of it
-  return [...new Set([auth, JSON.stringify(auth).slice(1, -1), ...longEnough])].sort((a, b) => b.length - a.length)
-}
-
-/** `null` in place of the element keeps the rest readable JSON; in place of a password it is a word. */
-const without = (secrets: string[], body: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, 'null'), body)
+const NO_ROOM = "The Shop's answer found no room in memory in time: too many large ones came at once."
 
 const CODES: Record<string, UnreachableCode> = {
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
