@@ -40,10 +40,11 @@ export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, 
 /**
  * Starts the real worker process, `node worker/main.ts`, and resolves when it says that it is running.
  *
+ * @param root of the code, where it is not this one
  * @throws with all that it printed when it ends before
  */
-export function startWorkerProcess(env: Record<string, string>): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, [join(ROOT, 'worker/main.ts')], {
+export function startWorkerProcess(env: Record<string, string>, root = ROOT): Promise<WorkerProcess> {
+  const child = spawn(process.execPath, [join(root, 'worker/main.ts')], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -56,7 +56,8 @@ await runCommand(async () => {
   const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000, byValues: true })
   const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true }) : api
 
-  await checkSchema(background)
+  const newer = await checkSchema(background)
+  if (newer) log.warn(newer)
   await firstCredential(background, config.CALLBACK_API_KEY ?? null, config.CALLBACK_ALLOWED_IPS ?? [])
 
   // The listeners come first and go last: a callback is recorded whether or not this worker moves items.

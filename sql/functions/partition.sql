@@ -1,8 +1,8 @@
 -- Makes the day partitions from yesterday to `ahead` days from today, and drops those that ended more than `keep` days ago.
 -- Bounds are UTC whatever the session's zone. Returns how many were dropped.
--- Making and dropping wants a table to itself, and while it waits behind a long reader everybody else waits behind it: a second, not longer.
+-- Making and dropping wants a table to itself, and while it waits behind a long reader everybody else waits behind it: not for a second.
 create or replace function shop_update.partition_days(ahead int, keep int) returns int
-language plpgsql set timezone = 'UTC' set lock_timeout = '1s' as $$
+language plpgsql set timezone = 'UTC' set lock_timeout = '400ms' as $$
 declare
   parent text;
   day date;

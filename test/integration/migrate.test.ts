@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
+import { checkSchema, migrate } from '../../worker/migrate.ts'
 import { createDatabase, type Database } from '../database.ts'
+import { addSet } from '../scene.ts'
 import { workerEnv } from '../worker-process.ts'
 
 let database: Database
@@ -28,6 +32,16 @@ const run = (entry: 'migrate' | 'main') =>
       (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
     )
   })
+/** The folder `sql` with more migrations, as a later version has it. */
+async function later(migrations: Record<string, string>) {
+  const folder = await mkdtemp(join(tmpdir(), 'shop-update-sql-'))
+  folders.push(folder)
+  await cp(join(ROOT, 'sql'), folder, { recursive: true })
+  for (const [name, text] of Object.entries(migrations)) await writeFile(join(folder, 'migrations', name), text)
+  return folder
+}
+const folders: string[] = []
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
 const applied = async () => {
   const rows = await database.sql<{ name: string }[]>`select name from shop_update.migration where version > 0 order by version`
   return rows.map(({ name }) => name)
@@ -57,11 +71,14 @@ test('four at once on an empty database: all succeed, the schema is there once',
   expect(await objects()).toEqual(before)
 })
 
-test('a migration that fails half-way leaves nothing behind; when the cause is gone, it works', async () => {
+test('a migration that fails half-way leaves nothing of itself behind; when the cause is gone, it works', async () => {
   await database.sql`create schema shop_update`
   await database.sql`create table shop_update.item (id int)`
   expect(await run('migrate')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('"item" already exists') })
-  expect(await objects()).toEqual(['shop_update.item'])
+  expect((await objects()).filter((name) => name.startsWith('shop_update.'))).toEqual([
+    ...['shop_update.item', 'shop_update.migration', 'shop_update.migration_pkey'],
+  ])
+  expect(await applied()).toEqual(['0001_catalog.sql'])
   await database.sql`drop table shop_update.item`
   expect(await run('migrate')).toMatchObject({ code: 0, stderr: '' })
   expect(await applied()).toEqual(FILES)
@@ -90,9 +107,9 @@ test('the worker on a database that lacks a migration: one sentence that names b
   })
 })
 
-test.each(['migrate', 'main'] as const)('%s on a database that is newer than the code: one sentence', async (entry) => {
+test.each(['migrate', 'main'] as const)('%s on a database that is newer and not for this code: one sentence', async (entry) => {
   await run('migrate')
-  await database.sql`insert into shop_update.migration (version, name, digest) values (9999, '9999_later.sql', 'x')`
+  await database.sql`insert into shop_update.migration (version, name, digest, oldest) values (9999, '9999_later.sql', 'x', 9998)`
   const before = await objects()
   const sentence =
     'The database has the migration 9999_later.sql, which this version of Shop Update does not know: it is newer than the code.\n'
@@ -105,4 +122,101 @@ test.each(['migrate', 'main'] as const)('%s tells a migration that was edited af
   await database.sql`update shop_update.migration set digest = 'edited' where version = 2`
   const sentence = 'The migration 0002_queue.sql has been changed since it was applied; changes need a new file.\n'
   expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
+})
+
+test('a migration takes away what older code needs only where it says so: older code goes on beside the others, and says it', async () => {
+  await migrate(database.sql, { folder: await later({ '9998_more.sql': 'alter table shop_update.item add column more int;' }) })
+  expect(await checkSchema(database.sql)).toMatch(/newer version \(9998_more\.sql\); this one goes on beside it\.$/)
+  expect(await migrate(database.sql)).toEqual([]) // and it takes no function of the newer version back
+  const told = await migrate(database.sql, { folder: await later({ '9999_less.sql': '-- contract 0002\nselect 1;' }) })
+  expect(told).toEqual(['9999_less.sql'])
+  expect(await checkSchema(database.sql)).toMatch(/9998_more\.sql, 9999_less\.sql/)
+  await database.sql`update shop_update.migration set oldest = 9998 where version = 9999`
+  await expect(checkSchema(database.sql)).rejects.toThrow(/the migration 9999_less\.sql, which .* it is newer than the code\.$/)
+})
+
+test('functions and views of a newer version: the one before goes on beside them, and one that is newer than both replaces them', async () => {
+  await migrate(database.sql)
+  const folder = await later({})
+  await writeFile(join(folder, 'views', 'zzz.sql'), 'create or replace view shop_update.zzz as select 1 as one;')
+  expect(await migrate(database.sql, { folder })).toEqual(['functions and views'])
+  expect(await checkSchema(database.sql)).toMatch(/^The database has the functions and views of a newer version/)
+  expect(await migrate(database.sql)).toEqual([])
+  await database.sql`update shop_update.migration set former = null where version = 0`
+  await expect(checkSchema(database.sql)).rejects.toThrow(/run "npm run migrate"\.$/)
+})
+
+test('while somebody reads for long what is changed, nobody who queues waits; it goes on when the reader has ended', async () => {
+  const { sql } = database
+  await migrate(sql)
+  const { productIds } = await addSet(sql)
+  const folder = await later({
+    '9998_more.sql': 'alter table shop_update.item add column more int;',
+    '9999_index.sql': '-- no transaction\ncreate index concurrently item_more on shop_update.item (more);',
+  })
+  await sql`update shop_update.migration set digest = 'older' where version = 0`
+  const reader = await sql.reserve()
+  await reader`begin`
+  await reader`select * from shop_update.queue`
+  const told = Promise.withResolvers<string>()
+  const upgrade = migrate(sql, { folder, tell: told.resolve })
+  let longest = 0
+  let queued = 0
+  let reading = true
+  const seller = (async () => {
+    while (reading || queued === 0) {
+      const at = performance.now()
+      await sql`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`
+      longest = Math.max(longest, performance.now() - at)
+      queued += 1
+    }
+  })()
+  expect(await told.promise).toBe('Waiting to apply 9998_more.sql: somebody has its tables in use.')
+  await reader`commit`
+  reader.release()
+  expect(await upgrade).toEqual(['9998_more.sql', '9999_index.sql', 'functions and views'])
+  reading = false
+  await seller
+  expect(queued).toBeGreaterThan(3) // it waited behind each try, and came by between them
+  expect(longest).toBeLessThan(1000)
+})
+
+test('somebody who never lets go: a sentence, and nothing of that file is there', async () => {
+  const { sql } = database
+  await migrate(sql)
+  const reader = await sql.reserve()
+  await reader`begin`
+  await reader`select from shop_update.item`
+  const folder = await later({ '9998_more.sql': 'create table shop_update.more (); alter table shop_update.item add column more int;' })
+  await expect(migrate(sql, { folder, patienceMs: 1000 })).rejects.toThrow(
+    /^9998_more\.sql could not be applied: others have had its tables/,
+  )
+  await reader`commit`
+  reader.release()
+  expect(await objects()).not.toContain('shop_update.more')
+  expect(await migrate(sql, { folder })).toEqual(['9998_more.sql', 'functions and views'])
+})
+
+test('an index that a run before has left half-built is built anew, and what it had finished is passed over', async () => {
+  const { sql } = database
+  await migrate(sql)
+  await addSet(sql, { products: 2 })
+  const folder = await later({
+    '9999_index.sql': `-- no transaction
+      -- two; the second cannot be built yet
+      create index concurrently first_title on catalog.product (title);
+      create unique index concurrently one_price on catalog.product (price);`,
+  })
+  await expect(migrate(sql, { folder })).rejects.toThrow('one_price')
+  const valid = async () =>
+    Object.fromEntries(
+      (
+        await sql<{ name: string; valid: boolean }[]>`
+          select relname as name, indisvalid as valid from pg_index join pg_class on oid = indexrelid where relname in ('first_title', 'one_price')`
+      ).map(({ name, valid }) => [name, valid]),
+    )
+  expect(await valid()).toEqual({ first_title: true, one_price: false })
+  await sql`update catalog.product set price = id`
+  expect(await migrate(sql, { folder })).toEqual(['9999_index.sql', 'functions and views'])
+  expect(await valid()).toEqual({ first_title: true, one_price: true })
 })

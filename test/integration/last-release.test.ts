@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { TOPICS } from '../../worker/domain/topics.ts'
+import { migrate } from '../../worker/migrate.ts'
+import { verifyCounts } from '../../worker/queue/counts.ts'
+import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
+import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
+
+/** What runs out there while this version is brought in. */
+const LAST_RELEASE = '94105cba602ac21787fb31d2da57ea70febca158'
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '../..')
+
+let folder: string
+let scene: Scene
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shop-update-last-release-'))
+  scene = await startScene({ workers: false })
+})
+afterAll(async () => {
+  await scene?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Its code, with the packages of this version. */
+async function unpack() {
+  const archive = join(folder, 'code.tar')
+  await run('git', ['-C', ROOT, 'archive', '-o', archive, LAST_RELEASE, 'worker', 'sql', 'package.json']).catch((error) => {
+    throw new Error(`The history lacks ${LAST_RELEASE}, the last release: this test needs a full clone (git fetch --unshallow).`, {
+      cause: error,
+    })
+  })
+  await run('tar', ['-x', '-C', folder, '-f', archive])
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+}
+
+/** Every topic, of products that are in the Shop and of such that are created: all of it is Synced. */
+async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProcess) {
+  const { sql } = scene
+  await sql`update shop_update.setting set value = to_jsonb(${flow}::text) where key = 'shop_update/flow'`
+  await vi.waitFor(
+    async () => {
+      const [{ using }] = await sql<[{ using: string[] }]>`select array_agg(distinct flow::text) as using from shop_update.worker`
+      expect(using).toEqual([flow])
+    },
+    { timeout: 20_000, interval: 50 },
+  )
+  scene.shop.callbackTo({ url: `${worker.publicUrl}/shop-update/`, apiKey: CALLBACK_API_KEY })
+  const known = await addSet(sql)
+  const created = await addSet(sql, { inShop: false })
+  await sql`insert into catalog.product_image (product_set_id, position, url, hash) values (${known.setId}::bigint, 1, 'http://127.0.0.1/1.jpg', md5('1'))`
+  const items = [await scene.enqueue('new_product_set', { set: created.setId }), await scene.enqueue('images', { set: known.setId })]
+  for (const topic of Object.keys(TOPICS)) {
+    if (topic === 'new_product_set' || topic === 'new_product' || topic === 'images') continue
+    items.push(await scene.enqueue(topic, { product: known.productIds[0]! }))
+    items.push(await scene.enqueue(topic, { product: created.productIds[0]! }))
+  }
+  for (const item of items) expect(await scene.untilStatus(item, 'synced')).toMatchObject({ sends: 1, failures: 0 })
+}
+
+test("the last release's worker goes on beside the schema of this version, alone and with workers of this version", async () => {
+  await unpack()
+  const { sql } = scene
+  await sql`drop schema shop_update, catalog cascade`
+  const env = {
+    ...workerEnv(scene.databaseUrl, scene.shop.url),
+    ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
+  }
+  await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env: { PATH: process.env.PATH, ...env } })
+  const before = await startWorkerProcess(env, folder)
+  try {
+    await change('synchronous', before)
+    expect(await migrate(sql)).toContain('functions and views')
+    await change('synchronous', before)
+    await change('asynchronous', before)
+    await scene.startWorker()
+    await change('synchronous', before)
+    await change('asynchronous', before)
+    expect(before.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
+    expect(await before.stop()).toBe(0)
+    await change('synchronous', scene.worker)
+  } finally {
+    if (before.child.exitCode === null) await before.kill()
+  }
+  await vi.waitFor(async () => expect(await sql`select from shop_update.delta`).toHaveLength(0), { timeout: 20_000 })
+  expect(await verifyCounts(sql)).toEqual([])
+})
