@@ -4,6 +4,7 @@ import type { Flow } from './domain/statuses.ts'
 import { creates, TOPICS } from './domain/topics.ts'
 import type { ClaimedItem } from './queue/claim.ts'
 import type { NewIds } from './queue/conflict.ts'
+import { isRefusedByRow, refusal } from './queue/database.ts'
 import type { Exchange, Finish, Finished, WriteBack } from './queue/finish.ts'
 import type { NewRequest } from './queue/make-request.ts'
 import type { Adopted } from './queue/recover.ts'
@@ -191,10 +192,11 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
       try {
         if ((await world.finish(entry)) === 'locked') await finishWhenFree(entry, exchangeOf('success'), world)
       } catch (error) {
-        // Another worker gave the same id to another product between our look and our write; the unique index stood in the way.
+        if (!isRefusedByRow(error)) throw error
+        // Another worker may have given the same id to another product between our look and our write: the unique index stood in the way.
         const late = (error as { code?: string }).code === '23505' ? await world.findConflict(ids) : null
-        if (!late) throw error
-        await block('src_id_conflict', late)
+        if (late) await block('src_id_conflict', late)
+        else await block('unprocessable_response', refusal(error as Error))
       }
     }
   }
@@ -234,7 +236,7 @@ export function newIds(
   item: { productSetId: string },
   asked: Asked | null,
   rows: readonly (SyncedRow | null)[],
-): NewIds & { products: WriteBack[] } {
+): Omit<NewIds, 'products'> & { products: WriteBack[] } {
   const products: WriteBack[] = []
   let setSrcId: string | null = null
   for (const row of rows) {

@@ -141,7 +141,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
       for (;;) {
         if (after === '0') [applyAgain, seenOfAll, inFlightOfAll] = [false, 0, 0]
         const page = await applyCallbacks(background, config.VENTURE_TIMEZONE, after, world.afterFailure)
-        const { seen, next, inFlight, sets, created, stories } = page
+        const { seen, next, inFlight, sets, created, stories, incidents } = page
         seenOfAll += seen
         inFlightOfAll += inFlight
         callbacksInFlight = inFlightOfAll
@@ -150,6 +150,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
           attempt.entered(story.steps, null)
           attempt.rested()
         }
+        telemetry.steps(incidents)
         if (created.length > 0) telemetry.steps(await release(background, created))
         if (sets.length > 0) {
           await promote(background, sets)

@@ -44,6 +44,14 @@ const WALKS: Record<string, Status[]> = {
   'worker lost after Made request': ['made_request', 'pending'],
   'requeued from Failed': ['failed', 'pending'],
   discarded: ['blocked', 'blocked'],
+  'an answer to a request from before the last change': [
+    'delayed',
+    'got_response',
+    'building_response_payload',
+    'response_processing',
+    'pending',
+  ],
+  'a second id of the Shop, after the item had left': ['pending', 'blocked'],
 }
 
 test.each(Object.entries(WALKS))('%s', (_, walk) => {
@@ -56,14 +64,13 @@ describe('never', () => {
     ['pending', 'made_request', 'a call without a payload'],
     ['processing', 'made_request', 'a call without a payload'],
     ['pending', 'failed', 'a failure without an attempt'],
-    ['pending', 'blocked', 'Blocked by nobody: the claim looks'],
     ['processing', 'got_response', 'a callback for an item in flight, which comes to rest first'],
     ['made_request', 'synced', 'Synced without an answer that was read'],
     ['got_acknowledgment', 'synced', 'Synced by an acknowledgment'],
     ['got_acknowledgment', 'processing', 'resent by itself'],
     ['got_acknowledgment', 'delayed', 'resent by itself'],
     ['got_response', 'pending', 'sent again although the answer is here'],
-    ['response_processing', 'pending', 'sent again although the answer is here'],
+    ['building_response_payload', 'pending', 'sent again although the answer is here'],
     ['blocked', 'processing', 'claimed while Blocked'],
     ['failed', 'delayed', 'back from Failed to Delayed without an attempt'],
     ['got_response', 'got_acknowledgment', 'an acknowledgment after the answer'],

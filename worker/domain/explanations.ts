@@ -63,6 +63,10 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
     label: 'Merged',
     sentence: 'The same data was changed again; the item takes the newer change along, with a fresh retry cycle.',
   },
+  newer_change: {
+    label: 'Newer change',
+    sentence: 'The Shop has accepted an earlier state of the data. What was changed since is sent now, with a fresh retry cycle.',
+  },
   released: { label: 'Released', sentence: 'What the item waited for is in the Shop now.' },
   worker_lost: { label: 'Worker lost', sentence: 'The worker that had the item stopped answering; another one takes over.' },
   worker_stopped: { label: 'Worker stopped', sentence: 'The worker that had the item was stopped and handed it back.' },

@@ -15,6 +15,7 @@ export const REASONS = [
   // back to Pending
   'requeued',
   'coalesced',
+  'newer_change',
   'released',
   'worker_lost',
   'worker_stopped',

@@ -209,6 +209,8 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
       return `was queued again on ${when(item.statusAt, now)} and is sent with its current data`
     case 'coalesced':
       return `was changed again on ${when(item.statusAt, now)}; the newest data is sent in one go`
+    case 'newer_change':
+      return `was changed again before the Shop answered on ${when(item.statusAt, now)}; the newest data is sent now`
     case 'released':
       return `can be sent since ${when(item.statusAt, now)}: what it waited for is in the Shop now`
     case 'worker_lost':

@@ -13,6 +13,7 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'processing', // claimed
     'delayed', // stock_wait: enqueue puts a Stock item off (product decision 3)
     'got_response', // a callback for an earlier attempt
+    'blocked', // src_id_conflict: an answer came, after its own item had left the queue, with a second Shop id
   ],
   processing: [
     'building_payload',
@@ -41,9 +42,10 @@ export const NEXT: Record<Status, readonly Status[]> = {
   building_response_payload: ['response_processing'],
   response_processing: [
     'synced',
+    'pending', // newer_change: the answer is to a request that cannot have carried what was changed since
     'delayed', // an exception while the stored answer is written
     'failed',
-    'blocked', // src_id_conflict: another worker gave the id away between our look and our write
+    'blocked', // src_id_conflict: another worker gave the id away between our look and our write; or the catalogue refuses it
   ],
   synced: [], // final
   delayed: [

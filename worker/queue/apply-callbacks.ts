@@ -3,13 +3,14 @@ import type { Topic } from '../domain/topics.ts'
 import { creates } from '../domain/topics.ts'
 import { newIds } from '../item.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
+import { applyLate } from './apply-late.ts'
 import type { ClaimedItem } from './claim.ts'
 import { findConflict } from './conflict.ts'
-import { type Sql, transaction } from './database.ts'
+import { isRefusedByRow, refusal, type Sql, transaction } from './database.ts'
 import { type Finish, finish, finishSteps } from './finish.ts'
 import { type Settlement, settle, settleSteps } from './settle.ts'
 import { skuColumns, skusOf } from './skus.ts'
-import type { Commit, Entered, Micros } from './step.ts'
+import type { Commit, Entered, Micros, Step } from './step.ts'
 import { writeBack } from './write-back.ts'
 
 export interface AppliedCallbacks {
@@ -25,6 +26,8 @@ export interface AppliedCallbacks {
   created: string[]
   /** What each did to its item. */
   stories: Story[]
+  /** Items that were made to tell of a second id of the Shop. */
+  incidents: Step[]
 }
 
 export interface Story {
@@ -48,7 +51,12 @@ type Waiting = ClaimedItem & {
   receivedAt: string
   result: string
   request: string
+  /** When the answered request left, as text. */
+  sentAt: string
   current: boolean
+  /** The item has absorbed a change since then; `carried`: which the request that it waits for has taken along. */
+  newer: boolean
+  carried: boolean
   status: Status
   reason: string | null
 } & Omit<Story, 'item' | 'receivedAt' | 'steps'> & { received: Micros }
@@ -56,118 +64,184 @@ type Waiting = ClaimedItem & {
 /** Of so many items the callbacks are applied in one transaction. */
 const ITEMS_A_PAGE = 1000
 
+type AfterFailure = (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>
+
 /**
- * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done what it had to and is marked, or
- * nothing has happened and the next run, of whichever worker, takes it. An item in flight keeps its callback waiting: the acknowledgment
- * that is being read comes first.
+ * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done what it had to and is
+ * marked, or nothing has happened and the next run, of whichever worker, takes it. An item in flight keeps its callback waiting: the
+ * acknowledgment that is being read comes first.
  *
- * A success makes the item Synced wherever it is in the queue, whichever attempt it answers. A failure, or an answer that cannot be used,
- * counts only for the attempt that the item waits for; for an older one it is recorded and changes nothing.
+ * A success settles what had been queued before its request was sent, wherever the item is in the queue and whichever attempt it answers:
+ * see `finish`. A failure, or an answer that cannot be used, counts only for the attempt that the item waits for; for an older one it is
+ * recorded and changes nothing.
  *
  * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting: whoever calls goes on from page
- * to page, however many wait.
+ * to page, however many wait. What the catalogue refuses (an id that another product has got meanwhile, a trigger) is looked for by halves, and
+ * blocks its own item alone.
  *
  * @param after the item after which the page begins; '0': the first page
  * @param afterFailure where a failure leads, see `World.afterFailure`
  */
-export async function applyCallbacks(
+export async function applyCallbacks(sql: Sql, zone: string, after: string, afterFailure: AfterFailure): Promise<AppliedCallbacks> {
+  const page = await sql<{ itemId: string }[]>`
+    select distinct item_id as "itemId" from shop_update.callback where applied_at is null and item_id > ${after}::bigint
+    order by item_id limit ${ITEMS_A_PAGE}::int`
+  const itemIds = page.map(({ itemId }) => itemId)
+  const applied = await applyToItems(sql, zone, afterFailure, itemIds, null)
+  const late = await applyLate(sql, zone, itemIds)
+  return {
+    ...applied,
+    seen: applied.seen + late.seen,
+    next: itemIds.length < ITEMS_A_PAGE ? null : itemIds.at(-1)!,
+    created: [...applied.created, ...late.created],
+    incidents: late.incidents,
+  }
+}
+
+type Applied = Omit<AppliedCallbacks, 'next' | 'incidents'>
+
+/** @param refused why the catalogue does not take what the callback of the one item brings: it is Blocked */
+async function applyToItems(
   sql: Sql,
   zone: string,
-  after: string,
-  afterFailure: (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>,
-): Promise<AppliedCallbacks> {
-  return transaction(sql, async (tx) => {
-    await tx`set local lock_timeout = '10s'`
-    const page = await tx<{ itemId: string }[]>`
-      select distinct item_id as "itemId" from shop_update.callback where applied_at is null and item_id > ${after}::bigint
-      order by item_id limit ${ITEMS_A_PAGE}::int`
-    const itemIds = page.map(({ itemId }) => itemId)
-    const waiting = await tx<Waiting[]>`
-      with c as materialized (
-        select distinct on (c.item_id) c.* from shop_update.callback c
-        where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) order by c.item_id, c.id
-      )
-      select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, i.request_id = r.request_id as current,
-        i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
-        r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
-        round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as since,
-        round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId", r.trace_id as answers, r.flow,
-        ${skuColumns(tx)}, null as before
-      from c
-      join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
-      join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
-      ${skusOf(tx, 'i')}
-      order by i.id for update of i skip locked`
-    const effects = await withoutLocked(
-      tx,
-      waiting.map((row) => read(row)),
-    )
-    const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
-    const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
-
-    const finishes: Finish[] = []
-    const settlements: Settlement[] = []
-    const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
-    for (const { row, answer, ids, acts } of effects) {
-      const token = taken.get(row.id)
-      if (!acts || token === undefined) continue
-      applied.push(row.callbackId)
-      const item = { ...row, token }
-      const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
-        settlements.push({ item, reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null, ...settlement })
-      if (answer.kind === 'success' || answer.kind === 'failure') {
-        const conflict = creates(item.topic) ? await findConflict(tx, ids) : null
-        if (conflict) {
-          rest({ to: 'blocked', reason: 'src_id_conflict', message: conflict })
-        } else if (answer.kind === 'success') {
-          const at = performance.now()
-          finishes.push({
-            item,
-            exchange: null,
-            at: { response: at, payload: at, processing: at },
-            products: ids.products,
-            setSrcId: ids.setSrcId,
-          })
-        } else {
-          if (ids.products.length > 0) await writeBack(tx, zone, item, ids.products, ids.setSrcId)
-          rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })
-        }
-      } else {
-        rest({ to: 'blocked', reason: 'unprocessable_response', message: answer.kind === 'unprocessable' ? answer.message : null })
-      }
-    }
-    const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
-    const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
-    const stories = [
-      ...finishes.flatMap((entry, place) => storyOf(entry, finished[place], finishSteps)),
-      ...settlements.flatMap((entry, place) => storyOf(entry, settled[place], settleSteps)),
-    ]
-    const [rest] = await tx<{ inFlight: number }[]>`
-      with late as (
-        update shop_update.callback c set applied_at = now(), outcome = 'late'
-        where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not exists (select from shop_update.item i where i.id = c.item_id)
-      ),
-      done as (
-        update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[]) and c.applied_at is null
-      )
-      select count(*)::int as "inFlight" from shop_update.callback c join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
-      where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
+  afterFailure: AfterFailure,
+  itemIds: readonly string[],
+  refused: Error | null,
+): Promise<Applied> {
+  try {
+    return await transaction(sql, async (tx) => {
+      await tx`set local lock_timeout = '10s'`
+      return applyEffects(tx, zone, afterFailure, itemIds, refused)
+    })
+  } catch (error) {
+    if (!isRefusedByRow(error) || refused) throw error
+    if (itemIds.length === 1) return applyToItems(sql, zone, afterFailure, itemIds, error as Error)
+    const half = itemIds.length >> 1
+    const first = await applyToItems(sql, zone, afterFailure, itemIds.slice(0, half), null)
+    const second = await applyToItems(sql, zone, afterFailure, itemIds.slice(half), null)
     return {
-      seen: effects.length,
-      next: itemIds.length < ITEMS_A_PAGE ? null : itemIds.at(-1)!,
-      inFlight: rest?.inFlight ?? 0,
-      sets: acting.map(({ productSetId }) => productSetId),
-      created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
-      stories,
+      seen: first.seen + second.seen,
+      inFlight: first.inFlight + second.inFlight,
+      sets: [...first.sets, ...second.sets],
+      created: [...first.created, ...second.created],
+      stories: [...first.stories, ...second.stories],
     }
-  }) as Promise<AppliedCallbacks>
+  }
+}
+
+const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
+  with c as materialized (
+    select distinct on (c.item_id) c.* from shop_update.callback c
+    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) order by c.item_id, c.id
+  )
+  select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, r.sent_at::text as "sentAt",
+    i.request_id = r.request_id as current, coalesce(i.absorbed_at > r.sent_at, false) as newer,
+    i.lane = 'awaiting' and coalesce(i.absorbed_at < i.last_sent_at, false) as carried,
+    i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
+    r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
+    round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as since,
+    round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId", r.trace_id as answers, r.flow,
+    ${skuColumns(tx)}, null as before
+  from c
+  join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
+  join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
+  ${skusOf(tx, 'i')}
+  order by i.id for update of i skip locked`
+
+async function applyEffects(
+  tx: Sql,
+  zone: string,
+  afterFailure: AfterFailure,
+  itemIds: readonly string[],
+  refused: Error | null,
+): Promise<Applied> {
+  const waiting = await readWaiting(tx, itemIds)
+  const effects = await withoutLocked(
+    tx,
+    waiting.map((row) => read(row)),
+  )
+  const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
+  const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
+
+  const finishes: (Finish & { item: Waiting })[] = []
+  const settlements: Settlement[] = []
+  const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
+  for (const { row, answer, ids, acts, noted } of effects) {
+    if (noted) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
+    const token = taken.get(row.id)
+    if (!acts || token === undefined) continue
+    applied.push(row.callbackId)
+    const item = { ...row, token }
+    const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
+      settlements.push({ item, reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null, ...settlement })
+    if (answer.kind === 'success' || answer.kind === 'failure') {
+      const conflict = creates(item.topic) || refused ? await findConflict(tx, ids) : null
+      if (conflict) {
+        rest({ to: 'blocked', reason: 'src_id_conflict', message: conflict })
+      } else if (refused) {
+        rest({ to: 'blocked', reason: 'unprocessable_response', message: refusal(refused) })
+      } else if (answer.kind === 'success') {
+        const at = performance.now()
+        finishes.push({
+          item,
+          exchange: null,
+          at: { response: at, payload: at, processing: at },
+          products: ids.products,
+          setSrcId: ids.setSrcId,
+          sentAt: row.sentAt,
+        })
+      } else {
+        if (ids.products.length > 0) await writeBack(tx, zone, item, ids.products, ids.setSrcId)
+        rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })
+      }
+    } else {
+      rest({ to: 'blocked', reason: 'unprocessable_response', message: answer.kind === 'unprocessable' ? answer.message : null })
+    }
+  }
+  const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
+  const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
+  await queueContent(
+    tx,
+    finishes.filter(({ item }) => creates(item.topic) && item.newer).map(({ item }) => item),
+  )
+  const stories = [
+    ...finishes.flatMap((entry, place) => storyOf(entry, finished[place], finishSteps)),
+    ...settlements.flatMap((entry, place) => storyOf(entry, settled[place], settleSteps)),
+  ]
+  const [rest] = await tx<{ inFlight: number }[]>`
+    with done as (
+      update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[]) and c.applied_at is null
+    )
+    select count(*)::int as "inFlight" from shop_update.callback c join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
+    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
+  return {
+    seen: effects.length,
+    inFlight: rest?.inFlight ?? 0,
+    sets: acting.map(({ productSetId }) => productSetId),
+    created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
+    stories,
+  }
+}
+
+/** What a create absorbed after its request had left is in the Shop only once the products are told of again: a create is sent once. */
+async function queueContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void> {
+  if (items.length === 0) return
+  await tx`
+    select shop_update.enqueue(topic, product_id, product_set_id) from (
+      select 'content' as topic, p.id as product_id, null::bigint as product_set_id
+      from unnest(${items.map(({ productSetId }) => productSetId)}::bigint[], ${items.map(({ productId }) => productId)}::bigint[]) x (set_id, product_id)
+      join catalog.product p on p.product_set_id = x.set_id and p.id = coalesce(x.product_id, p.id)
+      union
+      select 'images', null, m.product_set_id from catalog.product_image m
+      where m.product_set_id = any (${items.map(({ productSetId }) => productSetId)}::bigint[])
+    ) change order by topic, product_id, product_set_id`
 }
 
 /** Got response, and what the commit made of it. */
 function storyOf<Entry extends { item: ClaimedItem }>(
   entry: Entry,
-  commit: Commit | string | null | undefined,
-  stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit) => Entered[],
+  commit: (Commit & { stays?: true }) | string | null | undefined,
+  stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],
 ): Story[] {
   if (typeof commit !== 'object' || commit === null) return []
   const row = entry.item as Waiting
@@ -184,7 +258,9 @@ function read(row: Waiting) {
     : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
   const awaited = row.current && (row.status === 'got_acknowledgment' || row.reason === 'unknown_outcome')
   const rows = answer.kind === 'success' || answer.kind === 'failure' ? answer.rows : []
-  return { row, answer, ids: newIds(row, asked, rows), acts: answer.kind === 'success' || awaited }
+  // The success of an older attempt says nothing of a change that is with the Shop by now; a create is done all the same.
+  const noted = answer.kind === 'success' && !row.current && row.newer && row.carried && !creates(row.topic)
+  return { row, answer, ids: newIds(row, asked, rows), acts: (answer.kind === 'success' && !noted) || awaited, noted }
 }
 type Effect = ReturnType<typeof read>
 
@@ -193,7 +269,7 @@ type Effect = ReturnType<typeof read>
  * are locked from here on), and those that bring an id which an earlier one of this run brings too.
  */
 async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
-  const written = effects.filter(({ acts }) => acts)
+  const written = effects.filter(({ acts, noted }) => acts || noted)
   if (written.length === 0) return effects
   const productIds = written.flatMap(({ ids }) => ids.products.map(({ productId }) => productId))
   const setIds = written.flatMap(({ ids }) => (ids.setSrcId === null ? [] : [ids.productSetId]))
@@ -210,8 +286,8 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
 
   const given = new Map<string, string>()
   const isFree = (srcId: string | null, owner: string) => srcId === null || (given.get(srcId) ?? owner) === owner
-  return effects.filter(({ acts, ids }) => {
-    if (!acts) return true
+  return effects.filter(({ acts, noted, ids }) => {
+    if (!acts && !noted) return true
     if (ids.products.some(({ productId }) => lockedProducts.has(productId))) return false
     if (ids.setSrcId !== null && lockedSets.has(ids.productSetId)) return false
     const brought = ids.products.map(({ productId, srcId }) => ({ srcId: srcId && `product ${srcId}`, owner: productId }))

@@ -1,4 +1,5 @@
 import { ADMIN_RESOLVES, AWAIT_CREATE } from '../domain/reasons.ts'
+import { isComing } from './coming.ts'
 import type { Sql } from './database.ts'
 
 type ToResolve = (typeof ADMIN_RESOLVES)[number]
@@ -24,21 +25,21 @@ const isThere = (sql: Sql) => sql`case when i.product_id is null
 /**
  * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a product those of itself and
  * of its set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is
- * released when nothing of its set is being created any more. A create of a product that has been deleted keeps nobody waiting, nor does anything
- * keep an item of such a product, or set: it is never released. One create keeps another waiting only while it may have made the same product.
+ * released when nothing of its set is being created any more. A create that brings nothing more keeps nobody waiting (see `isComing`), nor does
+ * anything keep an item of a product or set that has been deleted: it is never released. One create keeps another waiting only while it may have made the same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
-    select m.id, m.topic, m.status, m.product_id, m.lane, m.reason from shop_update.item m
+    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason from shop_update.item m
     where m.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
     union all
-    select m.id, m.topic, m.status, m.product_id, m.lane, m.reason from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
+    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
     where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
   ) c
   where i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and c.id <> i.id
     and (i.reason = 'new_variation' or i.product_id is null or c.product_id is null or c.product_id = i.product_id or exists (
       select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
       where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
-    and (c.product_id is null or exists (select from catalog.product cp where cp.id = c.product_id))
+    and ${isComing(sql, 'c')}
     and ${isThere(sql)}
     and (i.reason <> 'new_variation' or i.topic not in ('new_product_set', 'new_product')
       or ((c.lane = 'awaiting' or (c.lane = 'blocked' and c.reason = any (${[...ADMIN_RESOLVES]}::text[])))

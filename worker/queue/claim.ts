@@ -1,5 +1,6 @@
 import type { Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
+import { isComing } from './coming.ts'
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 import type { Micros } from './step.ts'
@@ -29,7 +30,7 @@ export interface ClaimedItem extends Claim {
   previousTraceId: string | null
   /**
    * Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). Not for
-   * a product that has been deleted: it will never come. A create itself waits only where another create of the same product is with the Shop
+   * one that brings nothing more, see `isComing`. A create itself waits only where another create of the same product is with the Shop
    * or of unknown outcome: it would make the product twice.
    */
   variationComing: boolean
@@ -143,7 +144,7 @@ export async function claim(
       ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs", trace_id as "previousTraceId",
       exists (select from shop_update.item v where v.product_set_id = mine.product_set_id
         and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> mine.id
-        and (v.product_id is null or exists (select from catalog.product p where p.id = v.product_id))
+        and ${isComing(sql, 'v')}
         and (mine.topic not in ('new_product_set', 'new_product') or (
           (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
           and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))) as "variationComing",

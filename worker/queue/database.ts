@@ -82,3 +82,16 @@ export const isTransient = (error: unknown): boolean =>
 
 /** `lock_not_available`: somebody else holds the row or table, and `lock_timeout` has passed. */
 export const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'
+
+/**
+ * Errors that one row brings upon itself, for ever: data that does not fit, a constraint, a trigger of Seller Center's that refuses it. Not those
+ * that say what every row would meet (a table that is not there, a full disk, an operator).
+ */
+export function isRefusedByRow(error: unknown): boolean {
+  const { code, where } = (error ?? {}) as { code?: unknown; where?: string }
+  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return error instanceof TypeError || error instanceof RangeError
+  return /^(22|23|2F|38|39|44|P0)/.test(code) || (code.startsWith('42') && /\bfunction\b/.test(where ?? ''))
+}
+
+/** For people: why the catalogue did not take what the Shop answered. */
+export const refusal = (error: Error): string => `The catalogue did not take the Shop's answer: ${error.message}.`.replace(/\.\.$/, '.')

@@ -32,16 +32,29 @@ export interface Finish {
   products: WriteBack[]
   /** The Shop's id of the set, where the answer brought it. */
   setSrcId: string | null
+  /** When the request left that is answered, as text; undefined: it is the item's last one, and the item has been in flight since. */
+  sentAt?: string
   /** Of the attempt, where no request carries it. */
   traceId?: string
 }
 
-export type Finished = Commit | 'lost' | 'locked'
+/** `stays`: a change that the answered request cannot have carried keeps the item in the queue, Pending. */
+export type Finished = (Commit & { stays?: true }) | 'lost' | 'locked'
+
+/**
+ * A success settles what had been queued before the answered request was sent. A change `i` absorbed since is not settled by it: of an
+ * update the item stays, Pending; a create is never sent twice, so it is done, and its products are queued as `content`.
+ */
+const isUnsettled = (sql: Sql) => sql`coalesce(i.absorbed_at > x.sent_at, false)`
+const isCreate = (sql: Sql) => sql`i.topic in ('new_product_set', 'new_product')`
 
 /**
  * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history, its product has the
  * Shop's ids, its set is free. Got response, Building response payload and Response processing share this statement with Synced, as long as
  * nothing keeps them apart; each keeps its row, time and duration.
+ *
+ * The Shop's ids are written where the catalogue has none: what is there stays, it may be an admin's repair. A product that was given another id
+ * while its update was out has not had it: the change is queued anew.
  *
  * Somebody may hold a product or a set for long (Seller Center in a transaction of its own). `patient` takes only what is not locked and reports the
  * rest as `locked`; it costs a row lock more per product, so it is the second try, after the first ran into `lock_timeout`.
@@ -62,6 +75,8 @@ export async function finish(
   const setIds = sets.map(({ item }) => item.productSetId)
   const productIds = writes.map(({ productId }) => productId)
   const ago = (stage: 'response' | 'payload' | 'processing') => entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
+  // Only a callback can answer for an item that has not been in flight all the while, and only such an item absorbs changes.
+  const late = entries.some(({ sentAt }) => sentAt !== undefined)
   const writable = patient
     ? sql`writable as materialized (
       select p.id from catalog.product p where p.id = any (${productIds}::bigint[]) for no key update skip locked
@@ -77,31 +92,45 @@ export async function finish(
       where w.set_id in (select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[])) and w.set_id not in (select id from writable_set)
     ),`
     : sql``
-  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; now: Micros }[]>`
+  const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; stays: string[] | null; now: Micros }[]>`
     with ${writable} x as (
       select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[],
         ${entries.map(({ exchange }) => exchange?.httpStatus ?? null)}::smallint[], ${entries.map(({ exchange }) => exchange?.milliseconds ?? null)}::real[],
         ${entries.map(({ exchange }) => exchange?.body ?? null)}::text[],
-        ${ago('response')}::real[], ${ago('payload')}::real[], ${ago('processing')}::real[], ${entries.map(({ traceId }) => traceId ?? null)}::text[])
-        x (id, token, http, ms, body, response, payload, processing, trace_id)
+        ${ago('response')}::real[], ${ago('payload')}::real[], ${ago('processing')}::real[], ${entries.map(({ traceId }) => traceId ?? null)}::text[]
+        ${late ? sql`, ${entries.map(({ sentAt }) => sentAt ?? null)}::text[]::timestamptz[]` : sql``})
+        x (id, token, http, ms, body, response, payload, processing, trace_id ${late ? sql`, sent_at` : sql``})
     ),
-    gone as (
+    finished as (
       delete from shop_update.item i using x
       where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
-      returning i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id, i.sends, i.failures, i.coalesced, i.topic,
-        i.flow, coalesce(x.trace_id, i.trace_id) as trace_id, i.status, i.status_at, greatest(now(), i.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
-        -- that of a callback came before its worker read it
-        case when i.status = 'got_response' then i.status_at else greatest(i.status_at, now() - x.response * interval '1 second') end as response_at,
-        greatest(i.status_at, now() - x.payload * interval '1 second') as payload_at,
-        greatest(i.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called
+        ${late ? sql`and (${isCreate(sql)} or not ${isUnsettled(sql)})` : sql``}
+      returning ${answered(sql, sql`i`)}
     ),
+    ${
+      late
+        ? sql`stayed as (
+      update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        failures = 0, failed_at = null, run_at = now(), entered_at = now(), reason = 'newer_change'
+      from x where i.id = x.id and i.token = x.token and i.lane = 'in_flight' and not (${isCreate(sql)}) and ${isUnsettled(sql)}
+      returning ${answered(sql, sql`old`)}
+    ),
+    gone as (select *, 'synced'::shop_update.status as goes_to from finished union all select *, 'pending' from stayed),`
+        : sql`gone as (select *, 'synced'::shop_update.status as goes_to from finished),`
+    }
     written as (
-      update catalog.product p set src_id = coalesce(w.src_id, p.src_id), shop_sku = coalesce(w.shop_sku, p.shop_sku),
+      update catalog.product p set src_id = coalesce(p.src_id, w.src_id),
+        shop_sku = case when p.src_id is null then coalesce(w.shop_sku, p.shop_sku) else coalesce(p.shop_sku, w.shop_sku) end,
         src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
       from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[], ${writes.map(({ srcId }) => srcId)}::text[],
         ${writes.map(({ shopSku }) => shopSku)}::text[], ${writes.map(({ updatedAt }) => updatedAt)}::text[]) w (item_id, product_id, src_id, shop_sku, updated_at)
       where p.id = w.product_id and w.item_id in (select id from gone)
+      returning w.item_id, p.src_id <> w.src_id as elsewhere
+    ),
+    again as materialized (
+      select shop_update.enqueue(f.topic::text, f.product_id) from written w join finished f on f.id = w.item_id
+      where w.elsewhere and f.topic not in ('new_product_set', 'new_product')
     ),
     named as (
       update catalog.product_set s set src_id = w.src_id
@@ -113,7 +142,7 @@ export async function finish(
       insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
         coalesced, topic, status, flow, reason, trace_id)
       select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures, coalesced, topic, 'synced', flow,
-        case when status = 'processing' then 'nothing_to_send' end, trace_id from gone
+        case when status = 'processing' then 'nothing_to_send' end, trace_id from finished
     ),
     freed as (
       merge into shop_update.set_lane l using (select product_set_id, id from gone order by product_set_id) g
@@ -131,9 +160,9 @@ export async function finish(
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
       select 'status', null::timestamptz, topic, status, null::shop_update.flow, null, null::smallint, -count(*), null::double precision, null::real
         from gone group by topic, status
-      union all select 'status', null, topic, 'synced', null, null, null, count(*), null, null from gone group by topic
+      union all select 'status', null, topic, goes_to, null, null, null, count(*), null, null from gone group by topic, goes_to
       union all select 'synced', date_trunc('hour', queued_at, 'UTC'), topic, null, null, null,
-        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*), null, null from gone group by 2, 3, 7
+        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*), null, null from finished group by 2, 3, 7
       union all select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, 'success', shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
         from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
     ),
@@ -144,16 +173,20 @@ export async function finish(
           extract(epoch from g.response_at - g.status_at), null),
         (g.called, g.payload_at, 'got_response', 'building_response_payload', extract(epoch from g.payload_at - g.response_at), null),
         (g.called, g.processing_at, 'building_response_payload', 'response_processing', extract(epoch from g.processing_at - g.payload_at), null),
-        (g.called, g.done_at, 'response_processing', 'synced', extract(epoch from g.done_at - g.processing_at), null),
+        (g.called, g.done_at, 'response_processing', g.goes_to, extract(epoch from g.done_at - g.processing_at),
+          case when g.goes_to = 'pending' then 'newer_change' end),
         (not g.called, g.done_at, g.status, 'synced', extract(epoch from g.done_at - g.status_at),
           case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
       where t.happened
     )
     select (select array_agg(id) from gone) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
-      round(date_part('epoch', now()) * 1000000) as now`
+      (select array_agg(id) from gone where goes_to = 'pending') as stays, round(date_part('epoch', now()) * 1000000) as now
+    from (select count(*) from again) queued`
   const commit: Commit = { now: row!.now, left: now }
+  const staying = { ...commit, stays: true as const }
+  const stays = new Set(row?.stays)
   const gone = new Set(row?.ids)
-  let results: Finished[] = ids.map((id) => (gone.has(id) ? commit : 'lost'))
+  let results: Finished[] = ids.map((id) => (stays.has(id) ? staying : gone.has(id) ? commit : 'lost'))
   if (patient && gone.size < ids.length) {
     const held = await sql<{ id: string }[]>`
       select i.id from shop_update.item i join unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[]) x (id, token)
@@ -164,15 +197,28 @@ export async function finish(
   return { results, setsWaiting: row?.waiting ?? [] }
 }
 
+/** Of an item that a final answer has been given to, `row` as it was before: what it was, and when it passed each status. */
+const answered = (
+  sql: Sql,
+  row: ReturnType<Sql>,
+) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id,
+  i.sends, ${row}.failures, i.coalesced, i.topic, i.flow, coalesce(x.trace_id, i.trace_id) as trace_id, ${row}.status, ${row}.status_at,
+  greatest(now(), ${row}.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
+  -- that of a callback came before its worker read it
+  case when ${row}.status = 'got_response' then ${row}.status_at
+    else greatest(${row}.status_at, now() - x.response * interval '1 second') end as response_at,
+  greatest(${row}.status_at, now() - x.payload * interval '1 second') as payload_at,
+  greatest(${row}.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called`
+
 /** What the final answer made an item go through that had been in `status` since `since`, as the statement wrote it. */
-export function finishSteps(status: Status, since: Micros, { at }: Pick<Finish, 'at'>, commit: Commit): Entered[] {
-  const done = { to: 'synced' as const, at: Math.max(commit.now, since + 1), reason: status === 'processing' ? 'nothing_to_send' : null }
+export function finishSteps(status: Status, since: Micros, { at }: Pick<Finish, 'at'>, commit: Commit & { stays?: true }): Entered[] {
+  const done: Entered = { to: 'synced', at: Math.max(commit.now, since + 1), reason: status === 'processing' ? 'nothing_to_send' : null }
   if (at === null) return [done]
   const of = (measured: number) => Math.max(since, atOf(commit, measured))
   const steps: Entered[] = [
     { to: 'building_response_payload', at: of(at.payload), reason: null },
     { to: 'response_processing', at: of(at.processing), reason: null },
-    { ...done, reason: null },
+    commit.stays ? { ...done, to: 'pending', reason: 'newer_change' } : { ...done, reason: null },
   ]
   return status === 'got_response' ? steps : [{ to: 'got_response', at: of(at.response), reason: null }, ...steps]
 }

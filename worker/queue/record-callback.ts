@@ -119,14 +119,18 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           left join shop_update.item i on i.id = r.item_id
         ),
         judged as materialized (
-          select x.*, case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome from x
+          select x.*, o.outcome, o.outcome = 'accepted' or o.outcome = 'late' and exists (
+              -- a create that the Shop has made is never without consequence: see apply-late.ts
+              select from shop_update.finished_item f where f.id = x.item_id and f.topic in ('new_product_set', 'new_product')) as to_apply
+          from x cross join lateral (
+            select case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome) o
         ),
         recorded as (
           insert into shop_update.callback (applied_at, request_id, item_id, outcome, digest, remote, body, trace_id)
-          select case when outcome <> 'accepted' then now() end, request_id, item_id, outcome, decode(digest, 'hex'), remote::inet, body, trace_id
+          select case when not to_apply then now() end, request_id, item_id, outcome, decode(digest, 'hex'), remote::inet, body, trace_id
           from judged order by place
         ),
-        told as (select pg_notify('shop_update_callback', '') where exists (select from judged where outcome = 'accepted'))
+        told as (select pg_notify('shop_update_callback', '') where exists (select from judged where to_apply))
         select outcome, item_id as "itemId", answers, topic, flow, seller_id as "sellerId", product_set_id as "productSetId", product_id as "productId"
         from judged
         -- named here, or it would not run

@@ -1,3 +1,4 @@
+import { isComing } from './coming.ts'
 import type { Sql } from './database.ts'
 import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
@@ -27,7 +28,7 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
           and not exists (
             select from shop_update.item v
             where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id
-              and (v.product_id is null or exists (select from catalog.product vp where vp.id = v.product_id))
+              and ${isComing(sql, 'v')}
               and (b.topic not in ('new_product_set', 'new_product') or (
                 (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
                 and (v.product_id is null or b.product_id is null or v.product_id = b.product_id))))

@@ -17,13 +17,14 @@ export async function writeBack(
   const ids = products.map(({ productId }) => productId)
   await sql`
     with mine as materialized (
-      select from shop_update.item where id = ${item.id}::bigint and token = ${item.token}::int and lane = 'in_flight' for no key update
+      select from shop_update.item where id = ${item.id}::bigint and token = ${item.token}::int for no key update
     ),
     named as (
       update catalog.product_set set src_id = ${setSrcId}::text
       where id = ${item.productSetId}::bigint and src_id is null and ${setSrcId}::text is not null and exists (select from mine)
     )
-    update catalog.product p set src_id = coalesce(w.src_id, p.src_id), shop_sku = coalesce(w.shop_sku, p.shop_sku),
+    update catalog.product p set src_id = coalesce(p.src_id, w.src_id),
+      shop_sku = case when p.src_id is null then coalesce(w.shop_sku, p.shop_sku) else coalesce(p.shop_sku, w.shop_sku) end,
       src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
     from unnest(${ids}::bigint[], ${products.map(({ srcId }) => srcId)}::text[], ${products.map(({ shopSku }) => shopSku)}::text[],
       ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)

@@ -1,0 +1,129 @@
+import { creates, type Topic } from '../domain/topics.ts'
+import { newIds } from '../item.ts'
+import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
+import { findConflict } from './conflict.ts'
+import { isLocked, type Sql, transaction } from './database.ts'
+import { skuColumns, skusOf } from './skus.ts'
+import type { Step } from './step.ts'
+
+export interface AppliedLate {
+  /** How many were dealt with. */
+  seen: number
+  /** Sets in which something may be known to be in the Shop now. */
+  created: string[]
+  /** The steps of items that were made to tell of a second id. */
+  incidents: Step[]
+}
+
+interface Late {
+  callbackId: string
+  requestId: string
+  result: string
+  /** Null where the history no longer has it. */
+  request: string | null
+  itemId: string
+  topic: Topic | null
+  sellerId: string
+  productSetId: string
+  productId: string | null
+}
+
+/**
+ * Callbacks whose item has left the queue are recorded as late and change nothing, but for one kind: a create that the Shop has made. Where
+ * the product has no id (an admin had given the create up), it has now; where it has another one, the Shop has made the product twice, and
+ * an item is Blocked that says so, since nobody would ever hear of it.
+ */
+export async function applyLate(sql: Sql, zone: string, itemIds: readonly string[]): Promise<AppliedLate> {
+  const rows = await sql<Late[]>`
+    select c.id as "callbackId", c.request_id as "requestId", c.body as result, r.body as request, c.item_id as "itemId", f.topic,
+      f.seller_id as "sellerId", f.product_set_id as "productSetId", f.product_id as "productId"
+    from shop_update.callback c
+    left join lateral (select body from shop_update.request r where r.request_id = c.request_id::bigint and r.item_id = c.item_id limit 1) r on true
+    left join lateral (select * from shop_update.finished_item f where f.id = c.item_id limit 1) f on true
+    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[])
+      and not exists (select from shop_update.item i where i.id = c.item_id)
+    order by c.id`
+  const effects = rows.map((row) => ({ row, ids: bringsIds(row) }))
+  const result: AppliedLate = { seen: 0, created: [], incidents: [] }
+  for (const { row, ids } of effects) {
+    if (!ids) continue
+    try {
+      const told = await transaction(sql, async (tx) => {
+        await tx`set local lock_timeout = '1s'`
+        const conflict = await findConflict(tx, ids)
+        const steps = conflict ? await tell(tx, row, ids, conflict) : await keepIds(tx, zone, ids)
+        await markLate(tx, [row.callbackId])
+        return steps
+      })
+      result.incidents.push(...told)
+      result.created.push(row.productSetId)
+      result.seen++
+    } catch (error) {
+      if (!isLocked(error)) throw error // Seller Center holds the product: the next time
+    }
+  }
+  const plain = effects.filter(({ ids }) => !ids).map(({ row }) => row.callbackId)
+  if (plain.length > 0) await markLate(sql, plain)
+  result.seen += plain.length
+  return result
+}
+
+type Ids = ReturnType<typeof newIds>
+
+/** What a late success of a create says of its products; null for all others. */
+function bringsIds({ request, result, topic, productId, productSetId }: Late): Ids | null {
+  if (request === null || topic === null || !creates(topic)) return null
+  const asked = askedFromJson(topic, productId, request)
+  const answer = asked && readResult(parseShopJson(result), asked, 'callback')
+  if (answer?.kind !== 'success' && answer?.kind !== 'failure') return null
+  const ids = newIds({ productSetId }, asked, answer.rows)
+  return ids.products.length > 0 ? ids : null
+}
+
+const markLate = (sql: Sql, callbackIds: readonly string[]) => sql`
+  update shop_update.callback set applied_at = now(), outcome = 'late' where id = any (${callbackIds}::bigint[]) and applied_at is null`
+
+async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products }: Ids): Promise<Step[]> {
+  await tx`
+    with named as (
+      update catalog.product_set set src_id = ${setSrcId}::text
+      where id = ${productSetId}::bigint and src_id is null and ${setSrcId}::text is not null
+    )
+    update catalog.product p set src_id = w.src_id, shop_sku = coalesce(w.shop_sku, p.shop_sku),
+      src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
+    from unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[],
+      ${products.map(({ shopSku }) => shopSku)}::text[], ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)
+    where p.id = w.product_id and p.src_id is null`
+  return []
+}
+
+/** An item that is there to be decided by an admin; one that says the same already is enough. */
+const tell = (tx: Sql, { topic, sellerId, productSetId, productId, requestId, itemId }: Late, { products }: Ids, conflict: string) => tx<
+  Step[]
+>`
+  with made as (
+    insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, queued_at, entered_at, status_at,
+      run_at, fresh)
+    select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic, 'blocked', 'blocked', 'src_id_conflict',
+      ${`${conflict} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(), now() + interval '1 microsecond', now(), false
+    where not exists (
+      select from shop_update.item i where i.product_set_id = ${productSetId}::bigint and i.topic = ${topic}::text::shop_update.topic
+        and i.lane = 'blocked' and i.reason = 'src_id_conflict' and starts_with(i.message, ${conflict}::text))
+      and exists (select from catalog.product p where p.id = any (${products.map(({ productId }) => productId)}::bigint[]))
+    returning *
+  ),
+  counted as (
+    insert into shop_update.delta (kind, slot, topic, status, n)
+    select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null::shop_update.status, 1 from made
+    union all select 'status', null, topic, status, 1 from made
+  ),
+  noted as (
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+    select id, queued_at, null::shop_update.status, 'pending'::shop_update.status, null::real, null from made
+    union all select id, status_at, 'pending', 'blocked', 0, 'src_id_conflict' from made
+  )
+  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", ${skuColumns(tx)}, m.topic,
+    s."from", s."to", round(date_part('epoch', s.at) * 1000000) as at, 0 as seconds, s.reason, null as actor, null as flow, null as "requestId",
+    null as "traceId", 0 as sends
+  from made m cross join lateral (values (m.queued_at, null, 'pending', null), (m.status_at, 'pending', 'blocked', 'src_id_conflict')) s (at, "from", "to", reason)
+  ${skusOf(tx, 'm')} order by s.at`
