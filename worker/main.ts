@@ -1,4 +1,7 @@
+import type { Server } from 'node:net'
 import { serve } from '@hono/node-server'
+import { allowList } from './api/allow-list.ts'
+import { limitConnections, SERVER_OPTIONS } from './api/connections.ts'
 import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
 import { createPublicApi } from './api/public.ts'
@@ -73,6 +76,7 @@ await runCommand(async () => {
   })
   const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
+  limitConnections(publicListener.server, { most: 1000, mostOfOne: 250, trustedProxies: allowList(config.TRUSTED_PROXIES), log })
   const blocked = sparing(() => readBlocked(read))
   const internalApi = createInternalApi({
     sql: api,
@@ -122,9 +126,10 @@ await runCommand(async () => {
 async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, config: Config, which: 'PUBLIC' | 'INTERNAL') {
   const hostname = config[`${which}_HOST`]
   const port = config[`${which}_PORT`]
-  return new Promise<{ url: string; close(): Promise<void> }>((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname, port }, ({ port: bound }) =>
+  return new Promise<{ server: Server; url: string; close(): Promise<void> }>((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname, port, serverOptions: SERVER_OPTIONS }, ({ port: bound }) =>
       resolve({
+        server,
         url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${bound}`,
         close: () =>
           new Promise((closed) => {

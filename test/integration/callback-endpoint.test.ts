@@ -1,4 +1,6 @@
 import { request } from 'node:http'
+import { connect as connectSocket } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { type ServerType, serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -91,6 +93,14 @@ async function post({ url }: Listener, body: unknown, headers: Record<string, st
   const response = await fetch(url + path, { method: 'POST', body: text, headers: { 'content-type': 'application/json', ...headers } })
   const answer = await response.text()
   return { status: response.status, body: answer === '' ? null : JSON.parse(answer), headers: response.headers }
+}
+
+/** Sends the beginning of a request, and resolves with the whole of what is answered to it once the listener has hung up. */
+async function begin({ url }: Listener, head: string, body = ''): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connectSocket(Number(port), hostname)
+  socket.write(`POST /shop-update/ HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\n${body}`)
+  return (await socket.setEncoding('utf8').toArray()).join('')
 }
 
 async function get({ url }: Listener, path: string, headers: Record<string, string> = {}) {
@@ -649,21 +659,95 @@ describe('the white list', () => {
   })
 })
 
+describe('before there is an address and a key', () => {
+  const MIB = 1024 * 1024
+  const refusal = JSON.stringify(refused(null, UNAUTHORIZED))
+
+  it('nothing is read of a large body from an address that is on no list', async () => {
+    const listener = await listen()
+    const answer = await begin(listener, `x-forwarded-for: 203.0.113.1\r\nx-api-key: ${KEY}\r\ncontent-length: ${MIB}`)
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK/)
+    expect(answer).toContain(refusal)
+    expect(listener.outcomes).toEqual(['unauthorized'])
+  })
+
+  it.each([
+    ['without a key', ''],
+    ['with a wrong key first', JSON.stringify(auth('wrong')).slice(0, -1)],
+    ['with the right key, but not first', `${JSON.stringify(call('1'))},${JSON.stringify(auth())},`],
+    ['with the right key after more than 4 KiB', `${' '.repeat(4096)}${JSON.stringify(auth())},`],
+    ['that is no JSON', '}'.repeat(4097)],
+    ['that begins with a text of 4 KiB', `"${'x'.repeat(4096)}`],
+  ])('no more than 4 KiB are read of one %s', async (_, start) => {
+    const listener = await listen()
+    const body = `[${start}`.padEnd(4097, ' ')
+    expect(await begin(listener, `content-length: ${MIB}`, body)).toContain(refusal)
+    expect(await begin(listener, 'transfer-encoding: chunked', `${body.length.toString(16)}\r\n${body}\r\n`)).toContain(refusal)
+    expect(listener.outcomes).toEqual(['unauthorized', 'unauthorized'])
+  })
+
+  it.each([
+    ['an auth call that leads', `  [ ${JSON.stringify({ ...auth(), x: '{"}\\"' })} ,${JSON.stringify(call('1'))}]`, {}],
+    ['a header', JSON.stringify([call('1')]), { 'x-api-key': KEY }],
+  ])('a large body is read with the right key in %s', async (_, start, headers) => {
+    const { status, body } = await post(await listen(), start.padEnd(MIB, ' '), headers)
+    expect({ status, body }).toMatchObject({ status: 200, body: [{ error: { code: -32602 }, id: '1' }] })
+  })
+
+  it('what is no JSON-RPC counts as a guess, and so does a body that stops', async () => {
+    const listener = await listen({ bodyWithinMs: 50 })
+    for (const body of ['hello', '[]', '[17]', '{}', '{"jsonrpc":"1.0"}', '[', 'null', '"auth"', ''])
+      expect(JSON.stringify((await post(listener, body)).body)).toContain('502')
+    expect(await begin(listener, 'content-length: 100', '[')).toMatch(/^HTTP\/1.1 408 /)
+    expect((await post(listener, 'hello')).status).toBe(429)
+    expect(await begin(listener, `content-length: ${MIB}`, ' '.repeat(4097))).toMatch(/^HTTP\/1.1 429 /)
+    expect((await post(listener, 'hello', { 'x-api-key': KEY })).body).toEqual(refused(null, MALFORMED))
+  })
+
+  it.each([
+    ['with the right key', `x-api-key: ${KEY}`],
+    ['without', 'x: y'],
+  ])('a body that stops is let go, %s', async (_, header) => {
+    const answer = await begin(await listen({ bodyWithinMs: 50 }), `${header}\r\ncontent-length: ${MIB}`, '[ ')
+    expect(answer).toMatch(/^HTTP\/1.1 408 /)
+    expect(answer).toContain('"error"')
+  })
+
+  it('a compressed body is refused, and it is said what is taken', async () => {
+    const listener = await listen()
+    const { ids } = await itemWithRequests()
+    const response = await fetch(`${listener.url}/shop-update/`, {
+      method: 'POST',
+      headers: { 'content-encoding': 'gzip', 'x-api-key': KEY },
+      body: gzipSync(JSON.stringify([auth(), call(ids[0])])),
+    })
+    expect([response.status, response.headers.get('accept-encoding')]).toEqual([415, 'identity'])
+    expect(await response.json()).toMatchObject({ error: { code: -32000 }, id: null })
+    expect(await outcomesOf(ids[0]!)).toEqual([])
+    expect((await post(listener, [auth(), call(ids[0])], { 'content-encoding': 'identity' })).body).toEqual([answered(ids[0])])
+  })
+})
+
 describe('failed attempts', () => {
-  it('are ten a minute; then even the right key waits, and other clients do not', async () => {
+  it('are ten a minute; the right key passes all the same, and other clients are not concerned', async () => {
     const listener = await listen()
     const as = (client: string) => ({ 'x-forwarded-for': client })
+    const { ids } = await itemWithRequests()
     for (let attempt = 0; attempt < 10; attempt++) {
       expect((await post(listener, [auth('wrong'), call('1')], as('192.0.2.1'))).status).toBe(200)
-      expect((await post(listener, [auth(), call('1')], as('192.0.2.2'))).status).toBe(200)
     }
-    const { status, body, headers } = await post(listener, [auth(), call('1')], as('192.0.2.1'))
+    const { status, body, headers } = await post(listener, [auth('wrong'), call('1')], as('192.0.2.1'))
     expect(status).toBe(429)
     expect(body).toMatchObject({ jsonrpc: '2.0', error: { code: -32000 }, id: null })
     expect(Number(headers.get('retry-after'))).toSatisfy((seconds: number) => seconds >= 1 && seconds <= 60)
-    expect((await get(listener, '/shop-update/1', { ...as('192.0.2.1'), 'x-api-key': KEY })).status).toBe(429)
-    expect((await post(listener, [auth(), call('1')], as('192.0.2.2'))).status).toBe(200)
+    expect((await get(listener, '/shop-update/1', { ...as('192.0.2.1'), 'x-api-key': 'wrong' })).status).toBe(429)
     expect(listener.outcomes.filter((outcome) => outcome === 'unauthorized')).toHaveLength(11)
+
+    expect((await post(listener, [auth(), call(ids[0])], as('192.0.2.1'))).body).toEqual([answered(ids[0])])
+    expect((await post(listener, call(ids[0]), { ...as('192.0.2.1'), 'x-api-key': OTHER_KEY })).body).toEqual(answered(ids[0]))
+    expect((await get(listener, `/shop-update/${ids[0]}`, { ...as('192.0.2.1'), 'x-api-key': KEY })).status).toBe(200)
+    expect((await post(listener, [auth('wrong'), call('1')], as('192.0.2.1'))).status).toBe(429)
+    expect((await post(listener, [auth('wrong'), call('1')], as('192.0.2.2'))).status).toBe(200)
   })
 
   it('of a client that is not on the white list count too, and all addresses of one IPv6 host together', async () => {
@@ -676,8 +760,22 @@ describe('failed attempts', () => {
 
   it('are not made by a hundred calls in one batch, which are one', async () => {
     const listener = await listen()
-    await post(listener, [...Array.from({ length: 99 }, (_, n) => auth(`guess ${n}`)), call('1')])
-    expect((await post(listener, [auth(), call('1')])).body).toMatchObject([{ error: { code: -32602 } }])
+    for (let batch = 0; batch < 9; batch++) await post(listener, [...Array.from({ length: 30 }, (_, n) => auth(`guess ${n}`)), call('1')])
+    expect((await post(listener, [auth('wrong'), call('1')])).status).toBe(200)
+    expect((await post(listener, [auth('wrong'), call('1')])).status).toBe(429)
+  })
+})
+
+describe('X-Forwarded-For', () => {
+  it('that nobody reads is told once', async () => {
+    const listener = await listen({ config: { TRUSTED_PROXIES: [] } })
+    await post(listener, [auth(), call('1')])
+    expect(listener.logged()).not.toContain('TRUSTED_PROXIES')
+    for (let n = 0; n < 3; n++) await post(listener, [auth(), call('1')], { 'x-forwarded-for': '192.0.2.7' })
+    expect(listener.logged().match(/TRUSTED_PROXIES is empty/g)).toHaveLength(1)
+    const trusting = await listen()
+    await post(trusting, [auth(), call('1')], { 'x-forwarded-for': '192.0.2.7' })
+    expect(trusting.logged()).not.toContain('TRUSTED_PROXIES')
   })
 })
 

@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { Config } from '../config.ts'
 import type { Sql } from '../queue/database.ts'
@@ -10,7 +10,8 @@ import { type ServerTrace, serverTrace } from '../telemetry/server-trace.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { LATE, within } from '../within.ts'
 import { allowList, readAddress } from './allow-list.ts'
-import { type CallbackCredential, callbackCredential } from './callback-keys.ts'
+import { Body, LostBody, leadingKey } from './body.ts'
+import { callbackCredential } from './callback-keys.ts'
 import { remoteAddress } from './remote-address.ts'
 
 export interface PublicApiOptions {
@@ -26,6 +27,13 @@ export interface PublicApiOptions {
   ready: () => Promise<boolean>
   /** How long the Shop may wait for the database before it is told to try again. */
   answerWithinMs?: number
+  /** How long the Shop may take to send a body. */
+  bodyWithinMs?: number
+}
+
+interface PublicEnv {
+  Bindings: { incoming: IncomingMessage }
+  Variables: { trace: ServerTrace }
 }
 
 type Id = string | number | null
@@ -34,6 +42,8 @@ type RpcAnswer = { jsonrpc: '2.0'; id: Id } & ({ result: { status: 'success' } }
 type Call = { method: string; params?: unknown; id?: unknown }
 
 const LARGEST_BODY = 2 * 1024 * 1024
+/** So much is read of a body before there is a right key. */
+const LARGEST_HEAD = 4 * 1024
 const LONGEST_BATCH = 100
 /** Of one address, in a minute. */
 const FAILED_ATTEMPTS = 10
@@ -42,6 +52,8 @@ const UNAUTHORIZED = { code: -32001, message: 'Could not authorize request' }
 const MALFORMED = { code: 502, message: 'Invalid Json RPC format' }
 const TRY_AGAIN = { code: -32000, message: 'Try again' }
 const TOO_MANY_ATTEMPTS = { code: -32000, message: 'Too many failed attempts' }
+const TOO_SLOW = { code: -32000, message: 'The body did not come in time' }
+const ENCODED = { code: -32000, message: 'The body must not be compressed' }
 const TOO_LARGE = { code: -32000, message: 'The body is larger than 2 MiB' }
 const UNKNOWN_METHOD = { code: -32601, message: 'Method not found' }
 const UNKNOWN_REQUEST = { code: -32602, message: 'Unknown request id' }
@@ -53,8 +65,11 @@ const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request
  * `GET /readyz`, and nothing else.
  *
  * What JSON-RPC has an error for is answered with HTTP 200 and that error; a status of HTTP's own is sent where the body was not looked at
- * (413, 429) or the database did not answer in time (503). To the Shop each of them is a NACK. A client that is not on the white list and one
- * with a wrong key get the same answer, so that nobody can find out a key from elsewhere.
+ * (408, 413, 415, 429) or the database did not answer in time (503). To the Shop each of them is a NACK. A client that is not on the white
+ * list and one with a wrong key get the same answer, so that nobody can find out a key from elsewhere.
+ *
+ * Address and key come before the body: without them no more than its first 4 KiB are read, in which the `auth` call must be. Only wrong keys are
+ * counted and slowed down; who has the right one is never made to wait for what somebody else does behind the same address.
  */
 export function createPublicApi({
   sql,
@@ -65,15 +80,27 @@ export function createPublicApi({
   telemetry,
   ready,
   answerWithinMs = 10_000,
-}: PublicApiOptions): Hono<{ Variables: { trace: ServerTrace } }> {
+  bodyWithinMs = 10_000,
+}: PublicApiOptions): Hono<PublicEnv> {
   const trustedProxies = allowList(config.TRUSTED_PROXIES)
   const credential = callbackCredential(sql)
   const record = recordCallback(sql)
   const attempts = new RateLimiterMemory({ points: FAILED_ATTEMPTS, duration: 60 })
 
-  const clientOf = (c: Context) => remoteAddress(getConnInfo(c).remote.address, c.req.header('x-forwarded-for'), trustedProxies)
+  let toldOfProxy = false
+  function clientOf(c: Context): string | null {
+    const forwardedFor = c.req.header('x-forwarded-for')
+    if (forwardedFor !== undefined && config.TRUSTED_PROXIES.length === 0 && !toldOfProxy) {
+      toldOfProxy = true
+      log.warn(
+        { 'event.name': 'forwarded_for_ignored', remote: getConnInfo(c).remote.address },
+        'A request has X-Forwarded-For, but TRUSTED_PROXIES is empty: it is ignored, and a proxy counts as the client',
+      )
+    }
+    return remoteAddress(getConnInfo(c).remote.address, forwardedFor, trustedProxies)
+  }
 
-  /** Seconds until this client may try again; null where it may now. */
+  /** Seconds until this client may guess again; null where it may now. */
   async function mustWait(client: string | null): Promise<number | null> {
     const tried = await attempts.get(attemptsKey(client))
     return tried !== null && tried.consumedPoints >= FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
@@ -126,17 +153,16 @@ export function createPublicApi({
     calls: readonly unknown[],
     header: string | null,
     client: string | null,
-    { addresses, accepts }: CallbackCredential,
+    isRight: (key: unknown) => boolean,
     trace: ServerTrace,
   ) {
-    const mayCall = addresses.allows(client)
-    const isRight = (key: unknown) => typeof key === 'string' && accepts(key) && mayCall
     let authorized = isRight(header)
     let spoiled = false
     let refused = 0
     const answers: (RpcAnswer | null | Promise<RpcAnswer>)[] = []
     for (const call of calls) {
       if (!isCall(call)) {
+        if (!authorized) refused++
         onOutcome?.('malformed')
         answers.push(failure(MALFORMED, isObject(call) && isId(call.id) ? call.id : null))
         continue
@@ -171,18 +197,24 @@ export function createPublicApi({
     return (await Promise.all(answers)).filter((answer) => answer !== null)
   }
 
-  const app = new Hono<{ Variables: { trace: ServerTrace } }>()
+  /** What a client gets whose key is not right and that has guessed too often; null where it has not. */
+  async function tooMany(c: Context, client: string | null): Promise<Response | null> {
+    const seconds = await mustWait(client)
+    if (seconds === null) return null
+    onOutcome?.('unauthorized')
+    return c.json(failure(TOO_MANY_ATTEMPTS, null), 429, { 'retry-after': String(seconds), connection: 'close' })
+  }
+
+  function unread(c: Context, error: RpcError, status: 408 | 413 | 415): Response {
+    onOutcome?.('malformed')
+    return c.json(failure(error, null), status, { connection: 'close', ...(status === 415 && { 'accept-encoding': 'identity' }) })
+  }
+
+  const app = new Hono<PublicEnv>()
 
   app.on(
     'POST',
     ['/shop-update', '/shop-update/'],
-    bodyLimit({
-      maxSize: LARGEST_BODY,
-      onError: (c) => {
-        onOutcome?.('malformed')
-        return c.json(failure(TOO_LARGE, null), 413, { connection: 'close' })
-      },
-    }),
     async (c, next) => {
       const trace = serverTrace(telemetry)
       c.set('trace', trace)
@@ -190,23 +222,54 @@ export function createPublicApi({
       trace.answered(c.res.status, clientOf(c))
     },
     async (c) => {
-      const text = await c.req.text()
       const client = clientOf(c)
-      const known = await inTime(answerWithinMs, credential())
-      const seconds = await mustWait(client)
-      if (seconds !== null) {
-        onOutcome?.('unauthorized')
-        return c.json(failure(TOO_MANY_ATTEMPTS, null), 429, { 'retry-after': String(seconds) })
+      const { addresses, accepts } = await inTime(answerWithinMs, credential())
+      const mayCall = addresses.allows(client)
+      const isRight = (key: unknown) => typeof key === 'string' && accepts(key) && mayCall
+      const length = Number(c.req.header('content-length') ?? 0)
+      let isKnown = isRight(keyInHeader(c))
+      if (!isKnown && !mayCall) {
+        const refusal = await tooMany(c, client)
+        if (refusal) return refusal
       }
-      const body = parsed(text)
+      if (!/^(identity)?$/i.test(c.req.header('content-encoding') ?? '')) return unread(c, ENCODED, 415)
+      if (length > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
+
+      const received = new Body(c.env.incoming, bodyWithinMs)
+      try {
+        if (!isKnown) {
+          if (mayCall || length <= LARGEST_HEAD) await received.read(LARGEST_HEAD)
+          isKnown = isRight(leadingKey(received.text(LARGEST_HEAD)))
+        }
+        if (!isKnown) {
+          const refusal = await tooMany(c, client)
+          if (refusal) return refusal
+          if (!received.isWhole || received.size > LARGEST_HEAD) {
+            onOutcome?.('unauthorized')
+            await noteFailedAttempt(client, 1)
+            return c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' })
+          }
+        }
+        await received.read(LARGEST_BODY)
+      } catch (error) {
+        if (!(error instanceof LostBody)) throw error
+        if (!isKnown) await noteFailedAttempt(client, 1)
+        return unread(c, TOO_SLOW, 408)
+      } finally {
+        received.leave()
+      }
+      if (received.size > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
+
+      const body = parsed(received.text())
       const isBatch = Array.isArray(body)
       if (isBatch ? body.length === 0 || body.length > LONGEST_BATCH : !isObject(body)) {
         onOutcome?.('malformed')
+        if (!isKnown) await noteFailedAttempt(client, 1)
         return c.json(
           failure(isBatch && body.length > 0 ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls` } : MALFORMED, null),
         )
       }
-      const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, known, c.var.trace)
+      const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, isRight, c.var.trace)
       if (answers.length === 0) return c.body(null, 204)
       // With a 503 the Shop sends the whole batch again; of what has been recorded that makes duplicates, which harm nobody.
       const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200
@@ -217,11 +280,11 @@ export function createPublicApi({
   app.get('/shop-update/:requestId', async (c) => {
     const client = clientOf(c)
     const { addresses, accepts } = await inTime(answerWithinMs, credential())
-    const seconds = await mustWait(client)
-    if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
     const key = keyInHeader(c)
     const isRight = key !== null && accepts(key)
     if (!isRight || !addresses.allows(client)) {
+      const seconds = await mustWait(client)
+      if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
       await noteFailedAttempt(client, 1)
       return problem(c, 401, UNAUTHORIZED.message, { 'www-authenticate': 'Bearer' })
     }
