@@ -14,11 +14,14 @@ export async function openGate(databaseUrl: string) {
   let halved: Cut | null = null
   let refused = 0
   let silent = false
+  let hushes = 0
   const lose = (socket: Socket, how: Cut) => (how === 'ends' ? socket.destroy() : socket.resetAndDestroy())
   const url = new URL(databaseUrl)
   const databasePort = Number(url.port)
   const server = createServer((near) => {
     const far = dial(databasePort, url.hostname)
+    const openedAt = hushes
+    const isMute = () => silent || openedAt < hushes
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -31,7 +34,7 @@ export async function openGate(databaseUrl: string) {
       })
     }
     far.on('data', (answer) => {
-      if (silent) return
+      if (isMute()) return
       const how = halved
       if (how === null || answer.length < 1000) return near.write(answer)
       halved = null
@@ -39,7 +42,7 @@ export async function openGate(databaseUrl: string) {
       near.write(answer.subarray(0, answer.length / 2), () => lose(near, how))
     })
     near.on('data', (message) => {
-      if (silent) return
+      if (isMute()) return
       if (unwanted === null || !message.includes(unwanted.text)) return far.write(message)
       refused += 1
       lose(near, unwanted.how)
@@ -73,6 +76,12 @@ export async function openGate(databaseUrl: string) {
     /** Nothing comes through any more, and nobody is told. */
     hush() {
       silent = true
+      hushes += 1
+    },
+    /** New connections come through again. The old ones stay as they are, as behind a firewall that has forgotten them. */
+    speak() {
+      silent = false
+      hushes += 1
     },
     /** Once or more often; there is no way to PostgreSQL any more. */
     async close() {

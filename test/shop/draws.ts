@@ -14,6 +14,7 @@ export interface Draw {
   trouble: AnswerTrouble | null
   callbackTrouble: CallbackTrouble | null
   latencyMs: number
+  answerDelayMs: number
   callbackDelayMs: number
   /** The trouble setting that was drawn from, for its parameters. */
   setting: Trouble
@@ -73,6 +74,7 @@ export class Draws {
       trouble: this.#one(answer),
       callbackTrouble: this.#one(callback),
       latencyMs: this.#duration(setting.latencyMs),
+      answerDelayMs: this.#duration(setting.answerDelayMs),
       callbackDelayMs: this.#duration(setting.callbackDelayMs),
       setting,
     }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { acknowledgment, type CallError, errorAnswer, finalAnswer, NOT_AUTHORIZED, NOT_QUEUED, type Result } from './answers.ts'
 import { type Auth, type Call, readCalls, topicOfEvent } from './calls.ts'
 import type { Draw } from './draws.ts'
@@ -26,6 +27,7 @@ export function takeRequest(state: State, request: IncomingMessage, response: Se
       return
     }
     const exchange = new Exchange(state, request, response, read)
+    response.once('close', () => exchange.end())
     if (exchange.latencyMs > 0) setTimeout(() => exchange.answer(), exchange.latencyMs).unref()
     else exchange.answer()
   })
@@ -49,7 +51,8 @@ class Exchange {
   readonly #acknowledges: boolean
   readonly #draw: Draw
 
-  constructor(state: State, { headers }: IncomingMessage, response: ServerResponse, { auth, calls }: { auth: Auth | null; calls: Call[] }) {
+  constructor(state: State, request: IncomingMessage, response: ServerResponse, { auth, calls }: { auth: Auth | null; calls: Call[] }) {
+    const { headers } = request
     const topic = topicOfEvent(headers['x-sc-topic'])
     this.#state = state
     this.#response = response
@@ -60,7 +63,7 @@ class Exchange {
     this.#acknowledges = this.#asynchronous !== (this.#draw.trouble === 'answersOtherFlow')
     const trouble = this.#authorized ? this.#draw.trouble : null
     const callbackTrouble = this.#authorized && this.#acknowledges ? this.#draw.callbackTrouble : null
-    this.#records = state.memory.receive(headers, { calls, auth: auth !== null }, { topic, trouble, callbackTrouble })
+    this.#records = state.memory.receive(request, { calls, auth: auth !== null }, { topic, trouble, callbackTrouble })
   }
 
   get latencyMs(): number {
@@ -72,11 +75,18 @@ class Exchange {
       this.#writeAnswers(this.#calls.map(({ id }) => errorAnswer(id, NOT_AUTHORIZED)))
       return
     }
+    if (this.#response.destroyed && this.#state.settings.dropsAbandoned) return
     if (this.#refuses()) return
     const outcomes = this.#process()
     const callbackFirst = this.#sendCallbacks(outcomes)
-    if (callbackFirst === undefined) this.#deliver(outcomes)
-    else void callbackFirst.then(() => this.#deliver(outcomes))
+    const { answerDelayMs } = this.#draw
+    if (callbackFirst === undefined && answerDelayMs === 0) this.#deliver(outcomes)
+    else void Promise.all([callbackFirst, delay(answerDelayMs, undefined, { ref: false })]).then(() => this.#deliver(outcomes))
+  }
+
+  /** The exchange is over, whoever ended it. */
+  end(): void {
+    for (const record of this.#records) record.endedAt ??= new Date().toISOString()
   }
 
   /** The troubles under which the request is not processed; false for all others. */
@@ -116,7 +126,10 @@ class Exchange {
       if ('error' in outcome) return outcome
       const result = spoiled(outcome.result, trouble, call.method, setting)
       const record = this.#records[k]
-      if (record !== undefined) record.result = result
+      if (record !== undefined) {
+        record.result = result
+        this.#state.memory.process(record, outcome.result)
+      }
       return { result: result as Result }
     })
   }
@@ -143,6 +156,9 @@ class Exchange {
       case 'drop':
         this.#response.destroy()
         return
+      case 'http504':
+        this.#write(504, HTML_TYPE, '<h1>Gateway Timeout</h1>')
+        return
       case 'garbage':
         this.#write(200, HTML_TYPE, '<h1>The Shop is being maintained</h1>')
         return
@@ -164,6 +180,7 @@ class Exchange {
   #write(httpStatus: number, type: string, body: string, answer: unknown = body): void {
     for (const record of this.#records) {
       record.answeredAt = new Date().toISOString()
+      record.endedAt = record.answeredAt
       record.httpStatus = httpStatus
       record.answer = answer
     }

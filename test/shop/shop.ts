@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { CallbackTarget } from './callbacks.ts'
 import { controlApi } from './control.ts'
 import { takeRequest } from './exchange.ts'
+import type { ReceivedCall } from './memory.ts'
 import type { FirstIds } from './products.ts'
 import { State } from './state.ts'
 import { readSettings, type SettingsInput } from './troubles.ts'
@@ -24,11 +25,13 @@ export interface ShopOptions {
 }
 
 export interface RunningShop {
-  /** `http://host:port`, without a slash at the end; calls go to `/`, the control API is under `/_shop/`. */
+  /** `http://host:port`, without a slash at the end; calls go to `/` or any other path, the control API is under `/_shop/`. */
   url: string
   port: number
   /** Changes where callbacks go: a worker that takes any free port is known only once it runs. */
   callbackTo(target: CallbackTarget): void
+  /** The calls that are still kept, the newest first. */
+  calls(): ReceivedCall[]
   /** Resolves as soon as no callback is pending. */
   callbacksSettled(): Promise<void>
   /** Stops at once: open connections are destroyed, callbacks that are owed are never sent. */
@@ -45,7 +48,7 @@ export async function startShop(options: ShopOptions = {}): Promise<RunningShop>
 
   // Longer than any client keeps an idle connection, so that it is never the Shop which closes one just as it is used.
   const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
-    if (request.url === '/' && request.method === 'POST') takeRequest(state, request, response)
+    if (request.method === 'POST' && !request.url?.startsWith('/_shop/')) takeRequest(state, request, response)
     else void control(request, response)
   })
   await new Promise<void>((resolve, reject) => {
@@ -60,6 +63,7 @@ export async function startShop(options: ShopOptions = {}): Promise<RunningShop>
     callbackTo: (target) => {
       state.callbackTarget = target
     },
+    calls: () => state.memory.calls(),
     callbacksSettled: () => state.callbacks.settled(),
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve))

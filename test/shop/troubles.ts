@@ -12,6 +12,8 @@ const answerTroubles = {
   http500: percent,
   /** HTTP 404, not processed. */
   http404: percent,
+  /** HTTP 504, though it was processed: a gateway before the Shop had no more patience. */
+  http504: percent,
   /** Processed, but never answered: the connection stays open until the client gives up. */
   hang: percent,
   /** Never answered and not processed. */
@@ -81,6 +83,8 @@ const troubleSchema = z
     ...callbackTroubles,
     /** Time before a request is processed and answered. */
     latencyMs: duration.default(0),
+    /** Time between that and the answer: with more than the client's patience it took effect, and nobody was told. */
+    answerDelayMs: duration.default(0),
     /** The src id of a product that `srcIdTaken` answers with. */
     takenSrcId: z.string().optional(),
     /** The src id of a set that `srcIdTaken` answers with. */
@@ -115,6 +119,8 @@ export const settingsSchema = z.strictObject({
   seed: z.int().optional(),
   /** Whether updates of products that were not created here succeed: the catalogue may have been loaded with src ids. */
   lenient: z.boolean().default(true),
+  /** Whether a request that the client has given up by the time at which it would be processed is let go. */
+  dropsAbandoned: z.boolean().default(false),
   /** `counts` keeps no request, callback or product member, only numbers: for benchmarks. */
   record: z.enum(['all', 'counts']).default('all'),
   /** How many of the latest requests and callbacks are kept. */

@@ -366,6 +366,39 @@ describe('trouble with the answer', () => {
     expect(received).toMatchObject({ trouble: name, answeredAt: null, httpStatus: null, answer: null })
   })
 
+  test('http504: that status, though it was processed; in the asynchronous flow its callback comes', async () => {
+    const worker = await receiver()
+    const shop = await troubled({ http504: 100 }, { callback: worker.callback })
+    const { status } = await send(shop, 'new_product_set', created('S'))
+    expect({ status, ...(await stats(shop)) }).toMatchObject({ status: 504, creates: 1 })
+    await send(shop, 'stock', stock('77'), { flow: 'asynchronous', id: 'gateway' })
+    expect((await worker.body(1))[1].id).toBe('gateway')
+  })
+
+  test('a request that was given up before its time is processed or let go; a late answer is to one that was processed', async () => {
+    const worker = await receiver()
+    for (const dropsAbandoned of [false, true]) {
+      const shop = await troubled({ latencyMs: 100 }, { callback: worker.callback, settings: { dropsAbandoned } })
+      const giveUp = new AbortController()
+      const waiting = send(shop, 'new_product_set', created('S'), { signal: giveUp.signal })
+      await arrival(shop)
+      giveUp.abort()
+      await expect(waiting).rejects.toThrow('aborted')
+      // one that came later is processed later
+      await send(shop, 'stock', stock('77'))
+      expect(await stats(shop)).toMatchObject({ creates: dropsAbandoned ? 0 : 1 })
+    }
+    const shop = await troubled({ answerDelayMs: 60_000 })
+    const giveUp = new AbortController()
+    const waiting = send(shop, 'new_product_set', created('S'), { signal: giveUp.signal })
+    await arrival(shop)
+    expect(await stats(shop)).toMatchObject({ creates: 1 })
+    giveUp.abort()
+    await expect(waiting).rejects.toThrow('aborted')
+    const ended = async () => (await read<ReceivedCall[]>(shop, 'requests'))[0]?.endedAt
+    await expect.poll(ended, { interval: 10 }).toEqual(expect.any(String))
+  })
+
   test('drop: the callback of a processed request comes all the same', async () => {
     const worker = await receiver()
     const shop = await troubled({ drop: 100 }, { callback: worker.callback })
@@ -678,6 +711,7 @@ describe('what the Shop tells', () => {
     expect(await read(shop, `requests?requestId=${id}`)).toEqual([
       {
         requestId: id,
+        path: '/',
         topic: 'stock',
         headers: {
           flow: 'synchronous',
@@ -691,7 +725,11 @@ describe('what the Shop tells', () => {
         trouble: null,
         callbackTrouble: null,
         receivedAt: expect.any(String),
+        processedAt: expect.any(String),
+        done: body[0].result,
+        order: 0,
         answeredAt: expect.any(String),
+        endedAt: expect.any(String),
         httpStatus: 200,
         answer: body,
         result: body[0].result,
