@@ -40,15 +40,21 @@ export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, 
 /**
  * Starts the real worker process, `node worker/main.ts`, and resolves when it says that it is running.
  *
- * @param root of the code, where it is not this one
+ * @param options.root of the code, where it is not this one
+ * @param options.signal kills it while it starts
  * @throws with all that it printed when it ends before
  */
-export function startWorkerProcess(env: Record<string, string>, root = ROOT): Promise<WorkerProcess> {
+export function startWorkerProcess(
+  env: Record<string, string>,
+  { root = ROOT, signal }: { root?: string; signal?: AbortSignal } = {},
+): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [join(root, 'worker/main.ts')], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const kill = () => child.kill('SIGKILL')
+  signal?.addEventListener('abort', kill)
   const log: Record<string, unknown>[] = []
   const printed: string[] = []
   return new Promise((resolve, reject) => {
@@ -59,6 +65,7 @@ export function startWorkerProcess(env: Record<string, string>, root = ROOT): Pr
       const entry = JSON.parse(line)
       log.push(entry)
       if (entry.msg === 'Shop Update is running') {
+        signal?.removeEventListener('abort', kill)
         resolve({
           child,
           publicUrl: entry.public,

@@ -71,7 +71,7 @@ test("the last release's worker goes on beside the schema of this version, alone
     ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
   }
   await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env: { PATH: process.env.PATH, ...env } })
-  const before = await startWorkerProcess(env, folder)
+  const before = await startWorkerProcess(env, { root: folder })
   try {
     await change('synchronous', before)
     expect(await migrate(sql)).toContain('functions and views')

@@ -1,0 +1,398 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { FLOWS } from '../../worker/domain/statuses.ts'
+import { between, pick, type Random, weighted } from '../demo/chance.ts'
+import { CUTS } from '../gate.ts'
+import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../shop/troubles.ts'
+import { addSet, addVariation, type Change, changeSome, enqueue, readProducts, type Tx, tellAll } from './changes.ts'
+import { LEASE_SECONDS, type Parts, SHOP_TIMEOUT_MS, type Slot } from './parts.ts'
+
+/** What was done, as far as the invariants have to know it. */
+export interface Done {
+  /** Of transactions whose commit was confirmed. */
+  changes: Change[]
+  /** Ids that an admin has put where he wanted them; null: taken away. By product. */
+  repaired: Map<string, string | null>
+  /** Products that were deleted, and when. */
+  deleted: Map<string, number>
+}
+
+export interface Stage {
+  parts: Parts
+  done: Done
+  /** Resolves when the time of the run is over: what lasts ends then. */
+  pause(ms: number): Promise<void>
+}
+
+interface Action {
+  name: string
+  weight: number
+  /** @returns what it did, in words */
+  act(stage: Stage, random: Random): Promise<string>
+}
+
+const LEASE_MS = LEASE_SECONDS * 1000
+class RolledBack extends Error {}
+
+/** A transaction of Seller Center's. What it queued counts once its commit is confirmed; where the connection broke, nobody knows. */
+async function transact({ parts, done }: Stage, act: (tx: Tx) => Promise<Change[]>, committed?: () => void): Promise<string> {
+  const changes = await parts.sql.begin(act)
+  done.changes.push(...changes)
+  committed?.()
+  return changes.length > 5
+    ? `${changes.length} changes`
+    : changes
+        .map(
+          ({ itemId, topic, productId, setId }) =>
+            `${topic} of ${productId === null ? `set ${setId}` : `product ${productId}`} (item ${itemId})`,
+        )
+        .join(', ') || 'nothing to change'
+}
+
+async function aSlot({ parts }: Stage, random: Random, act: (slot: Slot) => Promise<string>): Promise<string> {
+  const up = parts.up()
+  if (up.length === 0) return 'no worker is up'
+  const slot = pick(random, up)
+  return `worker ${slot.number}: ${await act(slot)}`
+}
+
+const aSet = async ({ parts }: Stage, random: Random): Promise<string | undefined> => {
+  const sets = await parts.sql<{ id: string }[]>`select id from catalog.product_set order by id`
+  return sets.length > 0 ? pick(random, sets).id : undefined
+}
+
+async function frozen(stage: Stage, slot: Slot, ms: number): Promise<string> {
+  const isolation = stage.parts.isolated(slot.number, 'frozen')
+  slot.freeze()
+  await stage.pause(ms)
+  slot.thaw()
+  isolation.to = Date.now() + 500
+  return `frozen for ${ms} ms`
+}
+
+async function hushed(stage: Stage, slot: Slot, ms: number): Promise<string> {
+  const isolation = stage.parts.isolated(slot.number, 'cut off')
+  slot.gate.hush()
+  await stage.pause(ms)
+  slot.gate.speak()
+  // It has to notice by itself that nobody hears it.
+  isolation.to = Date.now() + 3 * LEASE_MS
+  return `hears nothing of PostgreSQL for ${ms} ms, and its old connections stay silent`
+}
+
+/** Whatever an admin can say of what waits for him. */
+async function decide(stage: Stage, random: Random): Promise<string> {
+  const items = await stage.parts.sql<{ id: string; reason: string; topic: string }[]>`
+    select id, reason, topic from shop_update.item where lane = 'blocked' and reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')
+    order by id`
+  if (items.length === 0) return 'nothing waits for an admin'
+  const item = pick(random, items)
+  const action = random() < 0.75 ? 'resend' : 'discard'
+  return aSlot(
+    stage,
+    random,
+    async (slot) => `${action} item ${item.id} (${item.topic}, ${item.reason}): ${await decideItem(stage, slot, item.id, action)}`,
+  )
+}
+
+/** What an admin gives up he queues anew: else the Shop would rightly keep what it has. */
+export async function decideItem(stage: Stage, slot: Slot, itemId: string, action: 'resend' | 'discard'): Promise<string> {
+  const { status, body } = await stage.parts.api(slot, `/api/items/${itemId}/resolve`, 'POST', { action, reason: 'chaos' })
+  if (status !== 200 || action === 'resend') return `${status}${status === 200 ? '' : ` ${String(body.detail).slice(0, 200)}`}`
+  const [item] = await stage.parts.sql<
+    { topic: Change['topic']; setId: string; productId: string | null; there: boolean; inShop: boolean }[]
+  >`
+    select f.topic, f.product_set_id as "setId", f.product_id as "productId", p.src_id is not null as "inShop",
+      case when f.product_id is null then exists (select from catalog.product_set s where s.id = f.product_set_id) else p.id is not null end as there
+    from shop_update.finished_item f left join catalog.product p on p.id = f.product_id where f.id = ${itemId}::bigint`
+  if (!item?.there || (item.topic === 'new_product' && item.inShop)) return '200'
+  const { topic, setId, productId } = item
+  return `200, then ${await transact(stage, async (tx) => [await enqueue(tx, topic, { id: productId ?? '', setId })])}`
+}
+
+const percent = (random: Random) => between(random, 5, 40)
+
+/** One to three troubles at a time; how slow the Shop is, and how long it thinks before it says what it has done already. */
+async function drawTroubles({ parts }: Stage, random: Random) {
+  const taken = await parts.sql<{ srcId: string }[]>`select src_id as "srcId" from catalog.product where src_id is not null order by id`
+  const answers = Array.from({ length: between(random, 0, 2) }, () => pick(random, ANSWER_TROUBLES))
+  const callbacks = Array.from({ length: between(random, 0, 2) }, () => pick(random, CALLBACK_TROUBLES))
+  const answerDelay = pick(random, [0, 0, 300, 1000, SHOP_TIMEOUT_MS + 500])
+  return {
+    ...Object.fromEntries(answers.filter((name) => name !== 'srcIdTaken' || taken.length > 0).map((name) => [name, percent(random)])),
+    ...Object.fromEntries(callbacks.map((name) => [name, percent(random)])),
+    ...(taken.length > 0 && { takenSrcId: pick(random, taken).srcId }),
+    latencyMs: { min: 2, max: pick(random, [20, 20, 100, 700]) },
+    answerDelayMs: { min: 0, max: answerDelay },
+    callbackDelayMs: { min: 2, max: pick(random, [50, 500, 4000]) },
+    callbackHoldMs: 500,
+  }
+}
+
+export const ACTIONS: readonly Action[] = [
+  {
+    name: 'change',
+    weight: 60,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      return transact(stage, (tx) => changeSome(tx, products, pick(random, [1, 1, 1, 2, 4]), random))
+    },
+  },
+  {
+    name: 'many changes',
+    weight: 8,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      return transact(stage, (tx) => changeSome(tx, products, between(random, 10, 50), random))
+    },
+  },
+  {
+    name: 'roll back',
+    weight: 4,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      let many = 0
+      try {
+        await stage.parts.sql.begin(async (tx) => {
+          many = (await changeSome(tx, products, between(random, 1, 10), random)).length
+          await delay(between(random, 0, 300))
+          throw new RolledBack()
+        })
+      } catch (error) {
+        if (!(error instanceof RolledBack)) throw error
+      }
+      return `${many} changes`
+    },
+  },
+  {
+    name: 'slow transaction',
+    weight: 5,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      return transact(stage, async (tx) => {
+        const changes = await changeSome(tx, products, between(random, 1, 5), random)
+        await stage.pause(between(random, 1000, 3000))
+        return changes
+      })
+    },
+  },
+  { name: 'new set', weight: 4, act: (stage, random) => transact(stage, (tx) => addSet(tx, random)) },
+  {
+    name: 'new variation',
+    weight: 5,
+    act: async (stage, random) => {
+      const setId = await aSet(stage, random)
+      return setId === undefined ? 'no set is there' : transact(stage, (tx) => addVariation(tx, setId, random))
+    },
+  },
+  {
+    name: 'delete product',
+    weight: 2,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      if (products.length < 20) return 'too few are left'
+      const { id } = pick(random, products)
+      await stage.parts.sql`delete from catalog.product where id = ${id}::bigint`
+      stage.done.deleted.set(id, Date.now())
+      return `product ${id}`
+    },
+  },
+  {
+    name: 'delete set',
+    weight: 1,
+    act: async (stage, random) => {
+      const setId = await aSet(stage, random)
+      if (setId === undefined) return 'no set is there'
+      const products = await stage.parts.sql.begin(async (tx) => {
+        const gone = await tx<{ id: string }[]>`delete from catalog.product where product_set_id = ${setId}::bigint returning id`
+        await tx`delete from catalog.product_set where id = ${setId}::bigint`
+        return gone
+      })
+      for (const { id } of products) stage.done.deleted.set(id, Date.now())
+      return `set ${setId} with ${products.length} products`
+    },
+  },
+  {
+    name: 'move product',
+    weight: 4,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      const inShop = products.filter(({ srcId, setSrcId }) => srcId !== null && setSrcId !== null)
+      if (inShop.length === 0) return 'none is in the Shop'
+      const product = pick(random, inShop)
+      const others = inShop.filter(({ sellerId, setId }) => sellerId === product.sellerId && setId !== product.setId)
+      if (others.length === 0) return 'there is no other set'
+      const { setId } = pick(random, others)
+      const did = await transact(stage, async (tx) => {
+        await tx`update catalog.product set product_set_id = ${setId}::bigint where id = ${product.id}::bigint`
+        return random() < 0.7 ? changeSome(tx, [{ ...product, setId }], 1, random) : []
+      })
+      return `product ${product.id} from set ${product.setId} to set ${setId}; ${did}`
+    },
+  },
+  {
+    name: 'repair ids',
+    weight: 3,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      const first = pick(random, products.filter(({ srcId }) => srcId !== null).concat(products))
+      const others = products.filter(({ id, setId }) => setId === first?.setId && id !== first.id)
+      if (first?.srcId == null || others.length === 0) return 'nothing to repair'
+      const second = pick(random, others)
+      // Two products of one set have each other's ids; or the first has that of the second, which is to be created anew.
+      let now: Record<string, string | null> = {}
+      const did = await transact(
+        stage,
+        async (tx) => {
+          const was = await tx<{ id: string; srcId: string | null; sku: string | null }[]>`
+            select id, src_id as "srcId", shop_sku as sku from catalog.product where id = any (${[first.id, second.id]}::bigint[]) order by id for no key update`
+          const [one, other] = was
+          if (!one || !other || was.every(({ srcId }) => srcId === null)) return []
+          await tx`update catalog.product set src_id = null, shop_sku = null where id = any (${[one.id, other.id]}::bigint[])`
+          await tx`update catalog.product set src_id = ${other.srcId}::text, shop_sku = ${other.sku}::text where id = ${one.id}::bigint`
+          await tx`update catalog.product set src_id = ${one.srcId}::text, shop_sku = ${one.sku}::text where id = ${other.id}::bigint`
+          now = { [one.id]: other.srcId, [other.id]: one.srcId }
+          const changes: Change[] = []
+          for (const { id } of was) {
+            if (now[id] === null) changes.push(await enqueue(tx, 'new_product', { id, setId: first.setId }))
+            changes.push(...(await tellAll(tx, { id, setId: first.setId })))
+          }
+          return changes
+        },
+        () => {
+          for (const [id, srcId] of Object.entries(now)) stage.done.repaired.set(id, srcId)
+        },
+      )
+      return `product ${first.id} and product ${second.id}: ${JSON.stringify(now)}; ${did}`
+    },
+  },
+  {
+    name: 'kill',
+    weight: 2.5,
+    act: (stage, random) =>
+      aSlot(stage, random, async (slot) => {
+        await slot.kill()
+        await stage.pause(between(random, 0, 2 * LEASE_MS))
+        void slot.start()
+        return 'killed, and started again'
+      }),
+  },
+  {
+    name: 'deploy',
+    weight: 1,
+    act: (stage, random) =>
+      aSlot(stage, random, async (slot) => {
+        const code = await slot.stop()
+        void slot.start()
+        return `stopped with code ${code}, and started again`
+      }),
+  },
+  {
+    name: 'short freeze',
+    weight: 3,
+    act: (stage, random) => aSlot(stage, random, (slot) => frozen(stage, slot, between(random, 100, LEASE_MS / 3))),
+  },
+  {
+    name: 'long freeze',
+    weight: 2,
+    act: (stage, random) => aSlot(stage, random, (slot) => frozen(stage, slot, between(random, LEASE_MS + 500, 3 * LEASE_MS))),
+  },
+  {
+    name: 'cut',
+    weight: 5,
+    act: (stage, random) =>
+      aSlot(stage, random, async (slot) => {
+        const how = pick(random, CUTS)
+        if (random() < 0.5) slot.gate.halve(how)
+        else stage.parts.cut(slot, how)
+        return `its connections to PostgreSQL: ${how}`
+      }),
+  },
+  {
+    name: 'silence',
+    weight: 1.5,
+    act: (stage, random) => aSlot(stage, random, (slot) => hushed(stage, slot, between(random, 200, 3 * LEASE_MS))),
+  },
+  {
+    name: 'PostgreSQL again',
+    weight: 0.7,
+    act: async ({ parts }, random) => {
+      const how = random() < 0.5 ? 'stops' : 'crashes'
+      await parts.database(how, 0)
+      return how
+    },
+  },
+  {
+    name: 'PostgreSQL away',
+    weight: 0.8,
+    act: async ({ parts }, random) => {
+      const ms = between(random, LEASE_MS, 2 * LEASE_MS)
+      await parts.database('stops', ms)
+      return `for ${ms} ms`
+    },
+  },
+  {
+    name: 'troubles of the Shop',
+    weight: 8,
+    act: async (stage, random) => {
+      const troubles = await drawTroubles(stage, random)
+      await stage.parts.control('/troubles', 'PUT', { default: troubles })
+      return JSON.stringify(troubles)
+    },
+  },
+  {
+    name: 'the Shop is well',
+    weight: 3,
+    act: async ({ parts }) => {
+      await parts.control('/troubles', 'PUT', {})
+      return ''
+    },
+  },
+  {
+    name: 'callback again',
+    weight: 8,
+    act: async ({ parts }, random) => {
+      const answered = parts.shop
+        .calls()
+        .filter(({ result }) => result !== null)
+        .slice(0, 200)
+      if (answered.length === 0) return 'nothing was processed yet'
+      const { requestId, result, done } = pick(random, answered)
+      const times = between(random, 1, 2)
+      await parts.control('/callbacks', 'POST', { requestId, times, result: random() < 0.5 ? done : result })
+      return `for request ${requestId}, ${times} times`
+    },
+  },
+  {
+    name: 'flow',
+    weight: 4,
+    act: (stage, random) =>
+      aSlot(stage, random, async (slot) => {
+        const flow = pick(random, FLOWS)
+        const { status } = await stage.parts.api(slot, '/api/flow', 'PUT', { flow })
+        return `${flow} (${status})`
+      }),
+  },
+  {
+    name: 'requeue',
+    weight: 6,
+    act: async (stage, random) => {
+      const setId = await aSet(stage, random)
+      const items = await stage.parts.sql<{ id: string }[]>`select id from shop_update.item where lane <> 'in_flight' order by id`
+      const target = weighted(
+        random,
+        [
+          { filter: {}, include: ['failed'] },
+          { filter: {}, include: ['failed', 'delayed', 'blocked'] },
+          ...(setId === undefined ? [] : [{ productSetIds: [setId], include: ['failed', 'delayed'] }]),
+          ...(items.length === 0 ? [] : [{ itemIds: [pick(random, items).id] }]),
+        ],
+        () => 1,
+      )
+      return aSlot(stage, random, async (slot) => {
+        const { status, body } = await stage.parts.api(slot, '/api/requeue', 'POST', { ...target, reason: 'chaos' })
+        return `${JSON.stringify(target)}: ${status}, ${body.requeued} requeued`
+      })
+    },
+  },
+  { name: 'decide', weight: 8, act: decide },
+]

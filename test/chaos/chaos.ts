@@ -1,0 +1,117 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { between, seeded, weighted } from '../demo/chance.ts'
+import { ACTIONS, type Done, type Stage } from './actions.ts'
+import { addSet } from './changes.ts'
+import { heal } from './heal.ts'
+import { findViolations, type Violation } from './invariants.ts'
+import { startParts } from './parts.ts'
+
+export interface ChaosReport {
+  seed: number
+  seconds: number
+  actions: number
+  /** How often each action was begun. */
+  byAction: Record<string, number>
+  /** Changes whose commit was confirmed. */
+  changes: number
+  calls: number
+  /** Callbacks that the Shop has sent. */
+  items: number
+  /** How long it took until nothing moved any more, once all was well again. */
+  restSeconds: number
+  /** Times that a worker was not heard of though nobody had done anything to it: the machine had too much to do, or there is a fault. */
+  unheard: number
+  /** Ends of workers that nobody had asked for. */
+  violations: Violation[]
+}
+
+/** At most so many actions at once; those that last would pile up. */
+const MOST_AT_ONCE = 12
+
+/**
+ * Seller Center, workers, PostgreSQL, the Shop and its admins under everything that may befall them, for some time; then all are well, and
+ * what is true must be true.
+ *
+ * The seed gives the schedule: which action comes when, and what it draws. It does not give the interleaving: three processes, a database and
+ * their clocks decide what an action meets. So a seed that has found something finds it again often, but not always.
+ *
+ * @param log a line for each action, with the seconds since the beginning
+ */
+export async function chaos({ seed, seconds }: { seed: number; seconds: number }, log: (line: string) => void): Promise<ChaosReport> {
+  const began = performance.now()
+  const tell = (line: string) => log(`${((performance.now() - began) / 1000).toFixed(3).padStart(9)} ${line}`)
+  const random = seeded(seed)
+  const parts = await startParts(seed, tell)
+  const done: Done = { changes: [], repaired: new Map(), deleted: new Map() }
+  const over = new AbortController()
+  const stage: Stage = {
+    parts,
+    done,
+    pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(() => {}), // the end of the run is the one thing that rejects it
+  }
+  try {
+    // A catalogue that the Shop has, as far as the first seconds bring it there.
+    for (let k = 0; k < 20; k++) done.changes.push(...(await parts.sql.begin((tx) => addSet(tx, random))))
+    await Promise.all(parts.slots.map((slot) => slot.start()))
+    parts.balance()
+    tell(`seed ${seed}: 20 sets, ${parts.slots.length} workers`)
+
+    const byAction: Record<string, number> = {}
+    const running = new Set<Promise<void>>()
+    const end = performance.now() + seconds * 1000
+    let number = 0
+    while (performance.now() < end) {
+      await delay(between(random, 20, 300))
+      parts.balance()
+      const action = weighted(random, ACTIONS, ({ weight }) => weight)
+      const own = seeded(between(random, 0, 2 ** 31))
+      if (running.size >= MOST_AT_ONCE) await Promise.race(running)
+      const name = `#${++number} ${action.name}`
+      byAction[action.name] = (byAction[action.name] ?? 0) + 1
+      const life = act(name, () => action.act(stage, own))
+      running.add(life)
+      void life.finally(() => running.delete(life))
+    }
+    over.abort()
+    await Promise.all(running)
+    async function act(name: string, what: () => Promise<string>): Promise<void> {
+      const at = performance.now()
+      tell(`${name} …`)
+      try {
+        const did = await what()
+        tell(`${name} (${Math.round(performance.now() - at)} ms) ${did}`)
+      } catch (error) {
+        // PostgreSQL or a worker is away, or two transactions were in each other's way: as it is for everybody.
+        tell(
+          `${name} (${Math.round(performance.now() - at)} ms) failed: ${(error as { code?: string }).code ?? ''} ${(error as Error).message}`,
+        )
+      }
+    }
+
+    tell('all is well again')
+    const healing = performance.now()
+    const unrest = await heal(stage, tell)
+    const restSeconds = (performance.now() - healing) / 1000
+    tell(unrest.length === 0 ? `at rest after ${restSeconds.toFixed(1)} s` : `no rest: ${unrest.join('; ')}`)
+    const violations = await findViolations(stage, unrest)
+    for (const { rule, what, story } of violations) {
+      tell(`VIOLATION of "${rule}": ${what}`)
+      for (const line of story) log(`            ${line}`)
+    }
+    return {
+      seed,
+      seconds,
+      actions: number,
+      byAction,
+      changes: done.changes.length,
+      calls: parts.shop.calls().length,
+      items: new Set(done.changes.map(({ itemId }) => itemId)).size,
+      restSeconds: Number(restSeconds.toFixed(1)),
+      unheard: parts.isolations.filter(({ why }) => why === 'not heard of').length,
+      violations,
+    }
+  } finally {
+    over.abort()
+    await parts.stop()
+  }
+}

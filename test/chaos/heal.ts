@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { decideItem, type Stage } from './actions.ts'
+import { type Change, enqueue } from './changes.ts'
+
+/** A guard: with these times the last retry is due half a minute after the first, and a Shop that was away is tried each half a minute. */
+const REST_WITHIN_MS = 150_000
+
+interface Waiting {
+  id: string
+  topic: Change['topic']
+  status: string
+  lane: string
+  reason: string | null
+  setId: string
+  productId: string | null
+  exhausted: boolean
+}
+
+const readQueue = ({ parts }: Stage) => parts.sql<Waiting[]>`
+  select id, topic, status, lane, reason, product_set_id as "setId", product_id as "productId", run_at = 'infinity' as exhausted
+  from shop_update.item order by id`
+
+/**
+ * The Shop, PostgreSQL and all workers are well, and the admins do what is theirs, until nothing moves any more.
+ *
+ * @returns what has not come to rest; empty where all has
+ */
+export async function heal(stage: Stage, tell: (line: string) => void): Promise<string[]> {
+  const { parts } = stage
+  for (const slot of parts.slots) {
+    slot.thaw()
+    slot.gate.speak()
+  }
+  await parts.control('/troubles', 'PUT', {})
+  await Promise.all(parts.slots.map((slot) => slot.start()))
+  parts.balance()
+  await approveAll(stage)
+  // A Shop that is well again looks for what it still owes: half of it comes late, the rest is lost for good.
+  const owed = parts.shop.calls().filter(({ callbackTrouble, result }) => callbackTrouble === 'noCallback' && result !== null)
+  for (const { requestId, topic } of owed.filter(({ topic }, place) => topic === 'images' || place % 2 === 0)) {
+    tell(`the callback for request ${requestId} (${topic}) comes late`)
+    await parts.control('/callbacks', 'POST', { requestId, times: 1 }).catch((error: Error) => tell(error.message))
+  }
+
+  const until = performance.now() + REST_WITHIN_MS
+  let calm = 0
+  let left: string[] = []
+  while (performance.now() < until) {
+    try {
+      left = await nudge(stage, tell)
+    } catch (error) {
+      left = [`asking failed: ${(error as Error).message}`] // a worker has ended, and is being started again
+    }
+    calm = left.length === 0 ? calm + 1 : 0
+    if (calm === 3) return []
+    await delay(500)
+  }
+  return left
+}
+
+/** A requeue wants products that are active and approved: so be it, and the Shop is told. */
+async function approveAll({ parts, done }: Stage): Promise<void> {
+  done.changes.push(
+    ...(await parts.sql.begin(async (tx) => {
+      const changed = await tx<{ id: string; setId: string }[]>`
+        update catalog.product set active = true, qc_status = 'approved' where not active or qc_status <> 'approved'
+        returning id, product_set_id as "setId"`
+      const changes: Change[] = []
+      for (const product of changed.toSorted((a, b) => Number(a.id) - Number(b.id))) changes.push(await enqueue(tx, 'status', product))
+      return changes
+    })),
+  )
+}
+
+/** What an admin would do now. Returns what still moves, or should. */
+async function nudge(stage: Stage, tell: (line: string) => void): Promise<string[]> {
+  const { parts, done } = stage
+  const [slot] = parts.up()
+  if (!slot) return ['no worker is up']
+  parts.balance()
+  const [callbacks] = await parts.sql<{ n: number }[]>`select count(*)::int as n from shop_update.callback where applied_at is null`
+  const items = await readQueue(stage)
+  const left: string[] = []
+  if (callbacks!.n > 0) left.push(`${callbacks!.n} callbacks are not applied`)
+  const moving = items.filter(({ lane }) => lane !== 'blocked')
+  if (moving.length > 0) left.push(`${moving.length} items in ${[...new Set(moving.map(({ status }) => status))].join(', ')}`)
+
+  const failed = items.filter(
+    ({ status, reason, topic }) => reason === 'failure' && topic !== 'images' && (status === 'failed' || status === 'delayed'),
+  )
+  if (failed.length > 0)
+    await parts.api(slot, '/api/requeue', 'POST', { filter: {}, include: ['failed', 'delayed'], reason: 'all is well' })
+  const acknowledged = items.filter(({ status, topic }) => status === 'got_acknowledgment' && topic !== 'images')
+  // Not before all callbacks that are still to come have come.
+  if (acknowledged.length > 0 && callbacks!.n === 0 && (await callbacksCame(stage))) {
+    tell(`${acknowledged.length} that were acknowledged and never answered are requeued`)
+    await parts.api(slot, '/api/requeue', 'POST', { itemIds: acknowledged.map(({ id }) => id), reason: 'no callback' })
+  }
+  // Images cannot be requeued: who saves them again queues them anew.
+  for (const { id, setId } of items.filter(({ topic, exhausted, reason }) => topic === 'images' && exhausted && reason === 'failure')) {
+    tell(`images of set ${setId} (item ${id}) are saved again`)
+    done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'images', { id: '', setId })])))
+  }
+  for (const { id, reason, topic } of items) {
+    if (!['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].includes(reason ?? '')) continue
+    left.push(`item ${id} is Blocked as ${reason}`)
+    // What is still being created after a second send has an id that somebody else has: nothing but giving it up is left.
+    const action = reason === 'src_id_conflict' ? 'discard' : 'resend'
+    tell(`${action} item ${id} (${topic}, ${reason}): ${await decideItem(stage, slot, id, action)}`)
+  }
+  // What is not in the Shop and has nothing that creates it: an admin queues its creation.
+  const stranded = await parts.sql<{ setId: string }[]>`
+    select distinct p.product_set_id as "setId" from catalog.product p
+    where p.src_id is null and not exists (select from shop_update.item i where i.product_set_id = p.product_set_id and i.topic in ('new_product_set', 'new_product'))`
+  for (const { setId } of stranded) {
+    left.push(`set ${setId} is to be created`)
+    tell(`set ${setId} is to be created`)
+    done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'new_product_set', { id: '', setId })])))
+  }
+  return left
+}
+
+async function callbacksCame({ parts }: Stage): Promise<boolean> {
+  return Promise.race([parts.shop.callbacksSettled().then(() => true), delay(100).then(() => false)])
+}

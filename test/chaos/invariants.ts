@@ -1,0 +1,445 @@
+import type { Status } from '../../worker/domain/statuses.ts'
+import { isAllowed } from '../../worker/domain/transitions.ts'
+import type { ReceivedCall } from '../shop/memory.ts'
+import type { Stage } from './actions.ts'
+import { LEASE_SECONDS } from './parts.ts'
+import { isCreate, type Ledger, readLedger } from './shop-ledger.ts'
+
+export interface Violation {
+  rule: keyof typeof RULES
+  what: string
+  /** What happened to the product or item in question, line by line. */
+  story: string[]
+}
+
+const RULES = {
+  rest: 'nothing moves any more once all is well',
+  equal: 'what the Shop has last equals the catalogue',
+  ends: 'each committed change ended Synced, or in a place that explains itself',
+  once: 'nothing is created twice but where an exchange was lost or an admin wanted it, and a second id is an incident',
+  single: 'no two calls of one product at once but of a worker that nobody heard of',
+  history: 'the history of each item is a legal path without a gap',
+  counters: 'the counters equal a recount',
+  repaired: 'an id that an admin has set stays',
+  quiet: 'no worker complains of a fault of its own',
+} as const
+
+interface Item {
+  id: string
+  topic: string
+  setId: string
+  productId: string | null
+  status: Status
+  reason: string | null
+  message: string | null
+  lane: string | null
+  sends: number
+  at: number
+}
+
+interface Step {
+  itemId: string
+  at: number
+  from: Status | null
+  to: Status
+  seconds: number | null
+  reason: string | null
+  actor: string | null
+}
+
+interface Answered {
+  requestId: string
+  itemId: string
+  outcome: string | null
+  httpStatus: number | null
+  /** Of its callbacks. */
+  callbacks: string[]
+}
+
+/** All that is read once nothing moves any more. */
+interface Evidence {
+  stage: Stage
+  items: Map<string, Item>
+  /** By item, in the order of their times. */
+  steps: Map<string, Step[]>
+  answers: Map<string, Answered>
+  calls: ReceivedCall[]
+  ledger: Ledger
+}
+
+/** Holds the catalogue, the queue, its history and what the Shop has against each other. */
+export async function findViolations(stage: Stage, unrest: readonly string[]): Promise<Violation[]> {
+  const evidence = await readEvidence(stage)
+  return [
+    ...unrest.map((what): Violation => ({ rule: 'rest', what, story: [] })),
+    ...(unrest.length > 0 ? storiesOfMoving(evidence) : []),
+    ...(await unequal(evidence)),
+    ...ends(evidence),
+    ...twice(evidence),
+    ...together(evidence),
+    ...gaps(evidence),
+    ...(await miscounted(stage)),
+    ...(await undone(evidence)),
+    ...stage.parts.slots.flatMap(({ number, complaints }) =>
+      complaints.map((line): Violation => ({ rule: 'quiet', what: `worker ${number}: ${line.slice(0, 1000)}`, story: [] })),
+    ),
+  ]
+}
+
+async function readEvidence(stage: Stage): Promise<Evidence> {
+  const { sql, shop } = stage.parts
+  const items = await sql<Item[]>`
+    select id, topic, product_set_id as "setId", product_id as "productId", status, reason, message, lane::text, sends,
+      extract(epoch from status_at)::float8 * 1000 as at from shop_update.item
+    union all
+    select id, topic, product_set_id, product_id, status, reason, message, null, sends, extract(epoch from finished_at)::float8 * 1000 from shop_update.finished_item`
+  const steps = await sql<Step[]>`
+    select item_id as "itemId", extract(epoch from at)::float8 * 1000 as at, from_status as "from", to_status as "to", seconds, reason, actor
+    from shop_update.transition order by item_id, transition.at`
+  const answers = await sql<Answered[]>`
+    select r.request_id as "requestId", r.item_id as "itemId", a.outcome, a.http_status as "httpStatus",
+      coalesce((select array_agg(c.outcome) from shop_update.callback c where c.request_id = r.request_id::text), '{}') as callbacks
+    from shop_update.request r left join shop_update.answer a on a.request_id = r.request_id and a.item_id = r.item_id`
+  const calls = shop.calls().toReversed()
+  return {
+    stage,
+    items: new Map(items.map((item) => [item.id, item])),
+    steps: Map.groupBy(steps, ({ itemId }) => itemId),
+    answers: new Map(answers.map((answer) => [answer.requestId, answer])),
+    calls,
+    ledger: readLedger(calls),
+  }
+}
+
+async function unequal(evidence: Evidence): Promise<Violation[]> {
+  const { stage, ledger, items } = evidence
+  const violations: Violation[] = []
+  const products = await stage.parts.sql<
+    {
+      id: string
+      srcId: string
+      price: string
+      special: string | null
+      stock: string
+      consignment: string
+      description: string
+      status: string
+      qc: string
+    }[]
+  >`
+    select id, src_id as "srcId", price::text, special_price::text as special, stock::text, consignment_stock::text as consignment, description,
+      case when active then 'active' else 'inactive' end as status, qc_status as qc
+    from catalog.product where src_id is not null order by id`
+  for (const { id, srcId, price, special, stock, consignment, description, status, qc } of products) {
+    const has = ledger.products.get(srcId)
+    if (!has) {
+      violations.push({
+        rule: 'equal',
+        what: `product ${id} has the id ${srcId}, which the Shop has never given`,
+        story: storyOf(evidence, id),
+      })
+      continue
+    }
+    const differing = Object.entries({
+      price: [price, has.price],
+      specialPrice: [special, has.specialPrice],
+      stock: [stock, has.stock],
+      consignmentStock: [consignment === '0' && has.consignmentStock === null ? null : consignment, has.consignmentStock],
+      description: [description, has.description],
+      status: [status, has.status],
+      approval: [['pending', 'approved', 'rejected'].indexOf(qc), has.approval],
+    }).filter(([, [ours, theirs]]) => ours !== theirs)
+    if (differing.length === 0) continue
+    const said = differing
+      .map(([name, [ours, theirs]]) => `${name} is ${ours}, the Shop has ${theirs} (request ${has.from[name]})`)
+      .join('; ')
+    violations.push({ rule: 'equal', what: `product ${id} (${srcId}): ${said}`, story: storyOf(evidence, id) })
+  }
+
+  const told = new Set([...items.values()].filter(({ topic }) => topic === 'images').map(({ setId }) => setId))
+  const sets = await stage.parts.sql<{ id: string; srcId: string; hashes: string[] }[]>`
+    select s.id, s.src_id as "srcId", coalesce((select array_agg(hash order by position) from catalog.product_image m where m.product_set_id = s.id), '{}') as hashes
+    from catalog.product_set s where s.src_id is not null order by s.id`
+  for (const { id, srcId, hashes } of sets) {
+    const has = ledger.images.get(srcId)
+    if (!told.has(id) || has?.hashes.join() === hashes.join()) continue
+    violations.push({
+      rule: 'equal',
+      what: `the images of set ${id} (${srcId}) are not those that the Shop has (request ${has?.from})`,
+      story: storyOfSet(evidence, id),
+    })
+  }
+  return violations
+}
+
+function ends({ stage, items, steps, ...evidence }: Evidence): Violation[] {
+  const violations: Violation[] = []
+  const changes = new Map(stage.done.changes.map((change) => [change.itemId, change]))
+  for (const { itemId, topic, productId, setId } of changes.values()) {
+    const subject = `${topic} of ${productId === null ? `set ${setId}` : `product ${productId}`}`
+    const story = () => storyOfItems({ stage, items, steps, ...evidence }, [itemId])
+    const item = items.get(itemId)
+    if (!item)
+      violations.push({ rule: 'ends', what: `item ${itemId} (${subject}) is neither in the queue nor in the history`, story: story() })
+    else if (item.lane !== null && (item.lane !== 'blocked' || item.reason === null))
+      violations.push({
+        rule: 'ends',
+        what: `item ${itemId} (${subject}) is ${item.status} (${item.lane}), reason ${item.reason}`,
+        story: story(),
+      })
+  }
+  // Told as Synced though there was nobody left to tell of.
+  for (const item of items.values()) {
+    const deletedAt = item.productId === null ? undefined : stage.done.deleted.get(item.productId)
+    if (item.lane !== null || item.status !== 'synced' || item.sends > 0 || item.reason !== 'nothing_to_send') continue
+    if (deletedAt !== undefined && deletedAt < item.at - 1000)
+      violations.push({
+        rule: 'ends',
+        what: `item ${item.id} is called Synced, though its product had been deleted and nothing was ever sent`,
+        story: storyOfItems({ stage, items, steps, ...evidence }, [item.id]),
+      })
+  }
+  return violations
+}
+
+/** Requests whose product the worker may rightly have created once more: their exchange was lost, or an admin had a hand in it. */
+function isExcused({ answers, steps, calls }: Evidence, requestId: string): boolean {
+  const answer = answers.get(requestId)
+  if (!answer) return false
+  if (answer.outcome === 'unreachable' || answer.outcome === 'failure') return true
+  const sentAt = Date.parse(calls.find((call) => call.requestId === requestId)!.receivedAt)
+  return (steps.get(answer.itemId) ?? []).some(({ actor, at }) => actor !== null && at >= sentAt)
+}
+
+function twice(evidence: Evidence): Violation[] {
+  const { ledger, stage, answers, steps, items } = evidence
+  const violations: Violation[] = []
+  for (const [productId, creations] of Map.groupBy(ledger.creations, (creation) => creation.productId)) {
+    if (creations.length === 1) continue
+    const ids = creations.map(({ srcId }) => srcId).join(', ')
+    // The last needs no excuse, unless it came before the one before it was known: then it is that one's.
+    const unexcused = creations.slice(0, -1).filter(({ requestId }) => !isExcused(evidence, requestId))
+    if (unexcused.length > 0 && !stage.done.repaired.has(productId)) {
+      violations.push({
+        rule: 'once',
+        what: `product ${productId} was created ${creations.length} times (${ids}), and nothing excuses it after request ${unexcused.map(({ requestId }) => requestId).join(', ')}`,
+        story: storyOf(evidence, productId),
+      })
+    }
+    // Both ids were told, so the second was seen.
+    const toldIds = creations.filter(({ requestId }) => {
+      const answer = answers.get(requestId)
+      return answer?.outcome === 'success' || answer?.callbacks.some((outcome) => outcome !== 'unknown')
+    })
+    if (toldIds.length < 2 || stage.done.deleted.has(productId) || stage.done.repaired.has(productId)) continue
+    const isIncident = [...items.values()].some(
+      (item) =>
+        (item.productId === productId || creations.some(({ requestId }) => answers.get(requestId)?.itemId === item.id)) &&
+        (steps.get(item.id) ?? []).some(({ reason }) => reason === 'src_id_conflict'),
+    )
+    if (!isIncident)
+      violations.push({
+        rule: 'once',
+        what: `the Shop told two ids for product ${productId} (${toldIds.map(({ srcId }) => srcId).join(', ')}), and that is no incident`,
+        story: storyOf(evidence, productId),
+      })
+  }
+  return violations
+}
+
+const workerOf = ({ path }: ReceivedCall): number => Number(path.slice(-1))
+
+function together(evidence: Evidence): Violation[] {
+  const { calls, stage } = evidence
+  const violations: Violation[] = []
+  const bySubject = new Map<string, ReceivedCall[]>()
+  for (const call of calls) {
+    for (const subject of subjectsOf(evidence, call)) {
+      const list = bySubject.get(subject)
+      if (list) list.push(call)
+      else bySubject.set(subject, [call])
+    }
+  }
+  for (const [subject, ofSubject] of bySubject) {
+    for (const [place, call] of ofSubject.entries()) {
+      const from = Date.parse(call.receivedAt)
+      for (const earlier of ofSubject.slice(0, place)) {
+        if (earlier.endedAt !== null && Date.parse(earlier.endedAt) <= from) continue
+        const excused = stage.parts.isolations.some(
+          (one) => one.worker === workerOf(earlier) && one.from <= from && one.to + LEASE_SECONDS * 1000 >= Date.parse(earlier.receivedAt),
+        )
+        if (excused) continue
+        violations.push({
+          rule: 'single',
+          what: `${subject}: request ${call.requestId} of worker ${workerOf(call)} came at ${call.receivedAt}, request ${earlier.requestId} of worker ${workerOf(earlier)} lasted from ${earlier.receivedAt} to ${earlier.endedAt}`,
+          story: subject.startsWith('product') ? storyOf(evidence, subject.split(' ')[1]!) : storyOfSet(evidence, subject.split(' ')[1]!),
+        })
+      }
+    }
+  }
+  return violations
+}
+
+/** What a call is about, by our ids: its item knows. */
+function subjectsOf({ answers, items }: Evidence, call: ReceivedCall): string[] {
+  if (isCreate(call)) return (call.call.params.productsInfo ?? []).map(({ id_catalog_product }) => `product ${id_catalog_product}`)
+  const item = items.get(answers.get(call.requestId)?.itemId ?? '')
+  if (!item) return []
+  return [item.productId === null ? `set ${item.setId}` : `product ${item.productId}`]
+}
+
+/** `seconds` is kept with seven digits. */
+const CLOSE_ENOUGH_MS = 10
+
+function gaps(evidence: Evidence): Violation[] {
+  const violations: Violation[] = []
+  for (const item of evidence.items.values()) {
+    const steps = inOrder(evidence.steps.get(item.id) ?? [])
+    const faults: string[] = []
+    let status: Status | null = null
+    let at = 0
+    for (const step of steps) {
+      if (step.from !== status) faults.push(`${step.from} -> ${step.to} after ${status}`)
+      // A discarded item leaves as it is.
+      else if (!isAllowed(step.from, step.to)) faults.push(`${step.from} -> ${step.to} is no legal step`)
+      if (step.at < at) faults.push(`${step.to} is before ${status}`)
+      if (step.from !== null && Math.abs((step.seconds ?? Number.NaN) * 1000 - (step.at - at)) > CLOSE_ENOUGH_MS)
+        faults.push(`${step.from} -> ${step.to} says ${step.seconds} s, and it was ${(step.at - at) / 1000}`)
+      status = step.to
+      at = step.at
+    }
+    if (status !== item.status) faults.push(`the last step is to ${status}, and it is ${item.status}`)
+    if (faults.length > 0)
+      violations.push({ rule: 'history', what: `item ${item.id}: ${faults.join('; ')}`, story: storyOfItems(evidence, [item.id]) })
+  }
+  for (const itemId of evidence.steps.keys())
+    if (!evidence.items.has(itemId))
+      violations.push({ rule: 'history', what: `item ${itemId} has a history and is nowhere`, story: storyOfItems(evidence, [itemId]) })
+  return violations
+}
+
+/** Steps of the same moment have no order but that of their statuses. */
+function inOrder(steps: readonly Step[]): Step[] {
+  const left = [...steps]
+  const ordered: Step[] = []
+  while (left.length > 0) {
+    const status = ordered.at(-1)?.to ?? null
+    const next = left.findIndex((step) => step.at === left[0]!.at && step.from === status)
+    ordered.push(...left.splice(Math.max(0, next), 1))
+  }
+  return ordered
+}
+
+async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
+  const drift = await sql<{ topic: string; status: string; counted: number; actual: number }[]>`
+    with actual as (
+      select topic, status, count(*)::int as n from shop_update.item group by topic, status
+      union all select topic, status, count(*)::int from shop_update.finished_item where status = 'synced' and reason is distinct from 'product_deleted' group by topic, status
+    ),
+    counted as (
+      select topic, status, sum(n)::int as n from (
+        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.delta where kind = 'status') c
+      group by topic, status
+    )
+    select topic, status, coalesce(c.n, 0) as counted, coalesce(a.n, 0) as actual
+    from counted c full join actual a using (topic, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)`
+  const lanes = await sql<{ id: string; itemId: string | null; waiting: number; behind: number }[]>`
+    select l.product_set_id as id, l.item_id as "itemId", l.waiting, count(i.id)::int as behind
+    from shop_update.set_lane l left join shop_update.item i on i.product_set_id = l.product_set_id and i.lane = 'behind'
+    group by l.product_set_id having l.waiting <> count(i.id)`
+  return [
+    ...drift.map(
+      ({ topic, status, counted, actual }): Violation => ({
+        rule: 'counters',
+        what: `${topic}, ${status}: counted ${counted}, there are ${actual}`,
+        story: [],
+      }),
+    ),
+    ...lanes.map(
+      ({ id, waiting, behind }): Violation => ({
+        rule: 'counters',
+        what: `set ${id}: ${waiting} are said to wait, ${behind} do`,
+        story: [],
+      }),
+    ),
+  ]
+}
+
+async function undone(evidence: Evidence): Promise<Violation[]> {
+  const { parts, done } = evidence.stage
+  const rows = await parts.sql<{ id: string; srcId: string | null }[]>`select id, src_id as "srcId" from catalog.product`
+  return rows.flatMap(({ id, srcId }): Violation[] => {
+    const repaired = done.repaired.get(id)
+    if (repaired === undefined || repaired === null || repaired === srcId) return []
+    return [
+      { rule: 'repaired', what: `product ${id} was given the id ${repaired} by an admin, and has ${srcId}`, story: storyOf(evidence, id) },
+    ]
+  })
+}
+
+function storiesOfMoving(evidence: Evidence): Violation[] {
+  return [...evidence.items.values()]
+    .filter(({ lane }) => lane !== null && lane !== 'blocked')
+    .slice(0, 5)
+    .map((item) => ({ rule: 'rest', what: `item ${item.id} (${item.topic}) is ${item.status}`, story: storyOfItems(evidence, [item.id]) }))
+}
+
+const storyOf = (evidence: Evidence, productId: string) =>
+  storyOfItems(
+    evidence,
+    [...evidence.items.values()]
+      .filter((item) => item.productId === productId || createdBy(evidence, item.id, productId))
+      .map(({ id }) => id),
+    `product ${productId}`,
+  )
+
+const createdBy = ({ calls, answers }: Evidence, itemId: string, productId: string) =>
+  calls.some(
+    (call) =>
+      isCreate(call) &&
+      answers.get(call.requestId)?.itemId === itemId &&
+      call.call.params.productsInfo?.some(({ id_catalog_product }) => String(id_catalog_product) === productId),
+  )
+
+const storyOfSet = (evidence: Evidence, setId: string) =>
+  storyOfItems(
+    evidence,
+    [...evidence.items.values()].filter((item) => item.setId === setId && item.productId === null).map(({ id }) => id),
+  )
+
+const clock = (at: number) => new Date(at).toISOString().slice(11, 23)
+
+/** Statuses, calls and their effects in the order of their times. */
+function storyOfItems({ items, steps, calls, answers, stage }: Evidence, ids: readonly string[], about?: string): string[] {
+  const wanted = new Set(ids)
+  const lines: { at: number; line: string }[] = []
+  for (const id of ids) {
+    const { topic } = items.get(id) ?? {}
+    for (const { at, from, to, reason, actor } of steps.get(id) ?? [])
+      lines.push({ at, line: `item ${id} ${topic}: ${from} -> ${to}${reason ? ` (${reason})` : ''}${actor ? ` by ${actor}` : ''}` })
+  }
+  for (const call of calls) {
+    const answer = answers.get(call.requestId)
+    if (!answer || !wanted.has(answer.itemId)) continue
+    const at = Date.parse(call.receivedAt)
+    const [info] = call.call.params.productsInfo ?? []
+    const { price, quantity, description, product_id, status } = info ?? {}
+    lines.push({
+      at,
+      line: `item ${answer.itemId} request ${call.requestId} of worker ${workerOf(call)}, ${call.headers.flow}: ${JSON.stringify({ product_id, price, quantity, description, status })}`,
+    })
+    if (call.processedAt !== null)
+      lines.push({ at: Date.parse(call.processedAt), line: `request ${call.requestId} took effect as #${call.order}` })
+    if (call.endedAt !== null)
+      lines.push({
+        at: Date.parse(call.endedAt),
+        line: `request ${call.requestId} ended: HTTP ${call.httpStatus}, trouble ${call.trouble}, ${call.callbackTrouble}; recorded as ${answer.outcome}, callbacks ${answer.callbacks.join(' ') || 'none'}`,
+      })
+  }
+  for (const { worker, why, from, to } of stage.parts.isolations)
+    lines.push({ at: from, line: `(worker ${worker} ${why} until ${to === Number.POSITIVE_INFINITY ? '' : clock(to)})` })
+  const told = lines.toSorted((a, b) => a.at - b.at).map(({ at, line }) => `${clock(at)} ${line}`)
+  return about === undefined ? told : [`story of ${about}:`, ...told]
+}
+
+export { RULES }

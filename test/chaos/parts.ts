@@ -1,0 +1,252 @@
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { migrate } from '../../worker/migrate.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
+import { type Cut, type Gate, openGate } from '../gate.ts'
+import { type Cluster, freePort, startPostgres } from '../postgres.ts'
+import { type RunningShop, startShop } from '../shop/shop.ts'
+import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
+
+/** All times are short, so that minutes hold what weeks do elsewhere. */
+export const LEASE_SECONDS = 3
+export const SHOP_TIMEOUT_MS = 1500
+const WORKERS = 3
+/** One that was cut off just as it started may wait for ever, and is killed: whoever runs it would do the same. */
+const START_WITHIN_MS = 20_000
+const CALLBACK_API_KEY = 'key-of-the-callbacks-in-chaos'
+
+const WORKER_ENV = {
+  LEASE_SECONDS: String(LEASE_SECONDS),
+  SHOP_TIMEOUT_MS: String(SHOP_TIMEOUT_MS),
+  RETRY_UNIT_SECONDS: '0.05',
+  FAILED_AFTER: '4',
+  MAX_RETRIES: '7',
+  STOCK_WAIT_SECONDS: '2',
+  FLOW_TTL_SECONDS: '0.5',
+  CONCURRENCY: '60',
+  LOG_ITEMS: 'false',
+  CALLBACK_API_KEY,
+  CALLBACK_ALLOWED_IPS: '127.0.0.1',
+}
+
+type Log = (line: string) => void
+
+/** While a worker could not be heard of, for whatever cause: others may have taken its items, and what it had sent may still be out. */
+export interface Isolation {
+  worker: number
+  why: string
+  from: number
+  to: number
+}
+
+/** A worker process that is started again when it ends, as an operator would have it, and its own way to PostgreSQL. */
+export class Slot {
+  readonly number: number
+  readonly #env: Record<string, string>
+  readonly gate: Gate
+  readonly publicUrl: string
+  readonly internalUrl: string
+  readonly #log: Log
+  process: WorkerProcess | null = null
+  /** `down`: on purpose. `starting`: also while it cannot, because PostgreSQL is away. */
+  state: 'up' | 'starting' | 'frozen' | 'down' = 'down'
+  #starting: Promise<void> = Promise.resolve()
+  #over = false
+  /** What it said of itself that should not be: lines of level error, and ends that nobody asked for. */
+  readonly complaints: string[] = []
+
+  constructor(number: number, gate: Gate, env: Record<string, string>, log: Log) {
+    this.number = number
+    this.gate = gate
+    this.#env = env
+    this.publicUrl = `http://127.0.0.1:${env.PUBLIC_PORT}`
+    this.internalUrl = `http://127.0.0.1:${env.INTERNAL_PORT}`
+    this.#log = log
+  }
+
+  /** Starts it, again and again where it cannot. Resolves when it runs, or is not wanted any more. */
+  start(): Promise<void> {
+    if (this.state === 'down') {
+      this.state = 'starting'
+      this.#starting = this.#startUntilItRuns()
+    }
+    return this.#starting
+  }
+
+  async #startUntilItRuns(): Promise<void> {
+    while (this.state === 'starting' && !this.#over) {
+      try {
+        const started = await startWorkerProcess(this.#env, { signal: AbortSignal.timeout(START_WITHIN_MS) })
+        this.process = started
+        this.state = 'up'
+        started.child.once('exit', (code) => {
+          this.complaints.push(...started.log.filter(({ level }) => Number(level) >= 50).map((line) => JSON.stringify(line)))
+          if (this.process !== started) return
+          this.process = null
+          if (this.state !== 'up' && this.state !== 'frozen') return
+          this.state = 'down'
+          this.#log(`worker ${this.number} ended by itself with code ${code}: ${started.printed.at(-1)?.slice(0, 300)}`)
+          setTimeout(() => this.start(), 300)
+        })
+      } catch {
+        await delay(300) // PostgreSQL is away, or what leads to it: it said so, and ended
+      }
+    }
+  }
+
+  async kill(): Promise<void> {
+    const was = this.process
+    this.state = 'down'
+    this.process = null
+    await was?.kill()
+  }
+
+  /** As a deployment does. What does not end in its time is killed. */
+  async stop(): Promise<number | null> {
+    const was = this.process
+    this.state = 'down'
+    this.process = null
+    if (!was) return null
+    const guard = setTimeout(() => was.child.kill('SIGKILL'), 25_000)
+    const code = await was.stop()
+    clearTimeout(guard)
+    return code
+  }
+
+  freeze(): void {
+    this.state = 'frozen'
+    this.process?.child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.process?.child.kill('SIGCONT')
+    if (this.state === 'frozen') this.state = 'up'
+  }
+
+  async end(): Promise<void> {
+    this.#over = true
+    this.thaw()
+    await this.stop()
+    await this.#starting
+    await this.process?.kill() // one that had just been started
+    await this.gate.close()
+  }
+}
+
+export type Parts = Awaited<ReturnType<typeof startParts>>
+
+/**
+ * PostgreSQL that can be away, workers behind a gate each, and the simulated Shop.
+ *
+ * @param seed of the Shop's draws
+ */
+export async function startParts(seed: number, log: Log) {
+  const folder = await mkdtemp(join(tmpdir(), 'shop-update-chaos-'))
+  await chmod(folder, 0o755)
+  const port = await freePort()
+  const startDatabase = () => startPostgres({ folder, port, flags: ['fsync=off', 'max_connections=150'] })
+  let cluster: Cluster | null = await startDatabase()
+  const databaseUrl = cluster.url('postgres')
+  const sql: Sql = connect(databaseUrl, { max: 12, name: 'chaos', lockTimeoutMs: 5000 })
+  await migrate(sql)
+  const shop: RunningShop = await startShop({
+    port: await freePort(),
+    credentials: { username: 'sc', password: 'canary-password-of-the-shop' },
+    settings: { seed, lenient: false, recordLimit: 1_000_000, callbackTries: 1000, dropsAbandoned: true },
+  })
+
+  const slots: Slot[] = []
+  for (let number = 1; number <= WORKERS; number++) {
+    const gate = await openGate(databaseUrl)
+    const env = {
+      ...workerEnv(gate.url, `${shop.url}/worker-${number}`),
+      ...WORKER_ENV,
+      WORKER_NAME: `chaos-${number}`,
+      PUBLIC_PORT: String(await freePort()),
+      INTERNAL_PORT: String(await freePort()),
+    }
+    slots.push(new Slot(number, gate, env, log))
+  }
+
+  const isolations: Isolation[] = []
+  let databaseUpSince = Date.now()
+
+  const isolated = (worker: number, why: string): Isolation => {
+    const isolation = { worker, why, from: Date.now(), to: Number.POSITIVE_INFINITY }
+    isolations.push(isolation)
+    return isolation
+  }
+
+  /** A machine with too much to do freezes workers, too: what nobody has done on purpose is seen by the heartbeats. */
+  async function watchHeartbeats(): Promise<void> {
+    const unheard = await sql<{ worker: number; at: number }[]>`
+      select right(name, 1)::int as worker, extract(epoch from max(heartbeat_at))::float8 * 1000 as at from shop_update.worker
+      group by name having max(heartbeat_at) < now() - ${LEASE_SECONDS}::float8 * interval '1 second'`
+    const now = Date.now()
+    for (const { worker, at } of unheard) {
+      const slot = slots.find(({ number }) => number === worker)
+      const known = isolations.some((one) => one.worker === worker && one.to >= at)
+      if (slot?.state !== 'up' || known || now - databaseUpSince < 2000 * LEASE_SECONDS) continue
+      isolations.push({ worker, why: 'not heard of', from: at, to: now + 1000 })
+      log(`worker ${worker} has not been heard of for ${((now - at) / 1000).toFixed(1)} s, and nobody did anything to it`)
+    }
+  }
+  const watch = setInterval(() => {
+    if (cluster) watchHeartbeats().catch(() => {}) // it goes away while it is asked, and is asked again
+  }, 300)
+
+  return {
+    sql,
+    shop,
+    slots,
+    isolations,
+    isolated,
+    up: () => slots.filter(({ state }) => state === 'up'),
+    isDatabaseUp: () => cluster !== null,
+    /** One after the other: who wants it away waits until it is there. */
+    async database(how: 'stops' | 'crashes', awayMs: number): Promise<void> {
+      if (!cluster) return
+      const was = cluster
+      cluster = null
+      if (how === 'crashes')
+        process.kill(Number((await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]), 'SIGQUIT')
+      await was.stop()
+      await delay(awayMs)
+      cluster = await startDatabase()
+      databaseUpSince = Date.now()
+    },
+    /** The Shop reaches the workers as through a balancer that knows who is up. */
+    balance(): void {
+      const slot = slots.find(({ state }) => state === 'up')
+      if (slot) shop.callbackTo({ url: `${slot.publicUrl}/shop-update/`, apiKey: CALLBACK_API_KEY })
+    },
+    async api(slot: Slot, path: string, method: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+      const response = await fetch(`${slot.internalUrl}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${ADMIN_API_KEY}`, 'content-type': 'application/json' },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(10_000),
+      })
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+    },
+    async control(path: string, method: string, body: unknown): Promise<void> {
+      const response = await fetch(`${shop.url}/_shop${path}`, {
+        method,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      if (!response.ok) throw new Error(`The Shop refused ${path}: ${await response.text()}`)
+    },
+    cut: (slot: Slot, how: Cut) => slot.gate.cut(how),
+    async stop(): Promise<void> {
+      clearInterval(watch)
+      await Promise.all(slots.map((slot) => slot.end()))
+      await shop.stop()
+      await sql.end({ timeout: 2 })
+      await cluster?.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
