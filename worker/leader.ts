@@ -28,6 +28,8 @@ export interface LeaderOptions {
   config: Config
   log: Logger
   telemetry: Telemetry
+  /** Whether its heartbeats have come without a gap for a lease: when the database has been away, those of the others must get as far first. */
+  isSteady(): boolean
   /** Items have become ready. */
   onReady(): void
   adopt(adopted: Adopted): void
@@ -39,7 +41,7 @@ export interface LeaderOptions {
  *
  * @returns whether this worker leads, and a function that ends it when the duty in hand is done
  */
-export function startLeader({ sql, workerId, config, log, telemetry, onReady, adopt }: LeaderOptions): {
+export function startLeader({ sql, workerId, config, log, telemetry, isSteady, onReady, adopt }: LeaderOptions): {
   leads(): boolean
   stop(): Promise<void>
 } {
@@ -68,7 +70,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, onReady, ad
     if (!(await lead(sql, workerId, LEASE_SECONDS))) return
     leadsUntil = asked + LEASE_SECONDS * 1000
     let ready = 0
-    if (isDue('recover')) {
+    if (isSteady() && isDue('recover')) {
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
       telemetry.rescued({ steps, adopted })
       if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')

@@ -93,6 +93,10 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   })
   /** Half a lease without a heartbeat: others take over at a whole one, and by then nothing of ours may leave any more. */
   const isAlive = () => now() - beatAt < leaseMs / 2
+  /** When the last heartbeat was confirmed, and since when they have come without a gap. */
+  let confirmedAt = now()
+  let steadySince = now()
+  const isSteady = () => now() - confirmedAt < leaseMs / 2 && now() - steadySince >= leaseMs
 
   const world = createWorld({
     sql,
@@ -171,6 +175,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     config,
     log,
     telemetry,
+    isSteady,
     onReady: () => pump.poke(),
     adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, world)),
   })
@@ -181,8 +186,10 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   async function beat(): Promise<void> {
     const at = now()
     try {
-      await heartbeat(sql, id, config.WORKER_NAME, flow, state) // the hot path's statements are short: nothing there keeps a heartbeat waiting
+      const gap = await heartbeat(sql, id, config.WORKER_NAME, flow, state) // the hot path's statements are short: nothing there keeps a heartbeat waiting
       beatAt = at
+      if (Math.max(now() - confirmedAt, gap * 1000) > leaseMs / 2) steadySince = now()
+      confirmedAt = now()
       const strangers = (await heldClaims(background, id)).filter((claim) => !pump.held.has(claimKey(claim)))
       const orphans = strangers.filter((claim) => suspects.has(claimKey(claim)))
       suspects = new Set(strangers.map(claimKey))

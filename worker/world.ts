@@ -12,6 +12,8 @@ import { groupCommit } from './queue/group-commit.ts'
 import { lockedItems } from './queue/locked.ts'
 import { makeRequest, type NewRequest, requestSteps } from './queue/make-request.ts'
 import { promote } from './queue/promote.ts'
+import { recordCallback } from './queue/record-callback.ts'
+import { recordLostAnswer } from './queue/record-lost-answer.ts'
 import { release } from './queue/release.ts'
 import { type Settlement, settle, settleSteps } from './queue/settle.ts'
 import { atOf, type Commit } from './queue/step.ts'
@@ -137,9 +139,24 @@ export function createWorld({
   const traced = <Entry extends Finish | Settlement>(entry: Entry, attempt: Attempt | undefined): Entry =>
     attempt?.status === 'processing' ? { ...entry, traceId: attempt.traceId } : entry
 
+  const record = recordCallback(sql)
+  /** The item is in other hands, but the answer is in ours. */
+  async function keepLost({ item, exchange }: Pick<Settlement, 'item' | 'exchange'>): Promise<void> {
+    const traceId = attempts.get(item)?.traceId
+    if (!exchange || !traceId) return
+    const kept = await untilPossible(() => recordLostAnswer(sql, record, item, exchange, traceId))
+    if (!kept) return
+    const { outcome } = kept
+    log.warn(
+      { item_id: item.id, request_id: item.requestId, outcome },
+      'An answer came for an item that had been taken up by another worker',
+    )
+  }
+
   async function finished(write: (entry: Finish) => Promise<Finished>, entry: Finish): Promise<Finished> {
     const attempt = attempts.get(entry.item)
     const result = await write(traced(entry, attempt))
+    if (result === 'lost') await keepLost(entry)
     if (typeof result === 'object' && attempt) {
       tellExchange(attempt, entry.exchange, result, entry.at?.response ?? null, null)
       attempt.entered(finishSteps(attempt.status, attempt.since, entry, result), statementOf(result))
@@ -176,6 +193,7 @@ export function createWorld({
     async settle(settlement) {
       const attempt = attempts.get(settlement.item)
       const commit = await settlingTold(traced(settlement, attempt))
+      if (!commit) await keepLost(settlement)
       if (commit && attempt) {
         tellExchange(attempt, settlement.exchange, commit, settlement.answeredAt, settlement.message)
         attempt.entered(settleSteps(attempt.status, attempt.since, settlement, commit), statementOf(commit))

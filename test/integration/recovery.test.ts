@@ -203,30 +203,36 @@ test('a callback that was recorded and not applied is applied by the next worker
   expect(await waitingCallbacks()).toHaveLength(0)
 })
 
-test('a worker that was frozen for longer than its lease changes nothing when it wakes', async () => {
+test('a worker that was frozen for longer than its lease: what the Shop has answered it is told like a callback, and nothing counts twice', async () => {
   scene = await startScene(SOON_DEAD)
   const slow = { latencyMs: 4000 }
-  await scene.control('/troubles', { method: 'PUT', body: { default: slow, topics: { new_product_set: { ...slow, partial: 100 } } } })
+  await scene.control('/troubles', { method: 'PUT', body: { default: slow, topics: { new_product: { ...slow, failureRows: 100 } } } })
   const changed = await addSet(scene.sql)
   const created = await addSet(scene.sql, { inShop: false, products: 2 })
+  const refused = await addSet(scene.sql, { products: 2 })
+  await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${refused.productIds[1]!}::bigint`
   const price = await scene.enqueue('price', { product: changed.productIds[0]! })
   const create = await scene.enqueue('new_product_set', { set: created.setId })
-  await untilCalled(2)
+  const failing = await scene.enqueue('new_product', { product: refused.productIds[1]! })
+  await untilCalled(3)
   const frozen = scene.worker
   process.kill(frozen.child.pid!, 'SIGSTOP')
   await heals()
   scene.worker = await scene.startWorker()
   expect(await scene.untilStatus(price, 'synced')).toMatchObject({ sends: 2 })
-  expect(await scene.untilStatus(create, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
+  for (const item of [create, failing]) expect(await scene.untilStatus(item, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
   process.kill(frozen.child.pid!, 'SIGCONT')
-  expect(await frozen.stop()).toBe(0) // it has read the Shop's answers by then: a success, and one row of two
-  expect(await scene.item(create)).toMatchObject({ status: 'blocked', reason: 'unknown_outcome', failures: 0 })
+  expect(await frozen.stop()).toBe(0) // it has read the Shop's answers by then
+  expect(await scene.untilStatus(create, 'synced')).toMatchObject({ sends: 1, failures: 0 })
+  expect(await scene.untilStatus(failing, 'delayed')).toMatchObject({ sends: 1, failures: 1, reason: 'failure' })
   expect(await scene.sql`select from catalog.product where product_set_id = ${created.setId}::bigint and src_id is not null`).toHaveLength(
-    0,
+    2,
   )
   expect((await scene.statuses(price)).filter((status) => status === 'synced')).toHaveLength(1)
   expect(await scene.sql`select outcome from shop_update.answer`).toEqual([{ outcome: 'success' }])
-  expect(await scene.control('/stats')).toMatchObject({ requests: 3, duplicateCreates: 0 })
+  const told = await scene.sql<{ outcome: string }[]>`select outcome from shop_update.callback order by outcome`
+  expect(told.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted', 'late'])
+  expect(await scene.control('/stats')).toMatchObject({ requests: 4, duplicateCreates: 0 })
   expect(await verifyCounts(scene.sql)).toEqual([])
 })
 

@@ -6,6 +6,7 @@ import {
   type Asked,
   askedFromJson,
   askedOf,
+  finalResult,
   parseShopJson,
   readAnswer,
   readResult,
@@ -620,4 +621,33 @@ describe('anything at all', () => {
     expect([...kinds.keys()].sort()).toEqual(['acknowledged', 'failure', 'success', 'unprocessable'])
     for (const times of kinds.values()) expect(times).toBeGreaterThan(500)
   })
+})
+
+describe('finalResult: what a callback would have brought', () => {
+  const success = [{ status: 'success', product: { id: '9001' } }]
+  const failure = [{ status: 'failure', error: { message: 'no' } }]
+  const images = { productSetSrcId: 1, images: [] }
+  it.each<[name: string, httpStatus: number, answer: unknown, result: unknown]>([
+    ['a success', 200, [{ id: '1', result: success }], success],
+    ['of a bare object', 200, { id: 1, result: success }, success],
+    [
+      'a failure',
+      200,
+      [
+        { id: 'auth', result: [] },
+        { id: '1', result: failure },
+      ],
+      failure,
+    ],
+    ['images', 200, [{ id: '1', result: images }], images],
+    ['an acknowledgment', 200, [{ id: '1', result: [{ status: 'success' }] }], undefined],
+    ['an error', 200, [{ id: '1', error: { message: 'no' } }], undefined],
+    ['another request', 200, [{ id: '2', result: success }], undefined],
+    ['answered twice', 200, [1, 2].map(() => ({ id: '1', result: success })), undefined],
+    ['an HTTP error', 500, [{ id: '1', result: success }], undefined],
+    ['nothing', 200, null, undefined],
+  ])('%s', (_, httpStatus, answer, result) => {
+    expect(finalResult(httpStatus, JSON.stringify(answer), '1')).toEqual(result)
+  })
+  it('no JSON', () => expect(finalResult(200, '<html>', '1')).toBeUndefined())
 })

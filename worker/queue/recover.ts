@@ -42,7 +42,10 @@ export async function recover(sql: Sql, workerId: string, leaseSeconds: number, 
         select from unnest(${orphans.map(({ id }) => id)}::bigint[], ${orphans.map(({ token }) => token)}::int[]) o (id, token)
         left join shop_update.item i on i.id = o.id where o.id = l.item_id and coalesce(i.token, o.token) = o.token)`
     : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w
-        where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')`
+        where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')
+      -- where the database's clock has jumped, everybody looks dead, this worker too
+      and exists (select from shop_update.worker me
+        where me.id = ${workerId}::bigint and me.heartbeat_at > now() - ${leaseSeconds}::double precision / 2 * interval '1 second')`
   const rows = await sql<(Step & { lane: string; action: string | null })[]>`
     with lost as materialized (
       select l.product_set_id, l.item_id from shop_update.set_lane l where l.item_id is not null and ${lost} limit 2000

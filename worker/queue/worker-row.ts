@@ -12,12 +12,16 @@ export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<s
 /**
  * One heartbeat a process, not an item: all that it holds lives with it. A worker that was forgotten (frozen for a day) enters again: without
  * its row it would count as dead, and what it claims would be taken from it at once.
+ *
+ * @returns seconds since the one before by the clock of the database, whose own may have been set or stood still; Infinity where there is none
  */
-export async function heartbeat(sql: Sql, workerId: string, name: string, flow: Flow, state: 'running' | 'stopping'): Promise<void> {
-  await sql`
+export async function heartbeat(sql: Sql, workerId: string, name: string, flow: Flow, state: 'running' | 'stopping'): Promise<number> {
+  const [row] = await sql<{ gap: number | null }[]>`
     insert into shop_update.worker (id, name, flow, state) overriding system value
     values (${workerId}::bigint, ${name}, ${flow}::shop_update.flow, ${state})
-    on conflict (id) do update set heartbeat_at = now(), flow = excluded.flow, state = excluded.state`
+    on conflict (id) do update set heartbeat_at = now(), flow = excluded.flow, state = excluded.state
+    returning extract(epoch from new.heartbeat_at - old.heartbeat_at)::double precision as gap`
+  return row?.gap ?? Number.POSITIVE_INFINITY
 }
 
 /** A worker that leaves in order has nothing in flight; whatever it may still hold is recovered at once, for its row is gone. */

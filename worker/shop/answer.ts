@@ -131,6 +131,26 @@ export function readAnswer(httpStatus: number, body: string, asked: Asked, moved
 }
 
 /**
+ * The `result` of a final answer as a callback would bring it; undefined where what came on the exchange is none: an error, an acknowledgment,
+ * nothing that can be read.
+ */
+export function finalResult(httpStatus: number, body: string, requestId: string): object | undefined {
+  if (!(httpStatus >= 200 && httpStatus <= 299)) return
+  let answer: unknown
+  try {
+    answer = parseShopJson(body)
+  } catch {
+    return // it is no JSON
+  }
+  const elements = Array.isArray(answer) ? answer : [answer]
+  const [ours, another] = elements.filter((element) => isObject(element) && idText(element.id) === requestId)
+  if (!ours || another || ours.error || typeof ours.result !== 'object' || ours.result === null) return
+  const [row, more] = Array.isArray(ours.result) ? ours.result : [ours.result]
+  if (isObject(row) && more === undefined && row.status === 'success' && isAbsent(row.product) && isAbsent(row.images)) return
+  return ours.result
+}
+
+/**
  * Reads the `result` of an answer or of a callback (shop-protocol.md, sections 2 to 4). Never throws, whatever JSON `result` was.
  *
  * An unusable row outweighs a failed one: a failure is sent again by itself, and a create whose success could not be read must not be.

@@ -1,0 +1,27 @@
+import { finalResult } from '../shop/answer.ts'
+import type { ClaimedItem } from './claim.ts'
+import type { Sql } from './database.ts'
+import type { Exchange } from './finish.ts'
+import { digestOf, type ReceivedCallback, type RecordedCallback } from './record-callback.ts'
+
+/**
+ * The final answer to a call whose item is in other hands by now. The Shop has said what became of it, and will not say it again: it is recorded
+ * as its callback would be, and settles the item wherever it meets it. An acknowledgment says nothing that the callback after it will not say.
+ *
+ * @param record `recordCallback`
+ * @returns null where there is none; also where the item was not lost at all, but its answer had been written when the connection broke
+ */
+export async function recordLostAnswer(
+  sql: Sql,
+  record: (callback: ReceivedCallback) => Promise<RecordedCallback>,
+  { id, requestId }: ClaimedItem,
+  { httpStatus, body }: Exchange,
+  traceId: string,
+): Promise<RecordedCallback | null> {
+  const result = httpStatus === null || body === null ? undefined : finalResult(httpStatus, body, requestId)
+  if (result === undefined) return null
+  const [written] = await sql`
+    select from shop_update.answer where item_id = ${id}::bigint and request_id = ${requestId}::bigint limit 1`
+  if (written) return null
+  return record({ requestId, digest: digestOf(result), body: JSON.stringify(result), remote: null, traceId })
+}
