@@ -4,7 +4,10 @@ import { migrate } from '../worker/migrate.ts'
 import { connect, type Sql } from '../worker/queue/database.ts'
 
 export interface Database {
+  /** Of the owner. */
   url: string
+  /** Of a login that may do what a worker may. */
+  workerUrl: string
   sql: Sql
   /** Closes the pool and drops the database. */
   drop(): Promise<void>
@@ -19,15 +22,31 @@ export async function createDatabase({ migrated = true } = {}): Promise<Database
   const sql = connect(url, { max: 4, name: 'test' })
   if (migrated) {
     await migrate(sql)
+    await makeWorkerLogin(sql)
   }
   return {
     url,
+    workerUrl: asWorker(url),
     sql,
     async drop() {
       await sql.end({ timeout: 5 })
       await once(server, `drop database ${name} with (force)`)
     },
   }
+}
+
+/** A login belongs to the whole cluster: whoever comes second finds it there. */
+export const makeWorkerLogin = (sql: Sql) => sql`
+  do $$ begin
+    create role worker login password 'worker' in role shop_update_worker;
+  exception when duplicate_object or unique_violation then null;
+  end $$`
+
+/** The same database, for that login. */
+export function asWorker(url: string): string {
+  const theirs = new URL(url)
+  theirs.username = theirs.password = 'worker'
+  return theirs.href
 }
 
 async function once(url: string, statement: string): Promise<void> {

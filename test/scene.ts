@@ -12,6 +12,7 @@ export const CALLBACK_API_KEY = 'canary-key-of-the-callbacks'
 export interface Scene {
   sql: Sql
   shop: RunningShop
+  /** Of the owner: a worker's login may do less. */
   databaseUrl: string
   /** The first worker; null before `startWorker`. */
   worker: WorkerProcess
@@ -73,7 +74,7 @@ export async function startScene({
 
   async function startWorker(more: Record<string, string> = {}): Promise<WorkerProcess> {
     const worker = await startWorkerProcess({
-      ...workerEnv(database.url, shop.url),
+      ...workerEnv(database.workerUrl, shop.url),
       STOCK_WAIT_SECONDS: '0',
       CALLBACK_API_KEY,
       CALLBACK_ALLOWED_IPS: '127.0.0.1',

@@ -34,13 +34,12 @@ export default function App() {
 
 function Pages() {
   const {
-    segments: [page = 'overview', ...below],
+    segments: [page = 'overview', id],
   } = useRoute()
   const tab = TABS.find((name) => name === page)
-  const [id, ...more] = below
-  if (page === 'items' && id !== undefined && more.length === 0) return <Item key={id} id={id} />
-  if (tab && id === undefined) return <Queue key={tab} tab={tab} />
-  if (page === 'overview' && id === undefined) return <Overview />
+  if (tab) return <Queue key={tab} tab={tab} />
+  if (page === 'items' && id) return <Item key={id} id={id} />
+  if (page === 'overview') return <Overview />
   return (
     <Page>
       <p>There is no such page.</p>

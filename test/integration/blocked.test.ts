@@ -159,7 +159,7 @@ describe('the product is not in the Shop yet', () => {
     await scene.sql`create table public.gate ()`
     await scene.sql`insert into public.gate default values`
     await scene.sql`
-      create function public.wait_at_gate() returns trigger language plpgsql as $$
+      create function public.wait_at_gate() returns trigger language plpgsql security definer as $$
       begin
         while exists (select from public.gate) loop perform pg_sleep(0.01); end loop;
         return new;

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { createInternalApi, type InternalApiOptions } from '../../worker/api/internal.ts'
 import type { Status } from '../../worker/domain/statuses.ts'
 import { readBlocked } from '../../worker/queue/blocked.ts'
-import type { Sql } from '../../worker/queue/database.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
 import { createDatabase } from '../database.ts'
 import { answersOf } from '../openapi.ts'
 
@@ -42,13 +42,14 @@ export async function startListener(
   options: Partial<Omit<InternalApiOptions, 'config'>> & { config?: Partial<InternalApiOptions['config']> } = {},
 ): Promise<Listener> {
   const database = await createDatabase()
+  const sql = connect(database.workerUrl, { max: 4, name: 'test' })
   const lines: unknown[] = []
   let queued = 0
   const line = (...entry: unknown[]) => void lines.push(entry)
   const app = createInternalApi({
-    sql: database.sql,
-    readSql: database.sql,
-    blocked: () => readBlocked(database.sql),
+    sql,
+    readSql: sql,
+    blocked: () => readBlocked(sql),
     log: { info: line, warn: line, error: line, debug: line } as unknown as Logger,
     onQueued: () => queued++,
     ...options,
@@ -100,6 +101,7 @@ export async function startListener(
         server.close(() => resolve())
         if ('closeAllConnections' in server) server.closeAllConnections()
       })
+      await sql.end({ timeout: 5 })
       await database.drop()
     },
   }

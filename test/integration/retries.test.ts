@@ -24,7 +24,7 @@ describe('a Shop that always answers with HTTP 500', () => {
     scene = await startScene({ env: { RETRY_UNIT_SECONDS: '0.001' }, settings: { topics: { price: { http500: 100 } } } })
     await scene.sql`create table public.failure (failures int, status text, at timestamptz, run_at timestamptz)`
     await scene.sql`
-      create function public.note_failure() returns trigger language plpgsql as $$
+      create function public.note_failure() returns trigger language plpgsql security definer as $$
       begin
         insert into public.failure values (new.failures, new.status, new.entered_at, new.run_at);
         return null;

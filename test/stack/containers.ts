@@ -19,6 +19,7 @@ const LISTENS: Record<Part, { port: number; ready: string | null }> = {
   loki: { port: 3100, ready: '/ready' },
   tempo: { port: 3200, ready: '/ready' },
   prometheus: { port: 9090, ready: '/-/ready' },
+  nginx: { port: 3100, ready: '/healthz' },
   grafana: { port: 3000, ready: '/api/health' },
 }
 
@@ -51,6 +52,7 @@ export const overrides = (provisioning: string, more: Record<string, string>) =>
       PARTS.filter((part) => part !== 'grafana').map((part) => [part, { ports: [`127.0.0.1::${LISTENS[part].port}`] }]),
     ),
   },
+  networks: { telemetry: { internal: false } }, // no port of an internal one can be asked from outside
 })
 
 /** The whole of docker-compose.yml, with the profile demo, as a project of its own that is removed with its volumes at the end. */
@@ -71,6 +73,7 @@ export async function startContainers(compose: readonly string[], stops: Stops, 
     GRAFANA_ADMIN_USER: 'admin',
     GRAFANA_ADMIN_PASSWORD: SECRETS.grafanaAdminPassword,
     GRAFANA_SECRET_KEY: 'a-secret-key-of-the-test',
+    WORKER_DB_PASSWORD: SECRETS.workerDbPassword,
     GRAFANA_DB_PASSWORD: SECRETS.grafanaDbPassword,
     LOG_FOLDER: logFolder,
     ...pagerEnvironment(`http://${THIS_MACHINE}:${pager.port}`),

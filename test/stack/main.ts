@@ -8,6 +8,7 @@ import { openPages } from './pages.ts'
 import { PARTS, type Stack, type StackOptions, type Stops } from './parts.ts'
 import { namedPrograms, startPrograms } from './programs.ts'
 import { askGrafana, askLoki, askPrometheus, askTempo } from './questions.ts'
+import { askReadOnly } from './read-only.ts'
 import { interruption, Report, say } from './report.ts'
 
 /** After the last item has come to rest: export, scrape and Tempo's span metrics have their intervals, of 15 s at most. */
@@ -71,6 +72,7 @@ async function ask(stack: Stack, report: Report): Promise<void> {
     await askLoki(report, stack, story, orderLines)
     await askTempo(report, stack, story)
     await askGrafana(report, stack, story)
+    await askReadOnly(report, stack)
     await askAlerts(report, stack)
     await openPages(report, stack, story)
     await openDashboards(report, stack, story, orderLines)

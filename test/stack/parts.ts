@@ -3,7 +3,7 @@ import type { Sql } from '../../worker/queue/database.ts'
 import type { Pager } from './pager.ts'
 
 /** The parts of the stack that somebody else has made. */
-export const PARTS = ['otelcol', 'loki', 'tempo', 'prometheus', 'grafana'] as const
+export const PARTS = ['otelcol', 'loki', 'tempo', 'prometheus', 'nginx', 'grafana'] as const
 export type Part = (typeof PARTS)[number]
 
 export const PLUGIN_ID = 'sellercenter-shopupdate-app'
@@ -20,6 +20,7 @@ export const SECRETS = {
   adminApiKey: 'canary-key-of-the-admin',
   viewerApiKey: 'canary-key-of-the-viewer',
   databasePassword: 'canary-password-of-the-database',
+  workerDbPassword: 'canary-password-of-the-worker-s-login',
   grafanaDbPassword: 'canary-password-of-grafana-s-login',
   grafanaAdminPassword: 'canary-password-of-grafana-s-admin',
 } as const

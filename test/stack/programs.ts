@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { migrate } from '../../worker/migrate.ts'
 import { connect, type Sql } from '../../worker/queue/database.ts'
 import { freePort, startPostgres } from '../postgres.ts'
+import { provisionLogin } from '../provisioned-login.ts'
 import { startShop } from '../shop/shop.ts'
 import { startWorkerProcess } from '../worker-process.ts'
 import { grafanaProvisioning } from './pace.ts'
@@ -57,14 +58,29 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
   const broken = new Map<Part, string>()
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
   stops.push(() => rm(folder, { recursive: true, force: true }))
-  const [prometheus, loki, lokiGrpc, tempo, tempoGrpc, tempoOtlp, grafana, otlpGrpc, otlpHttp, health, metrics, internal] =
-    await freePorts(12)
+  const [
+    prometheus,
+    loki,
+    lokiGrpc,
+    tempo,
+    tempoGrpc,
+    tempoOtlp,
+    grafana,
+    otlpGrpc,
+    otlpHttp,
+    health,
+    metrics,
+    internal,
+    readLoki,
+    readTempo,
+  ] = await freePorts(14)
   const at = (port: number | undefined) => `127.0.0.1:${port}`
   const urls = {
     otelcol: `http://${at(otlpHttp)}`,
     loki: `http://${at(loki)}`,
     tempo: `http://${at(tempo)}`,
     prometheus: `http://${at(prometheus)}`,
+    nginx: `http://${at(readLoki)}`,
     grafana: `http://${at(grafana)}/grafana`,
   }
   const logFolder = join(folder, 'logs')
@@ -79,6 +95,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
   const pager = await startPager('127.0.0.1')
   stops.push(pager.stop)
   const addresses = { PROMETHEUS_URL: urls.prometheus, LOKI_URL: urls.loki, TEMPO_URL: urls.tempo }
+  const readOnly = await readOnlyProxy(folder, { loki, tempo, readLoki, readTempo })
   const prometheusFolder = await prometheusFiles(folder, { prometheus, loki, tempo, grafana, otelcol: metrics })
   const programs: Record<Part, Program> = {
     loki: {
@@ -126,11 +143,17 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
       },
       ready: `http://${at(health)}/`,
     },
+    nginx: {
+      args: ['-p', readOnly, '-c', join(readOnly, 'read-only.conf')],
+      env: {},
+      ready: `http://${at(readLoki)}/healthz`,
+    },
     grafana: {
       args: ['server', '--homepath', env.GRAFANA_HOME ?? '', '--config', '/dev/null'],
       env: {
         ...(await composeEnvironment('grafana')),
         ...addresses,
+        ...(bins.has('nginx') && { LOKI_URL: urls.nginx, TEMPO_URL: `http://${at(readTempo)}` }),
         GF_SECURITY_ADMIN_PASSWORD: SECRETS.grafanaAdminPassword,
         GF_SERVER_HTTP_ADDR: '127.0.0.1',
         GF_SERVER_HTTP_PORT: `${grafana}`,
@@ -170,7 +193,7 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
   const worker = await startWorkerProcess({
     ...WORKER_SETTINGS,
     ...settings,
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: databaseUrl.replace('postgres:postgres@', `worker:${SECRETS.workerDbPassword}@`),
     SHOP_URL: shop.url,
     PUBLIC_HOST: '127.0.0.1',
     PUBLIC_PORT: '0',
@@ -250,24 +273,43 @@ async function freePorts(n: number): Promise<number[]> {
   return [...ports]
 }
 
-/** A database as the services `migrate` and `grafana-login` leave it. */
+/** A database as the services `migrate` and `logins` leave it. */
 async function migratedDatabase(server: string, url: string): Promise<Sql> {
   const admin = connect(server, { max: 1, name: 'stack' })
   await admin`create database shop_update`
   await admin.end()
   const sql = connect(url, { max: 4, name: 'stack' })
   await migrate(sql)
-  const login = await readFile(join(PROVISIONING, 'postgres/grafana-login.sql'), 'utf8')
-  await sql.unsafe(login.replace(/^\\.*$/gm, '').replaceAll(":'password'", `'${SECRETS.grafanaDbPassword}'`)) // what psql would do
+  await provisionLogin(sql, 'worker', SECRETS.workerDbPassword)
+  await provisionLogin(sql, 'grafana', SECRETS.grafanaDbPassword)
   return sql
 }
 
-/** The file of provisioning/ as it is, with the addresses of this run beside it. */
-async function prometheusFiles(folder: string, ports: Record<Part, number | undefined>): Promise<string> {
+/** The file of provisioning/ with the ports of this run, in a folder for its temporary files. */
+async function readOnlyProxy(
+  folder: string,
+  ports: Record<'loki' | 'tempo' | 'readLoki' | 'readTempo', number | undefined>,
+): Promise<string> {
+  const to = join(folder, 'nginx')
+  await mkdir(to)
+  const text = await readFile(join(PROVISIONING, 'nginx/read-only.conf'), 'utf8')
+  await writeFile(
+    join(to, 'read-only.conf'),
+    text
+      .replace('listen 3100', `listen 127.0.0.1:${ports.readLoki}`)
+      .replace('listen 3200', `listen 127.0.0.1:${ports.readTempo}`)
+      .replace('http://loki:3100', `http://127.0.0.1:${ports.loki}`)
+      .replace('http://tempo:3200', `http://127.0.0.1:${ports.tempo}`),
+  )
+  return to
+}
+
+/** The file of provisioning/ as it is, with the addresses of this run beside it: of all that tells of itself. */
+async function prometheusFiles(folder: string, ports: Record<Exclude<Part, 'nginx'>, number | undefined>): Promise<string> {
   const to = join(folder, 'prometheus-config')
   await mkdir(to)
   await copyFile(join(PROVISIONING, 'prometheus/prometheus.yml'), join(to, 'prometheus.yml'))
-  const targets = PARTS.map((part) => ({ labels: { part }, targets: [`127.0.0.1:${ports[part]}`] }))
+  const targets = Object.entries(ports).map(([part, port]) => ({ labels: { part }, targets: [`127.0.0.1:${port}`] }))
   await writeFile(join(to, 'targets.yaml'), JSON.stringify(targets)) // JSON is YAML
   return to
 }

@@ -1,6 +1,7 @@
 import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import { creates, type Topic } from '../domain/topics.ts'
+import { audit } from './audit.ts'
 import type { Sql } from './database.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
 import { skuColumns, skusOf } from './skus.ts'
@@ -47,8 +48,8 @@ const ITEMS_A_STATEMENT = 1000
  * go back to Pending with a fresh retry cycle. Items named one by one go too if they are Delayed, Failed, Blocked or acknowledged. Of what a
  * filter matches, only items of the included statuses count, and with them their whole sets.
  *
- * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; the record of who did it is
- * written first and completed at the end. A dry run takes the same way but for the writing.
+ * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; who did it is
+ * recorded before the first and, with what came of it, after the last. A dry run takes the same way but for the writing.
  */
 export async function requeue(sql: Sql, options: RequeueOptions): Promise<RequeueResult> {
   const { target, include, actor, reason, dryRun, onSteps } = options
@@ -69,7 +70,9 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
     count(result, topic, why)
   }
 
-  const record = dryRun ? null : await beginRecord(sql, actor, { ...target, include, reason })
+  // Two rows, since nobody rewrites the audit: one without the other is a requeue that broke off.
+  const asked = { ...target, include, reason }
+  if (!dryRun) await audit(sql, actor, 'requeue_begun', asked)
   try {
     for await (const { productSetIds, named } of pages(sql, target, include)) {
       const candidates = await readCandidates(sql, productSetIds, named, include)
@@ -114,7 +117,10 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       result.firstProductSets.push(...[...sets].slice(0, SETS_LISTED - result.firstProductSets.length))
     }
   } finally {
-    if (record) await completeRecord(sql, record, result)
+    if (!dryRun) {
+      const { requeued, productSets, skippedTotal: skipped, skippedByReason } = result
+      await audit(sql, actor, 'requeue', { ...asked, requeued, productSets, skipped, skippedByReason })
+    }
   }
   return result
 }
@@ -240,19 +246,4 @@ async function countVariations(sql: Sql, productSetIds: readonly string[]): Prom
 async function whatBecame(sql: Sql, ids: readonly string[]): Promise<Set<string>> {
   const rows = await sql<{ id: string }[]>`select i.id from shop_update.item i where i.id = any (${ids}::bigint[])`
   return new Set(rows.map(({ id }) => id))
-}
-
-async function beginRecord(sql: Sql, actor: string, detail: Record<string, unknown>): Promise<string> {
-  const [row] = await sql<{ id: string }[]>`
-    insert into shop_update.audit (actor, action, detail) values (${actor}::text, 'requeue', ${JSON.stringify(detail)}::text::jsonb) returning id`
-  return row!.id
-}
-
-async function completeRecord(
-  sql: Sql,
-  id: string,
-  { requeued, productSets, skippedTotal, skippedByReason }: RequeueResult,
-): Promise<void> {
-  const numbers = JSON.stringify({ requeued, productSets, skipped: skippedTotal, skippedByReason })
-  await sql`update shop_update.audit set detail = detail || ${numbers}::text::jsonb where id = ${id}::bigint`
 }

@@ -26,9 +26,8 @@ export const useItems = (query: Selection & { sort?: string; cursor?: string; li
     refetchInterval: everyMs,
   })
 
-export const useItem = (id: string, enabled = true) =>
+export const useItem = (id: string) =>
   useQuery({
-    enabled,
     queryKey: ['item', id],
     queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
     // what has left the queue does not change any more, and what is not there does not come

@@ -19,10 +19,7 @@ export function ColumnPicker({ shown, onChange }: { shown: ColumnName[]; onChang
   )
   return (
     <Toggletip title="Columns" content={list} placement="bottom-end">
-      {/* on a narrow screen the button has no text */}
-      <ToolbarButton icon="columns" aria-label="Columns">
-        Columns
-      </ToolbarButton>
+      <ToolbarButton icon="columns">Columns</ToolbarButton>
     </Toggletip>
   )
 }

@@ -1,0 +1,44 @@
+-- The role that the worker works with: who has it reads and moves everything, rewrites nothing of what has happened, changes no product but for
+-- what the Shop said of it, and no table's form. Give a login to it with `grant shop_update_worker to …`.
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'shop_update_worker') then
+    create role shop_update_worker nologin;
+  end if;
+exception when duplicate_object or unique_violation then
+  null;
+end $$;
+
+grant usage on schema shop_update, catalog to shop_update_worker;
+grant usage on all sequences in schema shop_update to shop_update_worker;
+grant select on all tables in schema shop_update, catalog to shop_update_worker;
+-- A view is replaced in a transaction of its own: whoever reads it while the rest is still to come may do so at once.
+alter default privileges in schema shop_update grant select on tables to shop_update_worker;
+
+-- What has happened is only added to; which migrations have been applied is the owner's. Whatever else there is, or comes, is the worker's own.
+-- Nobody has anything on the partitions themselves but to read them: past the table above them, a row of the history could be rewritten.
+do $$
+declare
+  name text;
+  may text;
+begin
+  for name, may in
+    select c.oid::regclass, case
+        when c.relispartition or c.relname = 'migration' then null
+        when c.relname in ('transition', 'audit') then 'insert'
+        else 'insert, update, delete'
+      end
+    from pg_class c where c.relnamespace = 'shop_update'::regnamespace and c.relkind in ('r', 'p')
+  loop
+    execute format('revoke insert, update, delete on %s from shop_update_worker', name);
+    if may is not null then execute format('grant %s on %s to shop_update_worker', may, name); end if;
+  end loop;
+end $$;
+
+grant update (src_id, shop_sku, src_updated_at) on catalog.product to shop_update_worker;
+grant update (src_id) on catalog.product_set to shop_update_worker;
+
+-- Days are made and dropped by whoever owns the tables; nobody else may ask for it, since it can drop.
+alter function shop_update.partition_days(int, int) security definer set search_path = pg_catalog, pg_temp;
+revoke execute on function shop_update.partition_days(int, int) from public;
+grant execute on function shop_update.partition_days(int, int) to shop_update_worker;

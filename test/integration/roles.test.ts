@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect, type Sql } from '../../worker/queue/database.ts'
+import { createDatabase, type Database } from '../database.ts'
+
+let database: Database
+let worker: Sql
+beforeAll(async () => {
+  database = await createDatabase()
+  worker = connect(database.workerUrl, { max: 1, name: 'test' })
+})
+afterAll(async () => {
+  await worker.end({ timeout: 5 })
+  await database.drop()
+})
+
+const ALL = ['select', 'insert', 'update', 'delete'] as const
+const ADDED_TO = ['select', 'insert']
+const READ = ['select']
+const NOTHING: string[] = []
+
+/** What a worker may do with each table, and what whoever reads for a dashboard: a new table needs its line here. */
+const DECIDED: Record<string, [worker: readonly string[], reader: readonly string[]]> = {
+  'catalog.seller': [READ, READ],
+  'catalog.product_set': [READ, READ],
+  'catalog.product': [READ, READ],
+  'catalog.product_image': [READ, READ],
+  'shop_update.item': [ALL, READ],
+  'shop_update.set_lane': [ALL, READ],
+  'shop_update.worker': [ALL, READ],
+  'shop_update.leader': [ALL, READ],
+  'shop_update.request': [ALL, READ],
+  'shop_update.answer': [ALL, READ],
+  'shop_update.finished_item': [ALL, READ],
+  'shop_update.callback': [ALL, READ],
+  'shop_update.delta': [ALL, READ],
+  'shop_update.status_count': [ALL, READ],
+  'shop_update.kpi_hour': [ALL, READ],
+  'shop_update.call_slot': [ALL, READ],
+  'shop_update.call_hour': [ALL, READ],
+  'shop_update.setting': [ALL, READ],
+  'shop_update.migration': [READ, READ],
+  'shop_update.transition': [ADDED_TO, READ],
+  'shop_update.system_credential': [ALL, NOTHING],
+  'shop_update.audit': [ADDED_TO, NOTHING],
+}
+
+test('each table: what a worker may do, and what a reader', async () => {
+  const rows = await database.sql<{ name: string; worker: string[]; reader: string[]; more: boolean }[]>`
+    select c.oid::regclass::text as name,
+      array(select p from unnest(${[...ALL]}::text[]) p where has_table_privilege('shop_update_worker', c.oid, p)) as worker,
+      array(select p from unnest(${[...ALL]}::text[]) p where has_table_privilege('shop_update_read', c.oid, p)) as reader,
+      has_table_privilege('shop_update_worker', c.oid, 'truncate, references, trigger, maintain')
+        or has_table_privilege('shop_update_read', c.oid, 'truncate, references, trigger, maintain') as more
+    from pg_class c where c.relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and c.relkind in ('r', 'p') and not c.relispartition`
+  expect(Object.fromEntries(rows.map((row) => [row.name, [row.worker, row.reader]]))).toEqual(DECIDED)
+  expect(rows.filter(({ more }) => more)).toEqual([])
+})
+
+test('no partition can be written to past its table', async () => {
+  const rows = await database.sql<{ name: string; may: boolean }[]>`
+    select c.oid::regclass::text as name, has_table_privilege('shop_update_worker', c.oid, 'insert, update, delete, truncate') as may
+    from pg_class c where c.relnamespace = 'shop_update'::regnamespace and c.relispartition and c.relkind = 'r'`
+  expect(rows.length).toBeGreaterThan(50)
+  expect(rows.filter(({ may }) => may)).toEqual([])
+})
+
+test('what runs as the owner is for the worker alone, and names its schemas', async () => {
+  const rows = await database.sql<{ name: string; anybody: boolean; worker: boolean; path: boolean }[]>`
+    select p.oid::regprocedure::text as name, has_function_privilege('shop_update_read', p.oid, 'execute') as anybody,
+      has_function_privilege('shop_update_worker', p.oid, 'execute') as worker,
+      coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false) as path
+    from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef`
+  expect(rows).toEqual(rows.map(({ name }) => ({ name, anybody: false, worker: true, path: true })))
+  expect(rows.map(({ name }) => name)).toContain('shop_update.partition_days(integer,integer)')
+})
+
+test.each([
+  "update shop_update.audit set actor = 'somebody else'",
+  'delete from shop_update.audit',
+  'truncate shop_update.audit',
+  "update shop_update.transition set actor = 'somebody else'",
+  'delete from shop_update.transition',
+  'drop table shop_update.transition',
+  `delete from shop_update.transition_${new Date().toISOString().slice(0, 10).replaceAll('-', '')}`,
+  'alter table shop_update.item disable trigger all',
+  'create table shop_update.mine (id int)',
+  'create function shop_update.mine() returns int language sql as $$ select 1 $$',
+  "update shop_update.migration set digest = ''",
+  'update catalog.product set price = 0',
+  "insert into catalog.seller (name) values ('x')",
+  'delete from catalog.product',
+  'create role other',
+  'alter role worker superuser',
+  "copy shop_update.item to program 'cat'",
+  "select pg_read_file('postgresql.conf')",
+])('a worker may not: %s', async (statement) => {
+  await expect(worker.unsafe(statement)).rejects.toMatchObject({ code: '42501' })
+})
+
+test('a table that comes later is not forgotten', async () => {
+  await database.sql`create table shop_update.later (id int)`
+  expect(await worker`select * from shop_update.later`).toEqual([])
+  await database.sql`drop table shop_update.later`
+})
