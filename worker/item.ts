@@ -28,6 +28,11 @@ export interface World {
   /** Never fails because somebody else has locked a product: tells `locked`. */
   finishPatiently(entry: Finish): Promise<Finished>
   settle(settlement: Settlement): Promise<Commit | null>
+  /** Its product no longer exists: it leaves the queue. */
+  drop(item: ClaimedItem): Promise<void>
+  /** Its product is in another set by now; once nothing of it is in flight, `followCatalogue` takes it along. */
+  noteMoved(item: ClaimedItem): Promise<void>
+  followCatalogue(): Promise<void>
   findConflict(ids: NewIds): Promise<string | null>
   writeBack(item: ClaimedItem, products: WriteBack[], setSrcId: string | null): Promise<void>
   afterFailure(failures: number): Pick<Settlement, 'to' | 'retryInSeconds'>
@@ -62,11 +67,20 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
   const fail = (message: string, exchange: Partial<Settlement> = {}) =>
     rest({ ...world.afterFailure(item.failures + 1), reason: 'failure', message, ...exchange })
 
+  // It was claimed in the set in which its product was: there it must not be sent, others of the new set may be on their way.
+  if (set && set.id !== item.productSetId) {
+    world.circuit.notSent(item.id)
+    await world.noteMoved(item)
+    await rest({ to: 'pending', reason: 'product_moved' })
+    return world.followCatalogue()
+  }
+
   // Processing -> Building payload
   const call = build(item, set)
   if (!isCall(call)) {
     world.circuit.notSent(item.id)
     if ('nothingToSend' in call) await world.finish({ item, exchange: null, at: null, products: [], setSrcId: null })
+    else if ('deleted' in call) await world.drop(item)
     else if ('blocked' in call) await rest({ to: 'blocked', reason: call.blocked, message: call.message })
     else await fail(call.impossible)
     return
@@ -217,7 +231,7 @@ async function finishWhenFree(entry: Finish, exchange: Pick<Settlement, 'exchang
 const AT_REST = { reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null }
 
 function build(item: ClaimedItem, set: CatalogueSet | undefined): Call | NotSendable {
-  if (!set) return { impossible: 'The product no longer exists in the catalogue.' }
+  if (!set) return { deleted: true }
   try {
     const built = buildCall(item.topic, set, item.productId === null ? null : (set.products[0] ?? null), item.requestId)
     if (isCall(built) && item.variationComing) {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
+import { followCatalogue } from './queue/catalog-changes.ts'
 import { foldCounts, forgetCounts, verifyCounts } from './queue/counts.ts'
 import type { Sql } from './queue/database.ts'
 import { forgottenSets, lostSets, promote } from './queue/promote.ts'
@@ -12,6 +13,7 @@ import type { Telemetry } from './telemetry/telemetry.ts'
 const DUTIES = {
   fold: 1000,
   recover: 1000,
+  catalogue: 1000,
   forgottenSets: 2000,
   release: 15_000,
   partitions: 3_600_000,
@@ -48,6 +50,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
   const last: Record<keyof typeof DUTIES, number> = {
     fold: 0,
     recover: 0,
+    catalogue: 0,
     forgottenSets: 0,
     release: 0,
     partitions: 0,
@@ -76,6 +79,13 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
       ready += recovered + (await promote(sql, setsWaiting))
       adopted.forEach(adopt)
+    }
+    if (isDue('catalogue')) {
+      const { steps, sets } = await followCatalogue(sql)
+      if (sets.length > 0) {
+        telemetry.steps([...steps, ...(await release(sql, sets))])
+        ready += 1 + (await promote(sql, sets))
+      }
     }
     if (isDue('forgottenSets')) {
       const { sets, last } = await forgottenSets(sql, lookedUpTo)

@@ -4,9 +4,11 @@ import { afterFailure } from './domain/retry.ts'
 import type { Flow } from './domain/statuses.ts'
 import { creates } from './domain/topics.ts'
 import type { World } from './item.ts'
+import { followCatalogue, noteMoved } from './queue/catalog-changes.ts'
 import type { ClaimedItem } from './queue/claim.ts'
 import { findConflict } from './queue/conflict.ts'
 import { isLocked, isTransient, type Sql } from './queue/database.ts'
+import { drop } from './queue/drop.ts'
 import { type Exchange, type Finish, type Finished, finish, finishSteps } from './queue/finish.ts'
 import { groupCommit } from './queue/group-commit.ts'
 import { lockedItems } from './queue/locked.ts'
@@ -135,6 +137,15 @@ export function createWorld({
     }),
   )
 
+  const dropping = groupCommit(async (items: ClaimedItem[]) => {
+    const { steps, setsWaiting } = await drop(sql, items)
+    follow(
+      setsWaiting,
+      items.filter(({ topic }) => creates(topic)).map(({ productSetId }) => productSetId),
+    )
+    return items.map(({ id }) => steps.find(({ itemId }) => itemId === id) ?? null)
+  })
+
   /** Where no request will carry the trace id, the item keeps it. */
   const traced = <Entry extends Finish | Settlement>(entry: Entry, attempt: Attempt | undefined): Entry =>
     attempt?.status === 'processing' ? { ...entry, traceId: attempt.traceId } : entry
@@ -200,6 +211,21 @@ export function createWorld({
         if (settlement.to !== 'response_processing') attempt.rested()
       }
       return commit
+    },
+    async drop(item) {
+      const step = await dropping(item)
+      const attempt = attempts.get(item)
+      if (!step || !attempt) return
+      attempt.entered([{ to: step.to, at: step.at, reason: step.reason }], null)
+      attempt.rested()
+    },
+    async noteMoved(item) {
+      await untilPossible(() => noteMoved(sql, item))
+    },
+    async followCatalogue() {
+      const { steps, sets } = await untilPossible(() => followCatalogue(sql))
+      telemetry.steps(steps)
+      follow(sets, sets)
     },
     findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
     writeBack: (item, products, setSrcId) => untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),

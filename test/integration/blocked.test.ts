@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { release } from '../../worker/queue/release.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 import type { SettingsInput } from '../shop/troubles.ts'
@@ -286,62 +285,6 @@ describe('nothing to send', () => {
     }
     // What waited behind it flows on.
     await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
-  })
-})
-
-describe('deleted from the catalogue while it was queued', () => {
-  test('a failure with a sentence, not a crash; the rest of the set goes on', async () => {
-    await troubles({ topics: { content: { latencyMs: 5000 } } })
-    const { productIds } = await addSet(scene.sql, { products: 3 })
-    const [kept, gone, other] = productIds as [string, string, string]
-    const holding = await scene.enqueue('content', { product: kept })
-    await scene.untilStatus(holding, 'made_request')
-    const items = [
-      await scene.enqueue('price', { product: gone }),
-      await scene.enqueue('status', { product: gone }),
-      await scene.enqueue('new_product', { product: gone }),
-      await scene.enqueue('stock', { product: other }),
-    ]
-    await scene.sql`delete from catalog.product where id = ${gone}::bigint`
-    await untilAll([holding, items[3]!], 'synced')
-    for (const itemId of items.slice(0, 3)) {
-      expect(await scene.untilStatus(itemId, 'delayed')).toMatchObject({
-        reason: 'failure',
-        failures: 1,
-        sends: 0,
-        message: expect.stringMatching(/no longer exists/),
-      })
-      expect((await scene.statuses(itemId)).at(-1)).toBe('delayed')
-      expect(await scene.statuses(itemId)).not.toContain('got_response')
-      expect((await scene.api(`/api/items/${itemId}`)).status).toBe(200)
-    }
-
-    const whole = await addSet(scene.sql, { products: 1 })
-    const held = await scene.enqueue('content', { product: whole.productIds[0]! })
-    await scene.untilStatus(held, 'made_request')
-    const images = await scene.enqueue('images', { set: whole.setId })
-    await scene.sql`delete from catalog.product where product_set_id = ${whole.setId}::bigint`
-    await scene.sql`delete from catalog.product_set where id = ${whole.setId}::bigint`
-    expect(await scene.untilStatus(images, 'delayed')).toMatchObject({
-      reason: 'failure',
-      message: expect.stringMatching(/no longer exists/),
-    })
-    // What was Blocked for want of its product, or of its set, stays so: there is nothing left to create.
-    const fresh = await addSet(scene.sql, { inShop: false, products: 2 })
-    const create = await scene.enqueue('new_product', { product: fresh.productIds[1]! })
-    await scene.untilStatus(create, 'blocked')
-    await scene.sql`delete from catalog.product where id = ${fresh.productIds[1]!}::bigint`
-    await scene.sql`update catalog.product_set set src_id = '7770777' where id = ${fresh.setId}::bigint`
-    expect(await release(scene.sql, [fresh.setId])).toEqual([])
-    expect((await scene.api(`/api/items/${create}`)).body).toMatchObject({
-      status: 'blocked',
-      noCreate: 'product_deleted',
-      sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('was deleted in Seller Center, so there is nothing left to send') },
-    })
-    // The answer for a product that is gone meanwhile is nothing to stumble over either.
-    await scene.untilStatus(held, 'synced')
-    await scene.untilStatus(await scene.enqueue('consignment_stock', { product: kept }), 'synced')
-    expect(scene.worker.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
   })
 })
 

@@ -169,7 +169,7 @@ describe('one item', () => {
     const late = await enqueue(api.sql, 'new_product_set', { set: setId })
     await put(api.sql, late, 'failed')
     expect(await detail(price)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' }) // not even what creates the others
-    expect(await detail(images)).toMatchObject({ blockedBy: late, noCreate: null })
+    expect(await detail(images)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' }) // the set has no product left to create
     await finish(api.sql, late)
     await put(api.sql, price, 'blocked', { reason: 'new_variation' })
     for (const item of [price, images, create]) {

@@ -29,15 +29,15 @@ test.each(TOPIC_NAMES)('a Failed item of the topic %s', (topic) =>
   expect(refusal({ ...failed, topic })).toBe(topic === 'images' ? 'images_not_requeueable' : null),
 )
 
-test('a set whose products have all been deleted: its create has nothing to send', () =>
-  expect(refusal({ ...failed, topic: 'new_product_set', products: [] })).toBeNull())
+test('a set whose products have all been deleted', () =>
+  expect(refusal({ ...failed, topic: 'new_product_set', products: [] })).toBe('product_deleted'))
 
 test.each<[string, Partial<RequeueCandidate>, Refusal]>([
   ['has left the queue', { inQueue: false }, 'not_in_queue'],
   ['the seller is not active', { sellerActive: false }, 'seller_inactive'],
   ['the product is not active', { products: [{ ...good, active: false }] }, 'product_inactive'],
   ['the last variation is not active', { products: [good, good, { ...good, active: false }] }, 'product_inactive'],
-  ['the product has been deleted', { products: [] }, 'product_inactive'],
+  ['the product has been deleted', { products: [] }, 'product_deleted'],
   ['quality control is pending', { products: [{ ...good, qcStatus: 'pending' }] }, 'not_qc_approved'],
   ['quality control rejected a variation', { products: [good, { ...good, qcStatus: 'rejected' }] }, 'not_qc_approved'],
 ])('%s', (_, change, refused) => expect(refusal({ ...failed, ...change })).toBe(refused))
@@ -48,6 +48,15 @@ describe('the first reason that holds is told', () => {
     ['not_in_queue', { inQueue: true }],
     ['in_flight', { status: 'failed' }],
     ['images_not_requeueable', { topic: 'price' }],
+    [
+      'product_deleted',
+      {
+        products: [
+          { active: true, qcStatus: 'rejected' },
+          { ...good, active: false },
+        ],
+      },
+    ],
     ['seller_inactive', { sellerActive: true }],
     ['product_inactive', { products: [good, { active: true, qcStatus: 'rejected' }] }],
     ['not_qc_approved', { products: [good] }],
@@ -57,10 +66,7 @@ describe('the first reason that holds is told', () => {
     status: 'processing',
     inQueue: false,
     sellerActive: false,
-    products: [
-      { active: true, qcStatus: 'rejected' },
-      { ...good, active: false },
-    ],
+    products: [],
   }
   const steps = repairs.map(([refused, repair]) => {
     const before = item

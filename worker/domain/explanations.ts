@@ -71,6 +71,11 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   worker_lost: { label: 'Worker lost', sentence: 'The worker that had the item stopped answering; another one takes over.' },
   worker_stopped: { label: 'Worker stopped', sentence: 'The worker that had the item was stopped and handed it back.' },
   nothing_to_send: { label: 'Nothing to send', sentence: 'The Shop has everything already, so no call was made.' },
+  product_deleted: {
+    label: 'Product deleted',
+    sentence: 'The product no longer exists in Seller Center, so there is nothing left to send.',
+  },
+  product_moved: { label: 'Product moved', sentence: 'The product has been moved to another product set, and the item goes along.' },
   discarded: { label: 'Discarded', sentence: 'An admin has taken the item out of the queue. It is not sent any more.' },
 }
 

@@ -22,6 +22,8 @@ export const REASONS = [
   // finished without a call, or by an admin
   'nothing_to_send',
   'discarded',
+  'product_deleted',
+  'product_moved',
 ] as const
 
 export type ReasonCode = (typeof REASONS)[number]
@@ -45,5 +47,6 @@ export const REFUSALS = [
   'images_not_requeueable',
   'in_flight',
   'not_in_queue',
+  'product_deleted',
 ] as const
 export type Refusal = (typeof REFUSALS)[number]

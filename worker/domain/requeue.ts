@@ -33,16 +33,17 @@ export interface RequeueCandidate {
 /**
  * Why an item cannot be requeued, or null if it can (seed, "Re-queuing Failed Product Calls"; product decision 12).
  *
- * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images), then what somebody can
+ * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images, deleted), then what somebody can
  * change first, from the widest to the narrowest (seller, product, quality control). One inactive or unapproved product refuses the whole
- * item, because the action affects all variations. A deleted product is not active; but a set that has none left has nothing to create.
+ * item, because the action affects all variations.
  */
 export function refusal({ topic, status, inQueue, sellerActive, products }: RequeueCandidate): Refusal | null {
   if (!inQueue || status === 'synced') return 'not_in_queue'
   if ((ON_ITS_WAY as readonly Status[]).includes(status)) return 'in_flight'
   if (topic === 'images') return 'images_not_requeueable'
+  if (products.length === 0) return 'product_deleted'
   if (!sellerActive) return 'seller_inactive'
-  if ((products.length === 0 && topic !== 'new_product_set') || !products.every((product) => product.active)) return 'product_inactive'
+  if (!products.every((product) => product.active)) return 'product_inactive'
   if (!products.every((product) => product.qcStatus === 'approved')) return 'not_qc_approved'
   return null
 }
@@ -53,7 +54,8 @@ export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   in_flight: 'The item is on its way already, waits on purpose as a stock change does, or is a creation that an admin has to decide about.',
   images_not_requeueable: 'Images cannot be requeued; saving the images again in Seller Center queues them anew.',
   seller_inactive: 'The seller is not active.',
-  product_inactive: 'The product, or one of its variations, is not active, or has been deleted.',
+  product_inactive: 'The product, or one of its variations, is not active.',
+  product_deleted: 'The product has been deleted; the item leaves the queue by itself.',
   not_qc_approved: 'The product, or one of its variations, is not approved in quality control.',
 }
 

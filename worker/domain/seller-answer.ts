@@ -76,7 +76,7 @@ export const OVERDUE_AFTER_SECONDS = 300
  * @param now the time to which "in 27 minutes" and "3 hours ago" relate
  */
 export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
-  const { whoActs, sentences } = item.reason?.code === 'discarded' ? discarded(item, now) : ANSWERS[item.status](item, now)
+  const { whoActs, sentences } = (LEFT[item.reason?.code ?? ''] ?? ANSWERS[item.status])(item, now)
   return { text: sentences.join(' '), whoActs, sentences }
 }
 
@@ -336,6 +336,14 @@ function discarded(item: ItemFacts, now: Date): Answer {
     ],
   }
 }
+
+function productDeleted(item: ItemFacts, now: Date): Answer {
+  const left = `${subject(item)} left the queue on ${when(item.statusAt, now)}, because its product has been deleted in Seller Center.`
+  return { whoActs: 'nobody', sentences: [left, 'There is nothing left to send.', NOTHING_TO_DO] }
+}
+
+/** What left the queue without being synced, whatever its status was. */
+const LEFT: Record<string, (item: ItemFacts, now: Date) => Answer> = { discarded, product_deleted: productDeleted }
 
 const needsAdmin = (what: string, state: string, step: string): Answer => ({
   whoActs: 'admin',

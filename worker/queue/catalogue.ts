@@ -7,7 +7,8 @@ const LEAN = new Set(['price', 'stock', 'consignment_stock'])
 
 /**
  * What the calls of these items are built from, as the catalogue stands now. An item whose product or set is gone is not in the answer.
- * Read after the claim has been committed: from then on a new change queues a new item, so nothing can be missed.
+ * Read after the claim has been committed: from then on a new change queues a new item, so nothing can be missed. A product that has been moved
+ * meanwhile comes with the set in which it is now.
  *
  * @returns by item id
  */
@@ -79,5 +80,6 @@ const readFull = (sql: Sql, items: readonly ClaimedItem[]) => sql<(CatalogueSet 
   from unnest(${items.map(({ id }) => id)}::bigint[], ${items.map(({ productSetId }) => productSetId)}::bigint[],
     ${items.map(({ productId }) => productId)}::bigint[], ${items.map(({ topic }) => topic)}::text[])
     x (item_id, set_id, product_id, topic)
-  join catalog.product_set s on s.id = x.set_id
+  left join catalog.product moved on moved.id = x.product_id
+  join catalog.product_set s on s.id = coalesce(moved.product_set_id, x.set_id)
   join catalog.seller r on r.id = s.seller_id`

@@ -79,11 +79,12 @@ export interface Call {
 
 /**
  * Why nothing is sent: the item waits for another one (`blocked`), is already done (`nothingToSend`), or cannot be put into a call at all
- * (`impossible`, a sentence; counts as a failure). `buildCall` itself only ever says `not_in_shop`; `new_variation` is found in the queue.
+ * (`impossible`, a sentence; counts as a failure). `deleted`: what it is about no longer exists. `buildCall` itself only ever says `not_in_shop`; `new_variation` is found in the queue.
  */
 export type NotSendable =
   | { blocked: Extract<ReasonCode, 'not_in_shop' | 'new_variation'>; message: string }
   | { nothingToSend: true }
+  | { deleted: true }
   | { impossible: string }
 
 /** The protocol says that `approval_status` is an int and not which: the numbers are ours, in the order of the quality control's work. */
@@ -108,7 +109,7 @@ const AMOUNT = /^-?\d+\.\d\d$/
 export function buildCall(topic: Topic, set: CatalogueSet, product: CatalogueProduct | null, requestId: string): Call | NotSendable {
   if (topic === 'new_product_set') return createCall(topic, set, set.products, requestId)
   if (topic === 'images') return imagesCall(set, requestId)
-  if (product === null) return { impossible: 'The product no longer exists.' }
+  if (product === null) return { deleted: true }
 
   if (topic === 'new_product') {
     if (product.srcId === null && set.srcId === null) return SET_NOT_IN_SHOP
@@ -169,7 +170,7 @@ function createCall(topic: Topic, set: CatalogueSet, products: CatalogueProduct[
     if (!amountsAreExact(product)) return inexactAmount(product)
     productsInfo.push(createInfo(set, product))
   }
-  if (productsInfo.length === 0) return { nothingToSend: true }
+  if (productsInfo.length === 0) return products.length === 0 ? { deleted: true } : { nothingToSend: true }
   return serialise(topic, { productsInfo, config_id: set.srcId }, requestId)
 }
 

@@ -268,7 +268,7 @@ function cut(body: string, attributes: Attributes): string {
 
 /** What somebody should look at stands out: a failure, an answer that cannot be used; Failed after so many of them. */
 function levelOf(to: Status, reason: string | null): Level {
-  if (to === 'failed') return 'error'
+  if (to === 'failed') return reason === 'product_deleted' ? 'info' : 'error'
   return reason !== null && FAILURES.has(reason) ? 'warn' : 'info'
 }
 /** What may become of a call of the Shop. */

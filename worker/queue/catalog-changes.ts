@@ -1,0 +1,102 @@
+import { type Sql, transaction } from './database.ts'
+import { drop } from './drop.ts'
+import type { Step } from './step.ts'
+
+export interface Followed {
+  steps: Step[]
+  /** Sets in which a turn may have to be given, or something released. */
+  sets: string[]
+}
+
+interface Change {
+  id: string
+  productId: string | null
+  productSetId: string
+  /** In which the product is now; null: it no longer exists. */
+  now: string | null
+}
+
+/** Of so many changes the items are ended or moved in one transaction. */
+const CHANGES_A_PAGE = 200
+
+/**
+ * Follows the catalogue: of what has been deleted the items end, what has been moved to another set takes its items along. A change waits as
+ * long as an item that it is about is in flight: a call that is out ends normally, and no other of the product leaves meanwhile.
+ */
+export async function followCatalogue(sql: Sql): Promise<Followed> {
+  const all: Followed = { steps: [], sets: [] }
+  for (let after: string | null = '0'; after !== null; ) {
+    const page: Followed & { next: string | null } = await followPage(sql, after)
+    all.steps.push(...page.steps)
+    all.sets.push(...page.sets)
+    after = page.next
+  }
+  return all
+}
+
+/** @param after the change after which the page begins: those that have to wait keep no others waiting */
+function followPage(sql: Sql, after: string): Promise<Followed & { next: string | null }> {
+  return transaction(sql, async (tx) => {
+    const changes = await tx<Change[]>`
+      select c.id, c.product_id as "productId", c.product_set_id as "productSetId", p.product_set_id as now
+      from shop_update.catalog_change c left join catalog.product p on p.id = c.product_id
+      where c.id > ${after}::bigint and not exists (
+        select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
+        where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
+      order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
+    if (changes.length === 0) return { steps: [], sets: [], next: null }
+    const sets = changes.flatMap(({ productSetId, now }) => [productSetId, ...(now === null ? [] : [now])])
+    await moveAlong(
+      tx,
+      changes.filter(({ now, productSetId }) => now !== null && now !== productSetId),
+    )
+    const orphans = await tx<{ id: string; token: number }[]>`
+      select i.id, i.token from shop_update.item i
+      where i.product_set_id = any (${changes.map(({ productSetId }) => productSetId)}::bigint[]) and i.lane <> 'in_flight'
+        and case when i.product_id is null then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
+          else not exists (select from catalog.product p where p.id = i.product_id) end
+      order by i.id for update of i skip locked`
+    const { steps, setsWaiting } = await drop(tx, orphans)
+    // One that somebody has locked (a change that is being absorbed) keeps its change for the next time.
+    await tx`
+      delete from shop_update.catalog_change c where c.id = any (${changes.map(({ id }) => id)}::bigint[]) and not exists (
+        select from shop_update.item i where i.product_set_id = c.product_set_id and i.lane <> 'in_flight' and (
+          i.product_id = c.product_id and not exists (select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id)
+          or i.product_id is null and not exists (select from catalog.product p where p.product_set_id = i.product_set_id)))`
+    return {
+      steps,
+      sets: [...new Set([...sets, ...setsWaiting])],
+      next: changes.length < CHANGES_A_PAGE ? null : changes.at(-1)!.id,
+    }
+  })
+}
+
+/** What is not in flight moves with its product; each item finds its turn in the new set as if it had been queued there. */
+async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return
+  await tx`
+    with moving as (
+      select i.id, i.product_set_id as old_set, s.id as new_set, s.seller_id, i.lane = 'behind' as was_behind
+      from unnest(${changes.map(({ productId }) => productId)}::bigint[], ${changes.map(({ productSetId }) => productSetId)}::bigint[],
+        ${changes.map(({ now }) => now)}::bigint[]) c (product_id, old_set, new_set)
+      join shop_update.item i on i.product_set_id = c.old_set and i.product_id = c.product_id and i.lane <> 'in_flight'
+      join catalog.product_set s on s.id = c.new_set
+      order by i.id for update of i skip locked
+    ),
+    moved as (
+      update shop_update.item i set product_set_id = m.new_set, seller_id = m.seller_id, lane = case when m.was_behind then 'ready' else i.lane end,
+        -- of two items with the same change that no worker has seen yet one may absorb a third
+        fresh = i.fresh and not exists (
+          select from shop_update.item o where o.product_set_id = m.new_set and o.topic = i.topic and o.product_id = i.product_id and o.fresh)
+      from moving m where i.id = m.id
+    )
+    merge into shop_update.set_lane l using (
+        select old_set, count(*) filter (where was_behind) as behind, array_agg(id) as ids from moving group by old_set order by 1) m
+      on l.product_set_id = m.old_set
+    when matched then update set waiting = l.waiting - m.behind, next_id = case when l.next_id = any (m.ids) then 0 else l.next_id end`
+}
+
+/** A worker has met an item of a product that is in another set by now, and nobody has taken note: it was being queued while that happened. */
+export const noteMoved = (sql: Sql, { productId, productSetId }: { productId: string | null; productSetId: string }) => sql`
+  insert into shop_update.catalog_change (product_id, product_set_id, moved) values (${productId}::bigint, ${productSetId}::bigint, true)
+  on conflict (product_id) where moved do nothing`
