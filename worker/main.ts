@@ -59,6 +59,14 @@ await runCommand(async () => {
   const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000, byValues: true })
   const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true }) : api
 
+  // Of the database that the lists read from, or nobody could look at a list while others download.
+  const downloads = pool(config.DATABASE_READ_URL ?? config.DATABASE_URL, {
+    max: 2,
+    name: 'downloads',
+    lockTimeoutMs: 10_000,
+    byValues: true,
+  })
+
   const newer = await checkSchema(background)
   if (newer) log.warn(newer)
   await firstCredential(background, config.CALLBACK_API_KEY ?? null, config.CALLBACK_ALLOWED_IPS ?? [])
@@ -81,6 +89,7 @@ await runCommand(async () => {
   const internalApi = createInternalApi({
     sql: api,
     readSql: read,
+    downloadSql: downloads,
     blocked,
     config,
     log,

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Locator, Page } from 'playwright-core'
@@ -94,6 +95,24 @@ test('an item is followed from Pending to Synced without reloading', async () =>
   expect(await page.evaluate(() => 'notReloaded' in window)).toBe(true)
   await page.getByRole('region', { name: 'Timeline' }).getByText('Building (Request) payload').waitFor()
   await page.getByRole('region', { name: 'Calls to the Shop' }).getByText('Product.updatePrices').first().waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('a long body is shown in part; the whole of it on demand, or as a download', async () => {
+  const { productIds } = await addSet(scene.sql)
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'synced')
+  await scene.sql`update shop_update.answer set body = ${`${'a'.repeat(20_000)} the end`} where item_id = ${itemId}::bigint`
+  await scene.sql`update shop_update.request set body = ${'b'.repeat(3 * 1024 * 1024)} where item_id = ${itemId}::bigint`
+  const { page, open, complaints, close } = await scene.visit({})
+  await open(`items/${itemId}`)
+  const calls = page.getByRole('region', { name: 'Calls to the Shop' })
+  await calls.getByRole('button', { name: 'Show all (20 KiB)' }).click()
+  await calls.getByText('the end').waitFor()
+  const link = calls.getByRole('link', { name: 'Download (3 MiB)' })
+  const [download] = await Promise.all([page.waitForEvent('download'), link.click()])
+  expect((await readFile(await download.path(), 'utf8')).length).toBe(3 * 1024 * 1024)
   expect(complaints).toEqual([])
   await close()
 })

@@ -10,6 +10,7 @@ const READS = [
   '/api/items',
   '/api/items.csv',
   '/api/items/1',
+  '/api/items/1/calls/1/response',
   '/api/summary',
   '/api/kpis',
   '/api/flow',

@@ -59,9 +59,12 @@ describe('one item', () => {
         httpStatus: 200,
         outcome: 'acknowledged',
         request: '{"id":"501"}',
+        requestBytes: 12,
         response: '[ack]',
+        responseBytes: 5,
         callbackAt: expect.stringMatching(/Z$/),
         callback: '[rows]',
+        callbackBytes: 6,
         traceId: 'trace-1',
         callbackTraceId: 'trace-3',
       },
@@ -71,12 +74,51 @@ describe('one item', () => {
         httpStatus: null,
         outcome: null,
         response: null,
+        responseBytes: null,
         callbackAt: null,
         callback: null,
+        callbackBytes: null,
         traceId: 'trace-2',
         callbackTraceId: null,
       }),
     ])
+  })
+
+  it('has the beginning of bodies of any length, and each as a whole by itself', async () => {
+    const { sql } = api
+    const { productIds } = await addSet(sql, 'LARGE')
+    const id = await enqueue(sql, 'price', { product: productIds[0]! })
+    // As JSON, 8 MiB of control characters are 48; of 28 calls that is more than a string can hold.
+    const body = `${'\u0001'.repeat(8 * 1024 * 1024 - 8)}é€😀 end`
+    const other = await enqueue(sql, 'content', { product: productIds[0]! })
+    await sql`
+      insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
+      select 600 + n, ${id}::bigint, now() + n * interval '1 second', 'synchronous', 't', '{}' from generate_series(0, 27) n`
+    await sql`
+      insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
+      select 600 + n, ${id}::bigint, now() + n * interval '1 second', 1, 200, 'unprocessable', ${body} from generate_series(0, 27) n`
+    await sql`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at) values ('600', ${id}::bigint, 'late', 'l', '[late]', now())`
+    const { calls } = await detail(id)
+    expect(calls).toHaveLength(28)
+    for (const { response, responseBytes } of calls) {
+      expect(response).toBe('\u0001'.repeat(4096))
+      expect(responseBytes).toBe(Buffer.byteLength(body))
+    }
+    const part = (path: string, item = id) => api.call('GET', `/api/items/${item}/calls/${path}`)
+    const whole = await part('627/response')
+    expect(whole.text === body).toBe(true)
+    expect(Object.fromEntries(whole.headers)).toMatchObject({
+      'content-type': 'text/plain; charset=utf-8',
+      'content-disposition': 'attachment; filename="response-627.txt"',
+      'x-content-type-options': 'nosniff',
+    })
+    expect((await part('600/request')).text).toBe('{}')
+    expect((await part('600/callback')).text).toBe('[late]')
+    expect((await part('601/callback')).body.detail).toBe(`Item ${id} has no callback with the request ID 601.`)
+    expect((await part('627/response', other)).status).toBe(404)
+    expect((await part('627/response', '999999999')).status).toBe(404)
+    expect((await part('627/password')).body.field).toBe('part')
   })
 
   it('answers the seller', async () => {

@@ -391,12 +391,14 @@ describe('what is wrong is named', () => {
 })
 
 describe('the download', () => {
+  const rowsOf = (text: string) => parse(text, { bom: true, columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
+
   it('is the same selection, with a header in the words of the seed', async () => {
     const { status, headers, text } = await api.call('GET', '/api/items.csv?tab=pending')
     expect(status).toBe(200)
     expect(headers.get('content-type')).toMatch(/^text\/csv/)
     expect(headers.get('content-disposition')).toContain('shop-update-pending.csv')
-    const rows = parse(text, { columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
+    const rows = rowsOf(text)
     expect(rows.map((row) => row.Item)).toEqual((await list('?tab=pending')).items.map(({ id }) => id))
     expect(Object.keys(rows[0]!)).toEqual(
       expect.arrayContaining(['Seller SKU', 'SKU', 'Topic', 'Queued at', 'Status', 'Requeued count', 'Last requeued at', 'Failed at']),
@@ -416,8 +418,41 @@ describe('the download', () => {
     const { text } = await api.call('GET', '/api/items.csv?seller=%40SUM(A1)')
     expect(text).toContain(`,'@SUM(A1),`)
     expect(text).toContain(`"'=1+2,""x""-1"`)
-    const [row] = parse(text, { columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
+    const [row] = rowsOf(text)
     expect(row).toMatchObject({ 'Seller SKU': `'=1+2,"x"-1`, Message: 'two\r\nlines, "quoted"', Reason: 'Failure' })
+  })
+
+  it('is UTF-8 that Excel knows for it', async () => {
+    const { productIds } = await addSet(api.sql, 'قميص-เสื้อ', { seller: 'Arabic and Thai' })
+    await enqueue(api.sql, 'price', { product: productIds[0]! })
+    const response = await fetch(`${api.url}/api/items.csv?seller=Arabic+and+Thai`, { headers: { authorization: `Bearer ${VIEWER}` } })
+    const bytes = Buffer.from(await response.arrayBuffer())
+    expect(bytes.subarray(0, 3)).toEqual(Buffer.from([0xef, 0xbb, 0xbf]))
+    expect(rowsOf(bytes.toString())[0]).toMatchObject({ 'Seller SKU': 'قميص-เสื้อ-1' })
+  })
+
+  it('is one at a time for each user', async () => {
+    const slow = await addSet(api.sql, 'SLOW', { seller: 'Slow Seller' })
+    await api.sql`
+      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
+      select ${slow.sellerId}::bigint, ${slow.setId}::bigint, ${slow.productIds[0]!}::bigint, 'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
+        now(), now(), now(), now() from generate_series(1, 40000)`
+    const path = '/api/items.csv?seller=Slow+Seller'
+    const leave = new AbortController()
+    const first = await fetch(`${api.url}${path}`, { headers: { authorization: `Bearer ${VIEWER}` }, signal: leave.signal })
+    expect(first.status).toBe(200)
+    const second = await api.call('GET', path)
+    expect(second.status).toBe(429)
+    expect(second.headers.get('content-type')).toBe('application/problem+json')
+    expect(second.body.detail).toContain('A download of yours is under way')
+    const another = await api.call('GET', '/api/items.csv?seller=Nobody', { key: ADMIN })
+    expect(another.status).toBe(200)
+    // it is free again when he has gone, when a download has ended, and when one was refused
+    leave.abort()
+    await expect.poll(async () => (await api.call('GET', '/api/items.csv?seller=Nobody')).status).toBe(200)
+    for (const query of ['?seller=Nobody', '?q=PREFIX-', '?seller=Nobody']) {
+      await expect.poll(async () => (await api.call('GET', `/api/items.csv${query}`)).status).not.toBe(429)
+    }
   })
 
   it('has only a header where nothing is selected', async () => {
@@ -431,7 +466,7 @@ describe('the download', () => {
       select ${bulk.sellerId}::bigint, ${bulk.setId}::bigint, ${bulk.productIds[0]!}::bigint, 'price', 'pending', 'ready', false, now(), now(), now(), now()
       from generate_series(1, 2500)`
     const { text } = await api.call('GET', '/api/items.csv?seller=Bulk+Seller')
-    const rows = parse(text, { columns: true }) as Record<string, string>[]
+    const rows = rowsOf(text)
     expect(new Set(rows.map((row) => row.Item)).size).toBe(2500)
   })
 

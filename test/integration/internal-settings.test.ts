@@ -130,6 +130,7 @@ describe('the OpenAPI document', () => {
       'GET /api/items',
       'GET /api/items.csv',
       'GET /api/items/{id}',
+      'GET /api/items/{id}/calls/{requestId}/{part}',
       'GET /api/kpis',
       'GET /api/summary',
       'POST /api/items',

@@ -64,6 +64,9 @@ it('every route answers as openapi.json says, and what is null may be null', asy
       headers: { authorization: `Bearer ${ADMIN_API_KEY}` },
       ...(signal && { signal }),
     })
+  const bodyPath = `/api/items/${synced}/calls/${(await scene.untilStatus(synced, 'synced')).requestId}/response`
+  const body = await get(bodyPath)
+  answers.check('GET', bodyPath, body.status, await body.text())
   const download = await get('/api/items.csv')
   answers.check('GET', '/api/items.csv', download.status, await download.text())
   const leave = new AbortController()

@@ -6,7 +6,7 @@ import { Problem, unavailable } from './problem.ts'
 
 /** What every handler of the internal API may rely on: the caller may do what his method says, and this is his name. */
 export interface CallerEnv {
-  Bindings: { incoming?: { url?: string }; outgoing?: { destroy(): void } }
+  Bindings: { incoming?: { url?: string }; outgoing?: { destroy(): void; once(event: 'close', listener: () => void): unknown } }
   Variables: { actor: string }
 }
 

@@ -15,6 +15,9 @@ export interface TransitionRow {
   note: string | null
 }
 
+/** Characters of each body that come with the list of calls. */
+export const BODY_SHOWN = 4096
+
 export interface CallRow {
   requestId: string
   flow: Flow
@@ -23,10 +26,14 @@ export interface CallRow {
   milliseconds: number | null
   httpStatus: number | null
   outcome: string | null
+  /** Of bodies the first `BODY_SHOWN` characters, and how many bytes there are in all: 28 calls may have 8 MiB each. */
   request: string
+  requestBytes: number
   response: string | null
+  responseBytes: number | null
   callbackAt: Date | null
   callback: string | null
+  callbackBytes: number | null
   /** Of the attempt. */
   traceId: string | null
   /** Of the callback, which begins a trace of its own. */
@@ -41,7 +48,9 @@ export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promi
 /** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */
 export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<CallRow[]> => sql<CallRow[]>`
   select r.request_id as "requestId", r.flow, r.sent_at as "sentAt", a.answered_at as "answeredAt", a.milliseconds, a.http_status as "httpStatus",
-    a.outcome, r.body as request, a.body as response, c.received_at as "callbackAt", c.body as callback, r.trace_id as "traceId",
+    a.outcome, left(r.body, ${BODY_SHOWN}::int) as request, octet_length(r.body) as "requestBytes", left(a.body, ${BODY_SHOWN}::int) as response,
+    octet_length(a.body) as "responseBytes", c.received_at as "callbackAt", left(c.body, ${BODY_SHOWN}::int) as callback,
+    octet_length(c.body) as "callbackBytes", r.trace_id as "traceId",
     c.trace_id as "callbackTraceId"
   from shop_update.request r
   left join lateral (
@@ -56,6 +65,40 @@ export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<Cal
   ) c on true
   where r.item_id = ${itemId}::bigint and r.sent_at >= ${dayBefore(queuedAt)}::text::timestamptz
   order by r.sent_at, r.request_id`
+
+export const BODY_PARTS = ['request', 'response', 'callback'] as const
+export type BodyPart = (typeof BODY_PARTS)[number]
+
+/** Characters of a body that are read at a time. */
+const SLICE = 1024 * 1024
+
+/** A whole body, piece by piece: nothing where there is none. */
+export async function* readBody(
+  sql: Sql,
+  { itemId, queuedAt, requestId, part }: { itemId: string; queuedAt: Date; requestId: string; part: BodyPart },
+): AsyncGenerator<string> {
+  const since = dayBefore(queuedAt)
+  const body = {
+    request: sql`
+      select r.body from shop_update.request r
+      where r.item_id = ${itemId}::bigint and r.request_id = ${requestId}::bigint and r.sent_at >= ${since}::text::timestamptz`,
+    response: sql`
+      select a.body from shop_update.answer a
+      where a.item_id = ${itemId}::bigint and a.request_id = ${requestId}::bigint and a.answered_at >= ${since}::text::timestamptz
+      order by a.answered_at desc`,
+    callback: sql`
+      select c.body from shop_update.callback c
+      where c.item_id = ${itemId}::bigint and c.request_id = ${requestId}::text and c.outcome in ('accepted', 'late')
+        and c.received_at >= ${since}::text::timestamptz
+      order by c.outcome = 'accepted' desc, c.received_at desc`,
+  }[part]
+  for (let from = 1; ; from += SLICE) {
+    const [row] = await sql<{ slice: string | null }[]>`
+      select substr(b.body, ${from}::int, ${SLICE}::int) as slice from (${body} limit 1) b`
+    if (!row?.slice) return
+    yield row.slice
+  }
+}
 
 export interface Surroundings {
   /** Of the product. */

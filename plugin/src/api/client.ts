@@ -32,7 +32,8 @@ export async function call<Answer>(
     query = {},
     body,
     signal,
-  }: { method?: 'GET' | 'POST' | 'PUT'; query?: Query; body?: unknown; signal?: AbortSignal } = {},
+    responseType,
+  }: { method?: 'GET' | 'POST' | 'PUT'; query?: Query; body?: unknown; signal?: AbortSignal; responseType?: 'text' } = {},
 ): Promise<Answer> {
   try {
     const response = await lastValueFrom(
@@ -44,6 +45,7 @@ export async function call<Answer>(
         showErrorAlert: false,
         validatePath: true,
         ...(signal && { abortSignal: signal }),
+        ...(responseType && { responseType }),
       }),
     )
     return response.data

@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
+import type { BodyPart, ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
 import { ApiError, call, proxied } from './client.ts'
@@ -34,5 +34,13 @@ export const useItem = (id: string) =>
     refetchInterval: ({ state: { data, error } }) =>
       data?.retriesLeft === null || (error instanceof ApiError && error.status >= 400 && error.status < 500) ? false : 2000,
   })
+
+const bodyPath = (id: string, requestId: string, part: BodyPart): string => `items/${id}/calls/${requestId}/${part}`
+
+/** One whole body, which may have megabytes. */
+export const readBody = (id: string, requestId: string, part: BodyPart): Promise<string> =>
+  call<string>(bodyPath(id, requestId, part), { responseType: 'text' })
+
+export const bodyUrl = (id: string, requestId: string, part: BodyPart): string => proxied(bodyPath(id, requestId, part))
 
 export const csvUrl = (query: Selection & { sort?: string }): string => withQuery(proxied('items.csv'), query)

@@ -12,6 +12,8 @@ export interface InternalApiOptions {
   sql: Sql
   /** For lists and numbers; may be a replica. */
   readSql: Sql
+  /** For downloads, which take long: a pool of their own, so that no list waits for one. */
+  downloadSql?: Sql
   /** What is Blocked and will not be released by itself. */
   blocked(): Promise<Blocked>
   config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'> &
@@ -51,6 +53,7 @@ const WRITES = {
 }
 export const NOT_FOUND = { 404: problem('There is no such item') }
 export const CONFLICT = { 409: problem('The item is not one for an admin to decide') }
+export const TOO_MANY = { 429: problem('The same user has a download under way') }
 export const UNPROCESSABLE = { 422: problem('The product or product set does not exist') }
 
 /** A route with the answers that every route may give. */

@@ -1,22 +1,24 @@
 import { z } from '@hono/zod-openapi'
+import type { TypedResponse } from 'hono'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { audit } from '../../queue/audit.ts'
 import { type Sql, transaction } from '../../queue/database.ts'
-import { readCalls, readHolder, readSurroundings, readTransitions } from '../../queue/item-history.ts'
+import { readBody, readCalls, readHolder, readSurroundings, readTransitions } from '../../queue/item-history.ts'
 import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../queue/items.ts'
 import { loggable, Problem } from '../problem.ts'
-import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
+import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, TOO_MANY, UNPROCESSABLE } from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
 import { toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
 import { fromCursor, sortOf, toCursor } from './paging.ts'
-import { downloadQuery, enqueueBody, enqueuedSchema, id, itemDetailSchema, itemsSchema, listQuery } from './schemas.ts'
+import { bodyParams, downloadQuery, enqueueBody, enqueuedSchema, id, itemDetailSchema, itemsSchema, listQuery } from './schemas.ts'
 
 /** Rows that a download reads at a time. */
 const ROWS_A_READ = 1000
 
 /** The lists, one item with its history, the download, and queueing by hand. */
-export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiOptions) =>
-  routes()
+export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, onQueued }: InternalApiOptions) => {
+  const oneEach = oneDownloadEach()
+  return routes()
     .openapi(
       route({
         method: 'get',
@@ -51,20 +53,36 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
         path: '/api/items.csv',
         summary: 'The same selection as a download',
         request: { query: downloadQuery },
-        responses: { 200: { description: 'RFC 4180, with a header row', content: { 'text/csv': { schema: z.string() } } } },
+        responses: {
+          200: {
+            description: 'RFC 4180 in UTF-8 with a byte order mark, with a header row; one at a time for each user',
+            content: { 'text/csv': { schema: z.string() } },
+          },
+          ...TOO_MANY,
+        },
       }),
       async (c) => {
         const { sort: wanted, ...selection } = c.req.valid('query')
         const sort = sortOf(selection, wanted)
-        const resolved = whole(await resolve(readSql, selection), 'q')
-        const first = await listItems(readSql, resolved, sort, null, ROWS_A_READ)
+        const end = oneEach(c.var.actor)
+        // whatever becomes of it, also where nobody reads the first line
+        c.env?.outgoing?.once('close', end)
+        let resolved: Resolved
+        let first: Awaited<ReturnType<typeof listItems>>
+        try {
+          resolved = whole(await resolve(downloadSql, selection), 'q')
+          first = await listItems(downloadSql, resolved, sort, null, ROWS_A_READ)
+        } catch (error) {
+          end()
+          throw error
+        }
 
         // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep vacuum from cleaning the
         // queue, for as long as the slowest download takes.
         async function* lines() {
           yield csvHeader()
           try {
-            for (let part = first; ; part = await listItems(readSql, resolved, sort, part.next, ROWS_A_READ)) {
+            for (let part = first; ; part = await listItems(downloadSql, resolved, sort, part.next, ROWS_A_READ)) {
               yield part.rows.map((row) => csvLine(toItem(row, config.MAX_RETRIES))).join('')
               if (part.next === null) return
             }
@@ -73,6 +91,8 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
             // with its message.
             log.error({ err: loggable(error) }, 'A download broke off')
             c.env.outgoing?.destroy()
+          } finally {
+            end()
           }
         }
         return new Response(ReadableStream.from(encoded(lines())), {
@@ -117,6 +137,40 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
     )
     .openapi(
       route({
+        method: 'get',
+        path: '/api/items/{id}/calls/{requestId}/{part}',
+        summary: 'One whole body: of a request, of its answer, or of its callback',
+        request: { params: bodyParams },
+        responses: { 200: { description: 'As it was sent or came', content: { 'text/plain': { schema: z.string() } } }, ...NOT_FOUND },
+      }),
+      async (c) => {
+        const { id: itemId, requestId, part } = c.req.valid('param')
+        const row = await readItem(downloadSql, itemId)
+        if (!row) throw noSuchItem(itemId)
+        const slices = readBody(downloadSql, { itemId, queuedAt: row.queuedAt, requestId, part })
+        const first = await slices.next()
+        if (first.done) throw new Problem(404, `Item ${itemId} has no ${part} with the request ID ${requestId}.`)
+        async function* texts() {
+          yield first.value as string
+          try {
+            yield* slices
+          } catch (error) {
+            log.error({ err: loggable(error) }, 'A download broke off')
+            c.env.outgoing?.destroy()
+          }
+        }
+        return new Response(ReadableStream.from(encoded(texts())), {
+          headers: {
+            'content-type': 'text/plain; charset=utf-8',
+            // a page of the Shop's may hold anything: never shown as one
+            'content-disposition': `attachment; filename="${part}-${requestId}.txt"`,
+            'x-content-type-options': 'nosniff',
+          },
+        }) as Response & TypedResponse<string, 200, 'text'>
+      },
+    )
+    .openapi(
+      route({
         method: 'post',
         path: '/api/items',
         summary: 'Queue a change by hand',
@@ -130,6 +184,7 @@ export const itemRoutes = ({ sql, readSql, config, log, onQueued }: InternalApiO
         return c.json(enqueued, 201)
       },
     )
+}
 
 const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
 
@@ -164,6 +219,21 @@ async function enqueue(sql: Sql, change: { topic: string; productId: string | nu
     const [field, name, id] =
       change.productId === null ? ['productSetId', 'Product set', change.productSetId] : ['productId', 'Product', change.productId]
     throw new Problem(422, `${name} ${id} does not exist.`, { errors: [{ field: field!, message: 'does not exist' }] })
+  }
+}
+
+/** Of each user at most one: a function that begins one and tells how to end it. */
+function oneDownloadEach(): (user: string) => () => void {
+  const busy = new Map<string, symbol>()
+  return (user) => {
+    if (busy.has(user)) {
+      throw new Problem(429, 'A download of yours is under way; begin the next one when it has ended.', {
+        headers: { 'retry-after': '10' },
+      })
+    }
+    const mine = Symbol(user)
+    busy.set(user, mine)
+    return () => void (busy.get(user) === mine && busy.delete(user))
   }
 }
 

@@ -5,6 +5,7 @@ import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
+import { BODY_PARTS, BODY_SHOWN } from '../../queue/item-history.ts'
 import { SETS_LISTED, SKIPPED_LISTED } from '../../queue/requeue.ts'
 import { isAllowListEntry } from '../allow-list.ts'
 
@@ -133,6 +134,11 @@ export const transitionSchema = z
   .openapi('Transition')
 export type Transition = z.infer<typeof transitionSchema>
 
+const BEGINNING = `The first ${BODY_SHOWN} characters; \`/api/items/{id}/calls/{requestId}/…\` has the whole`
+
+export type { BodyPart } from '../../queue/item-history.ts'
+export const bodyParams = z.object({ id, requestId: id, part: z.enum(BODY_PARTS) })
+
 export const callSchema = z
   .object({
     requestId: id,
@@ -143,10 +149,19 @@ export const callSchema = z
     milliseconds: z.number().nullable(),
     httpStatus: z.int().nullable(),
     outcome: z.enum(['success', 'acknowledged', 'failure', 'unprocessable', 'unreachable']).nullable(),
-    request: z.string().openapi({ description: 'The call as JSON, without the auth element' }),
-    response: z.string().nullable().openapi({ description: 'The raw answer on the same exchange' }),
+    request: z.string().openapi({ description: `The call as JSON, without the auth element. ${BEGINNING}` }),
+    requestBytes: count,
+    response: z
+      .string()
+      .nullable()
+      .openapi({ description: `The raw answer on the same exchange. ${BEGINNING}` }),
+    responseBytes: count.nullable(),
     callbackAt: time.nullable(),
-    callback: z.string().nullable().openapi({ description: 'The result that the callback brought, as JSON' }),
+    callback: z
+      .string()
+      .nullable()
+      .openapi({ description: `The result that the callback brought, as JSON. ${BEGINNING}` }),
+    callbackBytes: count.nullable(),
     traceId: z.string().nullable().openapi({ description: 'Of the attempt' }),
     callbackTraceId: z.string().nullable().openapi({ description: 'Of the callback, which begins a trace of its own' }),
   })

@@ -1,24 +1,29 @@
 import { css } from '@emotion/css'
-import type { GrafanaTheme2 } from '@grafana/data'
-import { ClipboardButton, CollapsableSection, LinkButton, ScrollContainer, Stack, useStyles2 } from '@grafana/ui'
-import React from 'react'
-import type { Call } from '../../../../worker/api/internal/schemas.ts'
+import { type GrafanaTheme2, locationUtil } from '@grafana/data'
+import { Button, ClipboardButton, CollapsableSection, LinkButton, ScrollContainer, Stack, useStyles2 } from '@grafana/ui'
+import React, { useState } from 'react'
+import type { BodyPart, Call } from '../../../../worker/api/internal/schemas.ts'
+import { bodyUrl, readBody } from '../../api/items.ts'
 import { around, logsUrl, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { absolute, duration } from '../../components/Time.tsx'
 
 /** Each call with what was asked and what came back, the newest first. */
-export function Calls({ calls }: { calls: readonly Call[] }) {
+export function Calls({ itemId, calls }: { itemId: string; calls: readonly Call[] }) {
   return (
     <Section title="Calls to the Shop">
       {calls.length === 0 && <p>Nothing has been sent yet.</p>}
       {calls.toReversed().map((call, place) => (
         <CollapsableSection key={call.requestId} isOpen={place === 0} label={summary(call)}>
           <Links call={call} />
-          <Body title="Request" text={call.request} />
-          <Body title="Raw response" text={call.response} />
+          <Body title="Request" of={{ itemId, call }} part="request" />
+          <Body title="Raw response" of={{ itemId, call }} part="response" />
           {call.callback && (
-            <Body title={`Callback of ${call.callbackAt ? absolute(call.callbackAt) : 'unknown time'}`} text={call.callback} />
+            <Body
+              title={`Callback of ${call.callbackAt ? absolute(call.callbackAt) : 'unknown time'}`}
+              of={{ itemId, call }}
+              part="callback"
+            />
           )}
         </CollapsableSection>
       ))}
@@ -72,23 +77,72 @@ function pretty(text: string): string {
   }
 }
 
-function Body({ title, text }: { title: string; text: string | null }) {
+/** More than this in one page makes every browser slow; a download it may be. */
+const MOST_SHOWN = 1024 * 1024
+
+const size = (bytes: number): string =>
+  bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toLocaleString('en', { maximumFractionDigits: 1 })} MiB`
+
+/** The beginning of a body, which came with the item, and on demand the whole. */
+function Body({ title, of: { itemId, call }, part }: { title: string; of: { itemId: string; call: Call }; part: BodyPart }) {
   const styles = useStyles2(getStyles)
+  const [whole, setWhole] = useState<string | null>(null)
+  const [problem, setProblem] = useState<string | null>(null)
+  const [isLoading, setLoading] = useState(false)
+  const text = whole ?? call[part]
+  const bytes = call[`${part}Bytes`] ?? 0
+  const isCut = whole === null && call[part] !== null && new Blob([call[part]]).size < bytes
+
+  async function showAll() {
+    setLoading(true)
+    setProblem(null)
+    try {
+      setWhole(await readBody(itemId, call.requestId, part))
+    } catch (error) {
+      setProblem((error as Error).message)
+    } finally {
+      setLoading(false)
+    }
+  }
+
   return (
     <div className={styles.body}>
       <div className={styles.head}>
         <strong>{title}</strong>
         {text !== null && (
-          <ClipboardButton icon="copy" size="sm" variant="secondary" fill="text" getText={() => text}>
-            Copy
-          </ClipboardButton>
+          <Stack gap={1}>
+            {isCut && bytes <= MOST_SHOWN && (
+              <Button size="sm" variant="secondary" fill="text" disabled={isLoading} onClick={() => void showAll()}>
+                Show all ({size(bytes)})
+              </Button>
+            )}
+            {isCut && (
+              <LinkButton
+                size="sm"
+                variant="secondary"
+                fill="text"
+                icon="download-alt"
+                href={locationUtil.assureBaseUrl(bodyUrl(itemId, call.requestId, part))}
+                download={`${part}-${call.requestId}.txt`}
+                target="_self" // or Grafana would take it for a page of its own
+              >
+                Download ({size(bytes)})
+              </LinkButton>
+            )}
+            {!isCut && (
+              <ClipboardButton icon="copy" size="sm" variant="secondary" fill="text" getText={() => text}>
+                Copy
+              </ClipboardButton>
+            )}
+          </Stack>
         )}
       </div>
+      {problem !== null && <p role="alert">{problem}</p>}
       {text === null ? (
         <p>None came.</p>
       ) : (
         <ScrollContainer maxHeight="400px">
-          <pre>{pretty(text)}</pre>
+          <pre>{isCut ? `${text}…` : pretty(text)}</pre>
         </ScrollContainer>
       )}
     </div>

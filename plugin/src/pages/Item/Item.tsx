@@ -74,7 +74,7 @@ function Story({ item }: { item: ItemDetail }) {
       </section>
       <Facts item={item} />
       <Timeline transitions={item.transitions} />
-      <Calls calls={item.calls} />
+      <Calls itemId={item.id} calls={item.calls} />
       <Elsewhere item={item} />
     </Stack>
   )
