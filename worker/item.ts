@@ -255,7 +255,13 @@ export function newIds(
   let setSrcId: string | null = null
   for (const row of rows) {
     if (!row?.productId) continue
-    products.push({ productId: row.productId, srcId: row.srcId, shopSku: row.shopSku, updatedAt: row.updatedAt })
+    products.push({
+      productId: row.productId,
+      srcId: row.srcId,
+      shopSku: row.shopSku,
+      updatedAt: row.updatedAt,
+      spelling: row.spelling ?? null,
+    })
     if (asked && creates(asked.topic)) setSrcId ??= row.configId
   }
   return { productSetId: item.productSetId, setSrcId, products }

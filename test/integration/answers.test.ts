@@ -549,6 +549,28 @@ describe('asynchronous flow', () => {
     }
   })
 
+  test('the callback spells the SKU otherwise: the ids decide, Synced, and the history has how it was spelled', async () => {
+    const { productIds } = await addSet(scene.sql)
+    await trouble({ noCallback: 100 })
+    const item = await scene.enqueue('price', { product: productIds[0]! })
+    const { requestId } = await scene.untilStatus(item, 'got_acknowledgment')
+    const [product] = await scene.sql<{ id: string; sellerSku: string; sku: string; configId: string }[]>`
+      select p.src_id as id, p.seller_sku as "sellerSku", p.shop_sku as sku, s.src_id as "configId"
+      from catalog.product p join catalog.product_set s on s.id = p.product_set_id where p.id = ${productIds[0]!}::bigint`
+    const spelled = ` ${product!.sellerSku.toLowerCase()} `
+    const row = { id: product!.id, config_id: product!.configId, sku: product!.sku, seller_sku: spelled, updated_at: '2026-11-24 07:15:00' }
+    const result = [{ status: 'success', product: row }]
+    await fetch(`${scene.worker.publicUrl}/shop-update/`, {
+      method: 'POST',
+      headers: { 'x-api-key': CALLBACK_API_KEY, 'content-type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', method: 'Callback.process', params: { result }, id: requestId }),
+    })
+    await scene.untilStatus(item, 'synced')
+    const notes = await scene.sql<{ to: string; note: string }[]>`
+      select to_status as to, note from shop_update.transition where item_id = ${item}::bigint and note is not null`
+    expect(notes).toEqual([{ to: 'synced', note: `The Shop gives seller SKU ${product!.sellerSku} as ${JSON.stringify(spelled)}.` }])
+  })
+
   test('after it is Synced: the same callback is a duplicate, another one is late, and neither changes anything', async () => {
     const { itemId, setId, requestId } = await acknowledged()
     await callBack(requestId)

@@ -186,7 +186,6 @@ describe('an update', () => {
     ['the id of another', { id: '9002' }, unprocessable('about product 9002; asked was 9001')],
     ['an id with a leading zero', { id: '09001' }, unprocessable('about product 09001')],
     ['the seller_sku of another', { seller_sku: 'TEE-BLK-L' }, unprocessable('another product than TEE-BLK-M')],
-    ['a seller_sku in other letters', { seller_sku: 'tee-blk-m' }, unprocessable('another product than TEE-BLK-M')],
     ['a seller_sku that is an object', { seller_sku: {} }, unprocessable('another product than TEE-BLK-M')],
     ['the sku of another', { sku: 'AC123APP-9002' }, unprocessable('another Shop SKU than AC123APP-9001')],
   ]
@@ -196,6 +195,36 @@ describe('an update', () => {
 
   it.each(['x', [], 7, true])('a product that is %j', (wrong) => {
     expect(read([element([{ status: 'success', product: wrong }])])).toEqual(unprocessable('sent no product'))
+  })
+
+  it.each<[string, string, string, object, string]>([
+    ['in other capitals', 'TEE-BLK-M', 'AC123APP-9001', { seller_sku: 'tee-blk-m' }, 'seller SKU TEE-BLK-M as "tee-blk-m"'],
+    ['trimmed', ' TEE-BLK-M ', 'AC123APP-9001', {}, 'seller SKU  TEE-BLK-M  as "TEE-BLK-M"'],
+    ['with blanks', 'TEE-BLK-M', 'AC123APP-9001', { seller_sku: '\u00a0TEE-BLK-M\n' }, 'seller SKU TEE-BLK-M as "\u00a0TEE-BLK-M\\n"'],
+    [
+      'in another normal form',
+      'Caf\u00e9-Ａ',
+      'AC123APP-9001',
+      { seller_sku: 'Cafe\u0301-A' },
+      'seller SKU Caf\u00e9-Ａ as "Cafe\u0301-A"',
+    ],
+    ['as a number', '007', 'AC123APP-9001', { seller_sku: 7 }, 'seller SKU 007 as 7'],
+    ['as a number with decimals', '1.50', '42', { seller_sku: 1.5, sku: 42 }, 'seller SKU 1.50 as 1.5'],
+    [
+      'with the Shop SKU in other capitals',
+      'TEE-BLK-M',
+      'AC123APP-9001',
+      { sku: 'ac123app-9001 ' },
+      'Shop SKU AC123APP-9001 as "ac123app-9001 "',
+    ],
+  ])('the ids decide: a SKU that comes back %s is the same, and the spelling is told', (_how, sellerSku, sku, changes, told) => {
+    const asked: Asked = { ...stock, products: [{ ...stock.products[0]!, sellerSku, sku }] }
+    const row = { ...syncedRow, shopSku: sku, spelling: `The Shop gives ${told}.` }
+    expect(read([element([{ status: 'success', product: { ...product, ...changes } }])], asked)).toEqual(success(row))
+    // and with the id of another it is none of ours, however well it is spelled
+    expect(read([element([{ status: 'success', product: { ...product, ...changes, id: '9002' } }])], asked)).toMatchObject({
+      kind: 'unprocessable',
+    })
   })
 
   it('a numeric seller SKU may come as a number', () => {

@@ -181,6 +181,36 @@ describe('fields', () => {
   })
 })
 
+describe('what the catalogue may hold and no Shop understands', () => {
+  it('dates without end are none', () => {
+    const always = { ...tee, specialFrom: '-infinity', specialTo: 'infinity' }
+    const none = { special_from_date: null, special_to_date: null }
+    expect(sent('price', shirts, always).params).toEqual({ productsInfo: [expect.objectContaining({ ...none, price_special: '14.50' })] })
+    expect(sent('content', shirts, always).params).toEqual({ productsInfo: [expect.objectContaining({ ...none, special_price: '14.50' })] })
+  })
+
+  it.each([{ specialFrom: 'infinity' }, { specialTo: '-infinity' }])('a special price that never holds is none: %j', (dates) => {
+    const [price] = (sent('price', shirts, { ...tee, ...dates }).params as { productsInfo: object[] }).productsInfo
+    expect(price).toMatchObject({ price_special: null })
+    const [create] = (sent('new_product', shirts, { ...tee, ...notYet, ...dates }).params as { productsInfo: object[] }).productsInfo
+    expect(create).toMatchObject({ special_price: null })
+  })
+
+  it('less than nothing in stock is nothing', () => {
+    const sold = { ...tee, stock: -3, consignmentStock: -1 }
+    for (const topic of ['stock', 'consignment_stock'] as const)
+      expect(sent(topic, shirts, sold).params).toEqual({ productsInfo: [expect.objectContaining({ quantity: '0' })] })
+    expect(sent('content', shirts, sold).params).toEqual({ productsInfo: [expect.objectContaining({ stock: 0 })] })
+  })
+
+  it('a price below zero is not sent, and told', () => {
+    const told = { impossible: 'A price of TEE-BLK-M is below zero: -19.90, 14.50.' }
+    for (const topic of ['price', 'content', 'status'] as const) expect(build(topic, shirts, { ...tee, price: '-19.90' })).toEqual(told)
+    expect(build('new_product', shirts, { ...tee, ...notYet, price: '-19.90' })).toEqual(told)
+    expect(build('price', shirts, { ...tee, specialPrice: '-0.01' })).toHaveProperty('impossible', expect.stringContaining('below zero'))
+  })
+})
+
 describe('what is not sent', () => {
   const updates = TOPIC_NAMES.filter((topic) => TOPICS[topic].subject === 'product' && topic !== 'new_product')
   const blocked = { blocked: 'not_in_shop', message: expect.any(String) }

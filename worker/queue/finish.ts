@@ -21,6 +21,8 @@ export interface WriteBack {
   shopSku: string | null
   /** As the Shop sent it, without a zone: read in the venture's. Null: now. */
   updatedAt: string | null
+  /** Where the Shop spells a SKU otherwise: noted in the history. */
+  spelling?: string | null
 }
 
 export interface Finish {
@@ -92,6 +94,11 @@ export async function finish(
       where w.set_id in (select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[])) and w.set_id not in (select id from writable_set)
     ),`
     : sql``
+  const notes = entries.map(({ products }) => products.find(({ spelling }) => spelling)?.spelling ?? null)
+  // hardly ever there is one
+  const noteOf = notes.some((note) => note !== null)
+    ? sql`case when t.t in ('synced', 'pending') then (select n.note from unnest(${ids}::bigint[], ${notes}::text[]) n (id, note) where n.id = g.id) end`
+    : sql`null`
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; stays: string[] | null; now: Micros }[]>`
     with ${writable} x as (
       select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[],
@@ -167,8 +174,8 @@ export async function finish(
         from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
     ),
     noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select g.id, t.at, t.f, t.t, t.seconds, t.reason from gone g cross join lateral (values
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, note)
+      select g.id, t.at, t.f, t.t, t.seconds, t.reason, ${noteOf} from gone g cross join lateral (values
         (g.called and g.status <> 'got_response', g.response_at, g.status, 'got_response'::shop_update.status,
           extract(epoch from g.response_at - g.status_at), null),
         (g.called, g.payload_at, 'got_response', 'building_response_payload', extract(epoch from g.payload_at - g.response_at), null),

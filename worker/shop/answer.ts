@@ -33,6 +33,8 @@ export interface SyncedRow {
   configId: string | null
   /** 'YYYY-MM-DD HH:MM:SS', a real date without a zone: read it in the venture's. Null when absent or no date. */
   updatedAt: string | null
+  /** A sentence, where the Shop spells a SKU of it otherwise than we do. */
+  spelling?: string
 }
 
 /**
@@ -286,12 +288,20 @@ function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): Sync
   const shopSku = idText(product.sku)
   const configId = idText(product.config_id)
   const updatedAt = dateTime(product.updated_at)
+  const spelling = spellingOf(product, wanted)
 
   if (!creates(asked.topic)) {
     if (srcId !== wanted.srcId) return `The Shop answered about product ${srcId}; asked was ${wanted.srcId} (${sellerSku}).`
     if (isOther(product.sku, wanted.sku)) return `The Shop answered with another Shop SKU than ${wanted.sku} for ${sellerSku}.`
     // An update needs no config_id: one that cannot be used is as good as none.
-    return { productId: wanted.productId, srcId, shopSku: shopSku === null ? null : wanted.sku, configId: configId || null, updatedAt }
+    return {
+      productId: wanted.productId,
+      srcId,
+      shopSku: shopSku === null ? null : wanted.sku,
+      configId: configId || null,
+      updatedAt,
+      ...spelling,
+    }
   }
 
   if (!shopSku) return `The Shop created ${sellerSku} but sent no usable Shop SKU for it.`
@@ -300,7 +310,7 @@ function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): Sync
   if (configId !== null && asked.setSrcId !== null && configId !== asked.setSrcId) {
     return `The Shop put ${sellerSku} into product set ${configId}; asked was ${asked.setSrcId}.`
   }
-  return { productId: wanted.productId, srcId, shopSku, configId, updatedAt }
+  return { productId: wanted.productId, srcId, shopSku, configId, updatedAt, ...spelling }
 }
 
 /** Several variations created at once: each has an id of its own, and all are in one set. */
@@ -345,10 +355,26 @@ function idText(value: unknown): string | null {
   return value.includes('\u0000') || !value.isWellFormed() ? '' : value
 }
 
-/** True when the Shop names something, and not what was asked for. */
-function isOther(value: unknown, wanted: string | null): boolean {
-  if (isAbsent(value) || value === wanted) return false
-  return typeof value !== 'number' || Math.abs(value) > Number.MAX_SAFE_INTEGER || String(value) !== wanted
+/** True when the Shop names something, and not what was asked for, however it spells that. */
+const isOther = (value: unknown, wanted: string | null): boolean => !isAbsent(value) && value !== wanted && !isSpelled(value, wanted)
+
+/** The same SKU as Shops like to give it back: trimmed, in other capitals, in another normal form of Unicode, or as a number. */
+function isSpelled(value: unknown, wanted: string | null): boolean {
+  if (wanted === null) return false
+  if (typeof value === 'number') return /^\s*\d+(\.\d+)?\s*$/.test(wanted) && Number(wanted) === value
+  return typeof value === 'string' && value.length <= MAX_ID_LENGTH && folded(value) === folded(wanted)
+}
+
+const folded = (sku: string): string => sku.normalize('NFKC').trim().toUpperCase().toLowerCase().normalize('NFKC')
+
+/** Where the Shop spells a SKU otherwise: how, in a sentence that people may look at later. */
+function spellingOf(product: JsonObject, { sellerSku, sku }: AskedProduct): Pick<SyncedRow, 'spelling'> {
+  const other = (value: unknown, wanted: string | null) => !isAbsent(value) && wanted !== null && String(value) !== wanted
+  const said = [
+    ...(other(product.seller_sku, sellerSku) ? [`seller SKU ${sellerSku} as ${JSON.stringify(product.seller_sku)}`] : []),
+    ...(other(product.sku, sku) ? [`Shop SKU ${sku} as ${JSON.stringify(product.sku)}`] : []),
+  ]
+  return said.length === 0 ? {} : { spelling: storable(`The Shop gives ${said.join(' and ')}.`) }
 }
 
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/

@@ -122,28 +122,30 @@ export function buildCall(topic: Topic, set: CatalogueSet, product: CataloguePro
   switch (topic) {
     case 'stock':
     case 'consignment_stock': {
-      const quantity = String(topic === 'stock' ? product.stock : product.consignmentStock)
+      const quantity = String(sellable(topic === 'stock' ? product.stock : product.consignmentStock))
       const info: StockInfo = { product_id: srcId, seller_sku: product.sellerSku, sku: shopSku, quantity, seller_id: set.sellerId }
       return serialise(topic, { productsInfo: [info] }, requestId)
     }
     case 'price': {
-      if (!amountsAreExact(product)) return inexactAmount(product)
+      const wrong = wrongAmount(product)
+      if (wrong) return wrong
       const info: PriceInfo = {
         product_id: srcId,
         config_id: set.srcId,
         seller_sku: product.sellerSku,
         sku: shopSku,
         price: product.price,
-        price_special: product.specialPrice,
-        special_from_date: product.specialFrom,
-        special_to_date: product.specialTo,
+        price_special: specialPrice(product),
+        special_from_date: date(product.specialFrom),
+        special_to_date: date(product.specialTo),
       }
       return serialise(topic, { productsInfo: [info] }, requestId)
     }
     case 'content':
     case 'status':
     case 'qc_status': {
-      if (!amountsAreExact(product)) return inexactAmount(product)
+      const wrong = wrongAmount(product)
+      if (wrong) return wrong
       const info: UpdateInfo = { ...createInfo(set, product), product_id: srcId, sku: shopSku }
       return serialise(topic, { productsInfo: [info] }, requestId)
     }
@@ -167,7 +169,8 @@ function createCall(topic: Topic, set: CatalogueSet, products: CatalogueProduct[
   const productsInfo: CreateInfo[] = []
   for (const product of products) {
     if (product.srcId !== null) continue
-    if (!amountsAreExact(product)) return inexactAmount(product)
+    const wrong = wrongAmount(product)
+    if (wrong) return wrong
     productsInfo.push(createInfo(set, product))
   }
   if (productsInfo.length === 0) return products.length === 0 ? { deleted: true } : { nothingToSend: true }
@@ -202,11 +205,11 @@ function createInfo(set: CatalogueSet, product: CatalogueProduct): CreateInfo {
     seller: set.sellerName,
     seller_sku: product.sellerSku,
     shipment_type: set.shipmentType,
-    special_price: product.specialPrice,
-    special_from_date: product.specialFrom,
-    special_to_date: product.specialTo,
+    special_price: specialPrice(product),
+    special_from_date: date(product.specialFrom),
+    special_to_date: date(product.specialTo),
     status: product.active ? 'active' : 'inactive',
-    stock: product.stock,
+    stock: sellable(product.stock),
     tax_class: set.taxClass,
     title: product.title,
     id_catalog_product: product.id,
@@ -215,12 +218,25 @@ function createInfo(set: CatalogueSet, product: CatalogueProduct): CreateInfo {
   }
 }
 
-const amountsAreExact = ({ price, specialPrice }: CatalogueProduct): boolean =>
-  AMOUNT.test(price) && (specialPrice === null || AMOUNT.test(specialPrice))
+/** Why an amount cannot be sent, or null. */
+function wrongAmount({ sellerSku, price, specialPrice }: CatalogueProduct): NotSendable | null {
+  const amounts = [price, ...(specialPrice === null ? [] : [specialPrice])]
+  const told = amounts.join(', ')
+  if (!amounts.every((amount) => AMOUNT.test(amount))) {
+    return { impossible: `A price of ${sellerSku} is no amount with two decimals: ${told}.` }
+  }
+  return amounts.some((amount) => amount.startsWith('-')) ? { impossible: `A price of ${sellerSku} is below zero: ${told}.` } : null
+}
 
-const inexactAmount = ({ sellerSku, price, specialPrice }: CatalogueProduct): NotSendable => ({
-  impossible: `A price of ${sellerSku} is no amount with two decimals: ${price}${specialPrice === null ? '' : `, ${specialPrice}`}.`,
-})
+/** More has been sold than there is: there is nothing to sell. */
+const sellable = (stock: number): number => Math.max(stock, 0)
+
+/** PostgreSQL's dates without end are no dates to anybody else. */
+const date = (text: string | null): string | null => (text === 'infinity' || text === '-infinity' ? null : text)
+
+/** One that never begins, or has ended for ever, would be one without dates: it would hold at once. */
+const specialPrice = ({ specialPrice, specialFrom, specialTo }: CatalogueProduct): string | null =>
+  specialFrom === 'infinity' || specialTo === '-infinity' ? null : specialPrice
 
 function serialise(topic: Topic, params: CallParams, requestId: string): Call {
   const { method } = TOPICS[topic]

@@ -129,7 +129,10 @@ export const transitionSchema = z
     seconds: seconds.nullable().openapi({ description: 'Spent in `from`' }),
     reason: z.enum(REASONS).nullable(),
     actor: z.string().nullable(),
-    note: z.string().nullable().openapi({ description: 'Why the actor did it, in his words' }),
+    note: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why the actor did it, in his words; without one, what is worth knowing of the answer' }),
   })
   .openapi('Transition')
 export type Transition = z.infer<typeof transitionSchema>

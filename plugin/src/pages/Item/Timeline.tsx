@@ -28,7 +28,11 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
             label: 'Why',
             cell: ({ reason }) => (reason ? <span title={explain(reason).sentence}>{explain(reason).label}</span> : ''),
           },
-          { name: 'actor', label: 'By', cell: ({ actor, note }) => (note === null ? actor : `${actor}: “${note}”`) },
+          {
+            name: 'actor',
+            label: 'By',
+            cell: ({ actor, note }) => (note === null ? actor : actor === null ? note : `${actor}: “${note}”`),
+          },
         ]}
       />
     </Section>
