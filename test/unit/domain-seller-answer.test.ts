@@ -433,7 +433,7 @@ const CASES: Case[] = [
     },
     'admin',
     [
-      'The Shop answered the new product “Black T-shirt” with an ID that already belongs to another product (src_id 9001 belongs to product 4711, seller SKU CAP-RED).',
+      'The Shop answered the new product “Black T-shirt” with an ID that already belongs to another product.',
       'Neither of the two products has been overwritten.',
       'An admin has to sort this out with the Shop; there is nothing you need to do.',
     ],

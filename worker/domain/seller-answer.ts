@@ -7,7 +7,7 @@ import { TOPICS, type Topic } from './topics.ts'
 export interface ItemFacts {
   topic: Topic
   status: Status
-  /** `message` is quoted to the seller where it is the Shop's own, so it may name products but no other seller. */
+  /** `message` is quoted to the seller where it is the Shop's own; ours of a conflict names another seller's product, and is for admins. */
   reason: { code: ReasonCode; message: string | null } | null
   productTitle: string
   /** Null for an item of a whole product set. */
@@ -162,7 +162,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
         )
       case 'src_id_conflict':
         return needsAdmin(
-          `The Shop answered ${lowerFirst(subject(item))} with an ID that already belongs to another product${inBrackets(item.reason.message)}.`,
+          `The Shop answered ${lowerFirst(subject(item))} with an ID that already belongs to another product.`,
           'Neither of the two products has been overwritten.',
           'An admin has to sort this out with the Shop',
         )
@@ -433,5 +433,3 @@ const SUFFIXES: Record<string, string> = { one: 'st', two: 'nd', few: 'rd' }
 const ordinal = (n: number): string => `${n}${SUFFIXES[ORDINALS.select(n)] ?? 'th'}`
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
-
-const inBrackets = (message: string | null): string => (message === null || message === '' ? '' : ` (${message})`)
