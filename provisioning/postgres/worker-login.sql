@@ -8,3 +8,5 @@ begin
 end $$;
 alter role worker with login nosuperuser nocreatedb nocreaterole nobypassrls password :'password';
 grant shop_update_worker to worker;
+-- For the metrics of PostgreSQL: the states of other logins' sessions.
+grant pg_read_all_stats to worker;

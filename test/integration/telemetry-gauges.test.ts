@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Summary } from '../../worker/api/internal.ts'
 import { readBlocked } from '../../worker/queue/blocked.ts'
+import { connect } from '../../worker/queue/database.ts'
+import { asWorker } from '../database.ts'
 import { type Receiver, startReceiver } from '../otlp/receiver.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
@@ -191,7 +193,8 @@ test('what another item of its set holds up is neither stuck in Pending nor past
 })
 
 test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {
-  const open = await scene.sql.reserve()
+  const theirs = connect(asWorker(scene.databaseUrl), { max: 1, name: 'test' }) // of other logins it sees less
+  const open = await theirs.reserve()
   await open`begin`
   await open`select pg_current_xact_id()`
   await vi.waitFor(() => {
@@ -200,6 +203,7 @@ test('PostgreSQL: connections, dead rows, the oldest transaction, and how many u
   }, IN_TIME)
   await open`rollback`
   open.release()
+  await theirs.end()
   expect(values('shop_update.database.connections', 'state').idle).toBeGreaterThan(1)
   await vi.waitFor(async () => {
     const [row] = await scene.sql<{ hot: number; all: number; dead: number }[]>`
