@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { followCatalogue } from './queue/catalog-changes.ts'
 import { foldCounts, forgetCounts, verifyCounts } from './queue/counts.ts'
 import type { Sql } from './queue/database.ts'
+import { mendStatistics } from './queue/mend-statistics.ts'
 import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
@@ -12,6 +13,7 @@ import type { Telemetry } from './telemetry/telemetry.ts'
 /** How often each duty is done, in milliseconds. */
 const DUTIES = {
   fold: 1000,
+  statistics: 1000,
   recover: 1000,
   catalogue: 1000,
   forgottenSets: 2000,
@@ -49,6 +51,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
 } {
   const last: Record<keyof typeof DUTIES, number> = {
     fold: 0,
+    statistics: 0,
     recover: 0,
     catalogue: 0,
     forgottenSets: 0,
@@ -59,7 +62,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
   let working: Promise<void> = Promise.resolve()
   let busy = false
   let leadsUntil = 0
-  let lookedUpTo = '0'
+  let [lookedUpTo, lostUpTo] = ['0', '0']
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -72,6 +75,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     const asked = performance.now()
     if (!(await lead(sql, workerId, LEASE_SECONDS))) return
     leadsUntil = asked + LEASE_SECONDS * 1000
+    if (isDue('statistics')) await mendStatistics(sql)
     let ready = 0
     if (isSteady() && isDue('recover')) {
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
@@ -95,7 +99,9 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     if (isDue('release')) {
       const released = await release(sql, null)
       telemetry.steps(released)
-      ready += released.length + (await promote(sql, await lostSets(sql)))
+      const { sets, last } = await lostSets(sql, lostUpTo)
+      lostUpTo = last
+      ready += released.length + (await promote(sql, sets))
     }
     if (ready > 0) onReady()
     if (isDue('partitions')) {

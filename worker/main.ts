@@ -22,6 +22,8 @@ import { startWorker, type Worker } from './worker.ts'
 
 /** Beyond the time-out of a call: to write down its answer. */
 const STOP_GRACE_MS = 5000
+/** A transaction of a worker that stands still is ended after this share of its lease. */
+const IDLE_A_LEASE = 3
 /** And to send the telemetry that is there: so long for spans and lines, and so long for the metrics that tell what was lost of them. */
 const FLUSH_MS = 5000
 
@@ -49,7 +51,7 @@ await runCommand(async () => {
     await pipelines.stop(FLUSH_MS)
   })
   const pool = (url: string, options: Parameters<typeof connect>[1]) => {
-    const sql = connect(url, options)
+    const sql = connect(url, { idleInTransactionMs: (config.LEASE_SECONDS * 1000) / IDLE_A_LEASE, ...options })
     running.defer(() => sql.end({ timeout: 5 }))
     return sql
   }

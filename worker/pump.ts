@@ -13,6 +13,8 @@ import type { Telemetry } from './telemetry/telemetry.ts'
 const POLL_MS = 1000
 /** A claim is made when this share of the room is free: 500 items a statement instead of one by one as they finish. */
 const ROOM_SHARE = 0.25
+/** When to look again at a product set that somebody had his hands on: as a rule a statement of some milliseconds, which has freed the set. */
+const PASSED_OVER_MS = 20
 /** One claim takes at most this many; a larger one keeps the first items waiting for the last. */
 const MOST_A_CLAIM = 500
 
@@ -120,12 +122,13 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       }
       const left = performance.now()
       fromFirst ||= afterSeller === '0'
-      const { items, candidates, all, next } = await claim(sql, workerId, most, afterSeller)
+      const { items, candidates, passedOver, all, next } = await claim(sql, workerId, most, afterSeller)
       for (const item of items) {
         held.add(claimKey(item))
         circuit.started(item.id)
       }
       rate.take(items.length)
+      if (passedOver) wakeAt(performance.now() + PASSED_OVER_MS)
       if (items.length > 0) void start(items, { now: items[0]!.at, left })
       afterSeller = candidates < most ? next : lastSeller(items, afterSeller)
       if (all && fromFirst) return

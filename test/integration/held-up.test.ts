@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { Status } from '../../worker/domain/statuses.ts'
 import type { Sql } from '../../worker/queue/database.ts'
+import { forgottenSets } from '../../worker/queue/promote.ts'
+import { createDatabase } from '../database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 
@@ -70,4 +72,35 @@ test('a thousand callbacks whose products somebody holds keep no other waiting',
     await letGo()
   }
   await untilCounted('synced', items.length)
+})
+
+test('a product set that somebody has locked keeps its own items waiting, and no others', async () => {
+  const [held, other] = [await addSet(scene.sql), await addSet(scene.sql)]
+  await scene.sql`insert into shop_update.set_lane (product_set_id) values (${held.setId}::bigint)`
+  const letGo = await hold((tx) => tx`select from shop_update.set_lane where product_set_id = ${held.setId}::bigint for update`)
+  const item = await scene.enqueue('price', { product: held.productIds[0]! })
+  try {
+    for (let k = 0; k < 3; k++) await scene.untilStatus(await scene.enqueue('price', { product: other.productIds[0]! }), 'synced')
+    expect(await scene.item(item)).toMatchObject({ status: 'pending' })
+  } finally {
+    await letGo()
+  }
+  await scene.untilStatus(item, 'synced')
+})
+
+test('the leader looks for forgotten sets in one statement, which no worker that stands still can leave open', async () => {
+  const { setId, productIds } = await addSet(scene.sql)
+  const database = await createDatabase()
+  const { sql } = database
+  try {
+    await sql`
+      insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane)
+      values (1, ${setId}::bigint, ${productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'behind')`
+    await sql`insert into shop_update.set_lane (product_set_id, next_id) values (${setId}::bigint, 0), (1000000, 0)`
+    const autocommit = Object.assign(((...args: Parameters<Sql>) => sql(...args)) as Sql, { begin: undefined })
+    expect(await forgottenSets(autocommit, '0')).toEqual({ sets: [setId], last: '0' })
+    expect(await sql`select product_set_id as id, waiting from shop_update.set_lane`).toEqual([{ id: setId, waiting: 1 }])
+  } finally {
+    await database.drop()
+  }
 })

@@ -314,7 +314,9 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
     returning i.id, i.token, i.topic, i.product_set_id, i.status_at, old.status as was, old.status_at as since, old.lane as lane
   ),
   left_behind as (
-    update shop_update.set_lane l set waiting = l.waiting - 1 from moved m where m.lane = 'behind' and l.product_set_id = m.product_set_id
+    update shop_update.set_lane l set waiting = l.waiting - m.n
+    from (select product_set_id, count(*) as n from moved where lane = 'behind' group by product_set_id) m
+    where l.product_set_id = m.product_set_id
   ),
   counted as (
     insert into shop_update.delta (kind, topic, status, n)

@@ -56,14 +56,15 @@ const SELLERS_A_CLAIM = 200
  * - The sellers that have work are found by hopping through the index `item_ready`, so that the cost is that of the sellers with work,
  *   not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
  * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the candidate steps behind: out
- *   of the claim index, so that a set with ten thousand items is not looked through again and again.
+ *   of the claim index, so that a set with ten thousand items is not looked through again and again. A set whose row somebody has locked this
+ *   moment is passed over: no claim waits for another set's row.
  * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (product decision 7). An older item of
  *   the set that another worker has under its hands this moment holds back everything: that worker's claim will take the set.
  *
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.
  *
- * @returns the items, how many candidates it looked at, and whether it looked at all that the sellers after `afterSeller` have: no seller had
+ * @returns the items, how many candidates it looked at, whether it passed over others, which are worth another look soon, and whether it looked at all that the sellers after `afterSeller` have: no seller had
  *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `next` is the seller after whom to go on; '0', from the first one, where fewer than 200 were left.
  */
 export async function claim(
@@ -71,7 +72,7 @@ export async function claim(
   workerId: string,
   most: number,
   afterSeller: string,
-): Promise<{ items: ClaimedItem[]; candidates: number; all: boolean; next: string }> {
+): Promise<{ items: ClaimedItem[]; candidates: number; passedOver: boolean; all: boolean; next: string }> {
   const rows = await sql<ClaimedRow[]>`
     with recursive seller (id, n) as (
       (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
@@ -89,12 +90,22 @@ export async function claim(
         order by i.queued_at, i.id limit (select each from share) for update skip locked) c
       limit ${most}::int
     ),
+    found as materialized (
+      select c.*, l.product_set_id is not null as has_lane
+      from candidate c left join lateral (
+        select product_set_id from shop_update.set_lane where product_set_id = c.product_set_id offset 0) l on true
+    ),
+    free as materialized (
+      select l.* from (select distinct product_set_id from found where has_lane) f cross join lateral (
+        select product_set_id, next_id from shop_update.set_lane where product_set_id = f.product_set_id for update skip locked) l
+    ),
     ranked as materialized (
       select c.id, c.product_set_id, c.held, c.id is not distinct from l.next_id as its_turn,
         c.topic in ('new_product_set', 'new_product') as creates, count(*) over (partition by c.product_set_id) as of_set,
         row_number() over (partition by c.product_set_id
           order by c.held, (c.id = l.next_id) desc nulls last, (c.topic in ('new_product_set', 'new_product')) desc, c.id) as place
-      from candidate c left join shop_update.set_lane l on l.product_set_id = c.product_set_id
+      from found c left join free l on l.product_set_id = c.product_set_id
+      where l.product_set_id is not null or not c.has_lane
     ),
     first as materialized (
       select r.id, r.product_set_id, r.of_set, r.held or (not r.its_turn and not r.creates and exists (
@@ -154,20 +165,21 @@ export async function claim(
       case when was = 'pending' and not was_fresh then (
         select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
-      (select count(*)::int from candidate) as candidates,
-      (select count(*) from candidate) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
+      (select count(*)::int from ranked) as candidates, (select count(*) from found) > (select count(*) from ranked) as "passedOver",
+      (select count(*) from ranked) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
       (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
-  const { candidates, all, next } = rows[0]!
-  return { items, candidates, all, next }
+  const { candidates, passedOver, all, next } = rows[0]!
+  return { items, candidates, passedOver, all, next }
 }
 
 type ClaimedRow = ClaimedItem & {
   candidates: number
+  passedOver: boolean
   all: boolean
   next: string
   was: Status

@@ -7,6 +7,7 @@ export type Sql = postgres.Sql<Record<string, never>>
  * fast one waits behind a slow one (955 ms behind a one-second sleep, measured).
  *
  * @param lockTimeoutMs how long a statement may wait for a row that somebody else holds; 0 for no limit
+ * @param idleInTransactionMs how long a transaction may stand still: what it has locked is locked for so long when its process is frozen
  * @param byIndex for statements that look rows up by key: never plan a sequential scan. A queue's statistics are always wrong (they said of a
  *   status with 500 rows in it that it was rare, and the guard `status = 'processing'` became a scan of the whole table joined row by row:
  *   135 ms for what takes 6). And plan once: with no statistics to follow, what PostgreSQL would plan anew each time is the same (0.5 ms of a
@@ -20,9 +21,10 @@ export function connect(
     max,
     name,
     lockTimeoutMs = 0,
+    idleInTransactionMs = 30_000,
     byIndex = false,
     byValues = false,
-  }: { max: number; name: string; lockTimeoutMs?: number; byIndex?: boolean; byValues?: boolean },
+  }: { max: number; name: string; lockTimeoutMs?: number; idleInTransactionMs?: number; byIndex?: boolean; byValues?: boolean },
 ): Sql {
   return postgres(url, {
     max,
@@ -38,7 +40,7 @@ export function connect(
       TimeZone: 'UTC',
       statement_timeout: 60_000,
       lock_timeout: lockTimeoutMs,
-      idle_in_transaction_session_timeout: 30_000,
+      idle_in_transaction_session_timeout: idleInTransactionMs,
       ...(byIndex && { enable_seqscan: 'off', plan_cache_mode: 'force_generic_plan' }),
       ...(byValues && { plan_cache_mode: 'force_custom_plan' }),
     },

@@ -1,4 +1,4 @@
-import { type Sql, transaction } from './database.ts'
+import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 
 /**
@@ -10,19 +10,19 @@ import { holdersOf } from './holders.ts'
  * @returns how many items may be claimed now that could not before
  */
 export async function promote(sql: Sql, productSetIds: readonly string[]): Promise<number> {
-  const turn = async (sets: readonly string[]) =>
+  const turn = async (sets: readonly string[], patient: boolean) =>
     sql<{ productSetId: string; promoted: boolean; waiting: number }[]>`
       with seen as materialized (
         select product_set_id, next_id from shop_update.set_lane l
         where l.product_set_id = any (${sets}::bigint[]) and l.item_id is null
-          and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
+          and not coalesce((select i.lane = 'ready' from shop_update.item i where i.id = l.next_id), false)
       ),
       free as (
         -- Not where somebody (the leader, who looks for forgotten sets) has given the turn already, or has since this statement took its
         -- snapshot: it would be given once more, to the one after.
         select l.product_set_id, l.waiting from shop_update.set_lane l
         join seen on seen.product_set_id = l.product_set_id and seen.next_id is not distinct from l.next_id
-        where l.item_id is null order by l.product_set_id for update of l
+        where l.item_id is null order by l.product_set_id for update of l ${patient ? sql`` : sql`skip locked`}
       ),
       turn as (
         select f.product_set_id, n.id from free f left join lateral (
@@ -49,55 +49,75 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
       )
       select product_set_id as "productSetId", id is not null as promoted, waiting from told`
   if (productSetIds.length === 0) return 0
-  const first = await turn(productSetIds)
-  // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look decides.
-  const again = first.filter(({ promoted, waiting }) => !promoted && waiting > 0).map(({ productSetId }) => productSetId)
-  const second = again.length > 0 ? await turn(again) : []
+  const first = await turn(productSetIds, false)
+  // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look decides; it waits for
+  // those rows that somebody else had his hands on, and for no others.
+  const settled = new Set(first.filter(({ promoted, waiting }) => promoted || waiting === 0).map(({ productSetId }) => productSetId))
+  const again = productSetIds.filter((id) => !settled.has(id))
+  const second = again.length > 0 ? await turn(again, true) : []
   return [...first, ...second].filter(({ promoted }) => promoted).length
 }
+
+/** How many product sets one look of the leader takes. */
+const SETS_A_LOOK = 1000
 
 /**
  * Sets that are free though somebody waits and nobody's turn has come: what a crash between two statements left. The leader looks for them;
  * rows that nobody needs are deleted. Sets whose items are held back look the same, and there may be many: a thousand are looked at, from
- * `after` on.
+ * the one after `after`. One statement, so that nothing stays locked where its worker stops in the middle of it.
  *
- * @returns the sets to promote in, and where to go on ('0': from the beginning)
+ * How many wait is counted anew. The count is right for a row that has not changed since the statement took its snapshot: whoever puts an item
+ * behind writes its row in the same statement. Others are left for the next time.
+ *
+ * @returns the sets to promote in, and after which set to go on
  */
 export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
-  const rows = await transaction(sql, async (tx) => {
-    const forgotten = await tx<{ id: string }[]>`
-      select l.product_set_id as id from shop_update.set_lane l
-      where l.product_set_id > ${after}::bigint and l.item_id is null
-        and not exists (select from shop_update.item i where i.id = l.next_id and i.lane = 'ready')
-      order by l.product_set_id limit 1000 for update skip locked`
-    // Counted by a statement of its own, which sees what was put behind before the row was ours; an older count would lose the last of a set.
-    return tx<{ id: string; waiting: number }[]>`
-      merge into shop_update.set_lane l using (
-          select x.id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = x.id) as waiting
-          from unnest(${forgotten.map(({ id }) => id)}::bigint[]) x (id)) f
-        on l.product_set_id = f.id and l.item_id is null
+  const [row] = await sql<{ sets: string[] | null; seen: number; last: string }[]>`
+    with seen as materialized (
+      select l.product_set_id as id, l.ctid as place from shop_update.set_lane l
+      where l.item_id is null and l.product_set_id > ${after}::bigint
+        and not coalesce((select i.lane = 'ready' from shop_update.item i where i.id = l.next_id), false)
+      order by l.product_set_id limit ${SETS_A_LOOK}::int
+    ),
+    free as materialized (
+      select l.product_set_id as id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = l.product_set_id) as waiting
+      from seen cross join lateral (
+        select product_set_id from shop_update.set_lane where product_set_id = seen.id and ctid = seen.place for update skip locked) l
+    ),
+    told as (
+      merge into shop_update.set_lane l using free f on l.product_set_id = f.id
       when matched and f.waiting = 0 then delete
       when matched then update set waiting = f.waiting
-      returning l.product_set_id as id, f.waiting`
-  })
-  return {
-    sets: rows.filter(({ waiting }) => waiting > 0).map(({ id }) => id),
-    last: rows.length < 1000 ? '0' : rows.reduce((last, { id }) => (BigInt(id) > BigInt(last) ? id : last), '0'),
-  }
+    )
+    select (select array_agg(id) from free where waiting > 0) as sets, count(*)::int as seen, max(id)::text as last from seen`
+  const { sets, seen, last } = row!
+  return { sets: sets ?? [], last: seen < SETS_A_LOOK ? '0' : last }
 }
 
 /**
- * Items that are behind in a set that has no row: none should be, and nobody would ever look at them. The leader makes the row.
+ * Items that are behind in a set that has no row: none should be, and nobody would ever look at them. The leader makes the row. It looks at a
+ * thousand sets that have somebody behind, from the one after `after`, however many items that are.
  *
- * @returns the sets to promote in
+ * @returns the sets to promote in, and after which set to go on
  */
-export async function lostSets(sql: Sql): Promise<string[]> {
-  const rows = await sql<{ id: string }[]>`
-    insert into shop_update.set_lane (product_set_id, waiting)
-    select b.product_set_id, count(*) from shop_update.item b
-    where b.lane = 'behind' and not exists (select from shop_update.set_lane l where l.product_set_id = b.product_set_id)
-    group by b.product_set_id limit 1000
-    on conflict (product_set_id) do nothing
-    returning product_set_id as id`
-  return rows.map(({ id }) => id)
+export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
+  const [row] = await sql<{ sets: string[] | null; seen: number; last: string }[]>`
+    with recursive seen (id, n) as (
+      (select product_set_id, 1 from shop_update.item where lane = 'behind' and product_set_id > ${after}::bigint order by product_set_id limit 1)
+      union all
+      select next.product_set_id, seen.n + 1 from seen cross join lateral (
+        select i.product_set_id from shop_update.item i
+        where i.lane = 'behind' and i.product_set_id > seen.id order by i.product_set_id limit 1) next
+      where seen.n < ${SETS_A_LOOK}::int
+    ),
+    made as (
+      insert into shop_update.set_lane (product_set_id, waiting)
+      select seen.id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = seen.id)
+      from seen where not exists (select from shop_update.set_lane l where l.product_set_id = seen.id offset 0)
+      on conflict (product_set_id) do nothing
+      returning product_set_id as id
+    )
+    select (select array_agg(id) from made) as sets, count(*)::int as seen, max(id)::text as last from seen`
+  const { sets, seen, last } = row!
+  return { sets: sets ?? [], last: seen < SETS_A_LOOK ? '0' : last }
 }

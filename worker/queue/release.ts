@@ -12,34 +12,42 @@ import type { Step } from './step.ts'
  * @returns the steps of those that were released
  */
 export async function release(sql: Sql, productSetIds: readonly string[] | null): Promise<Step[]> {
+  // Whatever the statistics say: the sets one by one, and each look at something else by its key (`offset 0` keeps the planner from making joins
+  // of them, which walked through all that is Blocked for each).
+  const blocked = productSetIds
+    ? sql`(select b.* from unnest(${productSetIds}::bigint[]) x (id) cross join lateral (
+        select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b)`
+    : sql`shop_update.item`
   return sql<Step[]>`
-    with freed as (
+    with chosen as materialized (
+      select b.id from ${blocked} b
+      left join lateral (select s.src_id from catalog.product_set s where s.id = b.product_set_id offset 0) s on true
+      left join lateral (select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
+      where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
+        and (b.product_id is null or p.id is not null)
+        and (b.topic in ('new_product_set', 'new_product')
+          or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
+        and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
+        and not exists (
+          select from shop_update.item v
+          where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id
+            and ${isComing(sql, 'v')}
+            and (b.topic not in ('new_product_set', 'new_product') or (
+              (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
+              and (v.product_id is null or b.product_id is null or v.product_id = b.product_id)))
+          offset 0)
+        and (b.topic in ('new_product_set', 'new_product') or not exists (
+          select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
+          where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') offset 0))
+      limit 5000
+    ),
+    free as materialized (
+      -- one that is absorbing a change of a transaction still open must not hold up the others
+      select id from shop_update.item where id = any (array(select id from chosen)) order by id for no key update skip locked
+    ),
+    freed as (
       update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'), reason = null, message = null
-      from (
-        select b.id from shop_update.item b
-        join catalog.product_set s on s.id = b.product_set_id
-        left join catalog.product p on p.id = b.product_id
-        where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
-          ${productSetIds ? sql`and b.product_set_id = any (${productSetIds}::bigint[])` : sql``}
-          and (b.product_id is null or p.id is not null)
-          and (b.topic in ('new_product_set', 'new_product')
-            or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
-          and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
-          and not exists (
-            select from shop_update.item v
-            where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id
-              and ${isComing(sql, 'v')}
-              and (b.topic not in ('new_product_set', 'new_product') or (
-                (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
-                and (v.product_id is null or b.product_id is null or v.product_id = b.product_id))))
-          and (b.topic in ('new_product_set', 'new_product') or not exists (
-            select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
-            where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product')))
-        limit 5000
-        -- one that is absorbing a change of a transaction still open must not hold up the others
-        for no key update of b skip locked
-      ) x
-      where i.id = x.id and i.lane = 'blocked'
+      where i.id = any (array(select id from free)) and i.status = 'blocked'
       returning i.*, old.status_at as since
     ),
     counted as (
