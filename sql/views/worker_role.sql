@@ -38,7 +38,14 @@ end $$;
 grant update (src_id, shop_sku, src_updated_at) on catalog.product to shop_update_worker;
 grant update (src_id) on catalog.product_set to shop_update_worker;
 
--- Days are made and dropped by whoever owns the tables; nobody else may ask for it, since it can drop.
+-- Days are made and dropped by whoever owns the tables. What runs as the owner is for the worker, or for triggers, and for nobody else to ask for.
 alter function shop_update.partition_days(int, int) security definer set search_path = pg_catalog, pg_temp;
-revoke execute on function shop_update.partition_days(int, int) from public;
-grant execute on function shop_update.partition_days(int, int) to shop_update_worker;
+do $$
+declare
+  name text;
+begin
+  for name in select p.oid::regprocedure from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef loop
+    execute format('revoke execute on function %s from public', name);
+    execute format('grant execute on function %s to shop_update_worker', name);
+  end loop;
+end $$;

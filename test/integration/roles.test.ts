@@ -37,6 +37,7 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.kpi_hour': [ALL, READ],
   'shop_update.call_slot': [ALL, READ],
   'shop_update.call_hour': [ALL, READ],
+  'shop_update.catalog_change': [ALL, READ],
   'shop_update.setting': [ALL, READ],
   'shop_update.migration': [READ, READ],
   'shop_update.transition': [ADDED_TO, READ],
@@ -68,7 +69,7 @@ test('what runs as the owner is for the worker alone, and names its schemas', as
   const rows = await database.sql<{ name: string; anybody: boolean; worker: boolean; path: boolean }[]>`
     select p.oid::regprocedure::text as name, has_function_privilege('shop_update_read', p.oid, 'execute') as anybody,
       has_function_privilege('shop_update_worker', p.oid, 'execute') as worker,
-      coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false) as path
+      p.proconfig && array['search_path=pg_catalog, pg_temp', 'search_path=""'] as path
     from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef`
   expect(rows).toEqual(rows.map(({ name }) => ({ name, anybody: false, worker: true, path: true })))
   expect(rows.map(({ name }) => name)).toContain('shop_update.partition_days(integer,integer)')
