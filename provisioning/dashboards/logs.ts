@@ -50,17 +50,29 @@ const typed = (variable: string) => `\${${variable}:regex}`
 const asWord = (variable: string) => `|~ \`${typed(variable)}\` |~ \`(?:^|[^\\w-])(?P<word>${typed(variable)})(?:[^\\w-]|$|^)\``
 
 /** The cheapest first: which streams, then what is in the line, at last what stands beside it. */
-export const SEARCH = [
-  '{venture=~"$venture", source=~"$source"}',
-  `|~ \`(?i)${typed('text')}\``,
-  asWord('sku'),
-  asWord('request'),
-  '|~ `$call`',
-  '|~ `$lines`',
-  // the whole id; nothing can come before the ^ of an empty one
-  `| item_id=~\`${typed('item')}(?:^.*)?\``,
-  `| trace_id=~\`${typed('trace')}.*\``,
-].join(' ')
+const search = (sku: string, besides: string[]) =>
+  [
+    '{venture=~"$venture", source=~"$source"}',
+    `|~ \`(?i)${typed('text')}\``,
+    sku,
+    asWord('request'),
+    '|~ `$call`',
+    '|~ `$lines`',
+    // the whole id; nothing can come before the ^ of an empty one
+    `| item_id=~\`${typed('item')}(?:^.*)?\``,
+    `| trace_id=~\`${typed('trace')}.*\``,
+    ...besides,
+  ].join(' ')
+
+export const SEARCH = search(asWord('sku'), [])
+
+const ofSku = `\`(?:.*[^\\w-])?${typed('sku')}(?:[^\\w-].*)?\``
+/**
+ * The lines that do not spell the SKU as it is: in JSON a quote and a backslash have a backslash before them, and a Shop may write é as
+ * \u00e9. It stands beside the line as it is. None of them is among the others, and without a SKU there is none: what follows it in the
+ * expression is in every line, and a plain empty one Loki might leave out.
+ */
+export const SEARCH_BESIDE = search(`!~ \`${typed('sku')}(?:$|[\\s\\S])\``, [`| seller_sku=~${ofSku} or sku=~${ofSku}`])
 
 const CALLS = [
   ...[...new Set(Object.values(TOPICS).map(({ method }) => method))].toSorted(),
@@ -100,7 +112,7 @@ const HELP = `| In Kibana it was | Here | |
 |---|---|---|
 ${SAMPLES.map(({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try&nbsp;it](${searchUrl(search)}) |`).join('\n')}
 
-All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words; **Item** is the id of one, and finds all of its lines.
+All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words (a SKU also where it stands beside the line: in JSON, one with a quote, a backslash or an é may be spelled otherwise); **Item** is the id of one, and finds all of its lines.
 Drag over the histogram to narrow the time. Click a line to open it: the whole call, and the links **Open item** and **Show trace**.
 **To share a search** use *Share* at the top right: the link it copies is a short one, with the time and every field in it. (One that nobody opens within seven days is forgotten.)
 Lines are kept for 93 days.`
@@ -170,7 +182,10 @@ export const logs = () =>
             .showLegend(true)
             .calcs(['sum']),
         )
-        .withTarget(logQl(`sum(count_over_time(${SEARCH} [$__auto]))`).legendFormat('Hits')),
+        .withTarget(logQl(`sum(count_over_time(${SEARCH} [$__auto]))`).legendFormat('Hits').refId('A'))
+        .withTarget(
+          logQl(`sum(count_over_time(${SEARCH_BESIDE} [$__auto]))`).legendFormat('Hits: the SKU stands beside the line').refId('B'),
+        ),
     )
     .withPanel(
       new logsPanel.PanelBuilder()
@@ -189,7 +204,8 @@ export const logs = () =>
         .sortOrder(common.LogsSortOrder.Descending)
         .dedupStrategy(common.LogsDedupStrategy.None)
         .links([toItems('Search the items', 'overview')])
-        .withTarget(logQl(SEARCH).maxLines(1000)),
+        .withTarget(logQl(SEARCH).maxLines(1000).refId('A'))
+        .withTarget(logQl(SEARCH_BESIDE).maxLines(1000).refId('B')),
     )
     .withPanel(words(HELP, { width: WIDTH, height: 11, title: 'How to search, and how to share it' }))
     .withRow(

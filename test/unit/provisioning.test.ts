@@ -6,7 +6,7 @@ import { parser as promQl } from '@prometheus-io/lezer-promql'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { dashboardFiles } from '../../provisioning/dashboards/files.ts'
-import { SAMPLES, SEARCH } from '../../provisioning/dashboards/logs.ts'
+import { SAMPLES, SEARCH, SEARCH_BESIDE } from '../../provisioning/dashboards/logs.ts'
 import { GENERATED_INTO, generatedFiles } from '../../provisioning/generate.ts'
 
 /** The labels that each metric has, as Prometheus names them; `instance` where each worker tells its own. */
@@ -165,6 +165,27 @@ describe('LogQL', () => {
       .map(({ text }) => text.slice(1, -1))
     expect(expressions).toContain(`(?i)${escaped}`)
     expect(new RegExp(`^${escaped}$`).test(typed)).toBe(true)
+  })
+
+  test('a line that spells the SKU otherwise is found by what stands beside it, and once', () => {
+    const regex = (typed: string) => typed.replace(/[\\^$*+?.()|[\]{}/]/g, '\\$&') // Grafana's format `regex`
+    const filled = (typed: string) => SEARCH_BESIDE.replaceAll(/\$\{sku:regex\}/g, () => regex(typed)).replace(/\$\{?\w+(:regex)?\}?/g, '^')
+    const found = (typed: string, line: string, labels: { seller_sku?: string; sku?: string }) => {
+      nodes(logQl, filled(typed))
+      const [, absent = ''] = /!~ `(.*?)`/.exec(filled(typed)) ?? []
+      const beside = [...filled(typed).matchAll(/\b(seller_sku|sku)=~`(.*?)`/g)]
+      expect(beside.map(([, name]) => name)).toEqual(['seller_sku', 'sku'])
+      const fits = beside.some(([, name, expression]) => new RegExp(`^(?:${expression})$`).test(labels[name as 'sku'] ?? ''))
+      return !new RegExp(absent).test(line) && fits
+    }
+    for (const sku of ['26" Natural Cab', 'a\\b', 'Café', 'A/B?`'.slice(0, 4)]) {
+      const line = `RawResponse 42 200 ${JSON.stringify([{ seller_sku: sku }]).replace('é', '\\u00e9')}`
+      expect(found(sku, line, { seller_sku: sku }), sku).toBe(!line.includes(sku))
+      expect(found(sku, 'RawResponse 42 500 {}', { sku: `X-1, ${sku}, …` }), sku).toBe(true)
+      expect(found(sku, 'RawResponse 42 500 {}', { seller_sku: `${sku}-RED` }), sku).toBe(false)
+      expect(found(sku, `Status ${sku}`, { seller_sku: sku }), sku).toBe(false) // the other search has it
+    }
+    expect(found('', 'RawResponse 42 500 {}', { seller_sku: 'AB-1' })).toBe(false)
   })
 
   test('an item is searched for by its whole id, and everything without one', () => {
