@@ -204,8 +204,6 @@ describe('what the catalogue does not take', () => {
 
   test('an admin gives the product another id while its price is out: it stays, and the price is sent for it too', async () => {
     const { itemId, productId, requestId } = await acknowledgedPrice()
-    const [create] = await scene.control<{ id: string }[]>('/products')
-    expect(create).toBeDefined()
     await scene.sql`update catalog.product set src_id = '990001', shop_sku = 'REPAIRED' where id = ${productId}::bigint`
     await callBack(requestId)
     await scene.untilStatus(itemId, 'synced')
@@ -214,6 +212,9 @@ describe('what the catalogue does not take', () => {
     const [again] = await scene.sql<
       { id: string }[]
     >`select id from shop_update.item where product_id = ${productId}::bigint and topic = 'price'`
+    const { sellerAnswer } = (await scene.api<{ sellerAnswer: { text: string } }>(`/api/items/${itemId}`)).body
+    expect(sellerAnswer.text).toContain(`The newer change, item ${again!.id}, is not in the Shop yet`)
+    expect(sellerAnswer.text).not.toContain('synced')
     const { requestId: second } = await scene.untilStatus(again!.id, 'got_acknowledgment')
     expect(await sent(second!)).toMatchObject({ product_id: '990001', price: '10.00' })
   })

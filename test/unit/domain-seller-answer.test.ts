@@ -30,6 +30,7 @@ const price: ItemFacts = {
   noCreate: null,
   heldBy: null,
   positionInSet: null,
+  newer: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
 const NOTHING = 'There is nothing you need to do.'
@@ -253,6 +254,45 @@ const CASES: Case[] = [
     [
       'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was finished on 24 Nov 2026, 07:14 UTC (5 seconds ago): the Shop already had everything, so nothing had to be sent.',
       'The Shop SKU is AC123APP-9001.',
+      NOTHING,
+    ],
+  ],
+  [
+    'Synced, with a newer change on its way',
+    { status: 'synced', statusAt: at(-90 * MINUTE), newer: { itemId: '13', status: 'pending' } },
+    'nobody',
+    [
+      `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), but has been overtaken: the same data was changed again.`,
+      'The newer change, item 13, is not in the Shop yet; its status is Pending.',
+      NOTHING,
+    ],
+  ],
+  [
+    'Synced, with a newer change that has failed',
+    { status: 'synced', statusAt: at(-90 * MINUTE), newer: { itemId: '13', status: 'failed' } },
+    'sre',
+    [
+      `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), but has been overtaken: the same data was changed again.`,
+      'The newer change, item 13, is not in the Shop yet; its status is Failed.',
+    ],
+  ],
+  [
+    'its product deleted while it was Failed',
+    { status: 'failed', reason: because('product_deleted'), statusAt: at(-MINUTE) },
+    'nobody',
+    [
+      `${PRICE} left the queue on 24 Nov 2026, 07:14 UTC (1 minute ago), because its product has been deleted in Seller Center.`,
+      'There is nothing left to send.',
+      NOTHING,
+    ],
+  ],
+  [
+    'Pending, for an answer that was older than the last change',
+    { reason: because('newer_change') },
+    'nobody',
+    [
+      `${PRICE} was changed again before the Shop answered on 24 Nov 2026, 07:14 UTC (5 seconds ago); the newest data is sent now.`,
+      'It is sent as soon as its turn comes.',
       NOTHING,
     ],
   ],

@@ -34,6 +34,8 @@ export interface ItemFacts {
   heldBy: Holder | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
+  /** Of a Synced item: a later change of the same data that is still in the queue. */
+  newer: { itemId: string; status: Status } | null
 }
 
 /** An item that goes before another one. */
@@ -137,6 +139,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
     watched(item, now, [`${subject(item)} has been accepted by the Shop, and the result is being noted in Seller Center right now.`]),
 
   synced(item, now) {
+    if (item.newer) return overtaken(item, item.newer, now)
     const what =
       item.reason?.code === 'nothing_to_send'
         ? `${subject(item)} was finished on ${when(item.statusAt, now)}: the Shop already had everything, so nothing had to be sent.`
@@ -324,6 +327,19 @@ function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_del
       }
     case null:
       return needsAdmin(what, 'Nothing in the queue creates it at the moment.', 'An admin has to queue its creation')
+  }
+}
+
+/** The Shop has an earlier state: whoever reads "synced" would look for the newest there. */
+function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['newer']>, now: Date): Answer {
+  const whoActs = status === 'failed' ? 'sre' : status === 'blocked' ? 'admin' : status === 'got_acknowledgment' ? 'shop' : 'nobody'
+  return {
+    whoActs,
+    sentences: [
+      `${subject(item)} was accepted by the Shop on ${when(item.statusAt, now)}, but has been overtaken: the same data was changed again.`,
+      `The newer change, item ${itemId}, is not in the Shop yet; its status is ${STATUSES[status].label}.`,
+      ...(whoActs === 'nobody' ? [NOTHING_TO_DO] : []),
+    ],
   }
 }
 

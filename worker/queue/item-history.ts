@@ -1,5 +1,6 @@
 import { type Holder, OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
+import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 
@@ -105,10 +106,15 @@ export interface Surroundings {
   title: string | null
   /** While it waits for its turn, the place in the order of the set; 1 is next. */
   positionInSet: number | null
+  /** A later item of the same topic and product, or set, in the queue. */
+  newer: { itemId: string; status: Status } | null
 }
 
 /** What an answer for the seller needs beside the item itself. */
-export async function readSurroundings(sql: Sql, itemId: string, productSetId: string, productId: string | null): Promise<Surroundings> {
+export async function readSurroundings(
+  sql: Sql,
+  { id: itemId, topic, productSetId, productId }: { id: string; topic: Topic; productSetId: string; productId: string | null },
+): Promise<Surroundings> {
   const [row] = await sql<Surroundings[]>`
     select coalesce(p.title, s.title) as title, (
       select 1 + count(b.id) + (select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
@@ -116,10 +122,16 @@ export async function readSurroundings(sql: Sql, itemId: string, productSetId: s
         on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
         and (b.topic not in ('new_product_set', 'new_product'), b.id) < (i.topic not in ('new_product_set', 'new_product'), i.id)
       where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') group by i.product_set_id
-    )::int as "positionInSet"
+    )::int as "positionInSet", (
+      select json_build_object('itemId', n.id::text, 'status', n.status) from (
+        select w.* from shop_update.item w where w.product_set_id = s.id and w.lane <> 'in_flight'
+        union all select w.* from shop_update.set_lane l join shop_update.item w on w.id = l.item_id where l.product_set_id = s.id) n
+      where n.topic = ${topic}::text::shop_update.topic and n.product_id is not distinct from ${productId}::bigint and n.id > ${itemId}::bigint
+      order by n.id desc limit 1
+    ) as newer
     from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
     where s.id = ${productSetId}::bigint`
-  return row ?? { title: null, positionInSet: null }
+  return row ?? { title: null, positionInSet: null, newer: null }
 }
 
 /** What goes before an item that waits for its turn, or will when its own time comes, though it is Delayed or Failed: one in trouble, or the one that is tried last; else null. */

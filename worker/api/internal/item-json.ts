@@ -54,7 +54,7 @@ export const toCall = (row: CallRow, topic: ItemRow['topic']): Call => ({
 /** "An answer for the seller", from what is known about an item now. */
 export function toSellerAnswer(
   row: ItemRow,
-  { title, positionInSet }: Surroundings,
+  { title, positionInSet, newer }: Surroundings,
   heldBy: Holder | null,
   { MAX_RETRIES, FAILED_AFTER }: { MAX_RETRIES: number; FAILED_AFTER: number },
 ): SellerAnswer {
@@ -80,6 +80,7 @@ export function toSellerAnswer(
       noCreate: row.noCreate,
       heldBy,
       positionInSet,
+      newer,
     },
     new Date(),
   )

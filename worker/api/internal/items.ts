@@ -117,7 +117,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         const [transitions, calls, surroundings, holder] = await Promise.all([
           readTransitions(readSql, row.id, row.queuedAt),
           readCalls(readSql, row.id, row.queuedAt),
-          readSurroundings(readSql, row.id, row.productSetId, row.productId),
+          readSurroundings(readSql, row),
           readHolder(readSql, row.id),
         ])
         const { text, whoActs } = toSellerAnswer(row, surroundings, holder, config)
