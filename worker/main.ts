@@ -98,6 +98,7 @@ await runCommand(async () => {
     onQueued: () => worker?.poke(),
     onSteps: telemetry.steps,
     onRequeue: telemetry.requeued,
+    onRefusal: (reason) => telemetry.instruments.internalRefusals([reason]),
   })
   const internalListener = await listen(internalApi, config, 'INTERNAL')
   running.defer(internalListener.close)

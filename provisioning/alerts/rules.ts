@@ -360,6 +360,19 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
     },
     {
       ...usual,
+      uid: 'shop-update-internal-refused',
+      title: 'Shop Update: the internal API refuses requests',
+      severity: 'ticket',
+      // Grafana asks only for who may: a few are somebody who tries by hand, more of them a key that does not fit, or a stranger in the network.
+      expr: `sum by (venture, source, reason) (${increased('internal_refusals_total', '', 15 * MINUTE)})`,
+      above: 5,
+      for: 0, // it has happened
+      keepFiringFor: at(10 * MINUTE),
+      summary: `${NUMBER} requests of the internal API of ${OF} were refused within a quarter of an hour: {{ $labels.reason }}`,
+      link: ITS_WORKERS,
+    },
+    {
+      ...usual,
       uid: 'shop-update-leases-rescued',
       title: 'Shop Update: a worker was lost',
       severity: 'ticket',

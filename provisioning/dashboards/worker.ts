@@ -205,6 +205,18 @@ export const worker = () =>
     )
     .withPanel(
       chart({
+        title: 'Refused by the internal API',
+        description:
+          'Requests a second that were refused for who sent them, by the reason. Grafana asks only for who may: it is a key or a setting that does not fit, or a stranger.',
+        width: 8,
+        unit: 'reqps',
+        calculations: ['mean', 'max'],
+      })
+        .withTarget(promQl(`sum by (reason) (${rate('shop_update_internal_refusals_total')})`, '{{reason}}'))
+        .links([toLogs('Refusals', '?var-lines=internal%20API%20was%20refused')]),
+    )
+    .withPanel(
+      chart({
         title: 'Back-pressure: items in hand',
         description:
           'How many items each worker has in hand, and the most that it takes. At the limit it claims no more until the Shop or the database is faster.',

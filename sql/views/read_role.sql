@@ -11,4 +11,4 @@ end $$;
 
 grant usage on schema shop_update, catalog to shop_update_read;
 grant select on all tables in schema shop_update, catalog to shop_update_read;
-revoke all on shop_update.system_credential, shop_update.audit from shop_update_read;
+revoke all on shop_update.system_credential, shop_update.callback_key, shop_update.audit from shop_update_read;

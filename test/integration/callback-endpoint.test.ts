@@ -583,6 +583,45 @@ describe('auth', () => {
   })
 })
 
+describe('when a key was used last', () => {
+  const uses = async () =>
+    Object.fromEntries(
+      (
+        await sql<{ hash: string; at: Date | null }[]>`select encode(hash, 'hex') as hash, last_used_at as at from shop_update.callback_key`
+      ).map(({ hash, at }) => [hash, at]),
+    )
+  const of = (key: string) => keyHash(key).toString('hex')
+
+  it('is noted, of the key that was right and from where it may come', async () => {
+    await credential(['192.0.2.0/24'], [])
+    await credential(['192.0.2.0/24'], [KEY, OTHER_KEY])
+    const listener = await listen()
+    await post(listener, [auth(OTHER_KEY), call('1')], { 'x-forwarded-for': '203.0.113.1' })
+    await post(listener, [auth('wrong'), call('1')], { 'x-forwarded-for': '192.0.2.1' })
+    await post(listener, [auth(), call('1')], { 'x-forwarded-for': '192.0.2.1' })
+    await expect.poll(async () => (await uses())[of(KEY)]).toBeInstanceOf(Date)
+    expect((await uses())[of(OTHER_KEY)]).toBeNull()
+    await get(listener, '/shop-update/1', { 'x-api-key': OTHER_KEY, 'x-forwarded-for': '192.0.2.1' })
+    await expect.poll(async () => (await uses())[of(OTHER_KEY)]).toBeInstanceOf(Date)
+  })
+
+  it('is written once a minute at most, and holds no callback up', async () => {
+    await credential(['127.0.0.1'], [])
+    await credential(['127.0.0.1'], [KEY])
+    const pool = connect(cluster.url('postgres'), { max: 1, name: 'test of uses' })
+    const listener = await listen({ sql: pool })
+    await sql.begin(async (tx) => {
+      await tx`select from shop_update.callback_key for update`
+      // its only connection is free for the callback: who holds the row is not waited for
+      expect((await post(listener, [auth(), call('1')])).status).toBe(200)
+    })
+    expect((await uses())[of(KEY)]).toBeNull()
+    expect((await post(listener, [auth(), call('1')])).status).toBe(200)
+    await pool.end() // whatever was to be written has been
+    expect((await uses())[of(KEY)]).toBeNull()
+  })
+})
+
 describe('the white list', () => {
   const from = async (listener: Listener, client: string) => {
     const { ids } = await itemWithRequests()

@@ -206,14 +206,14 @@ describe('the token of the Grafana user', () => {
 
   const sign = (
     claims: JWTPayload = {},
-    { key = pair.privateKey, alg = 'ES256', expires = '10m', audience = 'org:1', issuer = `${GRAFANA}/` } = {},
+    { key = pair.privateKey, alg = 'ES256', issued = '-5m', expires = '10m', audience = 'org:1', issuer = `${GRAFANA}/` } = {},
   ) =>
     new SignJWT({ type: 'user', role: 'Admin', username: 'nadia', email: 'nadia@example.com', ...claims })
       .setProtectedHeader({ alg, kid: 'id-2026-11-es256', typ: 'jwt' })
       .setSubject('user:1')
       .setIssuer(issuer)
       .setAudience(audience)
-      .setIssuedAt('-1h')
+      .setIssuedAt(issued)
       .setExpirationTime(expires)
       .sign(key)
   const put = async (token: string | undefined, key = ADMIN) =>
@@ -224,7 +224,34 @@ describe('the token of the Grafana user', () => {
   it('lets an Admin write, and its user is the one recorded', async () => {
     expect((await put(await sign())).status).toBe(200)
     expect((await put(await sign({ username: '' }))).status).toBe(200)
-    expect(await guarded.sql`select actor from shop_update.audit order by id`).toEqual([{ actor: 'nadia' }, { actor: 'nadia@example.com' }])
+    expect(await guarded.sql`select actor, actor_sub as sub from shop_update.audit order by id`).toEqual([
+      { actor: 'nadia', sub: 'user:1' },
+      { actor: 'nadia@example.com', sub: 'user:1' },
+    ])
+    await api.call('PUT', '/api/flow', { key: ADMIN, body: { flow: 'synchronous' } })
+    expect(await api.sql`select actor, actor_sub as sub from shop_update.audit order by id desc limit 1`).toEqual([
+      { actor: 'admin (key)', sub: null },
+    ])
+  })
+
+  it('of a requeue and of a decision is recorded too', async () => {
+    const headers = { 'x-grafana-id': await sign() }
+    const body = { itemIds: ['1'] }
+    expect((await guarded.call('POST', '/api/requeue', { key: ADMIN, body, headers })).status).toBe(200)
+    expect(await guarded.sql`select action, actor_sub as sub from shop_update.audit order by id desc limit 1`).toEqual([
+      { action: 'requeue', sub: 'user:1' },
+    ])
+  })
+
+  it('may be a little older or younger than the clock says, and be that of the organization that is told', async () => {
+    expect((await read(await sign({}, { issued: '-14m' }))).status).toBe(200)
+    expect((await read(await sign({}, { issued: '20s' }))).status).toBe(200)
+    const { port } = grafana.address() as AddressInfo
+    const seventh = await startListener({ config: { GRAFANA_JWKS_URL: `http://127.0.0.1:${port}/`, GRAFANA_ORG_ID: 7 } })
+    const statusOf = async (audience: string) =>
+      (await seventh.call('GET', '/api/flow', { headers: { 'x-grafana-id': await sign({}, { audience }) } })).status
+    expect([await statusOf('org:7'), await statusOf('org:1'), await statusOf('org:77')]).toEqual([200, 401, 401])
+    await seventh.stop()
   })
 
   it('lets a Viewer read, not write, whichever key comes with it', async () => {
@@ -243,6 +270,22 @@ describe('the token of the Grafana user', () => {
     ['that is missing', async () => undefined],
     ['that is no token', async () => 'nadia'],
     ['that has expired', () => sign({}, { expires: '-1m' })],
+    ['of a service account', () => sign({ type: 'service-account' })],
+    ['of nobody in particular', () => sign({ type: 'anonymous' })],
+    ['of no type', () => sign({ type: undefined })],
+    ['of another organization', () => sign({}, { audience: 'org:2' })],
+    ['that was issued sixteen minutes ago', () => sign({}, { issued: '-16m' })],
+    [
+      'that does not tell when it was issued',
+      async () =>
+        new SignJWT({ type: 'user', role: 'Admin' })
+          .setProtectedHeader({ alg: 'ES256', kid: 'id-2026-11-es256' })
+          .setSubject('user:1')
+          .setIssuer(`${GRAFANA}/`)
+          .setAudience('org:1')
+          .setExpirationTime('10m')
+          .sign(pair.privateKey),
+    ],
     ['for another audience', () => sign({}, { audience: 'org:1:evil' })],
     ['of another Grafana', () => sign({}, { issuer: 'https://elsewhere.example/' })],
     ['of an issuer without the trailing slash', () => sign({}, { issuer: GRAFANA })],
@@ -272,7 +315,7 @@ describe('the token of the Grafana user', () => {
   })
 
   it('is checked with keys that are fetched once and kept', () => {
-    expect(served).toBe(1)
+    expect(served).toBe(2) // once by each of two listeners
   })
 
   it('cannot be checked where the keys cannot be read: 503', async () => {
@@ -283,6 +326,55 @@ describe('the token of the Grafana user', () => {
     })
     expect((await silent.call('GET', '/api/flow', { headers: { 'x-grafana-id': await sign() } })).status).toBe(503)
     await silent.stop()
+  })
+})
+
+describe('a refusal', () => {
+  it('is counted by its reason and logged, with who it was and no secret', async () => {
+    const pair = await generateKeyPair('ES256')
+    const keys = { keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'one', alg: 'ES256' }] }
+    const grafana = createServer((_, response) => void response.end(JSON.stringify(keys))).listen(0, '127.0.0.1')
+    await once(grafana, 'listening')
+    const reasons: string[] = []
+    const guarded = await startListener({
+      onRefusal: (reason) => void reasons.push(reason),
+      config: { GRAFANA_JWKS_URL: `http://127.0.0.1:${(grafana.address() as AddressInfo).port}/` },
+    })
+    const token = async ({ role = 'Admin', type = 'user', audience = 'org:1', issued = '0s' } = {}) => ({
+      'x-grafana-id': await new SignJWT({ role, type })
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .setSubject('user:42')
+        .setAudience(audience)
+        .setIssuedAt(issued)
+        .setExpirationTime('10m')
+        .sign(pair.privateKey),
+    })
+    const forged = { 'x-grafana-id': `${(await token())['x-grafana-id'].split('.').slice(0, 2).join('.')}.canary-signature` }
+    const refusals: [reason: string, options: Parameters<Listener['call']>[2], path?: string][] = [
+      ['path', {}, '/api/canary%2fflow'],
+      ['no_key', { key: null }],
+      ['wrong_key', { key: 'canary-key' }],
+      ['no_token', {}],
+      ['wrong_token', { headers: forged }],
+      ['old_token', { headers: await token({ issued: '-1h' }) }],
+      ['wrong_audience', { headers: await token({ audience: 'org:9' }) }],
+      ['not_a_user', { headers: await token({ type: 'service-account' }) }],
+      ['read_only_key', { headers: await token(), body: { flow: 'synchronous' } }],
+      ['role', { key: ADMIN, headers: await token({ role: 'Editor' }), body: { flow: 'synchronous' } }],
+    ]
+    for (const [reason, options, path = '/api/flow'] of refusals) {
+      const { status } = await guarded.call(options?.body ? 'PUT' : 'GET', path, options)
+      expect([401, 403], reason).toContain(status)
+      expect(guarded.logged()).toContain(`"event.name":"internal_refused","reason":"${reason}"`)
+    }
+    expect(reasons).toEqual(refusals.map(([reason]) => reason))
+    expect(guarded.logged()).toContain('"reason":"role","method":"PUT","path":"/api/flow","remote":"127.0.0.1","sub":"user:42"')
+    expect(guarded.logged()).not.toMatch(/canary-key|canary-signature|eyJ/)
+    for (const secret of [VIEWER, ADMIN]) expect(guarded.logged()).not.toContain(secret)
+    expect((await guarded.call('GET', '/api/flow', { headers: await token() })).status).toBe(200)
+    expect(reasons).toHaveLength(refusals.length)
+    await guarded.stop()
+    grafana.close()
   })
 })
 

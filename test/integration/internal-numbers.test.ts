@@ -338,7 +338,8 @@ describe('views', () => {
       expect(await reader(`select * from shop_update.${name} limit 1`), name).toBeTypeOf('number')
     }
     expect(await reader('select * from catalog.product limit 1')).toBe(1)
-    for (const name of ['system_credential', 'audit']) expect(await reader(`select * from shop_update.${name}`), name).toBe('42501')
+    for (const name of ['system_credential', 'callback_key', 'audit'])
+      expect(await reader(`select * from shop_update.${name}`), name).toBe('42501')
     for (const statement of [
       'delete from shop_update.item',
       "update shop_update.setting set value = '1'",

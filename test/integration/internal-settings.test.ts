@@ -53,10 +53,15 @@ describe('the credential of the callbacks', () => {
   const audited = async () => JSON.stringify(await api.sql`select * from shop_update.audit`)
 
   it('begins with the values of the environment, until somebody changes it', async () => {
-    expect(await api.get(path)).toEqual({ allowedIps: [], apiKeySetAt: null })
+    expect(await api.get(path)).toEqual({ allowedIps: [], apiKeySetAt: null, keys: [] })
     await firstCredential(api.sql, null, [])
     await firstCredential(api.sql, 'key-of-the-environment', ['10.0.0.1'])
-    expect(await api.get(path)).toEqual({ allowedIps: ['10.0.0.1'], apiKeySetAt: expect.stringMatching(/Z$/) })
+    const { apiKeySetAt, ...rest } = await api.get(path)
+    expect(apiKeySetAt).toMatch(/Z$/)
+    expect(rest).toEqual({
+      allowedIps: ['10.0.0.1'],
+      keys: [{ id: expect.stringMatching(/^\d+$/), setAt: apiKeySetAt, setBy: 'environment', lastUsedAt: null }],
+    })
     expect(await hashes()).toEqual([sha256('key-of-the-environment')])
     await firstCredential(api.sql, 'another-key', ['10.0.0.2'])
     expect(await hashes()).toEqual([sha256('key-of-the-environment')])
@@ -68,7 +73,9 @@ describe('the credential of the callbacks', () => {
     expect(status).toBe(200)
     expect(body.apiKey).toMatch(/^[\w-]{43}$/)
     expect(await hashes()).toEqual([sha256(body.apiKey), sha256('key-of-the-environment')])
-    expect(await api.get(path)).toEqual({ allowedIps: ['10.0.0.1'], apiKeySetAt: body.apiKeySetAt })
+    const { apiKey: _, ...shown } = body
+    expect(await api.get(path)).toEqual(shown)
+    expect(shown.keys).toMatchObject([{ setAt: shown.apiKeySetAt, setBy: 'admin (key)' }, { setBy: 'environment' }])
     expect(await audited()).not.toContain(body.apiKey)
     expect(api.logged()).not.toContain(body.apiKey)
 
@@ -84,6 +91,56 @@ describe('the credential of the callbacks', () => {
     await put({ apiKey: 'brought-by-the-admin' })
     expect(await hashes()).toEqual([sha256('brought-by-the-admin'), before])
     expect(await audited()).not.toContain('brought-by-the-admin')
+  })
+
+  it('loses a key that is withdrawn, and only that, whichever it is', async () => {
+    const { keys: before } = await api.get(path)
+    const [newest, older] = await hashes()
+    const withdrawn = await put({ withdrawKey: before[0].id })
+    expect(withdrawn).toMatchObject({ status: 200, body: { keys: [before[1]], apiKeySetAt: before[1].setAt } })
+    expect(await hashes()).toEqual([older])
+    expect(await api.sql`select detail from shop_update.audit order by id desc limit 1`).toEqual([
+      { detail: { name: 'bob_callback_server', keyReplaced: false, keyWithdrawn: before[0].id } },
+    ])
+    expect(api.logged()).toContain(`"Key ${before[0].id} of bob_callback_server has been withdrawn"`)
+
+    const again = await put({ withdrawKey: before[0].id, allowedIps: ['192.0.2.99'] })
+    expect(again).toMatchObject({ status: 422, body: { field: 'withdrawKey' } })
+    expect((await api.get(path)).allowedIps).not.toContain('192.0.2.99')
+
+    const { body } = await put({ rotateKey: true, withdrawKey: before[1].id })
+    expect(await hashes()).toEqual([sha256(body.apiKey)])
+    expect(newest).not.toBe(sha256(body.apiKey))
+    expect(await put({ withdrawKey: body.keys[0].id })).toMatchObject({ body: { keys: [], apiKeySetAt: null } })
+    expect(await hashes()).toEqual([])
+    await firstCredential(api.sql, 'key-of-the-environment', [])
+    expect(await hashes()).toEqual([])
+    await put({ rotateKey: true })
+    await put({ rotateKey: true })
+  })
+
+  it('knows the keys that a worker of the version before has set', async () => {
+    const hash = sha256('set-by-an-older-worker')
+    await api.sql`update shop_update.system_credential set key_hashes = array[decode(${hash}, 'hex')] || key_hashes[1:1], updated_by = 'nadia'`
+    const { keys } = await api.get(path)
+    expect(keys).toMatchObject([{ setBy: 'nadia', lastUsedAt: null }, { setBy: 'admin (key)' }])
+    expect((await put({ withdrawKey: keys[0].id })).body.keys).toEqual([keys[1]])
+  })
+
+  it('for live takes no trivial key and no open white list, unless that is allowed', async () => {
+    const live = await startListener({ config: { ENVIRONMENT: 'live' } })
+    const lax = await startListener({ config: { ENVIRONMENT: 'live', ALLOW_INSECURE: ['trivial-keys', 'open-white-list'] } })
+    for (const [body, field] of [
+      [{ apiKey: 'fifteen-letters' }, 'apiKey'],
+      [{ allowedIps: ['10.0.0.1', '0.0.0.0/0'] }, 'allowedIps.1'],
+      [{ allowedIps: ['::ffff:0:0/96'] }, 'allowedIps.0'],
+    ] as const) {
+      expect(await live.call('PUT', path, { key: ADMIN, body })).toMatchObject({ status: 422, body: { field } })
+      for (const listener of [api, lax]) expect((await listener.call('PUT', path, { key: ADMIN, body })).status).toBe(200)
+    }
+    expect((await live.get(path)).keys).toEqual([])
+    await live.stop()
+    await lax.stop()
   })
 
   it('has a white list of addresses and ranges', async () => {
@@ -105,6 +162,7 @@ describe('the credential of the callbacks', () => {
     [{ rotateKey: true, apiKey: 'x' }, 'apiKey', ''],
     [{ rotateKey: false }, 'rotateKey', ''],
     [{ apiKey: '' }, 'apiKey', ''],
+    [{ withdrawKey: 'x' }, 'withdrawKey', ''],
     [{}, 'allowedIps', ''],
     [{ key: 'x' }, 'key', ''],
   ])('%j names what is wrong', async (body, field, named) => {

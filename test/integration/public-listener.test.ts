@@ -17,14 +17,16 @@ function open(localAddress = '127.0.0.1'): Socket {
 
 const whole = async (socket: Socket) => (await socket.setEncoding('utf8').toArray()).join('')
 
-async function callBack(apiKey = CALLBACK_API_KEY): Promise<unknown> {
-  const response = await fetch(`${scene.worker.publicUrl}/shop-update/`, {
+async function callBack(apiKey = CALLBACK_API_KEY, { publicUrl } = scene.worker): Promise<unknown> {
+  const response = await fetch(`${publicUrl}/shop-update/`, {
     method: 'POST',
     headers: { 'x-api-key': apiKey, connection: 'close' },
     body: JSON.stringify({ jsonrpc: '2.0', method: 'Callback.process', params: { result: [] }, id: '1' }),
   })
   return response.json()
 }
+/** The machine may be busy; a worker follows within two. */
+const SECONDS = { timeout: 8_000, interval: 100 }
 const HEARD = { jsonrpc: '2.0', error: { code: -32602, message: 'Unknown request id' }, id: '1' }
 
 test('two hundred large bodies without a key are answered, not kept; the right key is heard meanwhile', async () => {
@@ -60,4 +62,24 @@ test('one address has 250 connections, and others find room', async () => {
   expect(await callBack()).toEqual(HEARD)
   expect(scene.worker.log).toContainEqual(expect.objectContaining({ 'event.name': 'connections_refused', remote: '127.0.0.2' }))
   for (const socket of sockets) socket.destroy()
+})
+
+test('a key that is withdrawn is wrong at every worker within seconds, and the one that is left is not', async () => {
+  const other = await scene.startWorker()
+  const path = '/api/credentials/bob_callback_server'
+  type Credential = { apiKey: string; keys: { id: string; lastUsedAt: string | null }[] }
+  const { body: rotated } = await scene.api<Credential>(path, { method: 'PUT', body: { rotateKey: true } })
+  const heard = () => Promise.all([callBack(), callBack(CALLBACK_API_KEY, other)])
+  const heardWithNew = () => Promise.all([callBack(rotated.apiKey), callBack(rotated.apiKey, other)])
+  await expect.poll(heardWithNew, SECONDS).toEqual([HEARD, HEARD])
+  expect(await heard()).toEqual([HEARD, HEARD])
+  const used = async () => (await scene.api<Credential>(path)).body.keys.map(({ lastUsedAt }) => typeof lastUsedAt)
+  await expect.poll(used).toEqual(['string', 'string'])
+
+  const { status } = await scene.api(path, { method: 'PUT', body: { withdrawKey: rotated.keys[1]!.id } })
+  expect(status).toBe(200)
+  // as a wrong key, or as one too many of them
+  const isHeard = async () => (await heard()).map((answer) => JSON.stringify(answer) === JSON.stringify(HEARD))
+  await expect.poll(isHeard, SECONDS).toEqual([false, false])
+  expect(await heardWithNew()).toEqual([HEARD, HEARD])
 })

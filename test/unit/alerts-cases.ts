@@ -592,6 +592,22 @@ export const CASES: Case[] = [
     },
   },
   {
+    uid: 'shop-update-internal-refused',
+    what: 'ten at once with a wrong key, and one with another reason',
+    series: {
+      [worker('internal_refusals_total', { reason: 'wrong_key' })]: (minute) => (minute > 10 ? 10 : 0),
+      [worker('internal_refusals_total', { reason: 'path' })]: (minute) => (minute > 10 ? 1 : 0),
+    },
+    expected: {
+      10: null,
+      12: {
+        summary: '10 requests of the internal API of zalora eg/live were refused within a quarter of an hour: wrong_key',
+        labels: { reason: 'wrong_key' },
+      },
+      45: null,
+    },
+  },
+  {
     uid: 'shop-update-leases-rescued',
     what: 'a worker dies',
     series: { [worker('leases_rescued_total', { status: 'made_request' })]: (minute) => (minute >= 10 ? 4 : 0) },

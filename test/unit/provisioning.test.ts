@@ -17,6 +17,7 @@ const METRICS: Record<string, string[]> = {
   shop_update_calls_total: ['topic', 'method', 'flow', 'outcome', 'instance'],
   shop_update_call_duration_seconds_bucket: ['topic', 'method', 'flow', 'outcome', 'le', 'instance'],
   shop_update_callbacks_total: ['outcome', 'instance'],
+  shop_update_internal_refusals_total: ['reason', 'instance'],
   shop_update_requeues_total: ['topic', 'result', 'instance'],
   shop_update_leases_rescued_total: ['status', 'instance'],
   shop_update_worker_heartbeat_seconds: ['instance'],

@@ -2,15 +2,60 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Config } from '../config.ts'
-import { Problem, unavailable } from './problem.ts'
+import type { Actor } from '../queue/audit.ts'
+import { Problem } from './problem.ts'
 
-/** What every handler of the internal API may rely on: the caller may do what his method says, and this is his name. */
+/** What every handler of the internal API may rely on: the caller may do what his method says, and this is who he is. */
 export interface CallerEnv {
   Bindings: { incoming?: { url?: string }; outgoing?: { destroy(): void; once(event: 'close', listener: () => void): unknown } }
-  Variables: { actor: string }
+  Variables: { actor: Actor }
 }
 
-type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> & Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL'>>
+type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> &
+  Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID'>>
+
+export type RefusalReason =
+  | 'path'
+  | 'no_key'
+  | 'wrong_key'
+  | 'read_only_key'
+  | 'no_token'
+  | 'wrong_token'
+  | 'old_token'
+  | 'wrong_audience'
+  | 'not_a_user'
+  | 'role'
+  | 'no_signing_keys'
+
+const WHY: Record<RefusalReason, { status: 401 | 403 | 503; detail: string }> = {
+  path: { status: 403, detail: 'The path must not hold "..", a percent sign or a backslash.' },
+  no_key: { status: 401, detail: 'An API key is needed, as "Authorization: Bearer …".' },
+  wrong_key: { status: 401, detail: 'The API key is not valid.' },
+  read_only_key: { status: 403, detail: 'This API key may only read.' },
+  no_token: { status: 401, detail: 'The X-Grafana-Id token is missing.' },
+  wrong_token: { status: 401, detail: 'The X-Grafana-Id token is not valid.' },
+  old_token: { status: 401, detail: 'The X-Grafana-Id token is too old.' },
+  wrong_audience: { status: 401, detail: 'The X-Grafana-Id token is for somebody else.' },
+  not_a_user: { status: 401, detail: 'The X-Grafana-Id token is not that of a user.' },
+  role: { status: 403, detail: 'Only a user with the role Admin may do this.' },
+  no_signing_keys: { status: 503, detail: 'The signing keys of Grafana cannot be read right now.' },
+}
+
+/** Somebody is not let in, or not let do it. */
+export class Refusal extends Problem {
+  readonly reason: RefusalReason
+  /** Whom Grafana has signed for, where it has. */
+  readonly sub: string | null
+
+  constructor(reason: RefusalReason, sub: string | null = null) {
+    const { status, detail } = WHY[reason]
+    super(status, detail, {
+      headers: status === 401 ? { 'www-authenticate': 'Bearer realm="shop-update"' } : status === 503 ? { 'retry-after': '5' } : {},
+    })
+    this.reason = reason
+    this.sub = sub
+  }
+}
 
 /**
  * Refuses paths that somebody between us and the caller may read differently than we do: Grafana's plugin proxy matches its routes, and picks
@@ -18,70 +63,81 @@ type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> & Partial<Pic
  */
 export const plainPath: MiddlewareHandler<CallerEnv> = async (c, next) => {
   const [path = ''] = (c.env?.incoming?.url ?? new URL(c.req.url).pathname).split(/[?#]/)
-  if (path.includes('..') || /[%\\]/.test(path)) throw new Problem(403, 'The path must not hold "..", a percent sign or a backslash.')
+  if (path.includes('..') || /[%\\]/.test(path)) throw new Refusal('path')
   await next()
 }
 
 /**
  * Who may do what depends on the key and on what the request really does, never on the path that somebody let through: the viewer's key reads,
  * the admin's key reads and writes. Where `GRAFANA_JWKS_URL` is set, Grafana's signed token must be valid as well, and writing needs the role
- * Admin in it; its user is the one recorded.
+ * Admin in it; its user is the one recorded, by name and by `sub`.
  */
 export function authorize(config: AuthConfig): MiddlewareHandler<CallerEnv> {
   const viewer = digest(config.VIEWER_API_KEY)
   const admin = digest(config.ADMIN_API_KEY)
-  const verify = config.GRAFANA_JWKS_URL === undefined ? null : grafanaUser(config.GRAFANA_JWKS_URL, config.GRAFANA_URL)
+  const verify = config.GRAFANA_JWKS_URL === undefined ? null : grafanaUser(config.GRAFANA_JWKS_URL, config)
 
   return async (c, next) => {
     const [, key] = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? []
-    if (key === undefined) throw unauthorized('An API key is needed, as "Authorization: Bearer …".')
+    if (key === undefined) throw new Refusal('no_key')
     const given = digest(key)
     const isAdmin = timingSafeEqual(given, admin)
-    if (!isAdmin && !timingSafeEqual(given, viewer)) throw unauthorized('The API key is not valid.')
+    if (!isAdmin && !timingSafeEqual(given, viewer)) throw new Refusal('wrong_key')
     const user = verify && (await verify(c.req.header('x-grafana-id')))
 
     const writes = c.req.method !== 'GET' && c.req.method !== 'HEAD'
-    if (writes && !isAdmin) throw new Problem(403, 'This API key may only read.')
-    if (writes && user && user.role !== 'Admin') throw new Problem(403, 'Only a user with the role Admin may do this.')
-    c.set('actor', user ? user.name : isAdmin ? 'admin (key)' : 'viewer (key)')
+    if (writes && !isAdmin) throw new Refusal('read_only_key', user?.sub)
+    if (writes && user && user.role !== 'Admin') throw new Refusal('role', user.sub)
+    c.set('actor', user ?? { name: isAdmin ? 'admin (key)' : 'viewer (key)', sub: null })
     await next()
   }
 }
 
 const digest = (key: string): Buffer => createHash('sha256').update(key).digest()
 
-const unauthorized = (detail: string): Problem =>
-  new Problem(401, detail, { headers: { 'www-authenticate': 'Bearer realm="shop-update"' } })
+/** Grafana gives out one for ten minutes, and the clocks of two machines differ. */
+const OLDEST_SECONDS = 15 * 60
+const CLOCKS_DIFFER_SECONDS = 30
 
 /**
- * Checks Grafana's ID token: ES256, valid for ten minutes, the signing keys change every month. Where Grafana could not sign, it lets a
- * header of the client pass, so nothing of the token counts before its signature does.
+ * Checks Grafana's ID token: ES256, of a user of our organization, valid for ten minutes, the signing keys change every month. Where Grafana
+ * could not sign, it lets a header of the client pass, so nothing of the token counts before its signature does.
  */
 function grafanaUser(
   jwksUrl: string,
-  grafanaUrl: string | undefined,
-): (token: string | undefined) => Promise<{ name: string; role: unknown }> {
+  { GRAFANA_URL, GRAFANA_ORG_ID = 1 }: Pick<AuthConfig, 'GRAFANA_URL' | 'GRAFANA_ORG_ID'>,
+): (token: string | undefined) => Promise<Actor & { role: unknown }> {
   const keys = createRemoteJWKSet(new URL(jwksUrl))
   return async (token) => {
-    if (!token) throw unauthorized('The X-Grafana-Id token is missing.')
+    if (!token) throw new Refusal('no_token')
     let claims: JWTPayload
     try {
       claims = (
         await jwtVerify(token, keys, {
           algorithms: ['ES256'],
-          requiredClaims: ['exp', 'aud', 'sub'],
-          ...(grafanaUrl !== undefined && { issuer: `${grafanaUrl.replace(/\/+$/, '')}/` }),
+          requiredClaims: ['exp', 'iat', 'aud', 'sub'],
+          audience: `org:${GRAFANA_ORG_ID}`,
+          maxTokenAge: OLDEST_SECONDS,
+          clockTolerance: CLOCKS_DIFFER_SECONDS,
+          ...(GRAFANA_URL !== undefined && { issuer: `${GRAFANA_URL.replace(/\/+$/, '')}/` }),
         })
       ).payload
     } catch (error) {
-      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError) || error.code === 'ERR_JOSE_GENERIC') {
-        throw unavailable('The signing keys of Grafana cannot be read right now.')
-      }
-      throw unauthorized('The X-Grafana-Id token is not valid.')
+      throw refusalOf(error)
     }
-    if (![claims.aud ?? []].flat().some((audience) => /^org:\d+$/.test(audience)))
-      throw unauthorized('The X-Grafana-Id token is for somebody else.')
-    const name = [claims.username, claims.email, claims.sub].find((text) => typeof text === 'string' && text !== '') as string
-    return { name, role: claims.role }
+    const { sub = '', type, role } = claims
+    if (type !== 'user') throw new Refusal('not_a_user', sub)
+    const name = [claims.username, claims.email, sub].find((text) => typeof text === 'string' && text !== '') as string
+    return { name, sub, role }
   }
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError) || error.code === 'ERR_JOSE_GENERIC')
+    return new Refusal('no_signing_keys')
+  // Of these the signature was right.
+  if (error instanceof errors.JWTExpired) return new Refusal('old_token', error.payload.sub)
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return new Refusal(error.claim === 'aud' ? 'wrong_audience' : 'wrong_token', error.payload.sub)
+  return new Refusal('wrong_token')
 }

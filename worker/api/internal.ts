@@ -1,5 +1,6 @@
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { bodyLimit } from 'hono/body-limit'
-import { authorize, plainPath } from './auth.ts'
+import { authorize, plainPath, Refusal } from './auth.ts'
 import { actionRoutes } from './internal/actions.ts'
 import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
@@ -33,7 +34,7 @@ const MAX_BODY_BYTES = 1024 * 1024
  * @example serve({ fetch: createInternalApi({ sql, readSql: sql, config, log, onQueued: worker.poke }).fetch, port: 8081 })
  */
 export function createInternalApi(options: InternalApiOptions) {
-  const { config, log, version = '0.1.0' } = options
+  const { config, log, version = '0.1.0', onRefusal } = options
   const base = routes()
   base.use(plainPath, authorize(config))
   base.use(async (c, next) => {
@@ -72,6 +73,18 @@ export function createInternalApi(options: InternalApiOptions) {
     const allow = [...allowed].sort().join(', ')
     return new Problem(405, `${c.req.method} is not possible here, only ${allow}.`, { headers: { allow } }).response()
   })
-  app.onError(answerError(log))
+  const answered = answerError(log)
+  app.onError((error, c) => {
+    if (error instanceof Refusal) {
+      const { reason, sub } = error
+      onRefusal?.(reason)
+      const who = { remote: getConnInfo(c).remote.address, sub }
+      log.warn(
+        { 'event.name': 'internal_refused', reason, method: c.req.method, path: c.req.path.slice(0, 200), ...who },
+        'A request of the internal API was refused',
+      )
+    }
+    return answered(error, c)
+  })
   return app
 }

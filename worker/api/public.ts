@@ -11,7 +11,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { LATE, within } from '../within.ts'
 import { allowList, readAddress } from './allow-list.ts'
 import { Body, LostBody, leadingKey } from './body.ts'
-import { callbackCredential } from './callback-keys.ts'
+import { type CallbackCredential, callbackCredential, noteUses } from './callback-keys.ts'
 import { remoteAddress } from './remote-address.ts'
 
 export interface PublicApiOptions {
@@ -85,6 +85,9 @@ export function createPublicApi({
   const trustedProxies = allowList(config.TRUSTED_PROXIES)
   const credential = callbackCredential(sql)
   const record = recordCallback(sql)
+  const used = noteUses(sql, (error) =>
+    log.warn({ 'event.name': 'key_use_not_noted', error: brief(error) }, 'When a key was used could not be noted'),
+  )
   const attempts = new RateLimiterMemory({ points: FAILED_ATTEMPTS, duration: 60 })
 
   let toldOfProxy = false
@@ -99,6 +102,16 @@ export function createPublicApi({
     }
     return remoteAddress(getConnInfo(c).remote.address, forwardedFor, trustedProxies)
   }
+
+  /** Whether a key is right and comes from where it may; who is let in has used it. */
+  const judge =
+    ({ addresses, accepts }: CallbackCredential, client: string | null) =>
+    (key: unknown): boolean => {
+      const hash = typeof key === 'string' ? accepts(key) : null
+      if (hash === null || !addresses.allows(client)) return false
+      used(hash)
+      return true
+    }
 
   /** Seconds until this client may guess again; null where it may now. */
   async function mustWait(client: string | null): Promise<number | null> {
@@ -223,9 +236,9 @@ export function createPublicApi({
     },
     async (c) => {
       const client = clientOf(c)
-      const { addresses, accepts } = await inTime(answerWithinMs, credential())
-      const mayCall = addresses.allows(client)
-      const isRight = (key: unknown) => typeof key === 'string' && accepts(key) && mayCall
+      const known = await inTime(answerWithinMs, credential())
+      const mayCall = known.addresses.allows(client)
+      const isRight = judge(known, client)
       const length = Number(c.req.header('content-length') ?? 0)
       let isKnown = isRight(keyInHeader(c))
       if (!isKnown && !mayCall) {
@@ -279,10 +292,8 @@ export function createPublicApi({
 
   app.get('/shop-update/:requestId', async (c) => {
     const client = clientOf(c)
-    const { addresses, accepts } = await inTime(answerWithinMs, credential())
-    const key = keyInHeader(c)
-    const isRight = key !== null && accepts(key)
-    if (!isRight || !addresses.allows(client)) {
+    const isRight = judge(await inTime(answerWithinMs, credential()), client)
+    if (!isRight(keyInHeader(c))) {
       const seconds = await mustWait(client)
       if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
       await noteFailedAttempt(client, 1)

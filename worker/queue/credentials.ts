@@ -1,18 +1,28 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { audit } from './audit.ts'
+import { type Actor, audit } from './audit.ts'
 import { type Sql, transaction } from './database.ts'
 
 /** "Shop - Callback Server": who may call back. The keys themselves are nowhere. */
 export interface Credential {
   allowedIps: string[]
-  /** When the newest key was set; null: there is none. */
-  apiKeySetAt: Date | null
+  /** The valid keys, the newest first. */
+  keys: CallbackKey[]
+}
+
+export interface CallbackKey {
+  id: string
+  setAt: Date
+  setBy: string | null
+  /** To within a minute; null: never since this was noted. */
+  lastUsedAt: Date | null
 }
 
 export interface CredentialChange {
   allowedIps?: readonly string[] | undefined
   /** A new key; the one before stays valid until the next, so that the Shop can change over. */
   apiKey?: string | undefined
+  /** The id of a key that shall not be valid any more. */
+  withdrawKey?: string | undefined
 }
 
 /** A key that nobody can guess, in characters that survive every form and header. */
@@ -20,19 +30,33 @@ export const newKey = (): string => randomBytes(32).toString('base64url')
 
 /** The credential `bob_callback_server` as people may see it. */
 export async function readCredential(sql: Sql): Promise<Credential> {
-  const [row] = await sql<Credential[]>`
-    select allowed_ips as "allowedIps", key_set_at as "apiKeySetAt" from shop_update.system_credential where name = 'bob_callback_server'`
-  return row ?? { allowedIps: [], apiKeySetAt: null }
+  const [row] = await sql<{ allowedIps: string[] }[]>`
+    select allowed_ips as "allowedIps" from shop_update.system_credential where name = 'bob_callback_server'`
+  const keys = await sql<CallbackKey[]>`
+    select k.id, k.set_at as "setAt", k.set_by as "setBy", k.last_used_at as "lastUsedAt"
+    from shop_update.system_credential c, unnest(c.key_hashes) with ordinality as valid (hash, place) join shop_update.callback_key k using (hash)
+    where c.name = 'bob_callback_server' order by place`
+  return { allowedIps: row?.allowedIps ?? [], keys }
 }
 
-/** Changes the credential and notes who did; of a key only that it was replaced. */
-export async function writeCredential(sql: Sql, { allowedIps, apiKey }: CredentialChange, actor: string): Promise<Credential> {
+/**
+ * Changes the credential and notes who did; of a key only that it was replaced or withdrawn.
+ *
+ * @returns null where the key that shall be withdrawn is not valid anyway; then nothing has been changed
+ */
+export async function writeCredential(
+  sql: Sql,
+  { allowedIps, apiKey, withdrawKey }: CredentialChange,
+  actor: Actor,
+): Promise<Credential | null> {
   return transaction(sql, async (tx) => {
-    await write(tx, { allowedIps, apiKey }, actor)
+    if (withdrawKey !== undefined && !(await withdraw(tx, withdrawKey, actor.name))) return null
+    if (allowedIps || apiKey !== undefined) await write(tx, { allowedIps, apiKey }, actor.name)
     await audit(tx, actor, 'credential', {
       name: 'bob_callback_server',
       ...(allowedIps && { allowedIps }),
       keyReplaced: apiKey !== undefined,
+      ...(withdrawKey !== undefined && { keyWithdrawn: withdrawKey }),
     })
     return readCredential(tx)
   })
@@ -54,6 +78,15 @@ export async function firstCredential(sql: Sql, apiKey: string | null, allowedIp
   })
 }
 
+async function withdraw(sql: Sql, id: string, actor: string): Promise<boolean> {
+  const withdrawn = await sql`
+    update shop_update.system_credential c set key_hashes = array_remove(c.key_hashes, k.hash), updated_at = now(), updated_by = ${actor}::text,
+      key_set_at = case when cardinality(c.key_hashes) > 1 then c.key_set_at end -- for a worker of the version before
+    from shop_update.callback_key k
+    where c.name = 'bob_callback_server' and k.id = ${id}::bigint and k.hash = any (c.key_hashes)`
+  return withdrawn.count === 1
+}
+
 async function write(sql: Sql, { allowedIps, apiKey }: CredentialChange, actor: string): Promise<void> {
   const digest = apiKey === undefined ? null : createHash('sha256').update(apiKey, 'utf8').digest('hex')
   await sql`
@@ -66,4 +99,6 @@ async function write(sql: Sql, { allowedIps, apiKey }: CredentialChange, actor: 
       -- the newest first, two at most, and no key twice: setting the present one again withdraws nothing
       key_hashes = case when c.key_hashes[1] = excluded.key_hashes[1] then c.key_hashes else (excluded.key_hashes || c.key_hashes)[1:2] end,
       key_set_at = coalesce(excluded.key_set_at, c.key_set_at), updated_at = now(), updated_by = excluded.updated_by`
+  if (digest !== null)
+    await sql`update shop_update.callback_key set set_at = now(), set_by = ${actor}::text where hash = decode(${digest}::text, 'hex')`
 }

@@ -1,7 +1,7 @@
 import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import { creates, type Topic } from '../domain/topics.ts'
-import { audit } from './audit.ts'
+import { type Actor, audit } from './audit.ts'
 import type { Sql } from './database.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
 import { skuColumns, skusOf } from './skus.ts'
@@ -12,7 +12,7 @@ export type RequeueTarget = { itemIds: readonly string[] } | { productSetIds: re
 export interface RequeueOptions {
   target: RequeueTarget
   include: readonly RequeueInclude[]
-  actor: string
+  actor: Actor
   /** Why the person does it, for the record. */
   reason: string | null
   dryRun: boolean
@@ -94,7 +94,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       for (let start = 0; start < willing.length; start += ITEMS_A_STATEMENT) {
         const some = willing.slice(start, start + ITEMS_A_STATEMENT)
         const ids = some.map(({ id }) => id)
-        const steps = dryRun ? null : await putBack(sql, ids, actor, reason)
+        const steps = dryRun ? null : await putBack(sql, ids, actor.name, reason)
         if (steps) onSteps?.(steps)
         const moved = new Set(steps?.map(({ itemId }) => itemId) ?? ids)
         const gone =

@@ -1,6 +1,6 @@
 import { ADMIN_RESOLVES } from '../domain/reasons.ts'
 import type { Topic } from '../domain/topics.ts'
-import { audit } from './audit.ts'
+import { type Actor, audit } from './audit.ts'
 import { type Sql, transaction } from './database.ts'
 import { release } from './release.ts'
 import { putBack } from './requeue.ts'
@@ -12,7 +12,7 @@ export interface Resolution {
   action: 'resend' | 'discard'
   /** Why, in the admin's words. */
   reason: string
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -32,7 +32,7 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
       from shop_update.item
       where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
     if (!item) return null
-    const [done] = action === 'resend' ? await putBack(tx, [itemId], actor, reason) : await discard(tx, itemId, reason, actor)
+    const [done] = action === 'resend' ? await putBack(tx, [itemId], actor.name, reason) : await discard(tx, itemId, reason, actor.name)
     if (action === 'discard' && item.absorbed) await enqueueItem(tx, item)
     await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
     return done ?? null

@@ -1,5 +1,5 @@
 import type { Flow } from '../domain/statuses.ts'
-import { audit } from './audit.ts'
+import { type Actor, audit } from './audit.ts'
 import { type Sql, transaction } from './database.ts'
 
 export interface FlowSetting {
@@ -19,13 +19,13 @@ export async function readFlowSetting(sql: Sql, leaseSeconds: number): Promise<F
 }
 
 /** Sets the flow that workers shall send with: `shop_update/flow`. */
-export async function writeFlow(sql: Sql, flow: Flow, actor: string): Promise<void> {
+export async function writeFlow(sql: Sql, flow: Flow, actor: Actor): Promise<void> {
   await transaction(sql, async (tx) => {
     const [was] = await tx<
       { flow: string }[]
     >`select value #>> '{}' as flow from shop_update.setting where key = 'shop_update/flow' for update`
     await tx`
-      insert into shop_update.setting (key, value, updated_at, updated_by) values ('shop_update/flow', to_jsonb(${flow}::text), now(), ${actor}::text)
+      insert into shop_update.setting (key, value, updated_at, updated_by) values ('shop_update/flow', to_jsonb(${flow}::text), now(), ${actor.name}::text)
       on conflict (key) do update set value = excluded.value, updated_at = excluded.updated_at, updated_by = excluded.updated_by`
     await audit(tx, actor, 'flow', { from: was?.flow ?? null, to: flow })
   })

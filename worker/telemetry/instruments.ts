@@ -58,6 +58,12 @@ export function createInstruments({ counter, histogram }: Tallies) {
       attributes: ['status'],
     }),
     callbacks: counter({ name: 'shop_update.callbacks', unit: '{callback}', description: 'Calls of the Shop', attributes: ['outcome'] }),
+    internalRefusals: counter({
+      name: 'shop_update.internal.refusals',
+      unit: '{request}',
+      description: 'Requests of the internal API that were refused for who sent them',
+      attributes: ['reason'],
+    }),
     requeues: counter({
       name: 'shop_update.requeues',
       unit: '{item}',

@@ -22,8 +22,9 @@ export const useCredential = () =>
 export function useChangeCredential() {
   const queries = useQueryClient()
   return useMutation({
-    mutationFn: (body: { allowedIps: string[] } | { rotateKey: true }) => call<Credential>(CREDENTIAL, { method: 'PUT', body }),
+    mutationFn: (body: { allowedIps: string[] } | { rotateKey: true } | { withdrawKey: string }) =>
+      call<Credential>(CREDENTIAL, { method: 'PUT', body }),
     // a new key is shown once: it is in the answer to the change only
-    onSuccess: ({ allowedIps, apiKeySetAt }) => queries.setQueryData(['credential'], { allowedIps, apiKeySetAt }),
+    onSuccess: ({ apiKey: _, ...credential }) => queries.setQueryData(['credential'], credential),
   })
 }

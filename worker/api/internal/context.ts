@@ -4,7 +4,7 @@ import type { Config } from '../../config.ts'
 import type { Blocked } from '../../queue/blocked.ts'
 import type { Sql } from '../../queue/database.ts'
 import type { Step } from '../../queue/step.ts'
-import type { CallerEnv } from '../auth.ts'
+import type { CallerEnv, RefusalReason } from '../auth.ts'
 import { invalidInput } from '../problem.ts'
 import { problemSchema } from './schemas.ts'
 
@@ -17,7 +17,7 @@ export interface InternalApiOptions {
   /** What is Blocked and will not be released by itself. */
   blocked(): Promise<Blocked>
   config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'> &
-    Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL'>>
+    Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID' | 'ENVIRONMENT' | 'ALLOW_INSECURE'>>
   log: Logger
   /** Of this program, for the OpenAPI document. */
   version?: string
@@ -27,6 +27,8 @@ export interface InternalApiOptions {
   onQueued(): void
   /** Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition. */
   onSteps?(steps: readonly Step[]): void
+  /** Somebody was not let in, or not let do it: for `shop_update.internal.refusals`. */
+  onRefusal?(reason: RefusalReason): void
   /** What a requeue did and what it left alone, for `shop_update.requeues`. */
   onRequeue?(results: readonly { topic: string | null; result: string; n: number }[]): void
 }

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { TypedResponse } from 'hono'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
-import { audit } from '../../queue/audit.ts'
+import { type Actor, audit } from '../../queue/audit.ts'
 import { type Sql, transaction } from '../../queue/database.ts'
 import { readBody, readCalls, readHolder, readSurroundings, readTransitions } from '../../queue/item-history.ts'
 import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../queue/items.ts'
@@ -64,7 +64,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
       async (c) => {
         const { sort: wanted, ...selection } = c.req.valid('query')
         const sort = sortOf(selection, wanted)
-        const end = oneEach(c.var.actor)
+        const end = oneEach(c.var.actor.sub ?? c.var.actor.name)
         // whatever becomes of it, also where nobody reads the first line
         c.env?.outgoing?.once('close', end)
         let resolved: Resolved
@@ -205,7 +205,7 @@ export const noSuchItem = (itemId: string): Problem =>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
-async function enqueue(sql: Sql, change: { topic: string; productId: string | null; productSetId: string | null }, actor: string) {
+async function enqueue(sql: Sql, change: { topic: string; productId: string | null; productSetId: string | null }, actor: Actor) {
   try {
     return await transaction(sql, async (tx) => {
       const [row] = await tx<{ itemId: string; coalesced: boolean }[]>`

@@ -282,7 +282,17 @@ export type Kpis = z.infer<typeof kpisSchema>
 export const credentialSchema = z
   .object({
     allowedIps: z.array(z.string()),
-    apiKeySetAt: time.nullable(),
+    apiKeySetAt: time.nullable().openapi({ description: 'Of the newest key' }),
+    keys: z
+      .array(
+        z.object({
+          id,
+          setAt: time,
+          setBy: z.string().nullable(),
+          lastUsedAt: time.nullable().openapi({ description: 'To within a minute' }),
+        }),
+      )
+      .openapi({ description: 'The valid keys, the newest first' }),
     apiKey: z.string().optional().openapi({ description: 'A new key, shown this once' }),
   })
   .openapi('Credential')
@@ -301,11 +311,12 @@ export const credentialBody = z
       .optional(),
     rotateKey: z.literal(true).optional().openapi({ description: 'Make a new key' }),
     apiKey: z.string().min(1).max(200).optional().openapi({ description: 'Take this as the new key' }),
+    withdrawKey: id.optional().openapi({ description: 'The id of a key that is no longer valid, within two seconds at every worker' }),
   })
-  .superRefine(({ allowedIps, rotateKey, apiKey }, context) => {
+  .superRefine(({ allowedIps, rotateKey, apiKey, withdrawKey }, context) => {
     if (rotateKey && apiKey !== undefined) context.addIssue({ code: 'custom', path: ['apiKey'], message: 'does not go with rotateKey' })
-    if (!allowedIps && !rotateKey && apiKey === undefined) {
-      context.addIssue({ code: 'custom', path: ['allowedIps'], message: 'one of allowedIps, rotateKey and apiKey is needed' })
+    if (!allowedIps && !rotateKey && apiKey === undefined && withdrawKey === undefined) {
+      context.addIssue({ code: 'custom', path: ['allowedIps'], message: 'one of allowedIps, rotateKey, apiKey and withdrawKey is needed' })
     }
   })
   .openapi('CredentialChange')

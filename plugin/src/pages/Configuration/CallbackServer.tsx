@@ -3,6 +3,7 @@ import React, { useState } from 'react'
 import { useChangeCredential, useCredential } from '../../api/settings.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
+import { Table } from '../../components/Table.tsx'
 import { Time } from '../../components/Time.tsx'
 
 /** The system credential `bob_callback_server`: who may call back, and with which key. */
@@ -10,7 +11,9 @@ export function CallbackServer() {
   const { data, error, refetch } = useCredential()
   const change = useChangeCredential()
   const rotate = useChangeCredential()
+  const withdraw = useChangeCredential()
   const [asking, setAsking] = useState(false)
+  const [withdrawn, setWithdrawn] = useState<string | null>(null)
   const [typed, setTyped] = useState<string | null>(null)
   const text = typed ?? data?.allowedIps.join('\n') ?? ''
   const why = mayWrite() ? undefined : READ_ONLY
@@ -33,9 +36,38 @@ export function CallbackServer() {
               onChange={(event) => setTyped(event.currentTarget.value)}
             />
           </Field>
-          <p>
-            Key set: <Time at={data.apiKeySetAt} />. The key before stays valid until the next one is made.
-          </p>
+          <p>The key before the newest stays valid until the next one is made, or it is withdrawn.</p>
+          {data.keys.length === 0 ? (
+            <p>There is no valid key: the Shop cannot call back.</p>
+          ) : (
+            <Table
+              label="Valid keys"
+              rows={data.keys}
+              nameOf={({ id }) => `key ${id}`}
+              columns={[
+                { name: 'id', label: 'Key', cell: ({ id }) => id },
+                { name: 'setAt', label: 'Set', cell: ({ setAt }) => <Time at={setAt} /> },
+                { name: 'setBy', label: 'By', cell: ({ setBy }) => setBy ?? '–' },
+                { name: 'lastUsedAt', label: 'Last used', cell: ({ lastUsedAt }) => <Time at={lastUsedAt} /> },
+              ]}
+              action={{
+                label: 'Withdraw',
+                of: ({ id }) => (
+                  <Button
+                    size="sm"
+                    variant="secondary"
+                    aria-label={`Withdraw key ${id}`}
+                    disabled={!mayWrite() || withdraw.isPending}
+                    tooltip={why}
+                    onClick={() => setWithdrawn(id)}
+                  >
+                    Withdraw
+                  </Button>
+                ),
+              }}
+            />
+          )}
+          {withdraw.error && <Problem error={withdraw.error} write />}
           {rotate.data?.apiKey && (
             <Alert severity="success" title="The new key, shown this once">
               <Stack alignItems="center" gap={1}>
@@ -65,6 +97,21 @@ export function CallbackServer() {
             disabled={rotate.isPending}
             onConfirm={() => rotate.mutate({ rotateKey: true }, { onSettled: () => setAsking(false) })}
             onDismiss={() => setAsking(false)}
+          />
+          <ConfirmModal
+            isOpen={withdrawn !== null}
+            title={`Withdraw key ${withdrawn ?? ''}?`}
+            body={
+              data.keys.length === 1
+                ? 'It is the only one: within seconds the Shop cannot call back until it has a new key.'
+                : 'Whoever has it is refused within seconds, and it cannot be brought back. Does the Shop use the other one?'
+            }
+            confirmText="Withdraw it"
+            disabled={withdraw.isPending}
+            onConfirm={() => {
+              if (withdrawn !== null) withdraw.mutate({ withdrawKey: withdrawn }, { onSettled: () => setWithdrawn(null) })
+            }}
+            onDismiss={() => setWithdrawn(null)}
           />
         </>
       )}
