@@ -6,7 +6,7 @@ import type { Sql } from './queue/database.ts'
 import { mendStatistics } from './queue/mend-statistics.ts'
 import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
-import { release } from './queue/release.ts'
+import { blockedSets, release } from './queue/release.ts'
 import { forgetWorkers, lead } from './queue/worker-row.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
@@ -17,7 +17,7 @@ const DUTIES = {
   recover: 1000,
   catalogue: 1000,
   forgottenSets: 2000,
-  release: 15_000,
+  release: 2000,
   partitions: 3_600_000,
   verify: 600_000,
 } as const
@@ -62,7 +62,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
   let working: Promise<void> = Promise.resolve()
   let busy = false
   let leadsUntil = 0
-  let [lookedUpTo, lostUpTo] = ['0', '0']
+  let [lookedUpTo, lostUpTo, blockedUpTo] = ['0', '0', '0']
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -97,7 +97,9 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       ready += await promote(sql, sets)
     }
     if (isDue('release')) {
-      const released = await release(sql, null)
+      const blocked = await blockedSets(sql, blockedUpTo)
+      blockedUpTo = blocked.last
+      const released = await release(sql, blocked.sets)
       telemetry.steps(released)
       const { sets, last } = await lostSets(sql, lostUpTo)
       lostUpTo = last

@@ -104,3 +104,25 @@ test('the leader looks for forgotten sets in one statement, which no worker that
     await database.drop()
   }
 })
+
+test('two that leave their set together are both counted out of those that wait', async () => {
+  await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
+  await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
+  const { setId, productIds } = await addSet(scene.sql, { products: 3 })
+  const items: string[] = []
+  for (const product of productIds) items.push(await scene.enqueue('price', { product }))
+  for (const id of items) await scene.untilStatus(id, 'got_acknowledgment')
+  const calls = await scene.control<ReceivedCall[]>('/requests?limit=100000')
+  await scene.sql.begin(async (tx) => {
+    // They wait behind another of their set once more, as after a requeue, when the success of what was sent before comes for two of them.
+    await tx`update shop_update.item set status = 'pending', lane = 'behind' where id = any (${items}::bigint[])`
+    await tx`insert into shop_update.set_lane (product_set_id, item_id, worker_id, waiting) values (${setId}::bigint, -1, null, 3)`
+    await tx`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body)
+      select i.request_id::text, i.id, 'accepted', '\\x00', x.result
+      from unnest(${calls.map(({ requestId }) => requestId)}::bigint[], ${calls.map(({ result }) => JSON.stringify(result))}::text[]) x (request_id, result)
+      join shop_update.item i on i.request_id = x.request_id where i.id = any (${items.slice(0, 2)}::bigint[])`
+  })
+  for (const id of items.slice(0, 2)) await scene.untilStatus(id, 'synced')
+  expect(await scene.sql`select waiting from shop_update.set_lane where product_set_id = ${setId}::bigint`).toEqual([{ waiting: 1 }])
+})

@@ -5,22 +5,18 @@ import type { Step } from './step.ts'
 
 /**
  * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop` needs the ids of the
- * product and its set, `new_variation` that nothing of the set is still being created. Without sets it looks at all that is blocked
- * (the leader, now and then: what a crash between the create and its release left). A create that waits for another of the same product is
+ * product and its set, `new_variation` that nothing of the set is still being created. A create that waits for another of the same product is
  * released when that one's fate is known.
  *
  * @returns the steps of those that were released
  */
-export async function release(sql: Sql, productSetIds: readonly string[] | null): Promise<Step[]> {
+export async function release(sql: Sql, productSetIds: readonly string[]): Promise<Step[]> {
   // Whatever the statistics say: the sets one by one, and each look at something else by its key (`offset 0` keeps the planner from making joins
   // of them, which walked through all that is Blocked for each).
-  const blocked = productSetIds
-    ? sql`(select b.* from unnest(${productSetIds}::bigint[]) x (id) cross join lateral (
-        select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b)`
-    : sql`shop_update.item`
   return sql<Step[]>`
     with chosen as materialized (
-      select b.id from ${blocked} b
+      select b.id from unnest(${productSetIds}::bigint[]) x (id)
+      cross join lateral (select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b
       left join lateral (select s.src_id from catalog.product_set s where s.id = b.product_set_id offset 0) s on true
       left join lateral (select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
       where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
@@ -63,4 +59,23 @@ export async function release(sql: Sql, productSetIds: readonly string[] | null)
       date_part('epoch', f.status_at - f.since) as seconds, 'released' as reason, null as actor, f.flow, f.request_id::text as "requestId",
       f.trace_id as "traceId", f.sends
     from freed f ${skusOf(sql, 'f')}`
+}
+
+/** How many Blocked items one look of the leader takes. */
+const BLOCKED_A_LOOK = 1000
+
+/**
+ * The product sets of the next Blocked items, from the one after `after`: what a crash between a create and its release left is among them. A look
+ * costs the same however many are Blocked (a million at once took longer than the leader's lease).
+ *
+ * @returns the sets to release in, and after which item to go on
+ */
+export async function blockedSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
+  const rows = await sql<{ id: string; productSetId: string }[]>`
+    select id, product_set_id as "productSetId" from shop_update.item where lane = 'blocked' and id > ${after}::bigint
+    order by id limit ${BLOCKED_A_LOOK}::int`
+  return {
+    sets: [...new Set(rows.map(({ productSetId }) => productSetId))],
+    last: rows.length < BLOCKED_A_LOOK ? '0' : rows.at(-1)!.id,
+  }
 }
