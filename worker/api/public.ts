@@ -27,6 +27,8 @@ export interface PublicApiOptions {
   telemetry?: Telemetry
   /** Whether the worker can do its work. */
   ready: () => Promise<boolean>
+  /** Whether this process can do its work at all; one that cannot for long is to be started anew. */
+  working?: () => boolean
   /** How long the Shop may wait for the database before it is told to try again. */
   answerWithinMs?: number
   /** How long the Shop may take to send a body. */
@@ -81,6 +83,7 @@ export function createPublicApi({
   onOutcome,
   telemetry,
   ready,
+  working = () => true,
   answerWithinMs = 10_000,
   bodyWithinMs = 10_000,
 }: PublicApiOptions): Hono<PublicEnv> {
@@ -309,7 +312,7 @@ export function createPublicApi({
     return state ? c.json({ requestId, ...state }) : problem(c, 404, UNKNOWN_REQUEST.message)
   })
 
-  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  app.get('/healthz', (c) => (working() ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)))
 
   app.get('/readyz', async (c) => {
     const isReady = await inTime(answerWithinMs, ready()).catch(() => false)
