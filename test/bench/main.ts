@@ -8,8 +8,8 @@ import { throughput } from './throughput.ts'
 
 const USAGE = `npm run bench -- NAME [--json] [options]
 
-  throughput [--items 100000] [--rounds 3] [--backlog N] [--history N]
-             a backlog of stock changes through the worker, and the bare loop in turn with it
+  throughput [--items 100000] [--rounds 3] [--backlog N] [--history N] [--drained]
+             a backlog of stock changes through the worker, and the bare loop in turn with it; --drained: on a queue that has drained before
   latency    [--seconds 20]
              from enqueue() to the commit of Processing, at 200 items a second
   lists      [--items 1000000]
@@ -38,6 +38,7 @@ await runCommand(async () => {
       backlog: { type: 'string', default: '0' },
       history: { type: 'string', default: '0' },
       seconds: { type: 'string' },
+      drained: { type: 'boolean', default: false },
     },
   })
   const number = (name: 'items' | 'rounds' | 'backlog' | 'history' | 'seconds', otherwise = 0): number => {
@@ -50,7 +51,13 @@ await runCommand(async () => {
   let result: Record<string, unknown>
   if (name === 'throughput') {
     result = await throughput(
-      { items: number('items', 100_000), rounds: number('rounds'), backlog: number('backlog'), history: number('history') },
+      {
+        items: number('items', 100_000),
+        rounds: number('rounds'),
+        backlog: number('backlog'),
+        history: number('history'),
+        drained: values.drained,
+      },
       print,
     )
   } else if (name === 'telemetry') result = await telemetry({ items: number('items', 40_000), rounds: number('rounds') }, print)

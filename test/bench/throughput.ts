@@ -14,6 +14,8 @@ export interface ThroughputOptions {
   /** Finished items, with their transitions and calls, that are there already. */
   history: number
   rounds: number
+  /** Whether the queue has drained before, and PostgreSQL has noted that it is empty. */
+  drained: boolean
 }
 
 const SELLERS = 25
@@ -22,12 +24,12 @@ const SELLERS = 25
  * Drains a backlog of stock changes of distinct sets through the real worker process against the simulated Shop in synchronous flow, each
  * with its call record and all statuses; and the floor in turn with it.
  */
-export async function throughput({ items, backlog, history, rounds }: ThroughputOptions, log: (line: string) => void) {
+export async function throughput({ items, backlog, history, rounds, drained }: ThroughputOptions, log: (line: string) => void) {
   const ours: number[] = []
   const floors: number[] = []
   for (let round = 1; round <= rounds; round++) {
     floors.push(await measureFloor(items))
-    ours.push(await measureWorker({ items, backlog, history }))
+    ours.push(await measureWorker({ items, backlog, history, drained }))
     log(`Round ${round}: floor ${Math.round(floors.at(-1)!)}, worker ${Math.round(ours.at(-1)!)} items a second`)
   }
   const itemsPerSecond = Math.round(median(ours))
@@ -40,6 +42,7 @@ export async function throughput({ items, backlog, history, rounds }: Throughput
     items,
     backlog,
     history,
+    drained,
   }
 }
 
@@ -47,6 +50,7 @@ interface Measured {
   items: number
   backlog: number
   history: number
+  drained?: boolean
   /** More environment for the worker. */
   env?: Record<string, string>
   /** Done once the first items are through, while the rest are under way. */
@@ -56,7 +60,7 @@ interface Measured {
 }
 
 /** @returns items a second, from the first claim to the last Synced */
-export async function measureWorker({ items, backlog, history, env = {}, during, after }: Measured): Promise<number> {
+export async function measureWorker({ items, backlog, history, drained = false, env = {}, during, after }: Measured): Promise<number> {
   const cluster = await startPostgres({
     flags: [...BENCH_POSTGRES, ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])],
   })
@@ -69,6 +73,12 @@ export async function measureWorker({ items, backlog, history, env = {}, during,
     await fill(sql, Math.max(items, backlog))
     if (history > 0) await fillHistory(sql, history)
     await sql`vacuum analyze`
+    if (drained) {
+      await sql`delete from shop_update.item`
+      await sql`vacuum analyze shop_update.item`
+      await sql`truncate shop_update.status_count, shop_update.delta`
+      await queueAll(sql)
+    }
     await sql`checkpoint`
     const worker = await startWorkerProcess({
       ...workerEnv(cluster.url('postgres'), shop.url),
@@ -114,6 +124,10 @@ async function fill(sql: Sql, items: number): Promise<void> {
   await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, ${SELLERS}::int) g`
   await sql`insert into catalog.product_set (id, seller_id, src_id, title) select g, 1 + g % ${SELLERS}::int, (7000000 + g)::text, 'Set ' || g from generate_series(1, ${items}::int) g`
   await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id, stock) select g, g, 'S' || g, 'K' || g, (9000000 + g)::text, 5 from generate_series(1, ${items}::int) g`
+  await queueAll(sql)
+}
+
+async function queueAll(sql: Sql): Promise<void> {
   await sql`set statement_timeout = 0`
   await sql`select count(shop_update.enqueue('stock', product_id => id)) from catalog.product`
   await sql`with taken as (delete from shop_update.delta returning *)
