@@ -38,10 +38,11 @@ begin
     if enqueue_item.product_id is null or enqueue_item.product_set_id is not null then
       raise exception 'topic "%" takes a product_id and no product_set_id', the_topic using errcode = 'invalid_parameter_value';
     end if;
-    -- One that has just been moved to another set stays with what is queued of it already, until that has been taken along.
-    select s.id, s.seller_id into the_set, the_seller
+    -- One that has just been moved to another set stays with what is queued of it already, until that has been taken along; the old set
+    -- may be gone by then.
+    select coalesce(c.product_set_id, s.id), s.seller_id into the_set, the_seller
     from catalog.product p left join shop_update.catalog_change c on c.product_id = p.id and c.moved
-    join catalog.product_set s on s.id = coalesce(c.product_set_id, p.product_set_id) where p.id = enqueue_item.product_id;
+    join catalog.product_set s on s.id = p.product_set_id where p.id = enqueue_item.product_id;
     if not found then
       raise exception 'product % does not exist', enqueue_item.product_id using errcode = 'foreign_key_violation';
     end if;

@@ -205,6 +205,26 @@ describe('moved to another set', () => {
     expect(from).not.toBe(to)
   })
 
+  test('the old set is merged into the new one and deleted, while a call is out: what is changed meanwhile follows it', async () => {
+    const { from, to, product, sibling } = await twoSets()
+    await troubles({ topics: { price: { latencyMs: 1500 } } })
+    const first = await scene.enqueue('price', { product })
+    await scene.untilStatus(first, 'made_request')
+    const waiting = await scene.enqueue('content', { product: sibling })
+    await scene.sql.begin(async (tx) => {
+      await tx`update catalog.product set product_set_id = ${to}::bigint where product_set_id = ${from}::bigint`
+      await tx`delete from catalog.product_set where id = ${from}::bigint`
+      await tx`select shop_update.enqueue('stock', product_id => ${product}::bigint)`
+    })
+    const stock = await scene.enqueue('stock', { product })
+    for (const itemId of [first, waiting, stock]) expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ sends: 1, failures: 0 })
+    await vi.waitFor(async () => expect(await scene.sql`select id from shop_update.catalog_change`).toEqual([]), {
+      timeout: 20_000,
+      interval: 20,
+    })
+    expect(await counted()).toEqual([])
+  })
+
   test('Blocked and Delayed: they go along and wait there for what they wait for', async () => {
     const { to, product } = await twoSets()
     await troubles({ topics: { price: { http500: 100 } } })
