@@ -15,13 +15,11 @@ export interface ChaosReport {
   /** Changes whose commit was confirmed. */
   changes: number
   calls: number
-  /** Callbacks that the Shop has sent. */
   items: number
   /** How long it took until nothing moved any more, once all was well again. */
   restSeconds: number
   /** Times that a worker was not heard of though nobody had done anything to it: the machine had too much to do, or there is a fault. */
   unheard: number
-  /** Ends of workers that nobody had asked for. */
   violations: Violation[]
 }
 
@@ -35,35 +33,43 @@ const MOST_AT_ONCE = 12
  * The seed gives the schedule: which action comes when, and what it draws. It does not give the interleaving: three processes, a database and
  * their clocks decide what an action meets. So a seed that has found something finds it again often, but not always.
  *
+ * @param without actions that are left out, by name
+ * @param signal breaks the run off; all that was started is stopped
  * @param log a line for each action, with the seconds since the beginning
  */
-export async function chaos({ seed, seconds }: { seed: number; seconds: number }, log: (line: string) => void): Promise<ChaosReport> {
+export async function chaos(
+  { seed, seconds, without = [], signal }: { seed: number; seconds: number; without?: readonly string[]; signal?: AbortSignal },
+  log: (line: string) => void,
+): Promise<ChaosReport> {
   const began = performance.now()
   const tell = (line: string) => log(`${((performance.now() - began) / 1000).toFixed(3).padStart(9)} ${line}`)
   const random = seeded(seed)
+  const actions = ACTIONS.filter(({ name }) => !without.includes(name))
   const parts = await startParts(seed, tell)
   const done: Done = { changes: [], repaired: new Map(), deleted: new Map() }
   const over = new AbortController()
+  signal?.addEventListener('abort', () => over.abort())
   const stage: Stage = {
     parts,
     done,
     pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(() => {}), // the end of the run is the one thing that rejects it
   }
   try {
+    tell(`seed ${seed}, ${seconds} s`)
     // A catalogue that the Shop has, as far as the first seconds bring it there.
     for (let k = 0; k < 20; k++) done.changes.push(...(await parts.sql.begin((tx) => addSet(tx, random))))
     await Promise.all(parts.slots.map((slot) => slot.start()))
     parts.balance()
-    tell(`seed ${seed}: 20 sets, ${parts.slots.length} workers`)
+    tell(`20 sets, ${parts.slots.length} workers`)
 
     const byAction: Record<string, number> = {}
     const running = new Set<Promise<void>>()
     const end = performance.now() + seconds * 1000
     let number = 0
-    while (performance.now() < end) {
+    while (performance.now() < end && !over.signal.aborted) {
       await delay(between(random, 20, 300))
       parts.balance()
-      const action = weighted(random, ACTIONS, ({ weight }) => weight)
+      const action = weighted(random, actions, ({ weight }) => weight)
       const own = seeded(between(random, 0, 2 ** 31))
       if (running.size >= MOST_AT_ONCE) await Promise.race(running)
       const name = `#${++number} ${action.name}`
@@ -88,9 +94,10 @@ export async function chaos({ seed, seconds }: { seed: number; seconds: number }
       }
     }
 
+    signal?.throwIfAborted()
     tell('all is well again')
     const healing = performance.now()
-    const unrest = await heal(stage, tell)
+    const unrest = await heal(stage, tell, signal)
     const restSeconds = (performance.now() - healing) / 1000
     tell(unrest.length === 0 ? `at rest after ${restSeconds.toFixed(1)} s` : `no rest: ${unrest.join('; ')}`)
     const violations = await findViolations(stage, unrest)

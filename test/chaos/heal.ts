@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { isLocked, isTransient } from '../../worker/queue/database.ts'
 import { decideItem, type Stage } from './actions.ts'
 import { type Change, enqueue } from './changes.ts'
 
 /** A guard: with these times the last retry is due half a minute after the first, and a Shop that was away is tried each half a minute. */
-const REST_WITHIN_MS = 150_000
+const REST_WITHIN_MS = 120_000
 
 interface Waiting {
   id: string
@@ -25,7 +26,7 @@ const readQueue = ({ parts }: Stage) => parts.sql<Waiting[]>`
  *
  * @returns what has not come to rest; empty where all has
  */
-export async function heal(stage: Stage, tell: (line: string) => void): Promise<string[]> {
+export async function heal(stage: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<string[]> {
   const { parts } = stage
   for (const slot of parts.slots) {
     slot.thaw()
@@ -34,7 +35,7 @@ export async function heal(stage: Stage, tell: (line: string) => void): Promise<
   await parts.control('/troubles', 'PUT', {})
   await Promise.all(parts.slots.map((slot) => slot.start()))
   parts.balance()
-  await approveAll(stage)
+  await untilFree(() => approveAll(stage), tell)
   // A Shop that is well again looks for what it still owes: half of it comes late, the rest is lost for good.
   const owed = parts.shop.calls().filter(({ callbackTrouble, result }) => callbackTrouble === 'noCallback' && result !== null)
   for (const { requestId, topic } of owed.filter(({ topic }, place) => topic === 'images' || place % 2 === 0)) {
@@ -46,6 +47,7 @@ export async function heal(stage: Stage, tell: (line: string) => void): Promise<
   let calm = 0
   let left: string[] = []
   while (performance.now() < until) {
+    signal?.throwIfAborted()
     try {
       left = await nudge(stage, tell)
     } catch (error) {
@@ -55,7 +57,31 @@ export async function heal(stage: Stage, tell: (line: string) => void): Promise<
     if (calm === 3) return []
     await delay(500)
   }
-  return left
+  return [...left, ...(await whoWaits(stage)), ...parts.slots.flatMap(({ number, process }) => lastLines(number, process?.printed ?? []))]
+}
+
+const lastLines = (number: number, printed: readonly string[]): string[] =>
+  printed.slice(-6).map((line) => `worker ${number} said: ${line.slice(0, 600)}`)
+
+/** What PostgreSQL is at, for whoever looks for the cause. */
+async function whoWaits({ parts }: Stage): Promise<string[]> {
+  const sessions = await parts.sql<{ line: string }[]>`
+    select format('session %s of %s: %s for %s s, waits for %s, blocked by %s: %s', pid, application_name, state,
+      round(extract(epoch from now() - state_change)), wait_event, pg_blocking_pids(pid), left(regexp_replace(query, '\s+', ' ', 'g'), 200)) as line
+    from pg_stat_activity where datname = current_database() and state <> 'idle' and state_change < now() - interval '2 seconds' and pid <> pg_backend_pid()`
+  return sessions.map(({ line }) => line)
+}
+
+/** What was cut off in the middle of a transaction holds its locks until PostgreSQL has noticed. */
+async function untilFree(act: () => Promise<void>, tell: (line: string) => void): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act()
+    } catch (error) {
+      if (tries === 12 || !(isLocked(error) || isTransient(error))) throw error
+      tell(`somebody holds a product: ${(error as Error).message}`)
+    }
+  }
 }
 
 /** A requeue wants products that are active and approved: so be it, and the Shop is told. */

@@ -21,7 +21,7 @@ const RULES = {
   history: 'the history of each item is a legal path without a gap',
   counters: 'the counters equal a recount',
   repaired: 'an id that an admin has set stays',
-  quiet: 'no worker complains of a fault of its own',
+  quiet: 'no worker says that the life of an item broke off, or that a counter had drifted',
 } as const
 
 interface Item {
@@ -212,7 +212,7 @@ function isExcused({ answers, steps, calls }: Evidence, requestId: string): bool
 }
 
 function twice(evidence: Evidence): Violation[] {
-  const { ledger, stage, answers, steps, items } = evidence
+  const { ledger, stage, answers, steps, items, calls } = evidence
   const violations: Violation[] = []
   for (const [productId, creations] of Map.groupBy(ledger.creations, (creation) => creation.productId)) {
     if (creations.length === 1) continue
@@ -229,7 +229,9 @@ function twice(evidence: Evidence): Violation[] {
     // Both ids were told, so the second was seen.
     const toldIds = creations.filter(({ requestId }) => {
       const answer = answers.get(requestId)
-      return answer?.outcome === 'success' || answer?.callbacks.some((outcome) => outcome !== 'unknown')
+      const call = calls.find((one) => one.requestId === requestId)
+      const asItWas = call?.result === call?.done
+      return answer?.outcome === 'success' || (asItWas && answer?.callbacks.some((outcome) => outcome !== 'unknown'))
     })
     if (toldIds.length < 2 || stage.done.deleted.has(productId) || stage.done.repaired.has(productId)) continue
     const isIncident = [...items.values()].some(
@@ -288,6 +290,8 @@ function subjectsOf({ answers, items }: Evidence, call: ReceivedCall): string[] 
   return [item.productId === null ? `set ${item.setId}` : `product ${item.productId}`]
 }
 
+const LEAVES_AS_IT_IS = new Set<string | null>(['discarded', 'product_deleted'])
+
 /** `seconds` is kept with seven digits. */
 const CLOSE_ENOUGH_MS = 10
 
@@ -300,8 +304,8 @@ function gaps(evidence: Evidence): Violation[] {
     let at = 0
     for (const step of steps) {
       if (step.from !== status) faults.push(`${step.from} -> ${step.to} after ${status}`)
-      // A discarded item leaves as it is.
       else if (!isAllowed(step.from, step.to)) faults.push(`${step.from} -> ${step.to} is no legal step`)
+      else if (step.from === step.to && !LEAVES_AS_IT_IS.has(step.reason)) faults.push(`${step.from} -> ${step.to} for ${step.reason}`)
       if (step.at < at) faults.push(`${step.to} is before ${status}`)
       if (step.from !== null && Math.abs((step.seconds ?? Number.NaN) * 1000 - (step.at - at)) > CLOSE_ENOUGH_MS)
         faults.push(`${step.from} -> ${step.to} says ${step.seconds} s, and it was ${(step.at - at) / 1000}`)

@@ -6,7 +6,7 @@ import { runCommand, UsageError } from '../../worker/command.ts'
 import { type ChaosReport, chaos } from './chaos.ts'
 import { RULES } from './invariants.ts'
 
-const USAGE = `npm run chaos -- [--seed N[,N…] | --seeds FIRST..LAST] [--minutes M] [--log FOLDER]
+const USAGE = `npm run chaos -- [--seed N[,N…] | --seeds FIRST..LAST] [--minutes M] [--without ACTION[,ACTION…]] [--log FOLDER]
 
   Three workers, PostgreSQL and a Shop under everything that may befall them; the minutes are divided among the seeds.
   Prints what was found, and the report as JSON in the last line; exit code 1 where there was anything.`
@@ -27,6 +27,7 @@ await runCommand(async () => {
       seed: { type: 'string' },
       seeds: { type: 'string' },
       minutes: { type: 'string', default: '2' },
+      without: { type: 'string', default: '' },
       log: { type: 'string', default: '.data' },
     },
   })
@@ -36,10 +37,14 @@ await runCommand(async () => {
   await mkdir(values.log, { recursive: true })
   const print = (line: string) => process.stdout.write(`${line}\n`)
   const reports: ChaosReport[] = []
+  const interrupted = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(new UsageError('Broken off.')))
   for (const seed of seeds) {
     const file = join(values.log, `chaos-${seed}.log`)
     const stream = createWriteStream(file)
-    const report = await chaos({ seed, seconds }, (line) => stream.write(`${line}\n`))
+    const report = await chaos({ seed, seconds, without: values.without.split(','), signal: interrupted.signal }, (line) =>
+      stream.write(`${line}\n`),
+    )
     await new Promise((resolve) => stream.end(resolve))
     reports.push(report)
     const { actions, changes, calls, restSeconds, unheard, violations } = report
