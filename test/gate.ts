@@ -80,8 +80,8 @@ export async function openGate(databaseUrl: string) {
     },
     /** New connections come through again. The old ones stay as they are, as behind a firewall that has forgotten them. */
     speak() {
+      if (silent) hushes += 1
       silent = false
-      hushes += 1
     },
     /** Once or more often; there is no way to PostgreSQL any more. */
     async close() {
