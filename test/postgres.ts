@@ -46,6 +46,11 @@ export async function startPostgres({
   if (!folder) await chmod(dir, 0o755)
   const at = port ?? (await freePort())
   const log: string[] = []
+  const standby = Promise.withResolvers<void>()
+  const hear = (line: unknown) => {
+    log.push(String(line))
+    if (String(line).includes('ready to accept read-only connections')) standby.resolve()
+  }
   const EmbeddedPostgres = await importEmbeddedPostgres()
   const server = new EmbeddedPostgres({
     databaseDir: join(dir, 'postgres'),
@@ -55,12 +60,12 @@ export async function startPostgres({
     persistent: folder !== undefined,
     createPostgresUser: process.getuid?.() === 0,
     postgresFlags: ['listen_addresses=127.0.0.1', 'max_connections=200', ...flags].flatMap((flag) => ['-c', flag]),
-    onLog: (line) => log.push(String(line)),
-    onError: (line) => log.push(String(line)),
+    onLog: hear,
+    onError: hear,
   })
   try {
     if (!existsSync(join(dir, 'postgres', 'PG_VERSION'))) await server.initialise()
-    await server.start()
+    await Promise.race([server.start(), standby.promise]) // it waits for one that writes
   } catch (error) {
     throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('\n')}`, { cause: error })
   }
