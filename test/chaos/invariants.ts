@@ -2,7 +2,7 @@ import type { Status } from '../../worker/domain/statuses.ts'
 import { isAllowed } from '../../worker/domain/transitions.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 import type { Stage } from './actions.ts'
-import { LEASE_SECONDS } from './parts.ts'
+import { LEASE_SECONDS, SHOP_TIMEOUT_MS } from './parts.ts'
 import { isCreate, type Ledger, readLedger } from './shop-ledger.ts'
 
 export interface Violation {
@@ -249,6 +249,12 @@ function twice(evidence: Evidence): Violation[] {
   return violations
 }
 
+/** What the worker gave up is over for it at its time-out, however late the Shop sees that. */
+function endOf({ answers }: Evidence, { requestId, answeredAt, endedAt, receivedAt }: ReceivedCall): number {
+  if (answeredAt === null && answers.get(requestId)?.outcome === 'unreachable') return Date.parse(receivedAt) + SHOP_TIMEOUT_MS
+  return endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt)
+}
+
 const workerOf = ({ path }: ReceivedCall): number => Number(path.slice(-1))
 
 function together(evidence: Evidence): Violation[] {
@@ -266,7 +272,7 @@ function together(evidence: Evidence): Violation[] {
     for (const [place, call] of ofSubject.entries()) {
       const from = Date.parse(call.receivedAt)
       for (const earlier of ofSubject.slice(0, place)) {
-        if (earlier.endedAt !== null && Date.parse(earlier.endedAt) <= from) continue
+        if (endOf(evidence, earlier) <= from) continue
         const excused = stage.parts.isolations.some(
           (one) => one.worker === workerOf(earlier) && one.from <= from && one.to + LEASE_SECONDS * 1000 >= Date.parse(earlier.receivedAt),
         )
