@@ -4,8 +4,11 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** PROMTOOL_BIN, else promtool from PATH; null where there is none. */
-export function findPromtool(env: NodeJS.ProcessEnv): string | null {
-  const places = env.PROMTOOL_BIN ? [env.PROMTOOL_BIN] : (env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'promtool'))
+export const findPromtool = (env: NodeJS.ProcessEnv): string | null => findProgram('promtool', env.PROMTOOL_BIN, env)
+
+/** @param at where it is said to be; else it is looked for in PATH */
+export function findProgram(name: string, at: string | undefined, env: NodeJS.ProcessEnv): string | null {
+  const places = at ? [at] : (env.PATH ?? '').split(delimiter).map((folder) => join(folder, name))
   return places.find(isProgram) ?? null
 }
 

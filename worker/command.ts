@@ -3,6 +3,10 @@ import { checkPatches } from './patched.ts'
 /** What somebody can mend: the message is one sentence, and all that is told. */
 export class UsageError extends Error {}
 
+/** What cannot be done through such a pooler: to be told of changes, and to hold a lock for longer than a transaction. */
+export const POOLED =
+  'DATABASE_URL: it leads to a pooler that keeps no session (pgbouncer in transaction mode): give the address of PostgreSQL itself, or of a pooler in session mode that passes settings on.'
+
 /**
  * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack; both end with exit code 1.
  */
@@ -19,6 +23,8 @@ export async function runCommand(command: () => Promise<void>): Promise<void> {
 function sentenceOf(error: unknown): string {
   if (error instanceof UsageError) return error.message
   const { code, address, port } = error as { code?: string; address?: string | string[]; port?: number | number[] }
+  // a setting that it does not pass on; a prepared statement that is another session's
+  if (code && /^(08P01|26000|42P05)$/.test(code)) return POOLED
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
   if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'
   if (code && /^(53300|57P03)$/.test(code)) return `DATABASE_URL: the database takes no connection now (${(error as Error).message}).`

@@ -33,7 +33,7 @@ const addresses = z
     error: ({ input }) =>
       `must consist of IP addresses and ranges: entry ${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
   })
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgres://user:password@host:5432/database' })
+const postgresUrl = z.string().refine(isPostgresUrl, 'must be a URL like postgres://user:password@host:5432/database')
 /** As it can stand in a header. */
 const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits and punctuation, without spaces')
 const otlpEndpoint = z.url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' }).optional()
@@ -232,6 +232,12 @@ function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv):
 
 const sentence = (message: string): string =>
   message.startsWith('must') ? message : `is not valid (${message.charAt(0).toLowerCase()}${message.slice(1)})`
+
+/** With one host or several (`one:5432,two:5432`), of which `URL` knows nothing. */
+function isPostgresUrl(text: string): boolean {
+  const [, before, hosts, after] = /^(postgres(?:ql)?:\/\/(?:[^/@]*@)?)([^/?]+)(.*)$/.exec(text) ?? []
+  return hosts?.split(',').every((host) => host !== '' && URL.canParse(`${before}${host}${after}`)) ?? false
+}
 
 /** By name only: an offset like +02:00 means the opposite to PostgreSQL, which reads it as POSIX does. */
 function isTimeZone(zone: string): boolean {

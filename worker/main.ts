@@ -10,7 +10,7 @@ import { type Config, ConfigError, readConfig, readVariable } from './config.ts'
 import { checkSchema } from './migrate.ts'
 import { readBlocked } from './queue/blocked.ts'
 import { firstCredential } from './queue/credentials.ts'
-import { connect } from './queue/database.ts'
+import { breakOff, checkSession, connect } from './queue/database.ts'
 import { readDatabaseHealth } from './queue/database-health.ts'
 import { readKpis, readOverdue } from './queue/kpis.ts'
 import { readStatuses } from './queue/summary.ts'
@@ -59,7 +59,7 @@ await runCommand(async () => {
   const background = pool(config.DATABASE_URL, { max: 4, name: 'background', lockTimeoutMs: 10_000, byIndex: true })
   const callbacks = pool(config.DATABASE_URL, { max: 2, name: 'callbacks', lockTimeoutMs: 10_000, byIndex: true })
   const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000, byValues: true })
-  const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true }) : api
+  const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true, readOnly: true }) : api
 
   // Of the database that the lists read from, or nobody could look at a list while others download.
   const downloads = pool(config.DATABASE_READ_URL ?? config.DATABASE_URL, {
@@ -67,8 +67,10 @@ await runCommand(async () => {
     name: 'downloads',
     lockTimeoutMs: 10_000,
     byValues: true,
+    readOnly: config.DATABASE_READ_URL !== undefined,
   })
 
+  await checkSession(background)
   const newer = await checkSchema(background)
   if (newer) log.warn(newer)
   await firstCredential(background, config.CALLBACK_API_KEY ?? null, config.CALLBACK_ALLOWED_IPS ?? [])
@@ -83,6 +85,7 @@ await runCommand(async () => {
     onOutcome: (outcome) => telemetry.instruments.callbacks([outcome]),
     telemetry,
     ready: async () => worker?.isReady() ?? false,
+    working: () => worker?.isWorking() ?? true,
   })
   const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
@@ -103,7 +106,15 @@ await runCommand(async () => {
   const internalListener = await listen(internalApi, config, 'INTERNAL')
   running.defer(internalListener.close)
 
-  const started = await startWorker({ sql: hot, background, config, log, telemetry })
+  const started = await startWorker({
+    sql: hot,
+    background,
+    config,
+    log,
+    telemetry,
+    onSilence: () => new Set([hot, background, callbacks, api, read, downloads]).forEach(breakOff),
+    onLost: () => process.exit(1),
+  })
   worker = started
   running.defer(started.stop)
   observeProcess(pipelines.meter)

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand, UsageError } from './command.ts'
 import { readDatabaseUrl } from './config.ts'
-import { connect, isLocked, type Sql } from './queue/database.ts'
+import { checkSession, connect, isLocked, type Sql } from './queue/database.ts'
 
 const SQL_FOLDER = join(import.meta.dirname, '..', 'sql')
 
@@ -58,6 +58,7 @@ export interface MigrateOptions {
 export async function migrate(sql: Sql, options: MigrateOptions = {}): Promise<string[]> {
   const { folder = SQL_FOLDER } = options
   const [numbered, replaced] = await Promise.all([migrations(folder), replacedFiles(folder)])
+  await checkSession(sql)
   const session = (await sql.reserve()) as unknown as Sql & { release(): void }
   try {
     await session`set statement_timeout = 0`
@@ -226,7 +227,7 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 
 if (import.meta.main) {
   await runCommand(async () => {
-    const sql = connect(readDatabaseUrl(process.env), { max: 1, name: 'migrate' })
+    const sql = connect(readDatabaseUrl(process.env), { max: 1, name: 'migrate', answerWithinMs: Number.POSITIVE_INFINITY })
     try {
       const done = await migrate(sql, { tell: (sentence) => process.stderr.write(`${sentence}\n`) })
       process.stdout.write(done.length ? `Applied ${done.join(', ')}.\n` : 'The database is up to date.\n')

@@ -38,6 +38,8 @@ export interface Pump {
   poke(inSeconds?: number): void
   /** The claims in the hands of this process, as `claimKey` names them. */
   readonly held: ReadonlySet<string>
+  /** `performance.now()` since which claiming has failed each time; null while it works. */
+  readonly failingSince: number | null
   /** Takes up an item that was not claimed here. */
   adopt(item: ClaimedItem, life: Promise<void>): void
   /** Claims no more, and resolves when the last item has come to rest. */
@@ -48,6 +50,7 @@ export interface Pump {
 export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry, log, mayClaim, live, unread }: PumpOptions): Pump {
   const held = new Set<string>()
   let running = false
+  let failingSince: number | null = null
   let round: Promise<void> = Promise.resolve()
   let again = false
   let hungry = false // it stopped for lack of room, not of items
@@ -91,7 +94,9 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
         await wake()
         await fill()
       } while (again && !stopped)
+      failingSince = null
     } catch (error) {
+      failingSince ??= performance.now()
       log.warn({ err: error }, 'Claiming failed; it is tried again')
       wakeAt(performance.now() + POLL_MS)
     }
@@ -177,6 +182,9 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
   return {
     poke,
     held,
+    get failingSince() {
+      return failingSince
+    },
     adopt,
     async stop() {
       stopped = true

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import type { Flow } from './domain/statuses.ts'
@@ -5,7 +6,7 @@ import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { claimKey, startPump } from './pump.ts'
 import { applyCallbacks } from './queue/apply-callbacks.ts'
-import { isLocked, type Sql } from './queue/database.ts'
+import { breakOff, isLocked, isSilence, type Sql } from './queue/database.ts'
 import { promote } from './queue/promote.ts'
 import { heldClaims, recover } from './queue/recover.ts'
 import { release } from './queue/release.ts'
@@ -33,8 +34,10 @@ export interface Worker {
   inFlight(): number
   /** Whether it takes the Shop for away, and sends no more than a probe. */
   isCircuitOpen(): boolean
-  /** Whether it claims: its heartbeat is fresh, and it is not stopping. */
+  /** Whether it claims: its heartbeat is fresh, claiming does not fail, and it is not stopping. */
   isReady(): boolean
+  /** False when it has not been able to do its work for two leases. */
+  isWorking(): boolean
   /** Claims no more, finishes or hands back what is in flight, and leaves. */
   stop(): Promise<void>
 }
@@ -50,10 +53,14 @@ export interface WorkerOptions {
   config: Config
   log: Logger
   telemetry: Telemetry
+  /** PostgreSQL has not said a word for a lease: all connections are to be broken off. */
+  onSilence(): void
+  /** For two leases, and new connections did not help: this process is of no use any more. */
+  onLost(): void
 }
 
 /** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
-export async function startWorker({ sql, background, config, log, telemetry }: WorkerOptions): Promise<Worker> {
+export async function startWorker({ sql, background, config, log, telemetry, onSilence, onLost }: WorkerOptions): Promise<Worker> {
   const now = () => performance.now()
   await checkTimeZone(background, config.VENTURE_TIMEZONE)
   try {
@@ -69,6 +76,12 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   const silent = { changes() {}, callbacks() {} }
   let told = silent
   const tell = (what: keyof typeof told) => () => told[what]()
+  const echo = `shop_update_${randomUUID()}`
+  let echoAt = now()
+  const onEcho = () => {
+    echoAt = now()
+  }
+  await background.listen(echo, onEcho, onEcho)
   await background.listen('shop_update', tell('changes'), tell('changes'))
   await background.listen('shop_update_callback', tell('callbacks'), tell('callbacks'))
   const id = await enterWorker(background, config.WORKER_NAME, flow)
@@ -95,6 +108,9 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
   const isAlive = () => now() - beatAt < leaseMs / 2
   /** When the last heartbeat was confirmed, and since when they have come without a gap. */
   let confirmedAt = now()
+  /** When PostgreSQL last said something about a heartbeat, be it that there is none to be had. */
+  let heardAt = now()
+  let brokenOff = false
   let steadySince = now()
   const isSteady = () => now() - confirmedAt < leaseMs / 2 && now() - steadySince >= leaseMs
 
@@ -190,6 +206,14 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
       beatAt = at
       if (Math.max(now() - confirmedAt, gap * 1000) > leaseMs / 2) steadySince = now()
       confirmedAt = now()
+      heardAt = now()
+      brokenOff = false
+      await sql`select pg_notify(${echo}, '')`
+      if (now() - echoAt > leaseMs) {
+        log.error('Nothing is heard on the connection that is told of changes: it is opened anew')
+        echoAt = now()
+        breakOff(background)
+      }
       const strangers = (await heldClaims(background, id)).filter((claim) => !pump.held.has(claimKey(claim)))
       const orphans = strangers.filter((claim) => suspects.has(claimKey(claim)))
       suspects = new Set(strangers.map(claimKey))
@@ -202,6 +226,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
         pump.poke()
       }
     } catch (error) {
+      if (!isSilence(error)) heardAt = now()
       log.warn({ err: error, seconds: Math.round((now() - beatAt) / 1000) }, 'The heartbeat could not be written')
     }
   }
@@ -209,6 +234,21 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     beating ??= beat().finally(() => {
       beating = null
     })
+  }, leaseMs / HEARTBEATS_A_LEASE)
+  // Beside the heartbeat, which may be waiting for an answer that never comes.
+  let lookedAt = now()
+  const watch = setInterval(() => {
+    if (now() - lookedAt > leaseMs / 2) heardAt = now() // it was this process that stood still
+    lookedAt = now()
+    const seconds = Math.round((now() - heardAt) / 1000)
+    if (now() - heardAt > 2 * leaseMs) {
+      log.error({ seconds }, 'PostgreSQL has not answered for two leases, on new connections neither: this worker ends')
+      onLost()
+    } else if (now() - heardAt > leaseMs && !brokenOff) {
+      log.error({ seconds }, 'PostgreSQL has not answered for a lease: all connections are broken off and opened anew')
+      brokenOff = true
+      onSilence()
+    }
   }, leaseMs / HEARTBEATS_A_LEASE)
   const flowPoll = setInterval(() => {
     readFlow(background).then(
@@ -231,7 +271,8 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
     heartbeatAt: () => (Date.now() - (now() - beatAt)) / 1000,
     inFlight: () => pump.held.size,
     isCircuitOpen: () => circuit.state !== 'closed',
-    isReady: () => state === 'running' && isAlive(),
+    isReady: () => state === 'running' && isAlive() && (pump.failingSince === null || now() - pump.failingSince < leaseMs / 2),
+    isWorking: () => now() - beatAt < 2 * leaseMs,
     async stop() {
       state = 'stopping'
       await pump.stop()
@@ -239,6 +280,7 @@ export async function startWorker({ sql, background, config, log, telemetry }: W
       clearInterval(callbackPoll)
       clearInterval(flowPoll)
       clearInterval(heart)
+      clearInterval(watch)
       await leader.stop()
       told = silent
       await Promise.all([applying, beating, shop.close()])

@@ -46,6 +46,7 @@ export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBinding
     if (!route) return c.json({ message: 'plugin route match not found' }, 404)
     if (!permissionsOf(c.var.role)[route.reqAction]) return c.json({ message: 'plugin proxy route access denied' }, 403)
 
+    if (!decodes(asked)) return c.json({ message: 'bad request' }, 400)
     const rest = route.path.endsWith('/*') ? `/${decodeURIComponent(asked.slice(route.path.length - 1))}` : ''
     const headers = Object.fromEntries(PASSED.flatMap((name) => (c.req.header(name) ? [[name, c.req.header(name) as string]] : [])))
     for (const { name, content } of route.headers) headers[name.toLowerCase()] = filled(content, settings)
@@ -71,5 +72,15 @@ export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBinding
     } catch {
       return c.json({ message: 'Failed to call the worker: it does not answer.' }, 502)
     }
+  }
+}
+
+/** Whether `decodeURIComponent` takes it: it throws at `50%` and at half a character. */
+export function decodes(path: string): boolean {
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
   }
 }

@@ -8,7 +8,7 @@ import { getCookie, setCookie } from 'hono/cookie'
 import { getMimeType } from 'hono/utils/mime'
 import pluginJson from '../src/plugin.json' with { type: 'json' }
 import { buildPreview } from './build.ts'
-import { permissionsOf, pluginProxy, type Role } from './proxy.ts'
+import { decodes, permissionsOf, pluginProxy, type Role } from './proxy.ts'
 
 export interface PreviewOptions {
   host?: string
@@ -103,7 +103,11 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
   app.post(`/api/plugins/${pluginJson.id}/settings`, (c) =>
     c.json({ message: 'The preview keeps the settings that it was started with.' }, 403),
   )
-  app.get('*', (c) => c.html(page))
+  // Grafana's server refuses what does not decode; here the pages tell that there is no such thing.
+  app.get('*', (c) => {
+    const { pathname, search } = new URL(c.req.url)
+    return decodes(pathname) ? c.html(page) : c.redirect(`${pathname.replaceAll('%', '%25')}${search}`)
+  })
   const server = await new Promise<ServerType>((resolve, reject) => {
     const listening: ServerType = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(listening))
     listening.once('error', reject)

@@ -34,12 +34,13 @@ export default function App() {
 
 function Pages() {
   const {
-    segments: [page = 'overview', id],
+    segments: [page = 'overview', ...below],
   } = useRoute()
   const tab = TABS.find((name) => name === page)
-  if (tab) return <Queue key={tab} tab={tab} />
-  if (page === 'items' && id) return <Item key={id} id={id} />
-  if (page === 'overview') return <Overview />
+  const [id, ...more] = below
+  if (page === 'items' && id !== undefined && more.length === 0) return <Item key={id} id={id} />
+  if (tab && id === undefined) return <Queue key={tab} tab={tab} />
+  if (page === 'overview' && id === undefined) return <Overview />
   return (
     <Page>
       <p>There is no such page.</p>

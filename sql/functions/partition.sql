@@ -2,7 +2,7 @@
 -- Bounds are UTC whatever the session's zone. Returns how many were dropped.
 -- Making and dropping wants a table to itself, and while it waits behind a long reader everybody else waits behind it: not for a second.
 create or replace function shop_update.partition_days(ahead int, keep int) returns int
-language plpgsql set timezone = 'UTC' set lock_timeout = '400ms' as $$
+language plpgsql set timezone = 'UTC' set datestyle = 'ISO, YMD' set lock_timeout = '400ms' as $$
 declare
   parent text;
   day date;

@@ -25,6 +25,12 @@ beforeAll(async () => {
 })
 afterAll(() => scene?.stop())
 
+const isRed = (button: Locator) =>
+  button.evaluate((element) => {
+    const [red = 0, , blue = 0] = getComputedStyle(element).backgroundColor.match(/\d+/g)?.map(Number) ?? []
+    return red > blue
+  })
+
 const skuOf = async (productId: string): Promise<string> => {
   const [row] = await scene.sql<{ sku: string }[]>`select seller_sku as sku from catalog.product where id = ${productId}::bigint`
   return row!.sku
@@ -195,6 +201,7 @@ test.each([
   await page.getByRole('dialog').getByText('Nothing creates what this waits for').waitFor()
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
   await page.getByRole('button', { name: 'Queue its creation' }).click()
+  expect(await isRed(page.getByRole('dialog').getByRole('button', { name: 'Queue its creation' }))).toBe(false)
   await page.getByRole('dialog').getByRole('button', { name: 'Queue its creation' }).click()
   await page.getByText('Its creation is queued').waitFor()
   await page.getByRole('region', { name: 'Status' }).getByText('Synced').first().waitFor()
@@ -396,6 +403,71 @@ test('a filter that is none is told in a sentence, and what only Grafana has is 
   await close()
 })
 
+test.each([
+  ['items/50%25', '50%'],
+  ['items/%E0%A4%A', '%E0%A4%A'],
+  ['items/999999999', '999999999'],
+])('%s is no item, which is said', async (path, id) => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open(path)
+  await page.getByText('There is no such item').waitFor()
+  await page.getByRole('link', { name: `Search everything for “${id}”` }).click()
+  await page.getByText('Nothing in the queue or among what was synced matches').waitFor()
+  expect(complaints.filter((complaint) => !complaint.startsWith('HTTP 404 '))).toEqual([])
+  await close()
+})
+
+test.each([
+  'items/1/2',
+  'failed/50%25',
+  'failed?q=%E0%A4%A',
+  'failed?q=%00',
+  'failed?from=now-xyz&to=now',
+  'failed?from=2026-99-99&to=yesterday',
+  'failed?from=now-999999999y',
+  'failed?topic=constructor&status=constructor&reason=constructor',
+  'failed?sort=constructor&cursor=constructor',
+  'failed?refresh=constructor',
+  'failed?columns=sellerSku.sellerSku.constructor',
+  'overview?set=constructor',
+])('%s is a page all the same', async (path) => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open(path)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  await page.getByRole('tab', { name: 'Overview' }).waitFor()
+  await page.waitForLoadState('networkidle')
+  await page
+    .getByText(/There is no such page|No item matches|items?$|This could not be loaded/)
+    .first()
+    .waitFor()
+  expect(complaints.filter((complaint) => !complaint.startsWith('HTTP 400 '))).toEqual([])
+  await close()
+})
+
+describe.each([1280, 1000, 720])('at %i pixels', (width) => {
+  test.each(['pending', 'failed'])('%s: the quick ranges are in sight, wherever their button stands', async (tab) => {
+    const { page, open, complaints, close } = await scene.visit({})
+    await page.setViewportSize({ width, height: 900 })
+    await open(tab)
+    await page.getByRole('button', { name: 'Queued at any time' }).click()
+    const picker = await page.locator('#TimePickerContent').boundingBox()
+    expect(picker!.x).toBeGreaterThanOrEqual(0)
+    expect(picker!.x + picker!.width).toBeLessThanOrEqual(width)
+    await page.getByText('Last 6 hours').click()
+    await expect.poll(() => new URL(page.url()).search).toBe('?from=now-6h&to=now')
+    expect(complaints).toEqual([])
+    await close()
+  })
+})
+
+test('what is harmless is not confirmed with a red button', async () => {
+  const { page, open, close } = await scene.visit({ role: 'Admin' })
+  await open('/plugins/sellercenter-shopupdate-app')
+  await page.getByRole('button', { name: 'Make a new key' }).click()
+  expect(await isRed(page.getByRole('dialog').getByRole('button', { name: 'Make a new key' }))).toBe(false)
+  await close()
+})
+
 test('the worker goes down and comes back: the page says so, and goes on by itself', async () => {
   const { page, open, close } = await scene.visit({})
   await open('overview')
@@ -408,20 +480,25 @@ test('the worker goes down and comes back: the page says so, and goes on by itse
   await close()
 })
 
-describe.each(['dark', 'light'] as const)('in the %s theme', (theme) => {
+describe.each([
+  ['dark', 1280],
+  ['light', 1280],
+  ['dark', 720], // below 770 pixels Grafana takes the words off its toolbar buttons
+] as const)('in the %s theme at %i pixels', (theme, width) => {
   test.each(['overview', 'pending', 'delayed', 'blocked', 'failed', 'synced', 'item', '/plugins/sellercenter-shopupdate-app'])(
-    '%s has no fault that axe finds, fits 1280 pixels, and leaves the console silent',
+    '%s has no fault that axe finds, fits, and leaves the console silent',
     async (path) => {
       const { page, open, complaints, close } = await scene.visit({ role: 'Admin', theme })
+      await page.setViewportSize({ width, height: 900 })
       await open(path === 'item' ? `items/${failed.itemId}` : path)
       await page.getByRole('heading', { level: 1 }).waitFor()
       await page.waitForLoadState('networkidle')
       const { violations } = await faults(page)
       expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)).toEqual([])
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280)
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
       expect(complaints).toEqual([])
       if (process.env.SCREENSHOTS)
-        await page.screenshot({ path: `${process.env.SCREENSHOTS}/${theme}-${path.replace(/\W/g, '')}.png`, fullPage: true })
+        await page.screenshot({ path: `${process.env.SCREENSHOTS}/${theme}-${width}-${path.replace(/\W/g, '')}.png`, fullPage: true })
       await close()
     },
   )

@@ -220,6 +220,17 @@ describe('what the catalogue does not take', () => {
   })
 })
 
+test('an echo of the Shop’s password in a callback is kept nowhere', async () => {
+  const { itemId, requestId } = await acknowledgedPrice()
+  const password = 'canary-password-of-the-shop'
+  await callBack(requestId, [
+    { status: 'failure', error: { message: `No user sc / ${password} (${Buffer.from(password).toString('base64')})` } },
+  ])
+  expect(await scene.untilStatus(itemId, 'delayed')).toMatchObject({ message: 'No user sc / null (null)' })
+  const kept = await scene.sql<{ body: string }[]>`select body from shop_update.callback where item_id = ${itemId}::bigint`
+  expect(kept[0]!.body).not.toContain('canary-password')
+})
+
 describe('the Shop has made a product twice', () => {
   const product = (setId: string, id: string) => ({
     status: 'success',

@@ -42,6 +42,7 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.migration': [READ, READ],
   'shop_update.transition': [ADDED_TO, READ],
   'shop_update.system_credential': [ALL, NOTHING],
+  'shop_update.callback_key': [ALL, NOTHING],
   'shop_update.audit': [ADDED_TO, NOTHING],
 }
 

@@ -135,6 +135,7 @@ test.each<[name: string, ...wrong: string[]]>([
 
 test.each<[name: string, value: string, read: unknown]>([
   ['DATABASE_URL', 'postgresql://host/database', 'postgresql://host/database'],
+  ['DATABASE_URL', 'postgres://user:a,b@one:5432,two/database', 'postgres://user:a,b@one:5432,two/database'],
   ['DATABASE_READ_URL', 'postgres://replica/database', 'postgres://replica/database'],
   ['SHOP_URL', 'http://127.0.0.1:9000', 'http://127.0.0.1:9000'],
   ['SHOP_USERNAME', 'sc', 'sc'],

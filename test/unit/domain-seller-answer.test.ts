@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { REASONS } from '../../worker/domain/reasons.ts'
+import { REASONS, SECOND_ID } from '../../worker/domain/reasons.ts'
 import { durationInWords, type ItemFacts, sellerAnswer, type WhoActs } from '../../worker/domain/seller-answer.ts'
 import { FLOWS, STATUS_NAMES } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
@@ -461,6 +461,20 @@ const CASES: Case[] = [
       `${PRICE} was answered by the Shop on 24 Nov 2026, 05:15 UTC (2 hours ago), but the answer could not be processed.`,
       'The answer is kept, and nothing is sent again by itself.',
       'An admin decides whether the change is sent again; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Blocked: the Shop has made it twice',
+    {
+      topic: 'new_product',
+      status: 'blocked',
+      reason: because('src_id_conflict', `Product 42 (seller SKU TEE-BLK-M) ${SECOND_ID} 9001; the answer brings 9002.`),
+    },
+    'admin',
+    [
+      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was answered by the Shop with a second ID: it has the product under another one already.',
+      'The product keeps the one that it had.',
+      'An admin has to have the second one removed by the Shop; there is nothing you need to do.',
     ],
   ],
   [

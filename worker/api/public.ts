@@ -6,6 +6,8 @@ import type { Config } from '../config.ts'
 import type { Sql } from '../queue/database.ts'
 import { type CallbackOutcome, callbackState, digestOf, recordCallback } from '../queue/record-callback.ts'
 import { parseShopJson } from '../shop/answer.ts'
+import { authElement } from '../shop/call.ts'
+import { hidingSecrets } from '../shop/secrets.ts'
 import { type ServerTrace, serverTrace } from '../telemetry/server-trace.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { LATE, within } from '../within.ts'
@@ -16,7 +18,7 @@ import { remoteAddress } from './remote-address.ts'
 
 export interface PublicApiOptions {
   sql: Sql
-  config: Pick<Config, 'TRUSTED_PROXIES'>
+  config: Pick<Config, 'TRUSTED_PROXIES' | 'SHOP_USERNAME' | 'SHOP_PASSWORD'>
   log: { [level in 'warn' | 'error']: (fields: object, message: string) => void }
   /** A callback has been committed that waits to be applied. */
   onCallback?: () => void
@@ -25,6 +27,8 @@ export interface PublicApiOptions {
   telemetry?: Telemetry
   /** Whether the worker can do its work. */
   ready: () => Promise<boolean>
+  /** Whether this process can do its work at all; one that cannot for long is to be started anew. */
+  working?: () => boolean
   /** How long the Shop may wait for the database before it is told to try again. */
   answerWithinMs?: number
   /** How long the Shop may take to send a body. */
@@ -79,6 +83,7 @@ export function createPublicApi({
   onOutcome,
   telemetry,
   ready,
+  working = () => true,
   answerWithinMs = 10_000,
   bodyWithinMs = 10_000,
 }: PublicApiOptions): Hono<PublicEnv> {
@@ -88,6 +93,9 @@ export function createPublicApi({
   const used = noteUses(sql, (error) =>
     log.warn({ 'event.name': 'key_use_not_noted', error: brief(error) }, 'When a key was used could not be noted'),
   )
+  // An error that a callback tells may quote the request that it is about, as an answer's may.
+  const { SHOP_USERNAME: username, SHOP_PASSWORD: password = '' } = config
+  const hide = username ? hidingSecrets(authElement(username, password), password) : (text: string) => text
   const attempts = new RateLimiterMemory({ points: FAILED_ATTEMPTS, duration: 60 })
 
   let toldOfProxy = false
@@ -273,7 +281,7 @@ export function createPublicApi({
       }
       if (received.size > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
 
-      const body = parsed(received.text())
+      const body = parsed(hide(received.text()))
       const isBatch = Array.isArray(body)
       if (isBatch ? body.length === 0 || body.length > LONGEST_BATCH : !isObject(body)) {
         onOutcome?.('malformed')
@@ -304,7 +312,7 @@ export function createPublicApi({
     return state ? c.json({ requestId, ...state }) : problem(c, 404, UNKNOWN_REQUEST.message)
   })
 
-  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  app.get('/healthz', (c) => (working() ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)))
 
   app.get('/readyz', async (c) => {
     const isReady = await inTime(answerWithinMs, ready()).catch(() => false)

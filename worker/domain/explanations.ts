@@ -51,7 +51,7 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   src_id_conflict: {
     label: 'ID already taken',
     sentence:
-      'The Shop created the product under an ID that already belongs to another product. Nothing has been overwritten; an admin has to decide.',
+      'The Shop created the product under an ID that already belongs to another product, or under a second ID. Nothing has been overwritten; an admin has to decide.',
   },
   unknown_outcome: {
     label: 'Unknown outcome',

@@ -28,6 +28,9 @@ export const REASONS = [
 
 export type ReasonCode = (typeof REASONS)[number]
 
+/** In the message of a `src_id_conflict` that is about no other product: the Shop has made the same one, or its set, twice. */
+export const SECOND_ID = "already has the Shop's id"
+
 /** Blocked reasons that end by themselves, with the create that the item waits for. */
 export const AWAIT_CREATE = ['not_in_shop', 'new_variation'] as const satisfies readonly ReasonCode[]
 /** Blocked reasons that only an admin can resolve. */

@@ -1,4 +1,4 @@
-import type { NoCreate, ReasonCode } from './reasons.ts'
+import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
 import { TOPICS, type Topic } from './topics.ts'
@@ -164,6 +164,13 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
           'An admin decides whether the change is sent again',
         )
       case 'src_id_conflict':
+        if (item.reason.message?.includes(SECOND_ID)) {
+          return needsAdmin(
+            `${subject(item)} was answered by the Shop with a second ID: it has the product under another one already.`,
+            'The product keeps the one that it had.',
+            'An admin has to have the second one removed by the Shop',
+          )
+        }
         return needsAdmin(
           `The Shop answered ${lowerFirst(subject(item))} with an ID that already belongs to another product.`,
           'Neither of the two products has been overwritten.',

@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
+import { POOLED, UsageError } from '../command.ts'
+import { LATE, within } from '../within.ts'
+import { Lines } from './lines.ts'
 
 export type Sql = postgres.Sql<Record<string, never>>
 
@@ -14,6 +18,8 @@ export type Sql = postgres.Sql<Record<string, never>>
  *   claim's 1.2 at 200 changes a second, for the join that reads the catalogue)
  * @param byValues for lists, whose plan depends on what is looked for: plan each one anew. From the sixth time on PostgreSQL would take one plan
  *   for all, and search the history for two rows as if they might be a million (200 ms for what takes 15, planning included)
+ * @param readOnly a standby will do, where the URL names several hosts
+ * @param answerWithinMs who says nothing for so long is cut off, see `Lines`
  */
 export function connect(
   url: string,
@@ -24,9 +30,21 @@ export function connect(
     idleInTransactionMs = 30_000,
     byIndex = false,
     byValues = false,
-  }: { max: number; name: string; lockTimeoutMs?: number; idleInTransactionMs?: number; byIndex?: boolean; byValues?: boolean },
+    readOnly = false,
+    answerWithinMs = STATEMENT_TIMEOUT_MS + 5000,
+  }: {
+    max: number
+    name: string
+    lockTimeoutMs?: number
+    idleInTransactionMs?: number
+    byIndex?: boolean
+    byValues?: boolean
+    readOnly?: boolean
+    answerWithinMs?: number
+  },
 ): Sql {
-  return postgres(url, {
+  const lines = new Lines(answerWithinMs)
+  const options = {
     max,
     // A statement is prepared once per connection, so keep connections; an idle pool may shrink.
     max_lifetime: null,
@@ -35,16 +53,77 @@ export function connect(
     backoff: (failed: number) => Math.min(0.1 * 2 ** failed, 1),
     onnotice: () => {},
     types: { numbers: NUMBERS },
+    // Of several hosts the one that writes.
+    ...(several(url) && !readOnly && { target_session_attrs: 'primary' as const }),
+    socket: (hosts: Parameters<Lines['open']>[0]) => lines.open(hosts),
     connection: {
+      ...SESSION,
       application_name: `shop-update ${name}`,
-      TimeZone: 'UTC',
-      statement_timeout: 60_000,
-      lock_timeout: lockTimeoutMs,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: String(lockTimeoutMs), // as text: a number that is 0 would not be sent
       idle_in_transaction_session_timeout: idleInTransactionMs,
       ...(byIndex && { enable_seqscan: 'off', plan_cache_mode: 'force_generic_plan' }),
       ...(byValues && { plan_cache_mode: 'force_custom_plan' }),
-    },
-  }) as unknown as Sql // whose type parameter is for types of its own, which change nothing for callers
+    } as object, // its type knows some of them, as what they are to JavaScript
+  }
+  const sql = postgres(url, options) as unknown as Sql // whose type parameter is for types of its own, which change nothing for callers
+  LINES.set(sql, lines)
+  return sql
+}
+
+/** `postgres://user:password@one:5432,two:5432/database` */
+const several = (url: string): boolean => (url.split('/')[2] ?? '').split('@').at(-1)!.includes(',')
+
+const LINES = new WeakMap<Sql, Lines>()
+
+/** Breaks off all connections of a pool, the one that listens too: what is open is refused, and the pool connects anew. */
+export const breakOff = (sql: Sql): void => LINES.get(sql)?.cut()
+
+/**
+ * Two things that a session must keep for whoever opened it: what it listens to, and its locks. One notification to oneself shows both.
+ *
+ * @throws UsageError where a pooler gives each transaction another session
+ */
+export async function checkSession(sql: Sql): Promise<void> {
+  const channel = `shop_update_${randomUUID()}`
+  const heard = Promise.withResolvers<void>()
+  const { unlisten } = await sql.listen(channel, () => heard.resolve())
+  await sql`select pg_notify(${channel}, '')`
+  if ((await within(NOTIFIED_MS, heard.promise)) === LATE) throw new UsageError(POOLED)
+  await unlisten()
+}
+
+const NOTIFIED_MS = 10_000
+
+const STATEMENT_TIMEOUT_MS = 60_000
+
+/**
+ * Whatever changes what a statement means or what its text looks like: a database, a role or a server may have its own idea of each.
+ * (`lc_messages` only a superuser may set; nothing here reads a message.)
+ */
+const SESSION = {
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  lc_numeric: 'C',
+  lc_monetary: 'C',
+  lc_time: 'C',
+  xmloption: 'content',
+  xmlbinary: 'base64',
+  standard_conforming_strings: 'on',
+  backslash_quote: 'safe_encoding',
+  quote_all_identifiers: 'off',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  search_path: 'public',
+  row_security: 'on',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+  transaction_timeout: '0',
+  idle_session_timeout: '0',
 }
 
 /**
@@ -77,6 +156,9 @@ export function isConnectionError(error: unknown): boolean {
   // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was idle or open for too long.
   return syscall !== undefined || /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS|ERR_SOCKET_C)/.test(code)
 }
+
+/** Nobody has answered, neither yes nor no. */
+export const isSilence = (error: unknown): boolean => ['ETIMEDOUT', 'CONNECT_TIMEOUT'].includes((error as { code?: string }).code ?? '')
 
 /** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
 export const isTransient = (error: unknown): boolean =>

@@ -26,8 +26,9 @@ export const useItems = (query: Selection & { sort?: string; cursor?: string; li
     refetchInterval: everyMs,
   })
 
-export const useItem = (id: string) =>
+export const useItem = (id: string, enabled = true) =>
   useQuery({
+    enabled,
     queryKey: ['item', id],
     queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
     // what has left the queue does not change any more, and what is not there does not come

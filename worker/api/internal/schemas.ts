@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { ID } from '../../domain/ids.ts'
 import { ORDERS } from '../../domain/orders.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
@@ -11,7 +12,6 @@ import { isAllowListEntry } from '../allow-list.ts'
 
 /** One set of schemas validates what comes in, types what goes out, and is the OpenAPI document. */
 
-const ID = /^[1-9]\d{0,17}$/
 /** Ids are strings in JSON; a number is taken too, as long as JavaScript did not round it. */
 export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ example: '42' })
 const time = z.iso.datetime().openapi({ example: '2026-11-24T07:15:00.000Z' })

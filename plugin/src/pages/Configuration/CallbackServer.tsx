@@ -93,7 +93,7 @@ export function CallbackServer() {
             title="Make a new key?"
             body="The Shop needs the new key before the next one is made: two are valid at a time, the new one and the one before it."
             confirmText="Make a new key"
-            confirmVariant="primary"
+            confirmButtonVariant="primary"
             disabled={rotate.isPending}
             onConfirm={() => rotate.mutate({ rotateKey: true }, { onSettled: () => setAsking(false) })}
             onDismiss={() => setAsking(false)}

@@ -1,14 +1,16 @@
 import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
-import { Badge, Button, ClipboardButton, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
+import { Badge, Button, ClipboardButton, EmptyState, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
 import React, { type ReactNode, useState } from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus, NO_CREATE } from '../../../../worker/domain/explanations.ts'
+import { ID } from '../../../../worker/domain/ids.ts'
 import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
 import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
+import { ApiError } from '../../api/client.ts'
 import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Link } from '../../components/Link.tsx'
@@ -35,14 +37,24 @@ const ACTS: Record<ItemDetail['sellerAnswer']['whoActs'], string> = {
 
 /** The whole story of one item. */
 export function Item({ id }: { id: string }) {
-  const { data: item, error, refetch } = useItem(id)
+  const isId = ID.test(id)
+  const { data: item, error, refetch } = useItem(id, isId)
+  const isMissing = !isId || (error instanceof ApiError && error.status === 404)
   return (
     <Page
       title={item ? `${TOPICS[item.topic].label} of ${item.sellerSku ?? `product set ${item.productSetId}`}` : `Item ${id}`}
       actions={item && <Requeue item={item} />}
     >
-      {error && <Problem error={error} retry={refetch} />}
-      {!item && !error && <LoadingPlaceholder text="Loading the item …" />}
+      {isMissing && (
+        <EmptyState variant="not-found" message="There is no such item">
+          {isId ? `No item has the id ${id}, or its history is no longer kept. ` : 'The id of an item is a number. '}
+          <Link to={pageUrl('overview', { q: id })} inText>
+            Search everything for “{id}”
+          </Link>
+        </EmptyState>
+      )}
+      {error && !isMissing && <Problem error={error} retry={refetch} />}
+      {!item && !error && !isMissing && <LoadingPlaceholder text="Loading the item …" />}
       {item && <Story item={item} />}
     </Page>
   )

@@ -42,7 +42,7 @@ export function QueueCreation({ productSetId, isOpen }: { productSetId: string; 
         title="Queue its creation?"
         body={`${TOPIC} is queued for product set ${productSetId}: every variation that the Shop does not have yet is created there.`}
         confirmText="Queue its creation"
-        confirmVariant="primary"
+        confirmButtonVariant="primary"
         disabled={create.isPending}
         onConfirm={() => create.mutate(productSetId, { onSettled: () => setAsking(false) })}
         onDismiss={() => setAsking(false)}

@@ -19,7 +19,10 @@ export function ColumnPicker({ shown, onChange }: { shown: ColumnName[]; onChang
   )
   return (
     <Toggletip title="Columns" content={list} placement="bottom-end">
-      <ToolbarButton icon="columns">Columns</ToolbarButton>
+      {/* on a narrow screen the button has no text */}
+      <ToolbarButton icon="columns" aria-label="Columns">
+        Columns
+      </ToolbarButton>
     </Toggletip>
   )
 }

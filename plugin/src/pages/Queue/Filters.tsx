@@ -37,6 +37,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
     label: STATUSES[value].label,
   }))
   const reasons = REASONS_OF[tab]?.map((value) => ({ value, label: explain(value).label }))
+  const [opensRight, setOpensRight] = useState(true)
   const set = (change: Query) => changeQuery({ ...change, cursor: undefined })
   return (
     <div className={styles.row} role="search" aria-label="Filters">
@@ -69,17 +70,23 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
           />
         )}
       </Typed>
-      <TimeRangeInput
-        value={rangeUtil.convertRawToRange(rawRange(query), zone())}
-        onChange={({ raw }) => set({ from: rawText(raw.from), to: rawText(raw.to) })}
-        timeZone={zone()}
-        placeholder="Queued at any time"
-        clearable
-        isReversed
-      />
+      <div onClickCapture={(event) => setOpensRight(fitsRight(event.currentTarget))}>
+        <TimeRangeInput
+          value={rangeUtil.convertRawToRange(rawRange(query), zone())}
+          onChange={({ raw }) => set({ from: rawText(raw.from), to: rawText(raw.to) })}
+          timeZone={zone()}
+          placeholder="Queued at any time"
+          clearable
+          isReversed={opensRight}
+        />
+      </div>
     </div>
   )
 }
+
+/** The picker with its quick ranges; where it begins depends on how the filters wrap. */
+const PICKER_WIDTH = 546
+const fitsRight = (element: Element): boolean => element.getBoundingClientRect().left + PICKER_WIDTH <= document.documentElement.clientWidth
 
 interface ChoiceProps {
   label: string
@@ -106,7 +113,7 @@ function Choice({ label, all, options, value, onChange }: ChoiceProps) {
 
 const rawRange = ({ from, to }: Query): RawTimeRange => ({ from: rawOf(from), to: rawOf(to) })
 /** `now-1h` stays what it is; anything else is a time. An invalid one is how the picker is told "none". */
-const rawOf = (text: string | undefined) => (text?.startsWith('now') ? text : dateTime(text ?? Number.NaN))
+const rawOf = (text: string | undefined) => (text?.startsWith('now') ? text : dateTime(Date.parse(text ?? '')))
 const rawText = (raw: RawTimeRange['from']): string | undefined =>
   typeof raw === 'string' ? raw || undefined : raw?.isValid() ? raw.toISOString() : undefined
 
