@@ -250,9 +250,9 @@ function twice(evidence: Evidence): Violation[] {
 }
 
 /** What the worker gave up is over for it at its time-out, however late the Shop sees that. */
-function endOf({ answers }: Evidence, { requestId, answeredAt, endedAt, receivedAt }: ReceivedCall): number {
-  if (answeredAt === null && answers.get(requestId)?.outcome === 'unreachable') return Date.parse(receivedAt) + SHOP_TIMEOUT_MS
-  return endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt)
+function endOf({ answers }: Evidence, { requestId, endedAt, receivedAt }: ReceivedCall): number {
+  const seen = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt)
+  return answers.get(requestId)?.outcome === 'unreachable' ? Math.min(seen, Date.parse(receivedAt) + SHOP_TIMEOUT_MS) : seen
 }
 
 const workerOf = ({ path }: ReceivedCall): number => Number(path.slice(-1))
