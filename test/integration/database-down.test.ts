@@ -137,13 +137,13 @@ test.for(CUTS)(
     try {
       await sql.begin(async (tx) => {
         await tx`set local idle_in_transaction_session_timeout = 0`
-        await tx`lock table shop_update.callback in access exclusive mode`
-        // It is in the transaction that gives callbacks to their items.
+        await tx`lock table shop_update.request in access exclusive mode`
+        // It is in the transaction that gives callbacks to their items: which of them there are it has read before, by itself.
         await vi.waitFor(
           async () => {
             const waiting = await sql`
               select from pg_locks join pg_stat_activity using (pid)
-              where relation = 'shop_update.callback'::regclass and not granted and client_port = any (${gate.ports()}::int[])
+              where relation = 'shop_update.request'::regclass and not granted and client_port = any (${gate.ports()}::int[])
                 and query like '%distinct on (c.item_id)%'`
             expect(waiting).toHaveLength(1)
           },
