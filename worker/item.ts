@@ -185,7 +185,11 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
       if (ids.products.length > 0) {
         const conflict = await world.findConflict(ids)
         if (conflict) return void (await block('src_id_conflict', conflict))
-        await world.writeBack(item, ids.products, ids.setSrcId)
+        try {
+          await world.writeBack(item, ids.products, ids.setSrcId)
+        } catch (error) {
+          return void (await refused(error, ids, exchangeOf('unprocessable')))
+        }
       }
       const next = world.afterFailure(item.failures + 1)
       await world.settle({ ...AT_REST, item, ...next, reason: 'failure', message: storable(answer.message), ...exchangeOf('failure') })
@@ -203,25 +207,34 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
         products: ids.products,
         setSrcId: ids.setSrcId,
       }
+      let stored = received === null
       try {
-        if ((await world.finish(entry)) === 'locked') await finishWhenFree(entry, exchangeOf('success'), world)
+        if ((await world.finish(entry)) !== 'locked') return
+        stored ||= (await world.settle({ ...AT_REST, item, to: 'response_processing', ...exchangeOf('success') })) !== null
+        if (stored) await finishWhenFree(entry, world)
       } catch (error) {
-        if (!isRefusedByRow(error)) throw error
-        // Another worker may have given the same id to another product between our look and our write: the unique index stood in the way.
-        const late = (error as { code?: string }).code === '23505' ? await world.findConflict(ids) : null
-        if (late) await block('src_id_conflict', late)
-        else await block('unprocessable_response', refusal(error as Error))
+        await refused(error, ids, stored ? {} : exchangeOf('unprocessable'))
       }
     }
+  }
+
+  /** The catalogue does not take it: the answer is kept, and an admin decides. */
+  async function refused(error: unknown, ids: NewIds, exchange: Partial<Settlement>): Promise<void> {
+    if (!isRefusedByRow(error)) throw error
+    // Another worker may have given the same id to another product between our look and our write: the unique index stood in the way.
+    const conflict = (error as { code?: string }).code === '23505' ? await world.findConflict(ids) : null
+    const [reason, message] = conflict
+      ? (['src_id_conflict', conflict] as const)
+      : (['unprocessable_response', refusal(error as Error)] as const)
+    await world.settle({ ...AT_REST, item, to: 'blocked', reason, message: storable(message), ...exchange })
   }
 }
 
 /** How long to wait before asking again for a product that somebody else has locked. */
 const LOCKED_RETRY_MS = 500
 
-/** Seller Center holds the product in a transaction of its own: the answer is stored, so that nothing is lost, and written when it lets go. */
-async function finishWhenFree(entry: Finish, exchange: Pick<Settlement, 'exchange' | 'answeredAt'>, world: World): Promise<void> {
-  if (entry.exchange && !(await world.settle({ ...AT_REST, item: entry.item, to: 'response_processing', ...exchange }))) return
+/** Seller Center holds the product in a transaction of its own: the answer has been stored, and is written when it lets go. */
+async function finishWhenFree(entry: Finish, world: World): Promise<void> {
   const stored: Finish = { ...entry, exchange: null, at: null }
   // A worker that stops leaves it: the answer is stored, and the next one goes on with it.
   do await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))

@@ -4,6 +4,7 @@ import { followCatalogue } from './queue/catalog-changes.ts'
 import { foldCounts, forgetCounts, verifyCounts } from './queue/counts.ts'
 import type { Sql } from './queue/database.ts'
 import { mendStatistics } from './queue/mend-statistics.ts'
+import { queueOwed } from './queue/owed.ts'
 import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
 import { blockedSets, release } from './queue/release.ts'
@@ -16,6 +17,7 @@ const DUTIES = {
   statistics: 1000,
   recover: 1000,
   catalogue: 1000,
+  owed: 1000,
   forgottenSets: 2000,
   release: 2000,
   partitions: 3_600_000,
@@ -54,6 +56,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     statistics: 0,
     recover: 0,
     catalogue: 0,
+    owed: 0,
     forgottenSets: 0,
     release: 0,
     partitions: 0,
@@ -91,6 +94,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
         ready += 1 + (await promote(sql, sets))
       }
     }
+    if (isDue('owed')) await queueOwed(sql)
     if (isDue('forgottenSets')) {
       const { sets, last } = await forgottenSets(sql, lookedUpTo)
       lookedUpTo = last

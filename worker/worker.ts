@@ -161,7 +161,7 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
       for (;;) {
         if (after === '0') [applyAgain, seenOfAll, inFlightOfAll] = [false, 0, 0]
         const page = await applyCallbacks(background, config.VENTURE_TIMEZONE, after, world.afterFailure)
-        const { seen, next, inFlight, sets, created, stories, incidents } = page
+        const { seen, next, inFlight, sets, created, stories, incidents, failed } = page
         seenOfAll += seen
         inFlightOfAll += inFlight
         callbacksInFlight = inFlightOfAll
@@ -170,6 +170,7 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
           attempt.entered(story.steps, null)
           attempt.rested()
         }
+        if (failed !== null) log.warn({ err: failed }, 'A callback could not be applied; it is tried again')
         telemetry.steps(incidents)
         if (created.length > 0) telemetry.steps(await release(background, created))
         if (sets.length > 0) {

@@ -137,7 +137,8 @@ export function createWorld({
     }),
   )
 
-  const dropping = groupCommit(async (items: ClaimedItem[]) => {
+  const dropping = aloneWhenLocked(sql, async (entries: { item: ClaimedItem }[]) => {
+    const items = entries.map(({ item }) => item)
     const { steps, setsWaiting } = await drop(sql, items)
     follow(
       setsWaiting,
@@ -213,7 +214,7 @@ export function createWorld({
       return commit
     },
     async drop(item) {
-      const step = await dropping(item)
+      const step = await dropping({ item })
       const attempt = attempts.get(item)
       if (!step || !attempt) return
       attempt.entered([{ to: step.to, at: step.at, reason: step.reason }], null)

@@ -142,16 +142,27 @@ describe('a success settles only what was queued before its request was sent', (
     await callBack(requestId!, ['garbage'])
     await scene.untilStatus(itemId, 'blocked')
     await scene.sql`update catalog.product set title = 'Renamed' where product_set_id = ${setId}::bigint`
+    // A third variation comes by: it was in no request.
+    const [third] = await scene.sql<{ id: string }[]>`
+      insert into catalog.product (product_set_id, seller_sku, title) values (${setId}::bigint, 'THIRD', 'Third') returning id`
     expect(await scene.enqueue('new_product_set', { set: setId })).toBe(itemId)
     await callBack(requestId!)
     await scene.untilStatus(itemId, 'synced')
-    const queued = await scene.sql`
-      select topic, product_id as "productId" from shop_update.item where product_set_id = ${setId}::bigint order by topic, product_id`
-    expect(queued).toEqual([
-      { topic: 'content', productId: productIds[0] },
-      { topic: 'content', productId: productIds[1] },
-      { topic: 'images', productId: null },
-    ])
+    await vi.waitFor(
+      async () =>
+        expect(
+          await scene.sql`
+            select topic, product_id as "productId" from shop_update.item where product_set_id = ${setId}::bigint order by topic, product_id`,
+        ).toEqual([
+          { topic: 'content', productId: productIds[0] },
+          { topic: 'content', productId: productIds[1] },
+          { topic: 'images', productId: null },
+          { topic: 'new_product', productId: third!.id },
+        ]),
+      { timeout: 20_000, interval: 20 },
+    )
+    const { sellerAnswer } = (await scene.api<{ sellerAnswer: { text: string } }>(`/api/items/${itemId}`)).body
+    expect(sellerAnswer.text).toContain('is not in the Shop yet')
     expect((await scene.control<ReceivedCall[]>(`/requests?topic=new_product_set&productId=${productIds[0]}`)).length).toBe(1)
   })
 })
@@ -171,6 +182,89 @@ describe('what the catalogue does not take', () => {
       message: expect.stringContaining(`already belongs to product ${other.productIds[0]}`),
     })
     await allApplied()
+  })
+
+  const FROZEN = "The catalogue did not take the Shop's answer: It is frozen."
+  /** A trigger of Seller Center refuses whatever writes to these products, while `act` runs. */
+  async function frozen(productIds: readonly string[], act: () => Promise<void>) {
+    await scene.sql.unsafe(`
+      create or replace function catalog.keep_frozen() returns trigger language plpgsql as $$ begin raise exception 'It is frozen'; end $$;
+      create trigger keep_frozen before update of src_updated_at on catalog.product for each row
+        when (old.id in (${productIds.join()})) execute function catalog.keep_frozen()`)
+    try {
+      await act()
+    } finally {
+      await scene.sql`drop trigger keep_frozen on catalog.product`
+    }
+  }
+
+  test('what is refused of an older attempt, of a partial success, and of a late create: nobody else waits for it', async () => {
+    // older: the second request, with the newer change, is with the Shop when the first one's success comes
+    const older = await acknowledgedPrice()
+    await callBack(older.requestId, [{ status: 'failure', error: { message: 'Busy' } }])
+    await scene.untilStatus(older.itemId, 'delayed')
+    await setPrice(older.productId, '20.00')
+    const { requestId: second } = await scene.untilStatus(older.itemId, 'got_acknowledgment')
+    // late: given up by an admin, then answered
+    const given = await addSet(scene.sql, { inShop: false })
+    const create = await scene.enqueue('new_product_set', { set: given.setId })
+    const { requestId: created } = await scene.untilStatus(create, 'got_acknowledgment')
+    await callBack(created!, ['garbage'])
+    await scene.untilStatus(create, 'blocked')
+    await scene.api(`/api/items/${create}/resolve`, { method: 'POST', body: { action: 'discard', reason: 'given up' } })
+    const other = await acknowledgedPrice()
+    const partial = await addSet(scene.sql, { inShop: false, products: 2 })
+    await frozen([older.productId, ...given.productIds, ...partial.productIds], async () => {
+      await callBack(older.requestId)
+      await callBack(created!)
+      await callBack(other.requestId)
+      await scene.untilStatus(other.itemId, 'synced')
+      await allApplied()
+      expect(await scene.item(older.itemId)).toMatchObject({ status: 'got_acknowledgment', requestId: second })
+      const incidents = await scene.sql`
+        select reason, message from shop_update.item where product_set_id = ${given.setId}::bigint and status = 'blocked'`
+      expect(incidents).toMatchObject([{ reason: 'unprocessable_response', message: expect.stringContaining(FROZEN) }])
+
+      await useFlow('synchronous')
+      await troubles({ partial: 100 })
+      const half = await scene.enqueue('new_product_set', { set: partial.setId })
+      expect(await scene.untilStatus(half, 'blocked')).toMatchObject({ reason: 'unprocessable_response', message: FROZEN })
+      const [answer] = await scene.sql`select outcome, body is not null as kept from shop_update.answer where item_id = ${half}::bigint`
+      expect(answer).toEqual({ outcome: 'unprocessable', kept: true })
+    })
+    await useFlow('asynchronous')
+  })
+
+  test('refused only once Seller Center lets go of the product: the answer is kept once, and every step is a legal one', async () => {
+    await useFlow('synchronous')
+    await troubles({})
+    const { productIds } = await addSet(scene.sql)
+    const held = Promise.withResolvers<void>()
+    const letGo = Promise.withResolvers<void>()
+    const transaction = scene.sql.begin(async (tx) => {
+      await tx`update catalog.product set stock = 1 where id = ${productIds[0]!}::bigint`
+      held.resolve()
+      await letGo.promise
+    })
+    await held.promise
+    const itemId = await scene.enqueue('price', { product: productIds[0]! })
+    await scene.untilStatus(itemId, 'response_processing')
+    const refusing = Promise.withResolvers<void>()
+    // The trigger needs a lock on the table that the open transaction has: it is there when that has ended, before the next try.
+    const freeze = frozen(productIds, async () => {
+      refusing.resolve()
+      await scene.untilStatus(itemId, 'blocked', 'synced')
+    })
+    letGo.resolve()
+    await Promise.all([transaction, refusing.promise])
+    await freeze
+    const { status } = await scene.item(itemId)
+    if (status === 'blocked') {
+      const steps = await scene.statuses(itemId)
+      expect(steps.slice(-3)).toEqual(['building_response_payload', 'response_processing', 'blocked'])
+    }
+    expect(await scene.sql`select outcome from shop_update.answer where item_id = ${itemId}::bigint`).toHaveLength(1)
+    await useFlow('asynchronous')
   })
 
   test.each(['asynchronous', 'synchronous'] as const)(
@@ -209,13 +303,18 @@ describe('what the catalogue does not take', () => {
     await scene.untilStatus(itemId, 'synced')
     const [product] = await scene.sql`select src_id as "srcId", shop_sku as "shopSku" from catalog.product where id = ${productId}::bigint`
     expect(product).toEqual({ srcId: '990001', shopSku: 'REPAIRED' })
-    const [again] = await scene.sql<
-      { id: string }[]
-    >`select id from shop_update.item where product_id = ${productId}::bigint and topic = 'price'`
+    const again = await vi.waitFor(
+      async () => {
+        const [item] = await scene.sql<{ id: string }[]>`
+          select id from shop_update.item where product_id = ${productId}::bigint and topic = 'price'`
+        return item ?? Promise.reject(new Error('The price is not queued anew'))
+      },
+      { timeout: 20_000, interval: 20 },
+    )
     const { sellerAnswer } = (await scene.api<{ sellerAnswer: { text: string } }>(`/api/items/${itemId}`)).body
-    expect(sellerAnswer.text).toContain(`The newer change, item ${again!.id}, is not in the Shop yet`)
+    expect(sellerAnswer.text).toContain(`The newer change, item ${again.id}, is not in the Shop yet`)
     expect(sellerAnswer.text).not.toContain('synced')
-    const { requestId: second } = await scene.untilStatus(again!.id, 'got_acknowledgment')
+    const { requestId: second } = await scene.untilStatus(again.id, 'got_acknowledgment')
     expect(await sent(second!)).toMatchObject({ product_id: '990001', price: '10.00' })
   })
 })
@@ -261,9 +360,12 @@ describe('the Shop has made a product twice', () => {
       expect(message).toContain(`already has the Shop's id 72${setId}; the answer brings 71${setId}`)
       expect(message).toContain(`request ${first} of item ${itemId}`)
       expect(await stepsOf(incidents[0]!.id)).toEqual(['pending', 'blocked src_id_conflict'])
-      // Nobody of the set waits for it: the product is in the Shop.
+      // Nobody of the set waits for it: the product is in the Shop, and a variation that comes by later is created.
       const price = await scene.enqueue('price', { product: productId })
       await scene.untilStatus(price, 'got_acknowledgment')
+      const [fresh] = await scene.sql<{ id: string }[]>`
+        insert into catalog.product (product_set_id, seller_sku, title) values (${setId}::bigint, 'FRESH', 'Fresh') returning id`
+      await scene.untilStatus(await scene.enqueue('new_product', { product: fresh!.id }), 'got_acknowledgment')
 
       // The same news again is no second incident.
       await callBack(first!, [{ ...product(setId, `71${setId}`), note: 'again' }])

@@ -6,7 +6,7 @@ import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import { applyLate } from './apply-late.ts'
 import type { ClaimedItem } from './claim.ts'
 import { findConflict } from './conflict.ts'
-import { isRefusedByRow, refusal, type Sql, transaction } from './database.ts'
+import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from './database.ts'
 import { type Finish, finish, finishSteps } from './finish.ts'
 import { type Settlement, settle, settleSteps } from './settle.ts'
 import { skuColumns, skusOf } from './skus.ts'
@@ -28,6 +28,8 @@ export interface AppliedCallbacks {
   stories: Story[]
   /** Items that were made to tell of a second id of the Shop. */
   incidents: Step[]
+  /** Why some of the page could not be applied, though others were; null where nothing went wrong. */
+  failed: unknown
 }
 
 export interface Story {
@@ -91,6 +93,7 @@ export async function applyCallbacks(sql: Sql, zone: string, after: string, afte
   const late = await applyLate(sql, zone, itemIds)
   return {
     ...applied,
+    failed: applied.failed ?? late.failed,
     seen: applied.seen + late.seen,
     next: itemIds.length < ITEMS_A_PAGE ? null : itemIds.at(-1)!,
     created: [...applied.created, ...late.created],
@@ -110,24 +113,41 @@ async function applyToItems(
 ): Promise<Applied> {
   try {
     return await transaction(sql, async (tx) => {
-      await tx`set local lock_timeout = '10s'`
+      await tx`set local lock_timeout = '2s'`
       return applyEffects(tx, zone, afterFailure, itemIds, refused)
     })
   } catch (error) {
-    if (!isRefusedByRow(error) || refused) throw error
-    if (itemIds.length === 1) return applyToItems(sql, zone, afterFailure, itemIds, error as Error)
-    const half = itemIds.length >> 1
-    const first = await applyToItems(sql, zone, afterFailure, itemIds.slice(0, half), null)
-    const second = await applyToItems(sql, zone, afterFailure, itemIds.slice(half), null)
-    return {
-      seen: first.seen + second.seen,
-      inFlight: first.inFlight + second.inFlight,
-      sets: [...first.sets, ...second.sets],
-      created: [...first.created, ...second.created],
-      stories: [...first.stories, ...second.stories],
-    }
+    if (refused || !(isRefusedByRow(error) || isLocked(error))) throw error
+    if (itemIds.length > 1) return applyByHalves(sql, zone, afterFailure, itemIds)
+    if (isLocked(error)) return NOTHING_APPLIED
+    return applyToItems(sql, zone, afterFailure, itemIds, error as Error)
   }
 }
+
+/** What the one half has committed is told, whatever becomes of the other. */
+async function applyByHalves(sql: Sql, zone: string, afterFailure: AfterFailure, itemIds: readonly string[]): Promise<Applied> {
+  const half = itemIds.length >> 1
+  const parts: Applied[] = []
+  let failed: unknown = null
+  for (const ids of [itemIds.slice(0, half), itemIds.slice(half)]) {
+    try {
+      parts.push(await applyToItems(sql, zone, afterFailure, ids, null))
+    } catch (error) {
+      failed = error
+    }
+  }
+  if (parts.length === 0) throw failed
+  return {
+    seen: parts.reduce((sum, { seen }) => sum + seen, 0),
+    inFlight: parts.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    sets: parts.flatMap(({ sets }) => sets),
+    created: parts.flatMap(({ created }) => created),
+    stories: parts.flatMap(({ stories }) => stories),
+    failed: failed ?? parts.find((part) => part.failed !== null)?.failed ?? null,
+  }
+}
+
+const NOTHING_APPLIED: Applied = { seen: 0, inFlight: 0, sets: [], created: [], stories: [], failed: null }
 
 const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
   with c as materialized (
@@ -167,7 +187,7 @@ async function applyEffects(
   const settlements: Settlement[] = []
   const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
   for (const { row, answer, ids, acts, noted } of effects) {
-    if (noted) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
+    if (noted && !refused) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
     const token = taken.get(row.id)
     if (!acts || token === undefined) continue
     applied.push(row.callbackId)
@@ -200,7 +220,7 @@ async function applyEffects(
   }
   const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
   const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
-  await queueContent(
+  await oweContent(
     tx,
     finishes.filter(({ item }) => creates(item.topic) && item.newer).map(({ item }) => item),
   )
@@ -220,21 +240,26 @@ async function applyEffects(
     sets: acting.map(({ productSetId }) => productSetId),
     created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
     stories,
+    failed: null,
   }
 }
 
-/** What a create absorbed after its request had left is in the Shop only once the products are told of again: a create is sent once. */
-async function queueContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void> {
+/**
+ * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create is sent once. A variation
+ * that came by meanwhile was not in it, and is created.
+ */
+async function oweContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void> {
   if (items.length === 0) return
+  const setIds = items.map(({ productSetId }) => productSetId)
   await tx`
-    select shop_update.enqueue(topic, product_id, product_set_id) from (
-      select 'content' as topic, p.id as product_id, null::bigint as product_set_id
-      from unnest(${items.map(({ productSetId }) => productSetId)}::bigint[], ${items.map(({ productId }) => productId)}::bigint[]) x (set_id, product_id)
-      join catalog.product p on p.product_set_id = x.set_id and p.id = coalesce(x.product_id, p.id)
-      union
-      select 'images', null, m.product_set_id from catalog.product_image m
-      where m.product_set_id = any (${items.map(({ productSetId }) => productSetId)}::bigint[])
-    ) change order by topic, product_id, product_set_id`
+    insert into shop_update.owed_change (topic, product_id, product_set_id)
+    select case when p.src_id is null then 'new_product' else 'content' end::shop_update.topic, p.id, null
+    from unnest(${setIds}::bigint[], ${items.map(({ productId }) => productId)}::bigint[]) x (set_id, product_id)
+    join catalog.product p on p.product_set_id = x.set_id and p.id = coalesce(x.product_id, p.id)
+    union all
+    select 'images', null, s.id from catalog.product_set s
+    where s.id = any (${setIds}::bigint[]) and exists (select from catalog.product_image m where m.product_set_id = s.id)
+    order by 1, 2, 3`
 }
 
 /** Got response, and what the commit made of it. */

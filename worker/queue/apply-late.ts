@@ -2,7 +2,7 @@ import { creates, type Topic } from '../domain/topics.ts'
 import { newIds } from '../item.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import { findConflict } from './conflict.ts'
-import { isLocked, type Sql, transaction } from './database.ts'
+import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from './database.ts'
 import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
@@ -13,6 +13,8 @@ export interface AppliedLate {
   created: string[]
   /** The steps of items that were made to tell of a second id. */
   incidents: Step[]
+  /** Why one could not be dealt with; the others were. */
+  failed: unknown
 }
 
 interface Late {
@@ -44,22 +46,15 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
       and not exists (select from shop_update.item i where i.id = c.item_id)
     order by c.id`
   const effects = rows.map((row) => ({ row, ids: bringsIds(row) }))
-  const result: AppliedLate = { seen: 0, created: [], incidents: [] }
+  const result: AppliedLate = { seen: 0, created: [], incidents: [], failed: null }
   for (const { row, ids } of effects) {
     if (!ids) continue
     try {
-      const told = await transaction(sql, async (tx) => {
-        await tx`set local lock_timeout = '1s'`
-        const conflict = await findConflict(tx, ids)
-        const steps = conflict ? await tell(tx, row, ids, conflict) : await keepIds(tx, zone, ids)
-        await markLate(tx, [row.callbackId])
-        return steps
-      })
-      result.incidents.push(...told)
+      result.incidents.push(...(await conclude(sql, zone, row, ids)))
       result.created.push(row.productSetId)
       result.seen++
     } catch (error) {
-      if (!isLocked(error)) throw error // Seller Center holds the product: the next time
+      if (!isLocked(error)) result.failed = error // Seller Center holds the product: the next time
     }
   }
   const plain = effects.filter(({ ids }) => !ids).map(({ row }) => row.callbackId)
@@ -69,6 +64,28 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
 }
 
 type Ids = ReturnType<typeof newIds>
+
+/** Each in a transaction of its own; what the catalogue refuses is an incident like a second id, since nobody else would hear of it. */
+async function conclude(sql: Sql, zone: string, row: Late, ids: Ids): Promise<Step[]> {
+  const act = (why: string | null) =>
+    transaction(sql, async (tx) => {
+      await tx`set local lock_timeout = '1s'`
+      const conflict = await findConflict(tx, ids)
+      const steps = conflict
+        ? await tell(tx, row, ids, 'src_id_conflict', conflict)
+        : why
+          ? await tell(tx, row, ids, 'unprocessable_response', why)
+          : await keepIds(tx, zone, ids)
+      await markLate(tx, [row.callbackId])
+      return steps
+    })
+  try {
+    return await act(null)
+  } catch (error) {
+    if (!isRefusedByRow(error)) throw error
+    return act(refusal(error as Error))
+  }
+}
 
 /** What a late success of a create says of its products; null for all others. */
 function bringsIds({ request, result, topic, productId, productSetId }: Late): Ids | null {
@@ -98,32 +115,35 @@ async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products
 }
 
 /** An item that is there to be decided by an admin; one that says the same already is enough. */
-const tell = (tx: Sql, { topic, sellerId, productSetId, productId, requestId, itemId }: Late, { products }: Ids, conflict: string) => tx<
-  Step[]
->`
+const tell = (
+  tx: Sql,
+  { topic, sellerId, productSetId, productId, requestId, itemId }: Late,
+  { products }: Ids,
+  reason: 'src_id_conflict' | 'unprocessable_response',
+  message: string,
+) => tx<Step[]>`
   with made as (
     insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, queued_at, entered_at, status_at,
       run_at, fresh)
-    select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic, 'blocked', 'blocked', 'src_id_conflict',
-      ${`${conflict} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(), now() + interval '1 microsecond', now(), false
+    select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic, 'blocked', 'blocked', ${reason}::text,
+      ${`${message} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(), now() + interval '1 microsecond', now(), false
     where not exists (
       select from shop_update.item i where i.product_set_id = ${productSetId}::bigint and i.topic = ${topic}::text::shop_update.topic
-        and i.lane = 'blocked' and i.reason = 'src_id_conflict' and starts_with(i.message, ${conflict}::text))
+        and i.lane = 'blocked' and i.reason = ${reason}::text and starts_with(i.message, ${message}::text))
       and exists (select from catalog.product p where p.id = any (${products.map(({ productId }) => productId)}::bigint[]))
     returning *
   ),
   counted as (
-    insert into shop_update.delta (kind, slot, topic, status, n)
-    select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null::shop_update.status, 1 from made
-    union all select 'status', null, topic, status, 1 from made
+    -- nobody has queued it: it is no part of what is to be synced
+    insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, 1 from made
   ),
   noted as (
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
     select id, queued_at, null::shop_update.status, 'pending'::shop_update.status, null::real, null from made
-    union all select id, status_at, 'pending', 'blocked', 0, 'src_id_conflict' from made
+    union all select id, status_at, 'pending', 'blocked', 0, reason from made
   )
   select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", ${skuColumns(tx)}, m.topic,
     s."from", s."to", round(date_part('epoch', s.at) * 1000000) as at, 0 as seconds, s.reason, null as actor, null as flow, null as "requestId",
     null as "traceId", 0 as sends
-  from made m cross join lateral (values (m.queued_at, null, 'pending', null), (m.status_at, 'pending', 'blocked', 'src_id_conflict')) s (at, "from", "to", reason)
+  from made m cross join lateral (values (m.queued_at, null, 'pending', null), (m.status_at, 'pending', 'blocked', m.reason)) s (at, "from", "to", reason)
   ${skusOf(tx, 'm')} order by s.at`

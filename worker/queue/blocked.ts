@@ -29,10 +29,10 @@ const isThere = (sql: Sql) => sql`case when i.product_id is null
  * anything keep an item of a product or set that has been deleted: it is never released. One create keeps another waiting only while it may have made the same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
-    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason from shop_update.item m
+    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends from shop_update.item m
     where m.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
     union all
-    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
+    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
     where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
   ) c
   where i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and c.id <> i.id

@@ -117,7 +117,6 @@ const SESSION = {
   quote_all_identifiers: 'off',
   array_nulls: 'on',
   transform_null_equals: 'off',
-  search_path: 'public',
   row_security: 'on',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',

@@ -39,7 +39,10 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       returning merge_action() as action, l.product_set_id
     ),
     counted as (
-      insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, -count(*) from gone group by topic, status
+      -- out of what was queued, too: it is in neither part of the share that is synced
+      insert into shop_update.delta (kind, slot, topic, status, n)
+      select 'status', null::timestamptz, topic, status, -count(*) from gone group by topic, status
+      union all select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null, -count(*) from gone group by 2, 3
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)

@@ -135,8 +135,9 @@ export async function finish(
       where p.id = w.product_id and w.item_id in (select id from gone)
       returning w.item_id, p.src_id <> w.src_id as elsewhere
     ),
-    again as materialized (
-      select shop_update.enqueue(f.topic::text, f.product_id) from written w join finished f on f.id = w.item_id
+    again as (
+      insert into shop_update.owed_change (topic, product_id)
+      select f.topic, f.product_id from written w join finished f on f.id = w.item_id
       where w.elsewhere and f.topic not in ('new_product_set', 'new_product')
     ),
     named as (
@@ -187,8 +188,7 @@ export async function finish(
       where t.happened
     )
     select (select array_agg(id) from gone) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
-      (select array_agg(id) from gone where goes_to = 'pending') as stays, round(date_part('epoch', now()) * 1000000) as now
-    from (select count(*) from again) queued`
+      (select array_agg(id) from gone where goes_to = 'pending') as stays, round(date_part('epoch', now()) * 1000000) as now`
   const commit: Commit = { now: row!.now, left: now }
   const staying = { ...commit, stays: true as const }
   const stays = new Set(row?.stays)

@@ -1,6 +1,6 @@
 import { type Holder, OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
-import type { Topic } from '../domain/topics.ts'
+import { creates, type Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 
@@ -126,7 +126,10 @@ export async function readSurroundings(
       select json_build_object('itemId', n.id::text, 'status', n.status) from (
         select w.* from shop_update.item w where w.product_set_id = s.id and w.lane <> 'in_flight'
         union all select w.* from shop_update.set_lane l join shop_update.item w on w.id = l.item_id where l.product_set_id = s.id) n
-      where n.topic = ${topic}::text::shop_update.topic and n.product_id is not distinct from ${productId}::bigint and n.id > ${itemId}::bigint
+      where n.id > ${itemId}::bigint and (
+        n.topic = ${topic}::text::shop_update.topic and n.product_id is not distinct from ${productId}::bigint
+        -- what a create had absorbed after its request had left goes on as content
+        or ${creates(topic)}::text::boolean and n.topic = 'content' and n.product_id = coalesce(${productId}::bigint, n.product_id))
       order by n.id desc limit 1
     ) as newer
     from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint

@@ -1,0 +1,22 @@
+import { isLocked, type Sql, transaction } from './database.ts'
+
+/**
+ * Queues what answers have made necessary (`shop_update.owed_change`), each by itself: one that has to wait for a transaction of Seller Center's
+ * keeps no other waiting, and is queued when that has ended. Of a product or set that no longer exists nothing is owed.
+ */
+export async function queueOwed(sql: Sql): Promise<void> {
+  const owed = await sql<{ id: string }[]>`select id from shop_update.owed_change order by id limit 1000`
+  for (const { id } of owed) {
+    try {
+      await transaction(sql, async (tx) => {
+        await tx`set local lock_timeout = '100ms'`
+        await tx`
+          with taken as (delete from shop_update.owed_change where id = ${id}::bigint returning *)
+          select shop_update.enqueue(t.topic::text, t.product_id, t.product_set_id) from taken t
+          where exists (select from catalog.product p where p.id = t.product_id) or exists (select from catalog.product_set s where s.id = t.product_set_id)`
+      })
+    } catch (error) {
+      if (!isLocked(error)) throw error
+    }
+  }
+}
