@@ -218,8 +218,9 @@ async function migrations(folder: string): Promise<Migration[]> {
   }))
 }
 
-/** Functions, then views. */
-const replacedFiles = async (folder: string) => [...(await sqlFiles(join(folder, 'functions'))), ...(await sqlFiles(join(folder, 'views')))]
+/** Roles, then functions and views, which say who may use them. */
+const replacedFiles = async (folder: string) =>
+  (await Promise.all(['roles', 'functions', 'views'].map((part) => sqlFiles(join(folder, part))))).flat()
 
 const digestOf = (files: readonly SqlFile[]): string => digest(files.map((file) => file.text).join('\0'))
 

@@ -23,3 +23,6 @@ begin
 exception when lock_not_available then
   return 0;
 end $$;
+
+revoke execute on function shop_update.mend_statistics() from public;
+grant execute on function shop_update.mend_statistics() to shop_update_worker;

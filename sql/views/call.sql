@@ -16,3 +16,5 @@ select
   r.trace_id
 from shop_update.request r
 left join shop_update.answer a on a.item_id = r.item_id and a.request_id = r.request_id;
+
+grant select on shop_update.call to shop_update_read;

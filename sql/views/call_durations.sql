@@ -23,3 +23,5 @@ from (
   union all
   select '1h', date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.delta where kind = 'call'
 ) calls;
+
+grant select on shop_update.call_durations to shop_update_read;

@@ -17,3 +17,5 @@ from (
   select slot, topic, flow, outcome, n, milliseconds, slowest from shop_update.delta where kind = 'call'
 ) calls
 group by slot, topic, flow, outcome;
+
+grant select on shop_update.call_stats to shop_update_read;

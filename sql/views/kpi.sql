@@ -61,3 +61,5 @@ from span s
 left join total t on t.place = s.place
 left join duration d on d.place = s.place
 order by s.place;
+
+grant select on shop_update.kpi to shop_update_read;

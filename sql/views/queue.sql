@@ -31,3 +31,5 @@ select
 from shop_update.item i
 left join catalog.seller r on r.id = i.seller_id
 left join catalog.product p on p.id = i.product_id;
+
+grant select on shop_update.queue to shop_update_read;

@@ -1,14 +1,5 @@
 -- The role that the worker works with: who has it reads and moves everything, rewrites nothing of what has happened, changes no product but for
--- what the Shop said of it, and no table's form. Give a login to it with `grant shop_update_worker to …`.
-do $$
-begin
-  if not exists (select from pg_roles where rolname = 'shop_update_worker') then
-    create role shop_update_worker nologin;
-  end if;
-exception when duplicate_object or unique_violation then
-  null;
-end $$;
-
+-- what the Shop said of it, and no table's form.
 grant usage on schema shop_update, catalog to shop_update_worker;
 grant usage on all sequences in schema shop_update to shop_update_worker;
 grant select on all tables in schema shop_update, catalog to shop_update_worker;
@@ -38,8 +29,7 @@ end $$;
 grant update (src_id, shop_sku, src_updated_at) on catalog.product to shop_update_worker;
 grant update (src_id) on catalog.product_set to shop_update_worker;
 
--- Days are made and dropped by whoever owns the tables. What runs as the owner is for the worker, or for triggers, and for nobody else to ask for.
-alter function shop_update.partition_days(int, int) security definer set search_path = pg_catalog, pg_temp;
+-- What runs as the owner is for the worker, or for triggers; who else may ask for it is said where it is made.
 do $$
 declare
   name text;

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +21,7 @@ let scene: Scene
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-update-last-release-'))
   scene = await startScene({ workers: false })
+  await unpack()
 })
 afterAll(async () => {
   await scene?.stop()
@@ -36,6 +38,13 @@ async function unpack() {
   })
   await run('tar', ['-x', '-C', folder, '-f', archive])
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+}
+
+/** The database as it was with that version. */
+async function startAfresh() {
+  await scene.sql`drop schema shop_update, catalog cascade`
+  const env = { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) }
+  await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env })
 }
 
 /** Every topic, of products that are in the Shop and of such that are created: all of it is Synced. */
@@ -63,14 +72,12 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
 }
 
 test("the last release's worker goes on beside the schema of this version, alone and with workers of this version", async () => {
-  await unpack()
   const { sql } = scene
-  await sql`drop schema shop_update, catalog cascade`
   const env = {
     ...workerEnv(scene.databaseUrl, scene.shop.url),
     ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
   }
-  await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env: { PATH: process.env.PATH, ...env } })
+  await startAfresh()
   const before = await startWorkerProcess(env, { root: folder })
   try {
     await change('synchronous', before)
@@ -88,4 +95,45 @@ test("the last release's worker goes on beside the schema of this version, alone
   }
   await vi.waitFor(async () => expect(await sql`select from shop_update.delta`).toHaveLength(0), { timeout: 20_000 })
   expect(await verifyCounts(sql)).toEqual([])
+})
+
+test('a login that queued with grants of its own goes on during the upgrade and after it; a reader still cannot', async () => {
+  const { sql } = scene
+  await startAfresh()
+  const [seller, reader] = ['seller', 'reader'].map((name) => `${name}_${randomUUID().replaceAll('-', '')}`) as [string, string]
+  await sql.unsafe(`
+    create role ${seller};
+    create role ${reader} in role shop_update_read;
+    grant usage on schema shop_update, catalog to ${seller};
+    grant select on catalog.product, catalog.product_set, shop_update.setting to ${seller};
+    grant select, insert, update on shop_update.item to ${seller};
+    grant insert on shop_update.transition, shop_update.delta to ${seller};`)
+  try {
+    const { setId, productIds } = await addSet(sql)
+    const queue = (login: string) =>
+      sql.begin(async (tx) => {
+        await tx`select set_config('role', ${login}, true)`
+        const rows = await tx<{ coalesced: boolean }[]>`
+          select (shop_update.enqueue_item(topic, ${productIds[0]!}, null)).coalesced from unnest(array['price', 'stock']) topic
+          union all select (shop_update.enqueue_item('images', null, ${setId})).coalesced`
+        await tx`select shop_update.enqueue('price', ${productIds[0]!}::bigint)`
+        return rows.map(({ coalesced }) => coalesced)
+      })
+    expect(await queue(seller)).toEqual([false, false, false])
+    await expect(queue(reader)).rejects.toMatchObject({ code: '42501' })
+    let upgrading = true
+    const upgrade = migrate(sql).finally(() => {
+      upgrading = false
+    })
+    while (upgrading) expect(await queue(seller)).toEqual([true, true, true])
+    expect(await upgrade).toContain('functions and views')
+    expect(await queue(seller)).toEqual([true, true, true])
+    await sql`update shop_update.item set lane = 'delayed', status = 'delayed', reason = 'failure'`
+    expect(await queue(seller)).toEqual([true, true, true])
+    await sql`delete from shop_update.item`
+    expect(await queue(seller)).toEqual([false, false, false])
+    await expect(queue(reader)).rejects.toMatchObject({ code: '42501' })
+  } finally {
+    for (const login of [seller, reader]) await sql.unsafe(`drop owned by ${login}; drop role ${login}`)
+  }
 })

@@ -181,6 +181,39 @@ test('while somebody reads for long what is changed, nobody who queues waits; it
   expect(longest).toBeLessThan(1000)
 })
 
+test('while one of the files has to wait, whoever reads, works or queues has what the files before have made', async () => {
+  const { sql } = database
+  await migrate(sql)
+  await sql`drop function shop_update.partition_days, shop_update.mend_statistics, shop_update.enqueue_item` // what they had been granted, too
+  // After the views, and before what is said of the roles at the end.
+  const folder = await later({})
+  await writeFile(join(folder, 'views', 'r.sql'), 'select pg_advisory_xact_lock(4711);')
+  const holder = await sql.reserve()
+  await holder`select pg_advisory_lock(4711)`
+  const told = Promise.withResolvers<string>()
+  const upgrade = migrate(sql, { folder, tell: told.resolve })
+  expect(await told.promise).toBe('Waiting to apply r.sql: somebody has its tables in use.')
+  const views = await sql<{ name: string; reader: boolean; worker: boolean }[]>`
+    select relname as name, has_table_privilege('shop_update_read', oid, 'select') as reader,
+      has_table_privilege('shop_update_worker', oid, 'select') as worker
+    from pg_class where relnamespace = 'shop_update'::regnamespace and relkind = 'v'`
+  expect(views.map(({ name }) => name)).toContain('queue')
+  expect(views).toEqual(views.map(({ name }) => ({ name, reader: true, worker: true })))
+  await sql.begin(async (tx) => {
+    await tx`set local role shop_update_worker`
+    expect(await tx`select shop_update.partition_days(15, 36500) as dropped`).toEqual([{ dropped: 0 }])
+    await tx`select shop_update.mend_statistics()`
+  })
+  expect(
+    await sql`
+    select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef and has_function_privilege('shop_update_read', p.oid, 'execute')`,
+  ).toEqual([])
+  await holder`select pg_advisory_unlock(4711)`
+  holder.release()
+  expect(await upgrade).toEqual(['functions and views'])
+})
+
 test('somebody who never lets go: a sentence, and nothing of that file is there', async () => {
   const { sql } = database
   await migrate(sql)

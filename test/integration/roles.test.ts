@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Sql } from '../../worker/queue/database.ts'
 import { createDatabase, type Database } from '../database.ts'
+import { addSet } from '../scene.ts'
 
 let database: Database
 let worker: Sql
@@ -53,7 +54,9 @@ test('each table: what a worker may do, and what a reader', async () => {
       array(select p from unnest(${[...ALL]}::text[]) p where has_table_privilege('shop_update_worker', c.oid, p)) as worker,
       array(select p from unnest(${[...ALL]}::text[]) p where has_table_privilege('shop_update_read', c.oid, p)) as reader,
       has_table_privilege('shop_update_worker', c.oid, 'truncate, references, trigger, maintain')
-        or has_table_privilege('shop_update_read', c.oid, 'truncate, references, trigger, maintain') as more
+        or has_table_privilege('shop_update_read', c.oid, 'truncate, references, trigger, maintain')
+        or has_any_column_privilege('shop_update_enqueue', c.oid, 'select, insert, update') or has_table_privilege('shop_update_enqueue', c.oid, 'delete')
+        as more
     from pg_class c where c.relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and c.relkind in ('r', 'p') and not c.relispartition`
   expect(Object.fromEntries(rows.map((row) => [row.name, [row.worker, row.reader]]))).toEqual(DECIDED)
   expect(rows.filter(({ more }) => more)).toEqual([])
@@ -75,6 +78,19 @@ test('what runs as the owner is for the worker alone, and names its schemas', as
     from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef`
   expect(rows).toEqual(rows.map(({ name }) => ({ name, anybody: false, worker: true, path: true })))
   expect(rows.map(({ name }) => name)).toContain('shop_update.partition_days(integer,integer)')
+})
+
+test('whoever queues needs shop_update_enqueue, and does nothing else with it', async () => {
+  const { productIds } = await addSet(database.sql)
+  await database.sql.begin(async (tx) => {
+    await tx`set local role shop_update_enqueue`
+    const [row] = await tx<{ id: string }[]>`select shop_update.enqueue('price', ${productIds[0]!}::bigint) as id`
+    expect(await tx`select shop_update.enqueue('price', ${productIds[0]!}::bigint) as id`).toEqual([row])
+  })
+  const others = await database.sql<{ name: string }[]>`
+    select p.oid::regprocedure::text as name from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef
+      and has_function_privilege('shop_update_enqueue', p.oid, 'execute')`
+  expect(others.map(({ name }) => name)).toEqual(['shop_update.enqueue_item(text,bigint,bigint)'])
 })
 
 test.each([
