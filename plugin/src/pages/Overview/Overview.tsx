@@ -182,5 +182,5 @@ function Search({ q = '' }: { q?: string | undefined }) {
 
 const getStyles = (theme: GrafanaTheme2) => ({
   kpis: css({ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(160px, 1fr))', gap: theme.spacing(1) }),
-  search: css({ marginBottom: theme.spacing(2) }),
+  search: css({ marginBottom: theme.spacing(2), '& > div': { maxWidth: '100%' } }), // on a narrow screen the box is as wide as the page
 })

@@ -1,6 +1,6 @@
 import { css } from '@emotion/css'
 import { dateTime, type GrafanaTheme2, type RawTimeRange, rangeUtil } from '@grafana/data'
-import { Combobox, FilterInput, IconButton, Input, TimeRangeInput, useStyles2 } from '@grafana/ui'
+import { Combobox, FilterInput, IconButton, Input, TimeRangeInput, useStyles2, useTheme2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import { explain } from '../../../../worker/domain/explanations.ts'
 import { BLOCKS, type ReasonCode } from '../../../../worker/domain/reasons.ts'
@@ -37,6 +37,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
     label: STATUSES[value].label,
   }))
   const reasons = REASONS_OF[tab]?.map((value) => ({ value, label: explain(value).label }))
+  const { breakpoints } = useTheme2()
   const [opensRight, setOpensRight] = useState(true)
   const set = (change: Query) => changeQuery({ ...change, cursor: undefined })
   return (
@@ -70,7 +71,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
           />
         )}
       </Typed>
-      <div onClickCapture={(event) => setOpensRight(fitsRight(event.currentTarget))}>
+      <div onClickCapture={(event) => setOpensRight(fitsRight(event.currentTarget, breakpoints.values.lg))}>
         <TimeRangeInput
           value={rangeUtil.convertRawToRange(rawRange(query), zone())}
           onChange={({ raw }) => set({ from: rawText(raw.from), to: rawText(raw.to) })}
@@ -84,9 +85,11 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
   )
 }
 
-/** The picker with its quick ranges; where it begins depends on how the filters wrap. */
-const PICKER_WIDTH = 546
-const fitsRight = (element: Element): boolean => element.getBoundingClientRect().left + PICKER_WIDTH <= document.documentElement.clientWidth
+/** Whether the picker fits, which Grafana makes narrow on a screen below `wide`; where it begins depends on how the filters wrap. */
+function fitsRight(element: Element, wide: number): boolean {
+  const pickerWidth = window.innerWidth < wide ? 262 : 546
+  return element.getBoundingClientRect().left + pickerWidth <= document.documentElement.clientWidth
+}
 
 interface ChoiceProps {
   label: string
