@@ -192,3 +192,19 @@ export async function addSet(
   }
   return { sellerId, setId, productIds }
 }
+
+/** Counts the notifications of changes from now on until it is asked. */
+export async function listen(sql: Sql): Promise<() => Promise<number>> {
+  const end = Promise.withResolvers<void>()
+  let n = 0
+  const { unlisten } = await sql.listen('shop_update', (payload) => {
+    if (payload === 'end of the test') end.resolve()
+    else n++
+  })
+  return async () => {
+    await sql`select pg_notify('shop_update', 'end of the test')`
+    await end.promise
+    await unlisten()
+    return n
+  }
+}

@@ -4,10 +4,12 @@ import { readCatalogue } from './queue/catalogue.ts'
 import { type Claim, type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
 import type { Sql } from './queue/database.ts'
 import { atOf, type Commit } from './queue/step.ts'
+import { setAwake } from './queue/worker-row.ts'
 import type { Circuit } from './shop/circuit.ts'
 import type { RateLimit } from './shop/rate.ts'
 import type { Statements } from './telemetry/attempt.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
+import { createWakefulness, type Look } from './wakefulness.ts'
 
 /** How often to look even though nobody has called: a notification may be lost with its connection. */
 const POLL_MS = 1000
@@ -61,6 +63,8 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
   let timerAt = Number.POSITIVE_INFINITY
   let onIdle: (() => void) | undefined
 
+  const wakefulness = createWakefulness((awake) => setAwake(sql, workerId, awake))
+
   const poll = setInterval(() => poke(), POLL_MS)
 
   function poke(inSeconds = 0): void {
@@ -92,9 +96,13 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       do {
         again = false
         await wake()
-        await fill()
+        const look = await fill()
+        failingSince = null
+        if (look === null) continue
+        const inMs = await wakefulness.after(look, again)
+        if (inMs === 0) again = true
+        else if (inMs !== null) wakeAt(performance.now() + inMs)
       } while (again && !stopped)
-      failingSince = null
     } catch (error) {
       failingSince ??= performance.now()
       log.warn({ err: error }, 'Claiming failed; it is tried again')
@@ -113,17 +121,20 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
     if (nextInSeconds !== null) poke(Math.max(nextInSeconds, 0.001))
   }
 
-  async function fill(): Promise<void> {
+  /** @returns what it saw; null where it may not claim at all */
+  async function fill(): Promise<Look | null> {
+    let look: Look = 'nothing'
     let fromFirst = false // what has been seen since the first seller is all there is
     for (;;) {
       const room = concurrency - held.size
       hungry = room < Math.max(1, concurrency * ROOM_SHARE)
-      if (hungry || stopped || !mayClaim()) return
+      if (stopped || !mayClaim()) return null
+      if (hungry) return 'no room'
       const most = Math.min(room, MOST_A_CLAIM, circuit.allowance(), rate.available())
       if (most < 1) {
         if (circuit.nextProbeAt !== null) wakeAt(circuit.nextProbeAt)
         else wakeAt(performance.now() + rate.msUntilNext())
-        return
+        return 'no room'
       }
       const left = performance.now()
       fromFirst ||= afterSeller === '0'
@@ -134,9 +145,12 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       }
       rate.take(items.length)
       if (passedOver) wakeAt(performance.now() + PASSED_OVER_MS)
-      if (items.length > 0) void start(items, { now: items[0]!.at, left })
+      if (items.length > 0) {
+        look = 'found'
+        void start(items, { now: items[0]!.at, left })
+      }
       afterSeller = candidates < most ? next : lastSeller(items, afterSeller)
-      if (all && fromFirst) return
+      if (all && fromFirst) return look
       if (candidates > 0) fromFirst = false // 0 and not all: what these sellers have is locked
     }
   }

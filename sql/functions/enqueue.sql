@@ -85,7 +85,7 @@ begin
         values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
       insert into shop_update.delta (kind, topic, status, n)
         values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
-      perform pg_notify('shop_update', '');
+      perform shop_update.wake_workers(at);
     end if;
     return;
   end if;
@@ -116,7 +116,7 @@ begin
   else
     insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'pending', 1);
   end if;
-  perform pg_notify('shop_update', '');           -- PostgreSQL delivers it once per transaction, after the commit
+  perform shop_update.wake_workers(at);
 end $$;
 
 -- What Seller Center calls. Returns the id of the item that carries the change.

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect, type Sql } from '../../worker/queue/database.ts'
-import { addSet, type Scene, startScene } from '../scene.ts'
+import { addSet, listen, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 import type { SettingsInput } from '../shop/troubles.ts'
 
@@ -137,7 +137,7 @@ describe('enqueue', () => {
       return row
     }
     const before = await count()
-    const heard = await listen()
+    const heard = await listen(scene.sql)
     const end = await openTransaction((tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`)
     await end('rollback')
     expect(await heard()).toBe(0)
@@ -150,27 +150,11 @@ describe('enqueue', () => {
 
   test('one notification per transaction, none for what is absorbed', async () => {
     const { productIds } = await addSet(scene.sql, { products: 50 })
-    const heard = await listen()
+    const heard = await listen(scene.sql)
     await scene.sql`select shop_update.enqueue('price', product_id => id) from unnest(${productIds}::bigint[]) as t (id)`
     await scene.sql`select shop_update.enqueue('price', product_id => id) from unnest(${productIds}::bigint[]) as t (id)`
     expect(await heard()).toBe(1)
   })
-
-  /** Counts the notifications from now on until it is asked. */
-  async function listen(): Promise<() => Promise<number>> {
-    const end = Promise.withResolvers<void>()
-    let n = 0
-    const { unlisten } = await scene.sql.listen('shop_update', (payload) => {
-      if (payload === 'end of the test') end.resolve()
-      else n++
-    })
-    return async () => {
-      await scene.sql`select pg_notify('shop_update', 'end of the test')`
-      await end.promise
-      await unlisten()
-      return n
-    }
-  }
 })
 
 describe('with a worker', () => {

@@ -24,6 +24,11 @@ export async function heartbeat(sql: Sql, workerId: string, name: string, flow: 
   return row?.gap ?? Number.POSITIVE_INFINITY
 }
 
+/** Says whether the worker looks for changes by itself: while all do, `enqueue` wakes nobody. */
+export async function setAwake(sql: Sql, workerId: string, awake: boolean): Promise<void> {
+  await sql`update shop_update.worker set awake = ${awake} where id = ${workerId}::bigint`
+}
+
 /** A worker that leaves in order has nothing in flight; whatever it may still hold is recovered at once, for its row is gone. */
 export async function leaveWorker(sql: Sql, workerId: string): Promise<void> {
   await sql`with led as (delete from shop_update.leader where worker_id = ${workerId}::bigint)
