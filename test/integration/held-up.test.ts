@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import type { Status } from '../../worker/domain/statuses.ts'
+import type { Flow, Status } from '../../worker/domain/statuses.ts'
 import type { Sql } from '../../worker/queue/database.ts'
 import { forgottenSets } from '../../worker/queue/promote.ts'
 import { createDatabase } from '../database.ts'
@@ -13,8 +13,14 @@ beforeAll(async () => {
 afterAll(() => scene.stop())
 afterEach(async () => {
   await scene.control('/troubles', { method: 'DELETE' })
-  await scene.sql`update shop_update.setting set value = '"synchronous"' where key = 'shop_update/flow'`
+  await flowBecomes('synchronous')
 })
+
+/** Waits until the worker sends what it claims from here on in this flow. */
+async function flowBecomes(flow: Flow) {
+  await scene.sql`update shop_update.setting set value = to_jsonb(${flow}::text) where key = 'shop_update/flow'`
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 20_000 })
+}
 
 const untilCounted = (status: Status, wanted: number) =>
   vi.waitFor(
@@ -24,7 +30,7 @@ const untilCounted = (status: Status, wanted: number) =>
           union all select status, n from shop_update.delta where kind = 'status') c where status = ${status}::text::shop_update.status`
       expect(row!.n).toBe(wanted)
     },
-    { timeout: 30_000, interval: 50 },
+    { timeout: 60_000, interval: 50 },
   )
 
 /** Holds what the statement locks until the function that it resolves with has been called. */
@@ -44,21 +50,23 @@ async function hold(statement: (tx: Sql) => Promise<unknown>): Promise<() => Pro
 }
 
 test('a thousand callbacks whose products somebody holds keep no other waiting', async () => {
-  await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
+  await flowBecomes('asynchronous')
   await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
-  const sets = [await addSet(scene.sql, { products: 1100 }), await addSet(scene.sql)]
-  const productIds = sets.flatMap((set) => set.productIds)
   // Each in a set of its own, so that a thousand are with the Shop at once.
-  await scene.sql`
+  const { sellerId, productIds: free } = await addSet(scene.sql)
+  const [{ held } = { held: [] }] = await scene.sql<{ held: string[] }[]>`
     with own as (insert into catalog.product_set (seller_id, title, src_id)
-      select ${sets[0]!.sellerId}::bigint, 'Set of ' || id, (700000 + id)::text from unnest(${sets[0]!.productIds}::bigint[]) id returning id, title)
-    update catalog.product p set product_set_id = own.id from own where own.title = 'Set of ' || p.id`
+      select ${sellerId}::bigint, 'Set ' || g, (700000 + g)::text from generate_series(1, 1100) g returning id),
+    products as (insert into catalog.product (product_set_id, seller_sku, title, price, stock, active, src_id, shop_sku)
+      select id, 'HELD-' || id, 'Shirt ' || id, 19.90, 50, true, (800000 + id)::text, 'HELD-SHOP-' || id from own returning id)
+    select array_agg(id) as held from products`
+  const productIds = [...held, ...free]
   const rows = await scene.sql<{ id: string }[]>`
     select shop_update.enqueue('price', product_id => id) as id from unnest(${productIds}::bigint[]) id order by id`
   const items = rows.map(({ id }) => id)
   await untilCounted('got_acknowledgment', items.length)
 
-  const letGo = await hold((tx) => tx`select from catalog.product where id = any (${sets[0]!.productIds}::bigint[]) for update`)
+  const letGo = await hold((tx) => tx`select from catalog.product where id = any (${held}::bigint[]) for update`)
   try {
     const calls = await scene.control<ReceivedCall[]>('/requests?limit=100000')
     await scene.sql`
@@ -106,7 +114,7 @@ test('the leader looks for forgotten sets in one statement, which no worker that
 })
 
 test('two that leave their set together are both counted out of those that wait', async () => {
-  await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
+  await flowBecomes('asynchronous')
   await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
   const { setId, productIds } = await addSet(scene.sql, { products: 3 })
   const items: string[] = []
