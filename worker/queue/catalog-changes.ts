@@ -97,7 +97,15 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
     when matched then update set waiting = l.waiting - m.behind, next_id = case when l.next_id = any (m.ids) then 0 else l.next_id end`
 }
 
-/** A worker has met an item of a product that is in another set by now, and nobody has taken note: it was being queued while that happened. */
+/**
+ * A worker has met an item of a product that is in another set by now, and nobody has taken note: it was being queued while that happened. What was
+ * queued with it met the same, as a rule: all of the old set are noted (1,100 of them one by one took more than a minute).
+ */
 export const noteMoved = (sql: Sql, { productId, productSetId }: { productId: string | null; productSetId: string }) => sql`
-  insert into shop_update.catalog_change (product_id, product_set_id, moved) values (${productId}::bigint, ${productSetId}::bigint, true)
+  insert into shop_update.catalog_change (product_id, product_set_id, moved)
+  select ${productId}::bigint, ${productSetId}::bigint, true
+  union
+  select i.product_id, i.product_set_id, true from shop_update.item i join catalog.product p on p.id = i.product_id
+  where i.product_set_id = ${productSetId}::bigint and i.lane <> 'in_flight' and p.product_set_id <> i.product_set_id
+  order by 1
   on conflict (product_id) where moved do nothing`
