@@ -134,7 +134,7 @@ export async function startScene({
             throw new Error(`Item ${itemId} is ${JSON.stringify(item)}, not ${wanted.join(' or ')}`)
           return item
         },
-        { timeout: 20_000, interval: 10 },
+        { timeout: 30_000, interval: 10 }, // a guard, as that of expect.poll
       ),
     async item(itemId) {
       const item = await stored(itemId)

@@ -132,7 +132,7 @@ test('Processing: an item that was claimed and never sent goes back, and nothing
       expect(
         await scene.sql`select from pg_stat_activity where datname = current_database() and application_name = 'shop-update queue'`,
       ).toHaveLength(0),
-    { timeout: 10_000, interval: 20 },
+    { timeout: 30_000, interval: 20 },
   )
   await other.commit()
   scene.worker = await scene.startWorker()
