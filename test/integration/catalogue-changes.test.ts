@@ -11,6 +11,11 @@ afterAll(() => scene.stop())
 beforeEach(() => troubles({}))
 
 const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', body })
+/** Waits until the worker sends what it claims from here on in this flow. */
+async function useFlow(flow: 'synchronous' | 'asynchronous') {
+  await scene.api('/api/flow', { method: 'PUT', body: { flow } })
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 20_000 })
+}
 const TOPICS = ['content', 'price', 'stock', 'status', 'qc_status'] as const
 
 interface Left {
@@ -54,11 +59,11 @@ describe('deleted', () => {
     await scene.untilStatus(failed, 'delayed')
     await scene.sql`update shop_update.item set status = 'failed' where id = ${failed}::bigint`
     await scene.sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'status', 'delayed', -1), ('status', 'status', 'failed', 1)`
-    await scene.api('/api/flow', { method: 'PUT', body: { flow: 'asynchronous' } })
+    await useFlow('asynchronous')
     await troubles({ default: { noCallback: 100 } })
     const awaiting = await scene.enqueue('price', { product: gone })
     await scene.untilStatus(awaiting, 'got_acknowledgment')
-    await scene.api('/api/flow', { method: 'PUT', body: { flow: 'synchronous' } })
+    await useFlow('synchronous')
     const blocked = await scene.enqueue('price', { product: fresh })
     await scene.untilStatus(blocked, 'blocked')
     // One is out, others wait behind it.
