@@ -20,19 +20,18 @@ const integer = (low: number, high: number) =>
 /** A timer of Node's that is told to wait for more than 24 days does not wait at all. */
 const MOST_SECONDS = 1_000_000
 const seconds = number(`must be a number above 0, of at most ${MOST_SECONDS}`, (value) => value > 0 && value <= MOST_SECONDS)
+/** Separated by commas. */
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
 /** Which entry is wrong is told by its place: a secret may have been put into the wrong variable. */
-const addresses = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .refine((entries) => entries.every(isAllowListEntry), {
-    error: ({ input }) =>
-      `must consist of IP addresses and ranges: entry ${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
-  })
+const addresses = list.refine((entries) => entries.every(isAllowListEntry), {
+  error: ({ input }) =>
+    `must consist of IP addresses and ranges: entry ${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
+})
 const postgresUrl = z.string().refine(isPostgresUrl, 'must be a URL like postgres://user:password@host:5432/database')
 /** As it can stand in a header. */
 const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits and punctuation, without spaces')
@@ -42,14 +41,7 @@ const otelExporter = z.enum(['otlp', 'none'], 'must be otlp or none').default('o
 /** What `live` refuses unless `ALLOW_INSECURE` names it. */
 const INSECURE = ['trivial-keys', 'open-white-list', 'plain-http-shop', 'no-grafana-token'] as const
 type Insecure = (typeof INSECURE)[number]
-const insecure = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
+const insecure = list
   .refine((names) => names.every((name) => INSECURE.includes(name as Insecure)), {
     error: `must consist of ${INSECURE.join(', ')}, separated by commas`,
   })
