@@ -198,7 +198,11 @@ export async function startParts(seed: number, log: Log) {
     }
   }
   const watch = setInterval(() => {
-    if (cluster) watchHeartbeats().catch(() => {}) // it goes away while it is asked, and is asked again
+    if (!cluster) return
+    watchHeartbeats().catch((error) => {
+      // PostgreSQL goes away while it is asked, and is asked again; anything else would excuse what nobody has seen
+      if (!isConnectionError(error)) throw error
+    })
   }, 300)
 
   return {
