@@ -144,12 +144,14 @@ $$;
 
 revoke execute on function shop_update.enqueue_item from public;
 grant execute on function shop_update.enqueue_item to shop_update_enqueue, shop_update_worker;
--- Whoever may write to the queue by grants of his own queued with them before there was that role, and goes on.
+-- Whoever may write to the queue by grants of his own queued with them before there was that role, and goes on: also a
+-- call that PostgreSQL began when the function ran with the rights of its caller, and that finds this body.
 do $$
 declare
   name text;
 begin
   for name in select rolname from pg_roles where not rolsuper and has_any_column_privilege(oid, 'shop_update.item', 'insert') loop
     execute format('grant execute on function shop_update.enqueue_item to %I', name);
+    execute format('grant select on shop_update.catalog_change, shop_update.worker to %I', name);
   end loop;
 end $$;
