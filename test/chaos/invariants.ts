@@ -234,10 +234,13 @@ function twice(evidence: Evidence): Violation[] {
       return answer?.outcome === 'success' || (asItWas && answer?.callbacks.some((outcome) => outcome !== 'unknown'))
     })
     if (toldIds.length < 2 || stage.done.deleted.has(productId) || stage.done.repaired.has(productId)) continue
+    // A second id that comes when the create has left the queue is told by an item of its own; a set's is about all of its products.
+    const creators = creations.flatMap(({ requestId }) => items.get(answers.get(requestId)?.itemId ?? '') ?? [])
+    const isAbout = (item: Item): boolean =>
+      item.productId === productId ||
+      creators.some(({ id, topic, setId }) => item.id === id || (item.productId === null && item.topic === topic && item.setId === setId))
     const isIncident = [...items.values()].some(
-      (item) =>
-        (item.productId === productId || creations.some(({ requestId }) => answers.get(requestId)?.itemId === item.id)) &&
-        (steps.get(item.id) ?? []).some(({ reason }) => reason === 'src_id_conflict'),
+      (item) => isAbout(item) && (steps.get(item.id) ?? []).some(({ reason }) => reason === 'src_id_conflict'),
     )
     if (!isIncident)
       violations.push({
