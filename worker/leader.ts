@@ -7,7 +7,7 @@ import { mendStatistics } from './queue/mend-statistics.ts'
 import { queueOwed } from './queue/owed.ts'
 import { forgottenSets, lostSets, promote } from './queue/promote.ts'
 import { type Adopted, recover } from './queue/recover.ts'
-import { blockedSets, release } from './queue/release.ts'
+import { blockedSets, release, releaseOwed } from './queue/release.ts'
 import { forgetWorkers, lead } from './queue/worker-row.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
@@ -18,8 +18,9 @@ const DUTIES = {
   recover: 1000,
   catalogue: 1000,
   owed: 1000,
+  release: 1000,
   forgottenSets: 2000,
-  release: 2000,
+  blocked: 10_000,
   partitions: 3_600_000,
   verify: 600_000,
 } as const
@@ -57,15 +58,16 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     recover: 0,
     catalogue: 0,
     owed: 0,
-    forgottenSets: 0,
     release: 0,
+    forgottenSets: 0,
+    blocked: 0,
     partitions: 0,
     verify: performance.now(),
   }
   let working: Promise<void> = Promise.resolve()
   let busy = false
   let leadsUntil = 0
-  let [lookedUpTo, lostUpTo, blockedUpTo] = ['0', '0', '0']
+  let [releasedUpTo, lookedUpTo, lostUpTo, blockedUpTo] = ['0', '0', '0', '0']
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -95,19 +97,25 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       }
     }
     if (isDue('owed')) await queueOwed(sql)
-    if (isDue('forgottenSets')) {
-      const { sets, last } = await forgottenSets(sql, lookedUpTo)
-      lookedUpTo = last
-      ready += await promote(sql, sets)
-    }
     if (isDue('release')) {
-      const blocked = await blockedSets(sql, blockedUpTo)
-      blockedUpTo = blocked.last
-      const released = await release(sql, blocked.sets)
+      const { steps, last } = await releaseOwed(sql, releasedUpTo)
+      releasedUpTo = last
+      telemetry.steps(steps)
+      ready += steps.length
+    }
+    if (isDue('forgottenSets')) {
+      const forgotten = await forgottenSets(sql, lookedUpTo)
+      lookedUpTo = forgotten.last
+      const lost = await lostSets(sql, lostUpTo)
+      lostUpTo = lost.last
+      ready += await promote(sql, [...new Set([...forgotten.sets, ...lost.sets])])
+    }
+    if (isDue('blocked')) {
+      const { sets, last } = await blockedSets(sql, blockedUpTo)
+      blockedUpTo = last
+      const released = await release(sql, sets)
       telemetry.steps(released)
-      const { sets, last } = await lostSets(sql, lostUpTo)
-      lostUpTo = last
-      ready += released.length + (await promote(sql, sets))
+      ready += released.length
     }
     if (ready > 0) onReady()
     if (isDue('partitions')) {

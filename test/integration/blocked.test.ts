@@ -203,7 +203,7 @@ describe('the product is not in the Shop yet', () => {
     const left = (which: string[]) => scene.sql`select status from shop_update.item where id = any (${which}::bigint[])`
     const untilGone = (which: string[]) => vi.waitFor(async () => expect(await left(which)).toEqual([]), { timeout: 40_000, interval: 20 })
     await untilGone(items.filter((_, k) => k % 4 === 1))
-    // Released at once, and not by the leader, which looks every 15 s; sent when their turn comes.
+    // Released, and sent when their turn comes.
     await vi.waitFor(async () => expect((await left(items)).filter(({ status }) => status === 'blocked')).toEqual([]), AT_ONCE)
     await untilGone(items)
     await useFlow('synchronous')

@@ -12,7 +12,7 @@ import { mendStatistics } from '../../worker/queue/mend-statistics.ts'
 import { forgottenSets, lostSets, promote } from '../../worker/queue/promote.ts'
 import { recordCallback } from '../../worker/queue/record-callback.ts'
 import { heldClaims, recover } from '../../worker/queue/recover.ts'
-import { blockedSets, release } from '../../worker/queue/release.ts'
+import { blockedSets, release, releaseOwed } from '../../worker/queue/release.ts'
 import { putBack } from '../../worker/queue/requeue.ts'
 import { settle } from '../../worker/queue/settle.ts'
 import { enterWorker } from '../../worker/queue/worker-row.ts'
@@ -200,6 +200,9 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       expect(await measure('recover', SOME, () => recover(sql, other, 15, null))).toMatchObject({ recovered: claimed.length - 100 })
       await measure('promote', SOME, () => promote(sql, ['2', ...range(MANY + 1)]))
       await measure('release', SOME, () => release(sql, range(3 * MANY + 1)))
+      await sql`insert into shop_update.owed_release select unnest(${range(3 * MANY + 1 + SOME)}::bigint[])`
+      await measure('releaseOwed', SOME, () => releaseOwed(sql, '0'))
+      await measure('releaseOwed, nothing', 1, () => releaseOwed(sql, '0'))
       await measure('blockedSets', 1000, async () => release(sql, (await blockedSets(sql, '0')).sets))
       await measure('forgottenSets', 1000, () => forgottenSets(sql, '0'))
       await measure('lostSets', 1000, () => lostSets(sql, '0'))

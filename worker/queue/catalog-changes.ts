@@ -60,6 +60,7 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
           else not exists (select from catalog.product p where p.id = i.product_id) end
       order by i.id for update of i skip locked`
     const { steps, setsWaiting } = await drop(tx, orphans)
+    await tx`insert into shop_update.owed_release (product_set_id) select unnest(${sets}::bigint[])`
     // One that somebody has locked (a change that is being absorbed) keeps its change for the next time.
     await tx`
       delete from shop_update.catalog_change c where c.id = any (${changes.map(({ id }) => id)}::bigint[]) and not exists (

@@ -3,10 +3,16 @@ import type { Sql } from './database.ts'
 import { skuColumns, skusOf } from './skus.ts'
 import type { Step } from './step.ts'
 
+/** In one statement so many are released; the next one goes on. */
+const RELEASED_TOGETHER = 5000
+
 /**
  * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop` needs the ids of the
  * product and its set, `new_variation` that nothing of the set is still being created. A create that waits for another of the same product is
  * released when that one's fate is known.
+ *
+ * Whatever may let an item go has noted its set in the same transaction (`shop_update.owed_release`; migrations 21 and 22 say what does). What had been
+ * noted of these sets is settled by this, but where an item could not be released because somebody has locked it.
  *
  * @returns the steps of those that were released
  */
@@ -14,8 +20,13 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
   // Whatever the statistics say: the sets one by one, and each look at something else by its key (`offset 0` keeps the planner from making joins
   // of them, which walked through all that is Blocked for each).
   return sql<Step[]>`
-    with chosen as materialized (
-      select b.id from unnest(${productSetIds}::bigint[]) x (id)
+    with owed as materialized (
+      select o.place, o.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
+      cross join lateral (
+        select ctid as place, product_set_id from shop_update.owed_release where product_set_id = x.id for update skip locked) o
+    ),
+    chosen as materialized (
+      select b.id, b.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
       cross join lateral (select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b
       left join lateral (select s.src_id from catalog.product_set s where s.id = b.product_set_id offset 0) s on true
       left join lateral (select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
@@ -35,7 +46,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         and (b.topic in ('new_product_set', 'new_product') or not exists (
           select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
           where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') offset 0))
-      limit 5000
+      limit ${RELEASED_TOGETHER}::int
     ),
     free as materialized (
       -- one that is absorbing a change of a transaction still open must not hold up the others
@@ -45,6 +56,11 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'), reason = null, message = null
       where i.id = any (array(select id from free)) and i.status = 'blocked'
       returning i.*, old.status_at as since
+    ),
+    settled as (
+      delete from shop_update.owed_release where ctid = any (array(
+        select place from owed where product_set_id not in (select product_set_id from chosen where id not in (select id from freed))))
+        and (select count(*) from chosen) < ${RELEASED_TOGETHER}::int
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -61,12 +77,39 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
     from freed f ${skusOf(sql, 'f')}`
 }
 
+/** What is left is for the next time: who leads has other duties, and has to say that it leads. */
+const MOST_MS = 1000
+/** In so many sets it is released together. */
+const SETS_A_PAGE = 500
+
+/**
+ * Releases what has been noted: an id that an admin wrote into the catalogue, a create that left the queue otherwise than by an answer, and what a
+ * crash between a commit and its release left. It costs what has changed, however many are Blocked.
+ *
+ * @param after the set after which to begin, so that those that have to wait keep no others waiting
+ * @returns the steps, and after which set to go on
+ */
+export async function releaseOwed(sql: Sql, after: string): Promise<{ steps: Step[]; last: string }> {
+  const steps: Step[] = []
+  const until = performance.now() + MOST_MS
+  for (let last = after; ; ) {
+    const rows = await sql<{ id: string }[]>`
+      select distinct product_set_id as id from shop_update.owed_release where product_set_id > ${last}::bigint
+      order by product_set_id limit ${SETS_A_PAGE}::int`
+    const sets = rows.map(({ id }) => id)
+    const released = sets.length > 0 ? await release(sql, sets) : []
+    steps.push(...released)
+    if (released.length < RELEASED_TOGETHER) last = sets.length < SETS_A_PAGE ? '0' : sets.at(-1)!
+    if (last === '0' || performance.now() > until) return { steps, last }
+  }
+}
+
 /** How many Blocked items one look of the leader takes. */
 const BLOCKED_A_LOOK = 1000
 
 /**
- * The product sets of the next Blocked items, from the one after `after`: what a crash between a create and its release left is among them. A look
- * costs the same however many are Blocked (a million at once took longer than the leader's lease).
+ * The product sets of the next Blocked items, from the one after `after`: the last net, for what was changed past the triggers that note it (an admin
+ * who has disabled them, a restored dump). A look costs the same however many are Blocked.
  *
  * @returns the sets to release in, and after which item to go on
  */
