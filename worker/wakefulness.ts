@@ -10,7 +10,7 @@ const PAUSE_MS = 3
 const ASLEEP_LOOKS_MS = [10, 50, 250]
 
 /**
- * Whether Seller Center has to wake this worker: at the commit of each change that costs as much as all the rest of it (see `wake_workers`).
+ * Whether Seller Center has to wake this worker: at the commit of each change that costs as much as all the rest of it (see `enqueue_item`).
  * Asleep, it is woken by each change. After a while in which it was busy all the time it is awake: it looks again by itself, as soon as it
  * has room. When there is nothing any more it says that it sleeps, and looks again only when that is committed: a change of which it was not
  * told has either been committed before, or has read that it sleeps.

@@ -1,20 +1,3 @@
--- Both in one file, so that they are replaced together: nobody can queue with the one that lacks the other.
-
--- Wakes the workers when the transaction has committed, unless all of them are awake: busy, and looking again by themselves. A notification
--- takes a lock at the commit that all transactions that notify share: with 16 sessions it halves what Seller Center can commit.
---
--- A worker falls asleep by taking back what is read here, and looks once more after that, for the last time 250 ms later. A change that was
--- queued before and is committed after is found by its poll, within a second. One of a transaction that is open for longer always wakes.
-create or replace function shop_update.wake_workers(at timestamptz) returns void language plpgsql as $$
-begin
-  if at < now() + interval '250 milliseconds'
-    and (select bool_and(w.awake) from shop_update.worker w where w.heartbeat_at > wake_workers.at - interval '1 minute')
-  then
-    return;
-  end if;
-  perform pg_notify('shop_update', '');           -- PostgreSQL delivers it once per transaction, after the commit
-end $$;
-
 -- Queues a change inside the caller's transaction: it is sent if, and only if, that transaction commits. What it locks until then is at most
 -- the item that absorbs the change: workers pass over it, and other items flow. Two transactions that queue the same changes wait for each
 -- other, as they do for the products themselves; in opposite orders they deadlock, so queue in the order of the product ids.
@@ -97,43 +80,53 @@ begin
   returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason into was;
   if found then
     item_id := was.id;
-    if was.reason = 'failure' and was.status in ('delayed', 'failed') then
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-        values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
-      insert into shop_update.delta (kind, topic, status, n)
-        values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
-      perform shop_update.wake_workers(at);
+    if was.reason is distinct from 'failure' or was.status not in ('delayed', 'failed') then return; end if;
+    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
+    insert into shop_update.delta (kind, topic, status, n)
+      values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
+  else
+    if the_topic = 'stock' then
+      select make_interval(secs => value::text::double precision) into wait
+      from shop_update.setting where key = 'shop_update/stock_wait_seconds';
     end if;
+    wait := coalesce(wait, interval '0');
+
+    insert into shop_update.item as i
+      (seller_id, product_set_id, product_id, topic, status, lane, reason, queued_at, entered_at, status_at, run_at)
+    values (the_seller, the_set, enqueue_item.product_id, the_topic,
+      case when wait > interval '0' then 'delayed' else 'pending' end::shop_update.status,
+      case when wait > interval '0' then 'delayed' else 'ready' end::shop_update.lane,
+      case when wait > interval '0' then 'stock_wait' end,
+      at, at, at, at + wait)
+    on conflict (product_set_id, topic, product_id) where fresh do update set coalesced = i.coalesced + 1
+    returning i.id, i.coalesced > 0 into item_id, coalesced;
+    if coalesced then return; end if;
+
+    insert into shop_update.transition (item_id, at, from_status, to_status) values (item_id, at, null, 'pending');
+    insert into shop_update.delta (kind, slot, topic, n) values ('queued', date_trunc('hour', at, 'UTC'), the_topic, 1);
+    if wait > interval '0' then
+      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+        values (item_id, at, 'pending', 'delayed', 0, 'stock_wait');
+      insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'delayed', 1);
+    else
+      insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'pending', 1);
+    end if;
+  end if;
+
+  -- Wakes the workers when the transaction has committed, unless all of them are awake: busy, and looking again by themselves. A notification
+  -- takes a lock at the commit that all transactions that notify share: with 16 sessions it halves what Seller Center can commit.
+  --
+  -- A worker falls asleep by taking back what is read here, and looks once more after that, for the last time 250 ms later. A change that was
+  -- queued before and is committed after is found by its poll, within a second. One of a transaction that is open for longer always wakes.
+  --
+  -- Here and not in a function of its own: that costs half as much again (16 us and not 11, of 120).
+  if at < now() + interval '250 milliseconds'
+    and (select bool_and(w.awake) from shop_update.worker w where w.heartbeat_at > at - interval '1 minute')
+  then
     return;
   end if;
-
-  if the_topic = 'stock' then
-    select make_interval(secs => value::text::double precision) into wait
-    from shop_update.setting where key = 'shop_update/stock_wait_seconds';
-  end if;
-  wait := coalesce(wait, interval '0');
-
-  insert into shop_update.item as i
-    (seller_id, product_set_id, product_id, topic, status, lane, reason, queued_at, entered_at, status_at, run_at)
-  values (the_seller, the_set, enqueue_item.product_id, the_topic,
-    case when wait > interval '0' then 'delayed' else 'pending' end::shop_update.status,
-    case when wait > interval '0' then 'delayed' else 'ready' end::shop_update.lane,
-    case when wait > interval '0' then 'stock_wait' end,
-    at, at, at, at + wait)
-  on conflict (product_set_id, topic, product_id) where fresh do update set coalesced = i.coalesced + 1
-  returning i.id, i.coalesced > 0 into item_id, coalesced;
-  if coalesced then return; end if;
-
-  insert into shop_update.transition (item_id, at, from_status, to_status) values (item_id, at, null, 'pending');
-  insert into shop_update.delta (kind, slot, topic, n) values ('queued', date_trunc('hour', at, 'UTC'), the_topic, 1);
-  if wait > interval '0' then
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      values (item_id, at, 'pending', 'delayed', 0, 'stock_wait');
-    insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'delayed', 1);
-  else
-    insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'pending', 1);
-  end if;
-  perform shop_update.wake_workers(at);
+  perform pg_notify('shop_update', '');           -- PostgreSQL delivers it once per transaction, after the commit
 end $$;
 
 -- What Seller Center calls. Returns the id of the item that carries the change.

@@ -15,7 +15,7 @@ const USAGE = `npm run bench -- NAME [--json] [options]
              from enqueue() to the commit of Processing, at 200 items a second
   lists      [--items 1000000]
              every list that a page offers, over HTTP, with so many items in the queue and as many in the history
-  notify     [--seconds 3] [--rounds 3]
+  notify     [--seconds 3] [--rounds 5]
              what 16 sessions commit while a worker is busy: woken at each commit, as it is, and never woken, in turn
   telemetry  [--items 40000] [--rounds 3]
              the throughput with all signals exported against that without; what came is held against the history
@@ -37,7 +37,7 @@ await runCommand(async () => {
     options: {
       json: { type: 'boolean', default: false },
       items: { type: 'string' },
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string' },
       backlog: { type: 'string', default: '0' },
       history: { type: 'string', default: '0' },
       seconds: { type: 'string' },
@@ -56,17 +56,17 @@ await runCommand(async () => {
     result = await throughput(
       {
         items: number('items', 100_000),
-        rounds: number('rounds'),
+        rounds: number('rounds', 3),
         backlog: number('backlog'),
         history: number('history'),
         drained: values.drained,
       },
       print,
     )
-  } else if (name === 'telemetry') result = await telemetry({ items: number('items', 40_000), rounds: number('rounds') }, print)
+  } else if (name === 'telemetry') result = await telemetry({ items: number('items', 40_000), rounds: number('rounds', 3) }, print)
   else if (name === 'outage') result = await outage({ items: number('items', 400_000), seconds: number('seconds', 60) }, print)
   else if (name === 'lists') result = await lists({ items: number('items', 1_000_000) }, print)
-  else if (name === 'notify') result = await notify({ seconds: number('seconds', 3), rounds: number('rounds') }, print)
+  else if (name === 'notify') result = await notify({ seconds: number('seconds', 3), rounds: number('rounds', 5) }, print)
   else if (name === 'latency') result = await latency(number('seconds', 20))
   else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))

@@ -13,9 +13,20 @@ const MOST_PER_SECOND = 10_000
 /** Busy, and of little weight on the machine that it shares: as a rule it has no room. */
 const SLOW = { CONCURRENCY: '20', STOCK_WAIT_SECONDS: '0' }
 
-/** The body of `shop_update.wake_workers`, one in place of the other. */
-const ALWAYS = "begin perform pg_notify('shop_update', ''); end"
-const NEVER = 'begin end'
+/** What `shop_update.enqueue_item` does about waking, and all that it costs. */
+const WAKE = /if at < now\(\) [^;]*;\s*end if;\s*perform pg_notify\([^;]*;/
+const NAMES = ['always', 'asItIs', 'never'] as const
+/** So short that what else the machine does weighs on all of them alike. */
+const SLICE_MS = 250
+/** Each of them comes after each of the others, and is first and last, as often: what has been queued makes the next one slower. */
+const ORDERS = [
+  [0, 1, 2],
+  [2, 1, 0],
+  [1, 2, 0],
+  [0, 2, 1],
+  [2, 0, 1],
+  [1, 0, 2],
+] as const
 
 /**
  * What Seller Center can commit, one change a transaction, with fsync, while a worker has more to do than it can: when each commit wakes it, as
@@ -28,63 +39,57 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
   const shop = await startShopProcess({ SHOP_SETTINGS: JSON.stringify({ record: 'counts', default: { latencyMs: 200 } }) })
   try {
     await migrate(sql)
-    const products = Math.ceil(((rounds * 3 + 1) * seconds * MOST_PER_SECOND) / TOPICS.length)
+    const products = Math.ceil(((rounds + 1) * 3 * seconds * MOST_PER_SECOND) / TOPICS.length)
     await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 25) g`
     await sql`insert into catalog.product_set (id, seller_id, src_id) select g, 1 + g % 25, (7000000 + g)::text from generate_series(1, ${products}::int) g`
     await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
       select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${products}::int) g`
     await sql`vacuum analyze`
-    const [{ body }] = await sql<[{ body: string }]>`select prosrc as body from pg_proc where oid = 'shop_update.wake_workers'::regproc`
-    const use = (source: string) =>
-      sql.unsafe(`create or replace function shop_update.wake_workers(at timestamptz) returns void language plpgsql as $$ ${source} $$`)
+    const [{ text }] = await sql<[{ text: string }]>`select pg_get_functiondef('shop_update.enqueue_item'::regproc) as text`
+    if (!WAKE.test(text)) throw new Error('What enqueue_item does about waking is not where it was')
+    const bodies = { always: text.replace(WAKE, "perform pg_notify('shop_update', '');"), asItIs: text, never: text.replace(WAKE, '') }
+    // beside each other: no session plans anew when it is another's turn
+    for (const name of NAMES) await sql.unsafe(bodies[name].replaceAll('enqueue_item', `bench_${name.toLowerCase()}`))
     const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), ...SLOW })
     let changes = 0
 
     /** @returns commits a second */
-    async function commit(): Promise<number> {
+    async function commit(name: (typeof NAMES)[number], ms: number): Promise<number> {
+      while (!(await sql<{ awake: boolean }[]>`select awake from shop_update.worker`)[0]?.awake && changes > 0) await delay(10)
       const [before, started] = [changes, performance.now()]
       await Promise.all(
         Array.from({ length: SESSIONS }, async () => {
-          while (performance.now() - started < seconds * 1000) {
+          while (performance.now() - started < ms) {
             const n = changes++
             const product = 1 + (n % products)
-            await sellerCenter`select shop_update.enqueue(${TOPICS[Math.floor(n / products)]!}, product_id => ${product}::bigint)`
+            const topic = TOPICS[Math.floor(n / products)]!
+            await sellerCenter`select shop_update.${sellerCenter(`bench_${name.toLowerCase()}`)}(${topic}, ${product}::bigint, null)`
           }
         }),
       )
       return ((changes - before) * 1000) / (performance.now() - started)
     }
 
-    await commit() // which warms up, and makes the backlog
-    const variants = { always: ALWAYS, asItIs: body, never: NEVER }
+    for (const name of NAMES) await commit(name, seconds * 1000) // which warms up, and makes the backlog
     const seen = { always: [] as number[], asItIs: [] as number[], never: [] as number[] }
     const stolen = startStolen()
     for (let round = 0; round < rounds; round++) {
-      for (const name of ['always', 'asItIs', 'never'] as const) {
-        await use(variants[name])
-        while (!(await sql<{ awake: boolean }[]>`select awake from shop_update.worker`)[0]!.awake) await delay(10)
-        await sql`checkpoint`
-        seen[name].push(await commit())
-      }
-      print(
-        `round ${round + 1}: ${Object.entries(seen)
-          .map(([name, rates]) => `${name} ${rates.at(-1)!.toFixed(0)}`)
-          .join(', ')} commits a second`,
-      )
+      await sql`checkpoint`
+      const slices = { always: [] as number[], asItIs: [] as number[], never: [] as number[] }
+      for (let slice = 0; slice < (seconds * 1000) / SLICE_MS; slice++)
+        for (const place of ORDERS[slice % ORDERS.length]!) slices[NAMES[place]].push(await commit(NAMES[place], SLICE_MS))
+      for (const name of NAMES) seen[name].push(slices[name].reduce((sum, rate) => sum + rate) / slices[name].length)
+      print(`round ${round + 1}: ${NAMES.map((name) => `${name} ${seen[name].at(-1)!.toFixed(0)}`).join(', ')} commits a second`)
     }
     const stolenPercent = stolen()
     await worker.stop()
-    const [always, asItIs, never] = [median(seen.always), median(seen.asItIs), median(seen.never)].map(Math.round) as [
-      number,
-      number,
-      number,
-    ]
+    const ofNever = median(seen.asItIs.map((rate, round) => rate / seen.never[round]!)) // of a machine that was as quiet or as loud
     return {
       name: 'notify',
-      alwaysPerSecond: always,
-      asItIsPerSecond: asItIs,
-      neverPerSecond: never,
-      ofNever: Number((asItIs / never).toFixed(2)),
+      alwaysPerSecond: Math.round(median(seen.always)),
+      asItIsPerSecond: Math.round(median(seen.asItIs)),
+      neverPerSecond: Math.round(median(seen.never)),
+      ofNever: Number(ofNever.toFixed(2)),
       sessions: SESSIONS,
       seconds,
       rounds,
