@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
 import type { Draw } from './draws.ts'
 import { Latest } from './latest.ts'
+import { spelled } from './spelled.ts'
 import type { Settings } from './troubles.ts'
 
 /** Where the callbacks go: the worker's `http://host:port/shop-update/`, and the key of `bob_callback_server`. */
@@ -167,7 +168,7 @@ export class Callbacks {
       const { statusCode, body } = await request(target.url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify([...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)]),
+        body: spelled([...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)], this.#shop.settings),
         dispatcher: this.#agent,
       })
       httpStatus = statusCode

@@ -4,6 +4,7 @@ import { acknowledgment, type CallError, errorAnswer, finalAnswer, NOT_AUTHORIZE
 import { type Auth, type Call, readCalls, topicOfEvent } from './calls.ts'
 import type { Draw } from './draws.ts'
 import type { ReceivedCall } from './memory.ts'
+import { spelled } from './spelled.ts'
 import { failing, spoiled } from './spoiled.ts'
 import type { State } from './state.ts'
 
@@ -174,7 +175,7 @@ class Exchange {
   }
 
   #writeAnswers(answers: object[]): void {
-    this.#write(200, JSON_TYPE, JSON.stringify(answers), answers)
+    this.#write(200, JSON_TYPE, spelled(answers, this.#state.settings), answers)
   }
 
   #write(httpStatus: number, type: string, body: string, answer: unknown = body): void {

@@ -125,6 +125,8 @@ export const settingsSchema = z.strictObject({
   record: z.enum(['all', 'counts']).default('all'),
   /** How many of the latest requests and callbacks are kept. */
   recordLimit: z.int().min(1).default(10_000),
+  /** Whether answers and callbacks are spelled as PHP's json_encode does: what is not ASCII as \u00e9, a slash as \/. */
+  escapesJson: z.boolean().default(false),
   /** How often a callback is sent before the Shop gives it up. */
   callbackTries: z.int().min(1).default(10),
 })

@@ -8,8 +8,8 @@ import { until } from './report.ts'
 const ITEM_MS = 60_000
 export const ORDER_ITEM_ID = '45123'
 export const SKU = 'SKU420202'
-/** In JSON it is spelled otherwise. */
-export const ODD_SKU = String.raw`26" Natural \ Cab`
+/** In the JSON of the worker, or of a Shop that escapes what is not ASCII, they are spelled otherwise. */
+export const ODD_SKUS = [String.raw`26" Natural \ Cab`, 'Café 3/4'] as const
 
 export interface Call {
   requestId: string
@@ -109,7 +109,8 @@ export async function drive(stack: Stack): Promise<Story> {
   const synchronous = await untilStatus(await enqueue('new_product_set', { set: first.set }), 'synced')
   await untilStatus(await enqueue('stock', { product: first.product }), 'synced') // Delayed for a second before
 
-  await untilStatus(await enqueue('new_product_set', { set: (await addSet(ODD_SKU)).set }), 'synced')
+  await troubles({ default: { latencyMs: 20 }, escapesJson: true })
+  for (const sku of ODD_SKUS) await untilStatus(await enqueue('new_product_set', { set: (await addSet(sku)).set }), 'synced')
 
   await troubles({ topics: { content: { http500: 100 } } })
   const failing = await enqueue('content', { product: first.product })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { SEARCH, SEARCH_BESIDE } from '../../provisioning/dashboards/logs.ts'
 import { STATUS_NAMES, STATUSES, type Status } from '../../worker/domain/statuses.ts'
 import { asker, OURS, type Span } from './ask.ts'
-import { type Item, lastCall, ODD_SKU, ORDER_ITEM_ID, SKU, type Story, shopUpdate } from './drive.ts'
+import { type Item, lastCall, ODD_SKUS, ORDER_ITEM_ID, SKU, type Story, shopUpdate } from './drive.ts'
 import { PARTS, SECRETS, type Stack } from './parts.ts'
 import { type Report, until } from './report.ts'
 
@@ -149,26 +149,30 @@ export async function askLoki(report: Report, stack: Stack, { synchronous, async
       )
     return `${found.length} lines`
   })
-  await report.check('Loki: a SKU that is spelled otherwise in JSON, by the searches of the dashboard', needs, async () => {
-    const regex = ODD_SKU.replace(/[\\^$*+?.()|[\]{}/]/g, '\\$&') // Grafana's format `regex`
-    const asked = (query: string) =>
-      query
-        .replaceAll('$venture', '.+')
-        .replaceAll('$source', '.+')
-        .replaceAll(/\$\{sku:regex\}/g, () => regex)
-        .replaceAll(/\$\{\w+:regex\}/g, '')
-        .replaceAll(/\$(call|lines)/g, '^')
-    const inLine = await lines(asked(SEARCH))
-    const beside = await lines(asked(SEARCH_BESIDE))
-    for (const word of ['Product.createProducts', 'RawResponse'])
+  for (const sku of ODD_SKUS)
+    await report.check(`Loki: ${sku}, which is spelled otherwise in JSON, by the searches of the dashboard`, needs, async () => {
+      const regex = sku.replace(/[\\^$*+?.()|[\]{}/]/g, '\\$&') // Grafana's format `regex`
+      const asked = (query: string) =>
+        query
+          .replaceAll('$venture', '.+')
+          .replaceAll('$source', '.+')
+          .replaceAll(/\$\{sku:regex\}/g, () => regex)
+          .replaceAll(/\$\{\w+:regex\}/g, '')
+          .replaceAll(/\$(call|lines)/g, '^')
+      const inLine = await lines(asked(SEARCH))
+      const beside = await lines(asked(SEARCH_BESIDE))
+      for (const word of ['Product.createProducts', 'RawResponse', 'Status']) {
+        const [found, rest] = [inLine, beside].map((some) => some.filter(({ text }) => text.startsWith(word)))
+        assert.ok(found!.length + rest!.length > 0, `no line has ${word}`)
+        for (const { text } of found!) assert.ok(text.includes(sku), text)
+        for (const { text } of rest!) assert.ok(!text.includes(sku), text)
+      }
       assert.ok(
-        beside.some(({ text }) => text.startsWith(word)),
-        `no line has ${word}`,
+        beside.some(({ text }) => text.startsWith('RawResponse')),
+        'the answer spells it as it is',
       )
-    assert.ok(inLine.some(({ text }) => text.startsWith('Status')))
-    assert.ok(!beside.some(({ text }) => inLine.some((other) => other.text === text)), 'a line is found twice')
-    return `${inLine.length} and ${beside.length} lines`
-  })
+      return `${inLine.length} and ${beside.length} lines`
+    })
   await report.check(`Loki: by method and SKU: ${OURS} |= "${SKU}" |= "Product.createProducts"`, needs, async () => {
     only(
       await lines(`${OURS} |= "${SKU}" |= "Product.createProducts"`),

@@ -669,6 +669,21 @@ describe('the settings', () => {
     expect(await read(shop, 'troubles')).toEqual(before)
   })
 
+  test('escapesJson: answers and callbacks say the same in ASCII', async () => {
+    const worker = await receiver()
+    const shop = await start({ settings: { escapesJson: true }, callback: worker.callback })
+    const answer = await fetch(`${shop.url}/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-sc-flow': 'synchronous', 'x-sc-topic': TOPICS.new_product_set.event },
+      body: JSON.stringify([{ api: 1, method: TOPICS.new_product_set.method, params: created('é 3/4'), id: '7' }]),
+    })
+    const text = await answer.text()
+    expect(text).toContain(String.raw`TEE-\u00e9 3\/4`)
+    expect(JSON.parse(text)[0].result[0].product.seller_sku).toBe('TEE-é 3/4')
+    await send(shop, 'new_product_set', created('é'), { flow: 'asynchronous' })
+    expect(await worker.body(1)).toMatchObject([{}, { params: { result: [{ product: { seller_sku: 'TEE-é' } }] } }])
+  })
+
   test('wrong settings at the start are refused by name', async () => {
     await expect(startShop({ settings: { default: { http500: 101 } } })).rejects.toThrow(/^default\.http500: /)
   })
