@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { followCatalogue } from './queue/catalog-changes.ts'
-import { foldCounts, forgetCounts, verifyCounts } from './queue/counts.ts'
+import { FOLD_FULL, foldCounts, forgetCounts, verifyCounts } from './queue/counts.ts'
 import type { Sql } from './queue/database.ts'
 import { mendStatistics } from './queue/mend-statistics.ts'
 import { queueOwed } from './queue/owed.ts'
@@ -147,6 +147,3 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     },
   }
 }
-
-/** The most that one fold takes; then there is more. */
-const FOLD_FULL = 50_000

@@ -14,7 +14,7 @@ select
 from (
   select slot, topic, flow, outcome, n, milliseconds, slowest from shop_update.call_slot
   union all
-  select slot, topic, flow, outcome, n, milliseconds, slowest from shop_update.delta where kind = 'call'
+  select slot, topic, flow, outcome, n, milliseconds, slowest from shop_update.unfolded() where kind = 'call'
 ) calls
 group by slot, topic, flow, outcome;
 

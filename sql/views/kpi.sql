@@ -14,13 +14,16 @@ with span as (
 part as materialized (
   select place, since, lag(since, 1, 'infinity') over (order by place) as until from span
 ),
+unfolded as materialized (
+  select * from shop_update.unfolded()
+),
 items as materialized (
   select p.place, h.bucket, h.n
   from part p cross join lateral (
     select bucket, sum(n) as n from (
       select bucket, n from shop_update.kpi_hour where hour >= p.since and hour < p.until
       union all
-      select coalesce(bucket, -1)::smallint, n from shop_update.delta where kind in ('queued', 'synced') and slot >= p.since and slot < p.until
+      select coalesce(bucket, -1)::smallint, n from unfolded where kind in ('queued', 'synced') and slot >= p.since and slot < p.until
     ) each group by bucket
   ) h
 ),
@@ -30,7 +33,7 @@ calls as materialized (
     select sum(n) as n from (
       select n from shop_update.call_hour where slot >= p.since and slot < p.until
       union all
-      select n from shop_update.delta where kind = 'call' and slot >= p.since and slot < p.until
+      select n from unfolded where kind = 'call' and slot >= p.since and slot < p.until
     ) each
   ) c
 ),

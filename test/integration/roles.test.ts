@@ -34,6 +34,7 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.finished_item': [ALL, READ],
   'shop_update.callback': [ALL, READ],
   'shop_update.delta': [ALL, READ],
+  'shop_update.folded': [ALL, READ],
   'shop_update.status_count': [ALL, READ],
   'shop_update.kpi_hour': [ALL, READ],
   'shop_update.call_slot': [ALL, READ],

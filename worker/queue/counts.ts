@@ -2,6 +2,9 @@ import type { Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import type { Sql } from './database.ts'
 
+/** The most that one fold takes; then there is more. */
+export const FOLD_FULL = 50_000
+
 /**
  * Folds what the statements appended into the counters and roll-ups; done by the leader once a second. Whoever reads adds what is not folded
  * yet, so the numbers are exact at every moment.
@@ -11,7 +14,13 @@ import type { Sql } from './database.ts'
 export async function foldCounts(sql: Sql): Promise<number> {
   const [row] = await sql<{ folded: number }[]>`
     with taken as (
-      delete from shop_update.delta where ctid = any (array(select ctid from shop_update.delta limit 50000)) returning *
+      delete from shop_update.delta where ctid = any (array(
+        select ctid from shop_update.delta where xact >= (select up_to from shop_update.folded) order by xact limit ${FOLD_FULL}::int)) returning *
+    ),
+    -- With all of it taken, none is left of the transactions that had ended when this statement began.
+    noted as (
+      update shop_update.folded set up_to = pg_snapshot_xmin(pg_current_snapshot())
+      where (select count(*) from taken) < ${FOLD_FULL}::int and up_to < pg_snapshot_xmin(pg_current_snapshot())
     ),
     statuses as (
       insert into shop_update.status_count as c (topic, status, n)
@@ -68,7 +77,7 @@ export async function verifyCounts(sql: Sql): Promise<Drift[]> {
     with actual as (select topic, status, count(*)::int as n from shop_update.item group by topic, status),
     counted as (
       select topic, status, sum(n)::int as n from (
-        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.delta where kind = 'status') c
+        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
       where status <> 'synced' group by topic, status
     ),
     drift as (

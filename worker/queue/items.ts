@@ -94,7 +94,7 @@ export async function countItems(sql: Sql, selection: Resolved): Promise<{ count
     const [row] = await sql<{ count: number }[]>`
       select coalesce(sum(c.n), 0)::float8 as count from (
         select topic, status, n from shop_update.status_count
-        union all select topic, status, n from shop_update.delta where kind = 'status'
+        union all select topic, status, n from shop_update.unfolded() where kind = 'status'
       ) c
       where ${tab === undefined ? (status === undefined ? sql`c.status <> 'synced'` : sql`true`) : tab === 'pending' ? sql`c.status not in ('delayed', 'failed', 'synced')` : sql`c.status = ${tab}::shop_update.status`}
         ${status === undefined ? sql`` : sql`and c.status = ${status}::shop_update.status`}

@@ -99,7 +99,7 @@ async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
   const [row] = await sql<{ rare: boolean }[]>`
     select coalesce(sum(n), 0) <= ${RARE}::int as rare from (
       select n from shop_update.status_count where topic = ${topic}::shop_update.topic and status <> 'synced'
-      union all select n from shop_update.delta where kind = 'status' and topic = ${topic}::shop_update.topic and status <> 'synced') c`
+      union all select n from shop_update.unfolded() where kind = 'status' and topic = ${topic}::shop_update.topic and status <> 'synced') c`
   return row!.rare
 }
 
