@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { CatalogueSet } from './domain/catalogue.ts'
+import { createFullLooks } from './full-looks.ts'
 import { readCatalogue } from './queue/catalogue.ts'
 import { type Claim, type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
 import type { Sql } from './queue/database.ts'
@@ -63,6 +64,12 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
   let timerAt = Number.POSITIVE_INFINITY
   let onIdle: (() => void) | undefined
 
+  const claims = createFullLooks()
+  const marks = new Map<string, string>()
+  let full = true
+  const wakings = createFullLooks()
+  let wokenUpTo = '-infinity'
+
   const wakefulness = createWakefulness((awake) => setAwake(sql, workerId, awake))
 
   const poll = setInterval(() => poke(), POLL_MS)
@@ -116,7 +123,10 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
     const now = performance.now()
     if (now < dueAt) return wakeAt(dueAt) // a timer of Node's may fire some milliseconds early
     dueAt = now + POLL_MS
-    const { woken, nextInSeconds } = await wakeDue(sql)
+    const all = wakings.isDue()
+    const { woken, nextInSeconds, upTo } = await wakeDue(sql, all ? undefined : wokenUpTo)
+    wakings.took(performance.now() - now, woken, all)
+    wokenUpTo = upTo
     if (woken > 0) dueAt = 0
     if (nextInSeconds !== null) poke(Math.max(nextInSeconds, 0.001))
   }
@@ -138,7 +148,16 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       }
       const left = performance.now()
       fromFirst ||= afterSeller === '0'
-      const { items, candidates, passedOver, all, next } = await claim(sql, workerId, most, afterSeller)
+      if (afterSeller === '0') {
+        full = claims.isDue() // for all sellers, however many claims that takes
+        if (full) marks.clear()
+      }
+      const { items, candidates, passedOver, all, next, marks: seen } = await claim(sql, workerId, most, afterSeller, full ? null : marks)
+      claims.took(performance.now() - left, candidates, full)
+      for (const [seller, at] of seen) {
+        if (at === null) marks.delete(seller)
+        else marks.set(seller, at)
+      }
       for (const item of items) {
         held.add(claimKey(item))
         circuit.started(item.id)

@@ -17,6 +17,7 @@ import { putBack } from '../../worker/queue/requeue.ts'
 import { settle } from '../../worker/queue/settle.ts'
 import { enterWorker } from '../../worker/queue/worker-row.ts'
 import { createDatabase } from '../database.ts'
+import { pagesOf } from '../pages.ts'
 import { addSet, startScene } from '../scene.ts'
 
 /** Of each kind of item so many are in the queue: enough for a walk through all of a kind to be seen. */
@@ -89,20 +90,6 @@ async function fill(sql: Sql) {
     insert into shop_update.callback (request_id, item_id, outcome, digest, body)
     select request_id::text, id, 'accepted', '\\x00', '[]' from shop_update.item where lane = 'awaiting';
     update catalog.product_set set src_id = null where id between ${3 * MANY + 1} and ${4 * MANY};`)
-}
-
-/** Pages of tables and indexes that `act` has looked at. */
-async function pagesOf(sql: Sql, act: () => Promise<unknown>): Promise<number> {
-  const read = async () => {
-    await sql`select pg_stat_force_next_flush()`
-    const [row] = await sql<{ n: number }[]>`
-      select sum(pg_stat_get_blocks_fetched(oid))::float8 as n from pg_class
-      where relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and relkind in ('r', 'i')`
-    return row!.n
-  }
-  const before = await read()
-  await act()
-  return (await read()) - before
 }
 
 const range = (from: number, n = SOME) => Array.from({ length: n }, (_, k) => String(from + k))

@@ -47,6 +47,16 @@ export interface ClaimedItem extends Claim {
   } | null
 }
 
+/** Of each seller who may have older items than the last ones that were seen: when the last one was queued, as text; '-infinity': all are to be looked at. */
+export type Marks = ReadonlyMap<string, string>
+
+/**
+ * A change that was queued so long ago has been committed, or its transaction is a long one. So a look at the new ones begins here: with 4,000
+ * items a second it walks over as many that are gone, which takes 2 ms.
+ */
+const NEW = '1 second'
+const NO_MARKS: Marks = new Map()
+
 /** Sellers that one claim visits. Finding the next seller is one index probe of about 2 us. */
 const SELLERS_A_CLAIM = 200
 
@@ -64,29 +74,51 @@ const SELLERS_A_CLAIM = 200
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.
  *
+ * @param marks for a quick claim (see `createFullLooks`): of the sellers with a mark what was queued since, of the others what is new. What has become
+ *   ready again though it was queued before is found by the next claim without
  * @returns the items, how many candidates it looked at, whether it passed over others, which are worth another look soon, and whether it looked at all that the sellers after `afterSeller` have: no seller had
  *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `next` is the seller after whom to go on; '0', from the first one, where fewer than 200 were left.
+ *   `marks`: of the sellers it has visited; null: has nothing more
  */
 export async function claim(
   sql: Sql,
   workerId: string,
   most: number,
   afterSeller: string,
-): Promise<{ items: ClaimedItem[]; candidates: number; passedOver: boolean; all: boolean; next: string }> {
+  marks: Marks | null = null,
+): Promise<{
+  items: ClaimedItem[]
+  candidates: number
+  passedOver: boolean
+  all: boolean
+  next: string
+  marks: [seller: string, at: string | null][]
+}> {
+  const since = marks ? sql`now() - ${NEW}::text::interval` : sql`'-infinity'::timestamptz`
+  const isNew = marks ? sql`and i.queued_at >= ${since}` : sql``
   const rows = await sql<ClaimedRow[]>`
-    with recursive seller (id, n) as (
-      (select seller_id, 1 from shop_update.item where lane = 'ready' and seller_id > ${afterSeller}::bigint order by seller_id limit 1)
+    with recursive hop (id, n) as (
+      (select i.seller_id, 1 from shop_update.item i where i.lane = 'ready' and i.seller_id > ${afterSeller}::bigint ${isNew}
+        order by i.seller_id limit 1)
       union all
-      select next.seller_id, seller.n + 1 from seller cross join lateral (
-        select i.seller_id from shop_update.item i where i.lane = 'ready' and i.seller_id > seller.id order by i.seller_id limit 1) next
-      where seller.n < ${SELLERS_A_CLAIM}::int
+      select next.seller_id, hop.n + 1 from hop cross join lateral (
+        select i.seller_id from shop_update.item i where i.lane = 'ready' and i.seller_id > hop.id ${isNew} order by i.seller_id limit 1) next
+      where hop.n < ${SELLERS_A_CLAIM}::int
+    ),
+    seller as materialized (
+      select id, min(since) as since from (
+        select id, ${since} as since from hop
+        union all
+        select * from unnest(${[...(marks ?? NO_MARKS).keys()]}::bigint[], ${[...(marks ?? NO_MARKS).values()]}::text[]::timestamptz[]) m (id, since)
+        where id > ${afterSeller}::bigint) s
+      group by id order by id limit ${SELLERS_A_CLAIM}::int
     ),
     share as materialized (select ceil(${most}::numeric / greatest(count(*), 1))::int as each from seller),
     candidate as materialized (
       select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
       from seller cross join lateral (
-        select i.id, i.product_set_id, i.topic from shop_update.item i
-        where i.lane = 'ready' and i.seller_id = seller.id
+        select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
+        where i.lane = 'ready' and i.seller_id = seller.id ${marks ? sql`and i.queued_at >= seller.since` : sql``}
         order by i.queued_at, i.id limit (select each from share) for update skip locked) c
       limit ${most}::int
     ),
@@ -167,14 +199,18 @@ export async function claim(
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from ranked) as candidates, (select count(*) from found) > (select count(*) from ranked) as "passedOver",
       (select count(*) from ranked) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
-      (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next
+      (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next,
+      (select json_agg(json_build_array(seller.id::text, case
+          when c.n = (select each from share) or (select count(*) from candidate) = ${most}::int then coalesce(c.last, seller.since)::text end))
+        from seller left join (select seller_id, count(*) as n, max(queued_at) as last from candidate group by seller_id) c on c.seller_id = seller.id
+      ) as marks
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
   const { candidates, passedOver, all, next } = rows[0]!
-  return { items, candidates, passedOver, all, next }
+  return { items, candidates, passedOver, all, next, marks: rows[0]!.marks ?? [] }
 }
 
 type ClaimedRow = ClaimedItem & {
@@ -182,6 +218,7 @@ type ClaimedRow = ClaimedItem & {
   passedOver: boolean
   all: boolean
   next: string
+  marks: [seller: string, at: string | null][] | null
   was: Status
   since: Micros
   wasReason: string | null
@@ -189,21 +226,33 @@ type ClaimedRow = ClaimedItem & {
   coalesced: { from: Status; seconds: number } | null
 }
 
+export interface Woken {
+  woken: number
+  /** In how many seconds the next one is due; null: none is planned. */
+  nextInSeconds: number | null
+  /** What was due before has been woken, as text; from here the next look may go on. */
+  upTo: string
+}
+
+const MOST_A_WAKING = 2000
+
 /**
  * Delayed and Failed items whose time has come may be claimed again; their status stays until a worker takes them.
  *
- * @returns how many, and in how many seconds the next one is due (null: none is planned)
+ * @param after what was due before is not looked at, see `upTo`
  */
-export async function wakeDue(sql: Sql): Promise<{ woken: number; nextInSeconds: number | null }> {
-  const [row] = await sql<{ woken: number; nextInSeconds: number | null }[]>`
+export async function wakeDue(sql: Sql, after = '-infinity'): Promise<Woken> {
+  const [row] = await sql<Woken[]>`
     with due as (
       update shop_update.item set lane = 'ready'
       where id = any (array(
-        select id from shop_update.item where lane = 'delayed' and run_at <= now() order by run_at, id limit 2000 for update skip locked))
+        select id from shop_update.item where lane = 'delayed' and run_at <= now() and run_at >= ${after}::text::timestamptz - ${NEW}::text::interval
+        order by run_at, id limit ${MOST_A_WAKING}::int for update skip locked))
       returning 1
     )
     select (select count(*) from due)::int as woken,
       (select extract(epoch from min(run_at) - now())::double precision from shop_update.item
-        where lane = 'delayed' and run_at > now() and run_at < 'infinity') as "nextInSeconds"`
-  return row ?? { woken: 0, nextInSeconds: null }
+        where lane = 'delayed' and run_at > now() and run_at < 'infinity') as "nextInSeconds",
+      case when (select count(*) from due) < ${MOST_A_WAKING}::int then now()::text else ${after}::text end as "upTo"`
+  return row!
 }

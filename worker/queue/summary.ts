@@ -1,6 +1,7 @@
 import type { Status } from '../domain/statuses.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
+import { createFullLooks } from '../full-looks.ts'
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 
@@ -79,30 +80,64 @@ export const isHeldUp = (sql: Sql) => sql`(
  * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few (`set_lane` has them). Of
  * the others, the first 500 by id are: who was queued first has, but for requeues and retries, been waiting for longest, and the partial indexes
  * of the lanes begin with exactly those. So a time may be too young by what a mass requeue of the very oldest items hides, never too old.
+ * Where reading from the first one on takes long (a dump keeps its snapshot, see `createFullLooks`), it goes on from where it found the first one.
  * Of a topic that is not among those first ones no age is read; of what is behind, none that is not held up where 500 older ones are (whom it
  * waits for is ready or in flight, and looked at there).
  */
 export async function readStatuses(sql: Sql): Promise<Statuses> {
+  const { looks, from } = ofPool(sql)
+  const full = looks.isDue()
+  const began = performance.now()
   const [counts, oldest] = await Promise.all([
     sql<{ topic: Topic; status: Status; n: number }[]>`
       select topic, status, sum(n)::float8 as n from (
         select topic, status, n from shop_update.status_count
-        union all select topic, status, n from shop_update.delta where kind = 'status') c
+        union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
       group by topic, status`,
-    sql<Statuses['oldest']>`
-      select topic, status, held, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds from (
-        (select topic, status, status_at, false as held from shop_update.item where lane = 'ready' and status = 'pending' order by id limit 500)
-        union all
-        (select b.topic, b.status, b.status_at, ${isHeldUp(sql)} as held
-          from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
-        union all select i.topic, i.status, i.status_at, false from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
-        union all (select topic, status, status_at, false from shop_update.item where lane = 'awaiting' order by id limit 500)
-        union all (select topic, status, status_at, false from shop_update.item where lane = 'blocked' order by id limit 500)
-        union all (select topic, status, status_at, false from shop_update.item
-          where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)
-        union all (select topic, status, status_at, false from shop_update.item
-          where reason in ('failure', 'stock_wait') and status = 'failed' order by id limit 500)
-      ) first group by topic, status, held`,
+    readOldest(sql, full ? FROM_FIRST : from),
   ])
-  return { counts, oldest }
+  const { ready, awaiting, last } = oldest.find(({ topic }) => topic === null)!
+  Object.assign(from, { ready: ready ?? last ?? from.ready, awaiting: awaiting ?? last ?? from.awaiting })
+  looks.took(performance.now() - began, 0, full)
+  return { counts, oldest: oldest.filter(({ topic }) => topic !== null) }
 }
+
+const FROM_FIRST = { ready: '0', awaiting: '0' }
+
+/** Of each pool: from which item on the lanes are read that every item passes through, where reading them from the first one takes long. */
+const POOLS = new WeakMap<Sql, { looks: ReturnType<typeof createFullLooks>; from: typeof FROM_FIRST }>()
+
+function ofPool(sql: Sql) {
+  const known = POOLS.get(sql) ?? { looks: createFullLooks(), from: { ...FROM_FIRST } }
+  POOLS.set(sql, known)
+  return known
+}
+
+/** By topic, status and `held`; and one row, without a topic, of the first items of the lanes, and the last one that there is. */
+const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
+  (Statuses['oldest'][number] & { ready: string | null; awaiting: string | null; last: string | null })[]
+>`
+  select topic, status, held, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds,
+    min(ready) as ready, min(awaiting) as awaiting,
+    case when grouping(topic) = 1 then pg_sequence_last_value('shop_update.item_id_seq') end as last
+  from (
+    (select topic, status, status_at, false as held, id as ready, null::bigint as awaiting from shop_update.item
+      where lane = 'ready' and status = 'pending' and id >= ${from.ready}::bigint order by id limit 500)
+    union all
+    (select b.topic, b.status, b.status_at, ${isHeldUp(sql)}, null, null
+      from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
+    union all
+    select i.topic, i.status, i.status_at, false, null, null
+    from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
+    union all
+    (select topic, status, status_at, false, null, id from shop_update.item
+      where lane = 'awaiting' and id >= ${from.awaiting}::bigint order by id limit 500)
+    union all
+    (select topic, status, status_at, false, null, null from shop_update.item where lane = 'blocked' order by id limit 500)
+    union all
+    (select topic, status, status_at, false, null, null from shop_update.item
+      where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)
+    union all
+    (select topic, status, status_at, false, null, null from shop_update.item
+      where reason in ('failure', 'stock_wait') and status = 'failed' order by id limit 500)
+  ) first group by grouping sets ((topic, status, held), ())`

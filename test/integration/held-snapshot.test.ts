@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { claim, wakeDue } from '../../worker/queue/claim.ts'
+import { foldCounts } from '../../worker/queue/counts.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
+import { mendStatistics } from '../../worker/queue/mend-statistics.ts'
+import { pagesOf } from '../pages.ts'
+import { addSet, type Scene, startScene } from '../scene.ts'
+
+/** Of each seller so many have passed since the dump began. */
+const PASSED = 20_000
+const SELLERS = 5
+
+let scene: Scene
+let sql: Sql
+let dump: Sql
+
+/** Each with a set of its own, `age` old. */
+const addItems = (lane: string, seller: number, items: number, age: string) => sql<{ id: string }[]>`
+  insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
+  select ${seller}::bigint, nextval('sets'), currval('sets'), t.at, t.at, t.at, t.at, 'price', 'pending', ${lane}::shop_update.lane, false
+  from generate_series(1, ${items}::int) g, lateral (select now() - ${age}::text::interval + g * interval '1 microsecond' as at) t
+  returning id`
+
+beforeAll(async () => {
+  scene = await startScene({ workers: false })
+  sql = connect(scene.databaseUrl, { max: 1, name: 'worker', byIndex: true })
+  dump = connect(scene.databaseUrl, { max: 1, name: 'dump' })
+  await dump`set idle_in_transaction_session_timeout = 0`
+  await sql`create sequence sets`
+  await dump`begin isolation level repeatable read`
+  await dump`select from shop_update.item`
+  for (let seller = 1; seller <= SELLERS; seller++) {
+    for (const lane of ['ready', 'delayed']) {
+      await addItems(lane, seller, PASSED, '1 hour')
+      await sql`delete from shop_update.item`
+    }
+  }
+  await sql`vacuum analyze shop_update.item`
+  await mendStatistics(sql) // as the leader does, once a second
+}, 120_000)
+
+afterAll(async () => {
+  await dump.end()
+  await sql.end()
+  await scene.stop()
+})
+
+test('a quick claim walks over nothing of what has passed', async () => {
+  const added = await addItems('ready', 2, 1, '0')
+  let found: string[] = []
+  const quick = await pagesOf(sql, async () => {
+    found = (await claim(sql, '1', 100, '0', new Map())).items.map(({ id }) => id)
+  })
+  expect(found).toEqual(added.map(({ id }) => id))
+  const full = await pagesOf(sql, () => claim(sql, '1', 100, '0'))
+  expect(full).toBeGreaterThan(3000)
+  expect(quick).toBeLessThan(400)
+})
+
+test('a quick claim goes on where the last one of a seller ended, and with what is new of the others', async () => {
+  const backlog = (await addItems('ready', 3, 30, '30 minutes')).map(({ id }) => id)
+  const first = await claim(sql, '1', 10, '0')
+  expect(first.items.map(({ id }) => id)).toEqual(backlog.slice(0, 10))
+  const marks = new Map(first.marks as [string, string][])
+  expect([...marks.keys()]).toEqual(['3'])
+  const added = await addItems('ready', 4, 1, '0')
+  let second: Awaited<ReturnType<typeof claim>>
+  const quick = await pagesOf(sql, async () => {
+    second = await claim(sql, '1', 60, '0', marks)
+  })
+  expect(second!.items.map(({ id }) => id).sort()).toEqual([...backlog.slice(10), ...added.map(({ id }) => id)].sort())
+  expect(second!.all).toBe(true)
+  expect(second!.marks).toEqual([
+    ['3', null],
+    ['4', null],
+  ])
+  expect(quick).toBeLessThan(1000)
+})
+
+test('what has become ready again is found by a look at everything', async () => {
+  const [old] = await addItems('ready', 1, 1, '2 hours')
+  expect((await claim(sql, '1', 100, '0', new Map())).items).toEqual([])
+  expect((await claim(sql, '1', 100, '0')).items).toMatchObject([{ id: old!.id }])
+})
+
+test('what is due is woken without a walk over all that has been due', async () => {
+  await addItems('delayed', 1, 5, '0')
+  const full = await pagesOf(sql, async () => expect(await wakeDue(sql)).toMatchObject({ woken: 5 }))
+  expect(full).toBeGreaterThan(3000)
+  const { upTo } = await wakeDue(sql)
+  await addItems('delayed', 1, 5, '0')
+  const quick = await pagesOf(sql, async () => expect(await wakeDue(sql, upTo)).toMatchObject({ woken: 5 }))
+  expect(quick).toBeLessThan(400)
+})
+
+test('the numbers are read without a walk over what has been folded', async () => {
+  await sql`insert into shop_update.delta (kind, topic, status, n) select 'status', 'price', 'pending', 1 from generate_series(1, 40000)`
+  while ((await foldCounts(sql)) > 0);
+  await foldCounts(sql) // the ones before have their own transaction behind them
+  await sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'pending', 1)`
+  const all = await pagesOf(sql, () => sql`select from shop_update.delta where kind = 'status'`)
+  const pages = await pagesOf(sql, async () => expect(await sql`select from shop_update.unfolded()`).toHaveLength(1))
+  expect(all).toBeGreaterThan(300)
+  expect(pages).toBeLessThan(30)
+})
+
+test('what is new and what has become ready again is sent while the dump goes on', async () => {
+  const [fresh, again] = [await addSet(scene.sql), await addSet(scene.sql)]
+  const old = await scene.enqueue('price', { product: again.productIds[0]! })
+  await sql`update shop_update.item set lane = 'blocked', queued_at = now() - interval '2 hours' where id = ${old}::bigint`
+  scene.worker = await scene.startWorker()
+  for (let k = 0; k < 3; k++) await scene.untilStatus(await scene.enqueue('stock', { product: fresh.productIds[0]! }), 'synced')
+  await sql`update shop_update.item set lane = 'ready' where id = ${old}::bigint`
+  await scene.untilStatus(old, 'synced')
+})

@@ -1,0 +1,15 @@
+import type { Sql } from '../worker/queue/database.ts'
+
+/** Pages of tables and indexes that `act` has looked at, by the one connection of `sql`. */
+export async function pagesOf(sql: Sql, act: () => Promise<unknown>): Promise<number> {
+  const read = async () => {
+    await sql`select pg_stat_force_next_flush()`
+    const [row] = await sql<{ n: number }[]>`
+      select sum(pg_stat_get_blocks_fetched(oid))::float8 as n from pg_class
+      where relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and relkind in ('r', 'i')`
+    return row!.n
+  }
+  const before = await read()
+  await act()
+  return (await read()) - before
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { createFullLooks } from '../../worker/full-looks.ts'
+
+/** With a clock that goes on by what each look takes. */
+function looking() {
+  let at = 0
+  const looks = createFullLooks(() => at)
+  return {
+    isFull: () => looks.isDue(),
+    look(milliseconds: number, rows = 0) {
+      const full = looks.isDue()
+      at += milliseconds
+      looks.took(milliseconds, rows, full)
+      return full
+    },
+    pass: (milliseconds: number) => {
+      at += milliseconds
+    },
+  }
+}
+
+test('as long as full looks are fast there are no others, however much they find', () => {
+  const { look } = looking()
+  for (let k = 0; k < 10; k++) expect(look(9)).toBe(true)
+  for (let k = 0; k < 10; k++) expect(look(55, 500)).toBe(true)
+})
+
+test('after a slow one the quick ones have nineteen times as long, then everything is looked at again', () => {
+  const { look, pass, isFull } = looking()
+  expect(look(80)).toBe(true)
+  for (let k = 0; k < 100; k++) expect(look(3)).toBe(false)
+  pass(80 * 19 - 300 - 1)
+  expect(isFull()).toBe(false)
+  pass(1)
+  expect(look(80)).toBe(true)
+  expect(look(2)).toBe(false)
+})
+
+test('where a quick look is not faster by far the machine is slow: all looks are full ones', () => {
+  const { look } = looking()
+  expect(look(60)).toBe(true)
+  expect(look(40)).toBe(false)
+  expect(look(60)).toBe(true)
+})
+
+test('what it worked on is no reason to take a look for slow', () => {
+  const { look } = looking()
+  expect(look(60, 100)).toBe(true)
+  expect(look(50, 400)).toBe(false)
+  expect(look(5)).toBe(false)
+})
