@@ -1,13 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { migrate } from '../../worker/migrate.ts'
-import { connect } from '../../worker/queue/database.ts'
+import { connect, type Sql } from '../../worker/queue/database.ts'
 import { startPostgres } from '../postgres.ts'
 import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'
 import { BENCH_POSTGRES, percentile, startStolen } from './setting.ts'
 
-const PER_SECOND = 200
+export const PER_SECOND = 200
 const WARM_UP_SECONDS = 5
+
+/** Queues a change of the price of each of the first `products`, 200 a second. */
+export async function queueEvenly(sql: Sql, products: number): Promise<void> {
+  const enqueued: Promise<unknown>[] = []
+  const started = performance.now()
+  for (let product = 1; product <= products; product++) {
+    const early = started + (product * 1000) / PER_SECOND - performance.now()
+    if (early > 0) await delay(early)
+    enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
+  }
+  await Promise.all(enqueued)
+}
+
+/** @returns of each item after `afterId`, the milliseconds from `enqueue()` to the commit of Processing; the cluster must keep the times of commits */
+export async function pickUps(sql: Sql, afterId: number): Promise<number[]> {
+  const rows = await sql<{ ms: number }[]>`
+    select extract(epoch from pg_xact_commit_timestamp(p.xmin) - q.at)::double precision * 1000 as ms
+    from shop_update.transition q join shop_update.transition p on p.item_id = q.item_id and p.to_status = 'processing'
+    where q.to_status = 'pending' and q.item_id > ${afterId}::bigint`
+  return rows.map(({ ms }) => ms)
+}
 
 /**
  * How long a change waits to be picked up: from `enqueue()` to the commit of Processing, at 200 items a second, one transaction each. The
@@ -26,22 +47,11 @@ export async function latency(seconds: number) {
       select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${items}::int) g`
     await sql`vacuum analyze`
     const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), STOCK_WAIT_SECONDS: '0' })
-    const enqueued: Promise<unknown>[] = []
     const stolen = startStolen()
-    const started = performance.now()
-    for (let product = 1; product <= items; product++) {
-      const early = started + (product * 1000) / PER_SECOND - performance.now()
-      if (early > 0) await delay(early)
-      enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
-    }
-    await Promise.all(enqueued)
+    await queueEvenly(sql, items)
     const stolenPercent = stolen()
     await worker.stop()
-    const rows = await sql<{ ms: number }[]>`
-      select extract(epoch from pg_xact_commit_timestamp(p.xmin) - q.at)::double precision * 1000 as ms
-      from shop_update.transition q join shop_update.transition p on p.item_id = q.item_id and p.to_status = 'processing'
-      where q.to_status = 'pending' and q.item_id > ${WARM_UP_SECONDS * PER_SECOND}::bigint`
-    const milliseconds = rows.map(({ ms }) => ms)
+    const milliseconds = await pickUps(sql, WARM_UP_SECONDS * PER_SECOND)
     const at = (share: number) => Number(percentile(milliseconds, share).toFixed(2))
     return {
       name: 'latency',

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { runCommand, UsageError } from '../../worker/command.ts'
+import { held } from './held.ts'
 import { latency } from './latency.ts'
 import { lists } from './lists.ts'
 import { notify } from './notify.ts'
@@ -13,6 +14,8 @@ const USAGE = `npm run bench -- NAME [--json] [options]
              a backlog of stock changes through the worker, and the bare loop in turn with it; --drained: on a queue that has drained before
   latency    [--seconds 20]
              from enqueue() to the commit of Processing, at 200 items a second
+  held       [--items 200000] [--rounds 3] [--seconds 10]
+             while a dump keeps its snapshot: the throughput against that without, then the pick-up and the reading of the numbers
   lists      [--items 1000000]
              every list that a page offers, over HTTP, with so many items in the queue and as many in the history
   notify     [--seconds 3] [--rounds 5]
@@ -67,6 +70,8 @@ await runCommand(async () => {
   else if (name === 'outage') result = await outage({ items: number('items', 400_000), seconds: number('seconds', 60) }, print)
   else if (name === 'lists') result = await lists({ items: number('items', 1_000_000) }, print)
   else if (name === 'notify') result = await notify({ seconds: number('seconds', 3), rounds: number('rounds', 5) }, print)
+  else if (name === 'held')
+    result = await held({ items: number('items', 200_000), rounds: number('rounds', 3), seconds: number('seconds', 10) }, print)
   else if (name === 'latency') result = await latency(number('seconds', 20))
   else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))

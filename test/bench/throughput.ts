@@ -51,25 +51,45 @@ interface Measured {
   backlog: number
   history: number
   drained?: boolean
+  /** Whether a transaction that began before the first item keeps what it saw, as a dump does, to the end. */
+  held?: boolean
   /** More environment for the worker. */
   env?: Record<string, string>
   /** Done once the first items are through, while the rest are under way. */
   during?(): Promise<void>
+  /** Done when all are through, while the worker goes on. */
+  beyond?(sql: Sql): Promise<void>
   /** Looks at what is there when the worker has stopped. */
   after?(sql: Sql, ownLines: number): Promise<void>
 }
 
 /** @returns items a second, from the first claim to the last Synced */
-export async function measureWorker({ items, backlog, history, drained = false, env = {}, during, after }: Measured): Promise<number> {
+export async function measureWorker({
+  items,
+  backlog,
+  history,
+  drained = false,
+  held = false,
+  env = {},
+  during,
+  beyond,
+  after,
+}: Measured): Promise<number> {
   const cluster = await startPostgres({
-    flags: [...BENCH_POSTGRES, ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])],
+    flags: [
+      ...BENCH_POSTGRES,
+      'track_commit_timestamp=on',
+      ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : []),
+    ],
   })
   const sql = connect(cluster.url('postgres'), { max: 2, name: 'bench' })
+  const holder = connect(cluster.url('postgres'), { max: 1, name: 'dump' })
   const shop = await startShopProcess({ SHOP_SETTINGS: JSON.stringify({ record: 'counts' }) })
   try {
     await migrate(sql)
     if (process.env.BENCH_STATEMENTS) await sql`create extension pg_stat_statements`
     await sql`select shop_update.partition_days(7, 93)`
+    if (held) await hold(holder)
     await fill(sql, Math.max(items, backlog))
     if (history > 0) await fillHistory(sql, history)
     await sql`vacuum analyze`
@@ -95,16 +115,25 @@ export async function measureWorker({ items, backlog, history, drained = false, 
     const [seen] = await sql<{ n: number; seconds: number }[]>`
       select count(*)::int as n, extract(epoch from max(f.finished_at) - (select min(at) from shop_update.transition where to_status = 'processing' and at > now() - interval '10 minutes'))::double precision as seconds
       from (select finished_at from shop_update.finished_item where finished_at > now() - interval '10 minutes' and status = 'synced' and id > 0 order by finished_at limit ${items}) f`
+    await beyond?.(sql)
     await worker.stop()
     // what it said of itself, but for the last word, which is said when nothing is sent any more
     await after?.(sql, worker.log.length - 1)
     if (process.env.BENCH_STATEMENTS) await printStatements(sql)
     return seen!.n / seen!.seconds
   } finally {
+    await holder.end()
     await sql.end()
     await shop.stop()
     await cluster.stop()
   }
+}
+
+/** Begins a transaction that keeps what it sees now, until its connection ends. */
+async function hold(holder: Sql): Promise<void> {
+  await holder`set idle_in_transaction_session_timeout = 0`
+  await holder`begin isolation level repeatable read`
+  await holder`select from shop_update.item limit 1`
 }
 
 /** Where PostgreSQL's time went, by statement; for `BENCH_STATEMENTS=1` (see CONTRIBUTING.md). */
