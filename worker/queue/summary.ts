@@ -128,7 +128,7 @@ const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
       from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
     union all
     select i.topic, i.status, i.status_at, false, null, null
-    from shop_update.set_lane l join shop_update.item i on i.id = l.item_id where i.lane = 'in_flight'
+    from shop_update.set_lane l cross join lateral (select * from shop_update.item where id = l.item_id offset 0) i where i.lane = 'in_flight'
     union all
     (select topic, status, status_at, false, null, id from shop_update.item
       where lane = 'awaiting' and id >= ${from.awaiting}::bigint order by id limit 500)
