@@ -3,6 +3,8 @@ const SLOW_MS = 10
 const ROW_MS = 0.1
 /** A quick look that takes so much of the time of a full one is of no use: the machine is slow, not the way. */
 const USEFUL = 1 / 3
+/** One slow look is chance, or somebody else's load. */
+const SLOW_LOOKS = 5
 /** Full looks take one part in so many of the time. */
 const SHARE = 20
 
@@ -11,10 +13,11 @@ const SHARE = 20
  *
  * An index keeps what has left it until vacuum comes by, and a look from its beginning walks over all of that. While a transaction keeps its
  * snapshot, a dump or a report, vacuum may clear away nothing: 100,000 items later a claim takes 78 ms and not 2. As long as full looks are
- * fast there are no others. When one was slow, and a quick one after it is faster by far, everything is looked at a twentieth of the time.
+ * fast there are no others. When five on end were slow, and quick ones are faster by far, everything is looked at a twentieth of the time.
  */
 export function createFullLooks(now: () => number = () => performance.now()) {
   let pauseUntil = Number.NEGATIVE_INFINITY
+  let slow = 0
   let full = 0
   return {
     isDue: (): boolean => now() >= pauseUntil,
@@ -23,8 +26,12 @@ export function createFullLooks(now: () => number = () => performance.now()) {
       const walk = milliseconds - rows * ROW_MS
       if (wasFull) {
         full = walk
-        pauseUntil = walk > SLOW_MS ? now() + milliseconds * (SHARE - 1) : Number.NEGATIVE_INFINITY
-      } else if (walk > full * USEFUL) pauseUntil = Number.NEGATIVE_INFINITY
+        slow = walk > SLOW_MS ? slow + 1 : 0
+        if (slow >= SLOW_LOOKS) pauseUntil = now() + milliseconds * (SHARE - 1)
+      } else if (walk > full * USEFUL) {
+        slow = 0
+        pauseUntil = Number.NEGATIVE_INFINITY
+      }
     },
   }
 }

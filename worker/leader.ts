@@ -86,14 +86,14 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
       telemetry.rescued({ steps, adopted })
       if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
-      ready += recovered + (await promote(sql, setsWaiting))
+      ready += recovered + (await promote(sql, setsWaiting)).length
       adopted.forEach(adopt)
     }
     if (isDue('catalogue')) {
       const { steps, sets } = await followCatalogue(sql)
       if (sets.length > 0) {
         telemetry.steps([...steps, ...(await release(sql, sets))])
-        ready += 1 + (await promote(sql, sets))
+        ready += 1 + (await promote(sql, sets)).length
       }
     }
     if (isDue('owed')) await queueOwed(sql)
@@ -108,7 +108,7 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       lookedUpTo = forgotten.last
       const lost = await lostSets(sql, lostUpTo)
       lostUpTo = lost.last
-      ready += await promote(sql, [...new Set([...forgotten.sets, ...lost.sets])])
+      ready += (await promote(sql, [...new Set([...forgotten.sets, ...lost.sets])])).length
     }
     if (isDue('blocked')) {
       const { sets, last } = await blockedSets(sql, blockedUpTo)

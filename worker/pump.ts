@@ -4,6 +4,7 @@ import { createFullLooks } from './full-looks.ts'
 import { readCatalogue } from './queue/catalogue.ts'
 import { type Claim, type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
 import type { Sql } from './queue/database.ts'
+import type { Turn } from './queue/promote.ts'
 import { atOf, type Commit } from './queue/step.ts'
 import { setAwake } from './queue/worker-row.ts'
 import type { Circuit } from './shop/circuit.ts'
@@ -37,8 +38,8 @@ export interface PumpOptions {
 }
 
 export interface Pump {
-  /** There may be something to claim, now or in so many seconds. */
-  poke(inSeconds?: number): void
+  /** There may be something to claim, now or in so many seconds; `turns`: these, however long ago they were queued. */
+  poke(inSeconds?: number, turns?: readonly Turn[]): void
   /** The claims in the hands of this process, as `claimKey` names them. */
   readonly held: ReadonlySet<string>
   /** `performance.now()` since which claiming has failed each time; null while it works. */
@@ -74,8 +75,12 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
 
   const poll = setInterval(() => poke(), POLL_MS)
 
-  function poke(inSeconds = 0): void {
+  function poke(inSeconds = 0, turns: readonly Turn[] = []): void {
     if (stopped) return
+    for (const { sellerId, queuedAt } of turns) {
+      const mark = marks.get(sellerId)
+      if (mark === undefined || queuedAt < mark) marks.set(sellerId, queuedAt)
+    }
     if (inSeconds > 0) {
       const at = performance.now() + inSeconds * 1000
       dueAt = Math.min(dueAt, at)
@@ -152,9 +157,11 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
         full = claims.isDue() // for all sellers, however many claims that takes
         if (full) marks.clear()
       }
-      const { items, candidates, passedOver, all, next, marks: seen } = await claim(sql, workerId, most, afterSeller, full ? null : marks)
+      const known = new Map(marks)
+      const { items, candidates, passedOver, all, next, marks: seen } = await claim(sql, workerId, most, afterSeller, full ? null : known)
       claims.took(performance.now() - left, candidates, full)
       for (const [seller, at] of seen) {
+        if (marks.get(seller) !== known.get(seller)) continue // a turn was given meanwhile
         if (at === null) marks.delete(seller)
         else marks.set(seller, at)
       }

@@ -123,7 +123,7 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     circuit,
     flow: () => flow,
     maySend: () => state === 'running' && isAlive(),
-    onReady: (inSeconds) => pump.poke(inSeconds),
+    onReady: (inSeconds, turns) => pump.poke(inSeconds, turns),
     onRest: () => callbacksInFlight > 0 && pokeCallbacks(),
   })
   const pump = startPump({
@@ -174,8 +174,7 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
         telemetry.steps(incidents)
         if (created.length > 0) telemetry.steps(await release(background, created))
         if (sets.length > 0) {
-          await promote(background, sets)
-          pump.poke()
+          pump.poke(0, await promote(background, sets))
         }
         if (next === null && seenOfAll === 0 && !applyAgain) return
         after = next ?? '0'

@@ -13,7 +13,7 @@ import { type Exchange, type Finish, type Finished, finish, finishSteps } from '
 import { groupCommit } from './queue/group-commit.ts'
 import { lockedItems } from './queue/locked.ts'
 import { makeRequest, type NewRequest, requestSteps } from './queue/make-request.ts'
-import { promote } from './queue/promote.ts'
+import { promote, type Turn } from './queue/promote.ts'
 import { recordCallback } from './queue/record-callback.ts'
 import { recordLostAnswer } from './queue/record-lost-answer.ts'
 import { release } from './queue/release.ts'
@@ -36,7 +36,7 @@ export interface WorldOptions {
   flow: () => Flow
   maySend: () => boolean
   /** Items have become ready that were not before, or will be in so many seconds. */
-  onReady: (inSeconds: number) => void
+  onReady: (inSeconds: number, turns?: readonly Turn[]) => void
   /** An item has come to rest: a callback may be waiting for it. */
   onRest: () => void
 }
@@ -63,8 +63,8 @@ export function createWorld({
       try {
         const released = created.length > 0 ? await release(sql, created) : []
         telemetry.steps(released)
-        const promoted = await promote(sql, setsWaiting)
-        if (released.length + promoted > 0) onReady(0)
+        const turns = await promote(sql, setsWaiting)
+        if (released.length + turns.length > 0) onReady(0, turns)
       } catch (error) {
         log.warn({ err: error }, 'Giving turns after a commit failed; the leader will do it')
       }
