@@ -6,6 +6,8 @@ create index delta_xact on shop_update.delta (xact);
 
 create table shop_update.folded (
   one boolean primary key default true check (one),
-  up_to xid8 not null                       -- every transaction before this one has ended, and its deltas have been folded
+  up_to xid8 not null,                      -- every transaction before this one has ended, and its deltas have been folded
+  -- Of which run of the server this is true: numbers of transactions begin anew where a dump is restored.
+  server_started_at timestamptz not null
 ) with (fillfactor = 50);
-insert into shop_update.folded (up_to) values ('0');
+insert into shop_update.folded (up_to, server_started_at) values ('0', pg_postmaster_start_time());

@@ -138,3 +138,15 @@ test('a day that is dropped from the history leaves the counter of Synced with i
   expect(await counters(sql)).toEqual([{ topic: 'price', status: 'synced', n: 1 }])
   expect(await counters(sql)).toEqual(await recount(sql))
 })
+
+test('in a server where the numbers of transactions begin anew, as after a dump was restored: all is folded', async () => {
+  database = await createDatabase()
+  const { sql } = database
+  await sql`update shop_update.folded set up_to = '9000000000', server_started_at = '2020-01-01'`
+  const { productIds } = await addSet(sql)
+  await enqueueAll(sql, 'price', productIds)
+  expect(await verifyCounts(sql)).toEqual([])
+  while ((await foldCounts(sql)) > 0);
+  expect(await unfolded(sql)).toHaveLength(0)
+  expect(await counters(sql)).toEqual(await recount(sql))
+})

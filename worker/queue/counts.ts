@@ -15,12 +15,12 @@ export async function foldCounts(sql: Sql): Promise<number> {
   const [row] = await sql<{ folded: number }[]>`
     with taken as (
       delete from shop_update.delta where ctid = any (array(
-        select ctid from shop_update.delta where xact >= (select up_to from shop_update.folded) order by xact limit ${FOLD_FULL}::int)) returning *
+        select ctid from shop_update.delta where xact >= (select shop_update.folded_up_to()) order by xact limit ${FOLD_FULL}::int)) returning *
     ),
     -- With all of it taken, none is left of the transactions that had ended when this statement began.
     noted as (
-      update shop_update.folded set up_to = pg_snapshot_xmin(pg_current_snapshot())
-      where (select count(*) from taken) < ${FOLD_FULL}::int and up_to < pg_snapshot_xmin(pg_current_snapshot())
+      update shop_update.folded set up_to = pg_snapshot_xmin(pg_current_snapshot()), server_started_at = pg_postmaster_start_time()
+      where (select count(*) from taken) < ${FOLD_FULL}::int and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
     ),
     statuses as (
       insert into shop_update.status_count as c (topic, status, n)
