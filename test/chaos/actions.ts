@@ -3,8 +3,20 @@ import { FLOWS } from '../../worker/domain/statuses.ts'
 import { between, pick, type Random, weighted } from '../demo/chance.ts'
 import { CUTS } from '../gate.ts'
 import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../shop/troubles.ts'
-import { addSet, addVariation, type Change, changeSome, enqueue, readProducts, type Tx, tellAll } from './changes.ts'
-import { LEASE_SECONDS, type Parts, SHOP_TIMEOUT_MS, type Slot } from './parts.ts'
+import {
+  addSet,
+  addVariation,
+  type Change,
+  type ChangedTopic,
+  changeSome,
+  changeTopic,
+  enqueue,
+  type Known,
+  readProducts,
+  type Tx,
+  tellAll,
+} from './changes.ts'
+import { LEASE_SECONDS, type Parts, type Slot } from './parts.ts'
 
 /** What was done, as far as the invariants have to know it. */
 export interface Done {
@@ -60,6 +72,14 @@ const aSet = async ({ parts }: Stage, random: Random): Promise<string | undefine
   return sets.length > 0 ? pick(random, sets).id : undefined
 }
 
+/** Those of which the Shop has a call in hand, or has still to answer one: what is done to these matters most. All, where there is none. */
+async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
+  const out = await parts.sql<{ id: string; lane: string }[]>`
+    select product_id as id, lane::text from shop_update.item where lane in ('in_flight', 'awaiting') and product_id is not null`
+  const among = (lane: string) => products.filter(({ id }) => out.some((item) => item.id === id && item.lane === lane))
+  return [products, among('awaiting'), among('in_flight')].findLast((some) => some.length > 0) ?? []
+}
+
 async function frozen(stage: Stage, slot: Slot, ms: number): Promise<string> {
   const isolation = stage.parts.isolated(slot.number, 'frozen')
   slot.freeze()
@@ -77,6 +97,20 @@ async function hushed(stage: Stage, slot: Slot, ms: number): Promise<string> {
   // It has to notice by itself that nobody hears it.
   isolation.to = Date.now() + 3 * LEASE_MS
   return `hears nothing of PostgreSQL for ${ms} ms, and its old connections stay silent`
+}
+
+/** What all workers go through at once: a host that is suspended, and a firewall that has forgotten its connections meanwhile. */
+async function allFrozenThenHushed(stage: Stage, frozenMs: number, hushedMs: number): Promise<string> {
+  const slots = stage.parts.up()
+  const isolations = slots.map((slot) => stage.parts.isolated(slot.number, 'frozen and cut off'))
+  for (const slot of slots) slot.freeze()
+  await stage.pause(frozenMs)
+  for (const slot of slots) slot.gate.hush()
+  for (const slot of slots) slot.thaw()
+  await stage.pause(hushedMs)
+  for (const slot of slots) slot.gate.speak()
+  for (const isolation of isolations) isolation.to = Date.now() + 3 * LEASE_MS
+  return `all frozen for ${frozenMs} ms, then hearing nothing of PostgreSQL for ${hushedMs} ms`
 }
 
 /** Whatever an admin can say of what waits for him. */
@@ -116,12 +150,12 @@ async function drawTroubles({ parts }: Stage, random: Random) {
   const taken = await parts.sql<{ srcId: string }[]>`select src_id as "srcId" from catalog.product where src_id is not null order by id`
   const answers = Array.from({ length: between(random, 0, 2) }, () => pick(random, ANSWER_TROUBLES))
   const callbacks = Array.from({ length: between(random, 0, 2) }, () => pick(random, CALLBACK_TROUBLES))
-  const answerDelay = pick(random, [0, 0, 300, 1000, SHOP_TIMEOUT_MS + 500])
+  const answerDelay = pick(random, [0, 0, 300, 1000, parts.shopTimeoutMs * 0.8, parts.shopTimeoutMs + 500])
   return {
     ...Object.fromEntries(answers.filter((name) => name !== 'srcIdTaken' || taken.length > 0).map((name) => [name, percent(random)])),
     ...Object.fromEntries(callbacks.map((name) => [name, percent(random)])),
     ...(taken.length > 0 && { takenSrcId: pick(random, taken).srcId }),
-    latencyMs: { min: 2, max: pick(random, [20, 20, 100, 700]) },
+    latencyMs: { min: 2, max: pick(random, [20, 20, 100, 700, 2000]) },
     answerDelayMs: { min: 0, max: answerDelay },
     callbackDelayMs: { min: 2, max: pick(random, [50, 500, 4000]) },
     callbackHoldMs: 500,
@@ -213,32 +247,40 @@ export const ACTIONS: readonly Action[] = [
   },
   {
     name: 'move product',
-    weight: 4,
+    weight: 7,
     act: async (stage, random) => {
       const products = await readProducts(stage.parts.sql)
       const inShop = products.filter(({ srcId, setSrcId }) => srcId !== null && setSrcId !== null)
       if (inShop.length === 0) return 'none is in the Shop'
-      const product = pick(random, inShop)
+      const product = pick(random, await orSent(stage, inShop))
       const others = inShop.filter(({ sellerId, setId }) => sellerId === product.sellerId && setId !== product.setId)
       if (others.length === 0) return 'there is no other set'
       const { setId } = pick(random, others)
+      // Best while a call of it is out.
+      const before = await transact(stage, (tx) => changeSome(tx, [product], 1, random))
+      await stage.pause(between(random, 0, 200))
       const did = await transact(stage, async (tx) => {
         await tx`update catalog.product set product_set_id = ${setId}::bigint where id = ${product.id}::bigint`
-        return random() < 0.7 ? changeSome(tx, [{ ...product, setId }], 1, random) : []
+        const changes: Change[] = []
+        for (let left = between(random, 0, 3); left > 0; left--) changes.push(...(await changeSome(tx, [{ ...product, setId }], 1, random)))
+        return changes
       })
-      return `product ${product.id} from set ${product.setId} to set ${setId}; ${did}`
+      return `product ${product.id} from set ${product.setId} to set ${setId}; before: ${before}; with it: ${did}`
     },
   },
   {
     name: 'repair ids',
-    weight: 3,
+    weight: 5,
     act: async (stage, random) => {
       const products = await readProducts(stage.parts.sql)
-      const first = pick(random, products.filter(({ srcId }) => srcId !== null).concat(products))
-      const others = products.filter(({ id, setId }) => setId === first?.setId && id !== first.id)
-      if (first?.srcId == null || others.length === 0) return 'nothing to repair'
+      const inShop = products.filter(({ srcId }) => srcId !== null)
+      if (inShop.length === 0) return 'none is in the Shop'
+      const first = pick(random, await orSent(stage, inShop))
+      const others = products.filter(({ id, setId }) => setId === first.setId && id !== first.id)
+      if (others.length === 0) return 'nothing to repair'
       const second = pick(random, others)
-      // Two products of one set have each other's ids; or the first has that of the second, which is to be created anew.
+      // Two products of one set have each other's ids; or one has that of the other, which is to be created anew.
+      const swap = random() < 0.5
       let now: Record<string, string | null> = {}
       const did = await transact(
         stage,
@@ -248,9 +290,11 @@ export const ACTIONS: readonly Action[] = [
           const [one, other] = was
           if (!one || !other || was.every(({ srcId }) => srcId === null)) return []
           await tx`update catalog.product set src_id = null, shop_sku = null where id = any (${[one.id, other.id]}::bigint[])`
-          await tx`update catalog.product set src_id = ${other.srcId}::text, shop_sku = ${other.sku}::text where id = ${one.id}::bigint`
-          await tx`update catalog.product set src_id = ${one.srcId}::text, shop_sku = ${one.sku}::text where id = ${other.id}::bigint`
-          now = { [one.id]: other.srcId, [other.id]: one.srcId }
+          const [takes, gives] = swap || one.id === first.id ? [one, other] : [other, one]
+          const given = swap || gives.srcId === null ? takes : { srcId: null, sku: null }
+          await tx`update catalog.product set src_id = ${gives.srcId}::text, shop_sku = ${gives.sku}::text where id = ${takes.id}::bigint`
+          await tx`update catalog.product set src_id = ${given.srcId}::text, shop_sku = ${given.sku}::text where id = ${gives.id}::bigint`
+          now = { [takes.id]: gives.srcId, [gives.id]: given.srcId }
           const changes: Change[] = []
           for (const { id } of was) {
             if (now[id] === null) changes.push(await enqueue(tx, 'new_product', { id, setId: first.setId }))
@@ -262,7 +306,14 @@ export const ACTIONS: readonly Action[] = [
           for (const [id, srcId] of Object.entries(now)) stage.done.repaired.set(id, srcId)
         },
       )
-      return `product ${first.id} and product ${second.id}: ${JSON.stringify(now)}; ${did}`
+      // What the Shop still owes comes now, and brings the id that it knew.
+      const owed = await stage.parts.sql<{ requestId: string }[]>`
+        select request_id::text as "requestId" from shop_update.item where product_id = ${first.id}::bigint and lane = 'awaiting'`
+      const taken = stage.parts.shop
+        .calls()
+        .filter(({ requestId, done }) => done !== null && owed.some((one) => one.requestId === requestId))
+      for (const { requestId, done } of taken) await stage.parts.control('/callbacks', 'POST', { requestId, times: 1, result: done })
+      return `product ${first.id} and product ${second.id}: ${JSON.stringify(now)}, ${taken.length} callbacks; ${did}`
     },
   },
   {
@@ -294,7 +345,8 @@ export const ACTIONS: readonly Action[] = [
   {
     name: 'long freeze',
     weight: 2,
-    act: (stage, random) => aSlot(stage, random, (slot) => frozen(stage, slot, between(random, LEASE_MS + 500, 3 * LEASE_MS))),
+    act: (stage, random) =>
+      aSlot(stage, random, (slot) => frozen(stage, slot, between(random, LEASE_MS + 500, pick(random, [1.5, 3]) * LEASE_MS))),
   },
   {
     name: 'cut',
@@ -313,6 +365,44 @@ export const ACTIONS: readonly Action[] = [
     act: (stage, random) => aSlot(stage, random, (slot) => hushed(stage, slot, between(random, 200, 3 * LEASE_MS))),
   },
   {
+    name: 'frozen by turns',
+    weight: 2,
+    // One loses what it has sent to the others, and they lose it to that one, whose first calls are still out.
+    act: async (stage, random) => {
+      const { parts } = stage
+      const slots = parts.up()
+      if (parts.shopTimeoutMs < 3 * LEASE_MS || slots.length < 2) return 'calls are too short, or too few workers are up'
+      const answerDelayMs = { min: 0.85 * parts.shopTimeoutMs, max: 1.1 * parts.shopTimeoutMs }
+      await parts.control('/troubles', 'PUT', { default: { answerDelayMs } })
+      const products = await readProducts(parts.sql)
+      const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
+      await stage.pause(500)
+      const first = pick(random, slots)
+      await frozen(stage, first, between(random, LEASE_MS + 500, LEASE_MS + 1500))
+      const others = parts.up().filter((slot) => slot !== first)
+      await Promise.all(others.map((slot) => frozen(stage, slot, 2.5 * LEASE_MS)))
+      await parts.control('/troubles', 'PUT', {})
+      return `${did}; worker ${first.number}, then workers ${others.map(({ number }) => number).join(' and ')}`
+    },
+  },
+  {
+    name: 'all frozen, then silence',
+    weight: 0.5,
+    act: (stage, random) => allFrozenThenHushed(stage, between(random, 100, 2 * LEASE_MS), between(random, 0, 3 * LEASE_MS)),
+  },
+  {
+    name: 'the catalogue refuses',
+    weight: 3,
+    act: async (stage, random) => {
+      const products = await readProducts(stage.parts.sql)
+      const ids = Array.from({ length: between(random, 1, 4) }, () => pick(random, products).id)
+      await stage.parts.sql`insert into chaos.refused select unnest(${ids}::bigint[])`
+      await stage.pause(between(random, 500, 5000))
+      await stage.parts.sql`delete from chaos.refused where product_id = any (${ids}::bigint[])`
+      return `the Shop's answers for products ${ids.join(', ')}`
+    },
+  },
+  {
     name: 'PostgreSQL again',
     weight: 0.7,
     act: async ({ parts }, random) => {
@@ -323,11 +413,17 @@ export const ACTIONS: readonly Action[] = [
   },
   {
     name: 'PostgreSQL away',
-    weight: 0.8,
-    act: async ({ parts }, random) => {
+    weight: 1.5,
+    act: async (stage, random) => {
+      const { parts } = stage
       const ms = between(random, LEASE_MS, 2 * LEASE_MS)
+      // Best while many calls are out, whose answers are in hand before there is anywhere to write them.
+      await parts.control('/troubles', 'PUT', { default: { answerDelayMs: { min: 300, max: 1400 } } })
+      const products = await readProducts(parts.sql)
+      const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
+      await stage.pause(200)
       await parts.database('stops', ms)
-      return `for ${ms} ms`
+      return `for ${ms} ms; before: ${did}`
     },
   },
   {
@@ -360,6 +456,31 @@ export const ACTIONS: readonly Action[] = [
       const times = between(random, 1, 2)
       await parts.control('/callbacks', 'POST', { requestId, times, result: random() < 0.5 ? done : result })
       return `for request ${requestId}, ${times} times`
+    },
+  },
+  {
+    name: 'change what was sent',
+    weight: 10,
+    act: async (stage, random) => {
+      const { sql, shop, control } = stage.parts
+      const items = await sql<{ id: string; topic: ChangedTopic; productId: string; requests: string[] }[]>`
+        select i.id, i.topic, i.product_id as "productId", array_agg(r.request_id::text) as requests
+        from shop_update.item i join shop_update.request r on r.item_id = i.id
+        where i.lane not in ('in_flight', 'awaiting') and i.topic in ('price', 'stock', 'content', 'consignment_stock') group by i.id order by i.id`
+      // Of a call that the Shop has taken though nobody knows.
+      const taken = shop.calls().filter(({ done }) => done !== null)
+      const known = items.filter(({ requests }) => taken.some(({ requestId }) => requests.includes(requestId)))
+      if (known.length === 0) return 'nothing waits that was sent'
+      const item = pick(random, known)
+      const product = (await readProducts(sql)).find(({ id }) => id === item.productId)
+      if (!product) return `product ${item.productId} is gone`
+      const did = await transact(stage, (tx) => changeTopic(tx, product, item.topic, random))
+      const { requestId, done } = pick(
+        random,
+        taken.filter(({ requestId }) => item.requests.includes(requestId)),
+      )
+      await control('/callbacks', 'POST', { requestId, times: 1, result: done })
+      return `${did}; and a callback for request ${requestId}`
     },
   },
   {

@@ -36,6 +36,7 @@ const PRODUCT_TOPICS = [
   ['consignment_stock', 8],
   ['images', 8],
 ] as const
+export type ChangedTopic = (typeof PRODUCT_TOPICS)[number][0]
 
 const enqueue = async (tx: Tx, topic: Topic, { id, setId }: Pick<Known, 'id' | 'setId'>): Promise<Change> => {
   const ofSet = topic === 'images' || topic === 'new_product_set'
@@ -47,9 +48,13 @@ const enqueue = async (tx: Tx, topic: Topic, { id, setId }: Pick<Known, 'id' | '
 const money = (random: Random) => (between(random, 100, 99_999) / 100).toFixed(2)
 const word = (random: Random) => Math.floor(random() * 2 ** 40).toString(36)
 
-/** Changes a product in the catalogue and queues that; nothing where it has been deleted meanwhile. */
 async function change(tx: Tx, product: Known, random: Random): Promise<Change[]> {
   const [topic] = weighted(random, PRODUCT_TOPICS, ([, weight]) => weight)
+  return changeTopic(tx, product, topic, random)
+}
+
+/** Changes a product in the catalogue and queues that; nothing where it has been deleted meanwhile. */
+export async function changeTopic(tx: Tx, product: Known, topic: ChangedTopic, random: Random): Promise<Change[]> {
   const { id, setId } = product
   const write = {
     price: () => tx`update catalog.product set price = ${money(random)}::numeric,

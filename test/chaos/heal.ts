@@ -36,12 +36,17 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
   await Promise.all(parts.slots.map((slot) => slot.start()))
   parts.balance()
   await untilFree(() => approveAll(stage), tell)
+  const refusing = await refuseOne(stage, tell, signal)
   // A Shop that is well again looks for what it still owes: half of it comes late, the rest is lost for good.
   const owed = parts.shop.calls().filter(({ callbackTrouble, result }) => callbackTrouble === 'noCallback' && result !== null)
   for (const { requestId, topic } of owed.filter(({ topic }, place) => topic === 'images' || place % 2 === 0)) {
     tell(`the callback for request ${requestId} (${topic}) comes late`)
     await parts.control('/callbacks', 'POST', { requestId, times: 1 }).catch((error: Error) => tell(error.message))
   }
+
+  const stuck = refusing ? await untilApplied(stage, signal) : []
+  await parts.sql`delete from chaos.refused`
+  if (stuck.length > 0) return stuck
 
   const until = performance.now() + REST_WITHIN_MS
   let calm = 0
@@ -58,6 +63,49 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
     await delay(500)
   }
   return [...left, ...(await whoWaits(stage)), ...parts.slots.flatMap(({ number, process }) => lastLines(number, process?.printed ?? []))]
+}
+
+/** What the catalogue does not take for good keeps no other callback waiting: one such is made, and all that are owed come after it. */
+async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<boolean> {
+  await parts.control('/troubles', 'PUT', { default: { noCallback: 100 } })
+  const [product] = await parts.sql<{ id: string; setId: string }[]>`
+    select p.id, p.product_set_id as "setId" from catalog.product p
+    where p.src_id is not null and not exists (select from shop_update.item i where i.product_id = p.id)
+    order by (select count(*) from shop_update.item i where i.product_set_id = p.product_set_id), p.id limit 1`
+  let requestId: string | undefined
+  for (let tries = 0; product && !requestId && tries < 100; tries++) {
+    signal?.throwIfAborted()
+    const [slot] = parts.up()
+    if (slot) await parts.api(slot, '/api/flow', 'PUT', { flow: 'asynchronous' }).catch(() => null) // it has ended, and is being started again
+    const [item] = await parts.sql<{ requestId: string; lane: string }[]>`
+      select request_id::text as "requestId", lane::text from shop_update.item where product_id = ${product.id}::bigint and topic = 'price'`
+    if (!item) done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'price', product)])))
+    else if (item.lane === 'awaiting') requestId = item.requestId
+    await delay(100)
+  }
+  await parts.control('/troubles', 'PUT', {})
+  const call = parts.shop.calls().find((one) => one.requestId === requestId)
+  if (!product || !call) {
+    tell('nothing was acknowledged that the catalogue could refuse')
+    return false
+  }
+  tell(`the catalogue refuses the callback for request ${requestId} (product ${product.id})`)
+  await parts.sql`insert into chaos.refused values (${product.id}::bigint)`
+  await parts.control('/callbacks', 'POST', { requestId, times: 1, result: call.done })
+  return true
+}
+
+const APPLIED_WITHIN_MS = 40_000
+
+async function untilApplied({ parts }: Stage, signal?: AbortSignal): Promise<string[]> {
+  const until = performance.now() + APPLIED_WITHIN_MS
+  for (;;) {
+    signal?.throwIfAborted()
+    const [left] = await parts.sql<{ n: number }[]>`select count(*)::int as n from shop_update.callback where applied_at is null`
+    if (left!.n === 0) return []
+    if (performance.now() > until) return [`${left!.n} callbacks wait behind one that the catalogue refuses`]
+    await delay(300)
+  }
 }
 
 const lastLines = (number: number, printed: readonly string[]): string[] =>

@@ -2,7 +2,7 @@ import type { Status } from '../../worker/domain/statuses.ts'
 import { isAllowed } from '../../worker/domain/transitions.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 import type { Stage } from './actions.ts'
-import { LEASE_SECONDS, SHOP_TIMEOUT_MS } from './parts.ts'
+import { LEASE_SECONDS } from './parts.ts'
 import { isCreate, type Ledger, readLedger } from './shop-ledger.ts'
 
 export interface Violation {
@@ -18,6 +18,8 @@ const RULES = {
   ends: 'each committed change ended Synced, or in a place that explains itself',
   once: 'nothing is created twice but where an exchange was lost or an admin wanted it, and a second id is an incident',
   single: 'no two calls of one product at once but of a worker that nobody heard of',
+  living: 'nothing is taken from a worker that was there all the while',
+  known: 'what the Shop has answered a worker that lives is on record',
   history: 'the history of each item is a legal path without a gap',
   counters: 'the counters equal a recount',
   repaired: 'an id that an admin has set stays',
@@ -50,6 +52,7 @@ interface Step {
 interface Answered {
   requestId: string
   itemId: string
+  sentAt: number
   outcome: string | null
   httpStatus: number | null
   /** Of its callbacks. */
@@ -77,11 +80,13 @@ export async function findViolations(stage: Stage, unrest: readonly string[]): P
     ...ends(evidence),
     ...twice(evidence),
     ...together(evidence),
+    ...robbed(evidence),
+    ...forgotten(evidence),
     ...gaps(evidence),
     ...(await miscounted(stage)),
     ...(await undone(evidence)),
-    ...stage.parts.slots.flatMap(({ number, complaints }) =>
-      complaints.map((line): Violation => ({ rule: 'quiet', what: `worker ${number}: ${line.slice(0, 1000)}`, story: [] })),
+    ...stage.parts.slots.flatMap((slot) =>
+      slot.complaints().map((line): Violation => ({ rule: 'quiet', what: `worker ${slot.number}: ${line.slice(0, 1000)}`, story: [] })),
     ),
   ]
 }
@@ -97,7 +102,7 @@ async function readEvidence(stage: Stage): Promise<Evidence> {
     select item_id as "itemId", extract(epoch from at)::float8 * 1000 as at, from_status as "from", to_status as "to", seconds, reason, actor
     from shop_update.transition order by item_id, transition.at`
   const answers = await sql<Answered[]>`
-    select r.request_id as "requestId", r.item_id as "itemId", a.outcome, a.http_status as "httpStatus",
+    select r.request_id as "requestId", r.item_id as "itemId", extract(epoch from r.sent_at)::float8 * 1000 as "sentAt", a.outcome, a.http_status as "httpStatus",
       coalesce((select array_agg(c.outcome) from shop_update.callback c where c.request_id = r.request_id::text), '{}') as callbacks
     from shop_update.request r left join shop_update.answer a on a.request_id = r.request_id and a.item_id = r.item_id`
   const calls = shop.calls().toReversed()
@@ -253,9 +258,9 @@ function twice(evidence: Evidence): Violation[] {
 }
 
 /** What the worker gave up is over for it at its time-out, however late the Shop sees that. */
-function endOf({ answers }: Evidence, { requestId, endedAt, receivedAt }: ReceivedCall): number {
+function endOf({ answers, stage }: Evidence, { requestId, endedAt, receivedAt }: ReceivedCall): number {
   const seen = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt)
-  return answers.get(requestId)?.outcome === 'unreachable' ? Math.min(seen, Date.parse(receivedAt) + SHOP_TIMEOUT_MS) : seen
+  return answers.get(requestId)?.outcome === 'unreachable' ? Math.min(seen, Date.parse(receivedAt) + stage.parts.shopTimeoutMs) : seen
 }
 
 const workerOf = ({ path }: ReceivedCall): number => Number(path.slice(-1))
@@ -287,6 +292,65 @@ function together(evidence: Evidence): Violation[] {
         })
       }
     }
+  }
+  return violations
+}
+
+/** Whoever loses what he has sent was frozen, cut off or ended meanwhile, or did not know himself any more what he had. */
+function robbed(evidence: Evidence): Violation[] {
+  const { steps, answers, calls, stage } = evidence
+  const violations: Violation[] = []
+  const callOf = new Map(calls.map((call) => [call.requestId, call]))
+  const requests = Map.groupBy(answers.values(), ({ itemId }) => itemId)
+  for (const { itemId, from, to, at, reason } of [...steps.values()].flat()) {
+    if (from !== 'made_request' || (reason !== 'unknown_outcome' && reason !== 'worker_lost')) continue
+    const request = requests
+      .get(itemId)
+      ?.filter(({ sentAt }) => sentAt <= at)
+      .toSorted((a, b) => b.sentAt - a.sentAt)[0]
+    const call = callOf.get(request?.requestId ?? '')
+    if (!request || !call) continue // it had not left: nobody knows whose it was
+    const worker = workerOf(call)
+    const slot = stage.parts.slots.find(({ number }) => number === worker)!
+    const excused =
+      stage.parts.isolations.some((one) => one.worker === worker && one.from <= at && one.to + LEASE_SECONDS * 1000 >= request.sentAt) ||
+      // who leaves in good order ends after that
+      slot.ends.some((ended) => ended >= request.sentAt && ended <= at + 5000) ||
+      slot.brokenOff().has(itemId)
+    if (!excused)
+      violations.push({
+        rule: 'living',
+        what: `item ${itemId}: ${from} -> ${to} (${reason}) at ${clock(at)}, and worker ${worker}, which had sent request ${request.requestId}, was there`,
+        story: storyOfItems(evidence, [itemId]),
+      })
+  }
+  return violations
+}
+
+/** Whoever was cut off from PostgreSQL when the answer came had it in his hands, and lives to tell. */
+function forgotten(evidence: Evidence): Violation[] {
+  const { calls, answers, stage } = evidence
+  const violations: Violation[] = []
+  for (const call of calls) {
+    const answer = answers.get(call.requestId)
+    if (!answer || answer.outcome !== null || answer.callbacks.length > 0) continue
+    const { headers, httpStatus, trouble, answeredAt } = call
+    if (headers.flow !== 'synchronous' || httpStatus !== 200 || trouble !== null || answeredAt === null) continue
+    const [from, to] = [Date.parse(call.receivedAt), Date.parse(answeredAt)]
+    if (to - from > stage.parts.shopTimeoutMs - 500) continue // it may have given up
+    const worker = workerOf(call)
+    const slot = stage.parts.slots.find(({ number }) => number === worker)!
+    const excused =
+      slot.ends.some((ended) => ended >= from) ||
+      slot.brokenOff().has(answer.itemId) ||
+      // a call that ends while its worker stands still may have had its time, and one that thaws looks at that first
+      stage.parts.isolations.some((one) => one.worker === worker && one.why !== 'cut off' && one.from <= to + 1000 && one.to >= from)
+    if (!excused)
+      violations.push({
+        rule: 'known',
+        what: `worker ${worker} was answered request ${call.requestId} of item ${answer.itemId} at ${clock(to)}, and nothing says so`,
+        story: storyOfItems(evidence, [answer.itemId]),
+      })
   }
   return violations
 }

@@ -11,7 +11,8 @@ import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from
 
 /** All times are short, so that minutes hold what weeks do elsewhere. */
 export const LEASE_SECONDS = 3
-export const SHOP_TIMEOUT_MS = 1500
+/** Of a run one: calls shorter than a lease, or so long that a worker may lose an item and claim it again while its call is out. */
+const SHOP_TIMEOUTS_MS = [12_000, 1500] as const
 const WORKERS = 3
 /** One that was cut off just as it started may wait for ever, and is killed: whoever runs it would do the same. */
 const START_WITHIN_MS = 60_000
@@ -19,7 +20,6 @@ const CALLBACK_API_KEY = 'key-of-the-callbacks-in-chaos'
 
 const WORKER_ENV = {
   LEASE_SECONDS: String(LEASE_SECONDS),
-  SHOP_TIMEOUT_MS: String(SHOP_TIMEOUT_MS),
   RETRY_UNIT_SECONDS: '0.05',
   FAILED_AFTER: '4',
   MAX_RETRIES: '7',
@@ -54,8 +54,9 @@ export class Slot {
   state: 'up' | 'starting' | 'frozen' | 'down' = 'down'
   #starting: Promise<void> = Promise.resolve()
   #over = false
-  /** What it said of itself that should not be, whatever is away. */
-  readonly complaints: string[] = []
+  readonly #logs: Record<string, unknown>[][] = []
+  /** When a process of it ended. */
+  readonly ends: number[] = []
 
   constructor(number: number, gate: Gate, env: Record<string, string>, log: Log) {
     this.number = number
@@ -64,6 +65,16 @@ export class Slot {
     this.publicUrl = `http://127.0.0.1:${env.PUBLIC_PORT}`
     this.internalUrl = `http://127.0.0.1:${env.INTERNAL_PORT}`
     this.#log = log
+  }
+
+  /** What it said of itself that should not be, whatever is away. */
+  complaints(): string[] {
+    return this.#logs.flatMap((log) => log.filter(isComplaint).map((line) => JSON.stringify(line)))
+  }
+
+  /** Items whose life broke off: nobody has what was in its hands. */
+  brokenOff(): Set<string> {
+    return new Set(this.#logs.flatMap((log) => log.filter(isBrokenOff).map(({ item_id }) => String(item_id))))
   }
 
   /** Starts it, again and again where it cannot. Resolves when it runs, or is not wanted any more. */
@@ -81,8 +92,9 @@ export class Slot {
         const started = await startWorkerProcess(this.#env, { signal: AbortSignal.timeout(START_WITHIN_MS) })
         this.process = started
         this.state = 'up'
+        this.#logs.push(started.log)
         started.child.once('exit', (code) => {
-          this.complaints.push(...started.log.filter(isComplaint).map((line) => JSON.stringify(line)))
+          this.ends.push(Date.now())
           if (this.process !== started) return
           this.process = null
           if (this.state !== 'up' && this.state !== 'frozen') return
@@ -136,8 +148,25 @@ export class Slot {
 }
 
 /** Of a connection that is lost it may complain as it likes; an item's life breaks off by it only where nobody knows what became of it. */
-const isComplaint = ({ msg, err }: Record<string, unknown>): boolean =>
-  /counter had drifted/.test(String(msg)) || (/broke off/.test(String(msg)) && !isConnectionError(err))
+const isComplaint = (line: Record<string, unknown>): boolean =>
+  /counter had drifted/.test(String(line.msg)) || (isBrokenOff(line) && !isConnectionError(line.err))
+const isBrokenOff = ({ msg }: Record<string, unknown>): boolean => /life of an item broke off/.test(String(msg))
+
+/** What the catalogue does not take: a trigger of Seller Center's stands between the Shop's answer and a product. */
+async function prepareRefusals(sql: Sql): Promise<void> {
+  await sql`create schema chaos`
+  await sql`create table chaos.refused (product_id bigint)`
+  await sql`
+    create function chaos.refuse() returns trigger language plpgsql as $$
+    begin
+      if exists (select from chaos.refused where product_id = new.id) then raise exception 'product % is not to be touched now', new.id; end if;
+      return new;
+    end $$`
+  // Only what is in the Shop: a create whose answer is not taken may be sent again by an admin, and nobody would know of the first id.
+  await sql`
+    create trigger chaos_refuse before update of src_updated_at on catalog.product
+    for each row when (old.src_id is not null) execute function chaos.refuse()`
+}
 
 export type Parts = Awaited<ReturnType<typeof startParts>>
 
@@ -155,6 +184,8 @@ export async function startParts(seed: number, log: Log) {
   const databaseUrl = cluster.url('postgres')
   const sql: Sql = connect(databaseUrl, { max: 12, name: 'chaos', lockTimeoutMs: 5000 })
   await migrate(sql)
+  await prepareRefusals(sql)
+  const shopTimeoutMs = SHOP_TIMEOUTS_MS[seed % SHOP_TIMEOUTS_MS.length]!
   const shop: RunningShop = await startShop({
     port: await freePort(),
     credentials: { username: 'sc', password: 'canary-password-of-the-shop' },
@@ -167,6 +198,7 @@ export async function startParts(seed: number, log: Log) {
     const env = {
       ...workerEnv(gate.url, `${shop.url}/worker-${number}`),
       ...WORKER_ENV,
+      SHOP_TIMEOUT_MS: String(shopTimeoutMs),
       WORKER_NAME: `chaos-${number}`,
       PUBLIC_PORT: String(await freePort()),
       INTERNAL_PORT: String(await freePort()),
@@ -176,6 +208,7 @@ export async function startParts(seed: number, log: Log) {
 
   const isolations: Isolation[] = []
   let databaseUpSince = Date.now()
+  const beats = new Map<string, number>()
 
   const isolated = (worker: number, why: string): Isolation => {
     const isolation = { worker, why, from: Date.now(), to: Number.POSITIVE_INFINITY }
@@ -185,16 +218,22 @@ export async function startParts(seed: number, log: Log) {
 
   /** A machine with too much to do freezes workers, too: what nobody has done on purpose is seen by the heartbeats. */
   async function watchHeartbeats(): Promise<void> {
-    const unheard = await sql<{ worker: number; at: number }[]>`
-      select right(name, 1)::int as worker, extract(epoch from max(heartbeat_at))::float8 * 1000 as at from shop_update.worker
-      group by name having max(heartbeat_at) < now() - ${LEASE_SECONDS}::float8 * interval '1 second'`
+    const heard = await sql<{ id: string; worker: number; at: number }[]>`
+      select distinct on (name) id, right(name, 1)::int as worker, extract(epoch from heartbeat_at)::float8 * 1000 as at
+      from shop_update.worker order by name, id desc`
     const now = Date.now()
-    for (const { worker, at } of unheard) {
+    for (const { id, worker, at } of heard) {
       const slot = slots.find(({ number }) => number === worker)
-      const known = isolations.some((one) => one.worker === worker && one.to >= at)
-      if (slot?.state !== 'up' || known || now - databaseUpSince < 2000 * LEASE_SECONDS) continue
-      isolations.push({ worker, why: 'not heard of', from: at, to: now + 1000 })
-      log(`worker ${worker} has not been heard of for ${((now - at) / 1000).toFixed(1)} s, and nobody did anything to it`)
+      const before = beats.get(id) ?? at
+      beats.set(id, at)
+      const isKnown = (since: number) => isolations.some((one) => one.worker === worker && one.to >= since)
+      // Nobody could be heard while PostgreSQL was away: that is nobody's fault, and no leader may take it for one.
+      const last = Math.max(before, databaseUpSince)
+      const from = at - last > LEASE_SECONDS * 1000 ? last : Math.max(at, databaseUpSince)
+      const to = from === last && at > last ? at : now
+      if (to - from <= LEASE_SECONDS * 1000 || slot?.state !== 'up' || isKnown(from)) continue
+      isolations.push({ worker, why: 'not heard of', from, to: to + 1000 })
+      log(`worker ${worker} has not been heard of for ${((to - from) / 1000).toFixed(1)} s, and nobody did anything to it`)
     }
   }
   const watch = setInterval(() => {
@@ -208,6 +247,7 @@ export async function startParts(seed: number, log: Log) {
   return {
     sql,
     shop,
+    shopTimeoutMs,
     slots,
     isolations,
     isolated,

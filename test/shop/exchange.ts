@@ -181,7 +181,7 @@ class Exchange {
   #write(httpStatus: number, type: string, body: string, answer: unknown = body): void {
     for (const record of this.#records) {
       record.answeredAt = new Date().toISOString()
-      record.endedAt = record.answeredAt
+      record.endedAt ??= record.answeredAt // whoever asked may have gone long ago
       record.httpStatus = httpStatus
       record.answer = answer
     }
