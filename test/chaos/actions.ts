@@ -80,6 +80,18 @@ async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
   return [products, among('awaiting'), among('in_flight')].findLast((some) => some.length > 0) ?? []
 }
 
+/** Two at once would take the turns from each other. */
+const takingTurns = new WeakSet<Parts>()
+
+/** Many calls are out, and are answered when who made them has nowhere to write that. */
+async function manyOut(stage: Stage, random: Random, answerDelayMs: { min: number; max: number }): Promise<string> {
+  await stage.parts.control('/troubles', 'PUT', { default: { answerDelayMs } })
+  const products = await readProducts(stage.parts.sql)
+  const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
+  await stage.pause(300)
+  return did
+}
+
 async function frozen(stage: Stage, slot: Slot, ms: number): Promise<string> {
   const isolation = stage.parts.isolated(slot.number, 'frozen')
   slot.freeze()
@@ -361,8 +373,11 @@ export const ACTIONS: readonly Action[] = [
   },
   {
     name: 'silence',
-    weight: 1.5,
-    act: (stage, random) => aSlot(stage, random, (slot) => hushed(stage, slot, between(random, 200, 3 * LEASE_MS))),
+    weight: 2,
+    act: async (stage, random) => {
+      const did = random() < 0.5 ? `${await manyOut(stage, random, { min: 500, max: 1400 })}; ` : ''
+      return `${did}${await aSlot(stage, random, (slot) => hushed(stage, slot, between(random, 200, 3 * LEASE_MS)))}`
+    },
   },
   {
     name: 'frozen by turns',
@@ -371,22 +386,21 @@ export const ACTIONS: readonly Action[] = [
     act: async (stage, random) => {
       const { parts } = stage
       const slots = parts.up()
-      if (parts.shopTimeoutMs < 3 * LEASE_MS || slots.length < 2) return 'calls are too short, or too few workers are up'
-      const answerDelayMs = { min: 0.85 * parts.shopTimeoutMs, max: 1.1 * parts.shopTimeoutMs }
-      await parts.control('/troubles', 'PUT', { default: { answerDelayMs } })
-      const products = await readProducts(parts.sql)
-      const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
-      await stage.pause(500)
+      if (parts.shopTimeoutMs < 3 * LEASE_MS || slots.length < parts.slots.length || takingTurns.has(parts))
+        return 'calls are too short, or not all workers are up'
+      takingTurns.add(parts)
+      const did = await manyOut(stage, random, { min: 0.85 * parts.shopTimeoutMs, max: 1.1 * parts.shopTimeoutMs })
       const first = pick(random, slots)
       await frozen(stage, first, between(random, LEASE_MS + 500, LEASE_MS + 1500))
       const others = parts.up().filter((slot) => slot !== first)
-      await Promise.all(others.map((slot) => frozen(stage, slot, 2.5 * LEASE_MS)))
+      await Promise.all(others.map((slot) => frozen(stage, slot, 3 * LEASE_MS)))
       await parts.control('/troubles', 'PUT', {})
+      takingTurns.delete(parts)
       return `${did}; worker ${first.number}, then workers ${others.map(({ number }) => number).join(' and ')}`
     },
   },
   {
-    name: 'all frozen, then silence',
+    name: 'all frozen and silent',
     weight: 0.5,
     act: (stage, random) => allFrozenThenHushed(stage, between(random, 100, 2 * LEASE_MS), between(random, 0, 3 * LEASE_MS)),
   },
@@ -417,13 +431,18 @@ export const ACTIONS: readonly Action[] = [
     act: async (stage, random) => {
       const { parts } = stage
       const ms = between(random, LEASE_MS, 2 * LEASE_MS)
-      // Best while many calls are out, whose answers are in hand before there is anywhere to write them.
-      await parts.control('/troubles', 'PUT', { default: { answerDelayMs: { min: 300, max: 1400 } } })
-      const products = await readProducts(parts.sql)
-      const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
-      await stage.pause(200)
-      await parts.database('stops', ms)
-      return `for ${ms} ms; before: ${did}`
+      const did = await manyOut(stage, random, { min: 300, max: 1400 })
+      // One of them comes back a little later than the others, which must not take it for dead before it can have been heard.
+      const late = pick(random, parts.slots)
+      const lateMs = between(random, 300, LEASE_MS / 2)
+      late.gate.refuse('user', 'ends') // as each connection begins
+      try {
+        await parts.database('stops', ms)
+        await stage.pause(lateMs)
+      } finally {
+        late.gate.open()
+      }
+      return `for ${ms} ms, for worker ${late.number} ${lateMs} ms more; before: ${did}`
     },
   },
   {

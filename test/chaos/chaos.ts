@@ -58,7 +58,7 @@ export async function chaos(
     tell(`seed ${seed}, ${seconds} s`)
     // A catalogue that the Shop has, as far as the first seconds bring it there.
     for (let k = 0; k < 20; k++) done.changes.push(...(await parts.sql.begin((tx) => addSet(tx, random))))
-    await Promise.all(parts.slots.map((slot) => slot.start()))
+    await Promise.race([Promise.all(parts.slots.map((slot) => slot.start())), stage.pause(2 ** 31 - 1)])
     parts.balance()
     tell(`20 sets, ${parts.slots.length} workers`)
 
