@@ -52,7 +52,8 @@ export async function live(item: ClaimedItem, set: CatalogueSet | undefined, ser
     await walk(item, set, world.begin(item, set, served), world)
   } catch (error) {
     world.circuit.notSent(item.id)
-    // "Any exception errors in the synchronization" are failures (seed). A create may have been made: it is not repeated blindly.
+    // Any exception is a failure (docs/requirements.md, "Statuses"). A create may have been made: it is not repeated
+    // blindly.
     const message = storable(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
     if (creates(item.topic)) await world.settle({ ...AT_REST, item, to: 'blocked', reason: 'unknown_outcome', message })
     else await world.settle({ ...AT_REST, item, ...world.afterFailure(item.failures + 1), reason: 'failure', message })
@@ -133,7 +134,7 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
 
 /**
  * What an asynchronous exchange brings that is neither an acknowledgment nor a final answer is a NACK: sent again, not Blocked
- * (shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
+ * (docs/shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
  */
 function orNack(answer: Answer, flow: Flow, body: string): Answer {
   if (answer.kind !== 'unprocessable' || flow === 'synchronous' || /"(product|images)"\s*:/.test(body)) return answer
@@ -163,7 +164,10 @@ interface Received {
   answeredAt: number
 }
 
-/** What an answer does to the item (shop-protocol.md, section 4). `received` is null where the exchange has been stored already. */
+/**
+ * What an answer does to the item (docs/shop-protocol.md, section 4). `received` is null where the exchange has been
+ * stored already.
+ */
 async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, world: World, received: Received | null): Promise<void> {
   const readAt = performance.now()
   const exchangeOf = (outcome: Exchange['outcome']): Pick<Settlement, 'exchange' | 'answeredAt'> => ({
@@ -253,7 +257,7 @@ function build(item: ClaimedItem, set: CatalogueSet | undefined): Call | NotSend
     }
     return built
   } catch (error) {
-    // "Any exception errors in the synchronization" are failures of the item (seed), never of the worker.
+    // Any exception is a failure of the item (docs/requirements.md, "Statuses"), never of the worker.
     return { impossible: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }
   }
 }

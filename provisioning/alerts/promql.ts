@@ -59,7 +59,7 @@ const statusIs = (statuses: string[]): string => (statuses.length === 1 ? `statu
 const ON_THE_WAY_OUT = ['processing', 'building_payload']
 const ON_THE_WAY_BACK = ['got_response', 'building_response_payload', 'response_processing']
 
-/** Seconds after which a status is stuck: the seed's words made numbers. */
+/** Seconds after which a status is stuck: the words of docs/requirements.md, "Statuses", made numbers. */
 const STUCK = {
   /** "Not more than a few milliseconds." */
   pending: 30,

@@ -83,7 +83,7 @@ const CALLS = [
 ]
 const escaped = (words: string) => words.replaceAll('.', '\\.')
 
-/** The search queries that the seed gives as samples, each with the search that it is here. */
+/** The sample searches (docs/requirements.md, "Log search"), each with the search that it is here. */
 export const SAMPLES: { kibana: string; here: string; search: Search }[] = [
   {
     kibana: 'venture:"zalora" AND source:"eg/live"',

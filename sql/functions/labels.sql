@@ -1,4 +1,5 @@
--- The words of the seed for topics and statuses, for views and dashboards. worker/domain has them too; a test holds the two together.
+-- The labels of topics and statuses (docs/requirements.md), for views and dashboards. worker/domain has them too; a
+-- test holds the two together.
 create or replace function shop_update.label(topic shop_update.topic) returns text language sql immutable parallel safe as $$
   select case topic
     when 'content' then 'Content'

@@ -3,7 +3,10 @@ import { median } from '../bench/setting.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 
-/** The seed's retry table: minutes before retry #1, #2, …; from #8 on it is eight hours. Their sum is 07:05:04. */
+/**
+ * The retry table (docs/requirements.md, "Retry table"): minutes before retry #1, #2, …; from #8 on it is eight hours.
+ * Their sum is 07:05:04.
+ */
 const MINUTES = [1, 8, 27, 64, 125, 216, 343, ...Array.from({ length: 20 }, () => 480)]
 
 let scene: Scene

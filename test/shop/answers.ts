@@ -1,4 +1,7 @@
-/** A row that names the product it is about (shop-protocol.md, section 2). Ids are strings; `updated_at` is UTC without a zone. */
+/**
+ * A row that names the product it is about (docs/shop-protocol.md, section 2). Ids are strings; `updated_at` is UTC
+ * without a zone.
+ */
 export interface SuccessRow {
   status: 'success'
   product: { seller_sku: string; sku: string; id: string; config_id: string | null; updated_at: string }

@@ -17,7 +17,7 @@ export interface Sending {
   answer: unknown
 }
 
-/** A callback (shop-protocol.md, section 3). `result` is what a final answer would have carried. */
+/** A callback (docs/shop-protocol.md, section 3). `result` is what a final answer would have carried. */
 export interface Callback {
   requestId: string
   result: unknown

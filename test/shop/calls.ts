@@ -1,6 +1,9 @@
 import { TOPICS, type Topic } from '../../worker/domain/topics.ts'
 
-/** An element of `productsInfo` (shop-protocol.md, section 1): the members that the Shop looks at; it keeps the others as they came. */
+/**
+ * An element of `productsInfo` (docs/shop-protocol.md, section 1): the members that the Shop looks at; it keeps the
+ * others as they came.
+ */
 export interface ProductInfo {
   product_id?: string | number
   config_id?: string | number | null

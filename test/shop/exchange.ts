@@ -14,7 +14,10 @@ const HTML_TYPE = 'text/html'
 const isAuthorized = (credentials: Auth | undefined, auth: Auth | null): boolean =>
   credentials === undefined || (auth?.username === credentials.username && auth?.password === credentials.password)
 
-/** Takes one request of the worker (shop-protocol.md, section 1) and answers it, or makes the trouble that was drawn for it. */
+/**
+ * Takes one request of the worker (docs/shop-protocol.md, section 1) and answers it, or makes the trouble that was
+ * drawn for it.
+ */
 export function takeRequest(state: State, request: IncomingMessage, response: ServerResponse): void {
   let body = ''
   request.setEncoding('utf8')

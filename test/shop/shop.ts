@@ -38,7 +38,9 @@ export interface RunningShop {
   stop(): Promise<void>
 }
 
-/** Starts a Shop that speaks shop-protocol.md. Throws one sentence that names the field where a setting is wrong. */
+/**
+ * Starts a Shop that speaks docs/shop-protocol.md. Throws one sentence that names the field where a setting is wrong.
+ */
 export async function startShop(options: ShopOptions = {}): Promise<RunningShop> {
   const { host = '127.0.0.1', port = 0, callback, credentials, firstIds, settings = {} } = options
   const read = readSettings(settings)

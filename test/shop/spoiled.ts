@@ -12,8 +12,8 @@ export function failing(trouble: AnswerTrouble | null): Fails {
 }
 
 /**
- * The result as a Shop delivers it that gets its answers wrong (shop-protocol.md, section 4: unusable answers and src id conflicts).
- * The products stay as they are; only what is told of them is spoiled.
+ * The result as a Shop delivers it that gets its answers wrong (docs/shop-protocol.md, section 4: unusable answers and
+ * src id conflicts). The products stay as they are; only what is told of them is spoiled.
  */
 export function spoiled(result: Result, trouble: AnswerTrouble | null, method: string, setting: Trouble): unknown {
   switch (trouble) {

@@ -36,8 +36,8 @@ interface Dashboard {
 export const DASHBOARDS = ['shop-update-analytics', 'shop-update-logs', 'shop-update-worker'] as const
 
 /**
- * The dashboards as a Viewer has them: each query of each panel has data, the searches of the seed find what they are meant to find, and in a browser,
- * dark and light, no panel complains.
+ * The dashboards as a Viewer has them: each query of each panel has data, the sample searches find what they are meant
+ * to find, and in a browser, dark and light, no panel complains.
  */
 export async function openDashboards(report: Report, stack: Stack, story: Story, orderLines: number): Promise<void> {
   const needs = ['otelcol', 'loki', 'tempo', 'prometheus', 'grafana'] as const

@@ -65,8 +65,8 @@ const NO_RESULT = { code: -32602, message: 'Invalid params: params.result must b
 const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request ID' }
 
 /**
- * The listener that the Shop reaches (shop-protocol.md, section 3): `POST /shop-update/`, `GET /shop-update/{requestId}`, `GET /healthz`,
- * `GET /readyz`, and nothing else.
+ * The listener that the Shop reaches (docs/shop-protocol.md, section 3): `POST /shop-update/`,
+ * `GET /shop-update/{requestId}`, `GET /healthz`, `GET /readyz`, and nothing else.
  *
  * What JSON-RPC has an error for is answered with HTTP 200 and that error; a status of HTTP's own is sent where the body was not looked at
  * (408, 413, 415, 429) or the database did not answer in time (503). To the Shop each of them is a NACK. A client that is not on the white

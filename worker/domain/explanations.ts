@@ -1,7 +1,7 @@
 import type { NoCreate, ReasonCode } from './reasons.ts'
 import type { Status } from './statuses.ts'
 
-/** What each status means, for the person who looks at the list. Source: the seed's "Status Explanation". */
+/** What each status means, for the person who looks at the list. Source: docs/requirements.md, "Statuses". */
 const STATUS_EXPLANATIONS: Record<Status, string> = {
   pending:
     'The item has just been put into the queue; there is no request payload yet. It should stay here for a few milliseconds only, longer if there is a specific reason that holds it.',
@@ -79,11 +79,11 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   discarded: { label: 'Discarded', sentence: 'An admin has taken the item out of the queue. It is not sent any more.' },
 }
 
-/** What a status means, in one to three sentences. Source: seed. */
+/** What a status means, in one to three sentences. Source: docs/requirements.md, "Statuses". */
 export const explainStatus = (status: Status): string => STATUS_EXPLANATIONS[status]
 
 /**
- * What a reason means: a label for a list and a sentence for a person. Source: product decisions 3, 5, 8, 11, 12.
+ * What a reason means: a label for a list and a sentence for a person. Source: decisions 3, 5, 8, 11, 12.
  * @example explain('stock_wait').label // 'Stock wait'
  */
 export const explain = (code: ReasonCode): { label: string; sentence: string } => REASON_EXPLANATIONS[code]

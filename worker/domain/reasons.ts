@@ -1,6 +1,7 @@
 /**
- * Why an item is where it is. The codes are stored with the item and with each transition; people read `explain` (explanations.ts).
- * Delayed has the first two (product decision 3), Blocked the next five (decision 5), the rest say why an item went back or left.
+ * Why an item is where it is. The codes are stored with the item and with each transition; people read `explain`
+ * (explanations.ts). Delayed has the first two (decision 3), Blocked the next five (decision 5), the rest say why an
+ * item went back or left.
  */
 export const REASONS = [
   // Delayed, Failed

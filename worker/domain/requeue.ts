@@ -2,13 +2,13 @@ import type { Refusal } from './reasons.ts'
 import type { Status } from './statuses.ts'
 import type { Topic } from './topics.ts'
 
-/** The statuses that a requeue of product sets or of a filter may take in; Failed alone unless asked (product decision 12). */
+/** The statuses that a requeue of product sets or of a filter may take in; Failed alone unless asked (decision 12). */
 export const REQUEUE_INCLUDES = ['failed', 'delayed', 'blocked'] as const satisfies readonly Status[]
 export type RequeueInclude = (typeof REQUEUE_INCLUDES)[number]
 
 /**
  * Statuses in which an item is on its way already: it will be, or is just being, sent, or its answer is just being read.
- * Got acknowledgment is not among them: nothing is resent by itself there, but an admin may (product decision 10).
+ * Got acknowledgment is not among them: nothing is resent by itself there, but an admin may (decision 10).
  */
 export const ON_ITS_WAY = [
   'pending',
@@ -31,7 +31,7 @@ export interface RequeueCandidate {
 }
 
 /**
- * Why an item cannot be requeued, or null if it can (seed, "Re-queuing Failed Product Calls"; product decision 12).
+ * Why an item cannot be requeued, or null if it can (docs/requirements.md, "Requeuing"; decision 12).
  *
  * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images, deleted), then what somebody can
  * change first, from the widest to the narrowest (seller, product, quality control). One inactive or unapproved product refuses the whole
@@ -61,8 +61,8 @@ export const REFUSAL_SENTENCES: Record<Refusal, string> = {
 
 /**
  * Whether a requeue of product sets or of a filter takes in items of a status. An item in Got acknowledgment is never swept along;
- * it is requeued only where it is named itself (product decision 10).
- * @param include exactly the statuses wanted; Failed if left out (product decision 12)
+ * it is requeued only where it is named itself (decision 10).
+ * @param include exactly the statuses wanted; Failed if left out (decision 12)
  */
 export const requeueIncludes = (status: Status, include: readonly RequeueInclude[] = ['failed']): boolean =>
   (include as readonly Status[]).includes(status)

@@ -1,11 +1,11 @@
-/** The seed's MIN(Retry³, 8 hours), in "minutes" of the retry table. */
+/** The longest delay, in "minutes" of the retry table (docs/requirements.md, "Retry table"). */
 const LONGEST_MINUTES = 480
 
 const minutesBefore = (retry: number): number => Math.min(retry ** 3, LONGEST_MINUTES)
 
 /**
  * How long to wait for the retry that follows the n-th failure, counted from that failure. No jitter: admins quote these times to sellers
- * (product decision 2).
+ * (decision 2).
  * @param failures how often the item has failed in this retry cycle, including the failure just seen; 1 or more
  * @param unitSeconds length of a "minute" of the table, in seconds; may be a fraction
  * @returns seconds
@@ -14,7 +14,7 @@ export const retryDelaySeconds = (failures: number, unitSeconds: number): number
 
 /**
  * How many automatic retries an item still has, the one that is planned or under way included: 27 until the first retry has failed, 0 when
- * the last one has ("retries exhausted", product decision 1).
+ * the last one has ("retries exhausted", decision 1).
  * @param failures failures in this retry cycle; the first of them was no retry
  */
 export const retriesLeft = (failures: number, maxRetries: number): number => Math.max(0, maxRetries - Math.max(0, failures - 1))
@@ -31,8 +31,9 @@ export interface Failure {
 }
 
 /**
- * What a failure makes of an item: Failed from the 12th on, with retries that go on until the 27th has failed (product decision 1).
- * An item without a next attempt is Failed whatever `failedAfter` says: Delayed promises that it will be tried again.
+ * What a failure makes of an item: Failed from the 12th on, with retries that go on until the 27th has failed
+ * (decision 1). An item without a next attempt is Failed whatever `failedAfter` says: Delayed promises that it will be
+ * tried again.
  */
 export function afterFailure({ failures, at, maxRetries, failedAfter, unitSeconds }: Failure): {
   status: 'delayed' | 'failed'
@@ -56,8 +57,8 @@ export interface RetryRow {
 }
 
 /**
- * The seed's retry table, row by row.
- * @param unitSeconds length of a "minute", in seconds; 60 gives the seed's table to the letter
+ * The retry table (docs/requirements.md, "Retry table"), row by row.
+ * @param unitSeconds length of a "minute", in seconds; 60 gives that table to the letter
  */
 export function retryTable(maxRetries: number, unitSeconds: number): RetryRow[] {
   let total = 0

@@ -56,8 +56,9 @@ export interface SellerAnswer {
 }
 
 /**
- * Seconds after which a status is no longer a passing one and SREs look into it. The seed grants Pending milliseconds and Processing
- * "a few seconds"; Made request may last as long as the Shop's time-out. Statuses that may last are absent.
+ * Seconds after which a status is no longer a passing one and SREs look into it. Pending is granted milliseconds and
+ * Processing "a few seconds" (docs/requirements.md, "Statuses"); Made request may last as long as the Shop's time-out.
+ * Statuses that may last are absent.
  */
 export const LONG_AFTER_SECONDS: Partial<Record<Status, number>> = {
   pending: 30,
@@ -69,12 +70,15 @@ export const LONG_AFTER_SECONDS: Partial<Record<Status, number>> = {
   response_processing: 30,
 }
 
-/** A retry this late is overdue. Less is normal after an outage, when the claim rate lets many through one after the other (product decision 2). */
+/**
+ * A retry this late is overdue. Less is normal after an outage, when the claim rate lets many through one after the
+ * other (decision 2).
+ */
 export const OVERDUE_AFTER_SECONDS = 300
 
 /**
  * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain sentences.
- * Source: the seed's objective; product.md, "What no other system of the kind has", 1.
+ * Source: docs/requirements.md, "What it is for".
  * @param now the time to which "in 27 minutes" and "3 hours ago" relate
  */
 export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
@@ -121,7 +125,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   },
 
   got_acknowledgment(item, now) {
-    // Images are never requeued (seed), so an admin's help must not be promised for them.
+    // Images are never requeued (decision 12), so an admin's help must not be promised for them.
     const ifNot = item.topic === 'images' ? '' : ', and if no answer comes, an admin can have the change sent again'
     return {
       whoActs: 'shop',
@@ -231,7 +235,7 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
   }
 }
 
-/** Not stuck, however long it takes: an earlier change goes first (product decision 7). */
+/** Not stuck, however long it takes: an earlier change goes first (decision 7). */
 function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, now: Date): Answer {
   const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
   return status === 'failed' || holder.status === 'failed' || isOverdue(holder, now)
@@ -277,7 +281,7 @@ function failures(item: ItemFacts, now: Date): Answer {
       retriesLeft(item.failures, item.maxRetries) === 0
         ? `All ${item.maxRetries} automatic retries are used up`
         : 'No further automatic retry is planned'
-    // Images cannot be requeued (seed), but a change queued again starts a fresh retry cycle (product decision 8).
+    // Images cannot be requeued (decision 12), but a change queued again starts a fresh retry cycle (decision 8).
     return item.topic === 'images'
       ? { whoActs: 'seller', sentences: [what, last, `${over}: please save the images again in Seller Center, which sends them anew.`] }
       : { whoActs: 'admin', sentences: [what, last, `${over}: an admin has to have it sent again; there is nothing you need to do.`] }
@@ -293,7 +297,7 @@ function failures(item: ItemFacts, now: Date): Answer {
   return { whoActs: 'nobody', sentences: [what, last, `${retry}; there is nothing you need to do.`] }
 }
 
-/** Blocked by the create of its product or of a variation; released by it, at once (product decision 5 a, b). */
+/** Blocked by the create of its product or of a variation; released by it, at once (decision 5 a, b). */
 function waitsForCreate(item: ItemFacts, because: string): Answer {
   if (item.noCreate === 'product_deleted') {
     return {

@@ -1,4 +1,7 @@
-/** The twelve statuses of an item, in the order in which an item passes them. Labels are the seed's, to the letter. */
+/**
+ * The twelve statuses of an item, in the order in which an item passes them. Labels as in docs/requirements.md, to the
+ * letter.
+ */
 export const STATUSES = {
   pending: { label: 'Pending', tab: 'pending' },
   processing: { label: 'Processing', tab: 'pending' },

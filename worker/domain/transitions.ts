@@ -3,15 +3,17 @@ import type { Status } from './statuses.ts'
 /**
  * Every step an item may take, and who takes it. What is not here is a fault in the worker: the tests look through the history for it.
  *
- * One step runs through the whole table: a callback answers any attempt of an item, not only the last (Shop protocol, section 3). So an
- * answer may meet the item wherever it rests by then, and takes it to Got response (one in flight comes to rest first); only an item that is Synced keeps a late one for the record.
+ * One step runs through the whole table: a callback answers any attempt of an item, not only the last
+ * (docs/shop-protocol.md, section 3). So an answer may meet the item wherever it rests by then, and takes it to Got
+ * response (one in flight comes to rest first); only an item that is Synced keeps a late one for the record.
  *
- * A status leads to itself only where the item leaves the queue as it is: discarded, or product_deleted (its product no longer exists). A change that an item in Pending absorbs (product decision 8) raises its count and is no step.
+ * A status leads to itself only where the item leaves the queue as it is: discarded, or product_deleted (its product no
+ * longer exists). A change that an item in Pending absorbs (decision 8) raises its count and is no step.
  */
 export const NEXT: Record<Status, readonly Status[]> = {
   pending: [
     'processing', // claimed
-    'delayed', // stock_wait: enqueue puts a Stock item off (product decision 3)
+    'delayed', // stock_wait: enqueue puts a Stock item off (decision 3)
     'got_response', // a callback for an earlier attempt
     'blocked', // src_id_conflict: an answer came, after its own item had left the queue, with a second Shop id
     'pending', // product_deleted
@@ -19,28 +21,28 @@ export const NEXT: Record<Status, readonly Status[]> = {
   processing: [
     'building_payload',
     'synced', // nothing_to_send: the catalogue has nothing left that the Shop lacks
-    'delayed', // an exception is a failure like any other (seed)
-    'failed', // the same, from the 12th (product decision 1)
-    'blocked', // not_in_shop, new_variation: seen by the claim (product decision 5 a, b)
+    'delayed', // an exception is a failure like any other (docs/requirements.md, "Statuses")
+    'failed', // the same, from the 12th (decision 1)
+    'blocked', // not_in_shop, new_variation: seen by the claim (decision 5 a, b)
     'pending', // worker_lost, worker_stopped, product_moved: nothing has left yet
     'processing', // product_deleted
   ],
   building_payload: ['made_request'], // written together: a payload that cannot be built never gets here
   made_request: [
-    'got_acknowledgment', // asynchronous flow, or a Shop that has not seen the switch back yet (product decision 9)
+    'got_acknowledgment', // asynchronous flow, or a Shop that has not seen the switch back yet (decision 9)
     'got_response', // the final answer, or its callback if that overtakes the acknowledgment
-    'delayed', // network error, time-out, HTTP error, NACK (Shop protocol, section 4)
+    'delayed', // network error, time-out, HTTP error, NACK (docs/shop-protocol.md, section 4)
     'failed',
-    'blocked', // unknown_outcome: the worker died while a create was out (product decision 11)
-    'pending', // worker_lost, worker_stopped: anything but a create is sent again (product decision 11)
+    'blocked', // unknown_outcome: the worker died while a create was out (decision 11)
+    'pending', // worker_lost, worker_stopped: anything but a create is sent again (decision 11)
   ],
   got_acknowledgment: [
     'got_response', // the callback, hours or days later
-    'pending', // requeued by an admin; never by itself (product decision 10)
+    'pending', // requeued by an admin; never by itself (decision 10)
     'got_acknowledgment', // product_deleted
   ],
   // A failure row makes the item Delayed or Failed, an answer that
-  // cannot be used Blocked (unprocessable_response, src_id_conflict; Shop protocol, section 4).
+  // cannot be used Blocked (unprocessable_response, src_id_conflict; docs/shop-protocol.md, section 4).
   got_response: ['building_response_payload', 'delayed', 'failed', 'blocked'],
   building_response_payload: ['response_processing'],
   response_processing: [
@@ -53,18 +55,18 @@ export const NEXT: Record<Status, readonly Status[]> = {
   synced: [], // final
   delayed: [
     'processing', // its time has come: the retry, or the end of the stock wait
-    'pending', // requeued (product decision 12), coalesced (8)
+    'pending', // requeued (decision 12), coalesced (8)
     'got_response', // a callback for a failed attempt: a success makes it Synced
     'delayed', // product_deleted
   ],
   blocked: [
-    'pending', // released by the create it waited for, requeued or resent by an admin (product decisions 5, 12)
-    'got_response', // the callback that settles an unknown_outcome (product decision 11)
+    'pending', // released by the create it waited for, requeued or resent by an admin (decisions 5, 12)
+    'got_response', // the callback that settles an unknown_outcome (decision 11)
     'blocked', // discarded by an admin, product_deleted: it leaves the queue as it is, and is not called synced, for nothing was
   ],
   failed: [
-    'processing', // automatic retries go on until the 27th has failed (product decision 1)
-    'pending', // requeued (product decision 12), coalesced (8)
+    'processing', // automatic retries go on until the 27th has failed (decision 1)
+    'pending', // requeued (decision 12), coalesced (8)
     'got_response', // a callback for a failed attempt
     'failed', // product_deleted
   ],

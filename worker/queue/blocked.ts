@@ -46,8 +46,9 @@ export const createsAwaited = (sql: Sql) => sql`(
         and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
 
 /**
- * Of a change `i` whose product is not in the Shop: why no create of that is due, else null. The quality control has approved nothing that the change
- * is about (Seller Center queues a create when its product is approved; seed: Resend takes approved products only), or it has been deleted.
+ * Of a change `i` whose product is not in the Shop: why no create of that is due, else null. The quality control has
+ * approved nothing that the change is about (Seller Center queues a create when its product is approved, and a requeue
+ * takes approved products only: decision 12), or it has been deleted.
  */
 export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)} then 'product_deleted'

@@ -68,8 +68,9 @@ const SELLERS_A_CLAIM = 200
  * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the candidate steps behind: out
  *   of the claim index, so that a set with ten thousand items is not looked through again and again. A set whose row somebody has locked this
  *   moment is passed over: no claim waits for another set's row.
- * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (product decision 7). An older item of
- *   the set that another worker has under its hands this moment holds back everything: that worker's claim will take the set.
+ * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (decision 7). An
+ *   older item of the set that another worker has under its hands this moment holds back everything: that worker's
+ *   claim will take the set.
  *
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.

@@ -9,8 +9,9 @@ export interface NewIds {
 }
 
 /**
- * The Shop may have used an id that belongs to another product here (seed, FAQ), or have made a product twice, so that a second id comes for it.
- * Looked for before anything is written: nothing is overwritten (product decision 17).
+ * The Shop may have used an id that belongs to another product here (docs/requirements.md, "An id that is taken"), or
+ * have made a product twice, so that a second id comes for it. Looked for before anything is written: nothing is
+ * overwritten (decision 17).
  *
  * @returns a sentence that names the other product or set, or null
  */

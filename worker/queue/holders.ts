@@ -2,7 +2,7 @@ import type { Sql } from './database.ts'
 
 /**
  * The items `d` that go before an item though they are Delayed or Failed: those of its product set and topic that were queued before it and are
- * tried again (product decision 7).
+ * tried again (decision 7).
  *
  * @param item alias of the row that has `id`, `product_set_id` and `topic`
  */

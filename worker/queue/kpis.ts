@@ -13,7 +13,10 @@ export interface Kpi {
   p95Seconds: number | null
 }
 
-/** The Sync KPI (product decision 15): of the items queued within each window, the share that is Synced by now. What it means is in sql/views/kpi.sql. */
+/**
+ * The Sync KPI (decision 15): of the items queued within each window, the share that is Synced by now. What it means is
+ * in sql/views/kpi.sql.
+ */
 export const readKpis = (sql: Sql): Promise<Kpi[]> => sql<Kpi[]>`
   select "window", queued::float8, synced::float8, ratio, requests::float8, p50_seconds as "p50Seconds", p95_seconds as "p95Seconds"
   from shop_update.kpi`

@@ -26,7 +26,7 @@ export interface Recovered {
 
 /**
  * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this worker itself holds
- * without knowing (`orphans`: claims whose answer was lost with its connection). Product decision 11:
+ * without knowing (`orphans`: claims whose answer was lost with its connection). Decision 11:
  *
  * - no request made: back to Pending, in the old place;
  * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second product; anything else

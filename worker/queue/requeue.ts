@@ -44,9 +44,10 @@ const SETS_A_PAGE = 500
 const ITEMS_A_STATEMENT = 1000
 
 /**
- * "Reupload to Shop" (seed; product decision 12): all items of the product sets in question that are Failed, or of what else `include` asks for,
- * go back to Pending with a fresh retry cycle. Items named one by one go too if they are Delayed, Failed, Blocked or acknowledged. Of what a
- * filter matches, only items of the included statuses count, and with them their whole sets.
+ * "Reupload to Shop" (decision 12): all items of the product sets in question that are Failed, or of what else
+ * `include` asks for, go back to Pending with a fresh retry cycle. Items named one by one go too if they are Delayed,
+ * Failed, Blocked or acknowledged. Of what a filter matches, only items of the included statuses count, and with them
+ * their whole sets.
  *
  * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; who did it is
  * recorded before the first and, with what came of it, after the last. A dry run takes the same way but for the writing.

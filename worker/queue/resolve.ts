@@ -16,10 +16,11 @@ export interface Resolution {
 }
 
 /**
- * An admin decides about an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome` (product decision 5 c to e).
- * Resend: back to Pending with a fresh retry cycle, whatever the catalogue says of the product. Discard: it leaves the queue, Blocked as it was,
- * and what waited for it is looked at again. A change that it has absorbed since it was Blocked is queued anew: the Shop has never been told of it
- * (not of a create, which the admin has just given up).
+ * An admin decides about an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome`
+ * (decision 5 c to e). Resend: back to Pending with a fresh retry cycle, whatever the catalogue says of the product.
+ * Discard: it leaves the queue, Blocked as it was, and what waited for it is looked at again. A change that it has
+ * absorbed since it was Blocked is queued anew: the Shop has never been told of it (not of a create, which the admin
+ * has just given up).
  *
  * @returns the steps, the item's own first; none where the item is not, or no more, one for an admin to decide
  */

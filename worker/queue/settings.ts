@@ -8,7 +8,7 @@ export interface FlowSetting {
   workers: { id: string; name: string; flow: Flow }[]
 }
 
-/** The wanted flow and the one that each worker uses; for some seconds after a change they differ (product decision 9). */
+/** The wanted flow and the one that each worker uses; for some seconds after a change they differ (decision 9). */
 export async function readFlowSetting(sql: Sql, leaseSeconds: number): Promise<FlowSetting> {
   const [row] = await sql<FlowSetting[]>`
     select coalesce((select value #>> '{}' from shop_update.setting where key = 'shop_update/flow'), 'synchronous') as wanted,

@@ -56,7 +56,7 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
         -- handed back with its request written but not sent: it was not sent
         sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
-        -- product decision 14: when it was tried last, not when the Shop said, maybe days later, that it had failed
+        -- decision 14: when it was tried last, not when the Shop said, maybe days later, that it had failed
         failed_at = case
           when x.reason is distinct from 'failure' then i.failed_at
           when i.status = 'processing' then now()

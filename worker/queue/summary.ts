@@ -5,7 +5,7 @@ import { createFullLooks } from '../full-looks.ts'
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 
-/** "Products that still have to be sent" (product decision 16): not sent yet, or to be sent again, if need be by an admin. */
+/** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, if need be by an admin. */
 export const TO_SEND = ['pending', 'processing', 'building_payload', 'delayed', 'failed'] as const satisfies readonly Status[]
 /** "Products that wait for an acknowledgment or an answer": with the Shop, or its answer is just being read. */
 export const AWAITING_SHOP = [
@@ -65,8 +65,8 @@ export interface Statuses {
 const IN_HAND_TOO_LONG = '1 minute'
 
 /**
- * Of an item `b` that is behind: a Delayed or Failed item of its set and topic, queued before it, goes first (product decision 7), or the one of its
- * set that is in flight is stuck.
+ * Of an item `b` that is behind: a Delayed or Failed item of its set and topic, queued before it, goes first
+ * (decision 7), or the one of its set that is in flight is stuck.
  */
 export const isHeldUp = (sql: Sql) => sql`(
   exists (select from ${holdersOf(sql, 'b')})

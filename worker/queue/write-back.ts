@@ -2,8 +2,9 @@ import type { Sql } from './database.ts'
 import type { WriteBack } from './finish.ts'
 
 /**
- * Writes the rows of a call that succeeded while others of it failed (shop-protocol.md, section 4): the retry is for the rest, so they must
- * be known before the item is settled. Of a worker that has lost the item meanwhile nothing is written.
+ * Writes the rows of a call that succeeded while others of it failed (docs/shop-protocol.md, section 4): the retry is
+ * for the rest, so they must be known before the item is settled. Of a worker that has lost the item meanwhile nothing
+ * is written.
  *
  * @param zone of the venture, for the Shop's `updated_at`
  */

@@ -38,8 +38,9 @@ export interface SyncedRow {
 }
 
 /**
- * What an answer means (shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that order; in a failure null
- * stands for each product that did not get through, so a partial success is a failure with some rows. `message` is a sentence for people.
+ * What an answer means (docs/shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that
+ * order; in a failure null stands for each product that did not get through, so a partial success is a failure with
+ * some rows. `message` is a sentence for people.
  */
 export type Answer =
   | { kind: 'acknowledged' }
@@ -93,8 +94,8 @@ export function askedFromJson(topic: Topic, productIdOfItem: string | null, json
 }
 
 /**
- * Reads what came on the HTTP exchange of a call (shop-protocol.md, sections 2 and 4). Whichever flow the call was sent in, an
- * acknowledgment and a final answer are both understood. Never throws.
+ * Reads what came on the HTTP exchange of a call (docs/shop-protocol.md, sections 2 and 4). Whichever flow the call was
+ * sent in, an acknowledgment and a final answer are both understood. Never throws.
  *
  * A status outside 200–299 is a failure: a redirect, too, is a Shop that did not take the call.
  *
@@ -153,7 +154,8 @@ export function finalResult(httpStatus: number, body: string, requestId: string)
 }
 
 /**
- * Reads the `result` of an answer or of a callback (shop-protocol.md, sections 2 to 4). Never throws, whatever JSON `result` was.
+ * Reads the `result` of an answer or of a callback (docs/shop-protocol.md, sections 2 to 4). Never throws, whatever
+ * JSON `result` was.
  *
  * An unusable row outweighs a failed one: a failure is sent again by itself, and a create whose success could not be read must not be.
  *

@@ -8,7 +8,10 @@ import { type Method, TOPICS, type Topic } from '../domain/topics.ts'
  */
 export const AUTH_ID = '1'
 
-/** One variation as `Product.createProducts` takes it (shop-protocol.md, section 1). Money is text with two decimals, ids are text. */
+/**
+ * One variation as `Product.createProducts` takes it (docs/shop-protocol.md, section 1). Money is text with two
+ * decimals, ids are text.
+ */
 export interface CreateInfo {
   approval_status: 0 | 1 | 2
   attribute_set: string | null
@@ -94,7 +97,7 @@ const APPROVAL_STATUS = { pending: 0, approved: 1, rejected: 2 } as const
 const AMOUNT = /^-?\d+\.\d\d$/
 
 /**
- * Builds the call of one item from the catalogue as it stands (shop-protocol.md, section 1). Pure; throws nothing.
+ * Builds the call of one item from the catalogue as it stands (docs/shop-protocol.md, section 1). Pure; throws nothing.
  *
  * New Product (Set) takes every variation of `set.products` that the Shop has not given an id yet, so that the retry after a partial
  * success neither repeats those that succeeded nor makes a second set: its `config_id` is then the set's. No product is ever created twice.
@@ -157,7 +160,7 @@ export const isCall = (built: Call | NotSendable): built is Call => 'json' in bu
 
 /**
  * The serialised `auth` element that goes first in a request's body. It must never reach a log line, a span, a database row or a screen
- * (shop-protocol.md, section 1), which is why it is no part of a `Call`.
+ * (docs/shop-protocol.md, section 1), which is why it is no part of a `Call`.
  */
 export const authElement = (username: string, password: string): string =>
   JSON.stringify({ api: 1, method: 'auth', params: { username, password }, id: Number(AUTH_ID) })
@@ -180,7 +183,8 @@ function createCall(topic: Topic, set: CatalogueSet, products: CatalogueProduct[
 function imagesCall(set: CatalogueSet, requestId: string): Call | NotSendable {
   if (set.srcId === null) return SET_NOT_IN_SHOP
   const productSetSrcId = Number(set.srcId)
-  // The one id that the protocol wants as a number. Past 2^53, or with a leading zero, the number would name another set.
+  // The one id that is a number in docs/shop-protocol.md, section 1. Past 2^53, or with a leading zero, the number
+  // would name another set.
   if (!Number.isSafeInteger(productSetSrcId) || String(productSetSrcId) !== set.srcId) {
     return { impossible: `The Shop's ID of the product set, ${set.srcId}, is no whole number, and images can be sent for no other.` }
   }

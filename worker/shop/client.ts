@@ -18,7 +18,7 @@ export interface ShopClientOptions {
   budget?: ByteBudget
 }
 
-/** Headers of one call, as they go out (shop-protocol.md, section 1). */
+/** Headers of one call, as they go out (docs/shop-protocol.md, section 1). */
 export type ShopHeaders = Record<string, string>
 
 export interface ShopResponse {
@@ -201,7 +201,7 @@ export interface ShopHeadersOptions {
   traceparent: string
 }
 
-/** The headers of one call (shop-protocol.md, section 1). */
+/** The headers of one call (docs/shop-protocol.md, section 1). */
 export const shopHeaders = ({ flow, event, requeueCount, enqueuedAtNs, traceparent }: ShopHeadersOptions): ShopHeaders => ({
   'content-type': 'application/json',
   'X-SC-Flow': flow,

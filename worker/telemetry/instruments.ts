@@ -5,7 +5,7 @@ export const DURATIONS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 300, 900,
 /** A call may take as long as its time-out. */
 const CALL_DURATIONS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
-/** The counters and histograms of contract.md. No attribute of them ever holds a SKU, an id or a seller. */
+/** The counters and histograms of docs/contract.md. No attribute of them ever holds a SKU, an id or a seller. */
 export function createInstruments({ counter, histogram }: Tallies) {
   return {
     transitions: counter({

@@ -9,7 +9,7 @@ import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
 import { SpanRef } from './trace-context.ts'
 
-/** Whom a line or a span is about, in the words of contract.md. What does not apply is left out. */
+/** Whom a line or a span is about, in the words of docs/contract.md. What does not apply is left out. */
 export class Subject {
   readonly fields: SubjectFields
   #attributes: Attributes | null = null
@@ -81,7 +81,7 @@ type SubjectFields = Pick<
 /** Longer bodies are cut in log lines (Loki takes 256 KiB a line); the database has them whole. */
 const LONGEST_BODY = 64 * 1024
 
-/** The words of contract.md that a log line begins with, and the events behind them. */
+/** The words of docs/contract.md that a log line begins with, and the events behind them. */
 export const EVENTS = {
   request: 'shop_update.request',
   answer: 'shop_update.raw_response',

@@ -16,7 +16,7 @@ export const TAB_LABELS: Record<Tab, string> = {
 }
 const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 
-/** Pending / Processing has the Blocked ones, too: the seed lists them there. */
+/** Pending / Processing has the Blocked ones, too (decision 6). */
 const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
   if (tab !== 'pending') return { delayed, failed, blocked }[tab] ?? null
   return byStatus.filter(({ status }) => !['delayed', 'failed', 'synced'].includes(status)).reduce((sum, { count }) => sum + count, 0)

@@ -17,7 +17,10 @@ const COLUMNS: TableColumn<ReturnType<typeof rowsOf>[number]>[] = [
   { name: 'total', label: 'Total delay (DD:HH:MM)', cell: ({ total }) => total },
 ]
 
-/** "Retry logic": when a failed item is tried again, for whoever has to tell a seller. The seed's table where the worker's settings are the seed's. */
+/**
+ * "Retry logic": when a failed item is tried again, for whoever has to tell a seller. The table of
+ * docs/requirements.md, where the settings are the defaults.
+ */
 export function RetryLogic() {
   const [open, setOpen] = useState(false)
   const { data, error, refetch } = useSummary()

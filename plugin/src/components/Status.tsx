@@ -10,7 +10,7 @@ const LOOKS: Partial<Record<StatusName, { color: BadgeColor; icon: IconName }>> 
   failed: { color: 'red', icon: 'exclamation-triangle' },
 }
 
-/** A status in the seed's words, with its explanation on hover: never by colour alone. */
+/** A status by its label (docs/requirements.md, "Statuses"), with its explanation on hover: never by colour alone. */
 export function Status({ status }: { status: StatusName }) {
   const { color, icon } = LOOKS[status] ?? { color: 'blue', icon: 'sync' }
   return <Badge style={{ whiteSpace: 'nowrap' }} text={STATUSES[status].label} color={color} icon={icon} tooltip={explainStatus(status)} />

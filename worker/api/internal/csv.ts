@@ -3,7 +3,7 @@ import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import type { Item } from './schemas.ts'
 
-/** The columns of the download, named in the seed's words where it has them. */
+/** The columns of the download, named as docs/requirements.md, "Columns", names them, where it does. */
 const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = [
   ['Item', (item) => item.id],
   ['Seller', (item) => item.sellerName],

@@ -19,7 +19,7 @@ interface Column {
 
 const shopSku = ({ sku }: Item) => sku ?? '–'
 
-/** All that a list can show. Labels are the seed's where the seed has them. */
+/** All that a list can show. Labels are those of docs/requirements.md, "Columns", where it has them. */
 export const COLUMNS = {
   sellerSku: {
     label: 'Seller SKU',
@@ -70,7 +70,10 @@ export type ColumnName = keyof typeof COLUMNS
 export const COLUMN_NAMES = Object.keys(COLUMNS) as ColumnName[]
 export const column = (name: ColumnName): Column => COLUMNS[name]
 
-/** What each tab shows before anybody has picked: the seed's columns in the seed's order; Blocked and Synced, which it has not, likewise. */
+/**
+ * What each tab shows before anybody has picked: the columns of docs/requirements.md in its order; Blocked and Synced,
+ * which it has not, likewise.
+ */
 export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
   pending: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
   delayed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
@@ -79,7 +82,7 @@ export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
   synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount'],
 }
 
-/** What a tab calls a column; the seed writes two of them otherwise under Delayed. */
+/** What a tab calls a column; two of them are written otherwise under Delayed (docs/requirements.md, "Columns"). */
 export const labelOf = (tab: Tab, name: ColumnName): string =>
   (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) || column(name).label
 
