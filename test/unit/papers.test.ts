@@ -1,0 +1,208 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { alertRules } from '../../provisioning/alerts/rules.ts'
+import { REASONS, REFUSALS } from '../../worker/domain/reasons.ts'
+import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
+import { EVENTS } from '../../worker/telemetry/telemetry.ts'
+
+const root = join(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const filesIn = (folder: string, name: RegExp) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => name.test(file))
+    .map((file) => join(folder, file))
+const found = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, first = '']) => first)
+
+const DOCS = filesIn('docs', /\.md$/)
+/** Papers by their path, each with its headings. */
+const PAPERS = new Map(
+  ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...DOCS, ...filesIn('provisioning', /\.md$/)].map((path) => [
+    path,
+    found(read(path), /^#+ (.+)$/gm),
+  ]),
+)
+
+/**
+ * Everything in a file that may be a comment, each on one line: of TypeScript and SQL, the SQL in TypeScript too, and
+ * what begins with #. A text that only looks like one does no harm.
+ */
+const commentsIn = (text: string) =>
+  [...text.matchAll(/\/\*[\s\S]*?\*\/|(?:^|[ \t])(?:\/\/|--|#) .*(?:\n[ \t]*(?:\/\/|--|#) .*)*/gm)].map(([comment]) =>
+    comment.replace(/\n[ \t]*(?:\*|\/\/|--|#)?[ \t]*/g, ' '),
+  )
+
+const NUMBERS = '((?:\\d+|[a-e]\\b|[, ]|and|to)+)'
+const DECISIONS = new RegExp(`\\bdecisions? ${NUMBERS}`, 'gi')
+const SECTIONS = new RegExp(`([\\w/.-]+\\.md), sections? ${NUMBERS}`, 'g')
+const numbersIn = (text: string) => text.match(/\d+/g) ?? []
+
+/** What a comment of a file cites: papers, decisions ("decision 7"), sections ("…md, section 4") and headings ("…md, "Columns""). */
+function citations(comment: string, file: string): { cited: string; exists: boolean }[] {
+  const headings = (path: string) => PAPERS.get(path) ?? []
+  return [
+    ...found(comment, /(?<![\w/.-])([\w/.-]+\.md)\b/g).map((cited) => ({
+      cited,
+      // outside of docs/ a name is enough
+      exists:
+        PAPERS.has(cited) ||
+        existsSync(join(root, dirname(file), cited)) ||
+        [...PAPERS.keys()].some((path) => !DOCS.includes(path) && basename(path) === cited),
+    })),
+    ...found(comment, DECISIONS)
+      .flatMap(numbersIn)
+      .map((n) => ({
+        cited: `decision ${n}`,
+        exists: headings('docs/decisions.md').some((heading) => heading.startsWith(`Decision ${n}: `)),
+      })),
+    ...[...comment.matchAll(SECTIONS)].flatMap(([, path = '', numbers = '']) =>
+      numbersIn(numbers).map((n) => ({
+        cited: `${path}, section ${n}`,
+        exists: headings(path).some((heading) => heading.startsWith(`${n}. `)),
+      })),
+    ),
+    ...[...comment.matchAll(/([\w/.-]+\.md), "([^"]+)"/g)].map(([, path = '', heading = '']) => ({
+      cited: `${path}, "${heading}"`,
+      exists: headings(path).includes(heading),
+    })),
+  ]
+}
+
+const missing = (text: string, file: string) =>
+  commentsIn(text)
+    .flatMap((comment) => citations(comment, file))
+    .filter(({ exists }) => !exists)
+    .map(({ cited }) => cited)
+
+describe('what a comment cites exists', () => {
+  const FILES = ['worker', 'plugin/src', 'sql', 'provisioning', 'test'].flatMap((folder) =>
+    filesIn(folder, /\.(tsx?|sql|ya?ml|conf|sh)$/).filter((file) => join(root, file) !== import.meta.filename),
+  )
+
+  test('in all files', () => {
+    expect(FILES.map((file) => ({ file, missing: missing(read(file), file) })).filter(({ missing: none }) => none.length > 0)).toEqual([])
+  })
+
+  test('the papers are cited', () => {
+    const cited = new Set(
+      FILES.flatMap((file) => commentsIn(read(file)).flatMap((comment) => citations(comment, file))).map((each) => each.cited),
+    )
+    for (const paper of ['decision 7', 'docs/shop-protocol.md, section 4', 'docs/contract.md', 'docs/requirements.md, "Columns"'])
+      expect(cited).toContain(paper)
+  })
+
+  test.each([
+    ['/** See decision 99. */', ['decision 99']],
+    ['// as before (decisions 3, 5 and\n  // 77)', ['decision 77']],
+    ['select 1 -- Decision 5 c to e, not 0', []],
+    ['-- decision 0: none\nselect 1', ['decision 0']],
+    ['x: 1 # docs/nowhere.md', ['docs/nowhere.md']],
+    ['/** shop-protocol.md, section 2 */', ['shop-protocol.md', 'shop-protocol.md, section 2']],
+    ['/**\n * (docs/shop-protocol.md,\n * sections 2 to 9)\n */', ['docs/shop-protocol.md, section 9']],
+    ['// docs/requirements.md, "Nothing"', ['docs/requirements.md, "Nothing"']],
+    ['// docs/requirements.md, "Statuses", and runbooks.md', []],
+    ["const url = 'http://a.example/decision 99'", []],
+  ])('%j', (text, cites) => expect(missing(text, 'worker/item.ts')).toEqual(cites))
+})
+
+describe('the papers', () => {
+  const anchor = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-')
+
+  test.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...DOCS])('%s: its links lead somewhere', (paper) => {
+    for (const link of found(read(paper), /\]\(([^)\s]+)\)/g).filter((each) => !/^\w+:/.test(each))) {
+      const [path = '', fragment] = link.split('#')
+      const target = path === '' ? paper : join(dirname(paper), path)
+      expect(existsSync(join(root, target)), `${paper}: ${link}`).toBe(true)
+      if (fragment !== undefined) expect((PAPERS.get(target) ?? []).map(anchor), `${paper}: ${link}`).toContain(fragment)
+    }
+  })
+
+  test('README.md leads to each of docs/', () => {
+    expect(found(read('README.md'), /\]\((docs\/[\w-]+\.md)\)/g)).toEqual(expect.arrayContaining(DOCS))
+  })
+
+  test.each(DOCS)('%s: the files that it names are there', (paper) => {
+    const named = found(read(paper), /`((?:worker|plugin|sql|provisioning|test)\/[\w./-]*)`/g)
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([])
+    expect(missing(`/* ${read(paper).replaceAll('*', '')} */`, paper)).toEqual([])
+  })
+
+  test('the decisions keep their numbers', () => {
+    const numbers = found(read('docs/decisions.md'), /^## Decision (\d+): /gm).map(Number)
+    expect(numbers).toEqual(numbers.map((_, place) => place + 1))
+    expect(numbers.length).toBeGreaterThanOrEqual(26)
+  })
+})
+
+describe('docs/contract.md has the names of the code', () => {
+  const contract = read('docs/contract.md')
+  const section = (heading: string) => {
+    const [, text = ''] = new RegExp(`^#+ ${heading}\n([\\s\\S]*?)(?=^#|(?![\\s\\S]))`, 'm').exec(contract) ?? []
+    return text
+  }
+  const named = (heading: string, pattern: RegExp) => found(section(heading), pattern).toSorted()
+  const sorted = (names: Iterable<string>) => [...new Set(names)].toSorted()
+  const inCode = (files: string[], pattern: RegExp) => sorted(files.flatMap((file) => found(read(file), pattern)))
+
+  test('commands', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    const { postinstall: _, ...commands } = scripts
+    expect(named('Commands', /`npm (?:run )?([\w:]+)`/g)).toEqual(sorted(Object.keys(commands)))
+  })
+
+  test('settings', () => {
+    const [schema = ''] = /^const schema = [\s\S]*?^\}\)/m.exec(read('worker/config.ts')) ?? []
+    expect(sorted(named('Settings', /`([A-Z][A-Z_]+)`/g))).toEqual(sorted(found(schema, /^ {2}([A-Z_]+):/gm)))
+  })
+
+  test('topics, statuses, reasons', () => {
+    const names = [...TOPIC_NAMES, ...STATUS_NAMES, ...REASONS, ...REFUSALS]
+    expect(sorted(named('Topics, statuses, reasons', /`(\w+)`/g))).toEqual(sorted(names))
+  })
+
+  test('SQL', () => {
+    const text = section('Database')
+    const [views = ''] = /^- Views[\s\S]*?(?=^- )/m.exec(text) ?? []
+    expect(sorted(found(views, /`shop_update\.(\w+)`/g))).toEqual(
+      inCode(filesIn('sql/views', /\.sql$/), /^create view shop_update\.(\w+)/gm),
+    )
+    const [functions = ''] = /^- Functions[\s\S]*?(?=^- )/m.exec(text) ?? []
+    const created = inCode(filesIn('sql/functions', /\.sql$/), /^create or replace function shop_update\.(\w+)/gm)
+    expect(functions).not.toBe('')
+    expect(created).toEqual(expect.arrayContaining(found(functions, /`shop_update\.(\w+)`/g)))
+    const [roles = ''] = /array\[.*\] loop/.exec(read('sql/roles/roles.sql')) ?? []
+    expect(named('Database', /`(shop_update_(?:read|worker|enqueue))`/g)).toEqual(sorted(found(roles, /'(\w+)'/g)))
+  })
+
+  test('routes', () => {
+    const routes = filesIn('worker/api/internal', /\.ts$/).flatMap((file) =>
+      [...read(file).matchAll(/method: '(\w+)',\s+path: '([^']+)'/g)].map(([, method = '', path]) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(named('HTTP', /`((?:GET|POST|PUT) \/api[^`]*)`/g)).toEqual(sorted(routes))
+  })
+
+  test('metrics', () => {
+    const files = ['worker/telemetry/instruments.ts', 'worker/telemetry/gauges.ts']
+    expect(named('Metrics', /`((?:shop_update|db)\.(?!system|query)[\w.]+)`/g)).toEqual(
+      inCode(files, /'((?:shop_update|db)\.(?!system|query)[\w.]+)'/g),
+    )
+  })
+
+  test('log lines', () => {
+    const [lines = '', own = ''] = section('Log lines').split('that have a name:')
+    expect(sorted(found(lines, /`(shop_update\.\w+)`/g))).toEqual(sorted(Object.values(EVENTS)))
+    expect(sorted(found(own, /`(\w+)`/g))).toEqual(inCode(filesIn('worker', /\.ts$/), /'event\.name': '(\w+)'/g))
+  })
+
+  test('dashboards, data sources and alerts', () => {
+    const dashboards = filesIn('provisioning/grafana/dashboards', /\.json$/).map((file) => basename(file, '.json'))
+    const sources = found(read('provisioning/grafana/datasources/shop-update.yaml'), /^ {4}uid: (\S+)$/gm)
+    expect(named('Grafana', /`(shop-update-\w+)`/g)).toEqual(sorted([...dashboards, ...sources]))
+    expect(named('Alerts', /`(shop-update-[\w-]+)`/g)).toEqual(sorted(alertRules().map(({ uid }) => uid)))
+  })
+})
