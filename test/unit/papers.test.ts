@@ -3,8 +3,9 @@ import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
 import { REASONS, REFUSALS } from '../../worker/domain/reasons.ts'
-import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
-import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
+import { retryTable } from '../../worker/domain/retry.ts'
+import { STATUS_NAMES, STATUSES } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES, TOPICS } from '../../worker/domain/topics.ts'
 import { EVENTS } from '../../worker/telemetry/telemetry.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -136,6 +137,49 @@ describe('the papers', () => {
     const numbers = found(read('docs/decisions.md'), /^## Decision (\d+): /gm).map(Number)
     expect(numbers).toEqual(numbers.map((_, place) => place + 1))
     expect(numbers.length).toBeGreaterThanOrEqual(26)
+  })
+})
+
+describe('the tables of the papers are those of the code', () => {
+  const rows = (paper: string, pattern: RegExp) => [...read(paper).matchAll(pattern)].map(([, ...cells]) => cells)
+
+  test('docs/shop-protocol.md: event name and method of each topic', () => {
+    const told = rows('docs/shop-protocol.md', /^\| (.+?) \| `(product(?:set)?\/\w+)` \| `(Product\.\w+)` \|$/gm)
+    expect(told.toSorted()).toEqual(
+      Object.values(TOPICS)
+        .map(({ label, event, method }) => [label, event, method])
+        .toSorted(),
+    )
+  })
+
+  test('docs/requirements.md: label of each topic and status', () => {
+    const labels = found(read('docs/requirements.md'), /^\| (.+?) \|/gm)
+    for (const { label } of [...Object.values(TOPICS), ...Object.values(STATUSES)]) expect(labels).toContain(label)
+  })
+
+  test('docs/requirements.md: the retry table', () => {
+    const table = Object.fromEntries(rows('docs/requirements.md', /^\| (retry|minutes|total, DD:HH:MM) \| (.+) \|$/gm)) as Record<
+      string,
+      string
+    >
+    const [retries = [], minutes = [], totals = []] = ['retry', 'minutes', 'total, DD:HH:MM'].map((name) => table[name]?.split(/ ?\| ?/))
+    expect(retries.length).toBeGreaterThan(8)
+    for (const [place, retry] of retries.entries()) {
+      if (retry === '…') continue
+      const row = retryTable(27, 60)[Number(retry) - 1]!
+      expect([minutes[place], totals[place]]).toEqual([String(row.minutes), row.total])
+    }
+  })
+
+  test('docs/architecture.md: the duties of the leader', () => {
+    const seconds = (milliseconds: string) => Number(milliseconds.replaceAll('_', '')) / 1000
+    const [duties = ''] = /const DUTIES = \{[\s\S]*?\}/.exec(read('worker/leader.ts')) ?? []
+    const unit = { s: 1, min: 60, h: 3600 }
+    expect(
+      rows('docs/architecture.md', /^\| `(\w+)` \| (\d+) (s|min|h) \|/gm)
+        .map(([duty, n, of]) => [duty, Number(n) * unit[of as keyof typeof unit]])
+        .toSorted(),
+    ).toEqual([...duties.matchAll(/(\w+): ([\d_]+)/g)].map(([, duty, every = '']) => [duty, seconds(every)]).toSorted())
   })
 })
 
