@@ -7,13 +7,16 @@ const USEFUL = 1 / 3
 const SLOW_LOOKS = 5
 /** Full looks take one part in so many of the time. */
 const SHARE = 20
+/** What a quick look does not see waits no longer. */
+const MOST_PAUSE_MS = 5000
 
 /**
  * Whether to look at everything, or only where something new is to be expected.
  *
  * An index keeps what has left it until vacuum comes by, and a look from its beginning walks over all of that. While a transaction keeps its
  * snapshot, a dump or a report, vacuum may clear away nothing: 100,000 items later a claim takes 78 ms and not 2. As long as full looks are
- * fast there are no others. When five on end were slow, and quick ones are faster by far, everything is looked at a twentieth of the time.
+ * fast there are no others. When five on end were slow, and quick ones are faster by far, everything is looked at a twentieth of the time,
+ * and every five seconds.
  */
 export function createFullLooks(now: () => number = () => performance.now()) {
   let pauseUntil = Number.NEGATIVE_INFINITY
@@ -27,7 +30,7 @@ export function createFullLooks(now: () => number = () => performance.now()) {
       if (wasFull) {
         full = walk
         slow = walk > SLOW_MS ? slow + 1 : 0
-        if (slow >= SLOW_LOOKS) pauseUntil = now() + milliseconds * (SHARE - 1)
+        if (slow >= SLOW_LOOKS) pauseUntil = now() + Math.min(milliseconds * (SHARE - 1), MOST_PAUSE_MS)
       } else if (walk > full * USEFUL) {
         slow = 0
         pauseUntil = Number.NEGATIVE_INFINITY

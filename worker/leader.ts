@@ -37,8 +37,8 @@ export interface LeaderOptions {
   telemetry: Telemetry
   /** Whether its heartbeats have come without a gap for a lease: when the database has been away, those of the others must get as far first. */
   isSteady(): boolean
-  /** Items have become ready. */
-  onReady(): void
+  /** Items have become ready: these, and maybe others. */
+  onReady(items: readonly string[]): void
   adopt(adopted: Adopted): void
 }
 
@@ -81,19 +81,23 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     if (!(await lead(sql, workerId, LEASE_SECONDS))) return
     leadsUntil = asked + LEASE_SECONDS * 1000
     if (isDue('statistics')) await mendStatistics(sql)
-    let ready = 0
+    const ready: string[] = []
+    let others = 0
     if (isSteady() && isDue('recover')) {
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
       telemetry.rescued({ steps, adopted })
       if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
-      ready += recovered + (await promote(sql, setsWaiting)).length
+      ready.push(...steps.map(({ itemId }) => itemId), ...(await promote(sql, setsWaiting)))
+      others += recovered
       adopted.forEach(adopt)
     }
     if (isDue('catalogue')) {
       const { steps, sets } = await followCatalogue(sql)
       if (sets.length > 0) {
-        telemetry.steps([...steps, ...(await release(sql, sets))])
-        ready += 1 + (await promote(sql, sets)).length
+        const released = await release(sql, sets)
+        telemetry.steps([...steps, ...released])
+        ready.push(...released.map(({ itemId }) => itemId), ...(await promote(sql, sets)))
+        others++
       }
     }
     if (isDue('owed')) await queueOwed(sql)
@@ -101,23 +105,23 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       const { steps, last } = await releaseOwed(sql, releasedUpTo)
       releasedUpTo = last
       telemetry.steps(steps)
-      ready += steps.length
+      ready.push(...steps.map(({ itemId }) => itemId))
     }
     if (isDue('forgottenSets')) {
       const forgotten = await forgottenSets(sql, lookedUpTo)
       lookedUpTo = forgotten.last
       const lost = await lostSets(sql, lostUpTo)
       lostUpTo = lost.last
-      ready += (await promote(sql, [...new Set([...forgotten.sets, ...lost.sets])])).length
+      ready.push(...(await promote(sql, [...new Set([...forgotten.sets, ...lost.sets])])))
     }
     if (isDue('blocked')) {
       const { sets, last } = await blockedSets(sql, blockedUpTo)
       blockedUpTo = last
       const released = await release(sql, sets)
       telemetry.steps(released)
-      ready += released.length
+      ready.push(...released.map(({ itemId }) => itemId))
     }
-    if (ready > 0) onReady()
+    if (ready.length + others > 0) onReady(ready)
     if (isDue('partitions')) {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
@@ -126,7 +130,8 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     if (isDue('verify')) {
       for (const drift of await verifyCounts(sql)) log.error(drift, 'A counter had drifted from the queue and was mended')
     }
-    if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL);
+    // While it leads: two that fold at once wait for each other.
+    if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
   }
 
   const timer = setInterval(() => {

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import type { CatalogueSet } from './domain/catalogue.ts'
 import { createFullLooks } from './full-looks.ts'
+import { createPasses } from './passes.ts'
 import { readCatalogue } from './queue/catalogue.ts'
 import { type Claim, type ClaimedItem, claim, wakeDue } from './queue/claim.ts'
 import type { Sql } from './queue/database.ts'
-import type { Turn } from './queue/promote.ts'
 import { atOf, type Commit } from './queue/step.ts'
 import { setAwake } from './queue/worker-row.ts'
 import type { Circuit } from './shop/circuit.ts'
@@ -38,8 +38,8 @@ export interface PumpOptions {
 }
 
 export interface Pump {
-  /** There may be something to claim, now or in so many seconds; `turns`: these, however long ago they were queued. */
-  poke(inSeconds?: number, turns?: readonly Turn[]): void
+  /** There may be something to claim, now or in so many seconds; `items`: these, however long ago they were queued. */
+  poke(inSeconds?: number, items?: readonly string[]): void
   /** The claims in the hands of this process, as `claimKey` names them. */
   readonly held: ReadonlySet<string>
   /** `performance.now()` since which claiming has failed each time; null while it works. */
@@ -59,15 +59,12 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
   let again = false
   let hungry = false // it stopped for lack of room, not of items
   let stopped = false
-  let afterSeller = '0'
   let dueAt = 0
   let timer: NodeJS.Timeout | undefined
   let timerAt = Number.POSITIVE_INFINITY
   let onIdle: (() => void) | undefined
 
-  const claims = createFullLooks()
-  const marks = new Map<string, string>()
-  let full = true
+  const passes = createPasses((most, after, quick) => claim(sql, workerId, most, after, quick))
   const wakings = createFullLooks()
   let wokenUpTo = '-infinity'
 
@@ -75,12 +72,9 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
 
   const poll = setInterval(() => poke(), POLL_MS)
 
-  function poke(inSeconds = 0, turns: readonly Turn[] = []): void {
+  function poke(inSeconds = 0, items: readonly string[] = []): void {
     if (stopped) return
-    for (const { sellerId, queuedAt } of turns) {
-      const mark = marks.get(sellerId)
-      if (mark === undefined || queuedAt < mark) marks.set(sellerId, queuedAt)
-    }
+    passes.ready(items)
     if (inSeconds > 0) {
       const at = performance.now() + inSeconds * 1000
       dueAt = Math.min(dueAt, at)
@@ -130,9 +124,10 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
     dueAt = now + POLL_MS
     const all = wakings.isDue()
     const { woken, nextInSeconds, upTo } = await wakeDue(sql, all ? undefined : wokenUpTo)
-    wakings.took(performance.now() - now, woken, all)
+    wakings.took(performance.now() - now, woken.length, all)
+    passes.ready(woken)
     wokenUpTo = upTo
-    if (woken > 0) dueAt = 0
+    if (woken.length > 0) dueAt = 0
     if (nextInSeconds !== null) poke(Math.max(nextInSeconds, 0.001))
   }
 
@@ -152,19 +147,8 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
         return 'no room'
       }
       const left = performance.now()
-      fromFirst ||= afterSeller === '0'
-      if (afterSeller === '0') {
-        full = claims.isDue() // for all sellers, however many claims that takes
-        if (full) marks.clear()
-      }
-      const known = new Map(marks)
-      const { items, candidates, passedOver, all, next, marks: seen } = await claim(sql, workerId, most, afterSeller, full ? null : known)
-      claims.took(performance.now() - left, candidates, full)
-      for (const [seller, at] of seen) {
-        if (marks.get(seller) !== known.get(seller)) continue // a turn was given meanwhile
-        if (at === null) marks.delete(seller)
-        else marks.set(seller, at)
-      }
+      fromFirst ||= passes.isAtFirst()
+      const { items, candidates, passedOver, all } = await passes.claim(most)
       for (const item of items) {
         held.add(claimKey(item))
         circuit.started(item.id)
@@ -175,7 +159,6 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
         look = 'found'
         void start(items, { now: items[0]!.at, left })
       }
-      afterSeller = candidates < most ? next : lastSeller(items, afterSeller)
       if (all && fromFirst) return look
       if (candidates > 0) fromFirst = false // 0 and not all: what these sellers have is locked
     }
@@ -245,6 +228,3 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
  * still out, and the end of that one is not the end of the second.
  */
 export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`
-
-const lastSeller = (items: readonly ClaimedItem[], before: string): string =>
-  items.reduce((last, { sellerId }) => (BigInt(sellerId) > BigInt(last) ? sellerId : last), before)

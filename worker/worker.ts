@@ -123,7 +123,7 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     circuit,
     flow: () => flow,
     maySend: () => state === 'running' && isAlive(),
-    onReady: (inSeconds, turns) => pump.poke(inSeconds, turns),
+    onReady: (inSeconds, items) => pump.poke(inSeconds, items),
     onRest: () => callbacksInFlight > 0 && pokeCallbacks(),
   })
   const pump = startPump({
@@ -192,7 +192,7 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     log,
     telemetry,
     isSteady,
-    onReady: () => pump.poke(),
+    onReady: (items) => pump.poke(0, items),
     adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, world)),
   })
 

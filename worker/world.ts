@@ -13,7 +13,7 @@ import { type Exchange, type Finish, type Finished, finish, finishSteps } from '
 import { groupCommit } from './queue/group-commit.ts'
 import { lockedItems } from './queue/locked.ts'
 import { makeRequest, type NewRequest, requestSteps } from './queue/make-request.ts'
-import { promote, type Turn } from './queue/promote.ts'
+import { promote } from './queue/promote.ts'
 import { recordCallback } from './queue/record-callback.ts'
 import { recordLostAnswer } from './queue/record-lost-answer.ts'
 import { release } from './queue/release.ts'
@@ -36,7 +36,7 @@ export interface WorldOptions {
   flow: () => Flow
   maySend: () => boolean
   /** Items have become ready that were not before, or will be in so many seconds. */
-  onReady: (inSeconds: number, turns?: readonly Turn[]) => void
+  onReady: (inSeconds: number, items?: readonly string[]) => void
   /** An item has come to rest: a callback may be waiting for it. */
   onRest: () => void
 }
@@ -63,8 +63,8 @@ export function createWorld({
       try {
         const released = created.length > 0 ? await release(sql, created) : []
         telemetry.steps(released)
-        const turns = await promote(sql, setsWaiting)
-        if (released.length + turns.length > 0) onReady(0, turns)
+        const ready = [...released.map(({ itemId }) => itemId), ...(await promote(sql, setsWaiting))]
+        if (ready.length > 0) onReady(0, ready)
       } catch (error) {
         log.warn({ err: error }, 'Giving turns after a commit failed; the leader will do it')
       }
@@ -92,8 +92,10 @@ export function createWorld({
       ({ item, reason }) => reason === 'not_in_shop' || reason === 'new_variation' || creates(item.topic),
     )
     follow(setsWaiting, [...new Set(waitForCreate.map(({ item }) => item.productSetId))])
-    const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [0] : (retryInSeconds ?? [])))
+    const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [] : (retryInSeconds ?? [])))
     if (retries.length > 0) onReady(Math.min(...retries))
+    const handedBack = entries.filter(({ to }) => to === 'pending').map(({ item }) => item.id)
+    if (handedBack.length > 0) onReady(0, handedBack)
     onRest()
     return results
   }

@@ -8,3 +8,6 @@ create or replace function shop_update.unfolded() returns setof shop_update.delt
 language sql stable rows 1000 set enable_seqscan = off as $$
   select * from shop_update.delta where xact >= (select shop_update.folded_up_to())
 $$;
+
+-- In the same transaction as the function: a view that calls it may be read before the rest is in force.
+grant select on shop_update.folded to shop_update_read;

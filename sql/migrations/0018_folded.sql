@@ -1,7 +1,8 @@
 -- A delta that has been folded is gone for whoever comes later, but lies in the table until nobody can see it any more: while a dump keeps its
 -- snapshot, whoever reads the numbers walked over all that has been folded since. Each delta knows its transaction, and all of those that
 -- were older than `up_to` have been folded: one look at the index leads past them.
-alter table shop_update.delta add column xact xid8 not null default pg_current_xact_id();
+alter table shop_update.delta add column xact xid8 not null default '0'; -- a constant: nothing is rewritten
+alter table shop_update.delta alter column xact set default pg_current_xact_id();
 create index delta_xact on shop_update.delta (xact);
 
 create table shop_update.folded (

@@ -180,7 +180,7 @@ function untilSynced(sql: Sql, items: number): Promise<void> {
       const [row] = await sql<{ n: number }[]>`
         select coalesce(sum(n), 0)::int as n from (
           select n from shop_update.status_count where status = 'synced' union all
-          select n from shop_update.delta where kind = 'status' and status = 'synced') c`
+          select n from shop_update.unfolded() where kind = 'status' and status = 'synced') c`
       if (row!.n >= items) resolve()
       else setTimeout(() => look().catch(reject), 250)
     }

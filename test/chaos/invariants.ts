@@ -415,16 +415,20 @@ async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
     ),
     counted as (
       select topic, status, sum(n)::int as n from (
-        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.delta where kind = 'status') c
+        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
       group by topic, status
     )
     select topic, status, coalesce(c.n, 0) as counted, coalesce(a.n, 0) as actual
     from counted c full join actual a using (topic, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)`
+  const [behind] = await sql<{ n: number }[]>`select count(*)::int as n from shop_update.delta where xact < shop_update.folded_up_to()`
   const lanes = await sql<{ id: string; itemId: string | null; waiting: number; behind: number }[]>`
     select l.product_set_id as id, l.item_id as "itemId", l.waiting, count(i.id)::int as behind
     from shop_update.set_lane l left join shop_update.item i on i.product_set_id = l.product_set_id and i.lane = 'behind'
     group by l.product_set_id having l.waiting <> count(i.id)`
   return [
+    ...(behind!.n > 0
+      ? [{ rule: 'counters', what: `${behind!.n} deltas lie behind what is said to be folded`, story: [] } as Violation]
+      : []),
     ...drift.map(
       ({ topic, status, counted, actual }): Violation => ({
         rule: 'counters',

@@ -39,7 +39,7 @@ const untilLeft = (itemId: string) =>
 const counted = async () => {
   const rows = await scene.sql`
     select c.topic, c.status, sum(c.n)::int - (select count(*)::int from shop_update.item i where i.topic = c.topic and i.status = c.status) as off
-    from (select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.delta where kind = 'status') c
+    from (select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
     where c.status <> 'synced' group by 1, 2`
   return rows.filter(({ off }) => off !== 0)
 }

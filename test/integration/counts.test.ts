@@ -150,3 +150,23 @@ test('in a server where the numbers of transactions begin anew, as after a dump 
   expect(await unfolded(sql)).toHaveLength(0)
   expect(await counters(sql)).toEqual(await recount(sql))
 })
+
+test('two leaders that fold at the same moment: what the one has taken is not all there is for the other', async () => {
+  database = await createDatabase()
+  const { sql } = database
+  await sql`insert into shop_update.delta (kind, topic, status, n) select 'status', 'price', 'synced', 1 from generate_series(1, 30)`
+  const other = await sql.reserve()
+  try {
+    await other`begin`
+    expect(await foldCounts(other as unknown as Sql, 20)).toBe(20)
+    const waiting = foldCounts(sql, 20)
+    await vi.waitFor(async () => expect(await sql`select from pg_locks where not granted`).not.toHaveLength(0), { interval: 10 })
+    await other`commit`
+    expect(await waiting).toBe(20)
+  } finally {
+    other.release()
+  }
+  while ((await foldCounts(sql, 20)) > 0);
+  expect(await unfolded(sql)).toHaveLength(0)
+  expect(await counters(sql)).toEqual([{ topic: 'price', status: 'synced', n: 30 }])
+})

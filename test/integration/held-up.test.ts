@@ -27,7 +27,7 @@ const untilCounted = (status: Status, wanted: number) =>
     async () => {
       const [row] = await scene.sql<{ n: number }[]>`
         select sum(n)::int as n from (select status, n from shop_update.status_count
-          union all select status, n from shop_update.delta where kind = 'status') c where status = ${status}::text::shop_update.status`
+          union all select status, n from shop_update.unfolded() where kind = 'status') c where status = ${status}::text::shop_update.status`
       expect(row!.n).toBe(wanted)
     },
     { timeout: 60_000, interval: 50 },

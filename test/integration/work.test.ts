@@ -134,6 +134,8 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       await measure('claim', SOME, async () => claimed.push(...(await claim(sql, worker, SOME, '0')).items))
       await measure('claim again', SOME, async () => claimed.push(...(await claim(sql, worker, SOME, '0')).items))
       expect(claimed.length).toBeGreaterThan(SOME)
+      const quick = { since: '2000-01-01', marks: new Map([['3', '2000-01-01']]), turns: ['1', '2', '3'] }
+      await measure('claim, quick', SOME, async () => claimed.push(...(await claim(sql, worker, SOME, '0', quick)).items))
       await measure('readCatalogue', SOME, () => readCatalogue(sql, claimed))
       const now = performance.now()
       const made = await measure('makeRequest', claimed.length, () =>

@@ -47,15 +47,40 @@ export interface ClaimedItem extends Claim {
   } | null
 }
 
-/** Of each seller who may have older items than the last ones that were seen: when the last one was queued, as text; '-infinity': all are to be looked at. */
-export type Marks = ReadonlyMap<string, string>
+/** Where a quick claim looks, see `createFullLooks`. What else has become ready is found by the next full one. */
+export interface Quick {
+  /** What has been queued since this moment is new, as text; `now` of the first claim that looked at all sellers before. */
+  since: string
+  /** Of each seller who may have older items: when the last one that was seen had been queued, as text; '-infinity': none was. */
+  marks: ReadonlyMap<string, string>
+  /** Items that have become ready, however long ago they were queued. */
+  turns: readonly string[]
+}
 
-/**
- * A change that was queued so long ago has been committed, or its transaction is a long one. So a look at the new ones begins here: with 4,000
- * items a second it walks over as many that are gone, which takes 2 ms.
- */
-const NEW = '1 second'
-const NO_MARKS: Marks = new Map()
+/** A change that was queued so long ago has been committed, or its transaction is a long one. */
+const NEW_SECONDS = 1
+
+export interface Claimed {
+  items: ClaimedItem[]
+  /** How many it looked at. */
+  candidates: number
+  /** It passed over others, which are worth another look soon. */
+  passedOver: boolean
+  /**
+   * It has looked at all that the sellers after `afterSeller` have: no seller had his whole share taken. (One to which a transaction is just adding a
+   * change is passed over until that ends.)
+   */
+  all: boolean
+  /** The seller after whom to go on; '0', from the first one, where fewer than 200 were left. */
+  next: string
+  /** The last seller of whom it took anything; null: of nobody. */
+  last: string | null
+  /** Of the sellers it visited: what is a mark for the next quick claim; null: there is nothing more. */
+  marks: [seller: string, mark: string | null][]
+  /** Items that are still ready though it has met them. */
+  again: string[]
+  now: string
+}
 
 /** Sellers that one claim visits. Finding the next seller is one index probe of about 2 us. */
 const SELLERS_A_CLAIM = 200
@@ -75,28 +100,12 @@ const SELLERS_A_CLAIM = 200
  * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
  * before the claim is in no snapshot that this statement may have taken.
  *
- * @param marks for a quick claim (see `createFullLooks`): of the sellers with a mark what was queued since, of the others what is new. What has become
- *   ready again though it was queued before is found by the next claim without
- * @returns the items, how many candidates it looked at, whether it passed over others, which are worth another look soon, and whether it looked at all that the sellers after `afterSeller` have: no seller had
- *   his whole share taken. (One to which a transaction is just adding a change is passed over until that ends.) `next` is the seller after whom to go on; '0', from the first one, where fewer than 200 were left.
- *   `marks`: of the sellers it has visited; null: has nothing more
+ * @param quick null: a full claim
  */
-export async function claim(
-  sql: Sql,
-  workerId: string,
-  most: number,
-  afterSeller: string,
-  marks: Marks | null = null,
-): Promise<{
-  items: ClaimedItem[]
-  candidates: number
-  passedOver: boolean
-  all: boolean
-  next: string
-  marks: [seller: string, at: string | null][]
-}> {
-  const since = marks ? sql`now() - ${NEW}::text::interval` : sql`'-infinity'::timestamptz`
-  const isNew = marks ? sql`and i.queued_at >= ${since}` : sql``
+export async function claim(sql: Sql, workerId: string, most: number, afterSeller: string, quick: Quick | null = null): Promise<Claimed> {
+  const since = quick ? sql`${quick.since}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'` : sql`'-infinity'::timestamptz`
+  const isNew = quick ? sql`and i.queued_at >= ${since}` : sql``
+  const turns = quick?.turns ?? []
   const rows = await sql<ClaimedRow[]>`
     with recursive hop (id, n) as (
       (select i.seller_id, 1 from shop_update.item i where i.lane = 'ready' and i.seller_id > ${afterSeller}::bigint ${isNew}
@@ -110,18 +119,24 @@ export async function claim(
       select id, min(since) as since from (
         select id, ${since} as since from hop
         union all
-        select * from unnest(${[...(marks ?? NO_MARKS).keys()]}::bigint[], ${[...(marks ?? NO_MARKS).values()]}::text[]::timestamptz[]) m (id, since)
+        select * from unnest(${[...(quick?.marks.keys() ?? [])]}::bigint[], ${[...(quick?.marks.values() ?? [])]}::text[]::timestamptz[]) m (id, since)
         where id > ${afterSeller}::bigint) s
       group by id order by id limit ${SELLERS_A_CLAIM}::int
     ),
     share as materialized (select ceil(${most}::numeric / greatest(count(*), 1))::int as each from seller),
-    candidate as materialized (
-      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
-      from seller cross join lateral (
+    turn as materialized (
+      select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
+      where i.id = any (${turns}::bigint[]) and i.lane = 'ready' order by i.id limit ${most}::int for update skip locked
+    ),
+    own as materialized (
+      select o.* from seller cross join lateral (
         select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
-        where i.lane = 'ready' and i.seller_id = seller.id ${marks ? sql`and i.queued_at >= seller.since` : sql``}
-        order by i.queued_at, i.id limit (select each from share) for update skip locked) c
-      limit ${most}::int
+        where i.lane = 'ready' and i.seller_id = seller.id ${quick ? sql`and i.queued_at >= seller.since and i.id <> all (${turns}::bigint[])` : sql``}
+        order by i.queued_at, i.id limit (select each from share) for update skip locked) o
+      limit ${most}::int - (select count(*) from turn)
+    ),
+    candidate as materialized (
+      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held from (select * from turn union all select * from own) c
     ),
     found as materialized (
       select c.*, l.product_set_id is not null as has_lane
@@ -199,36 +214,40 @@ export async function claim(
         select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from ranked) as candidates, (select count(*) from found) > (select count(*) from ranked) as "passedOver",
-      (select count(*) from ranked) < (select each from share) and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
+      (select count(*) from ranked where id in (select id from own)) < (select each from share)
+        and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
       (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next,
+      (select max(seller_id) from own) as last,
       (select json_agg(json_build_array(seller.id::text, case
           when c.n = (select each from share) or (select count(*) from candidate) = ${most}::int then coalesce(c.last, seller.since)::text end))
-        from seller left join (select seller_id, count(*) as n, max(queued_at) as last from candidate group by seller_id) c on c.seller_id = seller.id
-      ) as marks
+        from seller left join (select seller_id, count(*) as n, max(queued_at) as last from own group by seller_id) c on c.seller_id = seller.id
+      ) as marks,
+      array(
+        select id from found where id not in (select id from ranked)
+        union all select i.id from shop_update.item i
+          where i.id = any (${turns}::bigint[]) and i.lane = 'ready' and i.id not in (select id from candidate)) as again,
+      now()::text as now
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
-  const { candidates, passedOver, all, next } = rows[0]!
-  return { items, candidates, passedOver, all, next, marks: rows[0]!.marks ?? [] }
+  const { candidates, passedOver, all, next, last, marks, again, now } = rows[0]!
+  return { items, candidates, passedOver, all, next, last, marks: marks ?? [], again, now }
 }
 
-type ClaimedRow = ClaimedItem & {
-  candidates: number
-  passedOver: boolean
-  all: boolean
-  next: string
-  marks: [seller: string, at: string | null][] | null
-  was: Status
-  since: Micros
-  wasReason: string | null
-  wasFresh: boolean
-  coalesced: { from: Status; seconds: number } | null
-}
+type ClaimedRow = ClaimedItem &
+  Omit<Claimed, 'items' | 'marks'> & {
+    marks: Claimed['marks'] | null
+    was: Status
+    since: Micros
+    wasReason: string | null
+    wasFresh: boolean
+    coalesced: { from: Status; seconds: number } | null
+  }
 
 export interface Woken {
-  woken: number
+  woken: string[]
   /** In how many seconds the next one is due; null: none is planned. */
   nextInSeconds: number | null
   /** What was due before has been woken, as text; from here the next look may go on. */
@@ -247,13 +266,14 @@ export async function wakeDue(sql: Sql, after = '-infinity'): Promise<Woken> {
     with due as (
       update shop_update.item set lane = 'ready'
       where id = any (array(
-        select id from shop_update.item where lane = 'delayed' and run_at <= now() and run_at >= ${after}::text::timestamptz - ${NEW}::text::interval
+        select id from shop_update.item
+        where lane = 'delayed' and run_at <= now() and run_at >= ${after}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'
         order by run_at, id limit ${MOST_A_WAKING}::int for update skip locked))
-      returning 1
+      returning id, run_at
     )
-    select (select count(*) from due)::int as woken,
+    select array(select id from due) as woken,
       (select extract(epoch from min(run_at) - now())::double precision from shop_update.item
         where lane = 'delayed' and run_at > now() and run_at < 'infinity') as "nextInSeconds",
-      case when (select count(*) from due) < ${MOST_A_WAKING}::int then now()::text else ${after}::text end as "upTo"`
+      (select case when count(*) < ${MOST_A_WAKING}::int then now() else max(run_at) end from due)::text as "upTo"`
   return row!
 }

@@ -9,18 +9,22 @@ export const FOLD_FULL = 50_000
  * Folds what the statements appended into the counters and roll-ups; done by the leader once a second. Whoever reads adds what is not folded
  * yet, so the numbers are exact at every moment.
  *
- * @returns how many rows were folded
+ * @param most rows; where so many are picked there are more
+ * @returns how many rows were picked
  */
-export async function foldCounts(sql: Sql): Promise<number> {
+export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
   const [row] = await sql<{ folded: number }[]>`
-    with taken as (
-      delete from shop_update.delta where ctid = any (array(
-        select ctid from shop_update.delta where xact >= (select shop_update.folded_up_to()) order by xact limit ${FOLD_FULL}::int)) returning *
+    with picked as materialized (
+      select ctid as place from shop_update.delta where xact >= (select shop_update.folded_up_to()) order by xact limit ${most}::int
     ),
-    -- With all of it taken, none is left of the transactions that had ended when this statement began.
+    taken as (
+      delete from shop_update.delta where ctid = any (array(select place from picked)) returning *
+    ),
+    -- Where these are all there are, none is left of the transactions that had ended when this statement began. Picked, not taken: another fold may
+    -- have taken the same ones, and know of no more than them.
     noted as (
       update shop_update.folded set up_to = pg_snapshot_xmin(pg_current_snapshot()), server_started_at = pg_postmaster_start_time()
-      where (select count(*) from taken) < ${FOLD_FULL}::int and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
+      where (select count(*) from picked) < ${most}::int and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
     ),
     statuses as (
       insert into shop_update.status_count as c (topic, status, n)
@@ -45,7 +49,7 @@ export async function foldCounts(sql: Sql): Promise<number> {
       on conflict (slot, topic, flow, outcome, bucket) do update set n = c.n + excluded.n, milliseconds = c.milliseconds + excluded.milliseconds,
         slowest = greatest(c.slowest, excluded.slowest)
     )
-    select count(*)::int as folded from taken`
+    select count(*)::int as folded from picked`
   return row?.folded ?? 0
 }
 

@@ -1,12 +1,6 @@
 import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
 
-/** An item that has got its turn: whose it is, and when it was queued, as text. */
-export interface Turn {
-  sellerId: string
-  queuedAt: string
-}
-
 /**
  * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry), the one that creates
  * goes first, then the oldest; one that an earlier Delayed or Failed item of its topic holds back is passed over, and so is one that Seller
@@ -15,9 +9,9 @@ export interface Turn {
  *
  * @returns those that may be claimed now and could not before
  */
-export async function promote(sql: Sql, productSetIds: readonly string[]): Promise<Turn[]> {
+export async function promote(sql: Sql, productSetIds: readonly string[]): Promise<string[]> {
   const turn = async (sets: readonly string[], patient: boolean) =>
-    sql<(Turn & { productSetId: string; promoted: boolean; waiting: number })[]>`
+    sql<{ productSetId: string; id: string | null; waiting: number }[]>`
       with seen as materialized (
         select product_set_id, next_id from shop_update.set_lane l
         where l.product_set_id = any (${sets}::bigint[]) and l.item_id is null
@@ -31,15 +25,15 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
         where l.item_id is null order by l.product_set_id for update of l ${patient ? sql`` : sql`skip locked`}
       ),
       turn as (
-        select f.product_set_id, n.id, n.seller_id, n.queued_at from free f left join lateral (
-          select * from (
+        select f.product_set_id, n.id from free f left join lateral (
+          select id from (
             select * from (
-              select b.id, b.seller_id, b.queued_at, b.topic in ('new_product_set', 'new_product') as creates from shop_update.item b
+              select b.id, b.topic in ('new_product_set', 'new_product') as creates from shop_update.item b
               where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (select from ${holdersOf(sql, 'b')})
               order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1 for no key update skip locked) behind
             union all
             select * from (
-              select r.id, r.seller_id, r.queued_at, r.topic in ('new_product_set', 'new_product') as creates from shop_update.item r
+              select r.id, r.topic in ('new_product_set', 'new_product') as creates from shop_update.item r
               where r.lane = 'ready' and r.product_set_id = f.product_set_id and not exists (select from ${holdersOf(sql, 'r')})
               order by r.id limit 1 for no key update skip locked) ready
           ) waiting order by creates desc, id limit 1) n on true
@@ -51,17 +45,17 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
       told as (
         update shop_update.set_lane l set next_id = t.id, waiting = l.waiting - case when m.id is null then 0 else 1 end
         from turn t left join moved m on m.id = t.id where l.product_set_id = t.product_set_id
-        returning l.product_set_id, t.id, t.seller_id, t.queued_at, l.waiting
+        returning l.product_set_id, t.id, l.waiting
       )
-      select product_set_id as "productSetId", id is not null as promoted, waiting, seller_id as "sellerId", queued_at::text as "queuedAt" from told`
+      select product_set_id as "productSetId", id, waiting from told`
   if (productSetIds.length === 0) return []
   const first = await turn(productSetIds, false)
   // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look decides; it waits for
   // those rows that somebody else had his hands on, and for no others.
-  const settled = new Set(first.filter(({ promoted, waiting }) => promoted || waiting === 0).map(({ productSetId }) => productSetId))
+  const settled = new Set(first.filter(({ id, waiting }) => id !== null || waiting === 0).map(({ productSetId }) => productSetId))
   const again = productSetIds.filter((id) => !settled.has(id))
   const second = again.length > 0 ? await turn(again, true) : []
-  return [...first, ...second].filter(({ promoted }) => promoted)
+  return [...first, ...second].flatMap(({ id }) => id ?? [])
 }
 
 /** How many product sets one look of the leader takes. */

@@ -1,0 +1,64 @@
+import { createFullLooks } from './full-looks.ts'
+import type { Claimed, Quick } from './queue/claim.ts'
+
+/**
+ * Claims, pass after pass over all sellers. A full pass looks at everything that is ready. Where that takes long (see `createFullLooks`) there
+ * are quick ones in between: they look at what has been queued since the pass before began, go on where a seller had more, and take the items
+ * of which they have been told that they became ready again. What else is ready is left to the next full pass.
+ */
+export function createPasses(
+  claim: (most: number, afterSeller: string, quick: Quick | null) => Promise<Claimed>,
+  now: () => number = () => performance.now(),
+) {
+  const looks = createFullLooks(now)
+  const marks = new Map<string, string>()
+  const turns = new Set<string>()
+  let afterSeller = '0'
+  let full = true
+  let since: string | null = null
+  let began: string | null = null
+  let milliseconds = 0
+  let candidates = 0
+
+  function begin(): void {
+    full = since === null || looks.isDue()
+    began = null
+    milliseconds = candidates = 0
+    if (!full) return
+    marks.clear()
+    turns.clear() // it sees all that have been ready before it
+  }
+
+  function end(): void {
+    looks.took(milliseconds, candidates, full)
+    since = began
+  }
+
+  return {
+    /** These have become ready, however long ago they were queued. */
+    ready(items: Iterable<string>): void {
+      for (const id of items) turns.add(id)
+    },
+    /** Whether the next claim begins with the first seller. */
+    isAtFirst: (): boolean => afterSeller === '0',
+    /** The next claim. Where it fails nothing has changed, and it is made again. */
+    async claim(most: number): Promise<Claimed> {
+      if (afterSeller === '0') begin()
+      const asked = full ? [] : [...turns].slice(0, most)
+      const left = now()
+      const claimed = await claim(most, afterSeller, full ? null : { since: since!, marks, turns: asked })
+      milliseconds += now() - left
+      candidates += claimed.candidates
+      began ??= claimed.now
+      for (const id of asked) turns.delete(id)
+      for (const id of claimed.again) turns.add(id)
+      for (const [seller, mark] of claimed.marks) {
+        if (mark === null) marks.delete(seller)
+        else marks.set(seller, mark)
+      }
+      afterSeller = claimed.candidates < most ? claimed.next : (claimed.last ?? afterSeller)
+      if (afterSeller === '0') end()
+      return claimed
+    },
+  }
+}
