@@ -112,6 +112,26 @@ describe('deleted', () => {
     expect(synced).toEqual({ n: 0 })
   })
 
+  test('a set that gets a product again after its images had ended with the last one: they are queued anew', async () => {
+    const { setId, productIds } = await addSet(scene.sql)
+    const { productIds: others } = await addSet(scene.sql, { products: 2 })
+    await troubles({ topics: { images: { http500: 100 } } })
+    const images = await scene.enqueue('images', { set: setId })
+    await scene.untilStatus(images, 'delayed')
+    await remove(productIds[0]!)
+    expect(await untilLeft(images)).toEqual({ status: 'delayed', reason: 'product_deleted' })
+    await troubles({})
+    await scene.sql`update catalog.product set product_set_id = ${setId}::bigint where id = ${others[0]!}::bigint`
+    await vi.waitFor(
+      async () =>
+        expect(
+          await scene.sql`select status from shop_update.finished_item where product_set_id = ${setId}::bigint and topic = 'images' and status = 'synced'`,
+        ).toHaveLength(1),
+      { timeout: 20_000, interval: 20 },
+    )
+    expect(await scene.sql`select from shop_update.owed_change where product_set_id = ${setId}::bigint`).toEqual([])
+  })
+
   test('while its call is out: the answer ends it, and nothing of it is left behind', async () => {
     const { setId, productIds } = await addSet(scene.sql, { products: 2 })
     await troubles({ topics: { price: { latencyMs: 1500, http500: 100 } } })

@@ -44,6 +44,11 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       select 'status', null::timestamptz, topic, status, -count(*) from gone group by topic, status
       union all select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null, -count(*) from gone group by 2, 3
     ),
+    -- A set that has been emptied may get a product again, from another set or a new one; what its images were to become is in the catalogue.
+    owed as (
+      insert into shop_update.owed_change (topic, product_set_id)
+      select distinct g.topic, g.product_set_id from gone g join catalog.product_set s on s.id = g.product_set_id where g.topic = 'images'
+    ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, done_at, status, status, extract(epoch from done_at - status_at), 'product_deleted' from gone

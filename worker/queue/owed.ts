@@ -2,10 +2,15 @@ import { isLocked, type Sql, transaction } from './database.ts'
 
 /**
  * Queues what answers have made necessary (`shop_update.owed_change`), each by itself: one that has to wait for a transaction of Seller Center's
- * keeps no other waiting, and is queued when that has ended. Of a product or set that no longer exists nothing is owed.
+ * keeps no other waiting, and is queued when that has ended. Of a product or set that no longer exists nothing is owed; what is owed of a set that
+ * has no product waits until it has one.
  */
 export async function queueOwed(sql: Sql): Promise<void> {
-  const owed = await sql<{ id: string }[]>`select id from shop_update.owed_change order by id limit 1000`
+  const owed = await sql<{ id: string }[]>`
+    select id from shop_update.owed_change o
+    where product_id is not null or exists (select from catalog.product p where p.product_set_id = o.product_set_id)
+      or not exists (select from catalog.product_set s where s.id = o.product_set_id)
+    order by id limit 1000`
   for (const { id } of owed) {
     try {
       await transaction(sql, async (tx) => {
