@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Preview, startPreview } from '../../plugin/preview/server.ts'
 import { runCommand, UsageError } from '../../worker/command.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { connect, type Sql } from '../../worker/queue/database.ts'
-import { freePort, startPostgres } from '../postgres.ts'
+import { type Cluster, freePort, startPostgres } from '../postgres.ts'
 import { loadDemoCatalogue } from './catalogue.ts'
 import { streamChanges } from './changes.ts'
 import { endLeftovers, noteProcesses, writeWhole } from './leftovers.ts'
@@ -25,13 +25,14 @@ const TROUBLES = {
     callbackTwice: 5,
     noCallback: 1,
   },
-  topics: { content: { latencyMs: { min: 20, max: 300 }, http500: 4, garbage: 1, callbackDelayMs: { min: 1000, max: 20_000 } } },
+  topics: { content: { latencyMs: { min: 20, max: 300 }, http500: 25, garbage: 1, callbackDelayMs: { min: 1000, max: 20_000 } } },
 }
 
 /** All of it on one machine; a second start goes on with the data of the first. */
 await runCommand(async () => {
   await mkdir(DATA, { recursive: true })
   await chmod(DATA, 0o755) // as root, PostgreSQL runs as a user of its own and must get through
+  if (process.getuid?.() === 0) for (const folder of [ROOT, DATA]) await checkPassable(folder)
   await endLeftovers(DATA)
   const keys = await readKeys()
   const ports = {
@@ -43,18 +44,21 @@ await runCommand(async () => {
   const stopped = new AbortController()
   process.on('SIGTERM', () => stopped.abort())
   process.on('disconnect', () => stopped.abort()) // the process in the terminal is gone
+  stopped.signal.addEventListener('abort', () => say('\nStopping …'), { once: true })
 
   await noteProcesses(DATA, [process])
   say('Starting PostgreSQL …')
-  const cluster = await startPostgres({ folder: DATA, port: await freePort() })
   const children: ChildProcess[] = []
+  let cluster: Cluster | undefined
   let sql: Sql | undefined
   let preview: Preview | undefined
   try {
+    cluster = await startPostgres({ folder: DATA, port: await freePort() })
     const database = await demoDatabase(cluster.url)
     sql = connect(database, { max: 4, name: 'demo' })
     await migrate(sql)
     await loadDemoCatalogue(sql)
+    if (stopped.signal.aborted) return
 
     const shop = await startChild('test/shop/main.ts', {
       SHOP_PORT: String(ports.shop),
@@ -66,24 +70,28 @@ await runCommand(async () => {
       ...(await nextShopIds(sql)),
     })
     children.push(shop)
+    if (stopped.signal.aborted) return
 
     const workerEnv = {
       LOG_ITEMS: 'false', // some of the demo's items fail on purpose: what the worker says of itself is enough for a terminal
-      DATABASE_URL: database,
-      SHOP_URL: `http://127.0.0.1:${ports.shop}/`,
-      SHOP_USERNAME: 'seller-center',
-      SHOP_PASSWORD: keys.shopPassword,
       VENTURE: 'zalora',
       COUNTRY: 'eg',
       ENVIRONMENT: 'staging',
       PUBLIC_HOST: '127.0.0.1',
       RETRY_UNIT_SECONDS: '5',
+      FAILED_AFTER: '3',
       STOCK_WAIT_SECONDS: '30',
+      ...process.env,
+      // The demo's own, whatever is set in the shell: nothing of it goes to another Shop, nor into another database.
+      DATABASE_URL: database,
+      DATABASE_READ_URL: undefined,
+      SHOP_URL: `http://127.0.0.1:${ports.shop}/`,
+      SHOP_USERNAME: 'seller-center',
+      SHOP_PASSWORD: keys.shopPassword,
       VIEWER_API_KEY: keys.viewer,
       ADMIN_API_KEY: keys.admin,
       CALLBACK_API_KEY: keys.callback,
       CALLBACK_ALLOWED_IPS: '127.0.0.1,::1',
-      ...process.env,
       PUBLIC_PORT: String(ports.public),
       INTERNAL_PORT: String(ports.internal),
     }
@@ -111,20 +119,21 @@ await runCommand(async () => {
       viewerKey: keys.viewer,
       adminKey: keys.admin,
     }).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'EADDRINUSE' ? new UsageError(`PREVIEW_PORT: port ${ports.preview} is in use already.`) : error
+      throw error.code === 'EADDRINUSE'
+        ? new UsageError(`PREVIEW_PORT: port ${ports.preview} is in use already; set it to another one, or stop what uses it.`)
+        : error
     })
 
     const changes = streamChanges(sql, { perSecond: CHANGES_PER_SECOND, signal: stopped.signal })
     say(welcome({ ports, keys, database, worker: children.at(-1)?.pid }))
     await new Promise((resolve) => (stopped.signal.aborted ? resolve(null) : stopped.signal.addEventListener('abort', resolve)))
-    say('\nStopping …')
     await changes
   } finally {
     stopped.abort()
     await preview?.stop()
     for (const child of children.toReversed()) await stopChild(child)
     await sql?.end({ timeout: 5 })
-    await cluster.stop()
+    await cluster?.stop()
     await noteProcesses(DATA, [])
     if (process.connected) process.disconnect()
   }
@@ -154,8 +163,20 @@ async function readKeys(): Promise<Keys> {
 
 function port(name: string, standard: number): number {
   const value = Number(process.env[name] || standard)
-  if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new UsageError(`${name} is wrong: it must be a port.`)
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new UsageError(`${name} is wrong: it must be a whole number from 1 to 65535.`)
   return value
+}
+
+/** PostgreSQL does not run as root, and the user that it runs as then must be able to enter each folder on the way. */
+async function checkPassable(folder: string): Promise<void> {
+  const { mode } = await stat(folder)
+  if (!(mode & 0o001)) {
+    throw new UsageError(
+      `PostgreSQL does not run as root, and its own user cannot enter ${folder}: clone to a folder that others may enter, or start as another user.`,
+    )
+  }
+  if (dirname(folder) !== folder) await checkPassable(dirname(folder))
 }
 
 async function demoDatabase(url: (name: string) => string): Promise<string> {
@@ -231,6 +252,7 @@ A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
 
   Viewer key     ${keys.viewer}
   Admin key      ${keys.admin}
+  Callback key   ${keys.callback}
 
 Try:
 
@@ -240,6 +262,15 @@ Try:
 
   # the asynchronous flow: the Shop acknowledges, and calls back up to 20 s later
   curl -X PUT -H 'Authorization: Bearer ${keys.admin}' -H 'content-type: application/json' -d '{"flow":"asynchronous"}' http://127.0.0.1:${ports.internal}/api/flow
+
+  # a catalogue of your own, from a Shopify product CSV export; what is new in it is queued
+  DATABASE_URL='${database}' npm run import -- test/fixtures/catalogue.csv --enqueue
+
+  # a callback, as the Shop sends it, of a request that nobody made
+  curl -H 'content-type: application/json' -d '${JSON.stringify([
+    { jsonrpc: '2.0', method: 'auth', params: { apiKey: keys.callback } },
+    { jsonrpc: '2.0', method: 'Callback.process', params: { result: [{ status: 'success', product: {} }] }, id: '1' },
+  ])}' http://127.0.0.1:${ports.public}/shop-update/
 
   # a worker that dies: it is started again, and everything ends all the same
   kill -9 ${worker}

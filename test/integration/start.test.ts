@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -85,3 +85,22 @@ test('npm start that is killed stops all the same, and the next one goes on', as
   expect(second.admin).toBe(first.admin)
   expect(await second.stop()).toBe(0)
 }, 180_000)
+
+test('npm start: where PostgreSQL cannot start it says so and ends', async () => {
+  const spoiled = await mkdtemp(join(tmpdir(), 'shop-update-start-'))
+  try {
+    await chmod(spoiled, 0o755)
+    await mkdir(join(spoiled, 'postgres'), { mode: 0o755 })
+    await writeFile(join(spoiled, 'postgres', 'PG_VERSION'), '1')
+    const child = spawn(process.execPath, [ENTRY], {
+      env: { PATH: process.env.PATH, DATA_FOLDER: spoiled },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const printed: string[] = []
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => printed.push(line))
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1)
+    expect(printed.join('\n')).toContain('PostgreSQL did not start')
+  } finally {
+    await rm(spoiled, { recursive: true, force: true })
+  }
+})
