@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { REFUSAL_REASONS } from '../../worker/api/auth.ts'
 import type { Summary } from '../../worker/api/internal.ts'
 import { readBlocked } from '../../worker/queue/blocked.ts'
 import { connect } from '../../worker/queue/database.ts'
@@ -212,6 +213,10 @@ test('PostgreSQL: connections, dead rows, the oldest transaction, and how many u
     expect(values('shop_update.database.updates', 'hot')).toEqual({ true: row!.hot, false: row!.all - row!.hot })
     expect(values('shop_update.database.dead_rows', 'table').item).toBe(row!.dead)
   }, IN_TIME)
+})
+
+test('refusals of the internal API: each reason is told before the first', async () => {
+  await told('shop_update.internal.refusals', 'reason', Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])))
 })
 
 test('a worker that dies: the items that others take up, by the status in which it left them', async () => {

@@ -14,20 +14,7 @@ export interface CallerEnv {
 type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> &
   Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID'>>
 
-export type RefusalReason =
-  | 'path'
-  | 'no_key'
-  | 'wrong_key'
-  | 'read_only_key'
-  | 'no_token'
-  | 'wrong_token'
-  | 'old_token'
-  | 'wrong_audience'
-  | 'not_a_user'
-  | 'role'
-  | 'no_signing_keys'
-
-const WHY: Record<RefusalReason, { status: 401 | 403 | 503; detail: string }> = {
+const WHY = {
   path: { status: 403, detail: 'The path must not hold "..", a percent sign or a backslash.' },
   no_key: { status: 401, detail: 'An API key is needed, as "Authorization: Bearer …".' },
   wrong_key: { status: 401, detail: 'The API key is not valid.' },
@@ -39,7 +26,10 @@ const WHY: Record<RefusalReason, { status: 401 | 403 | 503; detail: string }> = 
   not_a_user: { status: 401, detail: 'The X-Grafana-Id token is not that of a user.' },
   role: { status: 403, detail: 'Only a user with the role Admin may do this.' },
   no_signing_keys: { status: 503, detail: 'The signing keys of Grafana cannot be read right now.' },
-}
+} as const satisfies Record<string, { status: 401 | 403 | 503; detail: string }>
+
+export type RefusalReason = keyof typeof WHY
+export const REFUSAL_REASONS = Object.keys(WHY) as RefusalReason[]
 
 /** Somebody is not let in, or not let do it. */
 export class Refusal extends Problem {

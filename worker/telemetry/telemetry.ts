@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { REFUSAL_REASONS } from '../api/auth.ts'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
 import { TOPICS } from '../domain/topics.ts'
 import type { CallbackOutcome, RecordedCallback } from '../queue/record-callback.ts'
@@ -129,6 +130,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   // series that are there before the first one: of a burst that comes first of all, a rate sees nothing
   for (const status of LEFT_IN) instruments.leasesRescued([status], 0)
   for (const outcome of CALLBACK_OUTCOMES) instruments.callbacks([outcome], 0)
+  for (const reason of REFUSAL_REASONS) instruments.internalRefusals([reason], 0)
   const isTold = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
 
   /** Whatever goes wrong in telling must not go wrong in what is told: an item would fail for it. */
