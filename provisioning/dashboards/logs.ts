@@ -113,8 +113,11 @@ const HELP = `| In Kibana it was | Here | |
 ${SAMPLES.map(({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try&nbsp;it](${searchUrl(search)}) |`).join('\n')}
 
 All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words (a SKU also where it stands beside the line: in JSON, one with a quote, a backslash or an é may be spelled otherwise); **Item** is the id of one, and finds all of its lines.
+
 Drag over the histogram to narrow the time. Click a line to open it: the whole call, and the links **Open item** and **Show trace**.
+
 **To share a search** use *Share* at the top right: the link it copies is a short one, with the time and every field in it. (One that nobody opens within seven days is forgotten.)
+
 Lines are kept for 93 days.`
 
 const textBox = (name: string, label: string, description: string) =>
@@ -207,7 +210,7 @@ export const logs = () =>
         .withTarget(logQl(SEARCH).maxLines(1000).refId('A'))
         .withTarget(logQl(SEARCH_BESIDE).maxLines(1000).refId('B')),
     )
-    .withPanel(words(HELP, { width: WIDTH, height: 11, title: 'How to search, and how to share it' }))
+    .withPanel(words(HELP, { width: WIDTH, height: 12, title: 'How to search, and how to share it' }))
     .withRow(
       // Closed: without a Trace ID there is nothing to ask for. The link Show trace leads to the panel itself.
       row('Trace')

@@ -208,7 +208,7 @@ export const worker = () =>
         title: 'Refused by the internal API',
         description:
           'Requests a second that were refused for who sent them, by the reason. Grafana asks only for who may: it is a key or a setting that does not fit, or a stranger.',
-        width: 8,
+        width: 12,
         unit: 'reqps',
         calculations: ['mean', 'max'],
       })
@@ -220,7 +220,7 @@ export const worker = () =>
         title: 'Back-pressure: items in hand',
         description:
           'How many items each worker has in hand, and the most that it takes. At the limit it claims no more until the Shop or the database is faster.',
-        width: 8,
+        width: 12,
         unit: 'locale',
       })
         .targets([
@@ -239,7 +239,7 @@ export const worker = () =>
         .description(
           'Open: this worker takes the Shop for away, and sends no more than a probe now and then. The queue waits; nothing is lost.',
         )
-        .span(8)
+        .span(12)
         .height(8)
         .unit('short')
         .noValue('No worker tells anything')
@@ -262,7 +262,7 @@ export const worker = () =>
           title: 'Leases rescued, items requeued',
           description:
             'Items whose worker was gone, by the status in which it left them; and items that people requeued, by what became of it.',
-          width: 8,
+          width: 12,
           height: 8,
           unit: 'locale',
           none: 'None in this time',

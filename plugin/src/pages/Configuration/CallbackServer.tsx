@@ -1,4 +1,4 @@
-import { Alert, Button, ClipboardButton, ConfirmModal, Field, FieldSet, Stack, TextArea } from '@grafana/ui'
+import { Alert, Box, Button, ClipboardButton, ConfirmModal, Field, FieldSet, Stack, TextArea } from '@grafana/ui'
 import React, { useState } from 'react'
 import { useChangeCredential, useCredential } from '../../api/settings.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
@@ -80,14 +80,16 @@ export function CallbackServer() {
           )}
           {rotate.error && <Problem error={rotate.error} write />}
           {change.error && <Problem error={change.error} write />}
-          <Stack gap={1}>
-            <Button disabled={!mayWrite() || typed === null || change.isPending} tooltip={why} onClick={save}>
-              Save the white list
-            </Button>
-            <Button variant="secondary" disabled={!mayWrite() || rotate.isPending} tooltip={why} onClick={() => setAsking(true)}>
-              Make a new key
-            </Button>
-          </Stack>
+          <Box marginTop={2}>
+            <Stack gap={1}>
+              <Button disabled={!mayWrite() || typed === null || change.isPending} tooltip={why} onClick={save}>
+                Save the white list
+              </Button>
+              <Button variant="secondary" disabled={!mayWrite() || rotate.isPending} tooltip={why} onClick={() => setAsking(true)}>
+                Make a new key
+              </Button>
+            </Stack>
+          </Box>
           <ConfirmModal
             isOpen={asking}
             title="Make a new key?"

@@ -1,4 +1,4 @@
-import { Alert, Button, FieldSet, Modal, RadioButtonGroup } from '@grafana/ui'
+import { Alert, Box, Button, FieldSet, Modal, RadioButtonGroup } from '@grafana/ui'
 import React, { useState } from 'react'
 import { FLOWS, type Flow } from '../../../../worker/domain/statuses.ts'
 import { useChangeFlow, useFlow } from '../../api/settings.ts'
@@ -18,13 +18,15 @@ export function FlowSwitch() {
       {error && <Problem error={error} retry={refetch} />}
       {data && (
         <>
-          <RadioButtonGroup
-            aria-label="Flow"
-            options={FLOWS.map((value) => ({ value, label: LABELS[value] }))}
-            value={data.wanted}
-            disabled={!mayWrite()}
-            onChange={setWanted}
-          />
+          <Box marginBottom={2}>
+            <RadioButtonGroup
+              aria-label="Flow"
+              options={FLOWS.map((value) => ({ value, label: LABELS[value] }))}
+              value={data.wanted}
+              disabled={!mayWrite()}
+              onChange={setWanted}
+            />
+          </Box>
           <Table
             label="Workers"
             rows={data.workers}
