@@ -4,7 +4,7 @@ import { FLOWS, STATUS_NAMES } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { startBrowser } from '../browser/browser.ts'
 import { asker, type Frame, OURS } from './ask.ts'
-import { lastCall, ORDER_ITEM_ID, SKU, type Story, shopUpdate, writeOrderLine } from './drive.ts'
+import { lastCall, ODD_SKUS, ORDER_ITEM_ID, SKU, type Story, shopUpdate, writeOrderLine } from './drive.ts'
 import { SOURCE, type Stack, VENTURE } from './parts.ts'
 import type { Report } from './report.ts'
 import { keepScreenshot, signIn, VIEWER } from './session.ts'
@@ -92,7 +92,9 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       for (const { title, targets = [] } of panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]))
         for (const target of targets)
           await report.check(`Grafana: ${uid}, ${title}, ${target.refId} has data`, needs, async () => {
-            const frames = await ask(target, { trace: call.traceId ?? '' })
+            // without a SKU nothing stands beside a line
+            const chosen = String(target.expr).includes('| seller_sku=~') ? { sku: ODD_SKUS[0] } : { trace: call.traceId ?? '' }
+            const frames = await ask(target, chosen)
             const values = frames.flatMap(({ data }) => data.values.at(-1) ?? []).filter((value) => value !== null)
             assert.ok(values.length > 0, 'it has none')
             return `${frames.length} frames, ${values.length} values`
@@ -143,12 +145,14 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       return `${rows[0]?.Synced} of ${rows[0]?.Queued}`
     })
 
-    /** The lines that a search finds, the oldest first. */
+    /** The lines that a search finds: of each query of the panel the oldest first. */
     async function find(search: Search): Promise<string[]> {
-      const frames = await ask(panelOf('shop-update-logs', 'Lines')[0]!, search as Record<string, string>)
-      return frames
-        .flatMap(({ schema, data }) => data.values[schema.fields.findIndex(({ name }) => name === 'Line')] as string[])
-        .toReversed()
+      const found = await Promise.all(panelOf('shop-update-logs', 'Lines').map((target) => ask(target, search as Record<string, string>)))
+      return found.flatMap((frames) =>
+        frames
+          .flatMap(({ schema, data }) => (data.values[schema.fields.findIndex(({ name }) => name === 'Line')] ?? []) as string[])
+          .toReversed(),
+      )
     }
     const searches: [search: Search, check: (found: string[]) => void | Promise<void>][] = [
       [
@@ -159,8 +163,9 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       ],
       [
         { sku: SKU },
-        (found) => {
-          for (const text of found) assert.ok(text.includes(SKU), text)
+        async (found) => {
+          const beside = (await lines(`${OURS} | seller_sku = "${SKU}"`)).map(({ text }) => text)
+          for (const text of found) assert.ok(text.includes(SKU) || beside.includes(text), text)
           for (const word of ['Product.createProducts', 'RawResponse', 'Status'])
             assert.ok(
               found.some((text) => text.startsWith(word)),
@@ -201,6 +206,16 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       assert.equal(requests.length, story.failed.calls.length)
       return `${found.length} lines`
     })
+    for (const sku of ODD_SKUS) {
+      await report.check(`Grafana: a Viewer finds the request and the answer of ${sku}, each once`, needs, async () => {
+        for (const lines of ['^Product\\.', 'RawResponse']) {
+          const found = await find({ sku, lines })
+          assert.equal(found.length, 1, found.join('\n'))
+          assert.deepEqual(await find({ sku: `${sku.slice(0, -1)}`, lines }), [])
+        }
+        return undefined
+      })
+    }
     await writeOrderLine(stack, ODD)
     for (const [search, expected] of [
       [{ text: ODD }, 1],

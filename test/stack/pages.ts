@@ -38,7 +38,7 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
         look(
           admin,
           `${url}/plugins/${PLUGIN_ID}?page=configuration&theme=${theme}`,
-          'The key before stays valid',
+          'The key before the newest stays valid',
           `${theme}-configuration`,
         ),
       )
