@@ -22,13 +22,18 @@ export async function runCommand(command: () => Promise<void>): Promise<void> {
 
 function sentenceOf(error: unknown): string {
   if (error instanceof UsageError) return error.message
-  const { code, address, port } = error as { code?: string; address?: string | string[]; port?: number | number[] }
+  const { code, address, port, hostname } = error as {
+    code?: string
+    address?: string | string[]
+    port?: number | number[]
+    hostname?: string
+  }
   // a setting that it does not pass on; a prepared statement that is another session's
   if (code && /^(08P01|26000|42P05)$/.test(code)) return POOLED
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
   if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'
   if (code && /^(53300|57P03)$/.test(code)) return `DATABASE_URL: the database takes no connection now (${(error as Error).message}).`
-  const where = [address, port].flat().filter(Boolean).join(':') || code
+  const where = [address, port].flat().filter(Boolean).join(':') || (hostname ? `no address is known for the host ${hostname}` : code)
   if (code && /^(CONNECTION_CLOSED|ECONNRESET|EPIPE|57P0[12])$/.test(code))
     return `DATABASE_URL: the database broke off the connection (${where}).`
   if (code && /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|CONNECT_TIMEOUT|EHOSTUNREACH)/.test(code)) {

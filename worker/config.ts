@@ -32,7 +32,8 @@ const addresses = list.refine((entries) => entries.every(isAllowListEntry), {
   error: ({ input }) =>
     `must consist of IP addresses and ranges: entry ${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
 })
-const postgresUrl = z.string().refine(isPostgresUrl, 'must be a URL like postgres://user:password@host:5432/database')
+const POSTGRES_URL = 'must be a URL like postgres://user:password@host:5432/database'
+const postgresUrl = z.string().refine(isPostgresUrl, POSTGRES_URL)
 /** As it can stand in a header. */
 const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits and punctuation, without spaces')
 const otlpEndpoint = z.url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' }).optional()
@@ -63,7 +64,7 @@ const schema = z.object({
   SHOP_RATE_PER_SECOND: number('must be a number above 0', (value) => value > 0).optional(),
   VENTURE: z.string().min(1),
   COUNTRY: z.string().regex(/^[a-z]{2,3}$/, 'must be a country short code like eg'),
-  ENVIRONMENT: z.enum(['live', 'staging']),
+  ENVIRONMENT: z.enum(['live', 'staging'], 'must be live or staging'),
   VENTURE_TIMEZONE: z.string().refine(isTimeZone, 'must be a time zone by name, like Africa/Cairo').default('UTC'),
   PUBLIC_HOST: z.string().default('0.0.0.0'),
   PUBLIC_PORT: integer(0, 65_535).default(8080),
@@ -81,16 +82,16 @@ const schema = z.object({
   HISTORY_DAYS: integer(1, 3_650).default(93),
   VIEWER_API_KEY: key,
   ADMIN_API_KEY: key,
-  GRAFANA_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
-  GRAFANA_URL: z.url({ protocol: /^https?$/ }).optional(),
+  GRAFANA_JWKS_URL: z.url({ protocol: /^https?$/, error: 'must be a URL like http://grafana:3000/api/signing-keys/keys' }).optional(),
+  GRAFANA_URL: z.url({ protocol: /^https?$/, error: 'must be a URL like https://grafana.example' }).optional(),
   GRAFANA_ORG_ID: integer(1, 2_147_483_647).default(1),
   CALLBACK_API_KEY: z.string().optional(),
   CALLBACK_ALLOWED_IPS: addresses.optional(),
   ALLOW_INSECURE: insecure.default([]),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error'], 'must be trace, debug, info, warn or error').default('info'),
   LOG_ITEMS: z.enum(['true', 'false'], 'must be true or false').default('true'),
   WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`),
-  OTEL_SDK_DISABLED: z.enum(['true', 'false']).default('false'),
+  OTEL_SDK_DISABLED: z.enum(['true', 'false'], 'must be true or false').default('false'),
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint,
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpEndpoint,
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpEndpoint,
@@ -217,13 +218,9 @@ function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv):
   if (result.success) return result.data
   const [issue] = result.error.issues
   const name = String(issue?.path[0])
-  throw new ConfigError(
-    set[name] === undefined ? `${name} is missing.` : `${name} is wrong: it ${sentence(issue?.message ?? 'is not valid')}.`,
-  )
+  if (set[name] !== undefined) throw new ConfigError(`${name} is wrong: it ${issue?.message}.`)
+  throw new ConfigError(name === 'DATABASE_URL' ? `${name} is missing: it ${POSTGRES_URL}.` : `${name} is missing.`)
 }
-
-const sentence = (message: string): string =>
-  message.startsWith('must') ? message : `is not valid (${message.charAt(0).toLowerCase()}${message.slice(1)})`
 
 /** With one host or several (`one:5432,two:5432`), of which `URL` knows nothing. */
 function isPostgresUrl(text: string): boolean {

@@ -27,8 +27,8 @@ export interface ChaosReport {
 const MOST_AT_ONCE = 12
 
 /**
- * Seller Center, workers, PostgreSQL, the Shop and its admins under everything that may befall them, for some time; then all are well, and
- * what is true must be true.
+ * Seller Center, workers, PostgreSQL, the Shop and its admins with everything that can go wrong, for some time; then everything is put right, and
+ * the invariants must hold.
  *
  * The seed gives the schedule: which action comes when, and what it draws. It does not give the interleaving: three processes, a database and
  * their clocks decide what an action meets. So a seed that has found something finds it again often, but not always.

@@ -8,7 +8,7 @@ import { RULES } from './invariants.ts'
 
 const USAGE = `npm run chaos -- [--seed N[,N…] | --seeds FIRST..LAST] [--minutes M] [--without ACTION[,ACTION…]] [--log FOLDER]
 
-  Three workers, PostgreSQL and a Shop under everything that may befall them; the minutes are divided among the seeds.
+  Three workers, PostgreSQL and a Shop with everything that can go wrong; the minutes are divided among the seeds.
   Prints what was found, and the report as JSON in the last line; exit code 1 where there was anything.`
 
 function readSeeds(one: string | undefined, range: string | undefined): number[] {

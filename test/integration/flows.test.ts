@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Topic } from '../../worker/domain/topics.ts'
+import { TOPIC_NAMES, type Topic } from '../../worker/domain/topics.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 
@@ -258,6 +258,8 @@ async function useFlow(flow: 'synchronous' | 'asynchronous') {
     { timeout: 10_000, interval: 20 },
   )
 }
+
+test('the table has every topic', () => expect(TABLE.map(({ topic }) => topic).toSorted()).toEqual(TOPIC_NAMES.toSorted()))
 
 describe('synchronous flow', () => {
   test.each(TABLE)('$topic: $event, $method', async ({ topic, event, method, subject, set: options, params }) => {

@@ -213,7 +213,8 @@ describe('npm run import', () => {
   })
 
   it('wants a database with the schema', async () => {
-    expect(await runImport([FIXTURE], '')).toEqual({ code: 1, out: '', error: 'DATABASE_URL is missing.\n' })
+    const missing = 'DATABASE_URL is missing: it must be a URL like postgres://user:password@host:5432/database.\n'
+    expect(await runImport([FIXTURE], '')).toEqual({ code: 1, out: '', error: missing })
     const empty = await createDatabase({ migrated: false })
     const result = await runImport([FIXTURE], empty.url)
     await empty.drop()

@@ -393,7 +393,7 @@ describe('what is wrong is named', () => {
 describe('the download', () => {
   const rowsOf = (text: string) => parse(text, { bom: true, columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
 
-  it('is the same selection, with a header in the words of the seed', async () => {
+  it('is the same selection, with a header in the words of the requirements', async () => {
     const { status, headers, text } = await api.call('GET', '/api/items.csv?tab=pending')
     expect(status).toBe(200)
     expect(headers.get('content-type')).toMatch(/^text\/csv/)

@@ -285,7 +285,7 @@ describe('events', () => {
 })
 
 describe('views', () => {
-  it('have the words of the seed', async () => {
+  it('have the words of the requirements', async () => {
     for (const topic of TOPIC_NAMES) {
       const [row] =
         await api.sql`select shop_update.label(${topic}::text::shop_update.topic) as label, shop_update.method(${topic}::text::shop_update.topic) as method`

@@ -44,7 +44,7 @@ describe('a Shop that always answers with HTTP 500', () => {
     requests = await requestsFor('price')
   })
 
-  test('the table is the seed’s: 27 retries in 7 days, 5 hours and 4 minutes', () => {
+  test('the table is that of the requirements: 27 retries in 7 days, 5 hours and 4 minutes', () => {
     expect(MINUTES).toHaveLength(27)
     expect(MINUTES.reduce((sum, minutes) => sum + minutes)).toBe((7 * 24 + 5) * 60 + 4)
   })

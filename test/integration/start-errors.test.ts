@@ -49,13 +49,16 @@ const expectSentence = async (env: Record<string, string | undefined>, sentence:
 }
 
 test.each(['DATABASE_URL', 'SHOP_URL', 'VENTURE', 'COUNTRY', 'ENVIRONMENT', 'VIEWER_API_KEY', 'ADMIN_API_KEY'])('%s is missing', (name) =>
-  expectSentence({ [name]: undefined }, `${name} is missing.`),
+  expectSentence(
+    { [name]: undefined },
+    name === 'DATABASE_URL' ? /^DATABASE_URL is missing: it must be a URL like postgres:/ : `${name} is missing.`,
+  ),
 )
 
 test.each<[name: string, env: Record<string, string>, sentence: string | RegExp]>([
   ['DATABASE_URL', { DATABASE_URL: 'mysql://user:canary@host/database' }, /^DATABASE_URL is wrong: it must be a URL like postgres:/],
   ['SHOP_URL', { SHOP_URL: 'https://sc:canary@shop.example/canary' }, /^SHOP_URL is wrong: it must not hold a user name or password/],
-  ['ENVIRONMENT', { ENVIRONMENT: 'canary' }, /^ENVIRONMENT is wrong: it is not valid/],
+  ['ENVIRONMENT', { ENVIRONMENT: 'canary' }, 'ENVIRONMENT is wrong: it must be live or staging.'],
   ['CONCURRENCY', { CONCURRENCY: 'canary' }, 'CONCURRENCY is wrong: it must be a whole number from 1 to 20000.'],
   ['the keys', { VIEWER_API_KEY: 'canary', ADMIN_API_KEY: 'canary' }, 'ADMIN_API_KEY must differ from VIEWER_API_KEY.'],
   ['CALLBACK_ALLOWED_IPS', { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' }, /^CALLBACK_ALLOWED_IPS is wrong: .*entry 2 is neither\.$/m],
@@ -86,7 +89,10 @@ test('a proxy before the database hangs up at once, as it does when the database
 })
 
 test('the host of the database does not exist', () =>
-  expectSentence({ DATABASE_URL: 'postgres://postgres:canary@nowhere.invalid/postgres' }, /^DATABASE_URL: the database cannot be reached/))
+  expectSentence(
+    { DATABASE_URL: 'postgres://postgres:canary@nowhere.invalid/postgres' },
+    'DATABASE_URL: the database cannot be reached (no address is known for the host nowhere.invalid).',
+  ))
 
 test('the password of the database is wrong', () =>
   expectSentence(

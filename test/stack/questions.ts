@@ -250,7 +250,7 @@ export async function askTempo(report: Report, stack: Stack, { synchronous, asyn
     ['synchronous', synchronous, [...sent, ...answered]],
     ['asynchronous', asynchronous, [...sent, 'got_acknowledgment']],
   ] as const) {
-    await report.check(`Tempo: the trace of an attempt, ${flow} flow, has the seed's statuses in order`, needs, async () => {
+    await report.check(`Tempo: the trace of an attempt, ${flow} flow, has the statuses of the requirements in order`, needs, async () => {
       const spans = await attempt(item)
       const root = rootOf(spans, 'process shop_update')
       assert.equal(root.kind, 'CONSUMER')

@@ -26,7 +26,7 @@ test.each([
   ['delayed', /failed.*retried later.*stock change.*10 minutes/],
   ['blocked', /Shop SKU.*variation.*could not be processed/],
   ['failed', /12 times/],
-] as const)('%s says what the seed says', (status, words) => expect(explainStatus(status)).toMatch(words))
+] as const)('%s says what the requirements say', (status, words) => expect(explainStatus(status)).toMatch(words))
 
 test.each(REASONS)('%s has a label and a sentence', (code) => {
   const { label, sentence } = explain(code)

@@ -196,7 +196,7 @@ describe('LogQL', () => {
     expect(['42', ''].map((label) => fits('', label))).toEqual([true, true])
   })
 
-  test('the sample searches of the seed are all there', () => {
+  test('the sample searches of the requirements are all there', () => {
     expect(SAMPLES).toHaveLength(5)
   })
 })

@@ -31,7 +31,7 @@ export const NEXT: Record<Status, readonly Status[]> = {
   made_request: [
     'got_acknowledgment', // asynchronous flow, or a Shop that has not seen the switch back yet (decision 9)
     'got_response', // the final answer, or its callback if that overtakes the acknowledgment
-    'delayed', // network error, time-out, HTTP error, NACK (docs/shop-protocol.md, section 4)
+    'delayed', // network error, time-out: an answer of any kind passes through Got response (docs/shop-protocol.md, section 4)
     'failed',
     'blocked', // unknown_outcome: the worker died while a create was out (decision 11)
     'pending', // worker_lost, worker_stopped: anything but a create is sent again (decision 11)

@@ -54,7 +54,9 @@ export function RequeueDialog({
             severity="success"
             title={`${counted(outcome.requeued, 'item')} of ${counted(outcome.productSets, 'product set')} requeued`}
           >
-            {stranded ? BLOCKED_AGAIN : 'They are sent again from now on, with what the catalogue has at that moment.'}
+            {stranded
+              ? BLOCKED_AGAIN
+              : `${outcome.requeued === 1 ? 'It is' : 'They are'} sent again from now on, with what the catalogue has at that moment.`}
             <ProductSets outcome={outcome} />
           </Alert>
           <Refused outcome={outcome} known={known} />
@@ -65,8 +67,9 @@ export function RequeueDialog({
       ) : (
         <>
           <p>
-            This affects all variations of each product set: {picked.length > 0 && 'what you picked, and '}whatever of it has the statuses
-            below is sent again, with a fresh retry cycle.
+            All variations of each product set are affected:{' '}
+            {picked.length > 0 && `the item${picked.length === 1 ? '' : 's'} you picked, and `}every item of the set with a status ticked
+            below{picked.length > 0 ? ', are' : ' is'} sent again.
           </p>
           {acknowledged > 0 && (
             <p>

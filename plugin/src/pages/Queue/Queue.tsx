@@ -126,7 +126,7 @@ export function Queue({ tab }: { tab: Tab }) {
         )}
         <span className={styles.count} aria-live="polite" data-testid="total">
           {data &&
-            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} item${data.total.count === 1 && data.total.exact ? '' : 's'}${tab === 'pending' && !status ? ', the Blocked ones among them' : ''}`}
+            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} item${data.total.count === 1 && data.total.exact ? '' : 's'}${tab === 'pending' && !status ? ', including Blocked' : ''}`}
         </span>
         <ColumnPicker shown={shown} onChange={(columns) => changeQuery({ columns: columns?.join('.') })} />
       </div>
@@ -279,7 +279,7 @@ function Nothing({ tab, filtered, q }: { tab: Tab; filtered: boolean; q: string 
           , whatever the other filters. {SEARCHED}
         </>
       ) : (
-        'Another list may have it. A seller is found by his whole name or his id.'
+        'Another list may have it. A seller is found by their whole name or id.'
       )}
     </EmptyState>
   )
