@@ -164,7 +164,10 @@ async function unequal(evidence: Evidence): Promise<Violation[]> {
   const told = new Set([...items.values()].filter(({ topic }) => topic === 'images').map(({ setId }) => setId))
   const sets = await stage.parts.sql<{ id: string; srcId: string; hashes: string[] }[]>`
     select s.id, s.src_id as "srcId", coalesce((select array_agg(hash order by position) from catalog.product_image m where m.product_set_id = s.id), '{}') as hashes
-    from catalog.product_set s where s.src_id is not null order by s.id`
+    from catalog.product_set s where s.src_id is not null
+      -- of a set without a product nothing is sent until it has one
+      and exists (select from catalog.product p where p.product_set_id = s.id)
+    order by s.id`
   for (const { id, srcId, hashes } of sets) {
     const has = ledger.images.get(srcId)
     if (!told.has(id) || has?.hashes.join() === hashes.join()) continue
