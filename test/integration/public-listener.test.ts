@@ -42,7 +42,8 @@ test('two hundred large bodies without a key are answered, not kept; the right k
   expect(await callBack()).toEqual(HEARD)
   const answers = await Promise.all(stalled)
   expect(answers.filter((answer) => /^HTTP\/1.1 (200|429) /.test(answer))).toHaveLength(200)
-  expect(answers.filter((answer) => answer.startsWith('HTTP/1.1 200'))).not.toHaveLength(200)
+  // Ten from each of the two addresses, however many are under way at once.
+  expect(answers.filter((answer) => answer.startsWith('HTTP/1.1 200')).length).toBeLessThanOrEqual(20)
   expect(await callBack()).toEqual(HEARD)
 })
 

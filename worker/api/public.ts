@@ -127,9 +127,11 @@ export function createPublicApi({
     return tried !== null && tried.consumedPoints >= FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
   }
 
-  async function noteFailedAttempt(client: string | null, refused: number): Promise<void> {
-    await attempts.penalty(attemptsKey(client))
+  /** @returns seconds until this client may guess again, where this was one too many: of many at once none had been counted when they began */
+  async function noteFailedAttempt(client: string | null, refused: number): Promise<number | null> {
+    const tried = await attempts.penalty(attemptsKey(client))
     log.warn({ 'event.name': 'callback_unauthorized', remote: client, refused }, 'Could not authorize a request on the public listener')
+    return tried.consumedPoints > FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
   }
 
   /** One Callback.process by an authorized client. Answers success only after the commit. */
@@ -223,8 +225,11 @@ export function createPublicApi({
     const seconds = await mustWait(client)
     if (seconds === null) return null
     onOutcome?.('unauthorized')
-    return c.json(failure(TOO_MANY_ATTEMPTS, null), 429, { 'retry-after': String(seconds), connection: 'close' })
+    return slowDown(c, seconds)
   }
+
+  const slowDown = (c: Context, seconds: number): Response =>
+    c.json(failure(TOO_MANY_ATTEMPTS, null), 429, { 'retry-after': String(seconds), connection: 'close' })
 
   function unread(c: Context, error: RpcError, status: 408 | 413 | 415): Response {
     onOutcome?.('malformed')
@@ -267,8 +272,8 @@ export function createPublicApi({
           if (refusal) return refusal
           if (!received.isWhole || received.size > LARGEST_HEAD) {
             onOutcome?.('unauthorized')
-            await noteFailedAttempt(client, 1)
-            return c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' })
+            const seconds = await noteFailedAttempt(client, 1)
+            return seconds === null ? c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' }) : slowDown(c, seconds)
           }
         }
         await received.read(LARGEST_BODY)
