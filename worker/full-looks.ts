@@ -24,6 +24,8 @@ export function createFullLooks(now: () => number = () => performance.now()) {
   let full = 0
   return {
     isDue: (): boolean => now() >= pauseUntil,
+    /** Whether a quick look may come after the next full one. */
+    isNearPause: (): boolean => slow >= SLOW_LOOKS - 1,
     /** @param rows that it worked on */
     took(milliseconds: number, rows: number, wasFull: boolean): void {
       const walk = milliseconds - rows * ROW_MS

@@ -7,7 +7,7 @@ import type { Claimed, Quick } from './queue/claim.ts'
  * of which they have been told that they became ready again. What else is ready is left to the next full pass.
  */
 export function createPasses(
-  claim: (most: number, afterSeller: string, quick: Quick | null) => Promise<Claimed>,
+  claim: (most: number, afterSeller: string, quick: Quick | null, withMarks: boolean) => Promise<Claimed>,
   now: () => number = () => performance.now(),
 ) {
   const looks = createFullLooks(now)
@@ -46,7 +46,7 @@ export function createPasses(
       if (afterSeller === '0') begin()
       const asked = full ? [] : [...turns].slice(0, most)
       const left = now()
-      const claimed = await claim(most, afterSeller, full ? null : { since: since!, marks, turns: asked })
+      const claimed = await claim(most, afterSeller, full ? null : { since: since!, marks, turns: asked }, !full || looks.isNearPause())
       milliseconds += now() - left
       candidates += claimed.candidates
       began ??= claimed.now

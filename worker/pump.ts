@@ -64,7 +64,7 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
   let timerAt = Number.POSITIVE_INFINITY
   let onIdle: (() => void) | undefined
 
-  const passes = createPasses((most, after, quick) => claim(sql, workerId, most, after, quick))
+  const passes = createPasses((...where) => claim(sql, workerId, ...where))
   const wakings = createFullLooks()
   let wokenUpTo = '-infinity'
 

@@ -7,11 +7,11 @@ const MOST = 10
 /** Passes over a queue that answers what it is told to, on a clock that goes on by what each claim takes. */
 function passing() {
   let at = 0
-  const asked: { after: string; quick: Quick | null }[] = []
+  const asked: { after: string; quick: Quick | null; withMarks: boolean }[] = []
   const answers: (Partial<Claimed> & { milliseconds?: number; meanwhile?: () => void })[] = []
   const passes = createPasses(
-    async (_most, after, quick) => {
-      asked.push({ after, quick: quick && { ...quick, marks: new Map(quick.marks) } })
+    async (_most, after, quick, withMarks) => {
+      asked.push({ after, quick: quick && { ...quick, marks: new Map(quick.marks) }, withMarks })
       const { milliseconds = 1, meanwhile, ...answer } = answers.shift() ?? {}
       at += milliseconds
       meanwhile?.()
@@ -104,4 +104,11 @@ test('what has become ready before a full pass began is seen by that', async () 
   passes.ready(['1'])
   await slow.call({ claim })
   expect((await claim()).quick?.turns).toEqual([])
+})
+
+test('marks are asked for where a quick claim may come next', async () => {
+  const { claim } = passing()
+  for (const withMarks of [false, false, false, false, true])
+    expect(await claim({ milliseconds: 80 })).toMatchObject({ withMarks, quick: null })
+  expect(await claim()).toMatchObject({ withMarks: true, quick: {} })
 })
