@@ -78,7 +78,7 @@ export async function measureWorker({
   const cluster = await startPostgres({
     flags: [
       ...BENCH_POSTGRES,
-      'track_commit_timestamp=on',
+      ...(beyond ? ['track_commit_timestamp=on'] : []), // for the pick-ups that are measured then
       ...(process.env.BENCH_STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : []),
     ],
   })
