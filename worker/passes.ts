@@ -45,9 +45,8 @@ export function createPasses(
     async claim(most: number): Promise<Claimed> {
       if (afterSeller === '0') begin()
       const asked = full ? [] : [...turns].slice(0, most)
-      const left = now()
       const claimed = await claim(most, afterSeller, full ? null : { since: since!, marks, turns: asked }, !full || looks.isNearPause())
-      milliseconds += now() - left
+      milliseconds += claimed.milliseconds
       candidates += claimed.candidates
       began ??= claimed.now
       for (const id of asked) turns.delete(id)

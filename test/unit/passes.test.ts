@@ -8,7 +8,7 @@ const MOST = 10
 function passing() {
   let at = 0
   const asked: { after: string; quick: Quick | null; withMarks: boolean }[] = []
-  const answers: (Partial<Claimed> & { milliseconds?: number; meanwhile?: () => void })[] = []
+  const answers: (Partial<Claimed> & { meanwhile?: () => void })[] = []
   const passes = createPasses(
     async (_most, after, quick, withMarks) => {
       asked.push({ after, quick: quick && { ...quick, marks: new Map(quick.marks) }, withMarks })
@@ -25,6 +25,7 @@ function passing() {
         marks: [],
         again: [],
         now: `at ${at}`,
+        milliseconds,
         ...answer,
       }
     },

@@ -80,6 +80,8 @@ export interface Claimed {
   /** Items that are still ready though it has met them. */
   again: string[]
   now: string
+  /** That it took PostgreSQL; what the process was busy with meanwhile is not in it. */
+  milliseconds: number
 }
 
 /** Sellers that one claim visits. Finding the next seller is one index probe of about 2 us. */
@@ -242,14 +244,14 @@ export async function claim(
       (select max(seller_id) from ${quick ? sql`own` : sql`candidate`}) as last,
       ${withMarks ? marksOf(sql, quick, most) : sql`null`} as marks,
       ${withMarks ? againOf(sql, quick) : sql`null`} as again,
-      now()::text as now
+      now()::text as now, date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
     item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
   }
-  const { candidates, passedOver, all, next, last, marks, again, now } = rows[0]!
-  return { items, candidates, passedOver, all, next, last, marks: marks ?? [], again: again ?? [], now }
+  const { candidates, passedOver, all, next, last, marks, again, now, milliseconds } = rows[0]!
+  return { items, candidates, passedOver, all, next, last, marks: marks ?? [], again: again ?? [], now, milliseconds }
 }
 
 /** Of each seller: the last that was taken of him, where he has had his whole share, or the claim its most. */
