@@ -68,6 +68,7 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
 /** What the catalogue does not take for good keeps no other callback waiting: one such is made, and all that are owed come after it. */
 async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<boolean> {
   await parts.control('/troubles', 'PUT', { default: { noCallback: 100 } })
+  await parts.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'` // a worker may be about to start
   const [product] = await parts.sql<{ id: string; setId: string }[]>`
     select p.id, p.product_set_id as "setId" from catalog.product p
     where p.src_id is not null and not exists (select from shop_update.item i where i.product_id = p.id)
@@ -75,8 +76,6 @@ async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, s
   let requestId: string | undefined
   for (let tries = 0; product && !requestId && tries < 100; tries++) {
     signal?.throwIfAborted()
-    const [slot] = parts.up()
-    if (slot) await parts.api(slot, '/api/flow', 'PUT', { flow: 'asynchronous' }).catch(() => null) // it has ended, and is being started again
     const [item] = await parts.sql<{ requestId: string; lane: string }[]>`
       select request_id::text as "requestId", lane::text from shop_update.item where product_id = ${product.id}::bigint and topic = 'price'`
     if (!item) done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'price', product)])))
