@@ -63,22 +63,22 @@ begin
       and c.lane <> 'in_flight' and c.lane <> 'awaiting'
     order by c.lane in ('ready', 'behind') desc, c.id desc limit 1 for no key update;
   end if;
-  coalesced := true;
-  update shop_update.item i set
-    coalesced = i.coalesced + 1,
-    absorbed_at = at,
-    status = case when i.reason = 'failure' then 'pending' else i.status end,
-    status_at = case when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond') else i.status_at end,
-    entered_at = case when i.reason = 'failure' then at else i.entered_at end,
-    lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end, -- set_lane counts who is behind
-    run_at = case when i.reason = 'failure' then at else i.run_at end,
-    failures = case when i.reason = 'failure' then 0 else i.failures end,
-    failed_at = case when i.reason = 'failure' then null else i.failed_at end,
-    message = case when i.reason = 'failure' then null else i.message end,
-    reason = case when i.reason = 'failure' then null else i.reason end
-  where i.ctid = was.place
-  returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason into was;
-  if found then
+  coalesced := found;
+  if coalesced then
+    update shop_update.item i set
+      coalesced = i.coalesced + 1,
+      absorbed_at = at,
+      status = case when i.reason = 'failure' then 'pending' else i.status end,
+      status_at = case when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond') else i.status_at end,
+      entered_at = case when i.reason = 'failure' then at else i.entered_at end,
+      lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end, -- set_lane counts who is behind
+      run_at = case when i.reason = 'failure' then at else i.run_at end,
+      failures = case when i.reason = 'failure' then 0 else i.failures end,
+      failed_at = case when i.reason = 'failure' then null else i.failed_at end,
+      message = case when i.reason = 'failure' then null else i.message end,
+      reason = case when i.reason = 'failure' then null else i.reason end
+    where i.ctid = was.place
+    returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason into was;
     item_id := was.id;
     if was.reason is distinct from 'failure' or was.status not in ('delayed', 'failed') then return; end if;
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
