@@ -36,7 +36,9 @@ const POSTGRES_URL = 'must be a URL like postgres://user:password@host:5432/data
 const postgresUrl = z.string().refine(isPostgresUrl, POSTGRES_URL)
 /** As it can stand in a header. */
 const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits and punctuation, without spaces')
-const otlpEndpoint = z.url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' }).optional()
+const url = (example: string) => z.url({ protocol: /^https?$/, error: `must be a URL like ${example}`, abort: true })
+const flag = (otherwise: 'true' | 'false') => z.enum(['true', 'false'], 'must be true or false').default(otherwise)
+const otlpEndpoint = url('http://collector:4318').optional()
 const otelExporter = z.enum(['otlp', 'none'], 'must be otlp or none').default('otlp')
 
 /** What `live` refuses unless `ALLOW_INSECURE` names it. */
@@ -48,65 +50,195 @@ const insecure = list
   })
   .transform((names) => names as Insecure[])
 
-/** What each variable means is told in the README; an empty or blank variable counts as not set. */
+/**
+ * Every setting, by what it is about. An empty or blank variable counts as not set. `npm run papers` makes docs/configuration.md of this:
+ * `otherwise` says what holds where no default can be named.
+ */
+export const SETTINGS = {
+  Database: {
+    DATABASE_URL: postgresUrl.meta({
+      description:
+        'PostgreSQL 18 or newer. Several hosts (`postgres://user:password@one:5432,two:5432/database`): the one that ' +
+        'writes is found, also after a standby has been promoted. No pooler in transaction mode.',
+    }),
+    DATABASE_READ_URL: postgresUrl.optional().meta({ otherwise: '`DATABASE_URL`', description: 'A replica for lists and numbers.' }),
+  },
+  Shop: {
+    SHOP_URL: url('https://shop.example/api')
+      .refine(
+        (text) => !new URL(text).username && !new URL(text).password,
+        'must not hold a user name or password: use SHOP_USERNAME and SHOP_PASSWORD',
+      )
+      .meta({ description: "The Shop's one URL, without user name and password." }),
+    SHOP_USERNAME: z.string().optional().meta({
+      description: 'Where it is set, an `auth` element leads each request; that is never stored or logged.',
+    }),
+    SHOP_PASSWORD: z.string().optional().meta({ description: 'That of `SHOP_USERNAME`.' }),
+    SHOP_TIMEOUT_MS: integer(1, 600_000).default(30_000).meta({
+      unit: 'ms',
+      description: 'For one call, from connecting to the last byte of the answer.',
+    }),
+    SHOP_RATE_PER_SECOND: number('must be a number above 0', (value) => value > 0)
+      .optional()
+      .meta({ unit: 'calls/s', otherwise: 'no limit', description: 'Calls of one worker, at most.' }),
+    CONCURRENCY: integer(1, 20_000).default(2000).meta({
+      unit: 'items',
+      description: 'In flight in one worker, and so connections to the Shop, at most.',
+    }),
+    ANSWER_BUDGET_MIB: integer(8, 1_000_000)
+      .default(256)
+      .meta({
+        unit: 'MiB',
+        description:
+          "Memory for the Shop's answers that are being received or written, of those of more than 16 KiB; one may have " +
+          '8 MiB. What finds no room waits, until the time of its call is over.',
+      }),
+  },
+  Venture: {
+    VENTURE: z.string().min(1).meta({ description: 'For one `zalora`. Logs are searched by it.' }),
+    COUNTRY: z
+      .string()
+      .regex(/^[a-z]{2,3}$/, 'must be a country short code like eg')
+      .meta({ description: 'With `ENVIRONMENT` the source of the logs: `eg/live`.' }),
+    ENVIRONMENT: z.enum(['live', 'staging'], 'must be live or staging').meta({
+      description: '`live` or `staging`. `live` starts with nothing that lets anybody in (below).',
+    }),
+    VENTURE_TIMEZONE: z
+      .string()
+      .refine(isTimeZone, 'must be a time zone by name, like Africa/Cairo')
+      .default('UTC')
+      .meta({ description: "The zone of the Shop's `updated_at`, which names none." }),
+  },
+  Listeners: {
+    PUBLIC_HOST: z.string().default('0.0.0.0').meta({ description: "The address of the Shop's listener." }),
+    PUBLIC_PORT: integer(0, 65_535).default(8080).meta({ description: 'Its port.' }),
+    INTERNAL_HOST: z.string().default('127.0.0.1').meta({
+      description: "The address of Grafana's listener; keep it off the public network.",
+    }),
+    INTERNAL_PORT: integer(0, 65_535).default(8081).meta({ description: 'Its port.' }),
+    TRUSTED_PROXIES: addresses.default([]).meta({
+      otherwise: 'none',
+      description: 'Addresses or ranges, separated by commas, whose `X-Forwarded-For` is believed.',
+    }),
+  },
+  Queue: {
+    MAX_RETRIES: integer(0, 100).default(27).meta({ unit: 'retries', description: 'Automatic ones of an item, at most.' }),
+    FAILED_AFTER: integer(1, 101).default(12).meta({
+      unit: 'failures',
+      description: 'The one that makes an item Failed.',
+    }),
+    RETRY_UNIT_SECONDS: seconds.default(60).meta({
+      unit: 's',
+      description: 'Length of a "minute" of the retry table.',
+    }),
+    STOCK_WAIT_SECONDS: number(`must be a number from 0 to ${MOST_SECONDS}`, (value) => value <= MOST_SECONDS)
+      .default(600)
+      .meta({ unit: 's', description: 'A stock change waits so long after it was queued.' }),
+    FLOW_TTL_SECONDS: seconds.default(5).meta({
+      unit: 's',
+      description: 'How long a worker may keep the flow before it looks again.',
+    }),
+    LEASE_SECONDS: seconds.default(15).meta({
+      unit: 's',
+      description: 'A worker that has not been heard of for so long is dead, and others take up its items.',
+    }),
+    HISTORY_DAYS: integer(1, 3_650).default(93).meta({
+      unit: 'days',
+      description: 'Finished items, transitions, calls and callbacks are kept so long.',
+    }),
+  },
+  Access: {
+    VIEWER_API_KEY: key.meta({ description: 'Bearer key of the internal API that reads.' }),
+    ADMIN_API_KEY: key.meta({ description: 'Bearer key of the internal API that may also write; another one.' }),
+    GRAFANA_JWKS_URL: url('http://grafana:3000/api/signing-keys/keys').optional().meta({
+      description: "Where it is set, Grafana's signed `X-Grafana-Id` must be valid too; writing needs the role Admin in it.",
+    }),
+    GRAFANA_URL: url('https://grafana.example').optional().meta({
+      description: 'The address of Grafana as people open it. Where it is set, that token must name it as its issuer.',
+    }),
+    GRAFANA_ORG_ID: integer(1, 2_147_483_647).default(1).meta({
+      description: 'The organization of Grafana whose users that token must be of.',
+    }),
+    CALLBACK_API_KEY: z.string().optional().meta({
+      description: 'First key of the credential `bob_callback_server`; afterwards an admin changes it.',
+    }),
+    CALLBACK_ALLOWED_IPS: addresses.optional().meta({
+      description: 'First white list of the same: addresses or ranges, separated by commas. An empty one allows nobody.',
+    }),
+    ALLOW_INSECURE: insecure.default([]).meta({
+      otherwise: 'nothing',
+      description: `What \`live\` shall start with all the same, separated by commas: ${INSECURE.map((what) => `\`${what}\``).join(', ')}.`,
+    }),
+  },
+  Telemetry: {
+    LOG_LEVEL: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error'], 'must be trace, debug, info, warn or error')
+      .default('info')
+      .meta({ description: 'Of stdout; what goes over OTLP is never less than `info`.' }),
+    LOG_ITEMS: flag('true').meta({
+      description: 'Whether stdout has the lines about items too; over OTLP they go in any case.',
+    }),
+    WORKER_NAME: z
+      .string()
+      .default(`${hostname()}:${process.pid}`)
+      .meta({ otherwise: 'host and process', description: 'This worker in `worker` rows and in `service.instance.id`.' }),
+    OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint.meta({
+      description: 'Where telemetry goes, over HTTP and protobuf. With none set, nothing is exported and nothing is complained about.',
+    }),
+    OTEL_BSP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072).meta({
+      unit: 'spans',
+      description: 'Kept for a collector that is away; 128 MiB at most.',
+    }),
+    OTEL_BLRP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072).meta({
+      unit: 'log records',
+      description: 'The same of log records.',
+    }),
+    OTEL_METRIC_EXPORT_INTERVAL: integer(100, 3_600_000).default(15_000).meta({
+      unit: 'ms',
+      description: 'Metrics are sent so often.',
+    }),
+  },
+  /** As the specification has them; docker-compose.yml hands none of these on. */
+  OpenTelemetry: {
+    OTEL_SDK_DISABLED: flag('false').meta({ description: 'No telemetry at all.' }),
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpEndpoint.meta({ description: 'An address of its own for spans.' }),
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpEndpoint.meta({ description: 'The same for metrics.' }),
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpEndpoint.meta({ description: 'The same for log lines.' }),
+    OTEL_EXPORTER_OTLP_PROTOCOL: z
+      .literal('http/protobuf', 'must be http/protobuf')
+      .optional()
+      .meta({ otherwise: '`http/protobuf`', description: 'The only one that there is.' }),
+    OTEL_TRACES_EXPORTER: otelExporter.meta({ description: '`otlp` or `none`: whether spans are sent.' }),
+    OTEL_METRICS_EXPORTER: otelExporter.meta({ description: 'The same of metrics.' }),
+    OTEL_LOGS_EXPORTER: otelExporter.meta({ description: 'The same of log lines.' }),
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: integer(1, 100_000).default(2048).meta({
+      unit: 'spans',
+      description: 'In one request, at most.',
+    }),
+    OTEL_BSP_SCHEDULE_DELAY: integer(1, 60_000).default(500).meta({
+      unit: 'ms',
+      description: 'Spans are sent so often.',
+    }),
+    OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: integer(1, 100_000).default(2048).meta({
+      unit: 'log records',
+      description: 'In one request, at most.',
+    }),
+    OTEL_BLRP_SCHEDULE_DELAY: integer(1, 60_000).default(500).meta({
+      unit: 'ms',
+      description: 'Log records are sent so often.',
+    }),
+  },
+}
+
 const schema = z.object({
-  DATABASE_URL: postgresUrl,
-  DATABASE_READ_URL: postgresUrl.optional(),
-  SHOP_URL: z
-    .url({ protocol: /^https?$/, error: 'must be a URL like https://shop.example/api', abort: true })
-    .refine(
-      (url) => !new URL(url).username && !new URL(url).password,
-      'must not hold a user name or password: use SHOP_USERNAME and SHOP_PASSWORD',
-    ),
-  SHOP_USERNAME: z.string().optional(),
-  SHOP_PASSWORD: z.string().optional(),
-  SHOP_TIMEOUT_MS: integer(1, 600_000).default(30_000),
-  SHOP_RATE_PER_SECOND: number('must be a number above 0', (value) => value > 0).optional(),
-  VENTURE: z.string().min(1),
-  COUNTRY: z.string().regex(/^[a-z]{2,3}$/, 'must be a country short code like eg'),
-  ENVIRONMENT: z.enum(['live', 'staging'], 'must be live or staging'),
-  VENTURE_TIMEZONE: z.string().refine(isTimeZone, 'must be a time zone by name, like Africa/Cairo').default('UTC'),
-  PUBLIC_HOST: z.string().default('0.0.0.0'),
-  PUBLIC_PORT: integer(0, 65_535).default(8080),
-  INTERNAL_HOST: z.string().default('127.0.0.1'),
-  INTERNAL_PORT: integer(0, 65_535).default(8081),
-  TRUSTED_PROXIES: addresses.default([]),
-  CONCURRENCY: integer(1, 20_000).default(2000),
-  ANSWER_BUDGET_MIB: integer(8, 1_000_000).default(256),
-  MAX_RETRIES: integer(0, 100).default(27),
-  FAILED_AFTER: integer(1, 101).default(12),
-  RETRY_UNIT_SECONDS: seconds.default(60),
-  STOCK_WAIT_SECONDS: number(`must be a number from 0 to ${MOST_SECONDS}`, (value) => value <= MOST_SECONDS).default(600),
-  FLOW_TTL_SECONDS: seconds.default(5),
-  LEASE_SECONDS: seconds.default(15),
-  HISTORY_DAYS: integer(1, 3_650).default(93),
-  VIEWER_API_KEY: key,
-  ADMIN_API_KEY: key,
-  GRAFANA_JWKS_URL: z.url({ protocol: /^https?$/, error: 'must be a URL like http://grafana:3000/api/signing-keys/keys' }).optional(),
-  GRAFANA_URL: z.url({ protocol: /^https?$/, error: 'must be a URL like https://grafana.example' }).optional(),
-  GRAFANA_ORG_ID: integer(1, 2_147_483_647).default(1),
-  CALLBACK_API_KEY: z.string().optional(),
-  CALLBACK_ALLOWED_IPS: addresses.optional(),
-  ALLOW_INSECURE: insecure.default([]),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error'], 'must be trace, debug, info, warn or error').default('info'),
-  LOG_ITEMS: z.enum(['true', 'false'], 'must be true or false').default('true'),
-  WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`),
-  OTEL_SDK_DISABLED: z.enum(['true', 'false'], 'must be true or false').default('false'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint,
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpEndpoint,
-  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpEndpoint,
-  OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpEndpoint,
-  OTEL_EXPORTER_OTLP_PROTOCOL: z.literal('http/protobuf', 'must be http/protobuf').optional(),
-  OTEL_TRACES_EXPORTER: otelExporter,
-  OTEL_METRICS_EXPORTER: otelExporter,
-  OTEL_LOGS_EXPORTER: otelExporter,
-  OTEL_BSP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072),
-  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: integer(1, 100_000).default(2048),
-  OTEL_BSP_SCHEDULE_DELAY: integer(1, 60_000).default(500),
-  OTEL_BLRP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072),
-  OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: integer(1, 100_000).default(2048),
-  OTEL_BLRP_SCHEDULE_DELAY: integer(1, 60_000).default(500),
-  OTEL_METRIC_EXPORT_INTERVAL: integer(100, 3_600_000).default(15_000),
+  ...SETTINGS.Database,
+  ...SETTINGS.Shop,
+  ...SETTINGS.Venture,
+  ...SETTINGS.Listeners,
+  ...SETTINGS.Queue,
+  ...SETTINGS.Access,
+  ...SETTINGS.Telemetry,
+  ...SETTINGS.OpenTelemetry,
 })
 
 export type Config = Readonly<z.infer<typeof schema>>
@@ -127,7 +259,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 /** What .env.example has in place of passwords and keys. */
 const OF_THE_EXAMPLE = /change-me/i
-const SHORTEST_KEY = { VIEWER_API_KEY: 24, ADMIN_API_KEY: 24, CALLBACK_API_KEY: 16 } as const
+export const SHORTEST_KEY = { VIEWER_API_KEY: 24, ADMIN_API_KEY: 24, CALLBACK_API_KEY: 16 } as const
 
 /** @throws ConfigError about the first thing that would let anybody in, unless `ALLOW_INSECURE` says that it is wanted */
 function refuseInsecure(config: Config): void {
@@ -171,7 +303,7 @@ export function checkGrafanaSecrets(env: NodeJS.ProcessEnv): void {
 }
 
 /** By the names that .env has for them. A password that a person types may be shorter than a key. */
-const SHORTEST_OF_GRAFANA = { GRAFANA_ADMIN_PASSWORD: 12, GRAFANA_SECRET_KEY: 24, GRAFANA_DB_PASSWORD: 12 } as const
+export const SHORTEST_OF_GRAFANA = { GRAFANA_ADMIN_PASSWORD: 12, GRAFANA_SECRET_KEY: 24, GRAFANA_DB_PASSWORD: 12 } as const
 const grafanaSchema = schema.pick({ ENVIRONMENT: true, ALLOW_INSECURE: true }).extend({
   GRAFANA_ADMIN_PASSWORD: z.string(),
   GRAFANA_SECRET_KEY: z.string(),
@@ -179,7 +311,7 @@ const grafanaSchema = schema.pick({ ENVIRONMENT: true, ALLOW_INSECURE: true }).e
 })
 
 /** Each of them may also be in a file, which the variable of its name and `_FILE` names. */
-const SECRETS = [
+export const SECRETS = [
   'DATABASE_URL',
   'DATABASE_READ_URL',
   'SHOP_PASSWORD',

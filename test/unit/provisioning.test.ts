@@ -8,6 +8,7 @@ import { parse } from 'yaml'
 import { dashboardFiles } from '../../provisioning/dashboards/files.ts'
 import { SAMPLES, SEARCH, SEARCH_BESIDE } from '../../provisioning/dashboards/logs.ts'
 import { GENERATED_INTO, generatedFiles } from '../../provisioning/generate.ts'
+import { SETTINGS } from '../../worker/config.ts'
 
 /** The labels that each metric has, as Prometheus names them; `instance` where each worker tells its own. */
 const METRICS: Record<string, string[]> = {
@@ -206,10 +207,6 @@ describe('docker-compose.yml', () => {
   const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
     services: Record<string, { environment: Record<string, string>; depends_on: Record<string, object>; command: string[] }>
   }
-  const [, configuration = ''] = /^### Configuration$(.*?)^###/ms.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
-  const named = [...configuration.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, names = '']) =>
-    [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
-  )
   /** The addresses are those of the containers, and each worker has a name of its own. */
   const fixed = [
     'DATABASE_URL',
@@ -221,10 +218,12 @@ describe('docker-compose.yml', () => {
     'OTEL_EXPORTER_OTLP_ENDPOINT',
   ]
 
-  test('the worker is handed each variable that the README names', () => {
-    expect(named.length).toBeGreaterThan(30)
-    for (const name of named.filter((each) => !fixed.includes(each!)))
-      expect(services.worker!.environment[name!], name).toContain(`\${${name}`)
+  test('the worker is handed each setting but those of the OpenTelemetry specification', () => {
+    const { OpenTelemetry: _, ...groups } = SETTINGS
+    for (const name of Object.values(groups)
+      .flatMap(Object.keys)
+      .filter((each) => !fixed.includes(each)))
+      expect(services.worker!.environment[name], name).toContain(`\${${name}`)
   })
 
   test('Grafana waits until its secrets have been looked at', () => {
