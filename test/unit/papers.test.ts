@@ -197,6 +197,19 @@ describe('the tables of the papers are those of the code', () => {
   })
 })
 
+test('docs/telemetry.md has each metric, as Prometheus names it', () => {
+  const names = ['worker/telemetry/instruments.ts', 'worker/telemetry/gauges.ts']
+    .flatMap((file) => found(read(file), /'((?:shop_update|db|nodejs|v8js|process)(?:\.\w+)+)'/g))
+    .filter((name) => !/^db\.(system|query)|^v8js.*name$/.test(name))
+  expect(names.length).toBeGreaterThan(25)
+  const told = found(read('docs/telemetry.md'), /`([a-z0-9_]+)`/g)
+  for (const name of names)
+    expect(
+      told.find((each) => each.startsWith(name.replaceAll('.', '_'))),
+      name,
+    ).toBeTruthy()
+})
+
 describe('docs/contract.md has the names of the code', () => {
   const contract = read('docs/contract.md')
   const section = (heading: string) => {
