@@ -2,13 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { alertFiles } from './alerts/files.ts'
 import { dashboardFiles } from './dashboards/files.ts'
-
-/** A file that Grafana reads, made from what is beside this one. */
-export interface GeneratedFile {
-  /** Below provisioning/grafana. */
-  path: string
-  text: string
-}
+import type { GeneratedFile } from './generated-file.ts'
 
 export const GENERATED_INTO = join(import.meta.dirname, 'grafana')
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { inject } from 'vitest'
+import { connect, type Sql } from '../worker/database/database.ts'
 import { migrate } from '../worker/migrate.ts'
-import { connect, type Sql } from '../worker/queue/database.ts'
 
 export interface Database {
   /** Of the owner. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../worker/queue/database.ts'
+import type { Sql } from '../worker/database/database.ts'
 
 /** Pages of tables and indexes that `act` has looked at, by the one connection of `sql`. */
 export async function pagesOf(sql: Sql, act: () => Promise<unknown>): Promise<number> {

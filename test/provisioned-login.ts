@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Sql } from '../worker/queue/database.ts'
+import type { Sql } from '../worker/database/database.ts'
 
 /** Runs a file of `provisioning/postgres` as psql would: the line that fetches the password from the environment is psql's own. */
 export async function provisionLogin(sql: Sql, login: 'grafana' | 'worker', password: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
+import type { Sql } from '../worker/database/database.ts'
 import type { Status } from '../worker/domain/statuses.ts'
-import type { Sql } from '../worker/queue/database.ts'
 import { createDatabase } from './database.ts'
 import { freePort } from './postgres.ts'
 import { type RunningShop, startShop } from './shop/shop.ts'

@@ -1,7 +1,5 @@
 import { checkPatches } from './patched.ts'
-
-/** What somebody can mend: the message is one sentence, and all that is told. */
-export class UsageError extends Error {}
+import { UsageError } from './usage-error.ts'
 
 /** What cannot be done through such a pooler: to be told of changes, and to hold a lock for longer than a transaction. */
 export const POOLED =

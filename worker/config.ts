@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { isAllowListEntry, isOpenRange } from './api/allow-list.ts'
-import { UsageError } from './command.ts'
+import { isAllowListEntry, isOpenRange } from './allow-list.ts'
+import { UsageError } from './usage-error.ts'
 
 /** A value of the environment that is missing or wrong; the message is one sentence that names it. */
 export class ConfigError extends UsageError {}

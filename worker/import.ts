@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util'
 import { BrokenCatalogue } from './catalogue/broken.ts'
 import { type Loaded, loadCatalogue } from './catalogue/load.ts'
 import { type Assumption, type FileSet, parseCatalogue } from './catalogue/parse.ts'
-import { runCommand, UsageError } from './command.ts'
+import { runCommand } from './command.ts'
 import { readDatabaseUrl } from './config.ts'
+import { connect } from './database/database.ts'
 import { checkSchema } from './migrate.ts'
-import { connect } from './queue/database.ts'
+import { UsageError } from './usage-error.ts'
 
 const USAGE = 'Usage: npm run import -- FILE.csv ... [--seller NAME] [--enqueue]'
 

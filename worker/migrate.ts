@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { runCommand, UsageError } from './command.ts'
+import { runCommand } from './command.ts'
 import { readDatabaseUrl } from './config.ts'
-import { checkSession, connect, isLocked, type Sql } from './queue/database.ts'
+import { checkSession, connect, isLocked, type Sql } from './database/database.ts'
+import { UsageError } from './usage-error.ts'
 
 const SQL_FOLDER = join(import.meta.dirname, '..', 'sql')
 

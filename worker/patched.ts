@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UsageError } from './command.ts'
+import { UsageError } from './usage-error.ts'
 
 /**
  * Checks that every line which `worker/patches` adds to a package is there. `npm ci --ignore-scripts` leaves them out, and a client without its

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import type { GeneratedFile } from '../generate.ts'
+import type { GeneratedFile } from '../generated-file.ts'
 import { duration, type Pace } from './promql.ts'
 import { type AlertRule, alertRules } from './rules.ts'
 import { runbookOf, runbooksDashboard } from './runbooks.ts'

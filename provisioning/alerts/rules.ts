@@ -388,7 +388,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-full',
       title: 'Shop Update: the workers are full',
       severity: 'ticket',
-      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/pump.ts), so one that is full goes up and down
+      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/life/pump.ts), so one that is full goes up and down
       // between 75 and 100 %.
       expr: `sum ${EACH} (${ofTheLiving(`avg_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
       above: 0.8,

@@ -2,7 +2,7 @@ import * as bargauge from '@grafana/grafana-foundation-sdk/bargauge'
 import * as common from '@grafana/grafana-foundation-sdk/common'
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard'
 import type { Status } from '../../worker/domain/statuses.ts'
-import { AWAITING_SHOP, TO_SEND } from '../../worker/queue/summary.ts'
+import { AWAITING_SHOP, TO_SEND } from '../../worker/read/summary.ts'
 import {
   APP,
   areas,

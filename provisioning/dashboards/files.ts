@@ -1,5 +1,5 @@
 import type { DashboardBuilder, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard'
-import type { GeneratedFile } from '../generate.ts'
+import type { GeneratedFile } from '../generated-file.ts'
 import { analytics } from './analytics.ts'
 import { logs } from './logs.ts'
 import { worker } from './worker.ts'

@@ -1,4 +1,4 @@
-import { readStatuses } from '../../worker/queue/summary.ts'
+import { readStatuses } from '../../worker/read/summary.ts'
 import { PER_SECOND, pickUps, queueEvenly } from './latency.ts'
 import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../../worker/queue/database.ts'
+import type { Sql } from '../../worker/database/database.ts'
 import type { Point } from '../otlp/decode.ts'
 
 export interface Made {

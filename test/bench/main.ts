@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { runCommand, UsageError } from '../../worker/command.ts'
+import { runCommand } from '../../worker/command.ts'
+import { UsageError } from '../../worker/usage-error.ts'
 import { held } from './held.ts'
 import { latency } from './latency.ts'
 import { lists } from './lists.ts'

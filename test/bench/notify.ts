@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { connect } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { connect } from '../../worker/queue/database.ts'
 import { startPostgres } from '../postgres.ts'
 import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'

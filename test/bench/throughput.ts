@@ -1,5 +1,5 @@
+import { connect, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { connect, type Sql } from '../../worker/queue/database.ts'
 import { startPostgres } from '../postgres.ts'
 import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'

@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
+import type { Sql } from '../../worker/database/database.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
-import type { Sql } from '../../worker/queue/database.ts'
 import { between, pick, type Random, weighted } from '../demo/chance.ts'
 
 type Tx = postgres.TransactionSql<Record<string, never>>

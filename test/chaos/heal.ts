@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isLocked, isTransient } from '../../worker/queue/database.ts'
+import { isLocked, isTransient } from '../../worker/database/database.ts'
 import { decideItem, type Stage } from './actions.ts'
 import { type Change, enqueue } from './changes.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type postgres from 'postgres'
+import { isTransient, type Sql } from '../../worker/database/database.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
-import { isTransient, type Sql } from '../../worker/queue/database.ts'
 import { between, pick, type Random, weighted } from './chance.ts'
 import { inventSet, skuOf } from './sets.ts'
 import { CARE, COLOURS, DEPARTMENTS } from './words.ts'

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Sql } from '../../worker/queue/database.ts'
+import type { Sql } from '../../worker/database/database.ts'
 import { addSet, listen, type Scene, startScene } from '../scene.ts'
 
 let scene: Scene

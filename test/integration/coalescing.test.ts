@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { connect, type Sql } from '../../worker/queue/database.ts'
+import { connect, type Sql } from '../../worker/database/database.ts'
 import { addSet, listen, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 import type { SettingsInput } from '../shop/troubles.ts'

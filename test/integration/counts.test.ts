@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import type { Sql } from '../../worker/database/database.ts'
 import { foldCounts, verifyCounts } from '../../worker/queue/counts.ts'
-import type { Sql } from '../../worker/queue/database.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connect, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { connect, type Sql } from '../../worker/queue/database.ts'
 import { type Cluster, startPostgres } from '../postgres.ts'
 import { provisionLogin } from '../provisioned-login.ts'
 import { addSet } from '../scene.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect, type Sql } from '../../worker/database/database.ts'
 import { type Claimed, claim, type Quick, wakeDue } from '../../worker/queue/claim.ts'
 import { foldCounts } from '../../worker/queue/counts.ts'
-import { connect, type Sql } from '../../worker/queue/database.ts'
 import { mendStatistics } from '../../worker/queue/mend-statistics.ts'
 import { pagesOf } from '../pages.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'

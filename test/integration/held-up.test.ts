@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Sql } from '../../worker/database/database.ts'
 import type { Flow, Status } from '../../worker/domain/statuses.ts'
-import type { Sql } from '../../worker/queue/database.ts'
 import { forgottenSets } from '../../worker/queue/promote.ts'
 import { createDatabase } from '../database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Requeued, Summary } from '../../worker/api/internal.ts'
+import type { Step } from '../../worker/domain/step.ts'
 import { claim } from '../../worker/queue/claim.ts'
-import type { Step } from '../../worker/queue/step.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
 
 let api: Listener

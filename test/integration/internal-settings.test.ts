@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { firstCredential } from '../../worker/queue/credentials.ts'
+import { firstCredential } from '../../worker/admin/credentials.ts'
 import { enterWorker } from '../../worker/queue/worker-row.ts'
 import { ADMIN, type Listener, startListener } from './internal-listener.ts'
 

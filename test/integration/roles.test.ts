@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connect, type Sql } from '../../worker/queue/database.ts'
+import { connect, type Sql } from '../../worker/database/database.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { addSet } from '../scene.ts'
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { connect, isConnectionError } from '../../worker/queue/database.ts'
+import { connect, isConnectionError } from '../../worker/database/database.ts'
 import { type Gate, openGate } from '../gate.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 

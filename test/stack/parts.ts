@@ -1,5 +1,5 @@
 import type { Pace } from '../../provisioning/alerts/promql.ts'
-import type { Sql } from '../../worker/queue/database.ts'
+import type { Sql } from '../../worker/database/database.ts'
 import type { Pager } from './pager.ts'
 
 /** The parts of the stack that somebody else has made. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { allowList, isAllowListEntry, readAddress } from '../../worker/api/allow-list.ts'
+import { allowList, isAllowListEntry, readAddress } from '../../worker/allow-list.ts'
 
 describe('readAddress', () => {
   it.each([

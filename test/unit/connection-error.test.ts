@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isConnectionError } from '../../worker/queue/database.ts'
+import { isConnectionError } from '../../worker/database/database.ts'
 
 const errorOf = (code: string, syscall?: string) => Object.assign(new Error(code), { code, ...(syscall && { syscall }) })
 

@@ -106,7 +106,7 @@ describe('what a comment cites exists', () => {
     ['// docs/requirements.md, "Nothing"', ['docs/requirements.md, "Nothing"']],
     ['// docs/requirements.md, "Statuses", and runbooks.md', []],
     ["const url = 'http://a.example/decision 99'", []],
-  ])('%j', (text, cites) => expect(missing(text, 'worker/item.ts')).toEqual(cites))
+  ])('%j', (text, cites) => expect(missing(text, 'worker/life/item.ts')).toEqual(cites))
 })
 
 describe('the papers', () => {
@@ -187,7 +187,7 @@ describe('the tables of the papers are those of the code', () => {
 
   test('docs/architecture.md: the duties of the leader', () => {
     const seconds = (milliseconds: string) => Number(milliseconds.replaceAll('_', '')) / 1000
-    const [duties = ''] = /const DUTIES = \{[\s\S]*?\}/.exec(read('worker/leader.ts')) ?? []
+    const [duties = ''] = /const DUTIES = \{[\s\S]*?\}/.exec(read('worker/life/leader.ts')) ?? []
     const unit = { s: 1, min: 60, h: 3600 }
     expect(
       rows('docs/architecture.md', /^\| `(\w+)` \| (\d+) (s|min|h) \|/gm)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createPasses } from '../../worker/passes.ts'
+import { createPasses } from '../../worker/life/passes.ts'
 import type { Claimed, Quick } from '../../worker/queue/claim.ts'
 
 const MOST = 10

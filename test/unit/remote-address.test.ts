@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { allowList } from '../../worker/api/allow-list.ts'
+import { allowList } from '../../worker/allow-list.ts'
 import { remoteAddress } from '../../worker/api/remote-address.ts'
 
 const proxies = allowList(['10.0.0.0/8', 'fd00::/8'])

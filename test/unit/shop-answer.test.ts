@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { CatalogueProduct, CatalogueSet } from '../../worker/domain/catalogue.ts'
+import { storable } from '../../worker/domain/text.ts'
 import { TOPIC_NAMES, type Topic } from '../../worker/domain/topics.ts'
 import {
   type Answer,
@@ -11,7 +12,6 @@ import {
   readAnswer,
   readResult,
   type SyncedRow,
-  storable,
 } from '../../worker/shop/answer.ts'
 import { buildCall, isCall } from '../../worker/shop/call.ts'
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createWakefulness, type Look } from '../../worker/wakefulness.ts'
+import { createWakefulness, type Look } from '../../worker/life/wakefulness.ts'
 
 let clock: number
 let told: boolean[]

@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Actor } from '../admin/audit.ts'
 import type { Config } from '../config.ts'
-import type { Actor } from '../queue/audit.ts'
+import { REFUSALS, type RefusalReason } from '../domain/refusals.ts'
 import { Problem } from './problem.ts'
 
 /** What every handler of the internal API may rely on: the caller may do what his method says, and this is who he is. */
@@ -14,23 +15,6 @@ export interface CallerEnv {
 type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> &
   Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID'>>
 
-const WHY = {
-  path: { status: 403, detail: 'The path must not hold "..", a percent sign or a backslash.' },
-  no_key: { status: 401, detail: 'An API key is needed, as "Authorization: Bearer …".' },
-  wrong_key: { status: 401, detail: 'The API key is not valid.' },
-  read_only_key: { status: 403, detail: 'This API key may only read.' },
-  no_token: { status: 401, detail: 'The X-Grafana-Id token is missing.' },
-  wrong_token: { status: 401, detail: 'The X-Grafana-Id token is not valid.' },
-  old_token: { status: 401, detail: 'The X-Grafana-Id token is too old.' },
-  wrong_audience: { status: 401, detail: 'The X-Grafana-Id token is for somebody else.' },
-  not_a_user: { status: 401, detail: 'The X-Grafana-Id token is not that of a user.' },
-  role: { status: 403, detail: 'Only a user with the role Admin may do this.' },
-  no_signing_keys: { status: 503, detail: 'The signing keys of Grafana cannot be read right now.' },
-} as const satisfies Record<string, { status: 401 | 403 | 503; detail: string }>
-
-export type RefusalReason = keyof typeof WHY
-export const REFUSAL_REASONS = Object.keys(WHY) as RefusalReason[]
-
 /** Somebody is not let in, or not let do it. */
 export class Refusal extends Problem {
   readonly reason: RefusalReason
@@ -38,7 +22,7 @@ export class Refusal extends Problem {
   readonly sub: string | null
 
   constructor(reason: RefusalReason, sub: string | null = null) {
-    const { status, detail } = WHY[reason]
+    const { status, detail } = REFUSALS[reason]
     super(status, detail, {
       headers: status === 401 ? { 'www-authenticate': 'Bearer realm="shop-update"' } : status === 503 ? { 'retry-after': '5' } : {},
     })

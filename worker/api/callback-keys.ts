@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Sql } from '../queue/database.ts'
-import { type AllowList, allowList } from './allow-list.ts'
+import { type AllowList, allowList } from '../allow-list.ts'
+import type { Sql } from '../database/database.ts'
 
 /** Who may call back: the system credential `bob_callback_server`, "Shop - Callback Server". */
 export interface CallbackCredential {

@@ -1,6 +1,6 @@
 import type { ServerOptions } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import type { AllowList } from './allow-list.ts'
+import type { AllowList } from '../allow-list.ts'
 import { remoteAddress } from './remote-address.ts'
 
 /** How long a client may take to send us something. What it is sent may take as long as it likes: events never end. */

@@ -1,4 +1,4 @@
-import { type AllowList, readAddress } from './allow-list.ts'
+import { type AllowList, readAddress } from '../allow-list.ts'
 
 /**
  * The client's address in canonical form: the peer of the socket, unless that is a proxy of ours. Then it is the rightmost address of

@@ -1,4 +1,4 @@
-import { type Sql, transaction } from '../queue/database.ts'
+import { type Sql, transaction } from '../database/database.ts'
 import type { FileSet } from './parse.ts'
 
 export interface Loaded {

@@ -1,6 +1,6 @@
-import { type Sql, transaction } from './database.ts'
+import { type Sql, transaction } from '../database/database.ts'
+import type { Step } from '../domain/step.ts'
 import { drop } from './drop.ts'
-import type { Step } from './step.ts'
 
 export interface Followed {
   steps: Step[]

@@ -1,6 +1,6 @@
+import type { Sql } from '../database/database.ts'
 import type { CatalogueSet } from '../domain/catalogue.ts'
-import type { ClaimedItem } from './claim.ts'
-import type { Sql } from './database.ts'
+import type { ClaimedItem } from '../domain/item.ts'
 
 /** Topics whose call needs a price, a stock or an id, but not the texts: their rows are read without them. */
 const LEAN = new Set(['price', 'stock', 'consignment_stock'])

@@ -1,51 +1,9 @@
+import type { Sql } from '../database/database.ts'
+import type { ClaimedItem } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
-import type { Topic } from '../domain/topics.ts'
+import type { Micros } from '../domain/step.ts'
 import { isComing } from './coming.ts'
-import type { Sql } from './database.ts'
 import { holdersOf } from './holders.ts'
-import type { Micros } from './step.ts'
-
-/** One claim of an item. */
-export interface Claim {
-  id: string
-  /** Fencing token: each later write of this worker carries it and changes nothing once somebody else has claimed the item. */
-  token: number
-}
-
-/** An item in the hands of this worker, as the claim returned it. */
-export interface ClaimedItem extends Claim {
-  topic: Topic
-  sellerId: string
-  productSetId: string
-  productId: string | null
-  /** Of the attempt that begins; unique for ever. */
-  requestId: string
-  /** Requests made for this item before this one: X-SC-Requeue-Count. */
-  sends: number
-  /** Failures in the present retry cycle. */
-  failures: number
-  /** When it last entered the queue, Unix time in nanoseconds: X-SC-Enqueued-At. */
-  enteredAtNs: string
-  /** Trace of the attempt before, null for the first. */
-  previousTraceId: string | null
-  /**
-   * Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). Not for
-   * one that brings nothing more, see `isComing`. A create itself waits only where another create of the same product is with the Shop
-   * or of unknown outcome: it would make the product twice.
-   */
-  variationComing: boolean
-  queuedAt: Micros
-  /** When it entered the status it is in. */
-  at: Micros
-  /** What the claim took it from; null where it was not claimed. */
-  before: {
-    status: Status
-    since: Micros
-    reason: string | null
-    fresh: boolean
-    coalesced: { from: Status; seconds: number } | null
-  } | null
-}
 
 /** Where a quick claim looks, see `createFullLooks`. What else has become ready is found by the next full one. */
 export interface Quick {

@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
 
 /**
  * Whether a create in the queue may still bring something: a product of it has no id of the Shop's. One whose products have theirs, or have been

@@ -1,5 +1,5 @@
+import type { Sql } from '../database/database.ts'
 import { SECOND_ID } from '../domain/reasons.ts'
-import type { Sql } from './database.ts'
 
 export interface NewIds {
   productSetId: string

@@ -1,6 +1,6 @@
+import type { Sql } from '../database/database.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
-import type { Sql } from './database.ts'
 
 /** The most that one fold takes; then there is more. */
 export const FOLD_FULL = 50_000

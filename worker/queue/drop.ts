@@ -1,6 +1,6 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
+import type { Step } from '../domain/step.ts'
 import { skuColumns, skusOf } from './skus.ts'
-import type { Step } from './step.ts'
 
 export interface Dropped {
   steps: Step[]

@@ -1,18 +1,7 @@
+import type { Sql } from '../database/database.ts'
+import type { ClaimedItem, Exchange } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
-import type { ClaimedItem } from './claim.ts'
-import type { Sql } from './database.ts'
-import { atOf, type Commit, type Entered, type Micros } from './step.ts'
-
-/** What came back on the exchange. `httpStatus` and `body` are null where no answer came. */
-export interface Exchange {
-  httpStatus: number | null
-  body: string | null
-  milliseconds: number
-  outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable'
-  /** Where no answer came: why, in one word, and when that was known (`performance.now()`). */
-  error?: string
-  endedAt?: number
-}
+import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 
 /** What a synced row writes back into the catalogue. Null leaves what is there. */
 export interface WriteBack {

@@ -1,4 +1,4 @@
-import { isTransient } from './database.ts'
+import { isTransient } from '../database/database.ts'
 
 const MOST_CHARACTERS = 8 * 1024 * 1024
 

@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
 
 /**
  * The items `d` that go before an item though they are Delayed or Failed: those of its product set and topic that were queued before it and are

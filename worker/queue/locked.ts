@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
 
 /** Which of these items, or of their product sets, somebody else holds this moment. Takes no lock that outlives the statement. */
 export async function lockedItems(sql: Sql, itemIds: readonly string[]): Promise<string[]> {

@@ -1,7 +1,7 @@
+import type { Sql } from '../database/database.ts'
+import type { ClaimedItem } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
-import type { ClaimedItem } from './claim.ts'
-import type { Sql } from './database.ts'
-import { atOf, type Commit, type Micros } from './step.ts'
+import { atOf, type Commit, type Micros } from '../domain/step.ts'
 
 export interface NewRequest {
   item: ClaimedItem

@@ -1,4 +1,4 @@
-import { isLocked, type Sql, transaction } from './database.ts'
+import { isLocked, type Sql, transaction } from '../database/database.ts'
 
 /**
  * Queues what answers have made necessary (`shop_update.owed_change`), each by itself: one that has to wait for a transaction of Seller Center's

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
+import { isConnectionError, type Sql, transaction } from '../database/database.ts'
+import type { CallbackSubject, RecordedCallback } from '../domain/callback.ts'
 import type { Status } from '../domain/statuses.ts'
-import { storable } from '../shop/answer.ts'
-import { isConnectionError, type Sql, transaction } from './database.ts'
+import { storable } from '../domain/text.ts'
 import { groupCommit } from './group-commit.ts'
-import type { Step } from './step.ts'
 
 /** A callback as it is recorded. */
 export interface ReceivedCallback {
@@ -18,27 +18,6 @@ export interface ReceivedCallback {
   /** Of the trace that it began. */
   traceId: string
 }
-
-export interface RecordedCallback {
-  outcome: CallbackOutcome
-  /** Of the request that it answers; null where it is unknown. */
-  itemId: string | null
-  /** Trace id of the attempt that it answers. */
-  answers: string | null
-  /** What the item is about, while it is in the queue. */
-  subject: CallbackSubject | null
-}
-
-/** `flow` is that of the request. Without SKUs: those are in the catalogue, and a callback is recorded whoever holds a lock on that. */
-export type CallbackSubject = Pick<Step, 'sellerId' | 'productSetId' | 'productId' | 'topic' | 'flow'>
-
-/**
- * - `accepted`: it waits to be applied to its item
- * - `duplicate`: the same result for the same request has come before
- * - `late`: its item has left the queue
- * - `unknown`: no request has this ID
- */
-export type CallbackOutcome = 'accepted' | 'duplicate' | 'late' | 'unknown'
 
 /** Callbacks that wait for their statement, in characters. More are refused at once: the Shop keeps them and sends them again. */
 const MOST_WAITING = 32 * 1024 * 1024

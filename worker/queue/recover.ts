@@ -1,21 +1,7 @@
-import type { Flow } from '../domain/statuses.ts'
-import type { Claim, ClaimedItem } from './claim.ts'
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
+import type { Adopted, Claim, ClaimedItem } from '../domain/item.ts'
+import type { Step } from '../domain/step.ts'
 import { skuColumns, skusOf } from './skus.ts'
-import type { Step } from './step.ts'
-
-/** An item whose answer had been stored when its worker died: reading it goes on here. */
-export interface Adopted {
-  item: ClaimedItem
-  /** The call as it was sent. */
-  request: string
-  httpStatus: number
-  body: string
-  /** That it was sent in. */
-  flow: Flow
-  sellerSku: string | null
-  sku: string | null
-}
 
 export interface Recovered {
   recovered: number

@@ -1,7 +1,7 @@
+import type { Sql } from '../database/database.ts'
+import type { Step } from '../domain/step.ts'
 import { isComing } from './coming.ts'
-import type { Sql } from './database.ts'
 import { skuColumns, skusOf } from './skus.ts'
-import type { Step } from './step.ts'
 
 /** In one statement so many are released; the next one goes on. */
 const RELEASED_TOGETHER = 5000

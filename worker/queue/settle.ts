@@ -1,9 +1,8 @@
+import type { Sql } from '../database/database.ts'
+import type { ClaimedItem, Exchange } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status } from '../domain/statuses.ts'
-import type { ClaimedItem } from './claim.ts'
-import type { Sql } from './database.ts'
-import type { Exchange } from './finish.ts'
-import { atOf, type Commit, type Entered, type Micros } from './step.ts'
+import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {

@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
 
 /** As `"sellerSku"` and `sku`, the Shop's; needs `skusOf` among the joins. */
 export const skuColumns = (sql: Sql) => sql`coalesce(p.seller_sku, v.seller_skus) as "sellerSku", coalesce(p.shop_sku, v.shop_skus) as sku`

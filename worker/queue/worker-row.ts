@@ -1,5 +1,5 @@
+import type { Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
-import type { Sql } from './database.ts'
 
 /** Enters a worker process; its id is new with every start, so that nothing of a former process can be taken for its own. */
 export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<string> {

@@ -1,3 +1,4 @@
+import { storable } from '../domain/text.ts'
 import { creates, type Topic } from '../domain/topics.ts'
 import { AUTH_ID, type CallParams } from './call.ts'
 import { UNREADABLE } from './unpack.ts'
@@ -188,12 +189,6 @@ export function parseShopJson(text: string): unknown {
   const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   return JSON.parse(SIXTEEN_DIGITS.test(json) ? withLongNumbersQuoted(json) : json)
 }
-
-/**
- * Makes text from outside fit for a PostgreSQL `text` column: U+0000 and lone surrogates become U+FFFD. (The escape `\u0000` inside of JSON
- * is six ordinary characters and stays; only `jsonb` objects to it.)
- */
-export const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').toWellFormed()
 
 type JsonObject = Record<string, unknown>
 

@@ -1,4 +1,4 @@
-import type { Micros } from '../queue/step.ts'
+import type { Micros } from '../domain/step.ts'
 import type { SpanRef } from './trace-context.ts'
 
 /**

@@ -3,10 +3,10 @@ import { getHeapSpaceStatistics } from 'node:v8'
 import type { Meter } from '@opentelemetry/api'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES } from '../domain/topics.ts'
-import type { Blocked } from '../queue/blocked.ts'
-import type { DatabaseHealth } from '../queue/database-health.ts'
-import type { Kpi, Overdue } from '../queue/kpis.ts'
-import type { Statuses } from '../queue/summary.ts'
+import type { Blocked } from '../read/blocked.ts'
+import type { DatabaseHealth } from '../read/database-health.ts'
+import type { Kpi, Overdue } from '../read/kpis.ts'
+import type { Statuses } from '../read/summary.ts'
 
 export interface QueueReadings {
   statuses(): Promise<Statuses>

@@ -1,5 +1,5 @@
-import type { RecordedCallback } from '../queue/record-callback.ts'
-import { nowInMicros } from '../queue/step.ts'
+import type { RecordedCallback } from '../domain/callback.ts'
+import { nowInMicros } from '../domain/step.ts'
 import { spanAttributes, text } from './encode.ts'
 import type { Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'

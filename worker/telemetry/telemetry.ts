@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
-import { REFUSAL_REASONS } from '../api/auth.ts'
+import type { CallbackOutcome, RecordedCallback } from '../domain/callback.ts'
+import type { Adopted } from '../domain/item.ts'
+import { REFUSAL_REASONS } from '../domain/refusals.ts'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
+import { type Micros, nowInMicros, type Step } from '../domain/step.ts'
 import { TOPICS } from '../domain/topics.ts'
-import type { CallbackOutcome, RecordedCallback } from '../queue/record-callback.ts'
-import type { Recovered } from '../queue/recover.ts'
-import { type Micros, nowInMicros, type Step } from '../queue/step.ts'
 import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
 import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
@@ -222,7 +222,7 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   }
 
   /** Items whose worker was gone: what was stored of their answers goes on (`adopted`), the others took a step back. */
-  function rescued({ steps: taken, adopted }: Pick<Recovered, 'steps' | 'adopted'>): void {
+  function rescued({ steps: taken, adopted }: { steps: Step[]; adopted: Adopted[] }): void {
     steps(taken)
     for (const { from } of taken) instruments.leasesRescued([from ?? 'none'])
     if (adopted.length > 0) instruments.leasesRescued(['response_processing'], adopted.length)

@@ -1,8 +1,8 @@
 import { retriesLeft } from '../../domain/retry.ts'
 import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
-import type { CallRow, Surroundings, TransitionRow } from '../../queue/item-history.ts'
-import type { ItemRow } from '../../queue/items.ts'
+import type { CallRow, Surroundings, TransitionRow } from '../../read/item-history.ts'
+import type { ItemRow } from '../../read/items.ts'
 import type { Call, Item, Transition } from './schemas.ts'
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null

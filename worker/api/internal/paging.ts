@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { hasOrder } from '../../domain/orders.ts'
-import type { Position, Selection, Sort } from '../../queue/items.ts'
+import type { Position, Selection, Sort } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 
 /**

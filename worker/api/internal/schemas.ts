@@ -1,4 +1,6 @@
 import { z } from '@hono/zod-openapi'
+import { SETS_LISTED, SKIPPED_LISTED } from '../../admin/requeue.ts'
+import { isAllowListEntry } from '../../allow-list.ts'
 import { ID } from '../../domain/ids.ts'
 import { ORDERS } from '../../domain/orders.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
@@ -6,9 +8,7 @@ import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
-import { BODY_PARTS, BODY_SHOWN } from '../../queue/item-history.ts'
-import { SETS_LISTED, SKIPPED_LISTED } from '../../queue/requeue.ts'
-import { isAllowListEntry } from '../allow-list.ts'
+import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
 
 /** One set of schemas validates what comes in, types what goes out, and is the OpenAPI document. */
 
@@ -139,7 +139,7 @@ export type Transition = z.infer<typeof transitionSchema>
 
 const BEGINNING = `The first ${BODY_SHOWN} characters; \`/api/items/{id}/calls/{requestId}/…\` has the whole`
 
-export type { BodyPart } from '../../queue/item-history.ts'
+export type { BodyPart } from '../../read/item-history.ts'
 export const bodyParams = z.object({ id, requestId: id, part: z.enum(BODY_PARTS) })
 
 export const callSchema = z

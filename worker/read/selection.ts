@@ -1,7 +1,7 @@
+import type { Sql } from '../database/database.ts'
 import { BLOCKS, type ReasonCode } from '../domain/reasons.ts'
 import type { Status, Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
-import type { Sql } from './database.ts'
 import { findScope, findSeller, itemsOfSets, type Scope, type SellerScope } from './scope.ts'
 
 /** What a list, a download or a requeue is about. Without a tab and a status: all of the queue. */

@@ -1,5 +1,5 @@
-import { createFullLooks } from './full-looks.ts'
-import type { Claimed, Quick } from './queue/claim.ts'
+import { createFullLooks } from '../full-looks.ts'
+import type { Claimed, Quick } from '../queue/claim.ts'
 
 /**
  * Claims, pass after pass over all sellers. A full pass looks at everything that is ready. Where that takes long (see `createFullLooks`) there

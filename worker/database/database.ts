@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
-import { POOLED, UsageError } from '../command.ts'
+import { POOLED } from '../command.ts'
+import { UsageError } from '../usage-error.ts'
 import { LATE, within } from '../within.ts'
 import { Lines } from './lines.ts'
 

@@ -1,6 +1,6 @@
 import { ConfigError } from '../config.ts'
+import type { Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
-import type { Sql } from './database.ts'
 
 /**
  * JavaScript and PostgreSQL each have a list of time zones; the one that reads the Shop's times is PostgreSQL's.

@@ -1,8 +1,8 @@
+import type { Sql } from '../database/database.ts'
 import { type Holder, OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import { creates, type Topic } from '../domain/topics.ts'
-import type { Sql } from './database.ts'
-import { holdersOf } from './holders.ts'
+import { holdersOf } from '../queue/holders.ts'
 
 export interface TransitionRow {
   from: Status | null

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { type Sql, transaction } from '../database/database.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Sql, transaction } from './database.ts'
 
 /** "Shop - Callback Server": who may call back. The keys themselves are nowhere. */
 export interface Credential {

@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
 import { isHeldUp } from './summary.ts'
 
 export interface Kpi {

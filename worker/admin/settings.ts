@@ -1,6 +1,6 @@
+import { type Sql, transaction } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Sql, transaction } from './database.ts'
 
 export interface FlowSetting {
   wanted: Flow

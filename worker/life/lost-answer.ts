@@ -1,8 +1,8 @@
+import type { Sql } from '../database/database.ts'
+import type { RecordedCallback } from '../domain/callback.ts'
+import type { ClaimedItem, Exchange } from '../domain/item.ts'
+import { digestOf, type ReceivedCallback } from '../queue/record-callback.ts'
 import { finalResult } from '../shop/answer.ts'
-import type { ClaimedItem } from './claim.ts'
-import type { Sql } from './database.ts'
-import type { Exchange } from './finish.ts'
-import { digestOf, type ReceivedCallback, type RecordedCallback } from './record-callback.ts'
 
 /**
  * The final answer to a call whose item is in other hands by now. The Shop has said what became of it, and will not say it again: it is recorded

@@ -1,6 +1,6 @@
+import type { Sql } from '../database/database.ts'
 import { ADMIN_RESOLVES, AWAIT_CREATE } from '../domain/reasons.ts'
-import { isComing } from './coming.ts'
-import type { Sql } from './database.ts'
+import { isComing } from '../queue/coming.ts'
 
 type ToResolve = (typeof ADMIN_RESOLVES)[number]
 

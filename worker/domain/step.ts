@@ -1,5 +1,5 @@
-import type { Flow, Status } from '../domain/statuses.ts'
-import type { Topic } from '../domain/topics.ts'
+import type { Flow, Status } from './statuses.ts'
+import type { Topic } from './topics.ts'
 
 /** Unix time in microseconds, as the database counts; exact in a JavaScript number until the year 2255. */
 export type Micros = number

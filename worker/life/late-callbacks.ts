@@ -1,10 +1,10 @@
+import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from '../database/database.ts'
+import type { Step } from '../domain/step.ts'
 import { creates, type Topic } from '../domain/topics.ts'
-import { newIds } from '../item.ts'
+import { findConflict } from '../queue/conflict.ts'
+import { skuColumns, skusOf } from '../queue/skus.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
-import { findConflict } from './conflict.ts'
-import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from './database.ts'
-import { skuColumns, skusOf } from './skus.ts'
-import type { Step } from './step.ts'
+import { newIds } from './item.ts'
 
 export interface AppliedLate {
   /** How many were dealt with. */

@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Sql } from '../database/database.ts'
 
 export interface DatabaseHealth {
   /** Of this database, by state; `other_login` is all that may be known of the sessions of other logins. */

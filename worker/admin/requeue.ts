@@ -1,11 +1,11 @@
+import type { Sql } from '../database/database.ts'
 import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
+import type { Step } from '../domain/step.ts'
 import { creates, type Topic } from '../domain/topics.ts'
+import { skuColumns, skusOf } from '../queue/skus.ts'
+import { inQueue, type Resolved, resolve, type Selection, sources } from '../read/selection.ts'
 import { type Actor, audit } from './audit.ts'
-import type { Sql } from './database.ts'
-import { inQueue, type Resolved, resolve, type Selection, sources } from './selection.ts'
-import { skuColumns, skusOf } from './skus.ts'
-import type { Step } from './step.ts'
 
 export type RequeueTarget = { itemIds: readonly string[] } | { productSetIds: readonly string[] } | { filter: Selection }
 

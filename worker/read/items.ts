@@ -1,11 +1,11 @@
+import type { Sql } from '../database/database.ts'
 import type { Order } from '../domain/orders.ts'
 import type { NoCreate, ReasonCode } from '../domain/reasons.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
+import { skuColumns, skusOf } from '../queue/skus.ts'
 import { createsAwaited, noCreate } from './blocked.ts'
-import type { Sql } from './database.ts'
 import { inHistory, inQueue, moment, type Resolved, resolve, type Selection, sources } from './selection.ts'
-import { skuColumns, skusOf } from './skus.ts'
 
 /** An item as lists show it, from the queue or from the history. */
 export interface ItemRow {

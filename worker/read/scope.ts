@@ -1,5 +1,5 @@
+import type { Sql } from '../database/database.ts'
 import { PRODUCTS_A_PREFIX } from '../domain/search.ts'
-import type { Sql } from './database.ts'
 
 /** What the words of a search mean. */
 export interface Scope {

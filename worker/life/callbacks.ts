@@ -1,17 +1,17 @@
-import type { Flow, Status } from '../domain/statuses.ts'
+import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from '../database/database.ts'
+import type { ClaimedItem, Story } from '../domain/item.ts'
+import type { Status } from '../domain/statuses.ts'
+import type { Commit, Entered, Micros, Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { creates } from '../domain/topics.ts'
-import { newIds } from '../item.ts'
+import { findConflict } from '../queue/conflict.ts'
+import { type Finish, finish, finishSteps } from '../queue/finish.ts'
+import { type Settlement, settle, settleSteps } from '../queue/settle.ts'
+import { skuColumns, skusOf } from '../queue/skus.ts'
+import { writeBack } from '../queue/write-back.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
-import { applyLate } from './apply-late.ts'
-import type { ClaimedItem } from './claim.ts'
-import { findConflict } from './conflict.ts'
-import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from './database.ts'
-import { type Finish, finish, finishSteps } from './finish.ts'
-import { type Settlement, settle, settleSteps } from './settle.ts'
-import { skuColumns, skusOf } from './skus.ts'
-import type { Commit, Entered, Micros, Step } from './step.ts'
-import { writeBack } from './write-back.ts'
+import { newIds } from './item.ts'
+import { applyLate } from './late-callbacks.ts'
 
 export interface AppliedCallbacks {
   /** How many were dealt with; 0: none of this page could be applied now. */
@@ -30,22 +30,6 @@ export interface AppliedCallbacks {
   incidents: Step[]
   /** Why some of the page could not be applied, though others were; null where nothing went wrong. */
   failed: unknown
-}
-
-export interface Story {
-  item: ClaimedItem
-  flow: Flow
-  sellerSku: string | null
-  sku: string | null
-  /** Of the callback. */
-  traceId: string
-  /** Trace id of the attempt that it answers. */
-  answers: string | null
-  /** Where it met the item, and since when. */
-  status: Status
-  since: Micros
-  receivedAt: Micros
-  steps: Entered[]
 }
 
 type Waiting = ClaimedItem & {

@@ -1,9 +1,9 @@
+import type { Sql } from '../database/database.ts'
 import type { Status } from '../domain/statuses.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import { createFullLooks } from '../full-looks.ts'
-import type { Sql } from './database.ts'
-import { holdersOf } from './holders.ts'
+import { holdersOf } from '../queue/holders.ts'
 
 /** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, if need be by an admin. */
 export const TO_SEND = ['pending', 'processing', 'building_payload', 'delayed', 'failed'] as const satisfies readonly Status[]

@@ -1,11 +1,11 @@
+import { type Sql, transaction } from '../database/database.ts'
 import { ADMIN_RESOLVES } from '../domain/reasons.ts'
+import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
+import { release } from '../queue/release.ts'
+import { skuColumns, skusOf } from '../queue/skus.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Sql, transaction } from './database.ts'
-import { release } from './release.ts'
 import { putBack } from './requeue.ts'
-import { skuColumns, skusOf } from './skus.ts'
-import type { Step } from './step.ts'
 
 export interface Resolution {
   itemId: string

@@ -1,0 +1,2 @@
+/** What somebody can mend: the message is one sentence, and all that is told. */
+export class UsageError extends Error {}
