@@ -120,22 +120,18 @@ export async function claim(
       limit ${most}::int
     ),`
     }
-    found as materialized (
-      select c.*, l.product_set_id is not null as has_lane
-      from candidate c left join lateral (
-        select product_set_id from shop_update.set_lane where product_set_id = c.product_set_id offset 0) l on true
-    ),
     free as materialized (
-      select l.* from (select distinct product_set_id from found where has_lane) f cross join lateral (
-        select product_set_id, next_id from shop_update.set_lane where product_set_id = f.product_set_id for update skip locked) l
+      select product_set_id, next_id from shop_update.set_lane
+      where product_set_id = any (array(select product_set_id from candidate)) for update skip locked
     ),
     ranked as materialized (
       select c.id, c.product_set_id, c.held, c.id is not distinct from l.next_id as its_turn,
         c.topic in ('new_product_set', 'new_product') as creates, count(*) over (partition by c.product_set_id) as of_set,
         row_number() over (partition by c.product_set_id
           order by c.held, (c.id = l.next_id) desc nulls last, (c.topic in ('new_product_set', 'new_product')) desc, c.id) as place
-      from found c left join free l on l.product_set_id = c.product_set_id
-      where l.product_set_id is not null or not c.has_lane
+      from candidate c left join free l on l.product_set_id = c.product_set_id
+      where l.product_set_id is not null
+        or not exists (select from shop_update.set_lane s where s.product_set_id = c.product_set_id)
     ),
     first as materialized (
       select r.id, r.product_set_id, r.of_set, r.held or (not r.its_turn and not r.creates and exists (
@@ -195,7 +191,7 @@ export async function claim(
       case when was = 'pending' and not was_fresh then (
         select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
-      (select count(*)::int from ranked) as candidates, (select count(*) from found) > (select count(*) from ranked) as "passedOver",
+      (select count(*)::int from ranked) as candidates, (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",
       (select count(*) from ranked ${quick ? sql`where id in (select id from own)` : sql``}) < (select each from share)
         and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
       (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next,
@@ -221,7 +217,7 @@ const marksOf = (sql: Sql, quick: Quick | null, most: number) => sql`(
 
 /** Candidates whose set somebody has locked, and named ones that are locked themselves. */
 const againOf = (sql: Sql, quick: Quick | null) => sql`array(
-        select id from found where id not in (select id from ranked)
+        select id from candidate where id not in (select id from ranked)
         ${
           quick
             ? sql`union all select i.id from shop_update.item i
