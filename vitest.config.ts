@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // Integration tests start a PostgreSQL and worker processes of their own: on two cores more than two files at a time only get in each other's way.
+    // Integration tests start a PostgreSQL and worker processes of their own: on two cores more than two files at a
+    // time only get in each other's way.
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
@@ -12,7 +13,11 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
         extends: true,
-        test: { name: 'integration', include: ['test/{integration,browser}/**/*.test.ts'], globalSetup: 'test/global-setup.ts' },
+        test: {
+          name: 'integration',
+          include: ['test/{integration,browser}/**/*.test.ts'],
+          globalSetup: 'test/global-setup.ts',
+        },
       },
     ],
   },

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * `npm run check:grafana`: are the types of `plugin/src` right with both ends of what it must load in? `npm run check` has those between them.
- * Each end is installed beside the project, some 400 packages in under a minute.
+ * `npm run check:grafana`: are the types of `plugin/src` right with both ends of what it must load in? `npm run check`
+ * has those between them. Each end is installed beside the project, some 400 packages in under a minute.
  */
 const ENDS = [
   { grafana: '12.2.0', react: '18.3.1', types: ['18.3.31', '18.3.7'] },
@@ -30,10 +30,14 @@ for (const { grafana, react, types } of ENDS) {
       },
       overrides: { 'react-data-grid': '7.0.0-beta.56' }, // 12.2.0 wants a commit of a fork, which no registry has
     })
-    execFileSync('npm', ['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', '--loglevel=error'], {
-      cwd: folder,
-      stdio: 'inherit',
-    })
+    execFileSync(
+      'npm',
+      ['install', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', '--loglevel=error'],
+      {
+        cwd: folder,
+        stdio: 'inherit',
+      },
+    )
     writeJson(join(folder, 'tsconfig.json'), {
       extends: join(ROOT, 'plugin/tsconfig.json'),
       compilerOptions: {

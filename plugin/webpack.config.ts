@@ -4,8 +4,8 @@ import CopyPlugin from 'copy-webpack-plugin'
 import type { Configuration } from 'webpack'
 
 /**
- * The plugin as Grafana loads it, in the shape that create-plugin (@grafana/create-plugin) gives it: an AMD module, what Grafana shares left
- * out, pages in chunks of their own.
+ * The plugin as Grafana loads it, in the shape that create-plugin (@grafana/create-plugin) gives it: an AMD module,
+ * what Grafana shares left out, pages in chunks of their own.
  */
 const SOURCE = join(import.meta.dirname, 'src')
 const ROOT = join(import.meta.dirname, '..')
@@ -42,7 +42,11 @@ const config: Configuration = {
         test: /\.tsx?$/,
         loader: 'swc-loader',
         options: {
-          jsc: { target: 'es2020', parser: { syntax: 'typescript', tsx: true }, transform: { react: { runtime: 'classic' } } },
+          jsc: {
+            target: 'es2020',
+            parser: { syntax: 'typescript', tsx: true },
+            transform: { react: { runtime: 'classic' } },
+          },
         },
       },
     ],

@@ -78,7 +78,9 @@ export async function openGate(databaseUrl: string) {
       silent = true
       hushes += 1
     },
-    /** New connections come through again. The old ones stay as they are, as behind a firewall that has forgotten them. */
+    /**
+     * New connections come through again. The old ones stay as they are, as behind a firewall that has forgotten them.
+     */
     speak() {
       if (silent) hushes += 1
       silent = false

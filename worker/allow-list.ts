@@ -4,14 +4,16 @@ import ipaddr from 'ipaddr.js'
 export type Address = ipaddr.IPv4 | ipaddr.IPv6
 
 /**
- * Reads an IP address in whatever form it is written. An IPv4 address in IPv6 clothes (`::ffff:7f00:1`) is the IPv4 address. What two
- * programs could read in two ways is no address: leading zeros (`010.0.0.1` is 10.0.0.1 to some and 8.0.0.1 to others), hexadecimal or
- * missing octets, `::1.2.3.4`. Neither is one with a zone (`fe80::1%eth0`): it means something on one machine only.
+ * Reads an IP address in whatever form it is written. An IPv4 address in IPv6 clothes (`::ffff:7f00:1`) is the IPv4
+ * address. What two programs could read in two ways is no address: leading zeros (`010.0.0.1` is 10.0.0.1 to some and
+ * 8.0.0.1 to others), hexadecimal or missing octets, `::1.2.3.4`. Neither is one with a zone (`fe80::1%eth0`): it means
+ * something on one machine only.
  *
  * @example readAddress('::ffff:127.0.0.1')?.toString() // '127.0.0.1'
  */
 export function readAddress(text: string): Address | null {
-  // ipaddr.js takes all the forms that inet_aton takes; what Node takes is unambiguous but for the two that are refused here.
+  // ipaddr.js takes all the forms that inet_aton takes; what Node takes is unambiguous but for the two that are refused
+  // here.
   if (isIP(text) === 0 || text.includes('%') || /^::\d+\./.test(text)) return null
   return ipaddr.process(text)
 }
@@ -32,7 +34,10 @@ export function allowList(entries: readonly string[]): AllowList {
   return {
     allows(text) {
       const address = text === null ? null : readAddress(text)
-      return address !== null && ranges.some(([start, bits]) => start.kind() === address.kind() && address.match(start, bits))
+      return (
+        address !== null &&
+        ranges.some(([start, bits]) => start.kind() === address.kind() && address.match(start, bits))
+      )
     },
   }
 }

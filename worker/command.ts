@@ -1,12 +1,15 @@
 import { checkPatches } from './patched.ts'
 import { UsageError } from './usage-error.ts'
 
-/** What cannot be done through such a pooler: to be told of changes, and to hold a lock for longer than a transaction. */
+/**
+ * What cannot be done through such a pooler: to be told of changes, and to hold a lock for longer than a transaction.
+ */
 export const POOLED =
   'DATABASE_URL: it leads to a pooler that keeps no session (pgbouncer in transaction mode): give the address of PostgreSQL itself, or of a pooler in session mode that passes settings on.'
 
 /**
- * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack; both end with exit code 1.
+ * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack;
+ * both end with exit code 1.
  */
 export async function runCommand(command: () => Promise<void>): Promise<void> {
   try {
@@ -30,8 +33,11 @@ function sentenceOf(error: unknown): string {
   if (code && /^(08P01|26000|42P05)$/.test(code)) return POOLED
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
   if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'
-  if (code && /^(53300|57P03)$/.test(code)) return `DATABASE_URL: the database takes no connection now (${(error as Error).message}).`
-  const where = [address, port].flat().filter(Boolean).join(':') || (hostname ? `no address is known for the host ${hostname}` : code)
+  if (code && /^(53300|57P03)$/.test(code))
+    return `DATABASE_URL: the database takes no connection now (${(error as Error).message}).`
+  const where =
+    [address, port].flat().filter(Boolean).join(':') ||
+    (hostname ? `no address is known for the host ${hostname}` : code)
   if (code && /^(CONNECTION_CLOSED|ECONNRESET|EPIPE|57P0[12])$/.test(code))
     return `DATABASE_URL: the database broke off the connection (${where}).`
   if (code && /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|CONNECT_TIMEOUT|EHOSTUNREACH)/.test(code)) {

@@ -16,10 +16,16 @@ const number = (error: string, checked: (value: number) => boolean) =>
     .transform(Number)
     .refine(checked, { error })
 const integer = (low: number, high: number) =>
-  number(`must be a whole number from ${low} to ${high}`, (value) => Number.isInteger(value) && value >= low && value <= high)
+  number(
+    `must be a whole number from ${low} to ${high}`,
+    (value) => Number.isInteger(value) && value >= low && value <= high,
+  )
 /** A timer of Node's that is told to wait for more than 24 days does not wait at all. */
 const MOST_SECONDS = 1_000_000
-const seconds = number(`must be a number above 0, of at most ${MOST_SECONDS}`, (value) => value > 0 && value <= MOST_SECONDS)
+const seconds = number(
+  `must be a number above 0, of at most ${MOST_SECONDS}`,
+  (value) => value > 0 && value <= MOST_SECONDS,
+)
 /** Separated by commas. */
 const list = z.string().transform((text) =>
   text
@@ -51,8 +57,8 @@ const insecure = list
   .transform((names) => names as Insecure[])
 
 /**
- * Every setting, by what it is about. An empty or blank variable counts as not set. `npm run papers` makes docs/configuration.md of this:
- * `otherwise` says what holds where no default can be named.
+ * Every setting, by what it is about. An empty or blank variable counts as not set. `npm run papers` makes
+ * docs/configuration.md of this: `otherwise` says what holds where no default can be named.
  */
 export const SETTINGS = {
   Database: {
@@ -61,7 +67,9 @@ export const SETTINGS = {
         'PostgreSQL 18 or newer. Several hosts (`postgres://user:password@one:5432,two:5432/database`): the one that ' +
         'writes is found, also after a standby has been promoted. No pooler in transaction mode.',
     }),
-    DATABASE_READ_URL: postgresUrl.optional().meta({ otherwise: '`DATABASE_URL`', description: 'A replica for lists and numbers.' }),
+    DATABASE_READ_URL: postgresUrl
+      .optional()
+      .meta({ otherwise: '`DATABASE_URL`', description: 'A replica for lists and numbers.' }),
   },
   Shop: {
     SHOP_URL: url('https://shop.example/api')
@@ -122,7 +130,9 @@ export const SETTINGS = {
     }),
   },
   Queue: {
-    MAX_RETRIES: integer(0, 100).default(27).meta({ unit: 'retries', description: 'Automatic ones of an item, at most.' }),
+    MAX_RETRIES: integer(0, 100)
+      .default(27)
+      .meta({ unit: 'retries', description: 'Automatic ones of an item, at most.' }),
     FAILED_AFTER: integer(1, 101).default(12).meta({
       unit: 'failures',
       description: 'The one that makes an item Failed.',
@@ -151,7 +161,8 @@ export const SETTINGS = {
     VIEWER_API_KEY: key.meta({ description: 'Bearer key of the internal API that reads.' }),
     ADMIN_API_KEY: key.meta({ description: 'Bearer key of the internal API that may also write; another one.' }),
     GRAFANA_JWKS_URL: url('http://grafana:3000/api/signing-keys/keys').optional().meta({
-      description: "Where it is set, Grafana's signed `X-Grafana-Id` must be valid too; writing needs the role Admin in it.",
+      description:
+        "Where it is set, Grafana's signed `X-Grafana-Id` must be valid too; writing needs the role Admin in it.",
     }),
     GRAFANA_URL: url('https://grafana.example').optional().meta({
       description: 'The address of Grafana as people open it. Where it is set, that token must name it as its issuer.',
@@ -163,7 +174,8 @@ export const SETTINGS = {
       description: 'First key of the credential `bob_callback_server`; afterwards an admin changes it.',
     }),
     CALLBACK_ALLOWED_IPS: addresses.optional().meta({
-      description: 'First white list of the same: addresses or ranges, separated by commas. An empty one allows nobody.',
+      description:
+        'First white list of the same: addresses or ranges, separated by commas. An empty one allows nobody.',
     }),
     ALLOW_INSECURE: insecure.default([]).meta({
       otherwise: 'nothing',
@@ -178,12 +190,13 @@ export const SETTINGS = {
     LOG_ITEMS: flag('true').meta({
       description: 'Whether stdout has the lines about items too; over OTLP they go in any case.',
     }),
-    WORKER_NAME: z
-      .string()
-      .default(`${hostname()}:${process.pid}`)
-      .meta({ otherwise: 'host and process', description: 'This worker in `worker` rows and in `service.instance.id`.' }),
+    WORKER_NAME: z.string().default(`${hostname()}:${process.pid}`).meta({
+      otherwise: 'host and process',
+      description: 'This worker in `worker` rows and in `service.instance.id`.',
+    }),
     OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint.meta({
-      description: 'Where telemetry goes, over HTTP and protobuf. With none set, nothing is exported and nothing is complained about.',
+      description:
+        'Where telemetry goes, over HTTP and protobuf. With none set, nothing is exported and nothing is complained about.',
     }),
     OTEL_BSP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072).meta({
       unit: 'spans',
@@ -246,11 +259,13 @@ export type Config = Readonly<z.infer<typeof schema>>
 /**
  * Reads and checks the environment of the worker.
  *
- * @throws ConfigError with one sentence that names the first variable that is missing or wrong, never its value: it may be a secret
+ * @throws ConfigError with one sentence that names the first variable that is missing or wrong, never its value: it may
+ * be a secret
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = parse(schema, env)
-  if (config.VIEWER_API_KEY === config.ADMIN_API_KEY) throw new ConfigError('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
+  if (config.VIEWER_API_KEY === config.ADMIN_API_KEY)
+    throw new ConfigError('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
   if (config.SHOP_USERNAME === undefined && config.SHOP_PASSWORD !== undefined)
     throw new ConfigError('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
   if (config.ENVIRONMENT === 'live') refuseInsecure(config)
@@ -261,32 +276,46 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 const OF_THE_EXAMPLE = /change-me/i
 export const SHORTEST_KEY = { VIEWER_API_KEY: 24, ADMIN_API_KEY: 24, CALLBACK_API_KEY: 16 } as const
 
-/** @throws ConfigError about the first thing that would let anybody in, unless `ALLOW_INSECURE` says that it is wanted */
+/**
+ * @throws ConfigError about the first thing that would let anybody in, unless `ALLOW_INSECURE` says that it is wanted
+ */
 function refuseInsecure(config: Config): void {
   const refuse = (what: Insecure, message: string) => {
     if (!config.ALLOW_INSECURE.includes(what)) throw new ConfigError(message)
   }
-  for (const [name, value] of Object.entries(config)) if (OF_THE_EXAMPLE.test(String(value))) refuse('trivial-keys', ofTheExample(name))
+  for (const [name, value] of Object.entries(config))
+    if (OF_THE_EXAMPLE.test(String(value))) refuse('trivial-keys', ofTheExample(name))
   for (const name of Object.keys(SHORTEST_KEY) as (keyof typeof SHORTEST_KEY)[]) {
     if ((config[name] ?? '').length < SHORTEST_KEY[name] && config[name] !== undefined)
       refuse('trivial-keys', tooShort(name, SHORTEST_KEY[name]))
   }
   for (const name of ['CALLBACK_ALLOWED_IPS', 'TRUSTED_PROXIES'] as const) {
     if (config[name]?.some(isOpenRange))
-      refuse('open-white-list', `${name} has a range wider than a /8, as good as everybody: ${unless('open-white-list')}.`)
+      refuse(
+        'open-white-list',
+        `${name} has a range wider than a /8, as good as everybody: ${unless('open-white-list')}.`,
+      )
   }
   if (new URL(config.SHOP_URL).protocol === 'http:')
-    refuse('plain-http-shop', `SHOP_URL is http, and the Shop's password would be readable on the way: ${unless('plain-http-shop')}.`)
+    refuse(
+      'plain-http-shop',
+      `SHOP_URL is http, and the Shop's password would be readable on the way: ${unless('plain-http-shop')}.`,
+    )
   if (config.GRAFANA_JWKS_URL === undefined)
-    refuse('no-grafana-token', `GRAFANA_JWKS_URL is missing, and nobody could tell who writes: ${unless('no-grafana-token')}.`)
+    refuse(
+      'no-grafana-token',
+      `GRAFANA_JWKS_URL is missing, and nobody could tell who writes: ${unless('no-grafana-token')}.`,
+    )
 }
 
 const unless = (what: Insecure) => `not for live, unless ALLOW_INSECURE has ${what}`
 const ofTheExample = (name: string) => `${name} is still that of the example: choose one of your own for live.`
-const tooShort = (name: string, least: number) => `${name} has fewer than ${least} characters: ${unless('trivial-keys')}.`
+const tooShort = (name: string, least: number) =>
+  `${name} has fewer than ${least} characters: ${unless('trivial-keys')}.`
 
 /** For the commands that need no more than the database. */
-export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string => parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL
+export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string =>
+  parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL
 
 /**
  * Checks the secrets that Grafana itself is started with, which it takes as they come.
@@ -303,7 +332,11 @@ export function checkGrafanaSecrets(env: NodeJS.ProcessEnv): void {
 }
 
 /** By the names that .env has for them. A password that a person types may be shorter than a key. */
-export const SHORTEST_OF_GRAFANA = { GRAFANA_ADMIN_PASSWORD: 12, GRAFANA_SECRET_KEY: 24, GRAFANA_DB_PASSWORD: 12 } as const
+export const SHORTEST_OF_GRAFANA = {
+  GRAFANA_ADMIN_PASSWORD: 12,
+  GRAFANA_SECRET_KEY: 24,
+  GRAFANA_DB_PASSWORD: 12,
+} as const
 const grafanaSchema = schema.pick({ ENVIRONMENT: true, ALLOW_INSECURE: true }).extend({
   GRAFANA_ADMIN_PASSWORD: z.string(),
   GRAFANA_SECRET_KEY: z.string(),
@@ -325,7 +358,8 @@ export const SECRETS = [
 ]
 
 /**
- * The value of a variable, where it is a secret also from the file that `…_FILE` names, without the line's end; undefined where it is empty or blank.
+ * The value of a variable, where it is a secret also from the file that `…_FILE` names, without the line's end;
+ * undefined where it is empty or blank.
  *
  * @throws ConfigError where both are set, or the file cannot be read
  */

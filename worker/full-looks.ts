@@ -13,10 +13,10 @@ const MOST_PAUSE_MS = 5000
 /**
  * Whether to look at everything, or only where something new is to be expected.
  *
- * An index keeps what has left it until vacuum comes by, and a look from its beginning walks over all of that. While a transaction keeps its
- * snapshot, a dump or a report, vacuum may clear away nothing: 100,000 items later a claim takes 78 ms and not 2. As long as full looks are
- * fast there are no others. When five on end were slow, and quick ones are faster by far, everything is looked at a twentieth of the time,
- * and every five seconds.
+ * An index keeps what has left it until vacuum comes by, and a look from its beginning walks over all of that. While a
+ * transaction keeps its snapshot, a dump or a report, vacuum may clear away nothing: 100,000 items later a claim takes
+ * 78 ms and not 2. As long as full looks are fast there are no others. When five on end were slow, and quick ones are
+ * faster by far, everything is looked at a twentieth of the time, and every five seconds.
  */
 export function createFullLooks(now: () => number = () => performance.now()) {
   let pauseUntil = Number.NEGATIVE_INFINITY

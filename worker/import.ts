@@ -31,13 +31,19 @@ function readArguments(): { files: string[]; seller: string | undefined; enqueue
 }
 
 /** Throws UsageError, with the file's name, when the file cannot be read or is broken. */
-async function readCatalogueFile(file: string, seller: string | undefined): Promise<{ sets: FileSet[]; assumed: string[] }> {
+async function readCatalogueFile(
+  file: string,
+  seller: string | undefined,
+): Promise<{ sets: FileSet[]; assumed: string[] }> {
   try {
     const { size } = await stat(file)
     if (size > MAX_MEGABYTES * 2 ** 20)
       throw new BrokenCatalogue(`the file has more than ${MAX_MEGABYTES} MB; split it between two handles.`)
     const rows = new Map<Assumption, number>()
-    const sets = parseCatalogue(await readFile(file), { seller, assume: (what) => rows.set(what, (rows.get(what) ?? 0) + 1) })
+    const sets = parseCatalogue(await readFile(file), {
+      seller,
+      assume: (what) => rows.set(what, (rows.get(what) ?? 0) + 1),
+    })
     return { sets, assumed: [...rows].map(([what, n]) => ASSUMED[what](n)) }
   } catch (error) {
     if (error instanceof BrokenCatalogue) throw new UsageError(`${basename(file)} was not loaded: ${error.message}`)
@@ -56,7 +62,8 @@ const ASSUMED: Record<Assumption, (rows: number) => string> = {
   stock_not_in_file: (n) => `Stock is not in the file (${counted(n, 'row')}): kept for known products, 0 for new ones.`,
   stock_not_tracked: (n) =>
     `Stock is not tracked by the shop in ${counted(n, 'row')}: taken where it is more than 0, else kept for known products, 0 for new ones.`,
-  other_title: (n) => `The Title differs from that of the handle's first row in ${counted(n, 'row')}: the first one holds.`,
+  other_title: (n) =>
+    `The Title differs from that of the handle's first row in ${counted(n, 'row')}: the first one holds.`,
 }
 
 const sentence = ({ products, productSets, images }: Loaded, file: string): string =>

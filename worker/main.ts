@@ -24,10 +24,16 @@ import { createTelemetry } from './telemetry/telemetry.ts'
 const STOP_GRACE_MS = 5000
 /** A transaction of a worker that stands still is ended after this share of its lease. */
 const IDLE_A_LEASE = 3
-/** And to send the telemetry that is there: so long for spans and lines, and so long for the metrics that tell what was lost of them. */
+/**
+ * And to send the telemetry that is there: so long for spans and lines, and so long for the metrics that tell what was
+ * lost of them.
+ */
 const FLUSH_MS = 5000
 
-/** Starts everything in the order in which it depends on each other, and stops it in the opposite one, wherever it has come to. */
+/**
+ * Starts everything in the order in which it depends on each other, and stops it in the opposite one, wherever it has
+ * come to.
+ */
 await runCommand(async () => {
   const stopped = new Promise<string>((resolve) => {
     process.on('SIGTERM', resolve)
@@ -38,7 +44,10 @@ await runCommand(async () => {
   if (headers !== undefined) process.env.OTEL_EXPORTER_OTLP_HEADERS = headers
   const { log, items, exportTo } = createLogs(config)
   if (config.ENVIRONMENT === 'live' && config.ALLOW_INSECURE.length > 0)
-    log.warn({ 'event.name': 'insecure', allowed: config.ALLOW_INSECURE }, 'This worker is live, and ALLOW_INSECURE lets it be less secure')
+    log.warn(
+      { 'event.name': 'insecure', allowed: config.ALLOW_INSECURE },
+      'This worker is live, and ALLOW_INSECURE lets it be less secure',
+    )
 
   await using running = new AsyncDisposableStack()
   const pipelines = startPipelines(config, log)
@@ -59,7 +68,9 @@ await runCommand(async () => {
   const background = pool(config.DATABASE_URL, { max: 4, name: 'background', lockTimeoutMs: 10_000, byIndex: true })
   const callbacks = pool(config.DATABASE_URL, { max: 2, name: 'callbacks', lockTimeoutMs: 10_000, byIndex: true })
   const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000, byValues: true })
-  const read = config.DATABASE_READ_URL ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true, readOnly: true }) : api
+  const read = config.DATABASE_READ_URL
+    ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true, readOnly: true })
+    : api
 
   // Of the database that the lists read from, or nobody could look at a list while others download.
   const downloads = pool(config.DATABASE_READ_URL ?? config.DATABASE_URL, {
@@ -89,7 +100,12 @@ await runCommand(async () => {
   })
   const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
-  limitConnections(publicListener.server, { most: 1000, mostOfOne: 250, trustedProxies: allowList(config.TRUSTED_PROXIES), log })
+  limitConnections(publicListener.server, {
+    most: 1000,
+    mostOfOne: 250,
+    trustedProxies: allowList(config.TRUSTED_PROXIES),
+    log,
+  })
   const blocked = sparing(() => readBlocked(read))
   const internalApi = createInternalApi({
     sql: api,
@@ -126,14 +142,19 @@ await runCommand(async () => {
     blocked,
   })
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api)) // of the primary, not of a replica
-  log.info({ worker_id: started.id, public: publicListener.url, internal: internalListener.url }, 'Shop Update is running')
+  log.info(
+    { worker_id: started.id, public: publicListener.url, internal: internalListener.url },
+    'Shop Update is running',
+  )
 
   const signal = await stopped
   log.info({ signal }, 'Stopping: no new claims; calls in flight are finished')
-  // Who asks again does not want to wait. npm passes a Ctrl-C on that the terminal has sent us already: that is not asking twice.
+  // Who asks again does not want to wait. npm passes a Ctrl-C on that the terminal has sent us already: that is not
+  // asking twice.
   const since = performance.now()
   process.on('SIGINT', () => performance.now() - since > 1000 && process.exit(1))
-  // Calls are bounded by their time-out; what takes longer is a database that is away. Others take up what is left when our lease is over.
+  // Calls are bounded by their time-out; what takes longer is a database that is away. Others take up what is left when
+  // our lease is over.
   const deadline = setTimeout(
     () => {
       log.error('Not everything could be finished in time; other workers will take it up')
@@ -146,7 +167,11 @@ await runCommand(async () => {
   log.info('Stopped; nothing is in flight')
 })
 
-async function listen(app: { fetch: Parameters<typeof serve>[0]['fetch'] }, config: Config, which: 'PUBLIC' | 'INTERNAL') {
+async function listen(
+  app: { fetch: Parameters<typeof serve>[0]['fetch'] },
+  config: Config,
+  which: 'PUBLIC' | 'INTERNAL',
+) {
   const hostname = config[`${which}_HOST`]
   const port = config[`${which}_PORT`]
   return new Promise<{ server: Server; url: string; close(): Promise<void> }>((resolve, reject) => {

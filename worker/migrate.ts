@@ -8,7 +8,10 @@ import { UsageError } from './usage-error.ts'
 
 const SQL_FOLDER = join(import.meta.dirname, '..', 'sql')
 
-/** A change waits for a table no longer than this, and everybody who comes later waits behind it: then it lets them pass. */
+/**
+ * A change waits for a table no longer than this, and everybody who comes later waits behind it: then it lets them
+ * pass.
+ */
 const LOCK_TIMEOUT_MS = 400
 const LOCKED_RETRY_MS = 600
 /** Whoever holds a table for longer than this has to be asked to let go. */
@@ -24,9 +27,15 @@ interface SqlFile {
 
 interface Migration extends SqlFile {
   version: number
-  /** `-- contract 0012`: it takes away what only code needs that does not know migration 12. Null: such code goes on beside it. */
+  /**
+   * `-- contract 0012`: it takes away what only code needs that does not know migration 12. Null: such code goes on
+   * beside it.
+   */
   oldest: number | null
-  /** `-- no transaction`: statements that cannot be in one, each of which may be run again: indexes that are built or dropped concurrently. */
+  /**
+   * `-- no transaction`: statements that cannot be in one, each of which may be run again: indexes that are built or
+   * dropped concurrently.
+   */
   alone: boolean
 }
 
@@ -47,14 +56,14 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings the database to the schema of this code while workers and Seller Center go on: the numbered migrations that are missing, then
- * functions and views, which are replaced as a whole. Each file is a transaction of its own that gives up as soon as somebody has in use what
- * it changes, and is tried again: nobody waits behind it for long. One advisory lock is held over all of it: of several that start at once
- * one works and the others find it done.
+ * Brings the database to the schema of this code while workers and Seller Center go on: the numbered migrations that
+ * are missing, then functions and views, which are replaced as a whole. Each file is a transaction of its own that
+ * gives up as soon as somebody has in use what it changes, and is tried again: nobody waits behind it for long. One
+ * advisory lock is held over all of it: of several that start at once one works and the others find it done.
  *
  * @returns the names of the files that were applied
- * @throws SchemaError when the database is newer than this code and not for it, a migration that was applied has been edited since, or
- *   somebody has kept a table for longer than `patienceMs`
+ * @throws SchemaError when the database is newer than this code and not for it, a migration that was applied has been
+ *   edited since, or somebody has kept a table for longer than `patienceMs`
  */
 export async function migrate(sql: Sql, options: MigrateOptions = {}): Promise<string[]> {
   const { folder = SQL_FOLDER } = options
@@ -63,8 +72,12 @@ export async function migrate(sql: Sql, options: MigrateOptions = {}): Promise<s
   const session = (await sql.reserve()) as unknown as Sql & { release(): void }
   try {
     await session`set statement_timeout = 0`
-    // By asking again and again: a session that waits in PostgreSQL has a snapshot, and the index that the other one builds waits for that.
-    while (!(await session<{ mine: boolean }[]>`select pg_try_advisory_lock(hashtext('shop_update.migrate')) as mine`)[0]!.mine) {
+    // By asking again and again: a session that waits in PostgreSQL has a snapshot, and the index that the other one
+    // builds waits for that.
+    while (
+      !(await session<{ mine: boolean }[]>`select pg_try_advisory_lock(hashtext('shop_update.migrate')) as mine`)[0]!
+        .mine
+    ) {
       await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS))
     }
     try {
@@ -78,7 +91,12 @@ export async function migrate(sql: Sql, options: MigrateOptions = {}): Promise<s
   }
 }
 
-async function apply(session: Sql, numbered: Migration[], replaced: SqlFile[], options: MigrateOptions): Promise<string[]> {
+async function apply(
+  session: Sql,
+  numbered: Migration[],
+  replaced: SqlFile[],
+  options: MigrateOptions,
+): Promise<string[]> {
   const run = (what: string, act: () => Promise<void>) => patiently(session, what, act, options)
   await run('shop_update.migration', async () => {
     await session`create schema if not exists shop_update`
@@ -89,7 +107,9 @@ async function apply(session: Sql, numbered: Migration[], replaced: SqlFile[], o
   const applied = await readApplied(session)
   const newer = newerThan(applied, numbered)
   if (newer.length > 0)
-    options.tell?.(`The database has the schema of a newer version (${newer.join(', ')}); functions and views stay as they are.`)
+    options.tell?.(
+      `The database has the schema of a newer version (${newer.join(', ')}); functions and views stay as they are.`,
+    )
   const done: string[] = []
   for (const file of numbered) {
     if (applied.some((row) => row.version === file.version)) continue
@@ -119,8 +139,16 @@ async function apply(session: Sql, numbered: Migration[], replaced: SqlFile[], o
   return done
 }
 
-/** In a transaction; when somebody else has in use what it wants, it is undone, and tried again when those who waited behind it have passed. */
-async function patiently(session: Sql, what: string, act: () => Promise<void>, { tell, patienceMs = PATIENCE_MS }: MigrateOptions) {
+/**
+ * In a transaction; when somebody else has in use what it wants, it is undone, and tried again when those who waited
+ * behind it have passed.
+ */
+async function patiently(
+  session: Sql,
+  what: string,
+  act: () => Promise<void>,
+  { tell, patienceMs = PATIENCE_MS }: MigrateOptions,
+) {
   const until = performance.now() + patienceMs
   for (let tries = 1; ; tries++) {
     await session`begin`
@@ -144,13 +172,15 @@ async function patiently(session: Sql, what: string, act: () => Promise<void>, {
 }
 
 /**
- * The statements of a file one by one, outside of any transaction. What a run before this one has finished is passed over, and an index that it
- * left half-built is dropped: such a one is of no use to anybody, and is kept up to date all the same.
+ * The statements of a file one by one, outside of any transaction. What a run before this one has finished is passed
+ * over, and an index that it left half-built is dropped: such a one is of no use to anybody, and is kept up to date all
+ * the same.
  */
 async function runAlone(session: Sql, { text }: Migration): Promise<void> {
   const statements = text.replace(/^\s*--.*$/gm, '').split(/;\s*$/m)
   for (const statement of statements.map((each) => each.trim()).filter(Boolean)) {
-    const [, name, schema] = /^create\s+(?:unique\s+)?index\s+concurrently\s+(\w+)\s+on\s+(\w+)\./i.exec(statement) ?? []
+    const [, name, schema] =
+      /^create\s+(?:unique\s+)?index\s+concurrently\s+(\w+)\s+on\s+(\w+)\./i.exec(statement) ?? []
     if (name && schema) {
       const [index] = await session<{ valid: boolean }[]>`
         select indisvalid as valid from pg_index where indexrelid = to_regclass(format('%I.%I', ${schema}::text, ${name}::text))`
@@ -170,16 +200,24 @@ async function runAlone(session: Sql, { text }: Migration): Promise<void> {
 export async function checkSchema(sql: Sql): Promise<string | null> {
   const [exists] = await sql<{ there: boolean }[]>`select to_regclass('shop_update.migration') is not null as there`
   if (!exists?.there) throw new SchemaError('The database has no Shop Update schema yet: run "npm run migrate".')
-  const [applied, numbered, replaced] = await Promise.all([readApplied(sql), migrations(SQL_FOLDER), replacedFiles(SQL_FOLDER)])
+  const [applied, numbered, replaced] = await Promise.all([
+    readApplied(sql),
+    migrations(SQL_FOLDER),
+    replacedFiles(SQL_FOLDER),
+  ])
   const newer = newerThan(applied, numbered)
   const missing = numbered.find((file) => !applied.some((row) => row.version === file.version))
   if (missing) throw new SchemaError(`The database lacks the migration ${missing.name}: run "npm run migrate".`)
-  if (newer.length > 0) return `The database has the schema of a newer version (${newer.join(', ')}); this one goes on beside it.`
+  if (newer.length > 0)
+    return `The database has the schema of a newer version (${newer.join(', ')}); this one goes on beside it.`
   const inForce = applied.find((row) => row.version === 0)
   const together = digestOf(replaced)
   if (inForce?.digest === together) return null
-  if (inForce?.former?.includes(together)) return 'The database has the functions and views of a newer version; this one goes on beside it.'
-  throw new SchemaError('The functions and views of the database are not those of this version of Shop Update: run "npm run migrate".')
+  if (inForce?.former?.includes(together))
+    return 'The database has the functions and views of a newer version; this one goes on beside it.'
+  throw new SchemaError(
+    'The functions and views of the database are not those of this version of Shop Update: run "npm run migrate".',
+  )
 }
 
 /** As JSON: a database that no version with the columns `oldest` and `former` has migrated does not have them. */
@@ -193,7 +231,9 @@ function newerThan(applied: readonly Applied[], numbered: readonly Migration[]):
     if (row.version === 0) continue
     const file = numbered.find(({ version }) => version === row.version)
     if (file && digest(file.text) !== row.digest)
-      throw new SchemaError(`The migration ${file.name} has been changed since it was applied; changes need a new file.`)
+      throw new SchemaError(
+        `The migration ${file.name} has been changed since it was applied; changes need a new file.`,
+      )
     if (file) continue
     if (row.oldest !== null && !numbered.some(({ version }) => version === row.oldest))
       throw new SchemaError(
@@ -229,7 +269,11 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 
 if (import.meta.main) {
   await runCommand(async () => {
-    const sql = connect(readDatabaseUrl(process.env), { max: 1, name: 'migrate', answerWithinMs: Number.POSITIVE_INFINITY })
+    const sql = connect(readDatabaseUrl(process.env), {
+      max: 1,
+      name: 'migrate',
+      answerWithinMs: Number.POSITIVE_INFINITY,
+    })
     try {
       const done = await migrate(sql, { tell: (sentence) => process.stderr.write(`${sentence}\n`) })
       process.stdout.write(done.length ? `Applied ${done.join(', ')}.\n` : 'The database is up to date.\n')

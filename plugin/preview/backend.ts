@@ -2,7 +2,13 @@ import type { BackendSrv, BackendSrvRequest, FetchResponse } from '@grafana/runt
 import { from } from 'rxjs'
 
 /** As much of Grafana's fetch service as the pages use: JSON in and out, and its own kind of error. */
-async function send<T>({ url: path, params = {}, method = 'GET', data, abortSignal }: BackendSrvRequest): Promise<FetchResponse<T>> {
+async function send<T>({
+  url: path,
+  params = {},
+  method = 'GET',
+  data,
+  abortSignal,
+}: BackendSrvRequest): Promise<FetchResponse<T>> {
   const query = new URLSearchParams(params).toString()
   const url = query === '' ? path : `${path}?${query}`
   let response: Response
@@ -19,7 +25,14 @@ async function send<T>({ url: path, params = {}, method = 'GET', data, abortSign
   const isJson = /json/.test(response.headers.get('content-type') ?? '')
   const body = isJson && text !== '' ? JSON.parse(text) : text
   if (!response.ok) throw { status: response.status, statusText: response.statusText, data: body, config: { url } }
-  return { data: body, ok: true, status: response.status, headers: response.headers, url, config: { url } } as FetchResponse<T>
+  return {
+    data: body,
+    ok: true,
+    status: response.status,
+    headers: response.headers,
+    url,
+    config: { url },
+  } as FetchResponse<T>
 }
 
 export const backend = { fetch: (request: BackendSrvRequest) => from(send(request)) } as unknown as BackendSrv

@@ -5,7 +5,8 @@ const PREVIEW = import.meta.dirname
 const SOURCE = join(PREVIEW, '..', 'src')
 
 /**
- * Bundles the pages with their host page, in memory: another preview that starts meanwhile takes no file from under this one.
+ * Bundles the pages with their host page, in memory: another preview that starts meanwhile takes no file from under
+ * this one.
  *
  * @returns the files by their names
  */
@@ -30,6 +31,9 @@ export async function buildPreview(): Promise<ReadonlyMap<string, string | Uint8
   })
   const { output } = built as Rolldown.RolldownOutput
   return new Map(
-    output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : (file.source as string | Uint8Array<ArrayBuffer>)]),
+    output.map((file) => [
+      file.fileName,
+      file.type === 'chunk' ? file.code : (file.source as string | Uint8Array<ArrayBuffer>),
+    ]),
   )
 }

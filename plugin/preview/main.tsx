@@ -10,7 +10,10 @@ import PluginConfiguration from '../src/pages/Configuration/PluginConfiguration.
 import { backend } from './backend.ts'
 import { type Boot, Switches } from './Switches.tsx'
 
-/** The pages as Grafana would show them, without a Grafana. Who looks at them, and in which theme, is in two cookies that the server reads. */
+/**
+ * The pages as Grafana would show them, without a Grafana. Who looks at them, and in which theme, is in two cookies
+ * that the server reads.
+ */
 const boot = (window as unknown as { shopUpdatePreview: Boot }).shopUpdatePreview
 const theme = createTheme({ colors: { mode: boot.theme } })
 config.theme2 = theme

@@ -29,9 +29,9 @@ const filled = (text: string, settings: Settings): string =>
 const PASSED = ['accept', 'content-type', 'traceparent']
 
 /**
- * Grafana's plugin proxy, as far as `routes` of plugin.json use it: the first route that matches decides, and adds the key. With its weakness:
- * the route is chosen by the path as it came, in which `..%2f` is a name, and what goes to the worker is decoded. So a test can show that the
- * worker does not rely on the path.
+ * Grafana's plugin proxy, as far as `routes` of plugin.json use it: the first route that matches decides, and adds the
+ * key. With its weakness: the route is chosen by the path as it came, in which `..%2f` is a name, and what goes to the
+ * worker is decoded. So a test can show that the worker does not rely on the path.
  */
 export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBindings; Variables: { role: Role } }> {
   const prefix = `/api/plugin-proxy/${pluginJson.id}/`
@@ -48,7 +48,9 @@ export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBinding
 
     if (!decodes(asked)) return c.json({ message: 'bad request' }, 400)
     const rest = route.path.endsWith('/*') ? `/${decodeURIComponent(asked.slice(route.path.length - 1))}` : ''
-    const headers = Object.fromEntries(PASSED.flatMap((name) => (c.req.header(name) ? [[name, c.req.header(name) as string]] : [])))
+    const headers = Object.fromEntries(
+      PASSED.flatMap((name) => (c.req.header(name) ? [[name, c.req.header(name) as string]] : [])),
+    )
     for (const { name, content } of route.headers) headers[name.toLowerCase()] = filled(content, settings)
     try {
       const { origin, pathname } = new URL(filled(route.url, settings))
@@ -64,7 +66,9 @@ export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBinding
         headers,
         body: c.req.method === 'GET' ? null : Buffer.from(await c.req.arrayBuffer()),
       })
-      const passed = Object.entries(answered).filter(([name]) => name === 'content-type' || name === 'content-disposition')
+      const passed = Object.entries(answered).filter(
+        ([name]) => name === 'content-type' || name === 'content-disposition',
+      )
       return new Response(body as unknown as ReadableStream, {
         status: statusCode,
         headers: Object.fromEntries(passed) as Record<string, string>,

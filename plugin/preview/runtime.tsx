@@ -4,12 +4,23 @@ import React from 'react'
 
 export * from '@grafana/runtime'
 
-/** Grafana's frame around a page: title and buttons. `@grafana/runtime` has only the place for it, which Grafana itself fills. */
+/**
+ * Grafana's frame around a page: title and buttons. `@grafana/runtime` has only the place for it, which Grafana itself
+ * fills.
+ */
 export function PluginPage({ pageNav, actions, children }: PluginPageProps) {
   const theme = useTheme2()
   return (
     <main style={{ padding: theme.spacing(0, 3, 3) }}>
-      <div style={{ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1), justifyContent: 'space-between' }}>
+      <div
+        style={{
+          display: 'flex',
+          flexWrap: 'wrap',
+          alignItems: 'center',
+          gap: theme.spacing(1),
+          justifyContent: 'space-between',
+        }}
+      >
         <h1>{pageNav?.text}</h1>
         <div style={{ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1) }}>{actions}</div>
       </div>

@@ -28,10 +28,19 @@ const of = (name: string) => dirname(createRequire(import.meta.url).resolve(`${n
 const ICONS = join(of('@grafana/ui'), 'dist', 'public', 'img')
 const MONOSPACE = '/roboto-mono-latin-400-normal.woff2'
 /** Grafana's fonts are not in its packages. */
-const FONTS: Record<string, string> = { 'Inter-Regular': 'inter-latin-400-normal', 'Inter-Medium': 'inter-latin-500-normal' }
+const FONTS: Record<string, string> = {
+  'Inter-Regular': 'inter-latin-400-normal',
+  'Inter-Medium': 'inter-latin-500-normal',
+}
 
 /** Builds the preview and serves it, with an imitation of Grafana's plugin proxy between it and the worker. */
-export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey, adminKey }: PreviewOptions): Promise<Preview> {
+export async function startPreview({
+  host = '127.0.0.1',
+  port,
+  apiUrl,
+  viewerKey,
+  adminKey,
+}: PreviewOptions): Promise<Preview> {
   const files = await buildPreview()
   // The host page asks the server first who looks at it: the packages read that while they load.
   const index = files.get('index.html')
@@ -43,7 +52,10 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
     await next()
   })
   app.get('/preview/:name{role|theme}/:value{\\w+}', (c) => {
-    setCookie(c, `shop-update-preview-${c.req.param('name')}`, c.req.param('value'), { maxAge: 365 * 86_400, sameSite: 'Strict' })
+    setCookie(c, `shop-update-preview-${c.req.param('name')}`, c.req.param('value'), {
+      maxAge: 365 * 86_400,
+      sameSite: 'Strict',
+    })
     return c.redirect(new URL(c.req.header('referer') ?? '/', c.req.url).pathname)
   })
   app.get('/preview/boot.js', (c) => {
@@ -73,16 +85,28 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
   app.get('/preview/:file{.+}', (c) => {
     const name = c.req.param('file')
     const file = files.get(name)
-    return file === undefined ? c.notFound() : c.body(file, 200, { 'content-type': getMimeType(name) ?? 'application/octet-stream' })
+    return file === undefined
+      ? c.notFound()
+      : c.body(file, 200, { 'content-type': getMimeType(name) ?? 'application/octet-stream' })
   })
   // the one icon that the packages lack
   app.get('/public/build/img/icons/unicons/spinner.svg', (c) =>
-    c.body('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>', 200, {
-      'content-type': 'image/svg+xml',
-    }),
+    c.body(
+      '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>',
+      200,
+      {
+        'content-type': 'image/svg+xml',
+      },
+    ),
   )
-  app.use('/public/build/img/*', serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/build\/img/, '') }))
-  app.use('/public/img/*', serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/img/, '') }))
+  app.use(
+    '/public/build/img/*',
+    serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/build\/img/, '') }),
+  )
+  app.use(
+    '/public/img/*',
+    serveStatic({ root: ICONS, rewriteRequestPath: (path) => path.replace(/^\/public\/img/, '') }),
+  )
   app.use(
     '/public/fonts/inter/*',
     serveStatic({
@@ -95,7 +119,10 @@ export async function startPreview({ host = '127.0.0.1', port, apiUrl, viewerKey
     serveStatic({ root: join(of('@fontsource/roboto-mono'), 'files'), rewriteRequestPath: () => MONOSPACE }),
   )
   app.all('/public/*', (c) => c.notFound())
-  app.all(`/api/plugin-proxy/${pluginJson.id}/*`, pluginProxy({ JsonData: { apiUrl }, SecureJsonData: { viewerKey, adminKey } }))
+  app.all(
+    `/api/plugin-proxy/${pluginJson.id}/*`,
+    pluginProxy({ JsonData: { apiUrl }, SecureJsonData: { viewerKey, adminKey } }),
+  )
   app.post('/api/short-urls', async (c) => {
     const { path } = (await c.req.json()) as { path: string }
     return c.json({ url: new URL(`/${path}`, c.req.url).href })

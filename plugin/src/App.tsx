@@ -14,7 +14,8 @@ export const newQueryClient = () =>
     defaultOptions: {
       queries: {
         // A page that is polled asks again anyway; what the worker has refused, it refuses again.
-        retry: (failures, error) => failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+        retry: (failures, error) =>
+          failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
         networkMode: 'always',
         staleTime: 1000,
       },

@@ -9,8 +9,8 @@ export type Query = Record<string, string | undefined>
 const subscribe = (listener: () => void) => locationService.getHistory().listen(listener)
 
 /**
- * The page's path below the root of the app, as segments, and the query. The history has decoded the path already; to do it again would throw
- * at a percent sign, and no name of a page and no id needs it.
+ * The page's path below the root of the app, as segments, and the query. The history has decoded the path already; to
+ * do it again would throw at a percent sign, and no name of a page and no id needs it.
  */
 export function useRoute(): { segments: string[]; query: Query } {
   const location = useSyncExternalStore(subscribe, () => locationService.getLocation())

@@ -8,12 +8,18 @@ import { runbookOf, runbooksDashboard } from './runbooks.ts'
 
 export const RUNBOOKS = join(import.meta.dirname, '../grafana/alerting/runbooks.md')
 
-/** What of provisioning/grafana is made from the rules. Contact points, policy and templates are no lists, and are written by hand. */
+/**
+ * What of provisioning/grafana is made from the rules. Contact points, policy and templates are no lists, and are
+ * written by hand.
+ */
 export function alertFiles(pace: Pace = 1): GeneratedFile[] {
   const runbooks = readFileSync(RUNBOOKS, 'utf8')
   return [
     { path: 'alerting/rules.yaml', text: grafanaRules(alertRules(pace), pace) },
-    { path: 'dashboards/Shop Update/shop-update-runbooks.json', text: `${JSON.stringify(runbooksDashboard(runbooks), null, 2)}\n` },
+    {
+      path: 'dashboards/Shop Update/shop-update-runbooks.json',
+      text: `${JSON.stringify(runbooksDashboard(runbooks), null, 2)}\n`,
+    },
   ]
 }
 
@@ -33,16 +39,20 @@ function grafanaRules(rules: AlertRule[], pace: Pace): string {
 }
 
 /**
- * Most rules filter: what is over has no number, while another venture or topic may have one. Grafana keeps such a series for so many evaluations
- * (two, unless told otherwise), and keepFiringFor only where there still is a number. It keeps one that is not firing yet, too, and its time goes
- * on: so no longer than half of `for`, or two moments would be taken for all the time between them.
+ * Most rules filter: what is over has no number, while another venture or topic may have one. Grafana keeps such a
+ * series for so many evaluations (two, unless told otherwise), and keepFiringFor only where there still is a number. It
+ * keeps one that is not firing yet, too, and its time goes on: so no longer than half of `for`, or two moments would be
+ * taken for all the time between them.
  */
 function evaluationsWithoutNumber(rule: AlertRule, interval: number): number {
   const kept = 1 + Math.ceil(rule.keepFiringFor / interval)
   return Math.max(2, rule.for > 0 ? Math.min(kept, Math.floor(rule.for / 2 / interval)) : kept)
 }
 
-/** The query, and a threshold on it. Grafana expands variables in titles and labels, but neither in annotations nor in queries: `$` stays single there. */
+/**
+ * The query, and a threshold on it. Grafana expands variables in titles and labels, but neither in annotations nor in
+ * queries: `$` stays single there.
+ */
 function grafanaRule(rule: AlertRule, interval: number) {
   const { uid, title, severity, expr, above, summary, link, seller, noData, queryFails } = rule
   return {
@@ -71,7 +81,12 @@ function grafanaRule(rule: AlertRule, interval: number) {
       {
         refId: 'C',
         datasourceUid: '__expr__',
-        model: { refId: 'C', type: 'threshold', expression: 'A', conditions: [{ evaluator: { type: 'gt', params: [above] } }] },
+        model: {
+          refId: 'C',
+          type: 'threshold',
+          expression: 'A',
+          conditions: [{ evaluator: { type: 'gt', params: [above] } }],
+        },
       },
     ],
   }

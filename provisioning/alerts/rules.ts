@@ -1,6 +1,9 @@
 import { and, conditions, DAY, EACH, EACH_TOPIC, HOUR, MINUTE, metric, oldest, type Pace, unless } from './promql.ts'
 
-/** `page` wakes somebody, `ticket` is for the next working day, `none` is seen in Grafana and sent to nobody (but for the watchdog, which has a route of its own). */
+/**
+ * `page` wakes somebody, `ticket` is for the next working day, `none` is seen in Grafana and sent to nobody (but for
+ * the watchdog, which has a route of its own).
+ */
 export type Severity = 'page' | 'ticket' | 'none'
 
 export interface AlertRule {
@@ -13,7 +16,10 @@ export interface AlertRule {
   above: number
   /** … and fires after so many seconds of it. */
   for: number
-  /** So many seconds without it, or without the series, end the alert: a number that dips for a moment does not call twice. */
+  /**
+   * So many seconds without it, or without the series, end the alert: a number that dips for a moment does not call
+   * twice.
+   */
   keepFiringFor: number
   /** Go template of Prometheus and Grafana; `$value` is the number. */
   summary: string
@@ -22,12 +28,14 @@ export interface AlertRule {
   /** What an admin can tell a seller who asks. */
   seller?: string
   /**
-   * What it means that the query brings nothing. `OK`, since what has no series here has nothing to complain about, or another rule complains:
-   * that the worker's numbers are there at all is watched by `shop-update-workers-silent` and `shop-update-queue-unmeasured`.
+   * What it means that the query brings nothing. `OK`, since what has no series here has nothing to complain about, or
+   * another rule complains: that the worker's numbers are there at all is watched by `shop-update-workers-silent` and
+   * `shop-update-queue-unmeasured`.
    */
   noData: 'OK' | 'Alerting'
   /**
-   * What it means that the query fails. `KeepLast`: Prometheus is away for all rules at once, and one of them says so, `shop-update-workers-silent`.
+   * What it means that the query fails. `KeepLast`: Prometheus is away for all rules at once, and one of them says so,
+   * `shop-update-workers-silent`.
    */
   queryFails: 'KeepLast' | 'Alerting' | 'OK'
 }
@@ -41,9 +49,10 @@ const TIME = '{{ $value | humanizeDuration }}'
 const NUMBER = '{{ $value | printf "%.0f" }}'
 
 /**
- * One cause pages once. A cause hides what follows from it, in this order: no worker is heard of; the Shop cannot be reached; an item stuck
- * between Processing and its answer; Pending. The error budget pages for what none of these sees, an increase of slow or failing changes.
- * Where several statuses are stuck, the one nearest to the end of the way is taken for the cause, for a quarter of an hour (`hasJustJammed`).
+ * One cause pages once. A cause hides what follows from it, in this order: no worker is heard of; the Shop cannot be
+ * reached; an item stuck between Processing and its answer; Pending. The error budget pages for what none of these
+ * sees, an increase of slow or failing changes. Where several statuses are stuck, the one nearest to the end of the way
+ * is taken for the cause, for a quarter of an hour (`hasJustJammed`).
  */
 export function alertRules(pace: Pace = 1): AlertRule[] {
   const {
@@ -62,7 +71,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
     pagedFor,
     burning,
   } = conditions(pace)
-  const increased = (name: string, matchers: string, over: number) => `increase(${metric(name, matchers)}[${window(over)}])`
+  const increased = (name: string, matchers: string, over: number) =>
+    `increase(${metric(name, matchers)}[${window(over)}])`
   const usual = { noData: 'OK', queryFails: 'KeepLast' } as const
   const shopIsThere = unless(`${unreachable} > 0`)
 
@@ -77,9 +87,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-silent',
       title: 'Shop Update: no worker is heard of',
       severity: 'page',
-      // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks back for a week, since
-      // Prometheus forgets a series after five minutes, and a silence of a long weekend is none the less; where none has been heard of at all,
-      // there is no number, hence the second line.
+      // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks
+      // back for a week, since Prometheus forgets a series after five minutes, and a silence of a long weekend is none
+      // the less; where none has been heard of at all, there is no number, hence the second line.
       expr: `time() - max ${EACH} (last_over_time(${heartbeat}[${window(7 * DAY)}]))\nor absent_over_time(${heartbeat}[${window(7 * DAY)}]) * ${at(7 * DAY)}`,
       above: silentAfter,
       for: at(MINUTE),
@@ -161,9 +171,10 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-callbacks-stopped',
       title: 'Shop Update: the callbacks have stopped',
       severity: 'page',
-      // Answers may take hours, so it is a change that counts: none for half an hour, though within three days (what goes wrong on a Friday evening
-      // still pages on Monday) there was an hour in which each half hour had more than ten; and not for want of something to answer, as in the
-      // evening, or when the flow has been switched: in this half hour the Shop has acknowledged half as many.
+      // Answers may take hours, so it is a change that counts: none for half an hour, though within three days (what
+      // goes wrong on a Friday evening still pages on Monday) there was an hour in which each half hour had more than
+      // ten; and not for want of something to answer, as in the evening, or when the flow has been switched: in this
+      // half hour the Shop has acknowledged half as many.
       expr:
         `sum ${EACH} (${metric('queue_items', 'status="got_acknowledgment"')})` +
         and(
@@ -363,7 +374,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-internal-refused',
       title: 'Shop Update: the internal API refuses requests',
       severity: 'ticket',
-      // Grafana asks only for who may: a few are somebody who tries by hand, more of them a key that does not fit, or a stranger in the network.
+      // Grafana asks only for who may: a few are somebody who tries by hand, more of them a key that does not fit, or a
+      // stranger in the network.
       expr: `sum by (venture, source, reason) (${increased('internal_refusals_total', '', 15 * MINUTE)})`,
       above: 5,
       for: 0, // it has happened
@@ -388,8 +400,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-full',
       title: 'Shop Update: the workers are full',
       severity: 'ticket',
-      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/life/pump.ts), so one that is full goes up and down
-      // between 75 and 100 %.
+      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/life/pump.ts), so one that
+      // is full goes up and down between 75 and 100 %.
       expr: `sum ${EACH} (${ofTheLiving(`avg_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
       above: 0.8,
       for: at(15 * MINUTE),
@@ -433,8 +445,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-collector-loses',
       title: 'Shop Update: the collector loses telemetry',
       severity: 'ticket',
-      // What it refuses, for its queue is full, is sent again. A difference, since increase() cannot take metrics of several names; each begins
-      // with its first loss, and, like all of them, anew with the collector.
+      // What it refuses, for its queue is full, is sent again. A difference, since increase() cannot take metrics of
+      // several names; each begins with its first loss, and, like all of them, anew with the collector.
       expr: `clamp_min(sum by (job) (${COLLECTOR_LOST}) - (sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0), 0)`,
       above: 0,
       for: 0, // it has happened

@@ -1,8 +1,9 @@
 import { alertRules } from './rules.ts'
 
 /**
- * Grafana shows the runbooks itself, so that the link of an alert works for whoever runs the stack, wherever the repository lies: a dashboard
- * with one panel a rule, made from runbooks.md, where each section has the uid of its rule as its heading.
+ * Grafana shows the runbooks itself, so that the link of an alert works for whoever runs the stack, wherever the
+ * repository lies: a dashboard with one panel a rule, made from runbooks.md, where each section has the uid of its rule
+ * as its heading.
  */
 const DASHBOARD = 'shop-update-runbooks'
 

@@ -40,13 +40,16 @@ const WINDOWS = [
   ['90d', '90 days', 'red'],
 ] as const
 
-/** Of the roll-ups: by five minutes, and where a point is an hour or more, by the hour, which is a twelfth of the rows. */
+/**
+ * Of the roll-ups: by five minutes, and where a point is an hour or more, by the hour, which is a twelfth of the rows.
+ */
 const CHOSEN = `grain = case when $__interval_ms < 3600000 then '5m' else '1h' end and $__timeFilter(slot) and topic in (\${topic:sqlstring}) and flow in (\${flow:sqlstring})`
 const SLOT = '5m'
 const ROLLED_UP =
   'Counted exactly, by five minutes, and over a month or more by the hour; of the venture whose database this is, whichever is chosen.'
 
-const queued = (statuses: readonly Status[]) => `sum(shop_update_queue_items{${OURS}, topic=~"$topic", status=~"${statuses.join('|')}"})`
+const queued = (statuses: readonly Status[]) =>
+  `sum(shop_update_queue_items{${OURS}, topic=~"$topic", status=~"${statuses.join('|')}"})`
 
 /** The Analytics tab of Seller Center. */
 export const analytics = () =>
@@ -117,7 +120,9 @@ from shop_update.kpi`,
         .mappings([
           {
             type: dashboard.MappingType.ValueToText,
-            options: Object.fromEntries(WINDOWS.map(([window, label, of], index) => [window, { text: label, color: of, index }])),
+            options: Object.fromEntries(
+              WINDOWS.map(([window, label, of], index) => [window, { text: label, color: of, index }]),
+            ),
           },
         ])
         .overrideByName('Window', [{ id: 'custom.cellOptions', value: { type: 'color-text' } }])
@@ -128,13 +133,16 @@ from shop_update.kpi`,
       topicsInWords(
         areas({
           title: 'Queue size by topic',
-          description: 'Items that are not Synced, by topic. Of what lies in Pending / Processing, Delayed, Blocked or Failed see the app.',
+          description:
+            'Items that are not Synced, by topic. Of what lies in Pending / Processing, Delayed, Blocked or Failed see the app.',
           width: 16,
           unit: 'locale',
         }),
       )
         .datasource(PROMETHEUS)
-        .withTarget(promQl(`sum by (topic) (shop_update_queue_items{${OURS}, topic=~"$topic", status!="synced"})`, '{{topic}}')),
+        .withTarget(
+          promQl(`sum by (topic) (shop_update_queue_items{${OURS}, topic=~"$topic", status!="synced"})`, '{{topic}}'),
+        ),
     )
     .withPanel(
       topicsInWords(
@@ -154,13 +162,20 @@ from shop_update.kpi`,
       )
         .datasource(PROMETHEUS)
         .withTarget(
-          promQlNow(`sort_desc(sum by (topic) (shop_update_queue_items{${OURS}, topic=~"$topic", status!="synced"}))`, '{{topic}}'),
+          promQlNow(
+            `sort_desc(sum by (topic) (shop_update_queue_items{${OURS}, topic=~"$topic", status!="synced"}))`,
+            '{{topic}}',
+          ),
         ),
     )
     .withRow(row('API calls'))
     .withPanel(calls('Successful API calls', 'successful', 'answered with success, or acknowledged.'))
     .withPanel(
-      calls('Failed API calls', 'not successful', 'answered with a failure or with something that is no answer, or not answered at all.'),
+      calls(
+        'Failed API calls',
+        'not successful',
+        'answered with a failure or with something that is no answer, or not answered at all.',
+      ),
     )
     .withPanel(
       rows({
@@ -191,10 +206,16 @@ group by topic, topic_label, method order by sum(calls) desc`,
         .overrideByName('topic', [{ id: 'custom.hidden', value: true }])
         .overrideByName('Call', [{ id: 'custom.width', value: 240 }])
         .overrideByName('Topic', [
-          { id: 'links', value: [{ title: 'Synced of this topic', url: `${APP}/synced?topic=\${__data.fields.topic}` }] },
+          {
+            id: 'links',
+            value: [{ title: 'Synced of this topic', url: `${APP}/synced?topic=\${__data.fields.topic}` }],
+          },
         ])
         .overrideByName('Failed', [
-          { id: 'links', value: [{ title: 'Failed of this topic', url: `${APP}/failed?topic=\${__data.fields.topic}` }] },
+          {
+            id: 'links',
+            value: [{ title: 'Failed of this topic', url: `${APP}/failed?topic=\${__data.fields.topic}` }],
+          },
         ]),
     )
     .withRow(row('API average response time'))
@@ -299,7 +320,13 @@ const calls = (title: string, which: 'successful' | 'not successful', means: str
   // Failed: after each of the first eleven failures an item is Delayed.
   const [label, list] = which === 'successful' ? ['Synced', 'synced'] : ['Delayed', 'delayed?reason=failure']
   return topicsInWords(
-    bars({ title, description: `By topic: ${means} ${ROLLED_UP}`, width: 12, unit: 'locale', none: 'None in this time' }),
+    bars({
+      title,
+      description: `By topic: ${means} ${ROLLED_UP}`,
+      width: 12,
+      unit: 'locale',
+      none: 'None in this time',
+    }),
     list,
   )
     .datasource(POSTGRES)

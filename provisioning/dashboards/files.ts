@@ -11,7 +11,9 @@ export const dashboardFiles = (): GeneratedFile[] =>
     text: `${JSON.stringify(numbered(dashboard), null, 2)}\n`,
   }))
 
-/** Panels are known by their number, in links to one of them for instance, and the queries of a panel by their letter. */
+/**
+ * Panels are known by their number, in links to one of them for instance, and the queries of a panel by their letter.
+ */
 function numbered(builder: DashboardBuilder) {
   const dashboard = builder.build()
   let id = 0

@@ -30,24 +30,30 @@ const NOTHING_CHOSEN: Required<Omit<Search, 'venture' | 'source'>> = {
   trace: '',
 }
 
-/** The dashboard with a search in it; what is not named is everything. Venture and source stay as they are unless they are named. */
+/**
+ * The dashboard with a search in it; what is not named is everything. Venture and source stay as they are unless they
+ * are named.
+ */
 export const searchUrl = (search: Search): string =>
   `/d/shop-update-logs?${new URLSearchParams(
     Object.entries({ ...NOTHING_CHOSEN, ...search }).map(([name, value]): [string, string] => [`var-${name}`, value]),
   )}`
 
 /**
- * What somebody types goes into a raw string as a regular expression that means just those characters: of Grafana's formats the only one after
- * which quotes, backslashes and everything that is special stay what they are. (`doublequote` leaves a backslash as it is, and `json` does
- * nothing to text.) A raw string cannot hold a backtick. Loki takes such an expression for what it is, and searches for it as fast as for a
- * plain text; an empty one is in every line.
+ * What somebody types goes into a raw string as a regular expression that means just those characters: of Grafana's
+ * formats the only one after which quotes, backslashes and everything that is special stay what they are.
+ * (`doublequote` leaves a backslash as it is, and `json` does nothing to text.) A raw string cannot hold a backtick.
+ * Loki takes such an expression for what it is, and searches for it as fast as for a plain text; an empty one is in
+ * every line.
  */
 const typed = (variable: string) => `\${${variable}:regex}`
 /**
- * Whole words only, so that 580665 does not find 5806653, and of SKUs, which may have hyphens in them, AB-1 does not find AB-1-RED; the second ^ is for an empty one. The first filter is the fast
- * one, and what Grafana highlights: it reads expressions as JavaScript, which does not know a group named in this way, and so passes by the second.
+ * Whole words only, so that 580665 does not find 5806653, and of SKUs, which may have hyphens in them, AB-1 does not
+ * find AB-1-RED; the second ^ is for an empty one. The first filter is the fast one, and what Grafana highlights: it
+ * reads expressions as JavaScript, which does not know a group named in this way, and so passes by the second.
  */
-const asWord = (variable: string) => `|~ \`${typed(variable)}\` |~ \`(?:^|[^\\w-])(?P<word>${typed(variable)})(?:[^\\w-]|$|^)\``
+const asWord = (variable: string) =>
+  `|~ \`${typed(variable)}\` |~ \`(?:^|[^\\w-])(?P<word>${typed(variable)})(?:[^\\w-]|$|^)\``
 
 /** The cheapest first: which streams, then what is in the line, at last what stands beside it. */
 const search = (sku: string, besides: string[]) =>
@@ -68,9 +74,9 @@ export const SEARCH = search(asWord('sku'), [])
 
 const ofSku = `\`(?:.*[^\\w-])?${typed('sku')}(?:[^\\w-].*)?\``
 /**
- * The lines that do not spell the SKU as it is: in JSON a quote and a backslash have a backslash before them, and a Shop may write é as
- * \u00e9. It stands beside the line as it is. None of them is among the others, and without a SKU there is none: what follows it in the
- * expression is in every line, and a plain empty one Loki might leave out.
+ * The lines that do not spell the SKU as it is: in JSON a quote and a backslash have a backslash before them, and a
+ * Shop may write é as \u00e9. It stands beside the line as it is. None of them is among the others, and without a SKU
+ * there is none: what follows it in the expression is in every line, and a plain empty one Loki might leave out.
  */
 export const SEARCH_BESIDE = search(`!~ \`${typed('sku')}(?:$|[\\s\\S])\``, [`| seller_sku=~${ofSku} or sku=~${ofSku}`])
 
@@ -187,7 +193,9 @@ export const logs = () =>
         )
         .withTarget(logQl(`sum(count_over_time(${SEARCH} [$__auto]))`).legendFormat('Hits').refId('A'))
         .withTarget(
-          logQl(`sum(count_over_time(${SEARCH_BESIDE} [$__auto]))`).legendFormat('Hits: the SKU stands beside the line').refId('B'),
+          logQl(`sum(count_over_time(${SEARCH_BESIDE} [$__auto]))`)
+            .legendFormat('Hits: the SKU stands beside the line')
+            .refId('B'),
         ),
     )
     .withPanel(

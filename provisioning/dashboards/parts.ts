@@ -45,7 +45,14 @@ interface SqlQuery extends Dataquery {
 
 /** A query to PostgreSQL, of which the SDK knows nothing. `time_series`: columns time, metric and value. */
 export const sql = (format: SqlQuery['format'], rawSql: string): Builder<SqlQuery> => ({
-  build: () => ({ datasource: POSTGRES, rawSql, format, rawQuery: true, editorMode: 'code', _implementsDataqueryVariant() {} }),
+  build: () => ({
+    datasource: POSTGRES,
+    rawSql,
+    format,
+    rawQuery: true,
+    editorMode: 'code',
+    _implementsDataqueryVariant() {},
+  }),
 })
 
 interface Titled {
@@ -66,13 +73,20 @@ interface Look {
   none?: string
 }
 
-function look<P extends Titled>(panel: P, { title, description, width, height = 9, none = 'Nothing in this time' }: Look): P {
+function look<P extends Titled>(
+  panel: P,
+  { title, description, width, height = 9, none = 'Nothing in this time' }: Look,
+): P {
   panel.title(title).description(description).span(width).height(height).noValue(none)
   return panel
 }
 
 /** Lines over time, with a legend that tells the numbers that are asked for. */
-export const lines = ({ unit, calculations = ['lastNotNull', 'max'], ...rest }: Look & { unit: string; calculations?: string[] }) => {
+export const lines = ({
+  unit,
+  calculations = ['lastNotNull', 'max'],
+  ...rest
+}: Look & { unit: string; calculations?: string[] }) => {
   const panel = look(new timeseries.PanelBuilder(), rest)
     .unit(unit)
     .min(0)
@@ -118,18 +132,26 @@ export const numbers = ({ unit, ...rest }: Look & { unit: string }) =>
 
 export const rows = (rest: Look) => look(new table.PanelBuilder(), rest).minWidth(60)
 
-export const words = (content: string, { width, height, title = '' }: { width: number; height: number; title?: string }) =>
-  new text.PanelBuilder().title(title).span(width).height(height).mode(text.TextMode.Markdown).content(content)
+export const words = (
+  content: string,
+  { width, height, title = '' }: { width: number; height: number; title?: string },
+) => new text.PanelBuilder().title(title).span(width).height(height).mode(text.TextMode.Markdown).content(content)
 
 export const PALETTE = new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassic)
-export const ALL_AT_ONCE = new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending)
+export const ALL_AT_ONCE = new common.VizTooltipOptionsBuilder()
+  .mode(common.TooltipDisplayMode.Multi)
+  .sort(common.SortOrder.Descending)
 
 export const color = (name: string) => ({ id: 'color', value: { mode: 'fixed', fixedColor: name } })
 export const called = (name: string) => ({ id: 'displayName', value: name })
 
-type Overridable = { withOverride(override: { matcher: dashboard.MatcherConfig; properties: dashboard.DynamicConfigValue[] }): unknown }
+type Overridable = {
+  withOverride(override: { matcher: dashboard.MatcherConfig; properties: dashboard.DynamicConfigValue[] }): unknown
+}
 
-/** Each topic and each status has its colour, the same in every panel; those of the way to Synced go from blue to green. */
+/**
+ * Each topic and each status has its colour, the same in every panel; those of the way to Synced go from blue to green.
+ */
 const TOPIC_COLORS: Record<Topic, string> = {
   content: 'blue',
   images: 'purple',
@@ -199,7 +221,9 @@ const labelValues = (name: string, metric: string, label: string) =>
 /** Venture and source, as the workers tell them: one of each, since their numbers do not add up. */
 export const ventureAndSource = () => [
   labelValues('venture', 'shop_update_queue_items{service_name="shop-update"}', 'venture').label('Venture'),
-  labelValues('source', 'shop_update_queue_items{service_name="shop-update", venture="$venture"}', 'source').label('Source'),
+  labelValues('source', 'shop_update_queue_items{service_name="shop-update", venture="$venture"}', 'source').label(
+    'Source',
+  ),
 ]
 
 /** A choice of several, by the names that people know; all of them unless something is chosen. */

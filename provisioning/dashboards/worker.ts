@@ -35,7 +35,11 @@ const chart = (look: Parameters<typeof lines>[0]) => lines({ height: 8, ...look 
 
 /** For whoever is woken: whether the workers work, where items stay, and what holds them up. */
 export const worker = () =>
-  shopUpdateDashboard('shop-update-worker', 'Worker', 'Whether the workers work, where items stay, and what holds them up.')
+  shopUpdateDashboard(
+    'shop-update-worker',
+    'Worker',
+    'Whether the workers work, where items stay, and what holds them up.',
+  )
     .time({ from: 'now-3h', to: 'now' })
     .refresh('30s')
     .variables([...ventureAndSource(), topics(), statuses()])
@@ -93,7 +97,9 @@ export const worker = () =>
         unit: 'ops',
         calculations: ['mean', 'max'],
       })
-        .withTarget(promQl(`sum by (from, to) (${rate('shop_update_transitions_total', TOPIC)}) > 0`, '{{from}} → {{to}}'))
+        .withTarget(
+          promQl(`sum by (from, to) (${rate('shop_update_transitions_total', TOPIC)}) > 0`, '{{from}} → {{to}}'),
+        )
         .links([toItems('Synced', 'synced')]),
     )
     .withPanel(
@@ -108,13 +114,20 @@ export const worker = () =>
         }),
       )
         .scaleDistribution(LOGARITHMIC)
-        .withTarget(promQl(percentile(0.95, 'shop_update_status_duration_seconds', 'status', `${TOPIC}, status=~"$status"`), '{{status}}'))
+        .withTarget(
+          promQl(
+            percentile(0.95, 'shop_update_status_duration_seconds', 'status', `${TOPIC}, status=~"$status"`),
+            '{{status}}',
+          ),
+        )
         .links([toItems('Pending / Processing', 'pending')]),
     )
     .withPanel(
       new heatmap.PanelBuilder()
         .title('Time in each status')
-        .description('How many items left the chosen statuses (the variable Status), by the time that they had spent in them.')
+        .description(
+          'How many items left the chosen statuses (the variable Status), by the time that they had spent in them.',
+        )
         .span(8)
         .height(10)
         .unit('s')
@@ -125,30 +138,50 @@ export const worker = () =>
         .cellGap(1)
         .filterValues(new heatmap.FilterValueRangeBuilder().le(1e-9))
         .yAxis(new heatmap.YAxisConfigBuilder().unit('s'))
-        .tooltip(new heatmap.HeatmapTooltipBuilder().mode(common.TooltipDisplayMode.Single).yHistogram(false).showColorScale(true))
+        .tooltip(
+          new heatmap.HeatmapTooltipBuilder()
+            .mode(common.TooltipDisplayMode.Single)
+            .yHistogram(false)
+            .showColorScale(true),
+        )
         .withTarget(
-          promQl(`sum by (le) (${increase('shop_update_status_duration_seconds_bucket', `${TOPIC}, status=~"$status"`)})`, '{{le}}').format(
-            prometheus.PromQueryFormat.Heatmap,
-          ),
+          promQl(
+            `sum by (le) (${increase('shop_update_status_duration_seconds_bucket', `${TOPIC}, status=~"$status"`)})`,
+            '{{le}}',
+          ).format(prometheus.PromQueryFormat.Heatmap),
         ),
     )
     .withPanel(
       statusesInWords(
         chart({
           title: 'Age of the oldest item, by status',
-          description: 'How long the item that has been in a status for longest has been in it. The alerts stand on this.',
+          description:
+            'How long the item that has been in a status for longest has been in it. The alerts stand on this.',
           width: 8,
           height: 10,
           unit: 's',
         }),
       )
         .scaleDistribution(LOGARITHMIC)
-        .withTarget(promQl(`max by (status) (shop_update_queue_oldest_age_seconds{${OURS}${TOPIC}, status=~"$status"}) > 0`, '{{status}}')),
+        .withTarget(
+          promQl(
+            `max by (status) (shop_update_queue_oldest_age_seconds{${OURS}${TOPIC}, status=~"$status"}) > 0`,
+            '{{status}}',
+          ),
+        ),
     )
     .withPanel(
       statusesInWords(
-        chart({ title: 'Items by status', description: 'How many items are in each status.', width: 8, height: 10, unit: 'locale' }),
-      ).withTarget(promQl(`sum by (status) (shop_update_queue_items{${OURS}${TOPIC}, status=~"$status"}) > 0`, '{{status}}')),
+        chart({
+          title: 'Items by status',
+          description: 'How many items are in each status.',
+          width: 8,
+          height: 10,
+          unit: 'locale',
+        }),
+      ).withTarget(
+        promQl(`sum by (status) (shop_update_queue_items{${OURS}${TOPIC}, status=~"$status"}) > 0`, '{{status}}'),
+      ),
     )
     .withPanel(
       chart({
@@ -278,7 +311,8 @@ export const worker = () =>
     .withPanel(
       chart({
         title: 'Event loop, utilization',
-        description: 'The share of the time in which the one thread of a worker was busy. Near 100 % another worker is wanted.',
+        description:
+          'The share of the time in which the one thread of a worker was busy. Near 100 % another worker is wanted.',
         width: 8,
         unit: 'percentunit',
       })
@@ -315,13 +349,16 @@ export const worker = () =>
         width: 8,
         unit: 's',
         calculations: ['mean', 'max'],
-      }).withTarget(promQl(percentile(0.95, 'db_client_operation_duration_seconds', 'db_query_summary'), '{{db_query_summary}}')),
+      }).withTarget(
+        promQl(percentile(0.95, 'db_client_operation_duration_seconds', 'db_query_summary'), '{{db_query_summary}}'),
+      ),
     )
     .withPanel(
       areas({
         height: 8,
         title: 'Connections',
-        description: 'Sessions in this database, by state. Of the sessions of other logins only their number is known (other_login).',
+        description:
+          'Sessions in this database, by state. Of the sessions of other logins only their number is known (other_login).',
         width: 8,
         unit: 'locale',
       })
@@ -367,7 +404,8 @@ export const worker = () =>
     .withPanel(
       bars({
         title: 'Telemetry lost',
-        description: 'Spans and log records that no collector took: the queue was full, they were refused, or the worker ended before.',
+        description:
+          'Spans and log records that no collector took: the queue was full, they were refused, or the worker ended before.',
         width: 12,
         height: 8,
         unit: 'locale',
@@ -393,15 +431,27 @@ export const worker = () =>
       })
         .max(1)
         .targets([
-          promQl(`max(otel_sdk_processor_span_queue_size{${OURS}} / otel_sdk_processor_span_queue_capacity{${OURS}})`, 'Spans'),
-          promQl(`max(otel_sdk_processor_log_queue_size{${OURS}} / otel_sdk_processor_log_queue_capacity{${OURS}})`, 'Lines'),
+          promQl(
+            `max(otel_sdk_processor_span_queue_size{${OURS}} / otel_sdk_processor_span_queue_capacity{${OURS}})`,
+            'Spans',
+          ),
+          promQl(
+            `max(otel_sdk_processor_log_queue_size{${OURS}} / otel_sdk_processor_log_queue_capacity{${OURS}})`,
+            'Lines',
+          ),
         ]),
     )
 
 /** From milliseconds to days. */
 const LOGARITHMIC = new common.ScaleDistributionConfigBuilder().type(common.ScaleDistribution.Log).log(10)
 
-const OUTCOMES = { success: 'green', acknowledged: 'blue', failure: 'orange', unprocessable: 'purple', unreachable: 'red' }
+const OUTCOMES = {
+  success: 'green',
+  acknowledged: 'blue',
+  failure: 'orange',
+  unprocessable: 'purple',
+  unreachable: 'red',
+}
 
 function byOutcome<P extends ReturnType<typeof chart>>(panel: P): P {
   for (const [outcome, of] of Object.entries(OUTCOMES)) panel.overrideByName(outcome, [color(of)])

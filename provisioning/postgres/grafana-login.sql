@@ -1,7 +1,8 @@
--- The login of Grafana's data source: it reads what the role shop_update_read may read, and whoever may see a dashboard may send any SQL with it.
--- Run by psql as a superuser after each migration, so that a new password in .env is taken over and a database from before Grafana gets its
--- login too. What it cannot take away: a login may change its own password and time-outs, and use memory and processor time. Against that there is
--- only a replica: POSTGRES_READ_ADDRESS.
+-- The login of Grafana's data source: it reads what the role shop_update_read may read, and whoever may see a dashboard
+-- may send any SQL with it. Run by psql as a superuser after each migration, so that a new password in .env is taken
+-- over and a database from before Grafana gets its login too. What it cannot take away: a login may change its own
+-- password and time-outs, and use memory and processor time. Against that there is only a replica:
+-- POSTGRES_READ_ADDRESS.
 \getenv password GRAFANA_DB_PASSWORD
 do $$
 begin
@@ -13,15 +14,17 @@ alter role grafana with login nosuperuser nocreatedb nocreaterole noreplication 
 alter role grafana reset all; -- what it may have set for itself
 alter role grafana set default_transaction_read_only = on;
 alter role grafana set statement_timeout = '30s';
--- A query that begins a transaction and fails in it leaves its connection, and so every dashboard that gets it next, in an aborted one.
+-- A query that begins a transaction and fails in it leaves its connection, and so every dashboard that gets it next, in
+-- an aborted one.
 alter role grafana set idle_in_transaction_session_timeout = '100ms';
 -- Sorts and joins that do not fit into memory; only a superuser may raise it.
 alter role grafana set temp_file_limit = '256MB';
 grant shop_update_read to grafana;
 
--- What everybody may do by default, and one SELECT stops the queue with: fill the lock table, the notification queue or the disk, or end a session. It
--- is taken from everybody and given to the worker and to whichever login there is already: what Seller Center does today goes on. A login that
--- comes later and needs it: `grant shop_update_trusted to …`.
+-- What everybody may do by default, and one SELECT stops the queue with: fill the lock table, the notification queue or
+-- the disk, or end a session. It is taken from everybody and given to the worker and to whichever login there is
+-- already: what Seller Center does today goes on. A login that comes later and needs it: `grant shop_update_trusted to
+-- …`.
 do $$
 declare
   what text;

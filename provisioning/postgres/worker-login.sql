@@ -1,4 +1,5 @@
--- The login of the workers: what the role shop_update_worker may do, and nothing else. Run by psql after each migration, as grafana-login.sql is.
+-- The login of the workers: what the role shop_update_worker may do, and nothing else. Run by psql after each
+-- migration, as grafana-login.sql is.
 \getenv password WORKER_DB_PASSWORD
 do $$
 begin

@@ -1,7 +1,8 @@
--- PostgreSQL takes a table for as full as it was when it was vacuumed last, page by page. A healthy queue is vacuumed when it is empty, and
--- from then on every index looks as good as every other: whole indexes are walked for one item (the leader's release of 5,000 Blocked ones
--- took over a minute, by the right index 50 ms). So a table of the queue, or an index on one, that is said to be nearly empty is said to be
--- filled as usual: that is right, or costs nothing. The leader looks once a second; whoever vacuums goes first.
+-- PostgreSQL takes a table for as full as it was when it was vacuumed last, page by page. A healthy queue is vacuumed
+-- when it is empty, and from then on every index looks as good as every other: whole indexes are walked for one item
+-- (the leader's release of 5,000 Blocked ones took over a minute, by the right index 50 ms). So a table of the queue,
+-- or an index on one, that is said to be nearly empty is said to be filled as usual: that is right, or costs nothing.
+-- The leader looks once a second; whoever vacuums goes first.
 --
 -- Returns how many were mended.
 create or replace function shop_update.mend_statistics() returns int

@@ -1,7 +1,7 @@
--- Makes the day partitions from yesterday to `ahead` days from today, and drops those that ended more than `keep` days ago.
--- Bounds are UTC whatever the session's zone. Returns how many were dropped.
--- Making and dropping wants a table to itself, and while it waits behind a long reader everybody else waits behind it: not for a second.
--- They belong to whoever owns the tables, so it runs as that one.
+-- Makes the day partitions from yesterday to `ahead` days from today, and drops those that ended more than `keep` days
+-- ago. Bounds are UTC whatever the session's zone. Returns how many were dropped. Making and dropping wants a table to
+-- itself, and while it waits behind a long reader everybody else waits behind it: not for a second. They belong to
+-- whoever owns the tables, so it runs as that one.
 create or replace function shop_update.partition_days(ahead int, keep int) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 set timezone = 'UTC' set datestyle = 'ISO, YMD' set lock_timeout = '400ms' as $$

@@ -1,4 +1,5 @@
--- A call as people know it: the request, and what came back. The two are stored apart, so that neither is ever written twice.
+-- A call as people know it: the request, and what came back. The two are stored apart, so that neither is ever written
+-- twice.
 drop view if exists shop_update.call;
 create view shop_update.call as
 select

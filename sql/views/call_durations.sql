@@ -1,5 +1,5 @@
--- The calls to the Shop by how long they took: what shop_update.call_stats sums up, for percentiles and for long times. Ask for one grain, and for
--- a range of slots: every call is in both, by five minutes and by the hour.
+-- The calls to the Shop by how long they took: what shop_update.call_stats sums up, for percentiles and for long times.
+-- Ask for one grain, and for a range of slots: every call is in both, by five minutes and by the hour.
 drop view if exists shop_update.call_durations;
 create view shop_update.call_durations as
 select

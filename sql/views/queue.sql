@@ -1,4 +1,5 @@
--- The queue as people read it. Ask for a part of it (an id, a seller, a lane's worth of statuses, a limit): the whole may be a million rows.
+-- The queue as people read it. Ask for a part of it (an id, a seller, a lane's worth of statuses, a limit): the whole
+-- may be a million rows.
 drop view if exists shop_update.queue;
 create view shop_update.queue as
 select

@@ -1,13 +1,14 @@
--- The role that the worker works with: who has it reads and moves everything, rewrites nothing of what has happened, changes no product but for
--- what the Shop said of it, and no table's form.
+-- The role that the worker works with: who has it reads and moves everything, rewrites nothing of what has happened,
+-- changes no product but for what the Shop said of it, and no table's form.
 grant usage on schema shop_update, catalog to shop_update_worker;
 grant usage on all sequences in schema shop_update to shop_update_worker;
 grant select on all tables in schema shop_update, catalog to shop_update_worker;
 -- A view is replaced in a transaction of its own: whoever reads it while the rest is still to come may do so at once.
 alter default privileges in schema shop_update grant select on tables to shop_update_worker;
 
--- What has happened is only added to; which migrations have been applied is the owner's. Whatever else there is, or comes, is the worker's own.
--- Nobody has anything on the partitions themselves but to read them: past the table above them, a row of the history could be rewritten.
+-- What has happened is only added to; which migrations have been applied is the owner's. Whatever else there is, or
+-- comes, is the worker's own. Nobody has anything on the partitions themselves but to read them: past the table above
+-- them, a row of the history could be rewritten.
 do $$
 declare
   name text;

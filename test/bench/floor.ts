@@ -7,8 +7,9 @@ import { freePort, startPostgres } from '../postgres.ts'
 import { BENCH_POSTGRES } from './setting.ts'
 
 /**
- * The measuring stick: the least code that takes an item through eight persisted statuses with one HTTP call each. No product sets, no call
- * records, no order, no safety. It is measured in turn with the worker, on the same machine and the same PostgreSQL settings.
+ * The measuring stick: the least code that takes an item through eight persisted statuses with one HTTP call each. No
+ * product sets, no call records, no order, no safety. It is measured in turn with the worker, on the same machine and
+ * the same PostgreSQL settings.
  *
  * @param items how many to move; `limit` of them in flight at most
  * @returns items a second
@@ -95,7 +96,12 @@ async function drain(sql: postgres.Sql, pool: Pool, items: number, limit: number
     ])
     await advance(id, 2, body)
     await advance(id, 3)
-    const response = await pool.request({ path: '/', method: 'POST', body, headers: { 'content-type': 'application/json' } })
+    const response = await pool.request({
+      path: '/',
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    })
     const [answer] = (await response.body.json()) as [{ result: { status: string }[] }]
     await advance(id, 5)
     await advance(id, 6)

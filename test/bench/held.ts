@@ -6,8 +6,9 @@ import { measureWorker } from './throughput.ts'
 const READINGS = 9
 
 /**
- * What a transaction costs that keeps its snapshot, as a dump or a report does: nothing that the queue leaves behind can be cleared away before
- * it ends. So many items go through with one and without; then, with all of that lying there, changes are queued evenly, and the numbers are read.
+ * What a transaction costs that keeps its snapshot, as a dump or a report does: nothing that the queue leaves behind
+ * can be cleared away before it ends. So many items go through with one and without; then, with all of that lying
+ * there, changes are queued evenly, and the numbers are read.
  */
 export async function held(options: { items: number; rounds: number; seconds: number }, log: (line: string) => void) {
   const without = { throughput: [] as number[], pickUp: [] as number[], statuses: [] as number[] }

@@ -21,7 +21,10 @@ export async function queueEvenly(sql: Sql, products: number): Promise<void> {
   await Promise.all(enqueued)
 }
 
-/** @returns of each item after `afterId`, the milliseconds from `enqueue()` to the commit of Processing; the cluster must keep the times of commits */
+/**
+ * @returns of each item after `afterId`, the milliseconds from `enqueue()` to the commit of Processing; the cluster
+ * must keep the times of commits
+ */
 export async function pickUps(sql: Sql, afterId: number): Promise<number[]> {
   const rows = await sql<{ ms: number }[]>`
     select extract(epoch from pg_xact_commit_timestamp(p.xmin) - q.at)::double precision * 1000 as ms
@@ -31,8 +34,9 @@ export async function pickUps(sql: Sql, afterId: number): Promise<number[]> {
 }
 
 /**
- * How long a change waits to be picked up: from `enqueue()` to the commit of Processing, at 200 items a second, one transaction each. The
- * times are PostgreSQL's own (`track_commit_timestamp`), so nothing of the measuring client is in them.
+ * How long a change waits to be picked up: from `enqueue()` to the commit of Processing, at 200 items a second, one
+ * transaction each. The times are PostgreSQL's own (`track_commit_timestamp`), so nothing of the measuring client is in
+ * them.
  */
 export async function latency(seconds: number) {
   const cluster = await startPostgres({ flags: [...BENCH_POSTGRES, 'track_commit_timestamp=on'] })
@@ -46,7 +50,10 @@ export async function latency(seconds: number) {
     await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
       select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${items}::int) g`
     await sql`vacuum analyze`
-    const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), STOCK_WAIT_SECONDS: '0' })
+    const worker = await startWorkerProcess({
+      ...workerEnv(cluster.url('postgres'), shop.url),
+      STOCK_WAIT_SECONDS: '0',
+    })
     const stolen = startStolen()
     await queueEvenly(sql, items)
     const stolenPercent = stolen()

@@ -13,8 +13,8 @@ const REQUESTS = 20
 const DAY = 24 * 60 * 60 * 1000
 
 /**
- * How long a page of a list takes, whatever is asked for: every tab with every filter, order and place that a page of it offers, over HTTP from
- * the real worker, with a backlog of `items` and as many finished ones behind it.
+ * How long a page of a list takes, whatever is asked for: every tab with every filter, order and place that a page of
+ * it offers, over HTTP from the real worker, with a backlog of `items` and as many finished ones behind it.
  */
 export async function lists({ items }: { items: number }, log: (line: string) => void) {
   const cluster = await startPostgres({ flags: BENCH_POSTGRES })
@@ -23,7 +23,8 @@ export async function lists({ items }: { items: number }, log: (line: string) =>
   try {
     await migrate(sql)
     await fill(sql, items)
-    // It claims what it may have in flight, a hundred items, and then waits for the Shop: the queue stands still, and all else goes on.
+    // It claims what it may have in flight, a hundred items, and then waits for the Shop: the queue stands still, and
+    // all else goes on.
     const worker = await startWorkerProcess({
       ...workerEnv(cluster.url('postgres'), shop.url),
       CONCURRENCY: '100',
@@ -42,7 +43,9 @@ export async function lists({ items }: { items: number }, log: (line: string) =>
       }
     }
     await worker.kill()
-    const p95Ms = Object.fromEntries([...milliseconds].map(([name, each]) => [name, Number(percentile(each, 0.95).toFixed(1))]))
+    const p95Ms = Object.fromEntries(
+      [...milliseconds].map(([name, each]) => [name, Number(percentile(each, 0.95).toFixed(1))]),
+    )
     for (const [name, ms] of Object.entries(p95Ms)) log(`${ms.toFixed(1).padStart(8)}  ${name}`)
     const [slowest, slowestMs] = Object.entries(p95Ms).reduce((most, each) => (each[1] > most[1] ? each : most))
     return { name: 'lists', slowest, slowestMs, items, p95Ms }
@@ -153,7 +156,10 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
     for (const sort of ordersOf({ tab: tab ?? undefined })) {
       for (const [name, query] of sorted as [string, Query][])
         add(`${label}${name && `, ${name}`}, by ${sort}`, { ...ofTab, ...query, sort })
-      const { nextCursor } = await ask<{ nextCursor: string }>(url, `/api/items?${new URLSearchParams({ ...ofTab, sort })}`)
+      const { nextCursor } = await ask<{ nextCursor: string }>(
+        url,
+        `/api/items?${new URLSearchParams({ ...ofTab, sort })}`,
+      )
       add(`${label}, by ${sort}, second page`, { ...ofTab, sort, cursor: nextCursor })
       add(`${label}, by ${sort}, from the middle`, { ...ofTab, sort, cursor: await middle(sql, tab, sort) })
     }
@@ -170,7 +176,9 @@ async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string>
   const statuses = STATUS_NAMES.filter((status) => tab === null || STATUSES[status].tab === tab)
   const [row] =
     tab === 'synced'
-      ? await sql<{ id: string }[]>`select percentile_disc(0.5) within group (order by id)::text as id from shop_update.finished_item`
+      ? await sql<
+          { id: string }[]
+        >`select percentile_disc(0.5) within group (order by id)::text as id from shop_update.finished_item`
       : await sql<{ id: string; statusAt: string; nextAttemptAt: string }[]>`
           with one as (
             select i.*, row_number() over (order by ${sort.key === 'statusAt' ? sql`status_at` : sort.key === 'nextAttemptAt' ? sql`run_at` : sql`id`}, id) as place,
@@ -184,13 +192,15 @@ async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string>
 const STOCK_WAIT_SECONDS = 24 * 60 * 60
 
 /**
- * A queue as it may look after some bad weeks, and the history of a quarter. Of its items a tenth are up to two months old and stand still for
- * one reason or another; the rest are of the last two days, and nearly all Pending. Ids are given in the order of queueing, across both.
+ * A queue as it may look after some bad weeks, and the history of a quarter. Of its items a tenth are up to two months
+ * old and stand still for one reason or another; the rest are of the last two days, and nearly all Pending. Ids are
+ * given in the order of queueing, across both.
  */
 export async function fill(sql: Sql, items: number): Promise<void> {
   const since = new Date(Date.now() - 91 * DAY).toISOString()
   const sets = Math.ceil(items / 4)
-  const id = (parity: 0 | 1) => sql`(floor(extract(epoch from queued_at - ${since}::text::timestamptz) * 100) * 2 + ${parity}::int)::bigint`
+  const id = (parity: 0 | 1) =>
+    sql`(floor(extract(epoch from queued_at - ${since}::text::timestamptz) * 100) * 2 + ${parity}::int)::bigint`
   const topic = sql`case when r < 0.4 then 'price' when r < 0.7 then 'stock' when r < 0.84 then 'content' when r < 0.92 then 'status'
     when r < 0.97 then 'consignment_stock' else 'qc_status' end`
   await sql`set statement_timeout = 0`

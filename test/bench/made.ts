@@ -9,21 +9,27 @@ export interface Made {
 }
 
 /**
- * What a worker must have told of the history that is in the database (synchronous flow): each step is a line and a count, and, but for the
- * first of an item, the span of the status that it left; each attempt has a root and a point where it rests; each answer is a span and a line, each
- * request a line. What has not been claimed yet has not been told. Statements are in no history: those that were measured.
+ * What a worker must have told of the history that is in the database (synchronous flow): each step is a line and a
+ * count, and, but for the first of an item, the span of the status that it left; each attempt has a root and a point
+ * where it rests; each answer is a span and a line, each request a line. What has not been claimed yet has not been
+ * told. Statements are in no history: those that were measured.
  *
  * @param ownLines what the worker said of itself
  */
 export async function readMade(sql: Sql, points: readonly Point[], ownLines: number): Promise<Made> {
-  const [row] = await sql<{ steps: number; queued: number; unclaimed: number; attempts: number; requests: number; answers: number }[]>`
+  const [row] = await sql<
+    { steps: number; queued: number; unclaimed: number; attempts: number; requests: number; answers: number }[]
+  >`
     select (select count(*)::int from shop_update.transition) as steps,
       (select count(*)::int from shop_update.transition where from_status is null) as queued,
       (select count(*)::int from shop_update.item where fresh) as unclaimed,
       (select count(*)::int from shop_update.transition where to_status = 'processing') as attempts,
       (select count(*)::int from shop_update.request) as requests, (select count(*)::int from shop_update.answer) as answers`
   const { steps, queued, unclaimed, attempts, requests, answers } = row!
-  const statements = points.reduce((sum, { name, count }) => sum + (name === 'db.client.operation.duration' ? (count ?? 0) : 0), 0)
+  const statements = points.reduce(
+    (sum, { name, count }) => sum + (name === 'db.client.operation.duration' ? (count ?? 0) : 0),
+    0,
+  )
   return {
     spans: steps - queued + 2 * attempts + answers + statements,
     logs: steps - unclaimed + requests + answers + ownLines,

@@ -67,14 +67,21 @@ await runCommand(async () => {
       },
       print,
     )
-  } else if (name === 'telemetry') result = await telemetry({ items: number('items', 40_000), rounds: number('rounds', 3) }, print)
-  else if (name === 'outage') result = await outage({ items: number('items', 400_000), seconds: number('seconds', 60) }, print)
+  } else if (name === 'telemetry')
+    result = await telemetry({ items: number('items', 40_000), rounds: number('rounds', 3) }, print)
+  else if (name === 'outage')
+    result = await outage({ items: number('items', 400_000), seconds: number('seconds', 60) }, print)
   else if (name === 'lists') result = await lists({ items: number('items', 1_000_000) }, print)
-  else if (name === 'notify') result = await notify({ seconds: number('seconds', 3), rounds: number('rounds', 5) }, print)
+  else if (name === 'notify')
+    result = await notify({ seconds: number('seconds', 3), rounds: number('rounds', 5) }, print)
   else if (name === 'held')
-    result = await held({ items: number('items', 200_000), rounds: number('rounds', 3), seconds: number('seconds', 10) }, print)
+    result = await held(
+      { items: number('items', 200_000), rounds: number('rounds', 3), seconds: number('seconds', 10) },
+      print,
+    )
   else if (name === 'latency') result = await latency(number('seconds', 20))
   else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))
-  else for (const [key, value] of Object.entries(result)) if (typeof value !== 'object') print(`${key.padEnd(24)}${value}`)
+  else
+    for (const [key, value] of Object.entries(result)) if (typeof value !== 'object') print(`${key.padEnd(24)}${value}`)
 })

@@ -18,7 +18,10 @@ const WAKE = /if at < now\(\) [^;]*;\s*end if;\s*perform pg_notify\([^;]*;/
 const NAMES = ['always', 'asItIs', 'never'] as const
 /** So short that what else the machine does weighs on all of them alike. */
 const SLICE_MS = 250
-/** Each of them comes after each of the others, and is first and last, as often: what has been queued makes the next one slower. */
+/**
+ * Each of them comes after each of the others, and is first and last, as often: what has been queued makes the next one
+ * slower.
+ */
 const ORDERS = [
   [0, 1, 2],
   [2, 1, 0],
@@ -29,14 +32,16 @@ const ORDERS = [
 ] as const
 
 /**
- * What Seller Center can commit, one change a transaction, with fsync, while a worker has more to do than it can: when each commit wakes it, as
- * it is, and when none ever does.
+ * What Seller Center can commit, one change a transaction, with fsync, while a worker has more to do than it can: when
+ * each commit wakes it, as it is, and when none ever does.
  */
 export async function notify({ seconds, rounds }: { seconds: number; rounds: number }, print: (line: string) => void) {
   const cluster = await startPostgres({ flags: [...BENCH_POSTGRES, 'fsync=on'] })
   const sql = connect(cluster.url('postgres'), { max: 1, name: 'bench' })
   const sellerCenter = connect(cluster.url('postgres'), { max: SESSIONS, name: 'bench' })
-  const shop = await startShopProcess({ SHOP_SETTINGS: JSON.stringify({ record: 'counts', default: { latencyMs: 200 } }) })
+  const shop = await startShopProcess({
+    SHOP_SETTINGS: JSON.stringify({ record: 'counts', default: { latencyMs: 200 } }),
+  })
   try {
     await migrate(sql)
     const products = Math.ceil(((rounds + 1) * 3 * seconds * MOST_PER_SECOND) / TOPICS.length)
@@ -45,9 +50,15 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
     await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
       select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${products}::int) g`
     await sql`vacuum analyze`
-    const [{ text }] = await sql<[{ text: string }]>`select pg_get_functiondef('shop_update.enqueue_item'::regproc) as text`
+    const [{ text }] = await sql<
+      [{ text: string }]
+    >`select pg_get_functiondef('shop_update.enqueue_item'::regproc) as text`
     if (!WAKE.test(text)) throw new Error('What enqueue_item does about waking is not where it was')
-    const bodies = { always: text.replace(WAKE, "perform pg_notify('shop_update', '');"), asItIs: text, never: text.replace(WAKE, '') }
+    const bodies = {
+      always: text.replace(WAKE, "perform pg_notify('shop_update', '');"),
+      asItIs: text,
+      never: text.replace(WAKE, ''),
+    }
     // beside each other: no session plans anew when it is another's turn
     for (const name of NAMES) await sql.unsafe(bodies[name].replaceAll('enqueue_item', `bench_${name.toLowerCase()}`))
     const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), ...SLOW })
@@ -55,7 +66,8 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
 
     /** @returns commits a second */
     async function commit(name: (typeof NAMES)[number], ms: number): Promise<number> {
-      while (!(await sql<{ awake: boolean }[]>`select awake from shop_update.worker`)[0]?.awake && changes > 0) await delay(10)
+      while (!(await sql<{ awake: boolean }[]>`select awake from shop_update.worker`)[0]?.awake && changes > 0)
+        await delay(10)
       const [before, started] = [changes, performance.now()]
       await Promise.all(
         Array.from({ length: SESSIONS }, async () => {
@@ -77,9 +89,12 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
       await sql`checkpoint`
       const slices = { always: [] as number[], asItIs: [] as number[], never: [] as number[] }
       for (let slice = 0; slice < (seconds * 1000) / SLICE_MS; slice++)
-        for (const place of ORDERS[slice % ORDERS.length]!) slices[NAMES[place]].push(await commit(NAMES[place], SLICE_MS))
+        for (const place of ORDERS[slice % ORDERS.length]!)
+          slices[NAMES[place]].push(await commit(NAMES[place], SLICE_MS))
       for (const name of NAMES) seen[name].push(slices[name].reduce((sum, rate) => sum + rate) / slices[name].length)
-      print(`round ${round + 1}: ${NAMES.map((name) => `${name} ${seen[name].at(-1)!.toFixed(0)}`).join(', ')} commits a second`)
+      print(
+        `round ${round + 1}: ${NAMES.map((name) => `${name} ${seen[name].at(-1)!.toFixed(0)}`).join(', ')} commits a second`,
+      )
     }
     const stolenPercent = stolen()
     await worker.stop()

@@ -6,8 +6,8 @@ import { measureWorker } from './throughput.ts'
 const SIGNALS = { spans: 'otel.sdk.processor.span.processed', logs: 'otel.sdk.processor.log.processed' } as const
 
 /**
- * The worker under load while its telemetry receiver is away for some seconds; then it is stopped under load. What was made, by the history in
- * the database, less what came, must be what the worker's metrics say was lost.
+ * The worker under load while its telemetry receiver is away for some seconds; then it is stopped under load. What was
+ * made, by the history in the database, less what came, must be what the worker's metrics say was lost.
  *
  * @param items that the run lasts; some more are in the queue when the worker is stopped
  * @param seconds that the receiver is away
@@ -39,9 +39,13 @@ export async function outage({ items, seconds }: { items: number; seconds: numbe
       await stopReceiver()
       const made = await readMade(sql, points, ownLines)
       for (const signal of ['spans', 'logs'] as const) {
-        const told = points.filter(({ name, attributes }) => name === SIGNALS[signal] && attributes['error.type'] !== undefined)
+        const told = points.filter(
+          ({ name, attributes }) => name === SIGNALS[signal] && attributes['error.type'] !== undefined,
+        )
         lost[signal] = told.reduce((sum, { value }) => sum + value, 0)
-        const reasons = told.filter(({ value }) => value > 0).map(({ value, attributes }) => `${attributes['error.type']} ${value}`)
+        const reasons = told
+          .filter(({ value }) => value > 0)
+          .map(({ value, attributes }) => `${attributes['error.type']} ${value}`)
         log(
           `  ${signal}: ${made[signal]} made, ${came[signal]} came; the metrics say ${lost[signal]} lost (${reasons.join(', ') || 'none'})`,
         )

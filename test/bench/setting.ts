@@ -12,8 +12,8 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /**
- * How quiet the machine is: of the processors' time from here on, the share that the host of a virtual machine gave to others (`steal` in
- * /proc/stat, proc(5)).
+ * How quiet the machine is: of the processors' time from here on, the share that the host of a virtual machine gave to
+ * others (`steal` in /proc/stat, proc(5)).
  *
  * @returns reads it, in percent; null where the system does not say
  */

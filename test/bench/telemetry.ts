@@ -5,8 +5,9 @@ import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'
 
 /**
- * The same backlog through the worker with all three signals exported to a receiver on this machine, and without, in turn; and the floor.
- * What the receiver got is held against the history in the database, to the last span, line and count.
+ * The same backlog through the worker with all three signals exported to a receiver on this machine, and without, in
+ * turn; and the floor. What the receiver got is held against the history in the database, to the last span, line and
+ * count.
  */
 export async function telemetry({ items, rounds }: { items: number; rounds: number }, log: (line: string) => void) {
   const on: number[] = []
@@ -26,7 +27,8 @@ export async function telemetry({ items, rounds }: { items: number; rounds: numb
           env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url },
           async after(sql, ownLines) {
             const { spans, logs, points } = await receiver.read()
-            const sum = (name: string) => points.reduce((total, point) => total + (point.name === name ? point.value : 0), 0)
+            const sum = (name: string) =>
+              points.reduce((total, point) => total + (point.name === name ? point.value : 0), 0)
             const came = { spans, logs, transitions: sum('shop_update.transitions'), calls: sum('shop_update.calls') }
             const made = await readMade(sql, points, ownLines)
             for (const what of ['spans', 'logs', 'transitions', 'calls'] as const) {

@@ -21,10 +21,13 @@ export interface ThroughputOptions {
 const SELLERS = 25
 
 /**
- * Drains a backlog of stock changes of distinct sets through the real worker process against the simulated Shop in synchronous flow, each
- * with its call record and all statuses; and the floor in turn with it.
+ * Drains a backlog of stock changes of distinct sets through the real worker process against the simulated Shop in
+ * synchronous flow, each with its call record and all statuses; and the floor in turn with it.
  */
-export async function throughput({ items, backlog, history, rounds, drained }: ThroughputOptions, log: (line: string) => void) {
+export async function throughput(
+  { items, backlog, history, rounds, drained }: ThroughputOptions,
+  log: (line: string) => void,
+) {
   const ours: number[] = []
   const floors: number[] = []
   for (let round = 1; round <= rounds; round++) {

@@ -32,7 +32,9 @@ const isRed = (button: Locator) =>
   })
 
 const skuOf = async (productId: string): Promise<string> => {
-  const [row] = await scene.sql<{ sku: string }[]>`select seller_sku as sku from catalog.product where id = ${productId}::bigint`
+  const [row] = await scene.sql<
+    { sku: string }[]
+  >`select seller_sku as sku from catalog.product where id = ${productId}::bigint`
   return row!.sku
 }
 
@@ -192,7 +194,8 @@ test.each([
   ['a variation that is not in the Shop', true],
 ])('what nothing in the queue creates is a dead end no more: %s', async (_, setIsInShop) => {
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
-  if (setIsInShop) await scene.sql`update catalog.product_set set src_id = ${`SET-${setId}`} where id = ${setId}::bigint`
+  if (setIsInShop)
+    await scene.sql`update catalog.product_set set src_id = ${`SET-${setId}`} where id = ${setId}::bigint`
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   await scene.untilStatus(itemId, 'blocked')
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
@@ -351,7 +354,8 @@ test('a row that is requeued by itself leaves the others picked', async () => {
 test('the requeue button of a row stays in sight where the table is wider than the page', async () => {
   await addUndecided()
   const { page, open, close } = await scene.visit({ role: 'Admin' })
-  const columns = 'sellerSku.sku.topic.queuedAt.status.requeuedCount.lastRequeuedAt.failedAt.statusAt.nextAttemptAt.reason.seller.requestId'
+  const columns =
+    'sellerSku.sku.topic.queuedAt.status.requeuedCount.lastRequeuedAt.failedAt.statusAt.nextAttemptAt.reason.seller.requestId'
   await open(`blocked?columns=${columns}`)
   const table = page.getByRole('table', { name: 'Blocked' })
   const button = table
@@ -485,23 +489,34 @@ describe.each([
   ['light', 1280],
   ['dark', 720], // below 770 pixels Grafana takes the words off its toolbar buttons
 ] as const)('in the %s theme at %i pixels', (theme, width) => {
-  test.each(['overview', 'pending', 'delayed', 'blocked', 'failed', 'synced', 'item', '/plugins/sellercenter-shopupdate-app'])(
-    '%s has no fault that axe finds, fits, and leaves the console silent',
-    async (path) => {
-      const { page, open, complaints, close } = await scene.visit({ role: 'Admin', theme })
-      await page.setViewportSize({ width, height: 900 })
-      await open(path === 'item' ? `items/${failed.itemId}` : path)
-      await page.getByRole('heading', { level: 1 }).waitFor()
-      await page.waitForLoadState('networkidle')
-      const { violations } = await faults(page)
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)).toEqual([])
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
-      expect(complaints).toEqual([])
-      if (process.env.SCREENSHOTS)
-        await page.screenshot({ path: `${process.env.SCREENSHOTS}/${theme}-${width}-${path.replace(/\W/g, '')}.png`, fullPage: true })
-      await close()
-    },
-  )
+  test.each([
+    'overview',
+    'pending',
+    'delayed',
+    'blocked',
+    'failed',
+    'synced',
+    'item',
+    '/plugins/sellercenter-shopupdate-app',
+  ])('%s has no fault that axe finds, fits, and leaves the console silent', async (path) => {
+    const { page, open, complaints, close } = await scene.visit({ role: 'Admin', theme })
+    await page.setViewportSize({ width, height: 900 })
+    await open(path === 'item' ? `items/${failed.itemId}` : path)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.waitForLoadState('networkidle')
+    const { violations } = await faults(page)
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`),
+    ).toEqual([])
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
+    expect(complaints).toEqual([])
+    if (process.env.SCREENSHOTS)
+      await page.screenshot({
+        path: `${process.env.SCREENSHOTS}/${theme}-${width}-${path.replace(/\W/g, '')}.png`,
+        fullPage: true,
+      })
+    await close()
+  })
 })
 
 async function faults(page: Page): Promise<AxeResults> {

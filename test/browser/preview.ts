@@ -24,7 +24,12 @@ export const APP = '/a/sellercenter-shopupdate-app'
 /** A database, the simulated Shop, the real worker, the preview in front of it, and a browser. */
 export async function startPreviewScene(options: Parameters<typeof startScene>[0] = {}): Promise<PreviewScene> {
   const scene = await startScene(options)
-  const preview = await startPreview({ port: 0, apiUrl: scene.worker.internalUrl, viewerKey: VIEWER_API_KEY, adminKey: ADMIN_API_KEY })
+  const preview = await startPreview({
+    port: 0,
+    apiUrl: scene.worker.internalUrl,
+    viewerKey: VIEWER_API_KEY,
+    adminKey: ADMIN_API_KEY,
+  })
   const browser = await startBrowser()
   const { url } = preview
   return {
@@ -45,7 +50,8 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
       page.setDefaultTimeout(30_000)
       const complaints: string[] = []
       page.on('console', (message) => {
-        const isComplaint = ['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')
+        const isComplaint =
+          ['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')
         if (isComplaint) complaints.push(message.text())
       })
       // the console says only that something was not there

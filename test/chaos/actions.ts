@@ -45,8 +45,15 @@ interface Action {
 const LEASE_MS = LEASE_SECONDS * 1000
 class RolledBack extends Error {}
 
-/** A transaction of Seller Center's. What it queued counts once its commit is confirmed; where the connection broke, nobody knows. */
-async function transact({ parts, done }: Stage, act: (tx: Tx) => Promise<Change[]>, committed?: () => void): Promise<string> {
+/**
+ * A transaction of Seller Center's. What it queued counts once its commit is confirmed; where the connection broke,
+ * nobody knows.
+ */
+async function transact(
+  { parts, done }: Stage,
+  act: (tx: Tx) => Promise<Change[]>,
+  committed?: () => void,
+): Promise<string> {
   const changes = await parts.sql.begin(act)
   done.changes.push(...changes)
   committed?.()
@@ -72,7 +79,10 @@ const aSet = async ({ parts }: Stage, random: Random): Promise<string | undefine
   return sets.length > 0 ? pick(random, sets).id : undefined
 }
 
-/** Those of which the Shop has a call in hand, or has still to answer one: what is done to these matters most. All, where there is none. */
+/**
+ * Those of which the Shop has a call in hand, or has still to answer one: what is done to these matters most. All,
+ * where there is none.
+ */
 async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
   const out = await parts.sql<{ id: string; lane: string }[]>`
     select product_id as id, lane::text from shop_update.item where lane in ('in_flight', 'awaiting') and product_id is not null`
@@ -111,7 +121,10 @@ async function hushed(stage: Stage, slot: Slot, ms: number): Promise<string> {
   return `hears nothing of PostgreSQL for ${ms} ms, and its old connections stay silent`
 }
 
-/** What all workers go through at once: a host that is suspended, and a firewall that has forgotten its connections meanwhile. */
+/**
+ * What all workers go through at once: a host that is suspended, and a firewall that has forgotten its connections
+ * meanwhile.
+ */
 async function allFrozenThenHushed(stage: Stage, frozenMs: number, hushedMs: number): Promise<string> {
   const slots = stage.parts.up()
   const isolations = slots.map((slot) => stage.parts.isolated(slot.number, 'frozen and cut off'))
@@ -136,14 +149,24 @@ async function decide(stage: Stage, random: Random): Promise<string> {
   return aSlot(
     stage,
     random,
-    async (slot) => `${action} item ${item.id} (${item.topic}, ${item.reason}): ${await decideItem(stage, slot, item.id, action)}`,
+    async (slot) =>
+      `${action} item ${item.id} (${item.topic}, ${item.reason}): ${await decideItem(stage, slot, item.id, action)}`,
   )
 }
 
 /** What an admin gives up he queues anew: else the Shop would rightly keep what it has. */
-export async function decideItem(stage: Stage, slot: Slot, itemId: string, action: 'resend' | 'discard'): Promise<string> {
-  const { status, body } = await stage.parts.api(slot, `/api/items/${itemId}/resolve`, 'POST', { action, reason: 'chaos' })
-  if (status !== 200 || action === 'resend') return `${status}${status === 200 ? '' : ` ${String(body.detail).slice(0, 200)}`}`
+export async function decideItem(
+  stage: Stage,
+  slot: Slot,
+  itemId: string,
+  action: 'resend' | 'discard',
+): Promise<string> {
+  const { status, body } = await stage.parts.api(slot, `/api/items/${itemId}/resolve`, 'POST', {
+    action,
+    reason: 'chaos',
+  })
+  if (status !== 200 || action === 'resend')
+    return `${status}${status === 200 ? '' : ` ${String(body.detail).slice(0, 200)}`}`
   const [item] = await stage.parts.sql<
     { topic: Change['topic']; setId: string; productId: string | null; there: boolean; inShop: boolean }[]
   >`
@@ -157,14 +180,21 @@ export async function decideItem(stage: Stage, slot: Slot, itemId: string, actio
 
 const percent = (random: Random) => between(random, 5, 40)
 
-/** One to three troubles at a time; how slow the Shop is, and how long it thinks before it says what it has done already. */
+/**
+ * One to three troubles at a time; how slow the Shop is, and how long it thinks before it says what it has done
+ * already.
+ */
 async function drawTroubles({ parts }: Stage, random: Random) {
-  const taken = await parts.sql<{ srcId: string }[]>`select src_id as "srcId" from catalog.product where src_id is not null order by id`
+  const taken = await parts.sql<
+    { srcId: string }[]
+  >`select src_id as "srcId" from catalog.product where src_id is not null order by id`
   const answers = Array.from({ length: between(random, 0, 2) }, () => pick(random, ANSWER_TROUBLES))
   const callbacks = Array.from({ length: between(random, 0, 2) }, () => pick(random, CALLBACK_TROUBLES))
   const answerDelay = pick(random, [0, 0, 300, 1000, parts.shopTimeoutMs * 0.8, parts.shopTimeoutMs + 500])
   return {
-    ...Object.fromEntries(answers.filter((name) => name !== 'srcIdTaken' || taken.length > 0).map((name) => [name, percent(random)])),
+    ...Object.fromEntries(
+      answers.filter((name) => name !== 'srcIdTaken' || taken.length > 0).map((name) => [name, percent(random)]),
+    ),
     ...Object.fromEntries(callbacks.map((name) => [name, percent(random)])),
     ...(taken.length > 0 && { takenSrcId: pick(random, taken).srcId }),
     latencyMs: { min: 2, max: pick(random, [20, 20, 100, 700, 2000]) },
@@ -249,7 +279,9 @@ export const ACTIONS: readonly Action[] = [
       const setId = await aSet(stage, random)
       if (setId === undefined) return 'no set is there'
       const products = await stage.parts.sql.begin(async (tx) => {
-        const gone = await tx<{ id: string }[]>`delete from catalog.product where product_set_id = ${setId}::bigint returning id`
+        const gone = await tx<
+          { id: string }[]
+        >`delete from catalog.product where product_set_id = ${setId}::bigint returning id`
         await tx`delete from catalog.product_set where id = ${setId}::bigint`
         return gone
       })
@@ -274,7 +306,8 @@ export const ACTIONS: readonly Action[] = [
       const did = await transact(stage, async (tx) => {
         await tx`update catalog.product set product_set_id = ${setId}::bigint where id = ${product.id}::bigint`
         const changes: Change[] = []
-        for (let left = between(random, 0, 3); left > 0; left--) changes.push(...(await changeSome(tx, [{ ...product, setId }], 1, random)))
+        for (let left = between(random, 0, 3); left > 0; left--)
+          changes.push(...(await changeSome(tx, [{ ...product, setId }], 1, random)))
         return changes
       })
       return `product ${product.id} from set ${product.setId} to set ${setId}; before: ${before}; with it: ${did}`
@@ -324,7 +357,8 @@ export const ACTIONS: readonly Action[] = [
       const taken = stage.parts.shop
         .calls()
         .filter(({ requestId, done }) => done !== null && owed.some((one) => one.requestId === requestId))
-      for (const { requestId, done } of taken) await stage.parts.control('/callbacks', 'POST', { requestId, times: 1, result: done })
+      for (const { requestId, done } of taken)
+        await stage.parts.control('/callbacks', 'POST', { requestId, times: 1, result: done })
       return `product ${first.id} and product ${second.id}: ${JSON.stringify(now)}, ${taken.length} callbacks; ${did}`
     },
   },
@@ -358,7 +392,9 @@ export const ACTIONS: readonly Action[] = [
     name: 'long freeze',
     weight: 2,
     act: (stage, random) =>
-      aSlot(stage, random, (slot) => frozen(stage, slot, between(random, LEASE_MS + 500, pick(random, [1.5, 3]) * LEASE_MS))),
+      aSlot(stage, random, (slot) =>
+        frozen(stage, slot, between(random, LEASE_MS + 500, pick(random, [1.5, 3]) * LEASE_MS)),
+      ),
   },
   {
     name: 'cut',
@@ -402,7 +438,8 @@ export const ACTIONS: readonly Action[] = [
   {
     name: 'all frozen and silent',
     weight: 0.5,
-    act: (stage, random) => allFrozenThenHushed(stage, between(random, 100, 2 * LEASE_MS), between(random, 0, 3 * LEASE_MS)),
+    act: (stage, random) =>
+      allFrozenThenHushed(stage, between(random, 100, 2 * LEASE_MS), between(random, 0, 3 * LEASE_MS)),
   },
   {
     name: 'the catalogue refuses',
@@ -432,7 +469,8 @@ export const ACTIONS: readonly Action[] = [
       const { parts } = stage
       const ms = between(random, LEASE_MS, 2 * LEASE_MS)
       const did = await manyOut(stage, random, { min: 300, max: 1400 })
-      // One of them comes back a little later than the others, which must not take it for dead before it can have been heard.
+      // One of them comes back a little later than the others, which must not take it for dead before it can have been
+      // heard.
       const late = pick(random, parts.slots)
       const lateMs = between(random, 300, LEASE_MS / 2)
       late.gate.refuse('user', 'ends') // as each connection begins
@@ -517,7 +555,9 @@ export const ACTIONS: readonly Action[] = [
     weight: 6,
     act: async (stage, random) => {
       const setId = await aSet(stage, random)
-      const items = await stage.parts.sql<{ id: string }[]>`select id from shop_update.item where lane <> 'in_flight' order by id`
+      const items = await stage.parts.sql<
+        { id: string }[]
+      >`select id from shop_update.item where lane <> 'in_flight' order by id`
       const target = weighted(
         random,
         [

@@ -22,7 +22,10 @@ interface Known {
   setSrcId: string | null
 }
 
-/** The products as they stand, in the order of their ids: who takes several takes them in that order, or two would wait for each other. */
+/**
+ * The products as they stand, in the order of their ids: who takes several takes them in that order, or two would wait
+ * for each other.
+ */
 export const readProducts = (sql: Sql) => sql<Known[]>`
   select p.id, p.product_set_id as "setId", s.seller_id as "sellerId", p.src_id as "srcId", s.src_id as "setSrcId"
   from catalog.product p join catalog.product_set s on s.id = p.product_set_id order by p.id`
@@ -59,10 +62,14 @@ export async function changeTopic(tx: Tx, product: Known, topic: ChangedTopic, r
   const write = {
     price: () => tx`update catalog.product set price = ${money(random)}::numeric,
       special_price = ${random() < 0.3 ? money(random) : null}::numeric where id = ${id}::bigint returning id`,
-    stock: () => tx`update catalog.product set stock = ${between(random, 0, 9999)}::int where id = ${id}::bigint returning id`,
-    content: () => tx`update catalog.product set description = ${`About ${word(random)}`}::text where id = ${id}::bigint returning id`,
-    status: () => tx`update catalog.product set active = ${String(random() < 0.7)}::text::boolean where id = ${id}::bigint returning id`,
-    qc_status: () => tx`update catalog.product set qc_status = ${pick(random, ['approved', 'approved', 'pending', 'rejected'])}::text
+    stock: () =>
+      tx`update catalog.product set stock = ${between(random, 0, 9999)}::int where id = ${id}::bigint returning id`,
+    content: () =>
+      tx`update catalog.product set description = ${`About ${word(random)}`}::text where id = ${id}::bigint returning id`,
+    status: () =>
+      tx`update catalog.product set active = ${String(random() < 0.7)}::text::boolean where id = ${id}::bigint returning id`,
+    qc_status:
+      () => tx`update catalog.product set qc_status = ${pick(random, ['approved', 'approved', 'pending', 'rejected'])}::text
       where id = ${id}::bigint returning id`,
     consignment_stock: () =>
       tx`update catalog.product set consignment_stock = ${between(random, 1, 9999)}::int where id = ${id}::bigint returning id`,
@@ -115,7 +122,8 @@ export async function addSet(tx: Tx, random: Random): Promise<Change[]> {
 /** All that the Shop knows of a product by its id is told anew. */
 export async function tellAll(tx: Tx, product: Pick<Known, 'id' | 'setId'>): Promise<Change[]> {
   const changes: Change[] = []
-  for (const topic of ['price', 'stock', 'content', 'consignment_stock'] as const) changes.push(await enqueue(tx, topic, product))
+  for (const topic of ['price', 'stock', 'content', 'consignment_stock'] as const)
+    changes.push(await enqueue(tx, topic, product))
   return changes
 }
 

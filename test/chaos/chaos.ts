@@ -18,7 +18,10 @@ export interface ChaosReport {
   items: number
   /** How long it took until nothing moved any more, once all was well again. */
   restSeconds: number
-  /** Times that a worker was not heard of though nobody had done anything to it: the machine had too much to do, or there is a fault. */
+  /**
+   * Times that a worker was not heard of though nobody had done anything to it: the machine had too much to do, or
+   * there is a fault.
+   */
   unheard: number
   violations: Violation[]
 }
@@ -27,18 +30,24 @@ export interface ChaosReport {
 const MOST_AT_ONCE = 12
 
 /**
- * Seller Center, workers, PostgreSQL, the Shop and its admins with everything that can go wrong, for some time; then everything is put right, and
- * the invariants must hold.
+ * Seller Center, workers, PostgreSQL, the Shop and its admins with everything that can go wrong, for some time; then
+ * everything is put right, and the invariants must hold.
  *
- * The seed gives the schedule: which action comes when, and what it draws. It does not give the interleaving: three processes, a database and
- * their clocks decide what an action meets. So a seed that has found something finds it again often, but not always.
+ * The seed gives the schedule: which action comes when, and what it draws. It does not give the interleaving: three
+ * processes, a database and their clocks decide what an action meets. So a seed that has found something finds it again
+ * often, but not always.
  *
  * @param without actions that are left out, by name
  * @param signal breaks the run off; all that was started is stopped
  * @param log a line for each action, with the seconds since the beginning
  */
 export async function chaos(
-  { seed, seconds, without = [], signal }: { seed: number; seconds: number; without?: readonly string[]; signal?: AbortSignal },
+  {
+    seed,
+    seconds,
+    without = [],
+    signal,
+  }: { seed: number; seconds: number; without?: readonly string[]; signal?: AbortSignal },
   log: (line: string) => void,
 ): Promise<ChaosReport> {
   const began = performance.now()

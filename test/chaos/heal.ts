@@ -3,7 +3,10 @@ import { isLocked, isTransient } from '../../worker/database/database.ts'
 import { decideItem, type Stage } from './actions.ts'
 import { type Change, enqueue } from './changes.ts'
 
-/** A guard: with these times the last retry is due half a minute after the first, and a Shop that was away is tried each half a minute. */
+/**
+ * A guard: with these times the last retry is due half a minute after the first, and a Shop that was away is tried each
+ * half a minute.
+ */
 const REST_WITHIN_MS = 120_000
 
 interface Waiting {
@@ -38,7 +41,9 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
   await untilFree(() => approveAll(stage), tell)
   const refusing = await refuseOne(stage, tell, signal)
   // A Shop that is well again looks for what it still owes: half of it comes late, the rest is lost for good.
-  const owed = parts.shop.calls().filter(({ callbackTrouble, result }) => callbackTrouble === 'noCallback' && result !== null)
+  const owed = parts.shop
+    .calls()
+    .filter(({ callbackTrouble, result }) => callbackTrouble === 'noCallback' && result !== null)
   for (const { requestId, topic } of owed.filter(({ topic }, place) => topic === 'images' || place % 2 === 0)) {
     tell(`the callback for request ${requestId} (${topic}) comes late`)
     await parts.control('/callbacks', 'POST', { requestId, times: 1 }).catch((error: Error) => tell(error.message))
@@ -62,10 +67,17 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
     if (calm === 3) return []
     await delay(500)
   }
-  return [...left, ...(await whoWaits(stage)), ...parts.slots.flatMap(({ number, process }) => lastLines(number, process?.printed ?? []))]
+  return [
+    ...left,
+    ...(await whoWaits(stage)),
+    ...parts.slots.flatMap(({ number, process }) => lastLines(number, process?.printed ?? [])),
+  ]
 }
 
-/** What the catalogue does not take for good keeps no other callback waiting: one such is made, and all that are owed come after it. */
+/**
+ * What the catalogue does not take for good keeps no other callback waiting: one such is made, and all that are owed
+ * come after it.
+ */
 async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<boolean> {
   await parts.control('/troubles', 'PUT', { default: { noCallback: 100 } })
   await parts.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'` // a worker may be about to start
@@ -100,7 +112,9 @@ async function untilApplied({ parts }: Stage, signal?: AbortSignal): Promise<str
   const until = performance.now() + APPLIED_WITHIN_MS
   for (;;) {
     signal?.throwIfAborted()
-    const [left] = await parts.sql<{ n: number }[]>`select count(*)::int as n from shop_update.callback where applied_at is null`
+    const [left] = await parts.sql<
+      { n: number }[]
+    >`select count(*)::int as n from shop_update.callback where applied_at is null`
     if (left!.n === 0) return []
     if (performance.now() > until) return [`${left!.n} callbacks wait behind one that the catalogue refuses`]
     await delay(300)
@@ -139,7 +153,8 @@ async function approveAll({ parts, done }: Stage): Promise<void> {
         update catalog.product set active = true, qc_status = 'approved' where not active or qc_status <> 'approved'
         returning id, product_set_id as "setId"`
       const changes: Change[] = []
-      for (const product of changed.toSorted((a, b) => Number(a.id) - Number(b.id))) changes.push(await enqueue(tx, 'status', product))
+      for (const product of changed.toSorted((a, b) => Number(a.id) - Number(b.id)))
+        changes.push(await enqueue(tx, 'status', product))
       return changes
     })),
   )
@@ -151,15 +166,19 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   const [slot] = parts.up()
   if (!slot) return ['no worker is up']
   parts.balance()
-  const [callbacks] = await parts.sql<{ n: number }[]>`select count(*)::int as n from shop_update.callback where applied_at is null`
+  const [callbacks] = await parts.sql<
+    { n: number }[]
+  >`select count(*)::int as n from shop_update.callback where applied_at is null`
   const items = await readQueue(stage)
   const left: string[] = []
   if (callbacks!.n > 0) left.push(`${callbacks!.n} callbacks are not applied`)
   const moving = items.filter(({ lane }) => lane !== 'blocked')
-  if (moving.length > 0) left.push(`${moving.length} items in ${[...new Set(moving.map(({ status }) => status))].join(', ')}`)
+  if (moving.length > 0)
+    left.push(`${moving.length} items in ${[...new Set(moving.map(({ status }) => status))].join(', ')}`)
 
   const failed = items.filter(
-    ({ status, reason, topic }) => reason === 'failure' && topic !== 'images' && (status === 'failed' || status === 'delayed'),
+    ({ status, reason, topic }) =>
+      reason === 'failure' && topic !== 'images' && (status === 'failed' || status === 'delayed'),
   )
   if (failed.length > 0)
     await parts.api(slot, '/api/requeue', 'POST', { filter: {}, include: ['failed', 'delayed'], reason: 'all is well' })
@@ -170,14 +189,17 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
     await parts.api(slot, '/api/requeue', 'POST', { itemIds: acknowledged.map(({ id }) => id), reason: 'no callback' })
   }
   // Images cannot be requeued: who saves them again queues them anew.
-  for (const { id, setId } of items.filter(({ topic, exhausted, reason }) => topic === 'images' && exhausted && reason === 'failure')) {
+  for (const { id, setId } of items.filter(
+    ({ topic, exhausted, reason }) => topic === 'images' && exhausted && reason === 'failure',
+  )) {
     tell(`images of set ${setId} (item ${id}) are saved again`)
     done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'images', { id: '', setId })])))
   }
   for (const { id, reason, topic } of items) {
     if (!['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].includes(reason ?? '')) continue
     left.push(`item ${id} is Blocked as ${reason}`)
-    // What is still being created after a second send has an id that somebody else has: nothing but giving it up is left.
+    // What is still being created after a second send has an id that somebody else has: nothing but giving it up is
+    // left.
     const action = reason === 'src_id_conflict' ? 'discard' : 'resend'
     tell(`${action} item ${id} (${topic}, ${reason}): ${await decideItem(stage, slot, id, action)}`)
   }
@@ -188,7 +210,9 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   for (const { setId } of stranded) {
     left.push(`set ${setId} is to be created`)
     tell(`set ${setId} is to be created`)
-    done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'new_product_set', { id: '', setId })])))
+    done.changes.push(
+      ...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'new_product_set', { id: '', setId })])),
+    )
   }
   return left
 }

@@ -86,7 +86,11 @@ export async function findViolations(stage: Stage, unrest: readonly string[]): P
     ...(await miscounted(stage)),
     ...(await undone(evidence)),
     ...stage.parts.slots.flatMap((slot) =>
-      slot.complaints().map((line): Violation => ({ rule: 'quiet', what: `worker ${slot.number}: ${line.slice(0, 1000)}`, story: [] })),
+      slot
+        .complaints()
+        .map(
+          (line): Violation => ({ rule: 'quiet', what: `worker ${slot.number}: ${line.slice(0, 1000)}`, story: [] }),
+        ),
     ),
   ]
 }
@@ -149,7 +153,10 @@ async function unequal(evidence: Evidence): Promise<Violation[]> {
       price: [price, has.price],
       specialPrice: [special, has.specialPrice],
       stock: [stock, has.stock],
-      consignmentStock: [consignment === '0' && has.consignmentStock === null ? null : consignment, has.consignmentStock],
+      consignmentStock: [
+        consignment === '0' && has.consignmentStock === null ? null : consignment,
+        has.consignmentStock,
+      ],
       description: [description, has.description],
       status: [status, has.status],
       approval: [['pending', 'approved', 'rejected'].indexOf(qc), has.approval],
@@ -188,7 +195,11 @@ function ends({ stage, items, steps, ...evidence }: Evidence): Violation[] {
     const story = () => storyOfItems({ stage, items, steps, ...evidence }, [itemId])
     const item = items.get(itemId)
     if (!item)
-      violations.push({ rule: 'ends', what: `item ${itemId} (${subject}) is neither in the queue nor in the history`, story: story() })
+      violations.push({
+        rule: 'ends',
+        what: `item ${itemId} (${subject}) is neither in the queue nor in the history`,
+        story: story(),
+      })
     else if (item.lane !== null && (item.lane !== 'blocked' || item.reason === null))
       violations.push({
         rule: 'ends',
@@ -210,7 +221,10 @@ function ends({ stage, items, steps, ...evidence }: Evidence): Violation[] {
   return violations
 }
 
-/** Requests whose product the worker may rightly have created once more: their exchange was lost, or an admin had a hand in it. */
+/**
+ * Requests whose product the worker may rightly have created once more: their exchange was lost, or an admin had a hand
+ * in it.
+ */
 function isExcused({ answers, steps, calls }: Evidence, requestId: string): boolean {
   const answer = answers.get(requestId)
   if (!answer) return false
@@ -242,11 +256,15 @@ function twice(evidence: Evidence): Violation[] {
       return answer?.outcome === 'success' || (asItWas && answer?.callbacks.some((outcome) => outcome !== 'unknown'))
     })
     if (toldIds.length < 2 || stage.done.deleted.has(productId) || stage.done.repaired.has(productId)) continue
-    // A second id that comes when the create has left the queue is told by an item of its own; a set's is about all of its products.
+    // A second id that comes when the create has left the queue is told by an item of its own; a set's is about all of
+    // its products.
     const creators = creations.flatMap(({ requestId }) => items.get(answers.get(requestId)?.itemId ?? '') ?? [])
     const isAbout = (item: Item): boolean =>
       item.productId === productId ||
-      creators.some(({ id, topic, setId }) => item.id === id || (item.productId === null && item.topic === topic && item.setId === setId))
+      creators.some(
+        ({ id, topic, setId }) =>
+          item.id === id || (item.productId === null && item.topic === topic && item.setId === setId),
+      )
     const isIncident = [...items.values()].some(
       (item) => isAbout(item) && (steps.get(item.id) ?? []).some(({ reason }) => reason === 'src_id_conflict'),
     )
@@ -263,7 +281,9 @@ function twice(evidence: Evidence): Violation[] {
 /** What the worker gave up is over for it at its time-out, however late the Shop sees that. */
 function endOf({ answers, stage }: Evidence, { requestId, endedAt, receivedAt }: ReceivedCall): number {
   const seen = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt)
-  return answers.get(requestId)?.outcome === 'unreachable' ? Math.min(seen, Date.parse(receivedAt) + stage.parts.shopTimeoutMs) : seen
+  return answers.get(requestId)?.outcome === 'unreachable'
+    ? Math.min(seen, Date.parse(receivedAt) + stage.parts.shopTimeoutMs)
+    : seen
 }
 
 const workerOf = ({ path }: ReceivedCall): number => Number(path.slice(-1))
@@ -285,13 +305,18 @@ function together(evidence: Evidence): Violation[] {
       for (const earlier of ofSubject.slice(0, place)) {
         if (endOf(evidence, earlier) <= from) continue
         const excused = stage.parts.isolations.some(
-          (one) => one.worker === workerOf(earlier) && one.from <= from && one.to + LEASE_SECONDS * 1000 >= Date.parse(earlier.receivedAt),
+          (one) =>
+            one.worker === workerOf(earlier) &&
+            one.from <= from &&
+            one.to + LEASE_SECONDS * 1000 >= Date.parse(earlier.receivedAt),
         )
         if (excused) continue
         violations.push({
           rule: 'single',
           what: `${subject}: request ${call.requestId} of worker ${workerOf(call)} came at ${call.receivedAt}, request ${earlier.requestId} of worker ${workerOf(earlier)} lasted from ${earlier.receivedAt} to ${earlier.endedAt}`,
-          story: subject.startsWith('product') ? storyOf(evidence, subject.split(' ')[1]!) : storyOfSet(evidence, subject.split(' ')[1]!),
+          story: subject.startsWith('product')
+            ? storyOf(evidence, subject.split(' ')[1]!)
+            : storyOfSet(evidence, subject.split(' ')[1]!),
         })
       }
     }
@@ -299,7 +324,9 @@ function together(evidence: Evidence): Violation[] {
   return violations
 }
 
-/** Whoever loses what he has sent was frozen, cut off or ended meanwhile, or did not know himself any more what he had. */
+/**
+ * Whoever loses what he has sent was frozen, cut off or ended meanwhile, or did not know himself any more what he had.
+ */
 function robbed(evidence: Evidence): Violation[] {
   const { steps, answers, calls, stage } = evidence
   const violations: Violation[] = []
@@ -316,7 +343,9 @@ function robbed(evidence: Evidence): Violation[] {
     const worker = workerOf(call)
     const slot = stage.parts.slots.find(({ number }) => number === worker)!
     const excused =
-      stage.parts.isolations.some((one) => one.worker === worker && one.from <= at && one.to + LEASE_SECONDS * 1000 >= request.sentAt) ||
+      stage.parts.isolations.some(
+        (one) => one.worker === worker && one.from <= at && one.to + LEASE_SECONDS * 1000 >= request.sentAt,
+      ) ||
       // who leaves in good order ends after that
       slot.ends.some((ended) => ended >= request.sentAt && ended <= at + 5000) ||
       slot.brokenOff().has(itemId)
@@ -347,7 +376,9 @@ function forgotten(evidence: Evidence): Violation[] {
       slot.ends.some((ended) => ended >= from) ||
       slot.brokenOff().has(answer.itemId) ||
       // a call that ends while its worker stands still may have had its time, and one that thaws looks at that first
-      stage.parts.isolations.some((one) => one.worker === worker && one.why !== 'cut off' && one.from <= to + 1000 && one.to >= from)
+      stage.parts.isolations.some(
+        (one) => one.worker === worker && one.why !== 'cut off' && one.from <= to + 1000 && one.to >= from,
+      )
     if (!excused)
       violations.push({
         rule: 'known',
@@ -360,7 +391,8 @@ function forgotten(evidence: Evidence): Violation[] {
 
 /** What a call is about, by our ids: its item knows. */
 function subjectsOf({ answers, items }: Evidence, call: ReceivedCall): string[] {
-  if (isCreate(call)) return (call.call.params.productsInfo ?? []).map(({ id_catalog_product }) => `product ${id_catalog_product}`)
+  if (isCreate(call))
+    return (call.call.params.productsInfo ?? []).map(({ id_catalog_product }) => `product ${id_catalog_product}`)
   const item = items.get(answers.get(call.requestId)?.itemId ?? '')
   if (!item) return []
   return [item.productId === null ? `set ${item.setId}` : `product ${item.productId}`]
@@ -381,7 +413,8 @@ function gaps(evidence: Evidence): Violation[] {
     for (const step of steps) {
       if (step.from !== status) faults.push(`${step.from} -> ${step.to} after ${status}`)
       else if (!isAllowed(step.from, step.to)) faults.push(`${step.from} -> ${step.to} is no legal step`)
-      else if (step.from === step.to && !LEAVES_AS_IT_IS.has(step.reason)) faults.push(`${step.from} -> ${step.to} for ${step.reason}`)
+      else if (step.from === step.to && !LEAVES_AS_IT_IS.has(step.reason))
+        faults.push(`${step.from} -> ${step.to} for ${step.reason}`)
       if (step.at < at) faults.push(`${step.to} is before ${status}`)
       if (step.from !== null && Math.abs((step.seconds ?? Number.NaN) * 1000 - (step.at - at)) > CLOSE_ENOUGH_MS)
         faults.push(`${step.from} -> ${step.to} says ${step.seconds} s, and it was ${(step.at - at) / 1000}`)
@@ -390,11 +423,19 @@ function gaps(evidence: Evidence): Violation[] {
     }
     if (status !== item.status) faults.push(`the last step is to ${status}, and it is ${item.status}`)
     if (faults.length > 0)
-      violations.push({ rule: 'history', what: `item ${item.id}: ${faults.join('; ')}`, story: storyOfItems(evidence, [item.id]) })
+      violations.push({
+        rule: 'history',
+        what: `item ${item.id}: ${faults.join('; ')}`,
+        story: storyOfItems(evidence, [item.id]),
+      })
   }
   for (const itemId of evidence.steps.keys())
     if (!evidence.items.has(itemId))
-      violations.push({ rule: 'history', what: `item ${itemId} has a history and is nowhere`, story: storyOfItems(evidence, [itemId]) })
+      violations.push({
+        rule: 'history',
+        what: `item ${itemId} has a history and is nowhere`,
+        story: storyOfItems(evidence, [itemId]),
+      })
   return violations
 }
 
@@ -423,7 +464,9 @@ async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
     )
     select topic, status, coalesce(c.n, 0) as counted, coalesce(a.n, 0) as actual
     from counted c full join actual a using (topic, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)`
-  const [behind] = await sql<{ n: number }[]>`select count(*)::int as n from shop_update.delta where xact < shop_update.folded_up_to()`
+  const [behind] = await sql<
+    { n: number }[]
+  >`select count(*)::int as n from shop_update.delta where xact < shop_update.folded_up_to()`
   const lanes = await sql<{ id: string; itemId: string | null; waiting: number; behind: number }[]>`
     select l.product_set_id as id, l.item_id as "itemId", l.waiting, count(i.id)::int as behind
     from shop_update.set_lane l left join shop_update.item i on i.product_set_id = l.product_set_id and i.lane = 'behind'
@@ -451,12 +494,18 @@ async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
 
 async function undone(evidence: Evidence): Promise<Violation[]> {
   const { parts, done } = evidence.stage
-  const rows = await parts.sql<{ id: string; srcId: string | null }[]>`select id, src_id as "srcId" from catalog.product`
+  const rows = await parts.sql<
+    { id: string; srcId: string | null }[]
+  >`select id, src_id as "srcId" from catalog.product`
   return rows.flatMap(({ id, srcId }): Violation[] => {
     const repaired = done.repaired.get(id)
     if (repaired === undefined || repaired === null || repaired === srcId) return []
     return [
-      { rule: 'repaired', what: `product ${id} was given the id ${repaired} by an admin, and has ${srcId}`, story: storyOf(evidence, id) },
+      {
+        rule: 'repaired',
+        what: `product ${id} was given the id ${repaired} by an admin, and has ${srcId}`,
+        story: storyOf(evidence, id),
+      },
     ]
   })
 }
@@ -465,7 +514,11 @@ function storiesOfMoving(evidence: Evidence): Violation[] {
   return [...evidence.items.values()]
     .filter(({ lane }) => lane !== null && lane !== 'blocked')
     .slice(0, 5)
-    .map((item) => ({ rule: 'rest', what: `item ${item.id} (${item.topic}) is ${item.status}`, story: storyOfItems(evidence, [item.id]) }))
+    .map((item) => ({
+      rule: 'rest',
+      what: `item ${item.id} (${item.topic}) is ${item.status}`,
+      story: storyOfItems(evidence, [item.id]),
+    }))
 }
 
 const storyOf = (evidence: Evidence, productId: string) =>
@@ -494,13 +547,20 @@ const storyOfSet = (evidence: Evidence, setId: string) =>
 const clock = (at: number) => new Date(at).toISOString().slice(11, 23)
 
 /** Statuses, calls and their effects in the order of their times. */
-function storyOfItems({ items, steps, calls, answers, stage }: Evidence, ids: readonly string[], about?: string): string[] {
+function storyOfItems(
+  { items, steps, calls, answers, stage }: Evidence,
+  ids: readonly string[],
+  about?: string,
+): string[] {
   const wanted = new Set(ids)
   const lines: { at: number; line: string }[] = []
   for (const id of ids) {
     const { topic } = items.get(id) ?? {}
     for (const { at, from, to, reason, actor } of steps.get(id) ?? [])
-      lines.push({ at, line: `item ${id} ${topic}: ${from} -> ${to}${reason ? ` (${reason})` : ''}${actor ? ` by ${actor}` : ''}` })
+      lines.push({
+        at,
+        line: `item ${id} ${topic}: ${from} -> ${to}${reason ? ` (${reason})` : ''}${actor ? ` by ${actor}` : ''}`,
+      })
   }
   for (const call of calls) {
     const answer = answers.get(call.requestId)
@@ -521,7 +581,10 @@ function storyOfItems({ items, steps, calls, answers, stage }: Evidence, ids: re
       })
   }
   for (const { worker, why, from, to } of stage.parts.isolations)
-    lines.push({ at: from, line: `(worker ${worker} ${why} until ${to === Number.POSITIVE_INFINITY ? '' : clock(to)})` })
+    lines.push({
+      at: from,
+      line: `(worker ${worker} ${why} until ${to === Number.POSITIVE_INFINITY ? '' : clock(to)})`,
+    })
   const told = lines.toSorted((a, b) => a.at - b.at).map(({ at, line }) => `${clock(at)} ${line}`)
   return about === undefined ? told : [`story of ${about}:`, ...told]
 }

@@ -39,12 +39,14 @@ await runCommand(async () => {
   const print = (line: string) => process.stdout.write(`${line}\n`)
   const reports: ChaosReport[] = []
   const interrupted = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(new UsageError('Broken off.')))
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => interrupted.abort(new UsageError('Broken off.')))
   for (const seed of seeds) {
     const file = join(values.log, `chaos-${seed}.log`)
     const stream = createWriteStream(file)
-    const report = await chaos({ seed, seconds, without: values.without.split(','), signal: interrupted.signal }, (line) =>
-      stream.write(`${line}\n`),
+    const report = await chaos(
+      { seed, seconds, without: values.without.split(','), signal: interrupted.signal },
+      (line) => stream.write(`${line}\n`),
     )
     await new Promise((resolve) => stream.end(resolve))
     reports.push(report)
@@ -61,7 +63,10 @@ await runCommand(async () => {
       seeds,
       secondsEach: seconds,
       violations,
-      reports: reports.map(({ violations, ...rest }) => ({ ...rest, violations: violations.map(({ rule, what }) => ({ rule, what })) })),
+      reports: reports.map(({ violations, ...rest }) => ({
+        ...rest,
+        violations: violations.map(({ rule, what }) => ({ rule, what })),
+      })),
     }),
   )
   if (violations > 0) process.exitCode = 1

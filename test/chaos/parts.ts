@@ -11,7 +11,10 @@ import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from
 
 /** All times are short, so that minutes hold what weeks do elsewhere. */
 export const LEASE_SECONDS = 3
-/** Of a run one: calls shorter than a lease, or so long that a worker may lose an item and claim it again while its call is out. */
+/**
+ * Of a run one: calls shorter than a lease, or so long that a worker may lose an item and claim it again while its call
+ * is out.
+ */
 const SHOP_TIMEOUTS_MS = [12_000, 1500] as const
 const WORKERS = 3
 /** One that was cut off just as it started may wait for ever, and is killed: whoever runs it would do the same. */
@@ -33,7 +36,10 @@ const WORKER_ENV = {
 
 type Log = (line: string) => void
 
-/** While a worker could not be heard of, for whatever cause: others may have taken its items, and what it had sent may still be out. */
+/**
+ * While a worker could not be heard of, for whatever cause: others may have taken its items, and what it had sent may
+ * still be out.
+ */
 export interface Isolation {
   worker: number
   why: string
@@ -147,7 +153,10 @@ export class Slot {
   }
 }
 
-/** Of a connection that is lost it may complain as it likes; an item's life breaks off by it only where nobody knows what became of it. */
+/**
+ * Of a connection that is lost it may complain as it likes; an item's life breaks off by it only where nobody knows
+ * what became of it.
+ */
 const isComplaint = (line: Record<string, unknown>): boolean =>
   /counter had drifted/.test(String(line.msg)) || (isBrokenOff(line) && !isConnectionError(line.err))
 const isBrokenOff = ({ msg }: Record<string, unknown>): boolean => /life of an item broke off/.test(String(msg))
@@ -162,7 +171,8 @@ async function prepareRefusals(sql: Sql): Promise<void> {
       if exists (select from chaos.refused where product_id = new.id) then raise exception 'product % is not to be touched now', new.id; end if;
       return new;
     end $$`
-  // Only what is in the Shop: a create whose answer is not taken may be sent again by an admin, and nobody would know of the first id.
+  // Only what is in the Shop: a create whose answer is not taken may be sent again by an admin, and nobody would know
+  // of the first id.
   await sql`
     create trigger chaos_refuse before update of src_updated_at on catalog.product
     for each row when (old.src_id is not null) execute function chaos.refuse()`
@@ -233,7 +243,9 @@ export async function startParts(seed: number, log: Log) {
       const to = from === last && at > last ? at : now
       if (to - from <= LEASE_SECONDS * 1000 || slot?.state !== 'up' || isKnown(from)) continue
       isolations.push({ worker, why: 'not heard of', from, to: to + 1000 })
-      log(`worker ${worker} has not been heard of for ${((to - from) / 1000).toFixed(1)} s, and nobody did anything to it`)
+      log(
+        `worker ${worker} has not been heard of for ${((to - from) / 1000).toFixed(1)} s, and nobody did anything to it`,
+      )
     }
   }
   const watch = setInterval(() => {
@@ -259,7 +271,10 @@ export async function startParts(seed: number, log: Log) {
       const was = cluster
       cluster = null
       if (how === 'crashes')
-        process.kill(Number((await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]), 'SIGQUIT')
+        process.kill(
+          Number((await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]),
+          'SIGQUIT',
+        )
       await was.stop()
       await delay(awayMs)
       cluster = await startDatabase()
@@ -270,7 +285,12 @@ export async function startParts(seed: number, log: Log) {
       const slot = slots.find(({ state }) => state === 'up')
       if (slot) shop.callbackTo({ url: `${slot.publicUrl}/shop-update/`, apiKey: CALLBACK_API_KEY })
     },
-    async api(slot: Slot, path: string, method: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+    async api(
+      slot: Slot,
+      path: string,
+      method: string,
+      body?: unknown,
+    ): Promise<{ status: number; body: Record<string, unknown> }> {
       const response = await fetch(`${slot.internalUrl}${path}`, {
         method,
         headers: { authorization: `Bearer ${ADMIN_API_KEY}`, 'content-type': 'application/json' },

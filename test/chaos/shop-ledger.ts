@@ -48,7 +48,8 @@ export function readLedger(calls: readonly ReceivedCall[]): Ledger {
       if (row.status !== 'success' || info === undefined) return
       const { id } = row.product
       const values = told(call.method, topic, info)
-      if (call.method === 'Product.createProducts') creations.push({ requestId, productId: String(info.id_catalog_product), srcId: id })
+      if (call.method === 'Product.createProducts')
+        creations.push({ requestId, productId: String(info.id_catalog_product), srcId: id })
       const product = products.get(id) ?? ({ consignmentStock: null, from: {} } as unknown as InShop)
       for (const name of Object.keys(values)) product.from[name] = requestId
       products.set(id, Object.assign(product, values))
@@ -62,7 +63,9 @@ function told(method: string, topic: string | null, info: Record<string, unknown
     case 'Product.updatePrices':
       return { price: String(info.price), specialPrice: info.price_special as string | null }
     case 'Product.updateStock':
-      return topic === 'consignment_stock' ? { consignmentStock: String(info.quantity) } : { stock: String(info.quantity) }
+      return topic === 'consignment_stock'
+        ? { consignmentStock: String(info.quantity) }
+        : { stock: String(info.quantity) }
     default:
       return {
         price: String(info.price),

@@ -16,8 +16,9 @@ export interface DemoCatalogue {
 }
 
 /**
- * Fills an empty catalogue with some 4,400 products in 1,500 sets of 12 sellers, always the same ones. A third of the sets is in the Shop
- * already (every twentieth of them with a variation that is not), one seller is inactive, some products are inactive or not approved.
+ * Fills an empty catalogue with some 4,400 products in 1,500 sets of 12 sellers, always the same ones. A third of the
+ * sets is in the Shop already (every twentieth of them with a variation that is not), one seller is inactive, some
+ * products are inactive or not approved.
  *
  * @returns what was loaded; null when there were products before, and nothing has been done
  */
@@ -107,7 +108,9 @@ function inventCatalogue(random: Random) {
         }
       }),
     ),
-    images: sets.flatMap(({ handle, imageUrls }) => imageUrls.map((url, index) => ({ handle, position: index + 1, url }))),
+    images: sets.flatMap(({ handle, imageUrls }) =>
+      imageUrls.map((url, index) => ({ handle, position: index + 1, url })),
+    ),
   }
 }
 

@@ -13,7 +13,8 @@ export function seeded(seed: number): Random {
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
 
 /** A whole number from `low` to `high`, both included. */
-export const between = (random: Random, low: number, high: number): number => low + Math.floor(random() * (high - low + 1))
+export const between = (random: Random, low: number, high: number): number =>
+  low + Math.floor(random() * (high - low + 1))
 
 /** One of `from`, each as often as its weight says. */
 export function weighted<T>(random: Random, from: readonly T[], weight: (one: T) => number): T {

@@ -8,7 +8,10 @@ import { CARE, COLOURS, DEPARTMENTS } from './words.ts'
 
 type Tx = postgres.TransactionSql<Record<string, never>>
 
-/** One thing that a seller, or the quality control, does. Returns how many changes it has queued; 0 when there was nothing to change. */
+/**
+ * One thing that a seller, or the quality control, does. Returns how many changes it has queued; 0 when there was
+ * nothing to change.
+ */
 type Act = (tx: Tx, setId: string, random: Random) => Promise<number>
 
 /** How often each topic comes up, of a hundred. */
@@ -28,9 +31,9 @@ const SHARES: readonly [topic: Topic, share: number][] = [
 const GLANCE_MS = 10_000
 
 /**
- * Changes the catalogue the way sellers do, and queues each change in the transaction that makes it, until the signal comes; then the
- * transaction in hand is finished and nothing more begun. The biggest seller makes half of the changes. A database that is away for a while
- * is waited for.
+ * Changes the catalogue the way sellers do, and queues each change in the transaction that makes it, until the signal
+ * comes; then the transaction in hand is finished and nothing more begun. The biggest seller makes half of the changes.
+ * A database that is away for a while is waited for.
  *
  * @param perSecond changes queued a second, on the average; what the database cannot take is not made up for
  * @param random like `Math.random`; a seeded one gives the same changes again
@@ -109,7 +112,10 @@ async function putUp(tx: Tx, setId: string): Promise<number> {
 }
 
 async function addSet(tx: Tx, sellerId: string, random: Random): Promise<string> {
-  const { handle, title, description, department, products, imageUrls } = inventSet(random, Math.floor(random() * 2 ** 32).toString(36))
+  const { handle, title, description, department, products, imageUrls } = inventSet(
+    random,
+    Math.floor(random() * 2 ** 32).toString(36),
+  )
   const [set] = await tx<{ id: string }[]>`
     insert into catalog.product_set (seller_id, handle, title, brand, attribute_set, primary_category, categories, tax_class, shipment_type)
     select id, ${handle}::text, ${title}::text, name, ${department.attributeSet}::text, ${department.categories[0]!}::text,

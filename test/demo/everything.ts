@@ -26,7 +26,9 @@ const TROUBLES = {
     callbackTwice: 5,
     noCallback: 1,
   },
-  topics: { content: { latencyMs: { min: 20, max: 300 }, http500: 25, garbage: 1, callbackDelayMs: { min: 1000, max: 20_000 } } },
+  topics: {
+    content: { latencyMs: { min: 20, max: 300 }, http500: 25, garbage: 1, callbackDelayMs: { min: 1000, max: 20_000 } },
+  },
 }
 
 /** All of it on one machine; a second start goes on with the data of the first. */
@@ -121,13 +123,17 @@ await runCommand(async () => {
       adminKey: keys.admin,
     }).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'EADDRINUSE'
-        ? new UsageError(`PREVIEW_PORT: port ${ports.preview} is in use already; set it to another one, or stop what uses it.`)
+        ? new UsageError(
+            `PREVIEW_PORT: port ${ports.preview} is in use already; set it to another one, or stop what uses it.`,
+          )
         : error
     })
 
     const changes = streamChanges(sql, { perSecond: CHANGES_PER_SECOND, signal: stopped.signal })
     say(welcome({ ports, keys, database, worker: children.at(-1)?.pid }))
-    await new Promise((resolve) => (stopped.signal.aborted ? resolve(null) : stopped.signal.addEventListener('abort', resolve)))
+    await new Promise((resolve) =>
+      stopped.signal.aborted ? resolve(null) : stopped.signal.addEventListener('abort', resolve),
+    )
     await changes
   } finally {
     stopped.abort()
@@ -188,7 +194,10 @@ async function demoDatabase(url: (name: string) => string): Promise<string> {
   return url('shop_update')
 }
 
-/** The simulated Shop forgets everything at its end; it must not hand out an id again that the catalogue has from its former life. */
+/**
+ * The simulated Shop forgets everything at its end; it must not hand out an id again that the catalogue has from its
+ * former life.
+ */
 async function nextShopIds(sql: Sql): Promise<Record<string, string>> {
   const [row] = await sql<{ product: string; config: string }[]>`
     select coalesce(max(src_id::bigint) filter (where src_id::bigint < 5000000), 9000) + 1 as product,
@@ -197,7 +206,10 @@ async function nextShopIds(sql: Sql): Promise<Record<string, string>> {
   return { SHOP_FIRST_PRODUCT_ID: row!.product, SHOP_FIRST_CONFIG_ID: row!.config }
 }
 
-/** Starts a program of ours in a process group of its own (Ctrl-C is for us to pass on) and resolves with its first line of output. */
+/**
+ * Starts a program of ours in a process group of its own (Ctrl-C is for us to pass on) and resolves with its first line
+ * of output.
+ */
 function startChild(entry: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(ROOT, entry)], {
     env: { PATH: process.env.PATH, ...env },

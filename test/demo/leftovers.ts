@@ -13,15 +13,17 @@ export async function noteProcesses(folder: string, children: readonly { pid?: n
   await writeWhole(join(folder, 'processes.json'), JSON.stringify(children.flatMap(({ pid }) => pid ?? [])))
 }
 
-/** Writes a file that is either the old one or the new one, whenever the process is killed; readable by its owner alone. */
+/**
+ * Writes a file that is either the old one or the new one, whenever the process is killed; readable by its owner alone.
+ */
 export async function writeWhole(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text, { mode: 0o600 })
   await rename(`${file}.new`, file)
 }
 
 /**
- * Ends what a start that was killed has left running: worker, Shop, and the PostgreSQL on the data folder. One that is still stopping is waited
- * for.
+ * Ends what a start that was killed has left running: worker, Shop, and the PostgreSQL on the data folder. One that is
+ * still stopping is waited for.
  *
  * @throws UsageError when another start runs on the same folder
  */

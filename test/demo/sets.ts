@@ -37,7 +37,13 @@ export function inventSet(random: Random, mark: string): DemoSet {
     const sellerSku = skuOf(handle, colour, size)
     const attributes = { color: colour, size }
     const stock = random() < 0.08 ? 0 : between(random, 1, 180)
-    variations.set(sellerSku, { sellerSku, price: regular.toFixed(2), specialPrice: special?.toFixed(2) ?? null, stock, attributes })
+    variations.set(sellerSku, {
+      sellerSku,
+      price: regular.toFixed(2),
+      specialPrice: special?.toFixed(2) ?? null,
+      stock,
+      attributes,
+    })
   }
   return {
     handle,
@@ -45,7 +51,10 @@ export function inventSet(random: Random, mark: string): DemoSet {
     title,
     description: `<p>${title}. ${pick(random, CARE)}</p>`,
     products: [...variations.values()],
-    imageUrls: Array.from({ length: between(random, 1, 5) }, (_, index) => `https://images.example/${handle}/${index + 1}.jpg`),
+    imageUrls: Array.from(
+      { length: between(random, 1, 5) },
+      (_, index) => `https://images.example/${handle}/${index + 1}.jpg`,
+    ),
   }
 }
 

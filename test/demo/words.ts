@@ -17,7 +17,18 @@ export const DEPARTMENTS: readonly Department[] = [
     code: 'APP',
     attributeSet: 'apparel',
     categories: ['Clothing', 'New in'],
-    nouns: ['Shirt', 'Blouse', 'Jumper', 'Cardigan', 'Summer Dress', 'Rain Jacket', 'Trousers', 'Skirt', 'Tunic', 'Pyjamas'],
+    nouns: [
+      'Shirt',
+      'Blouse',
+      'Jumper',
+      'Cardigan',
+      'Summer Dress',
+      'Rain Jacket',
+      'Trousers',
+      'Skirt',
+      'Tunic',
+      'Pyjamas',
+    ],
     materials: ['Cotton', 'Linen', 'Merino', 'Viscose', 'Jersey', 'Denim'],
     sizes: ['XS', 'S', 'M', 'L', 'XL', 'XXL'],
     price: [12, 140],
@@ -51,8 +62,30 @@ export const DEPARTMENTS: readonly Department[] = [
   },
 ]
 
-export const COLOURS = ['Black', 'Navy', 'Sand', 'Olive', 'Terracotta', 'White', 'Burgundy', 'Teal', 'Grey', 'Mustard'] as const
-export const STYLES = ['Classic', 'Relaxed', 'Everyday', 'Coastal', 'Studio', 'Heritage', 'Slim', 'Weekend', 'Urban', 'Soft'] as const
+export const COLOURS = [
+  'Black',
+  'Navy',
+  'Sand',
+  'Olive',
+  'Terracotta',
+  'White',
+  'Burgundy',
+  'Teal',
+  'Grey',
+  'Mustard',
+] as const
+export const STYLES = [
+  'Classic',
+  'Relaxed',
+  'Everyday',
+  'Coastal',
+  'Studio',
+  'Heritage',
+  'Slim',
+  'Weekend',
+  'Urban',
+  'Soft',
+] as const
 export const CARE = [
   'Machine wash at 30 °C.',
   'Wipe clean with a damp cloth.',
@@ -62,7 +95,10 @@ export const CARE = [
   'Keep away from direct sunlight.',
 ] as const
 
-/** The first has two fifths of the catalogue and makes half of the changes: the seller that the others must not starve behind. */
+/**
+ * The first has two fifths of the catalogue and makes half of the changes: the seller that the others must not starve
+ * behind.
+ */
 export const SELLERS = [
   { name: 'Sphinx Department Store', code: 'SP', share: 40 },
   { name: 'Nile Textiles', code: 'NT', share: 9 },

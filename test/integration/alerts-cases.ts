@@ -30,19 +30,28 @@ const labelled = (name: string, labels: Record<string, string>) =>
 /** Of the whole queue. */
 const queue = (name: string, labels: Record<string, string> = {}) =>
   labelled(`shop_update_${name}`, { service_name: 'shop-update', ...PLACE, ...labels })
-const worker = (name: string, labels: Record<string, string> = {}, instance = 'one') => queue(name, { instance, ...labels })
+const worker = (name: string, labels: Record<string, string> = {}, instance = 'one') =>
+  queue(name, { instance, ...labels })
 const age = (status: string, topic = 'price') => queue('queue_oldest_age_seconds', { topic, status })
 const items = (status: string, topic = 'price') => queue('queue_items', { topic, status })
-const step = (from: string, to: string, topic = 'price') => worker('transitions_total', { topic, from, to, flow: 'synchronous' })
+const step = (from: string, to: string, topic = 'price') =>
+  worker('transitions_total', { topic, from, to, flow: 'synchronous' })
 const synced = (topic = 'price', flow = 'synchronous') => worker('time_to_sync_seconds_count', { topic, flow })
 const syncedWithin = (le: number, topic = 'price', flow = 'synchronous') =>
   worker('time_to_sync_seconds_bucket', { topic, flow, le: String(le) })
-const calls = (outcome: string) => worker('calls_total', { topic: 'price', method: 'Product.updatePrices', flow: 'synchronous', outcome })
+const calls = (outcome: string) =>
+  worker('calls_total', { topic: 'price', method: 'Product.updatePrices', flow: 'synchronous', outcome })
 const callbacks = (outcome: string) => worker('callbacks_total', { outcome })
 const lost = (what: string, reason: string) =>
-  labelled(`otel_sdk_processor_${what}_processed_total`, { service_name: 'shop-update', ...PLACE, instance: 'one', error_type: reason })
+  labelled(`otel_sdk_processor_${what}_processed_total`, {
+    service_name: 'shop-update',
+    ...PLACE,
+    instance: 'one',
+    error_type: reason,
+  })
 
-const collector = (name: string) => labelled(`otelcol_exporter_${name}_total`, { job: 'otelcol', exporter: 'otlp_grpc/tempo' })
+const collector = (name: string) =>
+  labelled(`otelcol_exporter_${name}_total`, { job: 'otelcol', exporter: 'otlp_grpc/tempo' })
 
 const HEARTBEAT = worker('worker_heartbeat_seconds')
 const CIRCUIT = worker('circuit_open')
@@ -80,7 +89,10 @@ export const QUIET: Record<string, Series> = {
   [queue('overdue_age_seconds')]: always(0),
   [queue('queue_stranded')]: always(0),
   ...Object.fromEntries(
-    ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => [queue('queue_blocked', { reason }), always(0)]),
+    ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => [
+      queue('queue_blocked', { reason }),
+      always(0),
+    ]),
   ),
   [TAKEN_UP]: counting(10),
   [step('delayed', 'processing')]: counting(1),
@@ -95,7 +107,10 @@ export const QUIET: Record<string, Series> = {
   [lost('span', 'queue_full')]: always(0),
   [lost('log', 'queue_full')]: always(0),
   ...Object.fromEntries(
-    ['otelcol', 'loki', 'tempo', 'grafana', 'prometheus'].map((job) => [labelled('up', { job, instance: job }), always(1)]),
+    ['otelcol', 'loki', 'tempo', 'grafana', 'prometheus'].map((job) => [
+      labelled('up', { job, instance: job }),
+      always(1),
+    ]),
   ),
   [collector('send_failed_spans')]: always(0),
 }
@@ -107,7 +122,12 @@ export const CASES: Case[] = [
     uid: 'shop-update-workers-silent',
     what: 'the only worker is frozen, and goes on',
     series: { [HEARTBEAT]: (minute) => (minute >= 10 && minute < 20 ? null : minute * 60) },
-    expected: { 9: null, 11: null, 13: { summary: 'No worker of zalora eg/live has been heard of for 4m 0s' }, 21: null },
+    expected: {
+      9: null,
+      11: null,
+      13: { summary: 'No worker of zalora eg/live has been heard of for 4m 0s' },
+      21: null,
+    },
   },
   {
     uid: 'shop-update-workers-silent',
@@ -125,14 +145,20 @@ export const CASES: Case[] = [
     uid: 'shop-update-workers-silent',
     what: 'there never was one',
     series: { [HEARTBEAT]: () => null },
-    expected: { 5: { summary: 'No worker has been heard of for 7d 0h 0m 0s', labels: { service_name: 'shop-update' } } },
+    expected: {
+      5: { summary: 'No worker has been heard of for 7d 0h 0m 0s', labels: { service_name: 'shop-update' } },
+    },
   },
   {
     uid: 'shop-update-workers-silent',
     what: 'over a long weekend',
     step: 30,
     series: { [HEARTBEAT]: (minute) => (minute >= 600 && minute < 5400 ? null : minute * 60) },
-    expected: { 570: null, 5370: { summary: 'No worker of zalora eg/live has been heard of for 3d 8h 0m 0s' }, 5430: null },
+    expected: {
+      570: null,
+      5370: { summary: 'No worker of zalora eg/live has been heard of for 3d 8h 0m 0s' },
+      5430: null,
+    },
   },
   {
     uid: 'shop-update-shop-unreachable',
@@ -141,7 +167,8 @@ export const CASES: Case[] = [
     expected: {
       11: null,
       13: {
-        summary: 'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, and the queue waits',
+        summary:
+          'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, and the queue waits',
       },
       23: null,
     },
@@ -166,7 +193,8 @@ export const CASES: Case[] = [
     },
     expected: {
       14: {
-        summary: 'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, and the queue waits',
+        summary:
+          'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, and the queue waits',
       },
     },
   },
@@ -189,7 +217,11 @@ export const CASES: Case[] = [
   {
     uid: 'shop-update-processing',
     what: 'the request cannot be stored',
-    series: { [age('building_payload')]: during(10, 30, 300), [age('pending')]: during(10, 30, 300), [TAKEN_UP]: counting(10, 8, 30) },
+    series: {
+      [age('building_payload')]: during(10, 30, 300),
+      [age('pending')]: during(10, 30, 300),
+      [TAKEN_UP]: counting(10, 8, 30),
+    },
     expected: {
       14: null,
       16: {
@@ -206,7 +238,8 @@ export const CASES: Case[] = [
     expected: {
       14: null,
       16: {
-        summary: 'An item of zalora eg/live has been in Made request for 5m 0s, longer than any call takes: its outcome is unknown',
+        summary:
+          'An item of zalora eg/live has been in Made request for 5m 0s, longer than any call takes: its outcome is unknown',
       },
       33: null,
     },
@@ -250,7 +283,8 @@ export const CASES: Case[] = [
       119: null,
       140: null,
       155: {
-        summary: 'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+        summary:
+          'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
       },
       200: null,
     },
@@ -269,7 +303,8 @@ export const CASES: Case[] = [
       ...[155, 175, 300, 399].map((minute) => [
         minute,
         {
-          summary: 'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+          summary:
+            'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
         },
       ]),
       [415, null],
@@ -290,7 +325,8 @@ export const CASES: Case[] = [
       ...[180, 1600, 2980].map((minute) => [
         minute,
         {
-          summary: 'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+          summary:
+            'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
         },
       ]),
       [3040, null],
@@ -327,10 +363,15 @@ export const CASES: Case[] = [
   {
     uid: 'shop-update-overdue',
     what: 'no retry is made',
-    series: { [queue('overdue_age_seconds')]: during(10, 30, 400), [step('delayed', 'processing')]: counting(1, 5, 30) },
+    series: {
+      [queue('overdue_age_seconds')]: during(10, 30, 400),
+      [step('delayed', 'processing')]: counting(1, 5, 30),
+    },
     expected: {
       14: null,
-      17: { summary: 'A Delayed or Failed item of zalora eg/live should have been tried again 6m 40s ago, and no item is' },
+      17: {
+        summary: 'A Delayed or Failed item of zalora eg/live should have been tried again 6m 40s ago, and no item is',
+      },
       33: null,
     },
   },
@@ -347,7 +388,8 @@ export const CASES: Case[] = [
     expected: {
       95: null,
       130: {
-        summary: 'The error budget of price changes of zalora eg/live is used up 20.0 times faster than it may be: they are late or fail',
+        summary:
+          'The error budget of price changes of zalora eg/live is used up 20.0 times faster than it may be: they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -360,7 +402,8 @@ export const CASES: Case[] = [
     expected: {
       95: null,
       150: {
-        summary: 'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+        summary:
+          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -387,7 +430,8 @@ export const CASES: Case[] = [
     },
     expected: {
       150: {
-        summary: 'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+        summary:
+          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -402,7 +446,8 @@ export const CASES: Case[] = [
     },
     expected: {
       150: {
-        summary: 'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+        summary:
+          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -415,7 +460,8 @@ export const CASES: Case[] = [
     series: { [syncedWithin(900)]: counting(10, 60, 240, 7.5), [age('made_request')]: during(20, 40, 300) },
     expected: {
       230: {
-        summary: 'The error budget of price changes of zalora eg/live is used up 9.2 times faster than it may be: they are late or fail',
+        summary:
+          'The error budget of price changes of zalora eg/live is used up 9.2 times faster than it may be: they are late or fail',
         labels: { topic: 'price' },
       },
       300: null,
@@ -454,7 +500,8 @@ export const CASES: Case[] = [
     expected: {
       1410: null,
       5700: {
-        summary: 'For three days price changes of zalora eg/live have been late or failed 2.3 times as often as they may',
+        summary:
+          'For three days price changes of zalora eg/live have been late or failed 2.3 times as often as they may',
         labels: { topic: 'price' },
       },
       6300: null,
@@ -476,7 +523,10 @@ export const CASES: Case[] = [
     series: { [queue('overdue_age_seconds')]: during(10, 30, 7200) },
     expected: {
       14: null,
-      16: { summary: 'A Delayed or Failed item of zalora eg/live should have been tried again 2h 0m 0s ago, while others are' },
+      16: {
+        summary:
+          'A Delayed or Failed item of zalora eg/live should have been tried again 2h 0m 0s ago, while others are',
+      },
       36: null,
     },
   },
@@ -541,7 +591,9 @@ export const CASES: Case[] = [
     series: { [queue('queue_blocked', { reason: 'src_id_conflict' })]: during(10, 40, 2) },
     expected: {
       24: null,
-      26: { summary: '2 items of zalora eg/live are Blocked: the Shop answered with a src_id that another product has' },
+      26: {
+        summary: '2 items of zalora eg/live are Blocked: the Shop answered with a src_id that another product has',
+      },
       46: null,
     },
   },
@@ -574,7 +626,10 @@ export const CASES: Case[] = [
     series: { [callbacks('malformed')]: (minute) => (minute > 10 ? 20 : 0) },
     expected: {
       10: null,
-      12: { summary: '20 callbacks to zalora eg/live were malformed within five minutes', labels: { outcome: 'malformed' } },
+      12: {
+        summary: '20 callbacks to zalora eg/live were malformed within five minutes',
+        labels: { outcome: 'malformed' },
+      },
       30: null,
     },
   },
@@ -601,7 +656,8 @@ export const CASES: Case[] = [
     expected: {
       10: null,
       12: {
-        summary: '10 requests of the internal API of zalora eg/live were refused within a quarter of an hour: wrong_key',
+        summary:
+          '10 requests of the internal API of zalora eg/live were refused within a quarter of an hour: wrong_key',
         labels: { reason: 'wrong_key' },
       },
       45: null,
@@ -646,7 +702,9 @@ export const CASES: Case[] = [
   {
     uid: 'shop-update-queue-unmeasured',
     what: 'the leader cannot read the queue',
-    series: Object.fromEntries(STATUS_NAMES.map((status) => [age(status), (minute: number) => (minute >= 10 && minute < 40 ? null : 0)])),
+    series: Object.fromEntries(
+      STATUS_NAMES.map((status) => [age(status), (minute: number) => (minute >= 10 && minute < 40 ? null : 0)]),
+    ),
     expected: {
       20: null,
       26: { summary: '1 workers of zalora eg/live are there, and none tells how old the items of the queue are' },
@@ -672,7 +730,10 @@ export const CASES: Case[] = [
     series: { [collector('send_failed_spans')]: counting(0, 10, 30, 6) },
     expected: {
       9: null,
-      25: { summary: 'The collector has lost 60 spans, log records or metric points within ten minutes', labels: { job: 'otelcol' } },
+      25: {
+        summary: 'The collector has lost 60 spans, log records or metric points within ten minutes',
+        labels: { job: 'otelcol' },
+      },
       60: null,
     },
   },
@@ -746,7 +807,11 @@ export const STORIES: Story[] = [
       [step('made_request', 'delayed')]: (minute) => (minute < 60 ? 0 : Math.min((minute - 60) * 2, 120)),
       [TAKEN_UP]: counting(10, 60, 120, 2),
       [synced()]: (minute) =>
-        minute < 60 ? minute * 10 : minute < 120 ? 600 : 600 + Math.min((minute - 120) * 300, 600) + (minute - 120) * 10,
+        minute < 60
+          ? minute * 10
+          : minute < 120
+            ? 600
+            : 600 + Math.min((minute - 120) * 300, 600) + (minute - 120) * 10,
       [syncedWithin(900)]: counting(10, 60, 120),
       [queue('overdue_age_seconds')]: (minute) => (minute > 62 && minute < 122 ? (minute - 62) * 60 : 0),
       [calls('failure')]: (minute) => (minute < 60 ? 0 : Math.min((minute - 60) * 2, 120)),
@@ -765,12 +830,21 @@ export const STORIES: Story[] = [
     what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five minutes, and what was late is sent afterwards',
     series: {
       ...Object.fromEntries(
-        Object.entries({ ...QUIET, [age('pending')]: always(40), [age('made_request')]: always(100), [TAKEN_UP]: always(10) })
+        Object.entries({
+          ...QUIET,
+          [age('pending')]: always(40),
+          [age('made_request')]: always(100),
+          [TAKEN_UP]: always(10),
+        })
           .filter(([name]) => name.startsWith('shop_update_'))
           .map(([name, series]) => [
             name,
             (minute: number) =>
-              minute >= 10 && minute < 30 ? null : minute < 9 || minute >= 31 ? (QUIET[name] ?? series)(minute) : series(minute),
+              minute >= 10 && minute < 30
+                ? null
+                : minute < 9 || minute >= 31
+                  ? (QUIET[name] ?? series)(minute)
+                  : series(minute),
           ]),
       ),
       [synced()]: (minute) =>

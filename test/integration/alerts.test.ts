@@ -27,7 +27,8 @@ describe('the rules', () => {
     const runbooks = sections(await readFile(RUNBOOKS, 'utf8'))
     expect([...runbooks.keys()].toSorted()).toEqual(RULES.map(({ uid }) => uid).toSorted())
     for (const [uid, text] of runbooks)
-      for (const part of ['Means', 'Check', 'Do', 'Tell the Shop']) expect(text, uid).toMatch(new RegExp(`^\\*\\*${part}\\*\\*`, 'm'))
+      for (const part of ['Means', 'Check', 'Do', 'Tell the Shop'])
+        expect(text, uid).toMatch(new RegExp(`^\\*\\*${part}\\*\\*`, 'm'))
   })
 
   test('each that an admin may be asked about has a sentence for the seller; numbers and place are in every summary', () => {
@@ -40,13 +41,19 @@ describe('the rules', () => {
   test('each leads to a page of the plugin or to a dashboard, and to its runbook', async () => {
     const { includes } = JSON.parse(await readFile(PLUGIN, 'utf8')) as { includes: { path: string }[] }
     const dashboards = generatedFiles().flatMap(({ path }) => /^dashboards\/.*\/(.*)\.json$/.exec(path)?.[1] ?? [])
-    const there = new Set([...includes.map(({ path }) => path), ...dashboards.map((uid) => `/d/${uid}`), '/alerting/list'])
-    for (const { uid, link } of RULES) for (const path of [link, runbookOf(uid)]) expect(there, uid).toContain(path.split('?')[0])
+    const there = new Set([
+      ...includes.map(({ path }) => path),
+      ...dashboards.map((uid) => `/d/${uid}`),
+      '/alerting/list',
+    ])
+    for (const { uid, link } of RULES)
+      for (const path of [link, runbookOf(uid)]) expect(there, uid).toContain(path.split('?')[0])
   })
 
   test('the dashboard shows the venture that the alert is about', () => {
     for (const { uid, link, expr } of RULES)
-      if (link.startsWith('/d/shop-update-worker')) expect(link.includes('var-venture={{'), uid).toBe(expr.includes('venture'))
+      if (link.startsWith('/d/shop-update-worker'))
+        expect(link.includes('var-venture={{'), uid).toBe(expr.includes('venture'))
   })
 
   test('what is over and has no number any more is kept as one that is low, but never for longer than it takes to fire', () => {
@@ -66,14 +73,18 @@ describe('the rules', () => {
   })
 
   test('at another pace every time is shorter by the same factor, and nothing else differs', () => {
-    const [earnest, drill] = [alertFiles(1), alertFiles(10)].map((all) => all.find(({ path }) => path === 'alerting/rules.yaml')!.text)
+    const [earnest, drill] = [alertFiles(1), alertFiles(10)].map(
+      (all) => all.find(({ path }) => path === 'alerting/rules.yaml')!.text,
+    )
     const shape = (text: string) => text.replace(/\d+(\.\d+)?[smhd]?\b/g, 'N')
     expect(drill).not.toBe(earnest)
     expect(shape(drill!)).toBe(shape(earnest!))
   })
 
   test.each(RULES)('$uid is tried: it fires, it does not, and it clears', ({ uid }) => {
-    const expected = CASES.filter((each) => each.uid === uid).map((each) => Object.values(each.expected).map((fires) => fires !== null))
+    const expected = CASES.filter((each) => each.uid === uid).map((each) =>
+      Object.values(each.expected).map((fires) => fires !== null),
+    )
     expect(expected.flat()).toContain(true)
     if (uid === 'shop-update-watchdog') return // it always fires
     expect(expected.flat()).toContain(false)
@@ -144,7 +155,10 @@ interface Scenario {
   pages?: Record<number, string[]>
 }
 
-/** All where all is asked for; else those that wake somebody, and the one that is tried: the windows of days take their time. */
+/**
+ * All where all is asked for; else those that wake somebody, and the one that is tried: the windows of days take their
+ * time.
+ */
 const rulesOf = ({ firing, alert }: Scenario) =>
   firing ? RULES : RULES.filter(({ uid, severity }) => severity === 'page' || uid === alert?.uid)
 
@@ -167,9 +181,14 @@ function testFile({ series, step, last, alert, firing = {}, pages = {} }: Scenar
         alert_rule_test: Object.entries(alert?.expected ?? {}).map(([minute, fires]) => ({
           eval_time: `${minute}m`,
           alertname: alert?.uid,
-          exp_alerts: fires ? [{ exp_labels: labelsOf(alert!.uid, fires.labels), exp_annotations: { summary: fires.summary } }] : [],
+          exp_alerts: fires
+            ? [{ exp_labels: labelsOf(alert!.uid, fires.labels), exp_annotations: { summary: fires.summary } }]
+            : [],
         })),
-        promql_expr_test: [...firingAt(firing, 'alertstate="firing"'), ...firingAt(pages, 'alertstate="firing", severity="page"')],
+        promql_expr_test: [
+          ...firingAt(firing, 'alertstate="firing"'),
+          ...firingAt(pages, 'alertstate="firing", severity="page"'),
+        ],
       },
     ],
   }

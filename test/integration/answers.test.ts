@@ -19,7 +19,8 @@ const received = async (requestId: string | null) => {
   const [call] = await scene.control<ReceivedCall[]>(`/requests?requestId=${requestId}`)
   return call!
 }
-const makeDue = (itemId: string) => scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
+const makeDue = (itemId: string) =>
+  scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
 interface StoredAnswer {
   httpStatus: number | null
@@ -33,7 +34,9 @@ const callbacksOf = (itemId: string) => scene.sql<{ outcome: string; body: strin
 
 /** What the catalogue knows from the Shop about the products of a set. */
 const idsOf = async (setId: string) => {
-  const rows = await scene.sql<{ setSrcId: string | null; srcId: string | null; shopSku: string | null; updated: boolean }[]>`
+  const rows = await scene.sql<
+    { setSrcId: string | null; srcId: string | null; shopSku: string | null; updated: boolean }[]
+  >`
     select s.src_id as "setSrcId", p.src_id as "srcId", p.shop_sku as "shopSku", p.src_updated_at is not null as updated
     from catalog.product p join catalog.product_set s on s.id = p.product_set_id where s.id = ${setId}::bigint order by p.id`
   return [...rows]
@@ -80,13 +83,34 @@ describe('synchronous flow', () => {
         message: /^The Shop did not answer within 5 s\.$/,
         answer: { httpStatus: null, outcome: 'unreachable', body: null },
       },
-      { name: 'http404', message: /^The Shop answered with HTTP status 404.*Not Found/, answer: { httpStatus: 404, outcome: 'failure' } },
-      { name: 'hangBefore', message: /did not answer within 5 s/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
+      {
+        name: 'http404',
+        message: /^The Shop answered with HTTP status 404.*Not Found/,
+        answer: { httpStatus: 404, outcome: 'failure' },
+      },
+      {
+        name: 'hangBefore',
+        message: /did not answer within 5 s/,
+        answer: { httpStatus: null, outcome: 'unreachable', body: null },
+      },
       { name: 'nack', message: /^Request could not be queued$/, answer: { httpStatus: 200, outcome: 'failure' } },
-      { name: 'drop', message: /broke off the connection/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
+      {
+        name: 'drop',
+        message: /broke off the connection/,
+        answer: { httpStatus: null, outcome: 'unreachable', body: null },
+      },
       { name: 'failureRows', message: /^Price failed to update$/, answer: { httpStatus: 200, outcome: 'failure' } },
-      { name: 'dropBefore', message: /broke off the connection/, answer: { httpStatus: null, outcome: 'unreachable', body: null } },
-      { name: 'failureRows', topic: 'images', message: /^Images failed to update$/, answer: { httpStatus: 200, outcome: 'failure' } },
+      {
+        name: 'dropBefore',
+        message: /broke off the connection/,
+        answer: { httpStatus: null, outcome: 'unreachable', body: null },
+      },
+      {
+        name: 'failureRows',
+        topic: 'images',
+        message: /^Images failed to update$/,
+        answer: { httpStatus: 200, outcome: 'failure' },
+      },
       {
         name: 'failureRows',
         topic: 'new_product_set',
@@ -153,7 +177,12 @@ describe('synchronous flow', () => {
       const { itemId, setId } = await queue(topic, { products: 2 })
       const before = await idsOf(setId)
       const blocked = await scene.untilStatus(itemId, 'blocked')
-      expect(blocked).toMatchObject({ reason: 'unprocessable_response', message: expect.stringMatching(message), failures: 0, sends: 1 })
+      expect(blocked).toMatchObject({
+        reason: 'unprocessable_response',
+        message: expect.stringMatching(message),
+        failures: 0,
+        sends: 1,
+      })
       const { answer } = await received(blocked.requestId)
       const raw = typeof answer === 'string' ? answer : JSON.stringify(answer)
       expect(await answersOf(itemId)).toEqual([{ httpStatus: 200, outcome: 'unprocessable', body: raw }])
@@ -175,7 +204,9 @@ describe('synchronous flow', () => {
       expect(blocked).toMatchObject({ reason: 'src_id_conflict', failures: 0 })
       expect(blocked.message).toContain(`product ${other.productIds[0]} (seller SKU LINEN-${other.setId}-1)`)
       expect(await idsOf(setId)).toEqual([NOTHING, NOTHING])
-      expect(await idsOf(other.setId)).toMatchObject([{ srcId: String(600000 + Number(other.productIds[0])), updated: false }])
+      expect(await idsOf(other.setId)).toMatchObject([
+        { srcId: String(600000 + Number(other.productIds[0])), updated: false },
+      ])
       expect((await answersOf(itemId))[0]!.body).toBe(JSON.stringify((await received(blocked.requestId)).answer))
     })
 
@@ -286,7 +317,12 @@ describe('synchronous flow', () => {
     await scene.untilStatus(itemId, 'synced')
     expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0 })
     expect(await idsOf(setId)).toMatchObject([{ updated: true }])
-    expect((await scene.statuses(itemId)).slice(4)).toEqual(['got_response', 'building_response_payload', 'response_processing', 'synced'])
+    expect((await scene.statuses(itemId)).slice(4)).toEqual([
+      'got_response',
+      'building_response_payload',
+      'response_processing',
+      'synced',
+    ])
   })
 
   test('Seller Center holds the product set in a transaction of its own: the ids of the create are stored and written when it lets go', async () => {
@@ -346,7 +382,10 @@ describe('asynchronous flow', () => {
   }
   /** Sends a callback now; without a result, the one that the Shop owes. */
   const callBack = (requestId: string, result?: unknown, times = 1) =>
-    scene.control<Callback[]>('/callbacks', { method: 'POST', body: { requestId, ...(result !== undefined && { result }), times } })
+    scene.control<Callback[]>('/callbacks', {
+      method: 'POST',
+      body: { requestId, ...(result !== undefined && { result }), times },
+    })
   const FAILURE = [{ status: 'failure', error: { message: 'Price is locked by a campaign', code: 17 } }]
 
   test('the callback comes before the acknowledgment: Synced', async () => {
@@ -379,7 +418,9 @@ describe('asynchronous flow', () => {
 
   test('callbacks come shuffled, in batches: each finds its item', async () => {
     await trouble({ callbackShuffle: 100, callbackBatch: 10 })
-    const items = await Promise.all(Array.from({ length: 40 }, (_, k) => queue(k % 4 === 0 ? 'new_product_set' : 'stock')))
+    const items = await Promise.all(
+      Array.from({ length: 40 }, (_, k) => queue(k % 4 === 0 ? 'new_product_set' : 'stock')),
+    )
     for (const { itemId } of items) await scene.untilStatus(itemId, 'synced')
     const srcIds = (await Promise.all(items.map(({ setId }) => idsOf(setId)))).flat().map(({ srcId }) => srcId)
     expect(new Set(srcIds).size).toBe(40)
@@ -396,7 +437,12 @@ describe('asynchronous flow', () => {
     const [times] = await scene.sql`
       select failed_at = last_sent_at as "of the attempt", failed_at < entered_at as "before it was known" from shop_update.item where id = ${itemId}::bigint`
     expect(times).toEqual({ 'of the attempt': true, 'before it was known': true })
-    expect((await scene.statuses(itemId)).slice(3)).toEqual(['made_request', 'got_acknowledgment', 'got_response', 'delayed'])
+    expect((await scene.statuses(itemId)).slice(3)).toEqual([
+      'made_request',
+      'got_acknowledgment',
+      'got_response',
+      'delayed',
+    ])
     expect(await idsOf(setId)).toMatchObject([{ updated: false }])
     await trouble({})
     await makeDue(itemId)
@@ -416,7 +462,9 @@ describe('asynchronous flow', () => {
       config_id: half[0]!.setSrcId,
       productsInfo: [{ id_catalog_product: productIds[1] }],
     })
-    expect((await idsOf(setId)).map(({ setSrcId, srcId }) => [setSrcId, srcId !== null])).toEqual(half.map(() => [half[0]!.setSrcId, true]))
+    expect((await idsOf(setId)).map(({ setSrcId, srcId }) => [setSrcId, srcId !== null])).toEqual(
+      half.map(() => [half[0]!.setSrcId, true]),
+    )
   })
 
   test('the callback gives a taken id: Blocked, nothing is overwritten', async () => {
@@ -476,9 +524,13 @@ describe('asynchronous flow', () => {
     await scene.untilStatus(await scene.enqueue('stock', { product: productIds[0]! }), 'synced')
     await scene.untilStatus((await queue('price')).itemId, 'synced')
     expect(await scene.item(itemId)).toMatchObject({ status: 'got_acknowledgment', sends: 1, requestId, failures: 0 })
-    expect((await scene.control<ReceivedCall[]>(`/requests?productId=${600000 + Number(productIds[0])}&topic=price`)).length).toBe(1)
+    expect(
+      (await scene.control<ReceivedCall[]>(`/requests?productId=${600000 + Number(productIds[0])}&topic=price`)).length,
+    ).toBe(1)
     const asked = async () => {
-      const answer = await fetch(`${scene.worker.publicUrl}/shop-update/${requestId}`, { headers: { 'x-api-key': CALLBACK_API_KEY } })
+      const answer = await fetch(`${scene.worker.publicUrl}/shop-update/${requestId}`, {
+        headers: { 'x-api-key': CALLBACK_API_KEY },
+      })
       return answer.json()
     }
     expect(await asked()).toEqual({ requestId, received: false, status: 'got_acknowledgment' })
@@ -505,10 +557,13 @@ describe('asynchronous flow', () => {
     expect(second).not.toBe(first)
     // What an older attempt failed with is no news; only its success is.
     await callBack(first, FAILURE)
-    await vi.waitFor(async () => expect(await callbacksOf(itemId)).toMatchObject([{ outcome: 'accepted', applied: true }]), {
-      timeout: 10_000,
-      interval: 20,
-    })
+    await vi.waitFor(
+      async () => expect(await callbacksOf(itemId)).toMatchObject([{ outcome: 'accepted', applied: true }]),
+      {
+        timeout: 10_000,
+        interval: 20,
+      },
+    )
     expect(await scene.item(itemId)).toMatchObject({ status: 'got_acknowledgment', failures: 0 })
     await callBack(first)
     await scene.untilStatus(itemId, 'synced')
@@ -545,7 +600,9 @@ describe('asynchronous flow', () => {
         'response_processing',
         'synced',
       ])
-      expect(await idsOf(setId)).toMatchObject([{ updated: true, srcId: (owed as { product: { id: string } }[])[0]!.product.id }])
+      expect(await idsOf(setId)).toMatchObject([
+        { updated: true, srcId: (owed as { product: { id: string } }[])[0]!.product.id },
+      ])
     }
   })
 
@@ -558,7 +615,13 @@ describe('asynchronous flow', () => {
       select p.src_id as id, p.seller_sku as "sellerSku", p.shop_sku as sku, s.src_id as "configId"
       from catalog.product p join catalog.product_set s on s.id = p.product_set_id where p.id = ${productIds[0]!}::bigint`
     const spelled = ` ${product!.sellerSku.toLowerCase()} `
-    const row = { id: product!.id, config_id: product!.configId, sku: product!.sku, seller_sku: spelled, updated_at: '2026-11-24 07:15:00' }
+    const row = {
+      id: product!.id,
+      config_id: product!.configId,
+      sku: product!.sku,
+      seller_sku: spelled,
+      updated_at: '2026-11-24 07:15:00',
+    }
     const result = [{ status: 'success', product: row }]
     await fetch(`${scene.worker.publicUrl}/shop-update/`, {
       method: 'POST',
@@ -568,7 +631,9 @@ describe('asynchronous flow', () => {
     await scene.untilStatus(item, 'synced')
     const notes = await scene.sql<{ to: string; note: string }[]>`
       select to_status as to, note from shop_update.transition where item_id = ${item}::bigint and note is not null`
-    expect(notes).toEqual([{ to: 'synced', note: `The Shop gives seller SKU ${product!.sellerSku} as ${JSON.stringify(spelled)}.` }])
+    expect(notes).toEqual([
+      { to: 'synced', note: `The Shop gives seller SKU ${product!.sellerSku} as ${JSON.stringify(spelled)}.` },
+    ])
   })
 
   test('after it is Synced: the same callback is a duplicate, another one is late, and neither changes anything', async () => {
@@ -617,7 +682,10 @@ describe('asynchronous flow', () => {
       await hold((tx) => tx`update catalog.product set stock = 1 where id = ${one.productIds[0]!}::bigint`)
       await callBack(one.requestId)
       await callBack(two.requestId)
-      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), { timeout: 8000, interval: 20 })
+      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), {
+        timeout: 8000,
+        interval: 20,
+      })
       expect((await scene.item(one.itemId)).status).not.toBe('synced')
       letGo()
       await scene.untilStatus(one.itemId, 'synced')
@@ -631,7 +699,10 @@ describe('asynchronous flow', () => {
       await hold((tx) => tx`select shop_update.enqueue('price', product_id => ${one.productIds[0]!}::bigint)`)
       await callBack(one.requestId)
       await callBack(two.requestId)
-      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), { timeout: 8000, interval: 20 })
+      await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), {
+        timeout: 8000,
+        interval: 20,
+      })
       letGo()
       // The answer is to a request that was sent before the change: that is sent as well.
       expect(await scene.untilStatus(one.itemId, 'got_acknowledgment')).toMatchObject({ sends: 2, failures: 0 })

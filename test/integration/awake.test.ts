@@ -8,7 +8,9 @@ afterEach(() => scene.stop())
 /** A change that nothing absorbs. */
 const change = async (sql: Sql = scene.sql) => {
   const { productIds } = await addSet(scene.sql)
-  const [row] = await sql<{ id: string }[]>`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint) as id`
+  const [row] = await sql<
+    { id: string }[]
+  >`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint) as id`
   return row!.id
 }
 const isAwake = async () => (await scene.sql<{ awake: boolean }[]>`select awake from shop_update.worker`)[0]!.awake
@@ -36,7 +38,10 @@ async function busyWorker() {
 }
 const untilDrained = async () => {
   await scene.control('/troubles', { method: 'PUT', body: { default: { latencyMs: 0 } } })
-  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.item`).toHaveLength(0), { timeout: 60_000, interval: 20 })
+  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.item`).toHaveLength(0), {
+    timeout: 60_000,
+    interval: 20,
+  })
 }
 
 test('no change wakes a worker that is busy; each wakes it on a quiet queue, before it was busy and afterwards', async () => {

@@ -11,9 +11,13 @@ afterAll(() => scene.stop())
 afterEach(() => scene.control('/troubles', { method: 'DELETE' }))
 
 const troubles = (settings: SettingsInput) => scene.control('/troubles', { method: 'PUT', body: settings })
-const makeDue = (itemId: string) => scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
+const makeDue = (itemId: string) =>
+  scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
-/** Well under the time after which the leader would find what has been forgotten: whoever is released is so by the create itself. */
+/**
+ * Well under the time after which the leader would find what has been forgotten: whoever is released is so by the
+ * create itself.
+ */
 const AT_ONCE = { timeout: 5000, interval: 20 }
 
 const untilAll = (itemIds: string[], status: string, timing = { timeout: 20_000, interval: 20 }) =>
@@ -66,7 +70,8 @@ describe('the product is not in the Shop yet', () => {
       const create = await scene.enqueue('new_product_set', { set: setId })
       await scene.untilStatus(create, 'synced')
       await untilAll(items, 'synced', AT_ONCE)
-      for (const itemId of items) expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0, reason: null })
+      for (const itemId of items)
+        expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0, reason: null })
       const released = await scene.sql`
       select item_id as id from shop_update.transition
       where item_id = any (${items}::bigint[]) and from_status = 'blocked' and to_status = 'pending' and reason = 'released' order by item_id`
@@ -201,10 +206,14 @@ describe('the product is not in the Shop yet', () => {
       )
     ).flat()
     const left = (which: string[]) => scene.sql`select status from shop_update.item where id = any (${which}::bigint[])`
-    const untilGone = (which: string[]) => vi.waitFor(async () => expect(await left(which)).toEqual([]), { timeout: 40_000, interval: 20 })
+    const untilGone = (which: string[]) =>
+      vi.waitFor(async () => expect(await left(which)).toEqual([]), { timeout: 40_000, interval: 20 })
     await untilGone(items.filter((_, k) => k % 4 === 1))
     // Released, and sent when their turn comes.
-    await vi.waitFor(async () => expect((await left(items)).filter(({ status }) => status === 'blocked')).toEqual([]), AT_ONCE)
+    await vi.waitFor(
+      async () => expect((await left(items)).filter(({ status }) => status === 'blocked')).toEqual([]),
+      AT_ONCE,
+    )
     await untilGone(items)
     await useFlow('synchronous')
   })
@@ -276,7 +285,10 @@ describe('a new variation of a set that is in the Shop', () => {
 describe('nothing to send', () => {
   test('a create whose products are in the Shop already is Synced without a call', async () => {
     const { setId, productIds } = await addSet(scene.sql, { products: 2 })
-    const items = [await scene.enqueue('new_product_set', { set: setId }), await scene.enqueue('new_product', { product: productIds[0]! })]
+    const items = [
+      await scene.enqueue('new_product_set', { set: setId }),
+      await scene.enqueue('new_product', { product: productIds[0]! }),
+    ]
     await untilAll(items, 'synced')
     expect(await requestIds(items)).toEqual([])
     for (const itemId of items) {
@@ -309,7 +321,8 @@ describe('Seller Center holds a Blocked item by a change that it absorbs, in a l
       letGo.resolve()
       await transaction
     }
-    // Whatever releases in this set next finds it: the leader within seconds, or a create that has nothing to do any more.
+    // Whatever releases in this set next finds it: the leader within seconds, or a create that has nothing to do any
+    // more.
     await scene.untilStatus(await scene.enqueue('new_product_set', { set: setId }), 'synced')
     await untilAll([items[0]!], 'synced', AT_ONCE)
     expect(await scene.item(items[0]!)).toMatchObject({ coalesced: 1, sends: 1 })

@@ -52,7 +52,10 @@ interface Listener {
   pokes: () => number
 }
 
-/** A public listener of its own on a free port: with its own count of failed attempts, and nothing read from the credential yet. */
+/**
+ * A public listener of its own on a free port: with its own count of failed attempts, and nothing read from the
+ * credential yet.
+ */
 async function listen(options: Partial<PublicApiOptions> = {}): Promise<Listener> {
   const lines: unknown[] = []
   const outcomes: string[] = []
@@ -83,19 +86,31 @@ async function listen(options: Partial<PublicApiOptions> = {}): Promise<Listener
 }
 
 const auth = (apiKey: unknown = KEY) => ({ jsonrpc: '2.0', method: 'auth', params: { apiKey } })
-const call = (id: unknown, result: unknown = ROWS) => ({ jsonrpc: '2.0', method: 'Callback.process', params: { result }, id })
+const call = (id: unknown, result: unknown = ROWS) => ({
+  jsonrpc: '2.0',
+  method: 'Callback.process',
+  params: { result },
+  id,
+})
 const answered = (id: unknown) => ({ jsonrpc: '2.0', result: SUCCESS, id })
 const refused = (id: unknown, error: object) => ({ jsonrpc: '2.0', error, id })
 
 /** @param body text is sent as it stands */
 async function post({ url }: Listener, body: unknown, headers: Record<string, string> = {}, path = '/shop-update/') {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  const response = await fetch(url + path, { method: 'POST', body: text, headers: { 'content-type': 'application/json', ...headers } })
+  const response = await fetch(url + path, {
+    method: 'POST',
+    body: text,
+    headers: { 'content-type': 'application/json', ...headers },
+  })
   const answer = await response.text()
   return { status: response.status, body: answer === '' ? null : JSON.parse(answer), headers: response.headers }
 }
 
-/** Sends the beginning of a request, and resolves with the whole of what is answered to it once the listener has hung up. */
+/**
+ * Sends the beginning of a request, and resolves with the whole of what is answered to it once the listener has hung
+ * up.
+ */
 async function begin({ url }: Listener, head: string, body = ''): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connectSocket(Number(port), hostname)
@@ -152,7 +167,9 @@ describe('a callback', () => {
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     })
     expect({ status, body }).toEqual({ status: 200, body: [answered(ids[0])] })
-    expect(await recorded(ids[0]!)).toEqual([{ outcome: 'accepted', itemId, remote: '127.0.0.1', body: JSON.stringify(ROWS), waits: true }])
+    expect(await recorded(ids[0]!)).toEqual([
+      { outcome: 'accepted', itemId, remote: '127.0.0.1', body: JSON.stringify(ROWS), waits: true },
+    ])
     expect(listener.outcomes).toEqual(['accepted'])
     expect(listener.pokes()).toBe(1)
     expect(listener.logged()).toContain(`Callback.process ${ids[0]} [{`)
@@ -174,7 +191,9 @@ describe('a callback', () => {
     const { body } = await post(listener, call(id), { 'x-api-key': KEY }, '/shop-update')
     expect(body).toEqual(answered(id))
     expect(await outcomesOf(ids[0]!)).toEqual(['accepted'])
-    expect((await post(listener, call(ids[0]), { authorization: `Bearer ${OTHER_KEY}` })).body).toEqual(answered(ids[0]))
+    expect((await post(listener, call(ids[0]), { authorization: `Bearer ${OTHER_KEY}` })).body).toEqual(
+      answered(ids[0]),
+    )
     expect(await outcomesOf(ids[0]!)).toEqual(['accepted', 'duplicate'])
   })
 
@@ -250,7 +269,10 @@ describe('a callback', () => {
     const { ids } = await itemWithRequests()
     const id = typeof unknown === 'string' ? unknown : unknown(ids[0]!)
     const { status, body } = await post(listener, [auth(), call(id)])
-    expect({ status, body }).toEqual({ status: 200, body: [refused(id, { code: -32602, message: 'Unknown request id' })] })
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: [refused(id, { code: -32602, message: 'Unknown request id' })],
+    })
     expect((await recorded(id)).at(-1)).toEqual({
       outcome: 'unknown',
       itemId: null,
@@ -288,7 +310,8 @@ describe('a callback', () => {
   it('with NUL characters and halves of characters is stored', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
-    const result = '[{"status":"failure","error":{"message":"a\\u0000b\\ud800c","code":0},"\\u0000":1,"__proto__":{"x":1}}]'
+    const result =
+      '[{"status":"failure","error":{"message":"a\\u0000b\\ud800c","code":0},"\\u0000":1,"__proto__":{"x":1}}]'
     const { body } = await post(
       listener,
       `[${JSON.stringify(auth())},{"jsonrpc":"2.0","method":"Callback.process","params":{"result":${result}},"id":"${ids[0]}"},
@@ -349,7 +372,8 @@ describe('fifty of the same callback at once', () => {
     const pool = connect(cluster.url('postgres'), { max: 1, name: 'test of one' })
     const listener = await listen({ sql: pool })
     const items = await Promise.all(Array.from({ length: 50 }, () => itemWithRequests()))
-    const inserts = async () => Number((await sql<{ n: string }[]>`select count(distinct xmin::text) as n from shop_update.callback`)[0]!.n)
+    const inserts = async () =>
+      Number((await sql<{ n: string }[]>`select count(distinct xmin::text) as n from shop_update.callback`)[0]!.n)
     const before = await inserts()
     await Promise.all(items.map(({ ids }) => post(listener, [auth(), call(ids[0])])))
     expect((await inserts()) - before).toBeLessThan(25)
@@ -386,7 +410,14 @@ describe('a batch', () => {
       { error: MALFORMED, id: null },
       { error: MALFORMED, id: 'y' },
     ])
-    expect(listener.outcomes.toSorted()).toEqual(['accepted', 'accepted', 'duplicate', 'late', ...Array(5).fill('malformed'), 'unknown'])
+    expect(listener.outcomes.toSorted()).toEqual([
+      'accepted',
+      'accepted',
+      'duplicate',
+      'late',
+      ...Array(5).fill('malformed'),
+      'unknown',
+    ])
   })
 
   it.each([
@@ -398,7 +429,9 @@ describe('a batch', () => {
   ])('refuses a callback with %s', async (_, malformed) => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
-    expect((await post(listener, [auth(), { ...malformed, id: ids[0] }])).body).toMatchObject([{ error: { code: -32602 }, id: ids[0] }])
+    expect((await post(listener, [auth(), { ...malformed, id: ids[0] }])).body).toMatchObject([
+      { error: { code: -32602 }, id: ids[0] },
+    ])
     expect(await outcomesOf(ids[0]!)).toEqual([])
     expect(listener.outcomes).toEqual(['malformed'])
   })
@@ -485,10 +518,14 @@ describe('what is no JSON-RPC', () => {
     const listener = await listen()
     const large = JSON.stringify([auth(), call('1', [{ x: 'x'.repeat(2 * 1024 * 1024) }])])
     const told = await post(listener, large)
-    expect({ status: told.status, body: told.body }).toMatchObject({ status: 413, body: { error: { code: -32000 }, id: null } })
+    expect({ status: told.status, body: told.body }).toMatchObject({
+      status: 413,
+      body: { error: { code: -32000 }, id: null },
+    })
     const stream = new ReadableStream({
       start(controller) {
-        for (let at = 0; at < large.length; at += 65_536) controller.enqueue(new TextEncoder().encode(large.slice(at, at + 65_536)))
+        for (let at = 0; at < large.length; at += 65_536)
+          controller.enqueue(new TextEncoder().encode(large.slice(at, at + 65_536)))
         controller.close()
       },
     })
@@ -552,8 +589,12 @@ describe('auth', () => {
   it('counts though a header that was meant for somebody else holds another key; a wrong auth call counts though the header is right', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
-    expect((await post(listener, [auth('wrong'), call(ids[0])], { 'x-api-key': KEY })).body).toEqual([refused(ids[0], UNAUTHORIZED)])
-    expect((await post(listener, [auth(), call(ids[0])], { authorization: 'Bearer of-a-gateway' })).body).toEqual([answered(ids[0])])
+    expect((await post(listener, [auth('wrong'), call(ids[0])], { 'x-api-key': KEY })).body).toEqual([
+      refused(ids[0], UNAUTHORIZED),
+    ])
+    expect((await post(listener, [auth(), call(ids[0])], { authorization: 'Bearer of-a-gateway' })).body).toEqual([
+      answered(ids[0]),
+    ])
   })
 
   // The machine may be busy: what is tested is that it follows, not the last tenth of a second.
@@ -567,13 +608,18 @@ describe('auth', () => {
     await expect.poll(() => answer(KEY), WITHIN_TWO_SECONDS).toEqual([refused(ids[0], UNAUTHORIZED)])
     expect(await answer('a-new-key-of-the-shop')).toEqual([answered(ids[0])])
     await credential([], ['a-new-key-of-the-shop'])
-    await expect.poll(() => answer('a-new-key-of-the-shop'), WITHIN_TWO_SECONDS).toEqual([refused(ids[0], UNAUTHORIZED)])
+    await expect
+      .poll(() => answer('a-new-key-of-the-shop'), WITHIN_TWO_SECONDS)
+      .toEqual([refused(ids[0], UNAUTHORIZED)])
   })
 
   it('leaves no key in a log or a row', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
-    await post(listener, [auth(), call(ids[0]), auth('a-wrong-secret'), call(ids[0])], { 'x-api-key': OTHER_KEY, cookie: 'session=secret' })
+    await post(listener, [auth(), call(ids[0]), auth('a-wrong-secret'), call(ids[0])], {
+      'x-api-key': OTHER_KEY,
+      cookie: 'session=secret',
+    })
     await post(listener, call(ids[0]), { authorization: 'Bearer a-wrong-secret' })
     const [row] = await sql<{ text: string }[]>`select string_agg(c::text, '') as text from shop_update.callback c`
     for (const text of [listener.logged(), row!.text]) {
@@ -587,7 +633,9 @@ describe('when a key was used last', () => {
   const uses = async () =>
     Object.fromEntries(
       (
-        await sql<{ hash: string; at: Date | null }[]>`select encode(hash, 'hex') as hash, last_used_at as at from shop_update.callback_key`
+        await sql<
+          { hash: string; at: Date | null }[]
+        >`select encode(hash, 'hex') as hash, last_used_at as at from shop_update.callback_key`
       ).map(({ hash, at }) => [hash, at]),
     )
   const of = (key: string) => keyHash(key).toString('hex')
@@ -647,11 +695,14 @@ describe('the white list', () => {
     expect(await from(await listen(), client)).toBe(remote)
   })
 
-  it.each(['::ffff:7f00:1', '::ffff:127.0.0.1', '127.0.0.0/8', '::ffff:127.0.0.0/104'])('lets 127.0.0.1 in by %s', async (entry) => {
-    await credential([entry], [KEY])
-    const listener = await listen({ config: { TRUSTED_PROXIES: [] } })
-    expect((await post(listener, [auth(), call('1')])).body).toMatchObject([{ error: { code: -32602 } }])
-  })
+  it.each(['::ffff:7f00:1', '::ffff:127.0.0.1', '127.0.0.0/8', '::ffff:127.0.0.0/104'])(
+    'lets 127.0.0.1 in by %s',
+    async (entry) => {
+      await credential([entry], [KEY])
+      const listener = await listen({ config: { TRUSTED_PROXIES: [] } })
+      expect((await post(listener, [auth(), call('1')])).body).toMatchObject([{ error: { code: -32602 } }])
+    },
+  )
 
   it.each([[[]], [['::1']], [['127.0.0.01']], [['not an address']], [['0.0.0.0/0/0']]])(
     'does not let 127.0.0.1 in by %j',
@@ -721,7 +772,9 @@ describe('before there is an address and a key', () => {
     const listener = await listen()
     const body = `[${start}`.padEnd(4097, ' ')
     expect(await begin(listener, `content-length: ${MIB}`, body)).toContain(refusal)
-    expect(await begin(listener, 'transfer-encoding: chunked', `${body.length.toString(16)}\r\n${body}\r\n`)).toContain(refusal)
+    expect(await begin(listener, 'transfer-encoding: chunked', `${body.length.toString(16)}\r\n${body}\r\n`)).toContain(
+      refusal,
+    )
     expect(listener.outcomes).toEqual(['unauthorized', 'unauthorized'])
   })
 
@@ -763,7 +816,9 @@ describe('before there is an address and a key', () => {
     expect([response.status, response.headers.get('accept-encoding')]).toEqual([415, 'identity'])
     expect(await response.json()).toMatchObject({ error: { code: -32000 }, id: null })
     expect(await outcomesOf(ids[0]!)).toEqual([])
-    expect((await post(listener, [auth(), call(ids[0])], { 'content-encoding': 'identity' })).body).toEqual([answered(ids[0])])
+    expect((await post(listener, [auth(), call(ids[0])], { 'content-encoding': 'identity' })).body).toEqual([
+      answered(ids[0]),
+    ])
   })
 })
 
@@ -783,7 +838,9 @@ describe('failed attempts', () => {
     expect(listener.outcomes.filter((outcome) => outcome === 'unauthorized')).toHaveLength(11)
 
     expect((await post(listener, [auth(), call(ids[0])], as('192.0.2.1'))).body).toEqual([answered(ids[0])])
-    expect((await post(listener, call(ids[0]), { ...as('192.0.2.1'), 'x-api-key': OTHER_KEY })).body).toEqual(answered(ids[0]))
+    expect((await post(listener, call(ids[0]), { ...as('192.0.2.1'), 'x-api-key': OTHER_KEY })).body).toEqual(
+      answered(ids[0]),
+    )
     expect((await get(listener, `/shop-update/${ids[0]}`, { ...as('192.0.2.1'), 'x-api-key': KEY })).status).toBe(200)
     expect((await post(listener, [auth('wrong'), call('1')], as('192.0.2.1'))).status).toBe(429)
     expect((await post(listener, [auth('wrong'), call('1')], as('192.0.2.2'))).status).toBe(200)
@@ -799,7 +856,8 @@ describe('failed attempts', () => {
 
   it('are not made by a hundred calls in one batch, which are one', async () => {
     const listener = await listen()
-    for (let batch = 0; batch < 9; batch++) await post(listener, [...Array.from({ length: 30 }, (_, n) => auth(`guess ${n}`)), call('1')])
+    for (let batch = 0; batch < 9; batch++)
+      await post(listener, [...Array.from({ length: 30 }, (_, n) => auth(`guess ${n}`)), call('1')])
     expect((await post(listener, [auth('wrong'), call('1')])).status).toBe(200)
     expect((await post(listener, [auth('wrong'), call('1')])).status).toBe(429)
   })
@@ -823,9 +881,15 @@ describe('GET /shop-update/{requestId}', () => {
     const listener = await listen()
     const { itemId, ids } = await itemWithRequests(2)
     const ask = () => get(listener, `/shop-update/${ids[0]}`, { 'x-api-key': KEY })
-    expect(await ask()).toEqual({ status: 200, body: { requestId: ids[0], received: false, status: 'got_acknowledgment' } })
+    expect(await ask()).toEqual({
+      status: 200,
+      body: { requestId: ids[0], received: false, status: 'got_acknowledgment' },
+    })
     await post(listener, [auth(), call(ids[0])])
-    expect(await ask()).toEqual({ status: 200, body: { requestId: ids[0], received: true, status: 'got_acknowledgment' } })
+    expect(await ask()).toEqual({
+      status: 200,
+      body: { requestId: ids[0], received: true, status: 'got_acknowledgment' },
+    })
     await finish(itemId)
     expect(await ask()).toEqual({ status: 200, body: { requestId: ids[0], received: true, status: 'synced' } })
     expect(await get(listener, `/shop-update/${ids[1]}`, { authorization: `Bearer ${OTHER_KEY}` })).toEqual({
@@ -916,7 +980,12 @@ describe('without a database there is no success', () => {
     const { ids } = await itemWithRequests(2)
     expect((await post(listener, [auth(), call(ids[0])])).status).toBe(200)
     await cut()
-    const { status, body } = await post(listener, [auth(), call(ids[1]), call(ids[0]), { jsonrpc: '2.0', method: 'x', id: 1 }])
+    const { status, body } = await post(listener, [
+      auth(),
+      call(ids[1]),
+      call(ids[0]),
+      { jsonrpc: '2.0', method: 'x', id: 1 },
+    ])
     expect(status).toBe(503)
     expect(body).toMatchObject([
       refused(ids[1], { code: -32000, message: 'Try again' }),
@@ -933,7 +1002,10 @@ describe('without a database there is no success', () => {
     const { ids } = await itemWithRequests(2)
     expect((await post(listener, [auth(), call(ids[0])])).status).toBe(200)
     hush()
-    expect(await post(listener, [auth(), call(ids[1])])).toMatchObject({ status: 503, body: [{ error: { code: -32000 } }] })
+    expect(await post(listener, [auth(), call(ids[1])])).toMatchObject({
+      status: 503,
+      body: [{ error: { code: -32000 } }],
+    })
     expect(listener.outcomes).toEqual(['accepted'])
   })
 

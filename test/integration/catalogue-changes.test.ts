@@ -14,7 +14,9 @@ const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', b
 /** Waits until the worker sends what it claims from here on in this flow. */
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 20_000 })
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
+    timeout: 20_000,
+  })
 }
 const TOPICS = ['content', 'price', 'stock', 'status', 'qc_status'] as const
 
@@ -23,7 +25,9 @@ interface Left {
   reason: string | null
 }
 const left = async (itemId: string): Promise<Left | undefined> => {
-  const [row] = await scene.sql<Left[]>`select status, reason from shop_update.finished_item where id = ${itemId}::bigint`
+  const [row] = await scene.sql<
+    Left[]
+  >`select status, reason from shop_update.finished_item where id = ${itemId}::bigint`
   return row
 }
 const untilLeft = (itemId: string) =>
@@ -43,7 +47,8 @@ const counted = async () => {
     where c.status <> 'synced' group by 1, 2`
   return rows.filter(({ off }) => off !== 0)
 }
-const callsOf = (productId: string) => scene.control<ReceivedCall[]>(`/requests?productId=${600000 + Number(productId)}`)
+const callsOf = (productId: string) =>
+  scene.control<ReceivedCall[]>(`/requests?productId=${600000 + Number(productId)}`)
 
 describe('deleted', () => {
   const remove = (productId: string) => scene.sql`delete from catalog.product where id = ${productId}::bigint`
@@ -70,7 +75,10 @@ describe('deleted', () => {
     await troubles({ topics: { content: { latencyMs: 3000 } } })
     const out = await scene.enqueue('content', { product: kept })
     await scene.untilStatus(out, 'made_request')
-    const behind = [await scene.enqueue('stock', { product: gone }), await scene.enqueue('new_product', { product: gone })]
+    const behind = [
+      await scene.enqueue('stock', { product: gone }),
+      await scene.enqueue('new_product', { product: gone }),
+    ]
     const next = await scene.enqueue('stock', { product: kept })
 
     await remove(gone)
@@ -78,7 +86,9 @@ describe('deleted', () => {
     for (const itemId of [delayed, failed, awaiting, blocked, ...behind]) {
       const { status } = await scene.item(itemId)
       expect(await untilLeft(itemId)).toEqual({ status, reason: 'product_deleted' })
-      const { body } = await scene.api<{ sellerAnswer: object; transitions: { to: string; reason: string }[] }>(`/api/items/${itemId}`)
+      const { body } = await scene.api<{ sellerAnswer: object; transitions: { to: string; reason: string }[] }>(
+        `/api/items/${itemId}`,
+      )
       expect(body.sellerAnswer).toMatchObject({
         whoActs: 'nobody',
         text: expect.stringContaining('its product has been deleted in Seller Center'),
@@ -99,7 +109,9 @@ describe('deleted', () => {
     await scene.untilStatus(images, 'blocked')
     // Deleted before the create is queued in the same transaction: the worker finds the set empty.
     const create = await scene.sql.begin(async (tx) => {
-      const [row] = await tx<{ id: string }[]>`select shop_update.enqueue('new_product_set', product_set_id => ${setId}::bigint) as id`
+      const [row] = await tx<
+        { id: string }[]
+      >`select shop_update.enqueue('new_product_set', product_set_id => ${setId}::bigint) as id`
       await tx`delete from catalog.product where id = ${productIds[0]!}::bigint`
       return row!.id
     })
@@ -108,7 +120,8 @@ describe('deleted', () => {
     const { body } = await scene.api<{ status: string; sellerAnswer: { text: string } }>(`/api/items/${create}`)
     expect(body.status).not.toBe('synced')
     expect(body.sellerAnswer.text).not.toMatch(/synced|already had everything/)
-    const [synced] = await scene.sql`select count(*)::int as n from shop_update.delta where kind = 'synced' and topic = 'new_product_set'`
+    const [synced] =
+      await scene.sql`select count(*)::int as n from shop_update.delta where kind = 'synced' and topic = 'new_product_set'`
     expect(synced).toEqual({ n: 0 })
   })
 
@@ -153,7 +166,13 @@ describe('moved to another set', () => {
   async function twoSets() {
     const from = await addSet(scene.sql, { products: 2 })
     const to = await addSet(scene.sql, { products: 1 })
-    return { from: from.setId, to: to.setId, product: from.productIds[0]!, sibling: from.productIds[1]!, other: to.productIds[0]! }
+    return {
+      from: from.setId,
+      to: to.setId,
+      product: from.productIds[0]!,
+      sibling: from.productIds[1]!,
+      other: to.productIds[0]!,
+    }
   }
   const move = (product: string, to: string) =>
     scene.sql`update catalog.product set product_set_id = ${to}::bigint where id = ${product}::bigint`
@@ -172,7 +191,8 @@ describe('moved to another set', () => {
     for (const itemId of items) {
       expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 0, sends: 1 })
     }
-    const sets = await scene.sql`select distinct product_set_id as id from shop_update.finished_item where id = any (${items}::bigint[])`
+    const sets =
+      await scene.sql`select distinct product_set_id as id from shop_update.finished_item where id = any (${items}::bigint[])`
     expect(sets).toEqual([{ id: to }])
     expect(
       await scene.sql`select product_set_id from shop_update.set_lane where product_set_id in (${from}::bigint, ${to}::bigint) and waiting <> 0`,
@@ -193,7 +213,9 @@ describe('moved to another set', () => {
     for (const itemId of [first, second, stock]) await scene.untilStatus(itemId, 'synced')
     const calls = (await callsOf(product)).toSorted((one, two) => Number(one.requestId) - Number(two.requestId))
     expect(
-      calls.filter(({ topic }) => topic === 'price').map(({ call }) => (call.params.productsInfo![0] as { price: string }).price),
+      calls
+        .filter(({ topic }) => topic === 'price')
+        .map(({ call }) => (call.params.productsInfo![0] as { price: string }).price),
     ).toEqual(['10.00', '20.00'])
     const [overlap] = await scene.sql`
       select count(*)::int as n from shop_update.request one join shop_update.answer a on a.request_id = one.request_id
@@ -208,7 +230,9 @@ describe('moved to another set', () => {
     const moved = Promise.withResolvers<void>()
     let itemId = ''
     const queueing = scene.sql.begin(async (tx) => {
-      const [row] = await tx<{ id: string }[]>`select shop_update.enqueue('content', product_id => ${product}::bigint) as id`
+      const [row] = await tx<
+        { id: string }[]
+      >`select shop_update.enqueue('content', product_id => ${product}::bigint) as id`
       itemId = row!.id
       queued.resolve()
       await moved.promise
@@ -222,10 +246,13 @@ describe('moved to another set', () => {
     moved.resolve()
     await queueing
     await scene.untilStatus(itemId, 'synced')
-    const [item] = await scene.sql`select product_set_id as set from shop_update.finished_item where id = ${itemId}::bigint`
+    const [item] =
+      await scene.sql`select product_set_id as set from shop_update.finished_item where id = ${itemId}::bigint`
     expect(item).toEqual({ set: to })
     expect(await scene.statuses(itemId)).toContain('pending')
-    const [request] = await scene.sql<{ body: string }[]>`select body from shop_update.request where item_id = ${itemId}::bigint`
+    const [request] = await scene.sql<
+      { body: string }[]
+    >`select body from shop_update.request where item_id = ${itemId}::bigint`
     expect(JSON.parse(request!.body).params.productsInfo[0].product_set).toBe(to)
     expect(from).not.toBe(to)
   })
@@ -242,7 +269,8 @@ describe('moved to another set', () => {
       await tx`select shop_update.enqueue('stock', product_id => ${product}::bigint)`
     })
     const stock = await scene.enqueue('stock', { product })
-    for (const itemId of [first, waiting, stock]) expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ sends: 1, failures: 0 })
+    for (const itemId of [first, waiting, stock])
+      expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ sends: 1, failures: 0 })
     await vi.waitFor(async () => expect(await scene.sql`select id from shop_update.catalog_change`).toEqual([]), {
       timeout: 20_000,
       interval: 20,
@@ -258,7 +286,9 @@ describe('moved to another set', () => {
     await move(product, to)
     await vi.waitFor(
       async () =>
-        expect((await scene.sql`select product_set_id as set from shop_update.item where id = ${delayed}::bigint`)[0]).toEqual({ set: to }),
+        expect(
+          (await scene.sql`select product_set_id as set from shop_update.item where id = ${delayed}::bigint`)[0],
+        ).toEqual({ set: to }),
       { timeout: 20_000, interval: 20 },
     )
     await troubles({})

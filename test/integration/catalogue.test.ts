@@ -28,17 +28,21 @@ test(`a catalogue that is queued in the wrong order is Synced as a whole: ${FILE
   const early = 2 * there!.products + there!.sets
   await vi.waitFor(
     async () => {
-      const [blocked] = await sql`select count(*)::int as n from shop_update.item where status = 'blocked' and reason = 'not_in_shop'`
+      const [blocked] =
+        await sql`select count(*)::int as n from shop_update.item where status = 'blocked' and reason = 'not_in_shop'`
       expect(blocked).toEqual({ n: early })
     },
     { timeout: 20_000, interval: 50 },
   )
 
   await sql`select shop_update.enqueue('new_product_set', product_set_id => id) from catalog.product_set`
-  await vi.waitFor(async () => expect((await sql`select count(*)::int as n from shop_update.item`)[0]).toEqual({ n: 0 }), {
-    timeout: 20_000,
-    interval: 50,
-  })
+  await vi.waitFor(
+    async () => expect((await sql`select count(*)::int as n from shop_update.item`)[0]).toEqual({ n: 0 }),
+    {
+      timeout: 20_000,
+      interval: 50,
+    },
+  )
   expect(await sql`select status, reason, count(*)::int as n from shop_update.finished_item group by 1, 2`).toEqual([
     { status: 'synced', reason: null, n: early + there!.sets },
   ])

@@ -18,7 +18,9 @@ const callsOf = async (itemIds: string[]) => {
   const rows = await scene.sql<{ requestId: string }[]>`
     select request_id::text as "requestId" from shop_update.request where item_id = any (${itemIds}::bigint[])`
   const ids = new Set(rows.map(({ requestId }) => requestId))
-  return (await scene.control<ReceivedCall[]>('/requests?limit=100000')).toReversed().filter(({ requestId }) => ids.has(requestId))
+  return (await scene.control<ReceivedCall[]>('/requests?limit=100000'))
+    .toReversed()
+    .filter(({ requestId }) => ids.has(requestId))
 }
 
 /** A transaction that stays open after the statement, until it is told how to end. */
@@ -85,46 +87,64 @@ describe('enqueue', () => {
     ])
   })
 
-  test.each(['commit', 'rollback'] as const)('20 connections queue the same change at once (the first one: %s): one item', async (end) => {
-    const { setId, productIds } = await addSet(scene.sql)
-    const pool = connect(scene.databaseUrl, { max: 19, name: 'crowd' })
-    try {
-      await Promise.all(Array.from({ length: 19 }, () => pool`select pg_sleep(0.01)`)) // every connection is there
-      const finishFirst = await openTransaction((tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`)
-      const crowd = Array.from({ length: 19 }, () =>
-        pool.begin(
-          async (tx) => (await tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint) as id`)[0]!.id as string,
-        ),
-      )
-      await vi.waitFor(
-        async () => {
-          const [row] = await scene.sql`
+  test.each(['commit', 'rollback'] as const)(
+    '20 connections queue the same change at once (the first one: %s): one item',
+    async (end) => {
+      const { setId, productIds } = await addSet(scene.sql)
+      const pool = connect(scene.databaseUrl, { max: 19, name: 'crowd' })
+      try {
+        await Promise.all(Array.from({ length: 19 }, () => pool`select pg_sleep(0.01)`)) // every connection is there
+        const finishFirst = await openTransaction(
+          (tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`,
+        )
+        const crowd = Array.from({ length: 19 }, () =>
+          pool.begin(
+            async (tx) =>
+              (await tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint) as id`)[0]!
+                .id as string,
+          ),
+        )
+        await vi.waitFor(
+          async () => {
+            const [row] = await scene.sql`
             select count(*)::int as n from pg_stat_activity
             where datname = current_database() and application_name = 'shop-update crowd' and wait_event_type = 'Lock'`
-          expect(row!.n).toBe(19)
-        },
-        { timeout: 10_000, interval: 10 },
-      )
-      await finishFirst(end)
-      const ids = new Set(await Promise.all(crowd))
-      expect(ids.size).toBe(1)
-      expect(await itemsOf(setId)).toEqual([{ id: [...ids][0], coalesced: end === 'commit' ? 19 : 18, status: 'pending' }])
-    } finally {
-      await pool.end()
-    }
-  })
+            expect(row!.n).toBe(19)
+          },
+          { timeout: 10_000, interval: 10 },
+        )
+        await finishFirst(end)
+        const ids = new Set(await Promise.all(crowd))
+        expect(ids.size).toBe(1)
+        expect(await itemsOf(setId)).toEqual([
+          { id: [...ids][0], coalesced: end === 'commit' ? 19 : 18, status: 'pending' },
+        ])
+      } finally {
+        await pool.end()
+      }
+    },
+  )
 
   test.each<{ call: string; message: string | RegExp }>([
     { call: `enqueue('prices', product_id => 1)`, message: 'unknown topic "prices"' },
     { call: `enqueue(null, product_id => 1)`, message: /unknown topic/ },
     { call: `enqueue('price', product_id => 999999999)`, message: 'product 999999999 does not exist' },
     { call: `enqueue('images', product_set_id => 999999999)`, message: 'product set 999999999 does not exist' },
-    { call: `enqueue('price', product_set_id => 1)`, message: 'topic "price" takes a product_id and no product_set_id' },
-    { call: `enqueue('price', product_id => 1, product_set_id => 1)`, message: 'topic "price" takes a product_id and no product_set_id' },
+    {
+      call: `enqueue('price', product_set_id => 1)`,
+      message: 'topic "price" takes a product_id and no product_set_id',
+    },
+    {
+      call: `enqueue('price', product_id => 1, product_set_id => 1)`,
+      message: 'topic "price" takes a product_id and no product_set_id',
+    },
     { call: `enqueue('stock')`, message: 'topic "stock" takes a product_id and no product_set_id' },
     { call: `enqueue('images', product_id => 1)`, message: 'topic "images" takes a product_set_id and no product_id' },
     { call: `enqueue('new_product_set')`, message: 'topic "new_product_set" takes a product_set_id and no product_id' },
-    { call: `enqueue('new_product', product_set_id => 1)`, message: 'topic "new_product" takes a product_id and no product_set_id' },
+    {
+      call: `enqueue('new_product', product_set_id => 1)`,
+      message: 'topic "new_product" takes a product_id and no product_set_id',
+    },
   ])('$call is an error: $message', async ({ call, message }) => {
     await expect(scene.sql.unsafe(`select shop_update.${call}`)).rejects.toThrow(message)
   })
@@ -138,7 +158,9 @@ describe('enqueue', () => {
     }
     const before = await count()
     const heard = await listen(scene.sql)
-    const end = await openTransaction((tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`)
+    const end = await openTransaction(
+      (tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`,
+    )
     await end('rollback')
     expect(await heard()).toBe(0)
     expect(await itemsOf(setId)).toEqual([])
@@ -163,7 +185,10 @@ describe('with a worker', () => {
     await scene.startWorker({ RETRY_UNIT_SECONDS: '3600' })
   })
 
-  /** One item of the set in flight at the Shop, for as long as `latencyMs`; and its product, whose price is not what is in flight. */
+  /**
+   * One item of the set in flight at the Shop, for as long as `latencyMs`; and its product, whose price is not what is
+   * in flight.
+   */
   async function busySet({ latencyMs = 5000, products = 1 } = {}) {
     await troubles({ topics: { content: { latencyMs } } })
     const set = await addSet(scene.sql, { products })
@@ -229,10 +254,13 @@ describe('with a worker', () => {
 
   test('while the first is acknowledged a second item is queued', async () => {
     await scene.api('/api/flow', { method: 'PUT', body: { flow: 'asynchronous' } })
-    await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }), {
-      timeout: 10_000,
-      interval: 20,
-    })
+    await vi.waitFor(
+      async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }),
+      {
+        timeout: 10_000,
+        interval: 20,
+      },
+    )
     await troubles({ topics: { price: { noCallback: 100 } } })
     const { productIds } = await addSet(scene.sql)
     const first = await scene.enqueue('price', { product: productIds[0]! })
@@ -243,10 +271,13 @@ describe('with a worker', () => {
     await scene.untilStatus(second, 'synced')
     expect(await scene.item(first)).toMatchObject({ status: 'got_acknowledgment', coalesced: 0 })
     await scene.api('/api/flow', { method: 'PUT', body: { flow: 'synchronous' } })
-    await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'synchronous' }] }), {
-      timeout: 10_000,
-      interval: 20,
-    })
+    await vi.waitFor(
+      async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'synchronous' }] }),
+      {
+        timeout: 10_000,
+        interval: 20,
+      },
+    )
   })
 
   test.each(['delayed', 'failed'] as const)(
@@ -261,10 +292,18 @@ describe('with a worker', () => {
         expect(await scene.untilStatus(item, 'failed')).toMatchObject({ failures: 28 })
       }
       const { sends } = await scene.item(item)
-      const end = await openTransaction((tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`)
+      const end = await openTransaction(
+        (tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`,
+      )
       await end('commit')
       await vi.waitFor(
-        async () => expect(await scene.item(item)).toMatchObject({ sends: sends + 1, status: 'delayed', failures: 1, coalesced: 1 }),
+        async () =>
+          expect(await scene.item(item)).toMatchObject({
+            sends: sends + 1,
+            status: 'delayed',
+            failures: 1,
+            coalesced: 1,
+          }),
         { timeout: 10_000, interval: 20 },
       )
       const [step] = await scene.sql`
@@ -272,7 +311,12 @@ describe('with a worker', () => {
       expect(step).toEqual({ from: status, to: 'pending' })
       await troubles({})
       expect(await scene.enqueue('price', { product: productIds[0]! })).toBe(item)
-      expect(await scene.untilStatus(item, 'synced')).toMatchObject({ coalesced: 2, failures: 0, reason: null, message: null })
+      expect(await scene.untilStatus(item, 'synced')).toMatchObject({
+        coalesced: 2,
+        failures: 0,
+        reason: null,
+        message: null,
+      })
       // X-SC-Enqueued-At: it re-entered the queue with the change.
       const entered = (await callsOf([item])).map(({ headers }) => BigInt(headers.enqueuedAt!))
       expect(entered).toEqual(entered.toSorted((a, b) => (a < b ? -1 : 1)))
@@ -350,11 +394,13 @@ describe('with a worker', () => {
     try {
       expect(second).not.toBe(first)
       const others = await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))
-      for (const set of others) await scene.untilStatus(await scene.enqueue('price', { product: set.productIds[0]! }), 'synced')
+      for (const set of others)
+        await scene.untilStatus(await scene.enqueue('price', { product: set.productIds[0]! }), 'synced')
     } finally {
       await end('commit')
     }
-    for (const item of [first, second]) expect(await scene.untilStatus(item, 'synced')).toMatchObject({ failures: 0, sends: 1 })
+    for (const item of [first, second])
+      expect(await scene.untilStatus(item, 'synced')).toMatchObject({ failures: 0, sends: 1 })
     await scene.sql`drop function public.take_time cascade`
     expect(await scene.statuses(first)).toEqual([
       'pending',

@@ -31,7 +31,13 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
   scene = await startScene({
     env: { RETRY_UNIT_SECONDS: '0.05', MAX_RETRIES: '2', FAILED_AFTER: '2', LEASE_SECONDS: '4' },
     settings: {
-      default: { latencyMs: { min: 1, max: 40 }, callbackDelayMs: { min: 1, max: 200 }, http500: 10, garbage: 5, callbackTwice: 10 },
+      default: {
+        latencyMs: { min: 1, max: 40 },
+        callbackDelayMs: { min: 1, max: 200 },
+        http500: 10,
+        garbage: 5,
+        callbackTwice: 10,
+      },
       topics: { content: { http500: 100 } },
     },
   })
@@ -51,7 +57,8 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
   await vi.waitFor(
     async () => {
       expect(await verifyCounts(sql)).toEqual([])
-      const moving = await sql`select id, status, reason from shop_update.item where lane <> 'blocked' and run_at < 'infinity'`
+      const moving =
+        await sql`select id, status, reason from shop_update.item where lane <> 'blocked' and run_at < 'infinity'`
       expect([...moving]).toEqual([])
       expect(await unfolded(sql)).toHaveLength(0) // the leader has folded it all
     },
@@ -69,8 +76,12 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
       select topic, status from shop_update.item union all select topic, status from shop_update.finished_item) i group by topic order by topic`,
   )
   const calls = await sql`select outcome, count(*)::int as n from shop_update.answer group by outcome order by outcome`
-  expect(await sql`select outcome, sum(n)::int as n from shop_update.call_slot group by outcome order by outcome`).toEqual(calls)
-  expect(await sql`select outcome, sum(n)::int as n from shop_update.call_hour group by outcome order by outcome`).toEqual(calls)
+  expect(
+    await sql`select outcome, sum(n)::int as n from shop_update.call_slot group by outcome order by outcome`,
+  ).toEqual(calls)
+  expect(
+    await sql`select outcome, sum(n)::int as n from shop_update.call_hour group by outcome order by outcome`,
+  ).toEqual(calls)
   // whatever is asked for: what the dashboards see does not change by folding, nor by the grain
   expect(
     await sql`select grain, sum(calls)::int as n, min(slot) = date_trunc('hour', min(slot)) as "wholeHours" from shop_update.call_durations group by grain order by grain`,
@@ -160,7 +171,9 @@ test('two leaders that fold at the same moment: what the one has taken is not al
     await other`begin`
     expect(await foldCounts(other as unknown as Sql, 20)).toBe(20)
     const waiting = foldCounts(sql, 20)
-    await vi.waitFor(async () => expect(await sql`select from pg_locks where not granted`).not.toHaveLength(0), { interval: 10 })
+    await vi.waitFor(async () => expect(await sql`select from pg_locks where not granted`).not.toHaveLength(0), {
+      interval: 10,
+    })
     await other`commit`
     expect(await waiting).toBe(20)
   } finally {

@@ -18,11 +18,15 @@ const creates = async () => (await scene.control<{ creates: number; duplicateCre
 
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 10_000 })
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
+    timeout: 10_000,
+  })
 }
 
 async function requestOf(itemId: string): Promise<string> {
-  const [row] = await scene.sql<{ id: string }[]>`select request_id::text as id from shop_update.item where id = ${itemId}::bigint`
+  const [row] = await scene.sql<
+    { id: string }[]
+  >`select request_id::text as id from shop_update.item where id = ${itemId}::bigint`
   return row!.id
 }
 const callBack = (requestId: string, result: unknown[]) =>
@@ -39,28 +43,39 @@ const made = (setId: string, k = 1) => ({
 })
 
 describe('a second create of a product that is with the Shop', () => {
-  test.each(['new_product_set', 'new_product'])('is Blocked, %s, and has nothing to send once the first is done', async (topic) => {
-    await useFlow('asynchronous')
-    await troubles({ default: { noCallback: 100 } })
-    const { setId, productIds } = await addSet(scene.sql, { inShop: topic === 'new_product' })
-    if (topic === 'new_product') {
-      await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${productIds[0]!}::bigint`
-    }
-    const subject = topic === 'new_product' ? { product: productIds[0]! } : { set: setId }
-    const first = await scene.enqueue(topic, subject)
-    await scene.untilStatus(first, 'got_acknowledgment')
-    const second = await scene.enqueue(topic, subject)
-    expect(second).not.toBe(first)
-    const blocked = await scene.untilStatus(second, 'blocked')
-    expect(blocked).toMatchObject({ reason: 'new_variation', message: 'The same product is still being created in the Shop.', sends: 0 })
-    expect((await scene.api(`/api/items/${second}`)).body).toMatchObject({ blockedBy: first })
+  test.each(['new_product_set', 'new_product'])(
+    'is Blocked, %s, and has nothing to send once the first is done',
+    async (topic) => {
+      await useFlow('asynchronous')
+      await troubles({ default: { noCallback: 100 } })
+      const { setId, productIds } = await addSet(scene.sql, { inShop: topic === 'new_product' })
+      if (topic === 'new_product') {
+        await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${productIds[0]!}::bigint`
+      }
+      const subject = topic === 'new_product' ? { product: productIds[0]! } : { set: setId }
+      const first = await scene.enqueue(topic, subject)
+      await scene.untilStatus(first, 'got_acknowledgment')
+      const second = await scene.enqueue(topic, subject)
+      expect(second).not.toBe(first)
+      const blocked = await scene.untilStatus(second, 'blocked')
+      expect(blocked).toMatchObject({
+        reason: 'new_variation',
+        message: 'The same product is still being created in the Shop.',
+        sends: 0,
+      })
+      expect((await scene.api(`/api/items/${second}`)).body).toMatchObject({ blockedBy: first })
 
-    const { product } = made(setId)
-    const [set] = await scene.sql<{ srcId: string | null }[]>`select src_id as "srcId" from catalog.product_set where id = ${setId}::bigint`
-    await callBack(await requestOf(first), [{ status: 'success', product: { ...product, config_id: set!.srcId ?? product.config_id } }])
-    await scene.untilStatus(first, 'synced')
-    expect(await scene.untilStatus(second, 'synced')).toMatchObject({ reason: 'nothing_to_send', sends: 0 })
-  })
+      const { product } = made(setId)
+      const [set] = await scene.sql<
+        { srcId: string | null }[]
+      >`select src_id as "srcId" from catalog.product_set where id = ${setId}::bigint`
+      await callBack(await requestOf(first), [
+        { status: 'success', product: { ...product, config_id: set!.srcId ?? product.config_id } },
+      ])
+      await scene.untilStatus(first, 'synced')
+      expect(await scene.untilStatus(second, 'synced')).toMatchObject({ reason: 'nothing_to_send', sends: 0 })
+    },
+  )
 
   test('waits behind the first when that one has failed: it holds back the later ones of its topic', async () => {
     await useFlow('asynchronous')
@@ -85,7 +100,11 @@ test('a failure callback settles an unknown outcome: Delayed, and tried again', 
   scene.worker = await scene.startWorker()
   expect(await scene.untilStatus(item, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
   await callBack(await requestOf(item), [{ status: 'failure', error: { message: 'no such brand' } }])
-  expect(await scene.untilStatus(item, 'delayed')).toMatchObject({ reason: 'failure', message: 'no such brand', failures: 1 })
+  expect(await scene.untilStatus(item, 'delayed')).toMatchObject({
+    reason: 'failure',
+    message: 'no such brand',
+    failures: 1,
+  })
 })
 
 test('a second id for a product, or for a set, is a conflict that names both, and nothing is overwritten', async () => {
@@ -98,7 +117,9 @@ test('a second id for a product, or for a set, is a conflict that names both, an
     `Product set ${setId} already has the Shop's id ${500000 + Number(setId)}; the answer brings 99.`,
   )
   const same = { productId: productIds[0]!, srcId: String(600000 + Number(productIds[0])) }
-  expect(await findConflict(scene.sql, { productSetId: setId, setSrcId: String(500000 + Number(setId)), products: [same] })).toBeNull()
+  expect(
+    await findConflict(scene.sql, { productSetId: setId, setSrcId: String(500000 + Number(setId)), products: [same] }),
+  ).toBeNull()
 })
 
 test('a change that a Blocked item absorbed is queued anew when that one is discarded', async () => {
@@ -109,7 +130,12 @@ test('a change that a Blocked item absorbed is queued anew when that one is disc
   expect(await scene.enqueue('price', { product: productIds[0]! })).toBe(broken)
   await scene.control('/troubles', { method: 'DELETE' })
   expect(
-    (await scene.api(`/api/items/${broken}/resolve`, { method: 'POST', body: { action: 'discard', reason: 'old answer' } })).status,
+    (
+      await scene.api(`/api/items/${broken}/resolve`, {
+        method: 'POST',
+        body: { action: 'discard', reason: 'old answer' },
+      })
+    ).status,
   ).toBe(200)
   const [next] = await vi.waitFor(
     async () => {

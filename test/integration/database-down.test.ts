@@ -45,10 +45,14 @@ afterAll(async () => {
 })
 beforeEach(() => fetch(`${shop.url}/_shop/reset`, { method: 'POST' }))
 
-const stats = async () => (await (await fetch(`${shop.url}/_shop/stats`)).json()) as { requests: number; duplicateCreates: number }
+const stats = async () =>
+  (await (await fetch(`${shop.url}/_shop/stats`)).json()) as { requests: number; duplicateCreates: number }
 const expectAlive = () => expect(worker.child.exitCode, worker.printed.join('\n')).toBeNull()
 const untilCalled = (requests: number) =>
-  vi.waitFor(async () => expect((await stats()).requests).toBeGreaterThanOrEqual(requests), { timeout: 20_000, interval: 2 })
+  vi.waitFor(async () => expect((await stats()).requests).toBeGreaterThanOrEqual(requests), {
+    timeout: 20_000,
+    interval: 2,
+  })
 
 /** 150 changes and 50 creates, each of a product set of its own. */
 async function queue() {
@@ -72,15 +76,21 @@ async function expectAllDone(ids: string[], { cuts }: { cuts: number }) {
     { timeout: 30_000, interval: 50 },
   )
   // A create is not repeated blindly when its claim was lost: no more of them than were in flight each time.
-  const blocked = await sql<{ message: string }[]>`select message from shop_update.item where id = any (${ids}::bigint[])`
+  const blocked = await sql<
+    { message: string }[]
+  >`select message from shop_update.item where id = any (${ids}::bigint[])`
   for (const { message } of blocked) expect(message).toMatch(/^The worker stopped after the request had been made/)
   expect(blocked.length).toBeLessThanOrEqual(CONCURRENCY * cuts)
-  const synced = await sql`select id from shop_update.finished_item where id = any (${ids}::bigint[]) and status = 'synced'`
+  const synced =
+    await sql`select id from shop_update.finished_item where id = any (${ids}::bigint[]) and status = 'synced'`
   expect(synced.length + blocked.length).toBe(ids.length)
   expect((await stats()).duplicateCreates).toBe(0)
   expect(await sql`select from shop_update.set_lane where item_id is not null`).toHaveLength(0)
   expectAlive()
-  await vi.waitFor(async () => expect((await fetch(`${worker.publicUrl}/readyz`)).status).toBe(200), { timeout: 10_000, interval: 50 })
+  await vi.waitFor(async () => expect((await fetch(`${worker.publicUrl}/readyz`)).status).toBe(200), {
+    timeout: 10_000,
+    interval: 50,
+  })
 }
 
 test('PostgreSQL stops and starts again in the middle: the worker survives, nothing is lost', async () => {
@@ -138,7 +148,8 @@ test.for(CUTS)(
       await sql.begin(async (tx) => {
         await tx`set local idle_in_transaction_session_timeout = 0`
         await tx`lock table shop_update.request in access exclusive mode`
-        // It is in the transaction that gives callbacks to their items: which of them there are it has read before, by itself.
+        // It is in the transaction that gives callbacks to their items: which of them there are it has read before, by
+        // itself.
         await vi.waitFor(
           async () => {
             const waiting = await sql`
@@ -161,7 +172,10 @@ test.for(CUTS)(
           { timeout: 20_000, interval: 20 },
         )
       })
-      await vi.waitFor(() => expect(gate.refused(), printed()).toBeGreaterThanOrEqual(3), { timeout: 20_000, interval: 20 })
+      await vi.waitFor(() => expect(gate.refused(), printed()).toBeGreaterThanOrEqual(3), {
+        timeout: 20_000,
+        interval: 20,
+      })
       gate.open()
       const [opened] = await sql`select now() as at`
       await vi.waitFor(
@@ -181,20 +195,25 @@ test.for(CUTS)(
   },
 )
 
-test.for(CUTS)('the connection that would be told of changes %s while a worker starts: it says so and ends', async (how) => {
-  const gate = await openGate(cluster.url('postgres'))
-  gate.refuse('listen "shop_update"', how)
-  const starting = startWorkerProcess(workerEnv(gate.url, shop.url))
-  try {
-    await expect(starting).rejects.toThrow(/^The worker ended with code 1:\n.*DATABASE_URL: the database broke off the connection/s)
-  } finally {
-    await starting.then(
-      (worker) => worker.kill(),
-      () => undefined, // as it must be
-    )
-    await gate.close()
-  }
-})
+test.for(CUTS)(
+  'the connection that would be told of changes %s while a worker starts: it says so and ends',
+  async (how) => {
+    const gate = await openGate(cluster.url('postgres'))
+    gate.refuse('listen "shop_update"', how)
+    const starting = startWorkerProcess(workerEnv(gate.url, shop.url))
+    try {
+      await expect(starting).rejects.toThrow(
+        /^The worker ended with code 1:\n.*DATABASE_URL: the database broke off the connection/s,
+      )
+    } finally {
+      await starting.then(
+        (worker) => worker.kill(),
+        () => undefined, // as it must be
+      )
+      await gate.close()
+    }
+  },
+)
 
 describe.for(CUTS)('the connection %s', (how) => {
   let gate: Gate
@@ -210,7 +229,8 @@ describe.for(CUTS)('the connection %s', (how) => {
     await gate.close()
     await sql`select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)'`
   })
-  const expectLost = async (statement: Promise<unknown>) => expect(await statement.catch((error) => error)).toSatisfy(isConnectionError)
+  const expectLost = async (statement: Promise<unknown>) =>
+    expect(await statement.catch((error) => error)).toSatisfy(isConnectionError)
   const untilSleeping = () =>
     vi.waitFor(
       async () => {
@@ -318,7 +338,10 @@ describe.for(CUTS)('the connection %s', (how) => {
   test('to one of several hosts: the other one is asked, and what was under way is refused', async () => {
     const other = await openGate(cluster.url('postgres'))
     const both = gate.url.replace(gate.host, `${gate.host},${other.host}`)
-    const [moving, staying] = [connect(both, { max: 1, name: 'behind two gates' }), connect(both, { max: 1, name: 'behind one of them' })]
+    const [moving, staying] = [
+      connect(both, { max: 1, name: 'behind two gates' }),
+      connect(both, { max: 1, name: 'behind one of them' }),
+    ]
     try {
       gate.refuse('behind two gates', how)
       expect(await moving`select 1 as one`).toEqual([{ one: 1 }])

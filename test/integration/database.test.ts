@@ -11,7 +11,8 @@ afterAll(() => database.drop())
 test('an array of ids survives that the server forgets its statements', async () => {
   const one = await database.sql.reserve()
   try {
-    const sum = (ids: readonly string[]) => one<{ sum: string }[]>`select sum(id)::text as sum from unnest(${ids}::bigint[]) id`
+    const sum = (ids: readonly string[]) =>
+      one<{ sum: string }[]>`select sum(id)::text as sum from unnest(${ids}::bigint[]) id`
     expect(await sum(['1', '9007199254740993'])).toEqual([{ sum: '9007199254740994' }])
     await one`deallocate all` // as a pooler does that gives out another session
     expect(await sum(['3', '-9223372036854775808'])).toEqual([{ sum: '-9223372036854775805' }])

@@ -29,9 +29,12 @@ it('the stream of changes brings up every topic, half of it of the biggest selle
   const { sql } = database
   const stop = new AbortController()
   const stream = streamChanges(sql, { perSecond: 5000, signal: stop.signal, random: seeded(1) })
-  const topics = async () => (await sql<{ topic: string }[]>`select distinct topic::text from shop_update.item`).map(({ topic }) => topic)
+  const topics = async () =>
+    (await sql<{ topic: string }[]>`select distinct topic::text from shop_update.item`).map(({ topic }) => topic)
   await expect.poll(topics, { timeout: 20_000 }).toHaveLength(TOPIC_NAMES.length)
-  await expect.poll(() => sql`select from shop_update.item`, { timeout: 20_000 }).toSatisfy((items: unknown[]) => items.length > 400)
+  await expect
+    .poll(() => sql`select from shop_update.item`, { timeout: 20_000 })
+    .toSatisfy((items: unknown[]) => items.length > 400)
   stop.abort()
   const queued = await stream
   const [items] = await sql`

@@ -41,8 +41,14 @@ async function listenIn(shopUrl: string) {
     const headers = Object.entries(request.headers).filter(
       ([name]) => name.startsWith('x-sc-') || name === 'traceparent' || name === 'content-type',
     )
-    const answer = await fetch(`${shopUrl}${request.url}`, { method: request.method!, headers: headers as [string, string][], body })
-    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(await answer.text())
+    const answer = await fetch(`${shopUrl}${request.url}`, {
+      method: request.method!,
+      headers: headers as [string, string][],
+      body,
+    })
+    response
+      .writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
+      .end(await answer.text())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -68,8 +74,14 @@ async function fullSet({ inShop = true, secondIsNew = false } = {}) {
   await scene.sql`
     insert into catalog.product_image (product_set_id, position, url, hash) values
       (${setId}::bigint, 2, 'https://images.example/2.jpg', ${'b'.repeat(32)}), (${setId}::bigint, 1, 'https://images.example/1.jpg', ${'a'.repeat(32)})`
-  if (secondIsNew) await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${productIds[1]!}::bigint`
-  return { ...added, first: productIds[0]!, second: productIds[1]!, setSrcId: inShop ? String(500000 + Number(setId)) : null }
+  if (secondIsNew)
+    await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${productIds[1]!}::bigint`
+  return {
+    ...added,
+    first: productIds[0]!,
+    second: productIds[1]!,
+    setSrcId: inShop ? String(500000 + Number(setId)) : null,
+  }
 }
 type FullSet = Awaited<ReturnType<typeof fullSet>>
 
@@ -104,7 +116,11 @@ const created = (set: FullSet, productId: string) => ({
   shipment_matrix_template: [],
   rsin: null,
 })
-const updated = (set: FullSet, productId: string) => ({ ...created(set, productId), product_id: srcId(productId), sku: shopSku(productId) })
+const updated = (set: FullSet, productId: string) => ({
+  ...created(set, productId),
+  product_id: srcId(productId),
+  sku: shopSku(productId),
+})
 const stock = (set: FullSet, productId: string, quantity: string) => ({
   product_id: srcId(productId),
   seller_sku: sellerSku(set, productId),
@@ -259,7 +275,8 @@ async function useFlow(flow: 'synchronous' | 'asynchronous') {
   )
 }
 
-test('the table has every topic', () => expect(TABLE.map(({ topic }) => topic).toSorted()).toEqual(TOPIC_NAMES.toSorted()))
+test('the table has every topic', () =>
+  expect(TABLE.map(({ topic }) => topic).toSorted()).toEqual(TOPIC_NAMES.toSorted()))
 
 describe('synchronous flow', () => {
   test.each(TABLE)('$topic: $event, $method', async ({ topic, event, method, subject, set: options, params }) => {
@@ -306,10 +323,14 @@ describe('synchronous flow', () => {
   test('the ids of a create are written back, and updated_at is read in the zone of the venture', async () => {
     const set = await fullSet({ inShop: false })
     const { requestId } = await scene.untilStatus(await scene.enqueue('new_product_set', { set: set.setId }), 'synced')
-    const rows = (await received(requestId)).result as { product: { id: string; sku: string; config_id: string; updated_at: string } }[]
+    const rows = (await received(requestId)).result as {
+      product: { id: string; sku: string; config_id: string; updated_at: string }
+    }[]
     const expected = await Promise.all(
       rows.map(async ({ product }) => {
-        const [zoned] = await scene.sql<{ at: Date }[]>`select ${product.updated_at}::text::timestamp at time zone 'Africa/Cairo' as at`
+        const [zoned] = await scene.sql<
+          { at: Date }[]
+        >`select ${product.updated_at}::text::timestamp at time zone 'Africa/Cairo' as at`
         return { srcId: product.id, shopSku: product.sku, setSrcId: product.config_id, updatedAt: zoned!.at }
       }),
     )
@@ -357,49 +378,58 @@ describe('asynchronous flow', () => {
   beforeAll(() => useFlow('asynchronous'))
   afterAll(() => useFlow('synchronous'))
 
-  test.each(TABLE)('$topic: acknowledgment, callback, Synced', async ({ topic, event, method, subject, set: options, params }) => {
-    // The callback comes when the test says so, since what lies between it and the acknowledgment is to be looked at.
-    await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
-    const set = await fullSet(options)
-    const itemId = await enqueueFor(topic, subject, set)
-    const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
-    const sent = wire.seen.get(requestId!)!
-    expect(sent.headers).toMatchObject({ 'x-sc-flow': 'asynchronous', 'x-sc-topic': event })
-    expect(sent.elements).toStrictEqual([AUTH, { api: 1, method, params: params(set), id: requestId }])
-    expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment'])
-    const [answer] = await scene.sql`select outcome, body from shop_update.answer where item_id = ${itemId}::bigint`
-    expect(answer).toEqual({
-      outcome: 'acknowledged',
-      body: JSON.stringify([{ api: 1, result: [{ status: 'success' }], id: requestId }]),
-    })
-    const [catalogue] = await scene.sql`select src_updated_at as at from catalog.product where id = ${set.first}::bigint`
-    expect(catalogue).toEqual({ at: null })
+  test.each(TABLE)(
+    '$topic: acknowledgment, callback, Synced',
+    async ({ topic, event, method, subject, set: options, params }) => {
+      // The callback comes when the test says so, since what lies between it and the acknowledgment is to be looked at.
+      await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
+      const set = await fullSet(options)
+      const itemId = await enqueueFor(topic, subject, set)
+      const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
+      const sent = wire.seen.get(requestId!)!
+      expect(sent.headers).toMatchObject({ 'x-sc-flow': 'asynchronous', 'x-sc-topic': event })
+      expect(sent.elements).toStrictEqual([AUTH, { api: 1, method, params: params(set), id: requestId }])
+      expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment'])
+      const [answer] = await scene.sql`select outcome, body from shop_update.answer where item_id = ${itemId}::bigint`
+      expect(answer).toEqual({
+        outcome: 'acknowledged',
+        body: JSON.stringify([{ api: 1, result: [{ status: 'success' }], id: requestId }]),
+      })
+      const [catalogue] =
+        await scene.sql`select src_updated_at as at from catalog.product where id = ${set.first}::bigint`
+      expect(catalogue).toEqual({ at: null })
 
-    await scene.control('/callbacks', { method: 'POST', body: { requestId } })
-    await scene.untilStatus(itemId, 'synced')
-    expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment', ...ANSWERED])
-    await expectWholeTimes(itemId)
-    expect(await storedOf(itemId)).toMatchObject({ flow: 'asynchronous', sentFlow: 'asynchronous', status: 'synced' })
-    const call = await received(requestId)
-    const [callback] = await scene.sql<{ outcome: string; body: string; applied: boolean }[]>`
+      await scene.control('/callbacks', { method: 'POST', body: { requestId } })
+      await scene.untilStatus(itemId, 'synced')
+      expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment', ...ANSWERED])
+      await expectWholeTimes(itemId)
+      expect(await storedOf(itemId)).toMatchObject({ flow: 'asynchronous', sentFlow: 'asynchronous', status: 'synced' })
+      const call = await received(requestId)
+      const [callback] = await scene.sql<{ outcome: string; body: string; applied: boolean }[]>`
       select outcome, body, applied_at is not null as applied from shop_update.callback where request_id = ${requestId}`
-    expect(callback).toMatchObject({ outcome: 'accepted', applied: true })
-    expect(JSON.parse(callback!.body)).toEqual(call.result)
-    const rows = topic === 'images' ? [] : (call.result as { product: { id: string; sku: string } }[])
-    for (const { product } of rows) {
-      const [written] = await scene.sql`
+      expect(callback).toMatchObject({ outcome: 'accepted', applied: true })
+      expect(JSON.parse(callback!.body)).toEqual(call.result)
+      const rows = topic === 'images' ? [] : (call.result as { product: { id: string; sku: string } }[])
+      for (const { product } of rows) {
+        const [written] = await scene.sql`
         select shop_sku as sku, src_updated_at is not null as updated from catalog.product where src_id = ${product.id}`
-      expect(written).toEqual({ sku: product.sku, updated: true })
-    }
-  })
+        expect(written).toEqual({ sku: product.sku, updated: true })
+      }
+    },
+  )
 })
 
 describe('both answer shapes in both flows', () => {
-  beforeEach(() => scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, callbackDelayMs: 30 } } }))
+  beforeEach(() =>
+    scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, callbackDelayMs: 30 } } }),
+  )
 
   test('synchronous request, acknowledgment: waits for the callback', async () => {
     const [{ first }, fresh] = [await fullSet(), await fullSet({ inShop: false })]
-    for (const itemId of [await scene.enqueue('stock', { product: first }), await scene.enqueue('new_product_set', { set: fresh.setId })]) {
+    for (const itemId of [
+      await scene.enqueue('stock', { product: first }),
+      await scene.enqueue('new_product_set', { set: fresh.setId }),
+    ]) {
       await scene.untilStatus(itemId, 'synced')
       expect(await scene.statuses(itemId)).toEqual([...CALLED, 'got_acknowledgment', ...ANSWERED])
       expect(await storedOf(itemId)).toMatchObject({ flow: 'synchronous' })

@@ -54,7 +54,8 @@ afterAll(async () => {
 test('it reads what dashboards read, and after a second run of its file too', async () => {
   await provisionLogin(owner, 'grafana', 'grafana')
   const grafana = as('grafana')
-  for (const name of ['queue', 'kpi', 'call_stats', 'item', 'transition']) await grafana.unsafe(`select * from shop_update.${name} limit 1`)
+  for (const name of ['queue', 'kpi', 'call_stats', 'item', 'transition'])
+    await grafana.unsafe(`select * from shop_update.${name} limit 1`)
   await grafana.end()
 })
 
@@ -94,7 +95,9 @@ describe('by itself', () => {
 
 test('a sort that does not fit is ended at 256 MB of files', async () => {
   const grafana = await unbound()
-  expect(await code(grafana`select repeat('x', 1000) || i from generate_series(1, 1000000) i order by 1 offset 999999`)).toBe('53400')
+  expect(
+    await code(grafana`select repeat('x', 1000) || i from generate_series(1, 1000000) i order by 1 offset 999999`),
+  ).toBe('53400')
   await grafana.end()
 })
 

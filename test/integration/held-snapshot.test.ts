@@ -106,7 +106,9 @@ test('whom somebody has locked this moment is named again', async () => {
     expect(passed.again.toSorted()).toEqual([inSet!.id, itself!.id].toSorted())
     before.again = passed.again
   })
-  expect((await claim(sql, '1', 100, '0', after(before))).items.map(({ id }) => id).toSorted()).toEqual([inSet!.id, itself!.id].toSorted())
+  expect((await claim(sql, '1', 100, '0', after(before))).items.map(({ id }) => id).toSorted()).toEqual(
+    [inSet!.id, itself!.id].toSorted(),
+  )
 })
 
 test('what is due is woken without a walk over all that has been due', async () => {
@@ -135,7 +137,8 @@ test('what is new and what has become ready again is sent while the dump goes on
   const old = await scene.enqueue('price', { product: again.productIds[0]! })
   await sql`update shop_update.item set lane = 'blocked', queued_at = now() - interval '2 hours' where id = ${old}::bigint`
   scene.worker = await scene.startWorker()
-  for (let k = 0; k < 3; k++) await scene.untilStatus(await scene.enqueue('stock', { product: fresh.productIds[0]! }), 'synced')
+  for (let k = 0; k < 3; k++)
+    await scene.untilStatus(await scene.enqueue('stock', { product: fresh.productIds[0]! }), 'synced')
   await sql`update shop_update.item set lane = 'ready' where id = ${old}::bigint`
   await scene.untilStatus(old, 'synced')
 })

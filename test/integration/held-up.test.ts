@@ -19,7 +19,9 @@ afterEach(async () => {
 /** Waits until the worker sends what it claims from here on in this flow. */
 async function flowBecomes(flow: Flow) {
   await scene.sql`update shop_update.setting set value = to_jsonb(${flow}::text) where key = 'shop_update/flow'`
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 20_000 })
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
+    timeout: 20_000,
+  })
 }
 
 const untilCounted = (status: Status, wanted: number) =>
@@ -85,10 +87,13 @@ test('a thousand callbacks whose products somebody holds keep no other waiting',
 test('a product set that somebody has locked keeps its own items waiting, and no others', async () => {
   const [held, other] = [await addSet(scene.sql), await addSet(scene.sql)]
   await scene.sql`insert into shop_update.set_lane (product_set_id) values (${held.setId}::bigint)`
-  const letGo = await hold((tx) => tx`select from shop_update.set_lane where product_set_id = ${held.setId}::bigint for update`)
+  const letGo = await hold(
+    (tx) => tx`select from shop_update.set_lane where product_set_id = ${held.setId}::bigint for update`,
+  )
   const item = await scene.enqueue('price', { product: held.productIds[0]! })
   try {
-    for (let k = 0; k < 3; k++) await scene.untilStatus(await scene.enqueue('price', { product: other.productIds[0]! }), 'synced')
+    for (let k = 0; k < 3; k++)
+      await scene.untilStatus(await scene.enqueue('price', { product: other.productIds[0]! }), 'synced')
     expect(await scene.item(item)).toMatchObject({ status: 'pending' })
   } finally {
     await letGo()
@@ -107,7 +112,9 @@ test('the leader looks for forgotten sets in one statement, which no worker that
     await sql`insert into shop_update.set_lane (product_set_id, next_id) values (${setId}::bigint, 0), (1000000, 0)`
     const autocommit = Object.assign(((...args: Parameters<Sql>) => sql(...args)) as Sql, { begin: undefined })
     expect(await forgottenSets(autocommit, '0')).toEqual({ sets: [setId], last: '0' })
-    expect(await sql`select product_set_id as id, waiting from shop_update.set_lane`).toEqual([{ id: setId, waiting: 1 }])
+    expect(await sql`select product_set_id as id, waiting from shop_update.set_lane`).toEqual([
+      { id: setId, waiting: 1 },
+    ])
   } finally {
     await database.drop()
   }
@@ -122,7 +129,8 @@ test('two that leave their set together are both counted out of those that wait'
   for (const id of items) await scene.untilStatus(id, 'got_acknowledgment')
   const calls = await scene.control<ReceivedCall[]>('/requests?limit=100000')
   await scene.sql.begin(async (tx) => {
-    // They wait behind another of their set once more, as after a requeue, when the success of what was sent before comes for two of them.
+    // They wait behind another of their set once more, as after a requeue, when the success of what was sent before
+    // comes for two of them.
     await tx`update shop_update.item set status = 'pending', lane = 'behind' where id = any (${items}::bigint[])`
     await tx`insert into shop_update.set_lane (product_set_id, item_id, worker_id, waiting) values (${setId}::bigint, -1, null, 3)`
     await tx`
@@ -132,5 +140,7 @@ test('two that leave their set together are both counted out of those that wait'
       join shop_update.item i on i.request_id = x.request_id where i.id = any (${items.slice(0, 2)}::bigint[])`
   })
   for (const id of items.slice(0, 2)) await scene.untilStatus(id, 'synced')
-  expect(await scene.sql`select waiting from shop_update.set_lane where product_set_id = ${setId}::bigint`).toEqual([{ waiting: 1 }])
+  expect(await scene.sql`select waiting from shop_update.set_lane where product_set_id = ${setId}::bigint`).toEqual([
+    { waiting: 1 },
+  ])
 })

@@ -9,8 +9,12 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const FIXTURE = join(ROOT, 'test/fixtures/catalogue.csv')
 const LOADED = 'Loaded 27 products in 12 product sets with 18 images from catalogue.csv.\n'
 
-const HEADER = 'Handle,Title,Vendor,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Image Src,Image Position'
-const CAP = ['cap,Cap,Hatter,Size,M,,3,9.50,https://images.example/cap.jpg,1', 'cap,,,,L,,2,9.50,https://images.example/side.jpg,2']
+const HEADER =
+  'Handle,Title,Vendor,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Image Src,Image Position'
+const CAP = [
+  'cap,Cap,Hatter,Size,M,,3,9.50,https://images.example/cap.jpg,1',
+  'cap,,,,L,,2,9.50,https://images.example/side.jpg,2',
+]
 
 let database: Database
 let folder: string
@@ -19,7 +23,9 @@ beforeAll(async () => {
   database = await createDatabase()
   folder = await mkdtemp(join(tmpdir(), 'shop-update-import-'))
 })
-beforeEach(() => database.sql`truncate catalog.seller, shop_update.item, shop_update.transition restart identity cascade`)
+beforeEach(
+  () => database.sql`truncate catalog.seller, shop_update.item, shop_update.transition restart identity cascade`,
+)
 afterAll(async () => {
   await database?.drop()
   await rm(folder, { recursive: true, force: true })
@@ -127,8 +133,24 @@ describe('npm run import', () => {
       'several-locations.csv',
       'Loaded 2 products in 1 product set with 1 image from several-locations.csv. Stock is not in the file (2 rows): kept for known products, 0 for new ones.\n',
       [
-        { handle: 'linen-robe', seller_sku: 'LR-S', price: '30.00', special_price: '25.00', stock: 0, barcode: '4012345000058', images: 1 },
-        { handle: 'linen-robe', seller_sku: 'LR-M', price: '30.00', special_price: '25.00', stock: 0, barcode: '4012345000065', images: 1 },
+        {
+          handle: 'linen-robe',
+          seller_sku: 'LR-S',
+          price: '30.00',
+          special_price: '25.00',
+          stock: 0,
+          barcode: '4012345000058',
+          images: 1,
+        },
+        {
+          handle: 'linen-robe',
+          seller_sku: 'LR-M',
+          price: '30.00',
+          special_price: '25.00',
+          stock: 0,
+          barcode: '4012345000065',
+          images: 1,
+        },
       ],
     ],
     [
@@ -136,15 +158,41 @@ describe('npm run import', () => {
       'newer-names.csv',
       'Loaded 2 products in 1 product set with 1 image from newer-names.csv.\n',
       [
-        { handle: 'wool-jumper', seller_sku: 'WJ-S', price: '35.00', special_price: '29.99', stock: 10, barcode: null, images: 1 },
-        { handle: 'wool-jumper', seller_sku: 'WJ-M', price: '29.99', special_price: null, stock: 4, barcode: null, images: 1 },
+        {
+          handle: 'wool-jumper',
+          seller_sku: 'WJ-S',
+          price: '35.00',
+          special_price: '29.99',
+          stock: 10,
+          barcode: null,
+          images: 1,
+        },
+        {
+          handle: 'wool-jumper',
+          seller_sku: 'WJ-M',
+          price: '29.99',
+          special_price: null,
+          stock: 4,
+          barcode: null,
+          images: 1,
+        },
       ],
     ],
     [
       'of a shop that does not count',
       'not-tracked.csv',
       'Loaded 1 product in 1 product set with 1 image from not-tracked.csv. Stock is not tracked by the shop in 1 row: taken where it is more than 0, else kept for known products, 0 for new ones.\n',
-      [{ handle: 'signet', seller_sku: 'SG-1', price: '650000.00', special_price: null, stock: 0, barcode: null, images: 1 }],
+      [
+        {
+          handle: 'signet',
+          seller_sku: 'SG-1',
+          price: '650000.00',
+          special_price: null,
+          stock: 0,
+          barcode: null,
+          images: 1,
+        },
+      ],
     ],
   ])('loads an export %s', async (_, name, out, expected) => {
     const file = join(ROOT, 'test/fixtures', name)
@@ -177,7 +225,14 @@ describe('npm run import', () => {
     expect((await runImport([file, '--seller', 'Shop 24', '--enqueue'])).code).toBe(0)
     expect((await everything()).map(({ name, brand }) => [name, brand])).toEqual(Array(2).fill(['Shop 24', 'Hatter']))
     const items = await database.sql`select topic, product_id, product_set_id from shop_update.item order by id`
-    expect(items.map(({ topic }) => topic).toSorted()).toEqual(['images', 'new_product_set', 'price', 'price', 'stock', 'stock'])
+    expect(items.map(({ topic }) => topic).toSorted()).toEqual([
+      'images',
+      'new_product_set',
+      'price',
+      'price',
+      'stock',
+      'stock',
+    ])
   })
 
   it('loads nothing of a broken file, and the other files all the same', async () => {
@@ -204,13 +259,16 @@ describe('npm run import', () => {
     expect(await sql`select from catalog.seller`).toHaveLength(0)
   })
 
-  it.each([[[]], [['--sellr', 'X', 'a.csv']], [['a.csv', '--seller', '']]])('tells how it is used: %j', async (args) => {
-    expect(await runImport(args)).toEqual({
-      code: 1,
-      out: '',
-      error: 'Usage: npm run import -- FILE.csv ... [--seller NAME] [--enqueue]\n',
-    })
-  })
+  it.each([[[]], [['--sellr', 'X', 'a.csv']], [['a.csv', '--seller', '']]])(
+    'tells how it is used: %j',
+    async (args) => {
+      expect(await runImport(args)).toEqual({
+        code: 1,
+        out: '',
+        error: 'Usage: npm run import -- FILE.csv ... [--seller NAME] [--enqueue]\n',
+      })
+    },
+  )
 
   it('wants a database with the schema', async () => {
     const missing = 'DATABASE_URL is missing: it must be a URL like postgres://user:password@host:5432/database.\n'
@@ -218,6 +276,10 @@ describe('npm run import', () => {
     const empty = await createDatabase({ migrated: false })
     const result = await runImport([FIXTURE], empty.url)
     await empty.drop()
-    expect(result).toEqual({ code: 1, out: '', error: 'The database has no Shop Update schema yet: run "npm run migrate".\n' })
+    expect(result).toEqual({
+      code: 1,
+      out: '',
+      error: 'The database has no Shop Update schema yet: run "npm run migrate".\n',
+    })
   })
 })

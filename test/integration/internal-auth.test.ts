@@ -34,7 +34,12 @@ beforeAll(async () => {
 afterAll(() => api.stop())
 
 /** A request with the path exactly as given: `fetch` would tidy it up. */
-async function raw(path: string, key = ADMIN, method = 'GET', url = api.url): Promise<{ status: number; text: string }> {
+async function raw(
+  path: string,
+  key = ADMIN,
+  method = 'GET',
+  url = api.url,
+): Promise<{ status: number; text: string }> {
   const call = request(url, { method, path, headers: { authorization: `Bearer ${key}` } })
   call.end()
   const [response] = await once(call, 'response')
@@ -206,7 +211,14 @@ describe('the token of the Grafana user', () => {
 
   const sign = (
     claims: JWTPayload = {},
-    { key = pair.privateKey, alg = 'ES256', issued = '-5m', expires = '10m', audience = 'org:1', issuer = `${GRAFANA}/` } = {},
+    {
+      key = pair.privateKey,
+      alg = 'ES256',
+      issued = '-5m',
+      expires = '10m',
+      audience = 'org:1',
+      issuer = `${GRAFANA}/`,
+    } = {},
   ) =>
     new SignJWT({ type: 'user', role: 'Admin', username: 'nadia', email: 'nadia@example.com', ...claims })
       .setProtectedHeader({ alg, kid: 'id-2026-11-es256', typ: 'jwt' })
@@ -217,7 +229,11 @@ describe('the token of the Grafana user', () => {
       .setExpirationTime(expires)
       .sign(key)
   const put = async (token: string | undefined, key = ADMIN) =>
-    guarded.call('PUT', '/api/flow', { key, body: { flow: 'asynchronous' }, headers: token === undefined ? {} : { 'x-grafana-id': token } })
+    guarded.call('PUT', '/api/flow', {
+      key,
+      body: { flow: 'asynchronous' },
+      headers: token === undefined ? {} : { 'x-grafana-id': token },
+    })
   const read = async (token: string | undefined, key = VIEWER) =>
     guarded.call('GET', '/api/flow', { key, headers: token === undefined ? {} : { 'x-grafana-id': token } })
 
@@ -247,7 +263,9 @@ describe('the token of the Grafana user', () => {
     expect((await read(await sign({}, { issued: '-14m' }))).status).toBe(200)
     expect((await read(await sign({}, { issued: '20s' }))).status).toBe(200)
     const { port } = grafana.address() as AddressInfo
-    const seventh = await startListener({ config: { GRAFANA_JWKS_URL: `http://127.0.0.1:${port}/`, GRAFANA_ORG_ID: 7 } })
+    const seventh = await startListener({
+      config: { GRAFANA_JWKS_URL: `http://127.0.0.1:${port}/`, GRAFANA_ORG_ID: 7 },
+    })
     const statusOf = async (audience: string) =>
       (await seventh.call('GET', '/api/flow', { headers: { 'x-grafana-id': await sign({}, { audience }) } })).status
     expect([await statusOf('org:7'), await statusOf('org:1'), await statusOf('org:77')]).toEqual([200, 401, 401])
@@ -292,10 +310,17 @@ describe('the token of the Grafana user', () => {
     ['signed with another key', async () => sign({}, { key: (await generateKeyPair('ES256')).privateKey })],
     [
       'signed with a secret that everybody knows',
-      async () => sign({}, { alg: 'HS256', key: new TextEncoder().encode(JSON.stringify(await exportJWK(pair.publicKey))) as never }),
+      async () =>
+        sign(
+          {},
+          { alg: 'HS256', key: new TextEncoder().encode(JSON.stringify(await exportJWK(pair.publicKey))) as never },
+        ),
     ],
     ['without a signature', async () => `${(await sign()).split('.').slice(0, 2).join('.')}.`],
-    ['with the algorithm none', async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await sign()).split('.')[1]}.`],
+    [
+      'with the algorithm none',
+      async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await sign()).split('.')[1]}.`,
+    ],
     [
       'whose role was changed after it was signed',
       async () => {
@@ -311,7 +336,9 @@ describe('the token of the Grafana user', () => {
 
   it('does not let X-Grafana-User or X-Grafana-Context stand for it', async () => {
     const headers = { 'x-grafana-user': 'admin', 'x-grafana-context': '{"OrgRole":"Admin"}' }
-    expect((await guarded.call('PUT', '/api/flow', { key: ADMIN, body: { flow: 'synchronous' }, headers })).status).toBe(401)
+    expect(
+      (await guarded.call('PUT', '/api/flow', { key: ADMIN, body: { flow: 'synchronous' }, headers })).status,
+    ).toBe(401)
   })
 
   it('is checked with keys that are fetched once and kept', () => {
@@ -349,7 +376,9 @@ describe('a refusal', () => {
         .setExpirationTime('10m')
         .sign(pair.privateKey),
     })
-    const forged = { 'x-grafana-id': `${(await token())['x-grafana-id'].split('.').slice(0, 2).join('.')}.canary-signature` }
+    const forged = {
+      'x-grafana-id': `${(await token())['x-grafana-id'].split('.').slice(0, 2).join('.')}.canary-signature`,
+    }
     const refusals: [reason: string, options: Parameters<Listener['call']>[2], path?: string][] = [
       ['path', {}, '/api/canary%2fflow'],
       ['no_key', { key: null }],
@@ -368,7 +397,9 @@ describe('a refusal', () => {
       expect(guarded.logged()).toContain(`"event.name":"internal_refused","reason":"${reason}"`)
     }
     expect(reasons).toEqual(refusals.map(([reason]) => reason))
-    expect(guarded.logged()).toContain('"reason":"role","method":"PUT","path":"/api/flow","remote":"127.0.0.1","sub":"user:42"')
+    expect(guarded.logged()).toContain(
+      '"reason":"role","method":"PUT","path":"/api/flow","remote":"127.0.0.1","sub":"user:42"',
+    )
     expect(guarded.logged()).not.toMatch(/canary-key|canary-signature|eyJ/)
     for (const secret of [VIEWER, ADMIN]) expect(guarded.logged()).not.toContain(secret)
     expect((await guarded.call('GET', '/api/flow', { headers: await token() })).status).toBe(200)

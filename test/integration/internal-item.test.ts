@@ -143,18 +143,22 @@ describe('one item', () => {
     expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet]).toEqual([2, 1])
     const content = await enqueue(api.sql, 'content', { product: productIds[0]! })
     await put(api.sql, content, 'made_request', { sends: 1 })
-    expect([(await detail(price)).positionInSet, (await detail(create)).positionInSet, (await detail(content)).positionInSet]).toEqual([
-      3,
-      2,
-      null,
-    ])
+    expect([
+      (await detail(price)).positionInSet,
+      (await detail(create)).positionInSet,
+      (await detail(content)).positionInSet,
+    ]).toEqual([3, 2, null])
   })
 
   it('names the create that it waits for: of the product itself first, then of the set, and of another variation only where that is in its way', async () => {
     const { productIds, setId } = await addSet(api.sql, 'WAIT', { products: 2, inShop: false })
     const price = await enqueue(api.sql, 'price', { product: productIds[0]! })
     await put(api.sql, price, 'blocked', { reason: 'not_in_shop' })
-    expect(await detail(price)).toMatchObject({ blockedBy: null, blockedByItem: null, sellerAnswer: { whoActs: 'admin' } })
+    expect(await detail(price)).toMatchObject({
+      blockedBy: null,
+      blockedByItem: null,
+      sellerAnswer: { whoActs: 'admin' },
+    })
     const other = await enqueue(api.sql, 'new_product', { product: productIds[1]! })
     expect((await detail(price)).blockedBy).toBeNull()
     // what has come into the Shop meanwhile is released when nothing of its set is being created
@@ -181,7 +185,10 @@ describe('one item', () => {
 
   it('waits for the quality control where that has not approved it; who has to act depends on what it says', async () => {
     const { productIds, setId } = await addSet(api.sql, 'UNAPPROVED', { inShop: false })
-    const [price, images] = [await enqueue(api.sql, 'price', { product: productIds[0]! }), await enqueue(api.sql, 'images', { set: setId })]
+    const [price, images] = [
+      await enqueue(api.sql, 'price', { product: productIds[0]! }),
+      await enqueue(api.sql, 'images', { set: setId }),
+    ]
     for (const item of [price, images]) await put(api.sql, item, 'blocked', { reason: 'not_in_shop' })
     await api.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
     for (const item of [price, images]) {
@@ -201,7 +208,8 @@ describe('one item', () => {
     const { text } = await api.call('GET', '/api/items.csv?tab=blocked&q=UNAPPROVED-1')
     expect(text).toContain('a correction by the seller: rejected in quality control')
     await api.sql`update catalog.product set qc_status = 'approved' where id = ${productIds[0]!}::bigint`
-    for (const item of [price, images]) expect(await detail(item)).toMatchObject({ noCreate: null, sellerAnswer: { whoActs: 'admin' } })
+    for (const item of [price, images])
+      expect(await detail(item)).toMatchObject({ noCreate: null, sellerAnswer: { whoActs: 'admin' } })
     await api.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
     const create = await enqueue(api.sql, 'new_product', { product: productIds[0]! })
     expect(await detail(price)).toMatchObject({ blockedBy: create, noCreate: null })
@@ -271,15 +279,24 @@ describe('one item', () => {
     const other = await enqueue(api.sql, 'content', { product: productIds[1]! })
     const after = `It is sent after an earlier change of the same product, item ${holder} (Price, status `
     await put(api.sql, holder, 'delayed')
-    expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'nobody', text: expect.stringContaining(`${after}Delayed)`) })
+    expect((await detail(held)).sellerAnswer).toMatchObject({
+      whoActs: 'nobody',
+      text: expect.stringContaining(`${after}Delayed)`),
+    })
     await put(api.sql, holder, 'failed')
-    expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'sre', text: expect.stringContaining(`${after}Failed)`) })
+    expect((await detail(held)).sellerAnswer).toMatchObject({
+      whoActs: 'sre',
+      text: expect.stringContaining(`${after}Failed)`),
+    })
     expect((await detail(other)).sellerAnswer.text).not.toContain(after)
     // its own time has come, and it is not its turn
     for (const reason of ['failure', 'stock_wait']) {
       await put(api.sql, held, 'delayed', { reason })
       await api.sql`update shop_update.item set lane = 'behind', run_at = now() - interval '1 hour' where id = ${held}::bigint`
-      expect((await detail(held)).sellerAnswer).toMatchObject({ whoActs: 'sre', text: expect.stringContaining(`${after}Failed)`) })
+      expect((await detail(held)).sellerAnswer).toMatchObject({
+        whoActs: 'sre',
+        text: expect.stringContaining(`${after}Failed)`),
+      })
     }
     // exhausted: nobody waits for it any more
     await api.sql`update shop_update.item set run_at = 'infinity' where id = ${holder}::bigint`
@@ -300,7 +317,10 @@ describe('one item', () => {
   })
 
   it.each(['999999999', '1000000000000000'])('404 for %s', async (id) => {
-    expect(await api.call('GET', `/api/items/${id}`)).toMatchObject({ status: 404, body: { status: 404, title: 'Not Found' } })
+    expect(await api.call('GET', `/api/items/${id}`)).toMatchObject({
+      status: 404,
+      body: { status: 404, title: 'Not Found' },
+    })
   })
 
   it.each(['x', '0', '-1', '1e3', '9999999999999999999'])('400 for %s', async (id) => {
@@ -320,10 +340,15 @@ describe('queueing by hand', () => {
       status: 201,
       body: { itemId: first.body.itemId, coalesced: true },
     })
-    expect(await post({ topic: 'images', productSetId: setId })).toMatchObject({ status: 201, body: { coalesced: false } })
+    expect(await post({ topic: 'images', productSetId: setId })).toMatchObject({
+      status: 201,
+      body: { coalesced: false },
+    })
     expect(api.queued()).toBe(before + 3)
     expect(await detail(first.body.itemId)).toMatchObject({ coalesced: 1, status: 'pending' })
-    expect(await api.sql`select actor, detail from shop_update.audit where action = 'enqueue' order by id limit 1`).toMatchObject([
+    expect(
+      await api.sql`select actor, detail from shop_update.audit where action = 'enqueue' order by id limit 1`,
+    ).toMatchObject([
       { actor: 'admin (key)', detail: { topic: 'price', productId: productIds[0], itemId: first.body.itemId } },
     ])
   })

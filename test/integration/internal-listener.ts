@@ -37,7 +37,9 @@ export interface Listener {
   stop(): Promise<void>
 }
 
-/** The internal API on a real listener, over a database of its own. Every answer is held against its OpenAPI document. */
+/**
+ * The internal API on a real listener, over a database of its own. Every answer is held against its OpenAPI document.
+ */
 export async function startListener(
   options: Partial<Omit<InternalApiOptions, 'config'>> & { config?: Partial<InternalApiOptions['config']> } = {},
 ): Promise<Listener> {
@@ -67,7 +69,9 @@ export async function startListener(
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  const answers = answersOf(app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Shop Update', version: 'test' } }))
+  const answers = answersOf(
+    app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Shop Update', version: 'test' } }),
+  )
   const call: Listener['call'] = async (method, path, { key = VIEWER, body, headers = {} } = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -113,11 +117,18 @@ export interface CatalogueSet {
   productIds: string[]
 }
 
-/** A seller (by name) with a product set of so many products, which the Shop knows unless told otherwise. SKUs are `<handle>-1`, `SHOP-<handle>-1`. */
+/**
+ * A seller (by name) with a product set of so many products, which the Shop knows unless told otherwise. SKUs are
+ * `<handle>-1`, `SHOP-<handle>-1`.
+ */
 export async function addSet(
   sql: Sql,
   handle: string,
-  { seller = 'Nile Textiles', products = 1, inShop = true }: { seller?: string; products?: number; inShop?: boolean } = {},
+  {
+    seller = 'Nile Textiles',
+    products = 1,
+    inShop = true,
+  }: { seller?: string; products?: number; inShop?: boolean } = {},
 ): Promise<CatalogueSet> {
   const [row] = await sql<CatalogueSet[]>`
     with seller as (

@@ -1,7 +1,17 @@
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Item, Items } from '../../worker/api/internal.ts'
-import { ADMIN, addSet, type CatalogueSet, enqueue, finish, type Listener, put, startListener, VIEWER } from './internal-listener.ts'
+import {
+  ADMIN,
+  addSet,
+  type CatalogueSet,
+  enqueue,
+  finish,
+  type Listener,
+  put,
+  startListener,
+  VIEWER,
+} from './internal-listener.ts'
 
 let api: Listener
 let shirt: CatalogueSet
@@ -115,7 +125,10 @@ describe('an item of a list', () => {
       sellerSku: 'DRESS-1, DRESS-2, DRESS-3, …',
       sku: null,
     })
-    expect((await list('?topic=images')).items[0]).toMatchObject({ sellerSku: 'SHIRT-1, SHIRT-2', sku: 'SHOP-SHIRT-1, SHOP-SHIRT-2' })
+    expect((await list('?topic=images')).items[0]).toMatchObject({
+      sellerSku: 'SHIRT-1, SHIRT-2',
+      sku: 'SHOP-SHIRT-1, SHOP-SHIRT-2',
+    })
   })
 })
 
@@ -193,9 +206,10 @@ describe('search', () => {
     expect(await list('?q=PREFIX-1&tab=pending')).toMatchObject({ total: { exact: true }, truncated: false })
     expect(await list('?q=PREFIX-&tab=failed')).toMatchObject({ items: [], truncated: true })
     expect((await api.call('GET', '/api/items.csv?q=PREFIX-')).body.field).toBe('q')
-    expect((await api.call('POST', '/api/requeue', { key: ADMIN, body: { filter: { q: 'PREFIX-' }, dryRun: true } })).body.field).toBe(
-      'filter.q',
-    )
+    expect(
+      (await api.call('POST', '/api/requeue', { key: ADMIN, body: { filter: { q: 'PREFIX-' }, dryRun: true } })).body
+        .field,
+    ).toBe('filter.q')
     await api.sql`delete from shop_update.item where product_set_id = ${many.setId}::bigint`
   })
 
@@ -239,7 +253,8 @@ describe('a window of time', () => {
   beforeAll(async () => {
     timed = await startListener()
     const set = await addSet(timed.sql, 'TIMED', { seller: 'Timely' })
-    // One in five waited for most of an hour, between its time and its id; ids have gaps, as those have that are not in the queue any more.
+    // One in five waited for most of an hour, between its time and its id; ids have gaps, as those have that are not in
+    // the queue any more.
     const rows = await timed.sql<{ id: string; minute: number }[]>`
       insert into shop_update.item (id, seller_id, product_set_id, product_id, topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
       overriding system value
@@ -272,10 +287,14 @@ describe('a window of time', () => {
     ] as const) {
       const expected = [...minutes].filter(
         ([id, minute]) =>
-          (parity as readonly number[]).includes(Number(id) % 2) && minute >= (from ?? -Infinity) && minute < (to ?? Infinity),
+          (parity as readonly number[]).includes(Number(id) % 2) &&
+          minute >= (from ?? -Infinity) &&
+          minute < (to ?? Infinity),
       )
       const { items: found, total } = await timed.get<Items>(`/api/items?${list}&limit=500${window}`)
-      expect(found.map(({ id }) => Number(id)).sort((a, b) => a - b)).toEqual(expected.map(([id]) => Number(id)).sort((a, b) => a - b))
+      expect(found.map(({ id }) => Number(id)).sort((a, b) => a - b)).toEqual(
+        expected.map(([id]) => Number(id)).sort((a, b) => a - b),
+      )
       expect(total).toEqual({ count: expected.length, exact: true })
     }
   })
@@ -303,7 +322,9 @@ describe('paging', () => {
       let cursor: string | null = null
       let pages = 0
       do {
-        const page: Items = await many.get(`/api/items?tab=delayed&sort=${sort}&limit=17${cursor === null ? '' : `&cursor=${cursor}`}`)
+        const page: Items = await many.get(
+          `/api/items?tab=delayed&sort=${sort}&limit=17${cursor === null ? '' : `&cursor=${cursor}`}`,
+        )
         expect(page.total).toEqual({ count: 120, exact: true })
         seen.push(...page.items)
         cursor = page.nextCursor
@@ -363,7 +384,9 @@ describe('what is wrong is named', () => {
   })
 
   it('no time is refused for its zone', async () => {
-    expect((await api.call('GET', `/api/items?from=${encodeURIComponent('2026-01-01T00:00:00+20:00')}`)).status).toBe(200)
+    expect((await api.call('GET', `/api/items?from=${encodeURIComponent('2026-01-01T00:00:00+20:00')}`)).status).toBe(
+      200,
+    )
   })
 
   it('a cursor of another order', async () => {
@@ -384,14 +407,20 @@ describe('what is wrong is named', () => {
     ]) {
       const cursor = Buffer.from(JSON.stringify(made)).toString('base64url')
       expect(
-        (await api.call('GET', `/api/items?tab=failed&sort=${made && 'key' in made ? made.key : 'id'}&cursor=${cursor}`)).body.field,
+        (
+          await api.call(
+            'GET',
+            `/api/items?tab=failed&sort=${made && 'key' in made ? made.key : 'id'}&cursor=${cursor}`,
+          )
+        ).body.field,
       ).toBe('cursor')
     }
   })
 })
 
 describe('the download', () => {
-  const rowsOf = (text: string) => parse(text, { bom: true, columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
+  const rowsOf = (text: string) =>
+    parse(text, { bom: true, columns: true, record_delimiter: '\r\n' }) as Record<string, string>[]
 
   it('is the same selection, with a header in the words of the requirements', async () => {
     const { status, headers, text } = await api.call('GET', '/api/items.csv?tab=pending')
@@ -401,7 +430,16 @@ describe('the download', () => {
     const rows = rowsOf(text)
     expect(rows.map((row) => row.Item)).toEqual((await list('?tab=pending')).items.map(({ id }) => id))
     expect(Object.keys(rows[0]!)).toEqual(
-      expect.arrayContaining(['Seller SKU', 'SKU', 'Topic', 'Queued at', 'Status', 'Requeued count', 'Last requeued at', 'Failed at']),
+      expect.arrayContaining([
+        'Seller SKU',
+        'SKU',
+        'Topic',
+        'Queued at',
+        'Status',
+        'Requeued count',
+        'Last requeued at',
+        'Failed at',
+      ]),
     )
     expect(rows.find((row) => row.Item === items.create)).toMatchObject({
       Topic: 'New Product (Set)',
@@ -425,7 +463,9 @@ describe('the download', () => {
   it('is UTF-8 that Excel knows for it', async () => {
     const { productIds } = await addSet(api.sql, 'قميص-เสื้อ', { seller: 'Arabic and Thai' })
     await enqueue(api.sql, 'price', { product: productIds[0]! })
-    const response = await fetch(`${api.url}/api/items.csv?seller=Arabic+and+Thai`, { headers: { authorization: `Bearer ${VIEWER}` } })
+    const response = await fetch(`${api.url}/api/items.csv?seller=Arabic+and+Thai`, {
+      headers: { authorization: `Bearer ${VIEWER}` },
+    })
     const bytes = Buffer.from(await response.arrayBuffer())
     expect(bytes.subarray(0, 3)).toEqual(Buffer.from([0xef, 0xbb, 0xbf]))
     expect(rowsOf(bytes.toString())[0]).toMatchObject({ 'Seller SKU': 'قميص-เสื้อ-1' })
@@ -439,7 +479,10 @@ describe('the download', () => {
         now(), now(), now(), now() from generate_series(1, 40000)`
     const path = '/api/items.csv?seller=Slow+Seller'
     const leave = new AbortController()
-    const first = await fetch(`${api.url}${path}`, { headers: { authorization: `Bearer ${VIEWER}` }, signal: leave.signal })
+    const first = await fetch(`${api.url}${path}`, {
+      headers: { authorization: `Bearer ${VIEWER}` },
+      signal: leave.signal,
+    })
     expect(first.status).toBe(200)
     const second = await api.call('GET', path)
     expect(second.status).toBe(429)
@@ -477,7 +520,9 @@ describe('the download', () => {
       insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
       select ${long.sellerId}::bigint, ${long.setId}::bigint, ${long.productIds[0]!}::bigint, 'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
         now(), now(), now(), now() from generate_series(1, 40000)`
-    const response = await fetch(`${api.url}/api/items.csv?seller=Long+Seller`, { headers: { authorization: `Bearer ${VIEWER}` } })
+    const response = await fetch(`${api.url}/api/items.csv?seller=Long+Seller`, {
+      headers: { authorization: `Bearer ${VIEWER}` },
+    })
     expect(response.status).toBe(200)
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
     await reader.read()

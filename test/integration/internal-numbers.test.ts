@@ -22,7 +22,10 @@ beforeAll(async () => {
     const set = await addSet(sql, `NUM${place}`)
     const id = await enqueue(sql, place % 2 ? 'content' : 'price', { product: set.productIds[0]! })
     if (status !== 'pending')
-      await put(sql, id, status, { secondsAgo: 100 * (place + 1), ...(status === 'blocked' && { reason: 'not_in_shop' }) })
+      await put(sql, id, status, {
+        secondsAgo: 100 * (place + 1),
+        ...(status === 'blocked' && { reason: 'not_in_shop' }),
+      })
   }
   await enqueue(sql, 'stock', { product: first })
   for (const product of others.slice(0, 3)) await finish(sql, await enqueue(sql, 'price', { product }))
@@ -38,7 +41,10 @@ describe('the summary', () => {
       blocked: 1,
       delayed: 2,
       failed: 1,
-      toResolve: ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => ({ reason, count: 0 })),
+      toResolve: ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => ({
+        reason,
+        count: 0,
+      })),
       stranded: 1,
       flow: { wanted: 'synchronous', workers: [] },
       retries: { most: 27, failedAfter: 12, unitSeconds: 60 },
@@ -98,7 +104,14 @@ describe('the KPIs', () => {
     const { sql } = database
     try {
       const empty = await database.get<Kpis>('/api/kpis')
-      expect(empty['24h']).toEqual({ queued: 0, synced: 0, ratio: null, requests: 0, p50Seconds: null, p95Seconds: null })
+      expect(empty['24h']).toEqual({
+        queued: 0,
+        synced: 0,
+        ratio: null,
+        requests: 0,
+        p50Seconds: null,
+        p95Seconds: null,
+      })
       // 10 queued two days ago of which 8 are Synced, folded; 4 queued now of which 3 are, not folded.
       await sql`
         insert into shop_update.kpi_hour (hour, topic, bucket, n) values
@@ -141,7 +154,14 @@ describe('the KPIs', () => {
       expect(
         await sql`select method, flow, outcome, calls, average_ms, slowest_ms from shop_update.call_stats order by slot desc limit 2`,
       ).toMatchObject([
-        { method: 'Product.updatePrices', flow: 'synchronous', outcome: 'failure', calls: '2', average_ms: 150, slowest_ms: 250 },
+        {
+          method: 'Product.updatePrices',
+          flow: 'synchronous',
+          outcome: 'failure',
+          calls: '2',
+          average_ms: 150,
+          slowest_ms: 250,
+        },
         { outcome: 'success', calls: '5', average_ms: 100 },
       ])
     } finally {
@@ -201,14 +221,19 @@ describe('events', () => {
     const { productIds } = await addSet(api.sql, 'EVENT')
     await enqueue(api.sql, 'price', { product: productIds[0]! })
     // One that was on its way already may still tell the old number.
-    await vi.waitFor(async () => expect((await stream.next()).value!.data.toSend).toBe(7), { timeout: 10_000, interval: 1 })
+    await vi.waitFor(async () => expect((await stream.next()).value!.data.toSend).toBe(7), {
+      timeout: 10_000,
+      interval: 1,
+    })
     stop.abort()
     await expect(stream.next()).rejects.toThrow()
   })
 
   it('cost nothing once the client has gone, nor where it asked for the head only', async () => {
     const reads = () =>
-      api.sql<{ n: string }[]>`select sum(seq_scan) as n from pg_stat_user_tables where relname in ('status_count', 'delta')`
+      api.sql<
+        { n: string }[]
+      >`select sum(seq_scan) as n from pg_stat_user_tables where relname in ('status_count', 'delta')`
     const stop = new AbortController()
     const stream = events(stop.signal)
     await stream.next()
@@ -216,7 +241,8 @@ describe('events', () => {
     stop.abort()
     await stream.next().catch(() => {})
     expect((await api.call('HEAD', '/api/events')).status).toBe(200)
-    // The numbers of the server are written down once a second at most; when they stand still for longer than several readings, nobody reads.
+    // The numbers of the server are written down once a second at most; when they stand still for longer than several
+    // readings, nobody reads.
     let [before] = await reads()
     await vi.waitFor(
       async () => {

@@ -9,7 +9,10 @@ const steps: Step[] = []
 const results: { topic: string | null; result: string; n: number }[] = []
 
 beforeAll(async () => {
-  api = await startListener({ onSteps: (some) => void steps.push(...some), onRequeue: (some) => void results.push(...some) })
+  api = await startListener({
+    onSteps: (some) => void steps.push(...some),
+    onRequeue: (some) => void results.push(...some),
+  })
 })
 afterAll(() => api.stop())
 
@@ -27,7 +30,11 @@ const row = async (id: string) => (await api.sql`select * from shop_update.item 
 const nothing = { requeued: 0, productSets: 0, skipped: [], skippedTotal: 0, skippedByReason: {} }
 let sets = 0
 const newSet = (options: Parameters<typeof addSet>[2] = {}) => addSet(api.sql, `SET${++sets}`, options)
-async function failed(topic: string, subject: { product?: string; set?: string }, status: 'failed' | 'delayed' = 'failed') {
+async function failed(
+  topic: string,
+  subject: { product?: string; set?: string },
+  status: 'failed' | 'delayed' = 'failed',
+) {
   const id = await enqueue(api.sql, topic, subject)
   await put(api.sql, id, status)
   return id
@@ -39,7 +46,11 @@ describe('a requeue', () => {
     const id = await failed('price', { product: productIds[0]! })
     const before = api.queued()
     steps.length = results.length = 0
-    expect(await requeue({ itemIds: [id], reason: 'the Shop is back' })).toMatchObject({ ...nothing, requeued: 1, productSets: 1 })
+    expect(await requeue({ itemIds: [id], reason: 'the Shop is back' })).toMatchObject({
+      ...nothing,
+      requeued: 1,
+      productSets: 1,
+    })
     expect(await row(id)).toMatchObject({
       status: 'pending',
       lane: 'ready',
@@ -60,7 +71,15 @@ describe('a requeue', () => {
       note: 'the Shop is back',
     })
     expect(steps).toMatchObject([
-      { itemId: id, from: 'failed', to: 'pending', reason: 'requeued', actor: 'admin (key)', topic: 'price', sellerSku: `SET${sets}-1` },
+      {
+        itemId: id,
+        from: 'failed',
+        to: 'pending',
+        reason: 'requeued',
+        actor: 'admin (key)',
+        topic: 'price',
+        sellerSku: `SET${sets}-1`,
+      },
     ])
     expect(results).toEqual([{ topic: 'price', result: 'requeued', n: 1 }])
 
@@ -69,7 +88,14 @@ describe('a requeue', () => {
       {
         actor: 'admin (key)',
         action: 'requeue',
-        detail: { itemIds: [id], include: ['failed'], reason: 'the Shop is back', requeued: 1, productSets: 1, skipped: 0 },
+        detail: {
+          itemIds: [id],
+          include: ['failed'],
+          reason: 'the Shop is back',
+          requeued: 1,
+          productSets: 1,
+          skipped: 0,
+        },
       },
     ])
   })
@@ -88,7 +114,14 @@ describe('a requeue', () => {
     const id = await failed('price', { product: productIds[0]! })
     const before = await api.sql`select count(*) from shop_update.audit`
     const { body } = await api.call('POST', '/api/requeue', { key: ADMIN, body: { itemIds: [id], dryRun: true } })
-    expect(body).toEqual({ ...nothing, dryRun: true, requeued: 1, productSets: 1, variations: 1, firstProductSets: [setId] })
+    expect(body).toEqual({
+      ...nothing,
+      dryRun: true,
+      requeued: 1,
+      productSets: 1,
+      variations: 1,
+      firstProductSets: [setId],
+    })
     expect(await api.sql`select count(*) from shop_update.audit`).toEqual(before)
     expect(await row(id)).toMatchObject({ status: 'failed', failures: 12 })
   })
@@ -131,7 +164,11 @@ describe('a requeue', () => {
     await put(api.sql, acknowledged, 'got_acknowledgment', { sends: 1 })
     const other = await enqueue(api.sql, 'content', { product: c })
     await put(api.sql, other, 'got_acknowledgment', { sends: 1 })
-    expect(await requeue({ itemIds: [delayed, acknowledged] })).toMatchObject({ ...nothing, requeued: 2, productSets: 1 })
+    expect(await requeue({ itemIds: [delayed, acknowledged] })).toMatchObject({
+      ...nothing,
+      requeued: 2,
+      productSets: 1,
+    })
     expect((await row(other)).status).toBe('got_acknowledgment')
   })
 
@@ -147,7 +184,10 @@ describe('a requeue', () => {
 
 describe('a refusal', () => {
   it.each([
-    ['seller_inactive', 'update catalog.seller set active = false where id = (select seller_id from catalog.product_set where id = $1)'],
+    [
+      'seller_inactive',
+      'update catalog.seller set active = false where id = (select seller_id from catalog.product_set where id = $1)',
+    ],
     ['product_inactive', 'update catalog.product set active = false where product_set_id = $1'],
     ['not_qc_approved', "update catalog.product set qc_status = 'rejected' where product_set_id = $1"],
   ])('%s', async (reason, change) => {
@@ -169,15 +209,24 @@ describe('a refusal', () => {
     const create = await failed('new_product_set', { set: setId })
     const price = await failed('price', { product: productIds[0]! })
     await api.sql`update catalog.product set active = false where id = ${productIds[1]!}::bigint`
-    expect(await requeue({ itemIds: [create] })).toMatchObject({ requeued: 1, skipped: [{ itemId: create, reason: 'product_inactive' }] })
+    expect(await requeue({ itemIds: [create] })).toMatchObject({
+      requeued: 1,
+      skipped: [{ itemId: create, reason: 'product_inactive' }],
+    })
     expect((await row(price)).status).toBe('pending')
   })
 
   it('images_not_requeueable, named or not', async () => {
     const { setId } = await newSet()
     const id = await failed('images', { set: setId })
-    expect(await requeue({ itemIds: [id] })).toMatchObject({ requeued: 0, skippedByReason: { images_not_requeueable: 1 } })
-    expect(await requeue({ productSetIds: [setId] })).toMatchObject({ requeued: 0, skippedByReason: { images_not_requeueable: 1 } })
+    expect(await requeue({ itemIds: [id] })).toMatchObject({
+      requeued: 0,
+      skippedByReason: { images_not_requeueable: 1 },
+    })
+    expect(await requeue({ productSetIds: [setId] })).toMatchObject({
+      requeued: 0,
+      skippedByReason: { images_not_requeueable: 1 },
+    })
   })
 
   it('in_flight for what is on its way', async () => {
@@ -185,7 +234,10 @@ describe('a refusal', () => {
     const pending = await enqueue(api.sql, 'price', { product: productIds[0]! })
     const made = await enqueue(api.sql, 'price', { product: productIds[1]! })
     await put(api.sql, made, 'made_request', { sends: 1 })
-    expect(await requeue({ itemIds: [pending, made] })).toMatchObject({ requeued: 0, skippedByReason: { in_flight: 2 } })
+    expect(await requeue({ itemIds: [pending, made] })).toMatchObject({
+      requeued: 0,
+      skippedByReason: { in_flight: 2 },
+    })
   })
 
   it('not_in_queue for what is finished, or never was', async () => {
@@ -203,7 +255,10 @@ describe('a refusal', () => {
     const { productIds, setId } = await newSet()
     const id = await enqueue(api.sql, 'stock', { product: productIds[0]! })
     expect((await row(id)).reason).toBe('stock_wait')
-    expect(await requeue({ itemIds: [id] })).toMatchObject({ requeued: 0, skipped: [{ itemId: id, reason: 'in_flight' }] })
+    expect(await requeue({ itemIds: [id] })).toMatchObject({
+      requeued: 0,
+      skipped: [{ itemId: id, reason: 'in_flight' }],
+    })
     expect(await requeue({ productSetIds: [setId], include: ['delayed'] })).toMatchObject(nothing)
   })
 })
@@ -228,7 +283,10 @@ describe('by a filter', () => {
       'failed',
     ])
     // Whoever filters for Delayed asks for those.
-    expect(await requeue({ filter: { seller: 'Filtered Seller', tab: 'delayed' } })).toMatchObject({ requeued: 2, productSets: 1 })
+    expect(await requeue({ filter: { seller: 'Filtered Seller', tab: 'delayed' } })).toMatchObject({
+      requeued: 2,
+      productSets: 1,
+    })
     expect((await row(delayed)).status).toBe('pending')
     expect(await requeue({ filter: { tab: 'synced' } })).toMatchObject(nothing)
   })
@@ -254,14 +312,22 @@ describe('by a filter', () => {
       insert into shop_update.delta (kind, topic, status, n) select 'status', 'price', 'failed', count(*) from i`
     const before = await api.get<Summary>('/api/summary')
     const result = await requeue({ filter: { tab: 'failed', seller: 'Big Seller' } })
-    expect(result).toMatchObject({ requeued: 3750, productSets: 3750, skippedTotal: 1250, skippedByReason: { product_inactive: 1250 } })
+    expect(result).toMatchObject({
+      requeued: 3750,
+      productSets: 3750,
+      skippedTotal: 1250,
+      skippedByReason: { product_inactive: 1250 },
+    })
     expect(result.skipped).toHaveLength(1000)
     const after = await api.get<Summary>('/api/summary')
     expect(after.failed).toBe(before.failed - 3750)
     const [counted] = await sql`select count(*)::int as n from shop_update.item where status = 'failed'`
     expect(after.failed).toBe(counted!.n)
-    const audit = await sql`select detail from shop_update.audit where action = 'requeue' and detail->'filter'->>'seller' = 'Big Seller'`
-    expect(audit).toMatchObject([{ detail: { filter: { tab: 'failed', seller: 'Big Seller' }, requeued: 3750, skipped: 1250 } }])
+    const audit =
+      await sql`select detail from shop_update.audit where action = 'requeue' and detail->'filter'->>'seller' = 'Big Seller'`
+    expect(audit).toMatchObject([
+      { detail: { filter: { tab: 'failed', seller: 'Big Seller' }, requeued: 3750, skipped: 1250 } },
+    ])
   })
 })
 
@@ -343,9 +409,9 @@ describe('what an admin decides', () => {
       reason: 'requeued',
       actor: 'admin (key)',
     })
-    expect(await api.sql`select detail from shop_update.audit where action = 'resolve' order by id desc limit 1`).toMatchObject([
-      { detail: { itemId: id, action: 'resend', reason: 'the Shop has been mended', was: reason } },
-    ])
+    expect(
+      await api.sql`select detail from shop_update.audit where action = 'resolve' order by id desc limit 1`,
+    ).toMatchObject([{ detail: { itemId: id, action: 'resend', reason: 'the Shop has been mended', was: reason } }])
   })
 
   it('resend does not ask whether the product is active: the admin does', async () => {
@@ -360,7 +426,10 @@ describe('what an admin decides', () => {
     await put(api.sql, waiting, 'blocked', { reason: 'new_variation' })
     const before = await api.get<Summary>('/api/summary')
     steps.length = 0
-    expect(await resolve(id, { action: 'discard', reason: 'the Shop has it' })).toMatchObject({ status: 200, body: { status: 'blocked' } })
+    expect(await resolve(id, { action: 'discard', reason: 'the Shop has it' })).toMatchObject({
+      status: 200,
+      body: { status: 'blocked' },
+    })
     const detail = await api.get(`/api/items/${id}`)
     expect(detail).toMatchObject({
       status: 'blocked',
@@ -368,8 +437,16 @@ describe('what an admin decides', () => {
       retriesLeft: null,
       nextAttemptAt: null,
     })
-    expect(detail.transitions.at(-1)).toMatchObject({ from: 'blocked', to: 'blocked', reason: 'discarded', actor: 'admin (key)' })
-    expect(detail.sellerAnswer).toMatchObject({ whoActs: 'seller', text: expect.stringContaining('taken out of the queue') })
+    expect(detail.transitions.at(-1)).toMatchObject({
+      from: 'blocked',
+      to: 'blocked',
+      reason: 'discarded',
+      actor: 'admin (key)',
+    })
+    expect(detail.sellerAnswer).toMatchObject({
+      whoActs: 'seller',
+      text: expect.stringContaining('taken out of the queue'),
+    })
     expect(steps).toMatchObject([
       { itemId: id, from: 'blocked', to: 'blocked', reason: 'discarded' },
       { itemId: waiting, from: 'blocked', to: 'pending', reason: 'released' },
@@ -411,7 +488,10 @@ describe('what an admin decides', () => {
 
   it('two at once: one of them decides', async () => {
     const { id } = await blocked('unprocessable_response')
-    const answers = await Promise.all([resolve(id, { action: 'discard', reason: 'a' }), resolve(id, { action: 'resend', reason: 'b' })])
+    const answers = await Promise.all([
+      resolve(id, { action: 'discard', reason: 'a' }),
+      resolve(id, { action: 'resend', reason: 'b' }),
+    ])
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409])
   })
 })

@@ -12,8 +12,8 @@ afterAll(() => api.stop())
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const hashes = async () =>
-  (await api.sql<{ key_hashes: Buffer[] }[]>`select key_hashes from shop_update.system_credential`)[0]!.key_hashes.map((hash) =>
-    hash.toString('hex'),
+  (await api.sql<{ key_hashes: Buffer[] }[]>`select key_hashes from shop_update.system_credential`)[0]!.key_hashes.map(
+    (hash) => hash.toString('hex'),
   )
 
 describe('the flow', () => {
@@ -23,7 +23,10 @@ describe('the flow', () => {
     const alive = await enterWorker(api.sql, 'alive', 'asynchronous')
     const dead = await enterWorker(api.sql, 'dead', 'synchronous')
     await api.sql`update shop_update.worker set heartbeat_at = now() - interval '16 seconds' where id = ${dead}::bigint`
-    expect(await api.get('/api/flow')).toEqual({ wanted: 'synchronous', workers: [{ id: alive, name: 'alive', flow: 'asynchronous' }] })
+    expect(await api.get('/api/flow')).toEqual({
+      wanted: 'synchronous',
+      workers: [{ id: alive, name: 'alive', flow: 'asynchronous' }],
+    })
     expect((await api.get('/api/summary')).flow).toEqual(await api.get('/api/flow'))
   })
 
@@ -129,14 +132,17 @@ describe('the credential of the callbacks', () => {
 
   it('for live takes no trivial key and no open white list, unless that is allowed', async () => {
     const live = await startListener({ config: { ENVIRONMENT: 'live' } })
-    const lax = await startListener({ config: { ENVIRONMENT: 'live', ALLOW_INSECURE: ['trivial-keys', 'open-white-list'] } })
+    const lax = await startListener({
+      config: { ENVIRONMENT: 'live', ALLOW_INSECURE: ['trivial-keys', 'open-white-list'] },
+    })
     for (const [body, field] of [
       [{ apiKey: 'fifteen-letters' }, 'apiKey'],
       [{ allowedIps: ['10.0.0.1', '0.0.0.0/0'] }, 'allowedIps.1'],
       [{ allowedIps: ['::ffff:0:0/96'] }, 'allowedIps.0'],
     ] as const) {
       expect(await live.call('PUT', path, { key: ADMIN, body })).toMatchObject({ status: 422, body: { field } })
-      for (const listener of [api, lax]) expect((await listener.call('PUT', path, { key: ADMIN, body })).status).toBe(200)
+      for (const listener of [api, lax])
+        expect((await listener.call('PUT', path, { key: ADMIN, body })).status).toBe(200)
     }
     expect((await live.get(path)).keys).toEqual([])
     await live.stop()
@@ -146,10 +152,20 @@ describe('the credential of the callbacks', () => {
   it('has a white list of addresses and ranges', async () => {
     const keys = await hashes()
     const { status, body } = await put({ allowedIps: ['192.0.2.0/24', '2001:db8::7', ' 10.1.2.3 '] })
-    expect([status, body.allowedIps, body.apiKey]).toEqual([200, ['192.0.2.0/24', '2001:db8::7', '10.1.2.3'], undefined])
+    expect([status, body.allowedIps, body.apiKey]).toEqual([
+      200,
+      ['192.0.2.0/24', '2001:db8::7', '10.1.2.3'],
+      undefined,
+    ])
     expect(await hashes()).toEqual(keys)
     expect(await api.sql`select detail from shop_update.audit order by id desc limit 1`).toEqual([
-      { detail: { name: 'bob_callback_server', allowedIps: ['192.0.2.0/24', '2001:db8::7', '10.1.2.3'], keyReplaced: false } },
+      {
+        detail: {
+          name: 'bob_callback_server',
+          allowedIps: ['192.0.2.0/24', '2001:db8::7', '10.1.2.3'],
+          keyReplaced: false,
+        },
+      },
     ])
     expect(api.logged()).toContain('"The white list of bob_callback_server has been changed"')
     expect((await put({ allowedIps: [] })).body.allowedIps).toEqual([])
@@ -197,18 +213,35 @@ describe('the OpenAPI document', () => {
       'PUT /api/credentials/bob_callback_server',
       'PUT /api/flow',
     ])
-    for (const methods of Object.values<Record<string, { responses: object; summary: string; security: unknown }>>(document.paths)) {
+    for (const methods of Object.values<Record<string, { responses: object; summary: string; security: unknown }>>(
+      document.paths,
+    )) {
       for (const { responses, summary, security } of Object.values(methods)) {
         expect(summary).toBeTruthy()
         expect(security).toEqual([{ apiKey: [] }])
         expect(Object.keys(responses)).toEqual(expect.arrayContaining(['400', '401', '503']))
       }
     }
-    const names = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name!)
+    const names = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
+      ([, name]) => name!,
+    )
     expect(new Set(names)).toContain('Item')
     for (const name of names) expect(document.components.schemas).toHaveProperty(name)
     const parameters = document.paths['/api/items'].get.parameters.map(({ name }: { name: string }) => name)
-    expect(parameters).toEqual(['tab', 'topic', 'status', 'reason', 'seller', 'set', 'q', 'from', 'to', 'sort', 'cursor', 'limit'])
+    expect(parameters).toEqual([
+      'tab',
+      'topic',
+      'status',
+      'reason',
+      'seller',
+      'set',
+      'q',
+      'from',
+      'to',
+      'sort',
+      'cursor',
+      'limit',
+    ])
     expect(document.components.schemas.Item.required).toHaveLength(24)
   })
 })

@@ -31,11 +31,16 @@ afterAll(async () => {
 /** Its code, with the packages of this version. */
 async function unpack() {
   const archive = join(folder, 'code.tar')
-  await run('git', ['-C', ROOT, 'archive', '-o', archive, LAST_RELEASE, 'worker', 'sql', 'package.json']).catch((error) => {
-    throw new Error(`The history lacks ${LAST_RELEASE}, the last release: this test needs a full clone (git fetch --unshallow).`, {
-      cause: error,
-    })
-  })
+  await run('git', ['-C', ROOT, 'archive', '-o', archive, LAST_RELEASE, 'worker', 'sql', 'package.json']).catch(
+    (error) => {
+      throw new Error(
+        `The history lacks ${LAST_RELEASE}, the last release: this test needs a full clone (git fetch --unshallow).`,
+        {
+          cause: error,
+        },
+      )
+    },
+  )
   await run('tar', ['-x', '-C', folder, '-f', archive])
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
 }
@@ -53,7 +58,9 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
   await sql`update shop_update.setting set value = to_jsonb(${flow}::text) where key = 'shop_update/flow'`
   await vi.waitFor(
     async () => {
-      const [{ using }] = await sql<[{ using: string[] }]>`select array_agg(distinct flow::text) as using from shop_update.worker`
+      const [{ using }] = await sql<
+        [{ using: string[] }]
+      >`select array_agg(distinct flow::text) as using from shop_update.worker`
       expect(using).toEqual([flow])
     },
     { timeout: 20_000, interval: 50 },
@@ -62,7 +69,10 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
   const known = await addSet(sql)
   const created = await addSet(sql, { inShop: false })
   await sql`insert into catalog.product_image (product_set_id, position, url, hash) values (${known.setId}::bigint, 1, 'http://127.0.0.1/1.jpg', md5('1'))`
-  const items = [await scene.enqueue('new_product_set', { set: created.setId }), await scene.enqueue('images', { set: known.setId })]
+  const items = [
+    await scene.enqueue('new_product_set', { set: created.setId }),
+    await scene.enqueue('images', { set: known.setId }),
+  ]
   for (const topic of Object.keys(TOPICS)) {
     if (topic === 'new_product_set' || topic === 'new_product' || topic === 'images') continue
     items.push(await scene.enqueue(topic, { product: known.productIds[0]! }))
@@ -100,7 +110,10 @@ test("the last release's worker goes on beside the schema of this version, alone
 test('a login that queued with grants of its own goes on during the upgrade and after it; a reader still cannot', async () => {
   const { sql } = scene
   await startAfresh()
-  const [seller, reader] = ['seller', 'reader'].map((name) => `${name}_${randomUUID().replaceAll('-', '')}`) as [string, string]
+  const [seller, reader] = ['seller', 'reader'].map((name) => `${name}_${randomUUID().replaceAll('-', '')}`) as [
+    string,
+    string,
+  ]
   await sql.unsafe(`
     create role ${seller};
     create role ${reader} in role shop_update_read;

@@ -3,7 +3,10 @@ import type { Topic } from '../../worker/domain/topics.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 import type { ReceivedCall } from '../shop/memory.ts'
 
-/** Answers that come when things have moved on: after a newer change, after the ids have changed hands, after the item has gone. */
+/**
+ * Answers that come when things have moved on: after a newer change, after the ids have changed hands, after the item
+ * has gone.
+ */
 let scene: Scene
 beforeAll(async () => {
   scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600', SHOP_TIMEOUT_MS: '5000' } })
@@ -12,33 +15,45 @@ beforeAll(async () => {
 afterAll(() => scene.stop())
 beforeEach(() => troubles({ noCallback: 100 }))
 
-const troubles = (settings: Record<string, number | string>) => scene.control('/troubles', { method: 'PUT', body: { default: settings } })
+const troubles = (settings: Record<string, number | string>) =>
+  scene.control('/troubles', { method: 'PUT', body: { default: settings } })
 
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), { timeout: 10_000 })
+  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
+    timeout: 10_000,
+  })
 }
 
 const callBack = (requestId: string, result?: unknown) =>
   scene.control('/callbacks', { method: 'POST', body: { requestId, ...(result !== undefined && { result }) } })
-const makeDue = (itemId: string) => scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
+const makeDue = (itemId: string) =>
+  scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 const sent = async (requestId: string) =>
-  (await scene.control<ReceivedCall[]>(`/requests?requestId=${requestId}`))[0]!.call.params.productsInfo![0]! as Record<string, string>
+  (await scene.control<ReceivedCall[]>(`/requests?requestId=${requestId}`))[0]!.call.params.productsInfo![0]! as Record<
+    string,
+    string
+  >
 
 /** Seller Center changes the price and queues it, as one transaction. */
 const setPrice = (productId: string, price: string) =>
   scene.sql.begin(async (tx) => {
     await tx`update catalog.product set price = ${price}::numeric where id = ${productId}::bigint`
-    const [row] = await tx<{ id: string }[]>`select shop_update.enqueue('price', product_id => ${productId}::bigint) as id`
+    const [row] = await tx<
+      { id: string }[]
+    >`select shop_update.enqueue('price', product_id => ${productId}::bigint) as id`
     return row!.id
   })
 
 /** Every callback that has come has had its effect. */
 const allApplied = () =>
-  vi.waitFor(async () => expect(await scene.sql`select id from shop_update.callback where applied_at is null`).toEqual([]), {
-    timeout: 20_000,
-    interval: 20,
-  })
+  vi.waitFor(
+    async () => expect(await scene.sql`select id from shop_update.callback where applied_at is null`).toEqual([]),
+    {
+      timeout: 20_000,
+      interval: 20,
+    },
+  )
 const stepsOf = async (itemId: string) => {
   const rows = await scene.sql<{ step: string }[]>`
     select to_status || coalesce(' ' || reason, '') as step from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
@@ -72,7 +87,8 @@ describe('a success settles only what was queued before its request was sent', (
     await callBack(requestId)
     await expectSentAgain(itemId, requestId)
     expect(await stepsOf(itemId)).toContain('pending newer_change')
-    const [product] = await scene.sql`select src_updated_at is not null as updated from catalog.product where id = ${productId}::bigint`
+    const [product] =
+      await scene.sql`select src_updated_at is not null as updated from catalog.product where id = ${productId}::bigint`
     expect(product).toEqual({ updated: true })
   })
 
@@ -87,7 +103,9 @@ describe('a success settles only what was queued before its request was sent', (
     await callBack(requestId)
     await allApplied()
     expect(await scene.item(itemId)).toMatchObject({ status: 'pending', reason: 'newer_change', failures: 0 })
-    expect((await scene.api<{ sellerAnswer: { text: string } }>(`/api/items/${itemId}`)).body.sellerAnswer.text).not.toMatch(/was synced/)
+    expect(
+      (await scene.api<{ sellerAnswer: { text: string } }>(`/api/items/${itemId}`)).body.sellerAnswer.text,
+    ).not.toMatch(/was synced/)
     await troubles({ noCallback: 100 })
     await expectSentAgain(itemId, requestId)
   })
@@ -123,8 +141,12 @@ describe('a success settles only what was queued before its request was sent', (
     await scene.untilStatus(itemId, 'blocked')
     await troubles({ http500: 100 })
     expect(
-      (await scene.api(`/api/items/${itemId}/resolve`, { method: 'POST', body: { action: 'resend', reason: 'the Shop has been mended' } }))
-        .status,
+      (
+        await scene.api(`/api/items/${itemId}/resolve`, {
+          method: 'POST',
+          body: { action: 'resend', reason: 'the Shop has been mended' },
+        })
+      ).status,
     ).toBe(200)
     await scene.untilStatus(itemId, 'delayed')
     expect(await setPrice(productId, '20.00')).toBe(itemId)
@@ -163,7 +185,9 @@ describe('a success settles only what was queued before its request was sent', (
     )
     const { sellerAnswer } = (await scene.api<{ sellerAnswer: { text: string } }>(`/api/items/${itemId}`)).body
     expect(sellerAnswer.text).toContain('is not in the Shop yet')
-    expect((await scene.control<ReceivedCall[]>(`/requests?topic=new_product_set&productId=${productIds[0]}`)).length).toBe(1)
+    expect(
+      (await scene.control<ReceivedCall[]>(`/requests?topic=new_product_set&productId=${productIds[0]}`)).length,
+    ).toBe(1)
   })
 })
 
@@ -228,8 +252,12 @@ describe('what the catalogue does not take', () => {
       await useFlow('synchronous')
       await troubles({ partial: 100 })
       const half = await scene.enqueue('new_product_set', { set: partial.setId })
-      expect(await scene.untilStatus(half, 'blocked')).toMatchObject({ reason: 'unprocessable_response', message: FROZEN })
-      const [answer] = await scene.sql`select outcome, body is not null as kept from shop_update.answer where item_id = ${half}::bigint`
+      expect(await scene.untilStatus(half, 'blocked')).toMatchObject({
+        reason: 'unprocessable_response',
+        message: FROZEN,
+      })
+      const [answer] =
+        await scene.sql`select outcome, body is not null as kept from shop_update.answer where item_id = ${half}::bigint`
       expect(answer).toEqual({ outcome: 'unprocessable', kept: true })
     })
     await useFlow('asynchronous')
@@ -250,7 +278,8 @@ describe('what the catalogue does not take', () => {
     const itemId = await scene.enqueue('price', { product: productIds[0]! })
     await scene.untilStatus(itemId, 'response_processing')
     const refusing = Promise.withResolvers<void>()
-    // The trigger needs a lock on the table that the open transaction has: it is there when that has ended, before the next try.
+    // The trigger needs a lock on the table that the open transaction has: it is there when that has ended, before the
+    // next try.
     const freeze = frozen(productIds, async () => {
       refusing.resolve()
       await scene.untilStatus(itemId, 'blocked', 'synced')
@@ -301,7 +330,8 @@ describe('what the catalogue does not take', () => {
     await scene.sql`update catalog.product set src_id = '990001', shop_sku = 'REPAIRED' where id = ${productId}::bigint`
     await callBack(requestId)
     await scene.untilStatus(itemId, 'synced')
-    const [product] = await scene.sql`select src_id as "srcId", shop_sku as "shopSku" from catalog.product where id = ${productId}::bigint`
+    const [product] =
+      await scene.sql`select src_id as "srcId", shop_sku as "shopSku" from catalog.product where id = ${productId}::bigint`
     expect(product).toEqual({ srcId: '990001', shopSku: 'REPAIRED' })
     const again = await vi.waitFor(
       async () => {
@@ -326,14 +356,22 @@ test('an echo of the Shop’s password in a callback is kept nowhere', async () 
     { status: 'failure', error: { message: `No user sc / ${password} (${Buffer.from(password).toString('base64')})` } },
   ])
   expect(await scene.untilStatus(itemId, 'delayed')).toMatchObject({ message: 'No user sc / null (null)' })
-  const kept = await scene.sql<{ body: string }[]>`select body from shop_update.callback where item_id = ${itemId}::bigint`
+  const kept = await scene.sql<
+    { body: string }[]
+  >`select body from shop_update.callback where item_id = ${itemId}::bigint`
   expect(kept[0]!.body).not.toContain('canary-password')
 })
 
 describe('the Shop has made a product twice', () => {
   const product = (setId: string, id: string) => ({
     status: 'success',
-    product: { seller_sku: `LINEN-${setId}-1`, sku: `SHOP-${id}`, id, config_id: `88${setId}`, updated_at: '2026-11-24 08:00:00' },
+    product: {
+      seller_sku: `LINEN-${setId}-1`,
+      sku: `SHOP-${id}`,
+      id,
+      config_id: `88${setId}`,
+      updated_at: '2026-11-24 08:00:00',
+    },
   })
 
   test.each<Topic>(['new_product_set', 'new_product'])(
@@ -341,7 +379,8 @@ describe('the Shop has made a product twice', () => {
     async (topic) => {
       const { setId, productIds } = await addSet(scene.sql, { inShop: false })
       const productId = productIds[0]!
-      if (topic === 'new_product') await scene.sql`update catalog.product_set set src_id = ${`88${setId}`} where id = ${setId}::bigint`
+      if (topic === 'new_product')
+        await scene.sql`update catalog.product_set set src_id = ${`88${setId}`} where id = ${setId}::bigint`
       await troubles({ http500: 100 })
       const itemId = await scene.enqueue(topic, topic === 'new_product' ? { product: productId } : { set: setId })
       const { requestId: first } = await scene.untilStatus(itemId, 'delayed')
@@ -387,7 +426,8 @@ describe('the Shop has made a product twice', () => {
     await scene.api(`/api/items/${itemId}/resolve`, { method: 'POST', body: { action: 'discard', reason: 'given up' } })
     await callBack(requestId!)
     await scene.untilStatus(price, 'got_acknowledgment')
-    const [row] = await scene.sql`select src_id is not null as there from catalog.product where id = ${productIds[0]!}::bigint`
+    const [row] =
+      await scene.sql`select src_id is not null as there from catalog.product where id = ${productIds[0]!}::bigint`
     expect(row).toEqual({ there: true })
   })
 })

@@ -43,7 +43,9 @@ async function later(migrations: Record<string, string>) {
 const folders: string[] = []
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
 const applied = async () => {
-  const rows = await database.sql<{ name: string }[]>`select name from shop_update.migration where version > 0 order by version`
+  const rows = await database.sql<
+    { name: string }[]
+  >`select name from shop_update.migration where version > 0 order by version`
   return rows.map(({ name }) => name)
 }
 /** Every table, type and function there is, other than PostgreSQL's own. */
@@ -74,7 +76,11 @@ test('four at once on an empty database: all succeed, the schema is there once',
 test('a migration that fails half-way leaves nothing of itself behind; when the cause is gone, it works', async () => {
   await database.sql`create schema shop_update`
   await database.sql`create table shop_update.item (id int)`
-  expect(await run('migrate')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('"item" already exists') })
+  expect(await run('migrate')).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('"item" already exists'),
+  })
   expect((await objects()).filter((name) => name.startsWith('shop_update.'))).toEqual([
     ...['shop_update.item', 'shop_update.migration', 'shop_update.migration_pkey'],
   ])
@@ -107,32 +113,42 @@ test('the worker on a database that lacks a migration: one sentence that names b
   })
 })
 
-test.each(['migrate', 'main'] as const)('%s on a database that is newer and not for this code: one sentence', async (entry) => {
-  await run('migrate')
-  await database.sql`insert into shop_update.migration (version, name, digest, oldest) values (9999, '9999_later.sql', 'x', 9998)`
-  const before = await objects()
-  const sentence =
-    'The database has the migration 9999_later.sql, which this version of Shop Update does not know: it is newer than the code.\n'
-  expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
-  expect(await objects()).toEqual(before)
-})
+test.each(['migrate', 'main'] as const)(
+  '%s on a database that is newer and not for this code: one sentence',
+  async (entry) => {
+    await run('migrate')
+    await database.sql`insert into shop_update.migration (version, name, digest, oldest) values (9999, '9999_later.sql', 'x', 9998)`
+    const before = await objects()
+    const sentence =
+      'The database has the migration 9999_later.sql, which this version of Shop Update does not know: it is newer than the code.\n'
+    expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
+    expect(await objects()).toEqual(before)
+  },
+)
 
-test.each(['migrate', 'main'] as const)('%s tells a migration that was edited after it had been applied', async (entry) => {
-  await run('migrate')
-  await database.sql`update shop_update.migration set digest = 'edited' where version = 2`
-  const sentence = 'The migration 0002_queue.sql has been changed since it was applied; changes need a new file.\n'
-  expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
-})
+test.each(['migrate', 'main'] as const)(
+  '%s tells a migration that was edited after it had been applied',
+  async (entry) => {
+    await run('migrate')
+    await database.sql`update shop_update.migration set digest = 'edited' where version = 2`
+    const sentence = 'The migration 0002_queue.sql has been changed since it was applied; changes need a new file.\n'
+    expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
+  },
+)
 
 test('a migration takes away what older code needs only where it says so: older code goes on beside the others, and says it', async () => {
-  await migrate(database.sql, { folder: await later({ '9998_more.sql': 'alter table shop_update.item add column more int;' }) })
+  await migrate(database.sql, {
+    folder: await later({ '9998_more.sql': 'alter table shop_update.item add column more int;' }),
+  })
   expect(await checkSchema(database.sql)).toMatch(/newer version \(9998_more\.sql\); this one goes on beside it\.$/)
   expect(await migrate(database.sql)).toEqual([]) // and it takes no function of the newer version back
   const told = await migrate(database.sql, { folder: await later({ '9999_less.sql': '-- contract 0002\nselect 1;' }) })
   expect(told).toEqual(['9999_less.sql'])
   expect(await checkSchema(database.sql)).toMatch(/9998_more\.sql, 9999_less\.sql/)
   await database.sql`update shop_update.migration set oldest = 9998 where version = 9999`
-  await expect(checkSchema(database.sql)).rejects.toThrow(/the migration 9999_less\.sql, which .* it is newer than the code\.$/)
+  await expect(checkSchema(database.sql)).rejects.toThrow(
+    /the migration 9999_less\.sql, which .* it is newer than the code\.$/,
+  )
 })
 
 test('functions and views of a newer version: the one before goes on beside them, and one that is newer than both replaces them', async () => {
@@ -220,7 +236,9 @@ test('somebody who never lets go: a sentence, and nothing of that file is there'
   const reader = await sql.reserve()
   await reader`begin`
   await reader`select from shop_update.item`
-  const folder = await later({ '9998_more.sql': 'create table shop_update.more (); alter table shop_update.item add column more int;' })
+  const folder = await later({
+    '9998_more.sql': 'create table shop_update.more (); alter table shop_update.item add column more int;',
+  })
   await expect(migrate(sql, { folder, patienceMs: 1000 })).rejects.toThrow(
     /^9998_more\.sql could not be applied: others have had its tables/,
   )

@@ -89,7 +89,11 @@ it('every route answers as openapi.json says, and what is null may be null', asy
 it('an answer that the document does not allow is noticed', () => {
   const answers = answersOf({
     paths: {
-      '/x/{id}': { get: { responses: { 200: { content: { 'application/json': { schema: { $ref: '#/components/schemas/X' } } } } } } },
+      '/x/{id}': {
+        get: {
+          responses: { 200: { content: { 'application/json': { schema: { $ref: '#/components/schemas/X' } } } } },
+        },
+      },
     },
     components: { schemas: { X: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] } } },
   })

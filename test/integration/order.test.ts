@@ -11,9 +11,13 @@ afterAll(() => scene.stop())
 afterEach(() => scene.control('/troubles', { method: 'DELETE' }))
 
 const troubles = (settings: SettingsInput) => scene.control('/troubles', { method: 'PUT', body: settings })
-const makeDue = (itemId: string) => scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
+const makeDue = (itemId: string) =>
+  scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
-/** Queues changes in one transaction, so that no worker sees the first before the last; resolves with their ids, in this order. */
+/**
+ * Queues changes in one transaction, so that no worker sees the first before the last; resolves with their ids, in this
+ * order.
+ */
 const enqueueTogether = (changes: { topic: string; product?: string; set?: string }[]): Promise<string[]> =>
   scene.sql.begin(async (tx) => {
     const ids: string[] = []
@@ -58,8 +62,14 @@ describe('within a product set', () => {
   test('FIFO, one in flight at a time', async () => {
     await troubles({ default: { latencyMs: 5 } })
     const { setId, productIds } = await addSet(scene.sql, { products: 6 })
-    const changes = productIds.flatMap((product, k) => TOPICS.map((_, n) => ({ topic: TOPICS[(n + k) % TOPICS.length]!, product })))
-    const items = await enqueueTogether([...changes.slice(0, 20), { topic: 'images', set: setId }, ...changes.slice(20)])
+    const changes = productIds.flatMap((product, k) =>
+      TOPICS.map((_, n) => ({ topic: TOPICS[(n + k) % TOPICS.length]!, product })),
+    )
+    const items = await enqueueTogether([
+      ...changes.slice(0, 20),
+      { topic: 'images', set: setId },
+      ...changes.slice(20),
+    ])
     await untilSynced(items)
     const calls = await requestsOf(items)
     expect(calls.map(({ itemId }) => itemId)).toEqual(items)
@@ -70,7 +80,8 @@ describe('within a product set', () => {
     await troubles({ default: { latencyMs: 30 } })
     const { productIds } = await addSet(scene.sql, { products: 10 })
     const items: string[] = []
-    for (const product of productIds) items.push(await scene.enqueue('price', { product }), await scene.enqueue('content', { product }))
+    for (const product of productIds)
+      items.push(await scene.enqueue('price', { product }), await scene.enqueue('content', { product }))
     await untilSynced(items)
     const calls = await requestsOf(items)
     expect(calls.map(({ itemId }) => itemId)).toEqual(items)
@@ -134,7 +145,10 @@ describe('within a product set', () => {
     })
     try {
       await held.promise
-      await vi.waitFor(async () => expect((await scene.item(next!)).status).toBe('synced'), { timeout: 20_000, interval: 20 })
+      await vi.waitFor(async () => expect((await scene.item(next!)).status).toBe('synced'), {
+        timeout: 20_000,
+        interval: 20,
+      })
       expect(await scene.item(locked!)).toMatchObject({ status: 'pending', coalesced: 0 })
     } finally {
       letGo.resolve()
@@ -150,7 +164,9 @@ describe('within a product set', () => {
     const items = rows.map(({ id }) => id)
     const small = await addSet(scene.sql, { seller: 'A Thousand Variations' })
     await scene.untilStatus(await scene.enqueue('price', { product: small.productIds[0]! }), 'synced')
-    expect((await scene.sql`select 1 from shop_update.item where product_set_id = ${big.setId}::bigint limit 1`).length).toBe(1)
+    expect(
+      (await scene.sql`select 1 from shop_update.item where product_set_id = ${big.setId}::bigint limit 1`).length,
+    ).toBe(1)
     await untilSynced(items, 200_000)
     const calls = await requestsOf(items)
     expect(calls.map(({ itemId }) => itemId)).toEqual(items)
@@ -202,7 +218,8 @@ describe('between product sets', () => {
     const calls = await requestsOf([...ofLarge, ...ofSmall])
     const isSmall = new Set(ofSmall)
     const last = calls.findLastIndex(({ itemId }) => isSmall.has(itemId))
-    // 50 items of ten sellers among eleven in turn: some 55 requests; what is in flight and claimed in portions may come between.
+    // 50 items of ten sellers among eleven in turn: some 55 requests; what is in flight and claimed in portions may
+    // come between.
     expect(last).toBeLessThan(200)
   })
 })
@@ -210,10 +227,13 @@ describe('between product sets', () => {
 describe('items that wait hold nobody but their own topic', () => {
   test('an acknowledged item does not hold its set', async () => {
     await scene.api('/api/flow', { method: 'PUT', body: { flow: 'asynchronous' } })
-    await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }), {
-      timeout: 10_000,
-      interval: 20,
-    })
+    await vi.waitFor(
+      async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }),
+      {
+        timeout: 10_000,
+        interval: 20,
+      },
+    )
     await troubles({ topics: { price: { noCallback: 100 } } })
     const { productIds } = await addSet(scene.sql, { products: 2 })
     const items = await enqueueTogether([
@@ -227,10 +247,13 @@ describe('items that wait hold nobody but their own topic', () => {
     expect(await scene.item(items[0]!)).toMatchObject({ status: 'got_acknowledgment', sends: 1 })
     expect((await requestsOf(items)).map(({ itemId }) => itemId)).toEqual(items)
     await scene.api('/api/flow', { method: 'PUT', body: { flow: 'synchronous' } })
-    await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'synchronous' }] }), {
-      timeout: 10_000,
-      interval: 20,
-    })
+    await vi.waitFor(
+      async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'synchronous' }] }),
+      {
+        timeout: 10_000,
+        interval: 20,
+      },
+    )
   })
 
   test.each(['delayed', 'failed'])(
@@ -255,7 +278,8 @@ describe('items that wait hold nobody but their own topic', () => {
       await troubles({})
       await untilSynced(later.filter((itemId) => itemId !== price1 && itemId !== price2))
       // One was queued before all that passed: it is held back, not just late.
-      for (const itemId of [price1, price2]) expect(await scene.item(itemId)).toMatchObject({ status: 'pending', sends: 0 })
+      for (const itemId of [price1, price2])
+        expect(await scene.item(itemId)).toMatchObject({ status: 'pending', sends: 0 })
       expect((await scene.item(first)).status).toBe(status)
       await makeDue(first)
       await untilSynced([first, ...later])
@@ -276,7 +300,9 @@ describe('items that wait hold nobody but their own topic', () => {
     expect(await scene.item(late!)).toMatchObject({ sends: 0 })
     // The first is given up: its retries are exhausted.
     await scene.sql`update shop_update.item set failures = 27, run_at = now() where id = ${early!}::bigint`
-    await vi.waitFor(async () => expect(await scene.item(early!)).toMatchObject({ status: 'failed', failures: 28 }), { timeout: 10_000 })
+    await vi.waitFor(async () => expect(await scene.item(early!)).toMatchObject({ status: 'failed', failures: 28 }), {
+      timeout: 10_000,
+    })
     await scene.untilStatus(late!, 'delayed')
     // An exhausted item holds nobody, neither who waited nor who comes later.
     await troubles({})

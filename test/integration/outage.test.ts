@@ -34,7 +34,11 @@ beforeAll(async () => {
   })
   gate = await openGate(cluster.url('postgres'))
   for (const url of [cluster.url('postgres'), gate.url]) {
-    const env = { CONCURRENCY: String(CALLS), LEASE_SECONDS: String(LEASE_SECONDS), WORKER_NAME: url === gate.url ? 'second' : 'first' }
+    const env = {
+      CONCURRENCY: String(CALLS),
+      LEASE_SECONDS: String(LEASE_SECONDS),
+      WORKER_NAME: url === gate.url ? 'second' : 'first',
+    }
     workers.push(await startWorkerProcess({ ...workerEnv(url, shop.url), ...env }))
   }
 })
@@ -73,7 +77,9 @@ test('PostgreSQL is away for longer than the lease, and one worker is back befor
   gate.open()
 
   await until(async () => expect([...(await sql`select status, reason from shop_update.item`)]).toEqual([]))
-  expect(await sql`select from shop_update.transition where to_status = 'blocked' or reason is not null`).toHaveLength(0)
+  expect(await sql`select from shop_update.transition where to_status = 'blocked' or reason is not null`).toHaveLength(
+    0,
+  )
   expect(await sql`select from catalog.product where src_id is null or shop_sku is null`).toHaveLength(0)
   expect(await stats()).toMatchObject({ requests: 2 * CALLS, creates: 2 * CALLS, duplicateCreates: 0 })
 })

@@ -11,7 +11,9 @@ import { workerEnv } from '../worker-process.ts'
 
 const bin = findProgram('pgbouncer', process.env.PGBOUNCER_BIN, process.env)
 if (bin === null && !process.env.CI)
-  process.stdout.write('Poolers were NOT tried: there is no pgbouncer. PGBOUNCER_BIN names one; Debian has it in a package of that name.\n')
+  process.stdout.write(
+    'Poolers were NOT tried: there is no pgbouncer. PGBOUNCER_BIN names one; Debian has it in a package of that name.\n',
+  )
 
 const SENTENCE = /^DATABASE_URL: it leads to a pooler that keeps no session \(pgbouncer in transaction mode\).*\n$/
 
@@ -29,7 +31,8 @@ describe.for(bin === null && !process.env.CI ? [] : WAYS)('pgbouncer in transact
   let pooler: ChildProcess
   let url: string
   beforeAll(async () => {
-    if (bin === null) throw new Error('There is no pgbouncer: PGBOUNCER_BIN names one; Debian has it in a package of that name.')
+    if (bin === null)
+      throw new Error('There is no pgbouncer: PGBOUNCER_BIN names one; Debian has it in a package of that name.')
     database = await createDatabase()
     const to = new URL(database.url)
     const port = await freePort()
@@ -71,7 +74,11 @@ ${ignored && `ignore_startup_parameters = ${ignored}`}
       execFile(
         process.execPath,
         [join(import.meta.dirname, '../../worker', `${entry}.ts`)],
-        { env: { PATH: process.env.PATH, ...workerEnv(url, 'http://127.0.0.1:9') }, timeout: 60_000, killSignal: 'SIGKILL' },
+        {
+          env: { PATH: process.env.PATH, ...workerEnv(url, 'http://127.0.0.1:9') },
+          timeout: 60_000,
+          killSignal: 'SIGKILL',
+        },
         (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
       ),
     )

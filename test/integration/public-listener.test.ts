@@ -2,7 +2,10 @@ import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 
-/** The public listener of a real worker, attacked on real sockets; the Shop calls from 127.0.0.1, strangers from 127.0.0.2. */
+/**
+ * The public listener of a real worker, attacked on real sockets; the Shop calls from 127.0.0.1, strangers from
+ * 127.0.0.2.
+ */
 let scene: Scene
 beforeAll(async () => {
   scene = await startScene({ env: { CALLBACK_ALLOWED_IPS: '127.0.0.1' } })
@@ -61,7 +64,9 @@ test('one address has 250 connections, and others find room', async () => {
   })
   expect(closed).toBe(10)
   expect(await callBack()).toEqual(HEARD)
-  expect(scene.worker.log).toContainEqual(expect.objectContaining({ 'event.name': 'connections_refused', remote: '127.0.0.2' }))
+  expect(scene.worker.log).toContainEqual(
+    expect.objectContaining({ 'event.name': 'connections_refused', remote: '127.0.0.2' }),
+  )
   for (const socket of sockets) socket.destroy()
 })
 

@@ -10,11 +10,15 @@ let scene: Scene
 const SOON_DEAD = { env: { LEASE_SECONDS: '4' } }
 afterEach(() => scene.stop())
 
-const hangs = (topic: string) => scene.control('/troubles', { method: 'PUT', body: { topics: { [topic]: { hang: 100 } } } })
+const hangs = (topic: string) =>
+  scene.control('/troubles', { method: 'PUT', body: { topics: { [topic]: { hang: 100 } } } })
 const heals = () => scene.control('/troubles', { method: 'DELETE' })
 /** Until so many calls have come to the Shop: they are in Made request. */
 const untilCalled = (requests: number) =>
-  vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests }), { timeout: 10_000, interval: 5 })
+  vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests }), {
+    timeout: 10_000,
+    interval: 5,
+  })
 const restart = async () => {
   await scene.worker.kill()
   scene.worker = await scene.startWorker()
@@ -34,9 +38,12 @@ async function begin() {
 }
 const becomesAsynchronous = async () => {
   await scene.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }), {
-    timeout: 10_000,
-  })
+  await vi.waitFor(
+    async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }),
+    {
+      timeout: 10_000,
+    },
+  )
 }
 const waitingCallbacks = () => scene.sql`select from shop_update.callback where applied_at is null`
 const requestsOf = (itemId: string) => scene.sql<{ id: string }[]>`
@@ -53,7 +60,16 @@ test('Made request: anything but a create is sent again, with a new request id, 
   expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 0, sends: 2 })
   expect(await requestsOf(itemId)).toHaveLength(2)
   expect(await scene.statuses(itemId)).toEqual([
-    ...['pending', 'processing', 'building_payload', 'made_request', 'pending', 'processing', 'building_payload', 'made_request'],
+    ...[
+      'pending',
+      'processing',
+      'building_payload',
+      'made_request',
+      'pending',
+      'processing',
+      'building_payload',
+      'made_request',
+    ],
     ...['got_response', 'building_response_payload', 'response_processing', 'synced'],
   ])
 })
@@ -72,14 +88,22 @@ test('Made request of a create: Blocked as unknown_outcome, not sent again; the 
   expect(await scene.control('/stats')).toMatchObject({ creates: 1 })
 
   const [{ id: requestId } = { id: '' }] = await requestsOf(itemId)
-  const product = { seller_sku: `LINEN-${setId}-1`, sku: 'AC1APP-1', id: '424242', config_id: '4242', updated_at: '2026-11-24 08:00:00' }
+  const product = {
+    seller_sku: `LINEN-${setId}-1`,
+    sku: 'AC1APP-1',
+    id: '424242',
+    config_id: '4242',
+    updated_at: '2026-11-24 08:00:00',
+  }
   await scene.control('/callbacks', {
     method: 'POST',
     body: { requestId, result: [{ status: 'success', product }], apiKey: CALLBACK_API_KEY },
   })
   await scene.untilStatus(itemId, 'synced')
   await scene.untilStatus(price, 'synced')
-  expect(await scene.sql`select src_id from catalog.product where id = ${productIds[0]!}::bigint`).toEqual([{ src_id: '424242' }])
+  expect(await scene.sql`select src_id from catalog.product where id = ${productIds[0]!}::bigint`).toEqual([
+    { src_id: '424242' },
+  ])
 })
 
 test('Made request of a create whose callback has been recorded already: it settles it by itself', async () => {
@@ -89,7 +113,9 @@ test('Made request of a create whose callback has been recorded already: it sett
   const itemId = await scene.enqueue('new_product_set', { set: setId })
   await untilCalled(1)
   const [{ id: requestId } = { id: '' }] = await requestsOf(itemId)
-  expect(await scene.control('/callbacks', { method: 'POST', body: { requestId } })).toMatchObject([{ state: 'accepted' }])
+  expect(await scene.control('/callbacks', { method: 'POST', body: { requestId } })).toMatchObject([
+    { state: 'accepted' },
+  ])
   expect(await waitingCallbacks()).toHaveLength(1) // its item is in flight
   await heals()
   await restart()
@@ -104,7 +130,8 @@ test('an item that somebody has locked does not hold up the others that the work
   scene = await startScene(SOON_DEAD)
   await hangs('price')
   const items: string[] = []
-  for (let k = 0; k < 3; k++) items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
+  for (let k = 0; k < 3; k++)
+    items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
   await untilCalled(3)
   await heals()
   await scene.worker.kill()
@@ -173,7 +200,8 @@ test('Response processing: the stored answer is read by another worker while Sel
   await restart()
   await vi.waitFor(
     async () => {
-      const [lane] = await scene.sql`select worker_id::int as "workerId" from shop_update.set_lane where item_id = ${itemId}::bigint`
+      const [lane] =
+        await scene.sql`select worker_id::int as "workerId" from shop_update.set_lane where item_id = ${itemId}::bigint`
       const [row] = await scene.sql`select max(id)::int as "workerId" from shop_update.worker`
       expect(lane).toEqual(row)
     },
@@ -206,7 +234,10 @@ test('a callback that was recorded and not applied is applied by the next worker
 test('a worker that was frozen for longer than its lease: what the Shop has answered it is told like a callback, and nothing counts twice', async () => {
   scene = await startScene(SOON_DEAD)
   const slow = { latencyMs: 4000 }
-  await scene.control('/troubles', { method: 'PUT', body: { default: slow, topics: { new_product: { ...slow, failureRows: 100 } } } })
+  await scene.control('/troubles', {
+    method: 'PUT',
+    body: { default: slow, topics: { new_product: { ...slow, failureRows: 100 } } },
+  })
   const changed = await addSet(scene.sql)
   const created = await addSet(scene.sql, { inShop: false, products: 2 })
   const refused = await addSet(scene.sql, { products: 2 })
@@ -220,14 +251,15 @@ test('a worker that was frozen for longer than its lease: what the Shop has answ
   await heals()
   scene.worker = await scene.startWorker()
   expect(await scene.untilStatus(price, 'synced')).toMatchObject({ sends: 2 })
-  for (const item of [create, failing]) expect(await scene.untilStatus(item, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
+  for (const item of [create, failing])
+    expect(await scene.untilStatus(item, 'blocked')).toMatchObject({ reason: 'unknown_outcome' })
   process.kill(frozen.child.pid!, 'SIGCONT')
   expect(await frozen.stop()).toBe(0) // it has read the Shop's answers by then
   expect(await scene.untilStatus(create, 'synced')).toMatchObject({ sends: 1, failures: 0 })
   expect(await scene.untilStatus(failing, 'delayed')).toMatchObject({ sends: 1, failures: 1, reason: 'failure' })
-  expect(await scene.sql`select from catalog.product where product_set_id = ${created.setId}::bigint and src_id is not null`).toHaveLength(
-    2,
-  )
+  expect(
+    await scene.sql`select from catalog.product where product_set_id = ${created.setId}::bigint and src_id is not null`,
+  ).toHaveLength(2)
   expect((await scene.statuses(price)).filter((status) => status === 'synced')).toHaveLength(1)
   expect(await scene.sql`select outcome from shop_update.answer`).toEqual([{ outcome: 'success' }])
   const told = await scene.sql<{ outcome: string }[]>`select outcome from shop_update.callback order by outcome`
@@ -256,11 +288,15 @@ test('an item that a frozen worker lost and claimed again while its first call i
   )
   process.kill(scene.worker.child.pid!, 'SIGCONT')
   await untilCalled(2)
-  // The first call times out: it is another claim's. The second does: that is a failure, and only then is it sent again.
+  // The first call times out: it is another claim's. The second does: that is a failure, and only then is it sent
+  // again.
   const calls = () => scene.sql<{ sentAt: Date; failedAt: Date | null }[]>`
     select r.sent_at as "sentAt", a.answered_at as "failedAt" from shop_update.request r
     left join shop_update.answer a using (request_id) order by r.sent_at`
-  await vi.waitFor(async () => expect((await scene.item(itemId)).failures).toBeGreaterThan(0), { timeout: 30_000, interval: 5 })
+  await vi.waitFor(async () => expect((await scene.item(itemId)).failures).toBeGreaterThan(0), {
+    timeout: 30_000,
+    interval: 5,
+  })
   await heals()
   expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 1, sends: 3 })
   const [first, second, third] = await calls()
@@ -271,9 +307,13 @@ test('an item that a frozen worker lost and claimed again while its first call i
 test('a worker whose heartbeat cannot be written claims nothing, and sends nothing of what it has, until it can', async () => {
   scene = await startScene(SOON_DEAD)
   const ready = (status: number) =>
-    vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), { timeout: 15_000, interval: 20 })
+    vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), {
+      timeout: 15_000,
+      interval: 20,
+    })
   const items: string[] = []
-  const change = async () => items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
+  const change = async () =>
+    items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
   const requests = await begin()
   await requests.sql`lock table shop_update.request in share mode` // no request can be written
   await change()
@@ -284,9 +324,11 @@ test('a worker whose heartbeat cannot be written claims nothing, and sends nothi
   await requests.commit()
   expect(await scene.untilStatus(items[0]!, 'pending')).toMatchObject({ sends: 0, reason: 'worker_stopped' })
   await change()
-  const until = async () => (await scene.sql<{ until: Date }[]>`select until from shop_update.leader`)[0]!.until.getTime()
+  const until = async () =>
+    (await scene.sql<{ until: Date }[]>`select until from shop_update.leader`)[0]!.until.getTime()
   const before = await until()
-  // Its leader has worked again, and its pump has polled meanwhile. (The first time, the leader may wait for the lock for 10 s.)
+  // Its leader has worked again, and its pump has polled meanwhile. (The first time, the leader may wait for the lock
+  // for 10 s.)
   await vi.waitFor(async () => expect(await until()).toBeGreaterThan(before + 2000), { timeout: 30_000, interval: 20 })
   for (const item of items) expect(await scene.item(item)).toMatchObject({ status: 'pending' })
   expect(await scene.control('/stats')).toMatchObject({ requests: 0 })
@@ -303,19 +345,26 @@ test('a worker that was forgotten while it was frozen enters again, and is at wo
   scene.worker = await scene.startWorker()
   await scene.sql`delete from shop_update.worker where id = ${id}::bigint` // as the leader does after a day
   process.kill(frozen.child.pid!, 'SIGCONT')
-  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.worker where id = ${id}::bigint`).toHaveLength(1), {
-    timeout: 10_000,
-    interval: 20,
-  })
+  await vi.waitFor(
+    async () => expect(await scene.sql`select from shop_update.worker where id = ${id}::bigint`).toHaveLength(1),
+    {
+      timeout: 10_000,
+      interval: 20,
+    },
+  )
   await scene.worker.stop()
   const { productIds } = await addSet(scene.sql)
-  expect(await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')).toMatchObject({ sends: 1 })
+  expect(await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')).toMatchObject({
+    sends: 1,
+  })
 })
 
 test('a storm: all topics, both flows, three workers killed in the middle; everything ends, nothing is created twice', async () => {
   scene = await startScene({
     env: { ...SOON_DEAD.env, RETRY_UNIT_SECONDS: '0.05' },
-    settings: { default: { latencyMs: { min: 1, max: 60 }, callbackDelayMs: { min: 1, max: 300 }, http500: 3, callbackTwice: 5 } },
+    settings: {
+      default: { latencyMs: { min: 1, max: 60 }, callbackDelayMs: { min: 1, max: 300 }, http500: 3, callbackTwice: 5 },
+    },
   })
   const { sql } = scene
   const queued = new Set<string>()
@@ -332,7 +381,8 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
     if (k === 20) await sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
     if (k % 12 === 10) {
       await vi.waitFor(
-        async () => expect((await sql`select from shop_update.item where status = 'made_request'`).length).toBeGreaterThan(2),
+        async () =>
+          expect((await sql`select from shop_update.item where status = 'made_request'`).length).toBeGreaterThan(2),
         { timeout: 10_000, interval: 2 },
       )
       await restart()
@@ -348,12 +398,18 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
     { timeout: 60_000, interval: 100 },
   )
   expect(await scene.control('/stats')).toMatchObject({ duplicateCreates: 0 })
-  const kept = await sql<{ id: string }[]>`select id from shop_update.item union all select id from shop_update.finished_item`
+  const kept = await sql<
+    { id: string }[]
+  >`select id from shop_update.item union all select id from shop_update.finished_item`
   expect(kept.map(({ id }) => id).sort()).toEqual([...queued].sort())
-  const [lost] = await sql`select count(*)::int as steps from shop_update.transition where reason in ('worker_lost', 'unknown_outcome')`
+  const [lost] =
+    await sql`select count(*)::int as steps from shop_update.transition where reason in ('worker_lost', 'unknown_outcome')`
   expect(lost!.steps).toBeGreaterThan(2)
   // Rows that nobody needs go with the leader's next look.
-  await vi.waitFor(async () => expect([...(await sql`select * from shop_update.set_lane`)]).toEqual([]), { timeout: 10_000, interval: 50 })
+  await vi.waitFor(async () => expect([...(await sql`select * from shop_update.set_lane`)]).toEqual([]), {
+    timeout: 10_000,
+    interval: 50,
+  })
   expect(await verifyCounts(sql)).toEqual([])
   const steps = await sql<{ itemId: string; from: null; to: 'pending' }[]>`
     select item_id as "itemId", from_status as "from", to_status as "to" from shop_update.transition order by item_id, at, to_status`

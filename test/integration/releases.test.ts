@@ -9,7 +9,10 @@ import { settle } from '../../worker/queue/settle.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { addSet, startScene } from '../scene.ts'
 
-/** Items that wait for the creation of their products, of which nothing is heard. Their sets have ids of their own, far from all others. */
+/**
+ * Items that wait for the creation of their products, of which nothing is heard. Their sets have ids of their own, far
+ * from all others.
+ */
 const blockMany = (sql: Sql, n: number) =>
   sql.unsafe(`
   insert into catalog.seller (id, name) values (9000000, 'Many') on conflict do nothing;
@@ -26,7 +29,8 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
   beforeAll(async () => {
     database = await createDatabase()
     ;({ sql } = database)
-    // As that of a worker, whose rights it has; of one connection, so that all that is counted is of the statements in question.
+    // As that of a worker, whose rights it has; of one connection, so that all that is counted is of the statements in
+    // question.
     worker = connect(database.workerUrl, { max: 1, name: 'leader', lockTimeoutMs: 10_000, byIndex: true })
     await sql`alter table shop_update.item set (autovacuum_enabled = off)`
   })
@@ -58,7 +62,8 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
   const ids = { srcId: (id: string) => `p${id}`, setSrcId: (id: string) => `s${id}` }
   const inShop = (product: string) =>
     sql`update catalog.product set src_id = ${ids.srcId(product)}, shop_sku = 'K' where id = ${product}::bigint`
-  const setInShop = (set: string) => sql`update catalog.product_set set src_id = ${ids.setSrcId(set)} where id = ${set}::bigint`
+  const setInShop = (set: string) =>
+    sql`update catalog.product_set set src_id = ${ids.setSrcId(set)} where id = ${set}::bigint`
   /** One look of the leader. */
   const look = async () => (await releaseOwed(worker, '0')).steps.map(({ itemId }) => itemId)
 

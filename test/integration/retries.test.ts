@@ -12,7 +12,8 @@ const MINUTES = [1, 8, 27, 64, 125, 216, 343, ...Array.from({ length: 20 }, () =
 let scene: Scene
 afterAll(() => scene.stop())
 
-const requestsFor = async (topic: string) => (await scene.control<ReceivedCall[]>(`/requests?topic=${topic}&limit=1000`)).toReversed()
+const requestsFor = async (topic: string) =>
+  (await scene.control<ReceivedCall[]>(`/requests?topic=${topic}&limit=1000`)).toReversed()
 const oneProduct = async () => (await addSet(scene.sql)).productIds[0]!
 
 describe('a Shop that always answers with HTTP 500', () => {
@@ -24,7 +25,10 @@ describe('a Shop that always answers with HTTP 500', () => {
 
   beforeAll(async () => {
     // A "minute" of a millisecond: the week of the table passes in 10.4 seconds.
-    scene = await startScene({ env: { RETRY_UNIT_SECONDS: '0.001' }, settings: { topics: { price: { http500: 100 } } } })
+    scene = await startScene({
+      env: { RETRY_UNIT_SECONDS: '0.001' },
+      settings: { topics: { price: { http500: 100 } } },
+    })
     await scene.sql`create table public.failure (failures int, status text, at timestamptz, run_at timestamptz)`
     await scene.sql`
       create function public.note_failure() returns trigger language plpgsql security definer as $$
@@ -37,7 +41,10 @@ describe('a Shop that always answers with HTTP 500', () => {
       when (new.topic = 'price' and new.failures > old.failures) execute function public.note_failure()`
     productId = await oneProduct()
     itemId = await scene.enqueue('price', { product: productId })
-    await vi.waitFor(async () => expect((await scene.item(itemId)).failures).toBe(28), { timeout: 55_000, interval: 50 })
+    await vi.waitFor(async () => expect((await scene.item(itemId)).failures).toBe(28), {
+      timeout: 55_000,
+      interval: 50,
+    })
     failures = await scene.sql`
       select failures, status, case when run_at < 'infinity' then extract(epoch from run_at - at)::float8 end as wait,
         extract(epoch from at)::float8 * 1000 as "atMs" from public.failure order by at`
@@ -58,14 +65,18 @@ describe('a Shop that always answers with HTTP 500', () => {
   })
 
   test('each retry is planned by the table, counted from the failure', () => {
-    expect(failures.map(({ wait }) => wait)).toEqual([...MINUTES.map((minutes) => expect.closeTo(minutes / 1000, 5)), null])
+    expect(failures.map(({ wait }) => wait)).toEqual([
+      ...MINUTES.map((minutes) => expect.closeTo(minutes / 1000, 5)),
+      null,
+    ])
   })
 
   test('no retry leaves before its time, nor long after it', () => {
     const late = requests.slice(1).map(({ receivedAt }, k) => Date.parse(receivedAt) - failures[k]!.atMs - MINUTES[k]!)
     // The Shop's clock is cut to the millisecond.
     expect(Math.min(...late)).toBeGreaterThan(-1)
-    // Left to the poll of every second, those of the first waits would be late by about 0.9 s, and those of 480 ms by about 0.5 s.
+    // Left to the poll of every second, those of the first waits would be late by about 0.9 s, and those of 480 ms by
+    // about 0.5 s.
     expect(median(late.slice(0, 7)), JSON.stringify(late)).toBeLessThan(500)
     expect(median(late.slice(7)), JSON.stringify(late)).toBeLessThan(300)
   })
@@ -79,25 +90,45 @@ describe('a Shop that always answers with HTTP 500', () => {
   test('after the 28th the retries are exhausted, and nothing more is sent', async () => {
     const [item] =
       await scene.sql`select status, reason, message, run_at = 'infinity' as never from shop_update.item where id = ${itemId}::bigint`
-    expect(item).toEqual({ status: 'failed', reason: 'failure', message: expect.stringContaining('HTTP status 500'), never: true })
+    expect(item).toEqual({
+      status: 'failed',
+      reason: 'failure',
+      message: expect.stringContaining('HTTP status 500'),
+      never: true,
+    })
     const { body } = await scene.api(`/api/items/${itemId}`)
-    expect(body).toMatchObject({ status: 'failed', nextAttemptAt: null, retriesLeft: 0, failures: 28, requeuedCount: 27 })
+    expect(body).toMatchObject({
+      status: 'failed',
+      nextAttemptAt: null,
+      retriesLeft: 0,
+      failures: 28,
+      requeuedCount: 27,
+    })
     const { failedAt, lastRequeuedAt } = body as { failedAt: string; lastRequeuedAt: string }
     expect(failedAt).toBe(lastRequeuedAt)
 
     // Longer than any wait of the table passes for others meanwhile.
     await scene.control('/troubles', { method: 'PUT', body: { topics: { content: { http500: 100 } } } })
     const other = await scene.enqueue('content', { product: productId })
-    await vi.waitFor(async () => expect((await scene.item(other)).failures).toBeGreaterThanOrEqual(9), { timeout: 20_000, interval: 20 })
+    await vi.waitFor(async () => expect((await scene.item(other)).failures).toBeGreaterThanOrEqual(9), {
+      timeout: 20_000,
+      interval: 20,
+    })
     expect(await requestsFor('price')).toHaveLength(28)
     expect(await scene.item(itemId)).toMatchObject({ status: 'failed', failures: 28, sends: 28 })
   })
 
   test('a requeue begins a fresh cycle: failures count from 1 again, along the same table', async () => {
     await scene.control('/troubles', { method: 'PUT', body: { topics: { price: { http500: 100 } } } })
-    const { body } = await scene.api('/api/requeue', { method: 'POST', body: { itemIds: [itemId], reason: 'The Shop is back' } })
+    const { body } = await scene.api('/api/requeue', {
+      method: 'POST',
+      body: { itemIds: [itemId], reason: 'The Shop is back' },
+    })
     expect(body).toMatchObject({ requeued: 1, productSets: 1, skipped: [] })
-    await vi.waitFor(async () => expect((await scene.item(itemId)).sends).toBeGreaterThanOrEqual(33), { timeout: 20_000, interval: 20 })
+    await vi.waitFor(async () => expect((await scene.item(itemId)).sends).toBeGreaterThanOrEqual(33), {
+      timeout: 20_000,
+      interval: 20,
+    })
     const again = await scene.sql<{ failures: number; status: string; wait: number }[]>`
       select failures, status, extract(epoch from run_at - at)::float8 as wait from (
         select f.* from public.failure f order by at offset 28 limit 4) f`
@@ -139,7 +170,8 @@ test('a requeue is refused for what Seller Center would not send: inactive selle
   }
   const willing = await scene.enqueue('price', { product: fine.product })
   const ids = [...Object.values(items), willing]
-  for (const id of ids) await vi.waitFor(async () => expect((await scene.item(id)).failures).toBeGreaterThanOrEqual(1), { timeout: 10_000 })
+  for (const id of ids)
+    await vi.waitFor(async () => expect((await scene.item(id)).failures).toBeGreaterThanOrEqual(1), { timeout: 10_000 })
   // From here on they rest where they are.
   await vi.waitFor(
     async () => {
@@ -154,10 +186,15 @@ test('a requeue is refused for what Seller Center would not send: inactive selle
   await scene.sql`update catalog.product set active = false where id = ${off.product}::bigint`
   await scene.sql`update catalog.product set qc_status = 'pending' where id = ${unapproved.product}::bigint`
   await scene.control('/troubles', { method: 'PUT', body: {} })
-  const { body } = await scene.api<{ requeued: number; skipped: object[] }>('/api/requeue', { method: 'POST', body: { itemIds: ids } })
+  const { body } = await scene.api<{ requeued: number; skipped: object[] }>('/api/requeue', {
+    method: 'POST',
+    body: { itemIds: ids },
+  })
   expect(body.requeued).toBe(1)
   expect(body.skipped).toHaveLength(4)
-  expect(body.skipped).toEqual(expect.arrayContaining(Object.entries(items).map(([reason, itemId]) => ({ itemId, reason }))))
+  expect(body.skipped).toEqual(
+    expect.arrayContaining(Object.entries(items).map(([reason, itemId]) => ({ itemId, reason }))),
+  )
   await scene.untilStatus(willing, 'synced')
   for (const id of Object.values(items)) expect(await scene.item(id)).toMatchObject({ reason: 'failure' })
 })
@@ -181,7 +218,13 @@ describe('the stock wait', () => {
     })
     await scene.untilStatus(itemId, 'synced')
     expect(await scene.item(itemId)).toMatchObject({ failures: 0, sends: 1, reason: null })
-    expect((await scene.statuses(itemId)).slice(0, 5)).toEqual(['pending', 'delayed', 'processing', 'building_payload', 'made_request'])
+    expect((await scene.statuses(itemId)).slice(0, 5)).toEqual([
+      'pending',
+      'delayed',
+      'processing',
+      'building_payload',
+      'made_request',
+    ])
     const [waited] = await scene.sql<{ seconds: number }[]>`
       select extract(epoch from last_sent_at - queued_at)::float8 as seconds from shop_update.finished_item where id = ${itemId}::bigint`
     expect(waited!.seconds).toBeGreaterThanOrEqual(8)
@@ -203,6 +246,8 @@ describe('the stock wait', () => {
     const { requestId, coalesced } = await scene.untilStatus(itemId, 'synced')
     expect(coalesced).toBe(1)
     const calls = await requestsFor('stock')
-    expect(calls.find((call) => call.requestId === requestId)?.call.params.productsInfo).toMatchObject([{ quantity: '3' }])
+    expect(calls.find((call) => call.requestId === requestId)?.call.params.productsInfo).toMatchObject([
+      { quantity: '3' },
+    ])
   })
 })

@@ -26,7 +26,9 @@ const countOf = async (status: string) => {
 }
 /** Calls that failed, ever. */
 const failedCalls = async () => {
-  const [row] = await scene.sql<{ calls: number }[]>`select count(*)::int as calls from shop_update.answer where outcome <> 'success'`
+  const [row] = await scene.sql<
+    { calls: number }[]
+  >`select count(*)::int as calls from shop_update.answer where outcome <> 'success'`
   return row!.calls
 }
 const until = (condition: () => Promise<void>) => vi.waitFor(condition, { timeout: 40_000, interval: 20 })
@@ -41,7 +43,10 @@ test('the Shop is down: the circuit opens, only a handful of items burns a retry
   expect(await countOf('pending')).toBeGreaterThan(150)
   expect(scene.worker.child.exitCode).toBeNull()
 
-  back = await startShop({ port: scene.shop.port, credentials: { username: 'sc', password: 'canary-password-of-the-shop' } })
+  back = await startShop({
+    port: scene.shop.port,
+    credentials: { username: 'sc', password: 'canary-password-of-the-shop' },
+  })
   await until(async () => expect(await countOf('synced')).toBe(200))
   expect(await failedCalls()).toBeLessThan(40)
   const [burnt] = await scene.sql`select sum(failures)::int as failures from shop_update.finished_item`
@@ -59,12 +64,17 @@ test('SHOP_RATE_PER_SECOND holds', async () => {
   // The bucket is a tenth of a second: 118 of the 120 have to wait for their token.
   expect(Math.max(...times) - queued).toBeGreaterThanOrEqual(5900)
   // In no second more than the rate and the bucket, and a few that a busy machine delays into it.
-  const sent = (await scene.sql<{ at: Date }[]>`select sent_at as at from shop_update.request`).map(({ at }) => at.getTime())
+  const sent = (await scene.sql<{ at: Date }[]>`select sent_at as at from shop_update.request`).map(({ at }) =>
+    at.getTime(),
+  )
   for (const from of sent) expect(sent.filter((at) => at >= from && at < from + 1000).length).toBeLessThan(20 + 2 + 8)
 })
 
 test('a Shop that answers HTTP 500 is there: the circuit stays closed, and every item is tried once', async () => {
-  scene = await startScene({ env: { CONCURRENCY: '10', RETRY_UNIT_SECONDS: '3600' }, settings: { default: { http500: 100 } } })
+  scene = await startScene({
+    env: { CONCURRENCY: '10', RETRY_UNIT_SECONDS: '3600' },
+    settings: { default: { http500: 100 } },
+  })
   await queue(100)
   await until(async () => expect(await countOf('delayed')).toBe(100))
   expect(await scene.sql`select distinct sends, failures from shop_update.item`).toEqual([{ sends: 1, failures: 1 }])

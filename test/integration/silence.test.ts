@@ -29,7 +29,10 @@ const said = (text: string) =>
     },
   )
 const health = (status: number) =>
-  vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/healthz`)).status).toBe(status), { timeout: 60_000, interval: 20 })
+  vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/healthz`)).status).toBe(status), {
+    timeout: 60_000,
+    interval: 20,
+  })
 const price = async () => scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! })
 
 test('connections that have fallen silent: after a lease they are broken off, and the worker is at work on new ones', async () => {
@@ -39,7 +42,10 @@ test('connections that have fallen silent: after a lease they are broken off, an
   gate.speak()
   const item = await price()
   await said('PostgreSQL has not answered for a lease: all connections are broken off and opened anew')
-  await vi.waitFor(async () => expect(await scene.item(item)).toMatchObject({ status: 'synced' }), { timeout: 60_000, interval: 50 })
+  await vi.waitFor(async () => expect(await scene.item(item)).toMatchObject({ status: 'synced' }), {
+    timeout: 60_000,
+    interval: 50,
+  })
   await health(200)
   // It is told of changes again: before the poll of a second comes by.
   expect((await scene.api('/api/summary')).status).toBe(200)

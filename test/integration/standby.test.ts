@@ -62,7 +62,9 @@ const queue = async (sql: Sql) => {
     from catalog.product_set s join catalog.product p on p.product_set_id = s.id where s.id = any (${sets.map(({ setId }) => setId)}::bigint[])`
 }
 const synced = async (sql: Sql) => {
-  const [row] = await sql<[{ n: number }]>`select count(*)::int as n from shop_update.finished_item where status = 'synced'`
+  const [row] = await sql<
+    [{ n: number }]
+  >`select count(*)::int as n from shop_update.finished_item where status = 'synced'`
   return row.n
 }
 const until = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 30_000, interval: 50 })
@@ -73,7 +75,9 @@ test('of two hosts it goes to the one that writes; when that is gone and the oth
   await queue(before)
   await until(async () => expect(await synced(before)).toBe(20))
   await queue(before) // while it works on these, with creates among them
-  await until(async () => expect(await before`select from shop_update.item where status = 'made_request'`).not.toHaveLength(0))
+  await until(async () =>
+    expect(await before`select from shop_update.item where status = 'made_request'`).not.toHaveLength(0),
+  )
   await primary.stop() // in order: the standby has all that was committed
   const gone = performance.now()
   await after`select pg_promote()`

@@ -24,7 +24,8 @@ const start = (env: Record<string, string | undefined>, program = 'worker/main.t
         timeout: 20_000,
         killSignal: 'SIGKILL',
       },
-      (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stderr, printed: stdout + stderr }),
+      (error, stdout, stderr) =>
+        resolve({ code: error ? (error.code ?? error.signal) : 0, stderr, printed: stdout + stderr }),
     )
   })
 
@@ -36,8 +37,15 @@ test('Grafana is not started with the example’s secrets', async () => {
     GRAFANA_DB_PASSWORD: 'change-me',
   }
   const { code, stderr } = await start(env, 'worker/check-grafana.ts')
-  expect([code, stderr]).toEqual([1, 'GRAFANA_ADMIN_PASSWORD is still that of the example: choose one of your own for live.\n'])
-  expect(await start({ ...env, ENVIRONMENT: 'staging' }, 'worker/check-grafana.ts')).toEqual({ code: 0, stderr: '', printed: '' })
+  expect([code, stderr]).toEqual([
+    1,
+    'GRAFANA_ADMIN_PASSWORD is still that of the example: choose one of your own for live.\n',
+  ])
+  expect(await start({ ...env, ENVIRONMENT: 'staging' }, 'worker/check-grafana.ts')).toEqual({
+    code: 0,
+    stderr: '',
+    printed: '',
+  })
 })
 
 const expectSentence = async (env: Record<string, string | undefined>, sentence: string | RegExp) => {
@@ -48,20 +56,34 @@ const expectSentence = async (env: Record<string, string | undefined>, sentence:
   expect(code).toBe(1)
 }
 
-test.each(['DATABASE_URL', 'SHOP_URL', 'VENTURE', 'COUNTRY', 'ENVIRONMENT', 'VIEWER_API_KEY', 'ADMIN_API_KEY'])('%s is missing', (name) =>
-  expectSentence(
-    { [name]: undefined },
-    name === 'DATABASE_URL' ? /^DATABASE_URL is missing: it must be a URL like postgres:/ : `${name} is missing.`,
-  ),
+test.each(['DATABASE_URL', 'SHOP_URL', 'VENTURE', 'COUNTRY', 'ENVIRONMENT', 'VIEWER_API_KEY', 'ADMIN_API_KEY'])(
+  '%s is missing',
+  (name) =>
+    expectSentence(
+      { [name]: undefined },
+      name === 'DATABASE_URL' ? /^DATABASE_URL is missing: it must be a URL like postgres:/ : `${name} is missing.`,
+    ),
 )
 
 test.each<[name: string, env: Record<string, string>, sentence: string | RegExp]>([
-  ['DATABASE_URL', { DATABASE_URL: 'mysql://user:canary@host/database' }, /^DATABASE_URL is wrong: it must be a URL like postgres:/],
-  ['SHOP_URL', { SHOP_URL: 'https://sc:canary@shop.example/canary' }, /^SHOP_URL is wrong: it must not hold a user name or password/],
+  [
+    'DATABASE_URL',
+    { DATABASE_URL: 'mysql://user:canary@host/database' },
+    /^DATABASE_URL is wrong: it must be a URL like postgres:/,
+  ],
+  [
+    'SHOP_URL',
+    { SHOP_URL: 'https://sc:canary@shop.example/canary' },
+    /^SHOP_URL is wrong: it must not hold a user name or password/,
+  ],
   ['ENVIRONMENT', { ENVIRONMENT: 'canary' }, 'ENVIRONMENT is wrong: it must be live or staging.'],
   ['CONCURRENCY', { CONCURRENCY: 'canary' }, 'CONCURRENCY is wrong: it must be a whole number from 1 to 20000.'],
   ['the keys', { VIEWER_API_KEY: 'canary', ADMIN_API_KEY: 'canary' }, 'ADMIN_API_KEY must differ from VIEWER_API_KEY.'],
-  ['CALLBACK_ALLOWED_IPS', { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' }, /^CALLBACK_ALLOWED_IPS is wrong: .*entry 2 is neither\.$/m],
+  [
+    'CALLBACK_ALLOWED_IPS',
+    { CALLBACK_ALLOWED_IPS: '127.0.0.1,10.0.0.300' },
+    /^CALLBACK_ALLOWED_IPS is wrong: .*entry 2 is neither\.$/m,
+  ],
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.300' }, /^TRUSTED_PROXIES is wrong: /],
   ['live with short keys', { ENVIRONMENT: 'live' }, /^VIEWER_API_KEY has fewer than 24 characters: not for live/],
 ])('%s is wrong', (_, env, sentence) => expectSentence(env, sentence))

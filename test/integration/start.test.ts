@@ -28,8 +28,12 @@ async function start() {
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const printed: string[] = []
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => printed.push(line))
-  await vi.waitFor(() => expect(printed.join('\n')).toContain('Ctrl-C stops all of it.'), { timeout: 60_000, interval: 50 })
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on('line', (line) => printed.push(line))
+  await vi.waitFor(() => expect(printed.join('\n')).toContain('Ctrl-C stops all of it.'), {
+    timeout: 60_000,
+    interval: 50,
+  })
   const text = printed.join('\n')
   const viewer = /Viewer key\s+(\S+)/.exec(text)![1]!
   const admin = /Admin key\s+(\S+)/.exec(text)![1]!
@@ -66,7 +70,10 @@ test('npm start: items flow to Synced in both flows, a killed worker is replaced
   await vi.waitFor(() => synced('synchronous'), { timeout: 30_000, interval: 200 })
   await first.call('/api/flow', { method: 'PUT', body: JSON.stringify({ flow: 'asynchronous' }), key: first.admin })
   process.kill(first.workerPid(), 'SIGKILL')
-  await vi.waitFor(() => expect(first.printed.join('\n')).toMatch(/The worker runs again/), { timeout: 30_000, interval: 50 })
+  await vi.waitFor(() => expect(first.printed.join('\n')).toMatch(/The worker runs again/), {
+    timeout: 30_000,
+    interval: 50,
+  })
   await vi.waitFor(() => synced('asynchronous'), { timeout: 60_000, interval: 200 })
   expect(await first.stop()).toBe(0)
   expect(first.printed.at(-1)).toContain('goes on with the same data')
@@ -97,7 +104,8 @@ test('npm start: where PostgreSQL cannot start it says so and ends', async () =>
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const printed: string[] = []
-    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', (line) => printed.push(line))
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on('line', (line) => printed.push(line))
     expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1)
     expect(printed.join('\n')).toContain('PostgreSQL did not start')
   } finally {

@@ -9,21 +9,29 @@ let scene: Scene
 afterEach(() => scene.stop())
 
 const untilCalled = (times: number) =>
-  vi.waitFor(async () => expect((await scene.control<{ requests: number }>('/stats')).requests).toBeGreaterThanOrEqual(times), {
-    timeout: 30_000,
-    interval: 5,
-  })
+  vi.waitFor(
+    async () => expect((await scene.control<{ requests: number }>('/stats')).requests).toBeGreaterThanOrEqual(times),
+    {
+      timeout: 30_000,
+      interval: 5,
+    },
+  )
 
 /** Until the worker wants to write into a table that somebody else has locked. */
 const untilWaitingFor = (table: string) =>
   vi.waitFor(
-    async () => expect(await scene.sql`select from pg_locks where not granted and relation = ${table}::text::regclass`).toHaveLength(1),
+    async () =>
+      expect(
+        await scene.sql`select from pg_locks where not granted and relation = ${table}::text::regclass`,
+      ).toHaveLength(1),
     { timeout: 10_000, interval: 20 },
   )
 
 test('SIGTERM: calls in flight are finished, what was not sent is handed back, the worker leaves with exit code 0', async () => {
   scene = await startScene({ env: { CONCURRENCY: '5' }, settings: { default: { latencyMs: 2000 } } })
-  const products = (await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))).flatMap(({ productIds }) => productIds)
+  const products = (await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))).flatMap(
+    ({ productIds }) => productIds,
+  )
   const items = await scene.sql<{ id: string }[]>`
     select shop_update.enqueue('price', product_id => id) as id from unnest(${products}::bigint[]) id`
   await untilCalled(5)
@@ -82,20 +90,23 @@ test('SIGINT stops it as well; what is queued while it is down is taken at the n
   await scene.untilStatus(item, 'synced')
 })
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s while it is starting: it stops as soon as it can, with exit code 0', async (signal) => {
-  scene = await startScene({ workers: false })
-  const other = await scene.sql.reserve()
-  await other`begin`
-  await other`lock table shop_update.worker in exclusive mode` // it cannot enter
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../worker/main.ts')], {
-    env: { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) },
-    stdio: 'ignore',
-  })
-  const exited = once(child, 'exit')
-  await untilWaitingFor('shop_update.worker')
-  child.kill(signal)
-  await other`commit`
-  other.release()
-  expect(await exited).toEqual([0, null])
-  expect(await scene.sql`select from shop_update.worker`).toHaveLength(0)
-})
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s while it is starting: it stops as soon as it can, with exit code 0',
+  async (signal) => {
+    scene = await startScene({ workers: false })
+    const other = await scene.sql.reserve()
+    await other`begin`
+    await other`lock table shop_update.worker in exclusive mode` // it cannot enter
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../../worker/main.ts')], {
+      env: { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) },
+      stdio: 'ignore',
+    })
+    const exited = once(child, 'exit')
+    await untilWaitingFor('shop_update.worker')
+    child.kill(signal)
+    await other`commit`
+    other.release()
+    expect(await exited).toEqual([0, null])
+    expect(await scene.sql`select from shop_update.worker`).toHaveLength(0)
+  },
+)

@@ -35,7 +35,8 @@ let since = 0
 const forget = () => {
   since = Date.now() * 1000
 }
-const series = (name: string) => [...receiver.received.points.values()].filter((point) => point.name === name && point.at > since)
+const series = (name: string) =>
+  [...receiver.received.points.values()].filter((point) => point.name === name && point.at > since)
 /** The values of a metric, by the value of its attribute. */
 const values = (name: string, attribute: string) =>
   Object.fromEntries(series(name).map(({ attributes, value }) => [String(attributes[attribute]), value]))
@@ -77,13 +78,21 @@ test('a worker: items in hand and the most of them, its circuit, its event loop 
 })
 
 test('Blocked: what an admin has to decide, by reason, and what waits for a create that will not come', async () => {
-  await told('shop_update.queue.blocked', 'reason', { unprocessable_response: 0, src_id_conflict: 0, unknown_outcome: 0 })
+  await told('shop_update.queue.blocked', 'reason', {
+    unprocessable_response: 0,
+    src_id_conflict: 0,
+    unknown_outcome: 0,
+  })
   await value('shop_update.queue.stranded', 0)
 
   await troubles({ topics: { price: { garbage: 100 } } })
   const { productIds } = await addSet(scene.sql)
   await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'blocked')
-  await told('shop_update.queue.blocked', 'reason', { unprocessable_response: 1, src_id_conflict: 0, unknown_outcome: 0 })
+  await told('shop_update.queue.blocked', 'reason', {
+    unprocessable_response: 1,
+    src_id_conflict: 0,
+    unknown_outcome: 0,
+  })
 
   await troubles({ topics: { new_product_set: { http500: 100 } } })
   const absent = await addSet(scene.sql, { inShop: false })
@@ -161,7 +170,9 @@ test('what another item of its set holds up is neither stuck in Pending nor past
     values ('status', 'content', 'failed', 1), ('status', 'content', 'pending', 1), ('status', 'content', 'delayed', 1)`
   forget()
   const age = (status: string) =>
-    series('shop_update.queue.oldest_age').find(({ attributes }) => attributes.topic === 'content' && attributes.status === status)?.value
+    series('shop_update.queue.oldest_age').find(
+      ({ attributes }) => attributes.topic === 'content' && attributes.status === status,
+    )?.value
   await vi.waitFor(() => expect(age('failed')).toBeGreaterThanOrEqual(7200), IN_TIME)
   expect(age('pending')).toBeUndefined()
   await value('shop_update.overdue', 0)
@@ -216,7 +227,11 @@ test('PostgreSQL: connections, dead rows, the oldest transaction, and how many u
 })
 
 test('refusals of the internal API: each reason is told before the first', async () => {
-  await told('shop_update.internal.refusals', 'reason', Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])))
+  await told(
+    'shop_update.internal.refusals',
+    'reason',
+    Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])),
+  )
 })
 
 test('a worker that dies: the items that others take up, by the status in which it left them', async () => {
@@ -232,7 +247,9 @@ test('a worker that dies: the items that others take up, by the status in which 
   scene.worker = second
   await scene.untilStatus(item, 'synced')
   await vi.waitFor(() => {
-    const rescued = series('shop_update.leases.rescued').filter(({ attributes, value: n }) => attributes.status === 'made_request' && n > 0)
+    const rescued = series('shop_update.leases.rescued').filter(
+      ({ attributes, value: n }) => attributes.status === 'made_request' && n > 0,
+    )
     expect(rescued).toMatchObject([{ value: 1 }])
   }, IN_TIME)
 })

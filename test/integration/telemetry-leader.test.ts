@@ -50,17 +50,24 @@ afterEach(async () => {
   vi.unstubAllEnvs()
 })
 
-const told = () => [...receiver.received.points.values()].map(({ name }) => name).filter((name) => name.startsWith('shop_update.'))
+const told = () =>
+  [...receiver.received.points.values()].map(({ name }) => name).filter((name) => name.startsWith('shop_update.'))
 const nextExport = async () => {
   receiver.received.points.clear()
-  await vi.waitFor(() => expect([...receiver.received.points.values()].map(({ name }) => name)).toContain('asked'), IN_TIME)
+  await vi.waitFor(
+    () => expect([...receiver.received.points.values()].map(({ name }) => name)).toContain('asked'),
+    IN_TIME,
+  )
 }
 
 test.each([
   ['it leads no more', () => (leads = false)],
   ['its reading fails', () => (away = true)],
 ])('nothing is told of the queue once %s, and all of it when that is over', async (_, end) => {
-  await vi.waitFor(() => expect(told()).toEqual(expect.arrayContaining(['shop_update.queue.items', 'shop_update.queue.stranded'])), IN_TIME)
+  await vi.waitFor(
+    () => expect(told()).toEqual(expect.arrayContaining(['shop_update.queue.items', 'shop_update.queue.stranded'])),
+    IN_TIME,
+  )
   end()
   await nextExport() // may have been read before
   await nextExport()

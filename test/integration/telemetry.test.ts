@@ -13,7 +13,9 @@ let scene: Scene
 
 beforeAll(async () => {
   receiver = await startReceiver()
-  scene = await startScene({ env: { ...QUICK, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, RETRY_UNIT_SECONDS: '0.05', FAILED_AFTER: '3' } })
+  scene = await startScene({
+    env: { ...QUICK, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, RETRY_UNIT_SECONDS: '0.05', FAILED_AFTER: '3' },
+  })
 })
 afterAll(async () => {
   await scene.stop()
@@ -26,11 +28,17 @@ beforeEach(async () => {
 
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
-  await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), IN_TIME)
+  await vi.waitFor(
+    async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }),
+    IN_TIME,
+  )
 }
 const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', body })
 
-/** The spans of a trace, in the order in which they began, once its root and so many in all are there: batches may overtake each other. */
+/**
+ * The spans of a trace, in the order in which they began, once its root and so many in all are there: batches may
+ * overtake each other.
+ */
 const traceOf = (traceId: string, least: number): Promise<Span[]> =>
   vi.waitFor(() => {
     const spans = receiver.received.spans.filter((span) => span.traceId === traceId)
@@ -47,10 +55,13 @@ const linesOf = (has: (line: LogRecord) => boolean, least: number): Promise<LogR
   }, IN_TIME)
 const points = (name: string) => [...receiver.received.points.values()].filter((point) => point.name === name)
 const counted = (name: string, attributes: object) =>
-  points(name).find((point) => Object.entries(attributes).every(([key, value]) => point.attributes[key] === value))?.value ?? 0
+  points(name).find((point) => Object.entries(attributes).every(([key, value]) => point.attributes[key] === value))
+    ?.value ?? 0
 
 async function detail(itemId: string) {
-  const { body } = await scene.api<{ calls: { traceId: string; requestId: string }[]; traceId: string }>(`/api/items/${itemId}`)
+  const { body } = await scene.api<{ calls: { traceId: string; requestId: string }[]; traceId: string }>(
+    `/api/items/${itemId}`,
+  )
   return body
 }
 
@@ -95,15 +106,24 @@ describe('traces', () => {
     const history = await scene.sql<{ to: string; at: number }[]>`
       select to_status as "to", round(date_part('epoch', at) * 1000000) as at from shop_update.transition where item_id = ${item}::bigint order by at`
     const begins = new Map(
-      spans.filter(({ kind }) => kind === 1).map((span) => [span.attributes['shop_update.status'], Number(span.start / 1000n)]),
+      spans
+        .filter(({ kind }) => kind === 1)
+        .map((span) => [span.attributes['shop_update.status'], Number(span.start / 1000n)]),
     )
     for (const { to, at } of history) expect(Math.abs(begins.get(to)! - at), to).toBeLessThanOrEqual(1)
     // the statements that served it are linked
     const linked = spans.flatMap(({ links }) => links.map(({ traceId }) => traceId))
     await vi.waitFor(() => {
-      const statements = receiver.received.spans.filter(({ traceId }) => linked.includes(traceId)).map(({ name }) => name)
+      const statements = receiver.received.spans
+        .filter(({ traceId }) => linked.includes(traceId))
+        .map(({ name }) => name)
       expect(new Set(statements)).toEqual(
-        new Set(['claim shop_update.item', 'select catalog.product', 'make_request shop_update.item', 'finish shop_update.item']),
+        new Set([
+          'claim shop_update.item',
+          'select catalog.product',
+          'make_request shop_update.item',
+          'finish shop_update.item',
+        ]),
       )
     }, IN_TIME)
   })
@@ -115,10 +135,17 @@ describe('traces', () => {
     await scene.untilStatus(item, 'synced')
     const { calls } = await detail(item)
     const attempt = await traceOf(calls[0]!.traceId, 7)
-    expect(statusesOf(attempt)).toEqual(['Pending', 'Processing', 'Building (Request) payload', 'Made request', 'Got acknowledgment'])
+    expect(statusesOf(attempt)).toEqual([
+      'Pending',
+      'Processing',
+      'Building (Request) payload',
+      'Made request',
+      'Got acknowledgment',
+    ])
     const process = await vi.waitFor(() => {
       const span = receiver.received.spans.find(
-        ({ name, links }) => name === 'process shop_update_callback' && links.some(({ traceId }) => traceId === calls[0]!.traceId),
+        ({ name, links }) =>
+          name === 'process shop_update_callback' && links.some(({ traceId }) => traceId === calls[0]!.traceId),
       )
       expect(span).toBeDefined()
       return span!
@@ -128,7 +155,9 @@ describe('traces', () => {
     expect(callback.find(({ parentSpanId }) => parentSpanId === null)).toMatchObject({
       name: 'POST /shop-update/',
       kind: 2,
-      links: [{ traceId: calls[0]!.traceId, spanId: attempt.find(({ parentSpanId }) => parentSpanId === null)!.spanId }],
+      links: [
+        { traceId: calls[0]!.traceId, spanId: attempt.find(({ parentSpanId }) => parentSpanId === null)!.spanId },
+      ],
     })
     expect(statusesOf(callback)).toEqual([
       'Got acknowledgment',
@@ -141,7 +170,11 @@ describe('traces', () => {
     const theirs = '4bf92f3577b34da6a3ce929d0e0e4736'
     const response = await fetch(`${scene.worker.publicUrl}/shop-update/`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-api-key': CALLBACK_API_KEY, traceparent: `00-${theirs}-00f067aa0ba902b7-01` },
+      headers: {
+        'content-type': 'application/json',
+        'x-api-key': CALLBACK_API_KEY,
+        traceparent: `00-${theirs}-00f067aa0ba902b7-01`,
+      },
       body: JSON.stringify({
         jsonrpc: '2.0',
         method: 'Callback.process',
@@ -177,7 +210,10 @@ describe('traces', () => {
     const [first, second] = [await traceOf(ids[0]!, 8), await traceOf(ids[1]!, 8)]
     const isRoot = ({ parentSpanId }: Span) => parentSpanId === null
     expect(second.find(isRoot)!.links).toEqual([{ traceId: ids[0], spanId: first.find(isRoot)!.spanId }])
-    expect(first.find(isRoot)).toMatchObject({ failed: true, attributes: { 'error.type': '500', 'shop_update.status': 'delayed' } })
+    expect(first.find(isRoot)).toMatchObject({
+      failed: true,
+      attributes: { 'error.type': '500', 'shop_update.status': 'delayed' },
+    })
     expect(first.find(({ kind }) => kind === 3)).toMatchObject({
       failed: true,
       attributes: { 'error.type': '500', 'http.response.status_code': 500 },
@@ -218,11 +254,18 @@ describe('lines', () => {
     expect(told.find((body) => body.startsWith('Product.createProducts '))).toMatch(
       new RegExp(`^Product.createProducts \\{.*"LINEN-${setId}-1".*\\} ${requestId}$`),
     )
-    expect(told.find((body) => body.startsWith('RawResponse '))).toMatch(new RegExp(`^RawResponse ${requestId} 200 \\[\\{"api":1`))
+    expect(told.find((body) => body.startsWith('RawResponse '))).toMatch(
+      new RegExp(`^RawResponse ${requestId} 200 \\[\\{"api":1`),
+    )
     expect(told).toContain(`Status made_request -> got_response LINEN-${setId}-1, LINEN-${setId}-2 ${requestId}`)
     expect(lines.filter((line) => line.traceId === traceId).length).toBe(9)
     for (const { attributes, resource } of lines) {
-      expect(attributes).toMatchObject({ topic: 'new_product_set', product_set_id: setId, method: 'Product.createProducts', attempt: 1 })
+      expect(attributes).toMatchObject({
+        topic: 'new_product_set',
+        product_set_id: setId,
+        method: 'Product.createProducts',
+        attempt: 1,
+      })
       expect(resource).toMatchObject({ 'service.name': 'shop-update', venture: 'zalora', source: 'eg/staging' })
     }
     // stdout has the same line
@@ -236,18 +279,24 @@ describe('lines', () => {
   test.each([
     ['new_product_set', false],
     ['images', true],
-  ] as const)('of a whole set name its SKUs from the first status to the last, whoever tells it: %s', async (topic, inShop) => {
-    await useFlow('asynchronous')
-    const { setId, productIds } = await addSet(scene.sql, { inShop, products: 2 })
-    const skus = await scene.sql<
-      { sku: string }[]
-    >`select seller_sku as sku from catalog.product where id = any (${productIds}::bigint[]) order by id`
-    const item = await scene.enqueue(topic, { set: setId })
-    await scene.untilStatus(item, 'synced')
-    await useFlow('synchronous')
-    const lines = await linesOf(({ body, attributes }) => body.startsWith('Status ') && attributes.item_id === item, 9)
-    for (const { body } of lines) expect(body).toContain(` ${skus.map(({ sku }) => sku).join(', ')} `)
-  })
+  ] as const)(
+    'of a whole set name its SKUs from the first status to the last, whoever tells it: %s',
+    async (topic, inShop) => {
+      await useFlow('asynchronous')
+      const { setId, productIds } = await addSet(scene.sql, { inShop, products: 2 })
+      const skus = await scene.sql<
+        { sku: string }[]
+      >`select seller_sku as sku from catalog.product where id = any (${productIds}::bigint[]) order by id`
+      const item = await scene.enqueue(topic, { set: setId })
+      await scene.untilStatus(item, 'synced')
+      await useFlow('synchronous')
+      const lines = await linesOf(
+        ({ body, attributes }) => body.startsWith('Status ') && attributes.item_id === item,
+        9,
+      )
+      for (const { body } of lines) expect(body).toContain(` ${skus.map(({ sku }) => sku).join(', ')} `)
+    },
+  )
 
   test('are one line each on stdout, whatever is in them', async () => {
     const { productIds } = await addSet(scene.sql)
@@ -265,7 +314,10 @@ describe('lines', () => {
     await scene.sql`update catalog.product set description = repeat('x', 100000) where id = ${productIds[0]!}::bigint`
     const item = await scene.enqueue('content', { product: productIds[0]! })
     const { requestId } = await scene.untilStatus(item, 'synced')
-    const [line] = await linesOf(({ body }) => body.startsWith('Product.updateProducts') && body.endsWith(` ${requestId}`), 1)
+    const [line] = await linesOf(
+      ({ body }) => body.startsWith('Product.updateProducts') && body.endsWith(` ${requestId}`),
+      1,
+    )
     expect(line!.attributes.truncated).toBe(true)
     expect(line!.body.length).toBe('Product.updateProducts '.length + 64 * 1024 + ` ${requestId}`.length)
   })
@@ -282,7 +334,21 @@ describe('metrics', () => {
     expect(counted('shop_update.callbacks', { outcome: 'accepted' })).toBeGreaterThan(0)
     for (const { name, attributes } of receiver.received.points.values()) {
       if (!name.startsWith('shop_update.')) continue
-      const known = ['topic', 'from', 'to', 'flow', 'status', 'method', 'outcome', 'result', 'window', 'reason', 'state', 'table', 'hot']
+      const known = [
+        'topic',
+        'from',
+        'to',
+        'flow',
+        'status',
+        'method',
+        'outcome',
+        'result',
+        'window',
+        'reason',
+        'state',
+        'table',
+        'hot',
+      ]
       expect(known, name).toEqual(expect.arrayContaining(Object.keys(attributes)))
       expect(JSON.stringify(attributes)).not.toMatch(/LINEN|Nile|\d{5}/)
     }
@@ -306,7 +372,9 @@ describe('metrics', () => {
     scene.worker = second
     receiver.received.points.clear()
     await vi.waitFor(() => expect(gauge()).toMatchObject([{ value: 1 }]), { timeout: 20_000 })
-    expect(counted('shop_update.queue.oldest_age', { topic: 'content', status: 'got_acknowledgment' })).toBeGreaterThan(0)
+    expect(counted('shop_update.queue.oldest_age', { topic: 'content', status: 'got_acknowledgment' })).toBeGreaterThan(
+      0,
+    )
     expect(points('shop_update.worker.heartbeat').at(-1)!.value).toBeGreaterThan(Date.now() / 1000 - 60)
   })
 })
@@ -326,7 +394,9 @@ test('no secret is in anything that is sent, printed, stored or shown', async ()
   const stored =
     await scene.sql`select body from shop_update.request union all select body from shop_update.answer union all select body from shop_update.callback`
   const items = await scene.sql<{ id: string }[]>`select item_id::text as id from shop_update.request`
-  const shown = await Promise.all(items.map(async ({ id }) => JSON.stringify((await scene.api(`/api/items/${id}`)).body)))
+  const shown = await Promise.all(
+    items.map(async ({ id }) => JSON.stringify((await scene.api(`/api/items/${id}`)).body)),
+  )
   const csv = await fetch(`${scene.worker.internalUrl}/api/items.csv?tab=synced`, {
     headers: { authorization: `Bearer ${VIEWER_API_KEY}` },
   })

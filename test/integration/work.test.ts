@@ -25,7 +25,10 @@ import { addSet, startScene } from '../scene.ts'
 const MANY = 2500
 /** Each statement gets so many items. */
 const SOME = 100
-/** Pages of tables and indexes for an item, at the most: eight statuses, some indexes each, and what the writing of a new row takes. */
+/**
+ * Pages of tables and indexes for an item, at the most: eight statuses, some indexes each, and what the writing of a
+ * new row takes.
+ */
 const PAGES_AN_ITEM = 100
 
 /** What the statistics of the queue say of it. */
@@ -66,8 +69,9 @@ async function catalogue(sql: Sql) {
 }
 
 /**
- * Of each kind `MANY`: ready, one a set (1); waiting for its retry (2) with one that it holds back behind it (3); Blocked (4); acknowledged, with request
- * and callback (5); all in sets of their own. And two large sets, one of stock changes that wait, one with all but the first behind.
+ * Of each kind `MANY`: ready, one a set (1); waiting for its retry (2) with one that it holds back behind it (3);
+ * Blocked (4); acknowledged, with request and callback (5); all in sets of their own. And two large sets, one of stock
+ * changes that wait, one with all but the first behind.
  */
 async function fill(sql: Sql) {
   await sql.unsafe(`
@@ -103,7 +107,12 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
     const seller = connect(database.url, { max: 1, name: 'seller center' })
     const tooMany: Record<string, number> = {}
     /** @param items that it has to do with */
-    const measure = async <Result>(name: string, items: number, act: () => Promise<Result>, by = sql): Promise<Result> => {
+    const measure = async <Result>(
+      name: string,
+      items: number,
+      act: () => Promise<Result>,
+      by = sql,
+    ): Promise<Result> => {
       let result: Result
       const pages = await pagesOf(by, async () => {
         result = await act()
@@ -136,7 +145,9 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       await measure('claim again', SOME, async () => claimed.push(...(await claim(sql, worker, SOME, '0')).items))
       expect(claimed.length).toBeGreaterThan(SOME)
       const quick = { since: '2000-01-01', marks: new Map([['3', '2000-01-01']]), turns: ['1', '2', '3'] }
-      await measure('claim, quick', SOME, async () => claimed.push(...(await claim(sql, worker, SOME, '0', quick)).items))
+      await measure('claim, quick', SOME, async () =>
+        claimed.push(...(await claim(sql, worker, SOME, '0', quick)).items),
+      )
       await measure('readCatalogue', SOME, () => readCatalogue(sql, claimed))
       const now = performance.now()
       const made = await measure('makeRequest', claimed.length, () =>
@@ -187,7 +198,9 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       await measure('recover, nobody', 1, () => recover(sql, worker, 15, null))
       await sql`update shop_update.worker set heartbeat_at = '2020-01-01'`
       const other = await enterWorker(sql, 'another worker', 'synchronous')
-      expect(await measure('recover', SOME, () => recover(sql, other, 15, null))).toMatchObject({ recovered: claimed.length - 100 })
+      expect(await measure('recover', SOME, () => recover(sql, other, 15, null))).toMatchObject({
+        recovered: claimed.length - 100,
+      })
       await measure('promote', SOME, () => promote(sql, ['2', ...range(MANY + 1)]))
       await measure('release', SOME, () => release(sql, range(3 * MANY + 1)))
       await sql`insert into shop_update.owed_release select unnest(${range(3 * MANY + 1 + SOME)}::bigint[])`
@@ -206,10 +219,14 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       const record = recordCallback(sql)
       await measure('recordCallback', SOME, () =>
         Promise.all(
-          asked!.ids.map((requestId) => record({ requestId, digest: randomBytes(32), body: '[]', remote: null, traceId: 'b'.repeat(32) })),
+          asked!.ids.map((requestId) =>
+            record({ requestId, digest: randomBytes(32), body: '[]', remote: null, traceId: 'b'.repeat(32) }),
+          ),
         ),
       )
-      await measure('applyCallbacks', 1000, () => applyCallbacks(sql, 'UTC', '0', () => ({ to: 'delayed', retryInSeconds: 60 })))
+      await measure('applyCallbacks', 1000, () =>
+        applyCallbacks(sql, 'UTC', '0', () => ({ to: 'delayed', retryInSeconds: 60 })),
+      )
       await measure('putBack', 50, () =>
         putBack(
           sql,

@@ -29,7 +29,8 @@ test('several workers share the queue: each item is sent once, of a product set 
   }
   await untilEmpty()
 
-  const [sent] = await scene.sql`select count(*)::int as items, count(distinct item_id)::int as "different" from shop_update.request`
+  const [sent] =
+    await scene.sql`select count(*)::int as items, count(distinct item_id)::int as "different" from shop_update.request`
   expect(sent).toEqual({ items: 600, different: 600 })
   const rows = await scene.sql<{ requestId: string; setId: string; itemId: number }[]>`
     select r.request_id::text as "requestId", f.product_set_id as "setId", f.id::int as "itemId"
@@ -40,11 +41,16 @@ test('several workers share the queue: each item is sent once, of a product set 
     const ofSet = calls.filter(({ requestId }) => of.get(requestId)!.setId === setId)
     const items = ofSet.map(({ requestId }) => of.get(requestId)!.itemId)
     expect(items).toEqual(items.toSorted((a, b) => a - b))
-    expect(ofSet.slice(1).filter((call, k) => Date.parse(call.receivedAt) < Date.parse(ofSet[k]!.answeredAt!))).toEqual([])
+    expect(ofSet.slice(1).filter((call, k) => Date.parse(call.receivedAt) < Date.parse(ofSet[k]!.answeredAt!))).toEqual(
+      [],
+    )
   }
   expect(calls).toHaveLength(600)
   // A row that a set needs no more may outlive its last item until the leader comes by.
-  await vi.waitFor(async () => expect(await scene.sql`select * from shop_update.set_lane`).toEqual([]), { timeout: 10_000, interval: 50 })
+  await vi.waitFor(async () => expect(await scene.sql`select * from shop_update.set_lane`).toEqual([]), {
+    timeout: 10_000,
+    interval: 50,
+  })
 })
 
 test('four migrations and then four workers at the same moment on an empty database', async () => {
@@ -58,7 +64,8 @@ test('four migrations and then four workers at the same moment on an empty datab
   const workers = await Promise.all(Array.from({ length: 4 }, () => scene.startWorker()))
   expect(await scene.sql`select from shop_update.worker`).toHaveLength(4)
   const items: string[] = []
-  for (let k = 0; k < 20; k++) items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
+  for (let k = 0; k < 20; k++)
+    items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
   await untilEmpty()
   expect(await scene.sql`select id from shop_update.finished_item where status = 'synced'`).toHaveLength(items.length)
   expect(await scene.control('/stats')).toMatchObject({ requests: 20 })
@@ -72,7 +79,8 @@ test('four migrations and then four workers at the same moment on an empty datab
 test('the lead passes on when the worker that has it is killed', async () => {
   scene = await startScene()
   const second = await scene.startWorker()
-  const leader = () => scene.sql<{ workerId: string }[]>`select worker_id as "workerId" from shop_update.leader where until > now()`
+  const leader = () =>
+    scene.sql<{ workerId: string }[]>`select worker_id as "workerId" from shop_update.leader where until > now()`
   const { workerId } = await vi.waitFor(
     async () => {
       const [row] = await leader()
@@ -94,7 +102,10 @@ test('the lead passes on when the worker that has it is killed', async () => {
   )
   const { productIds } = await addSet(scene.sql)
   await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
-  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.delta`).toHaveLength(0), { timeout: 10_000, interval: 50 })
+  await vi.waitFor(async () => expect(await scene.sql`select from shop_update.delta`).toHaveLength(0), {
+    timeout: 10_000,
+    interval: 50,
+  })
 })
 
 test('a claim says whether it has seen all there is: no seller had his whole share taken', async () => {
@@ -145,7 +156,9 @@ test('more sellers than a claim visits, and nearly all that they have locked: th
       where item_id = any (${many}::bigint[]) and to_status = 'processing'
         and at < (select min(at) from shop_update.transition where item_id = ${last}::bigint and to_status = 'processing')`
     expect(before).toBeLessThan(20)
-    expect(await sql`select from shop_update.item where seller_id between 1001 and 1250 and status = 'pending'`).toHaveLength(250)
+    expect(
+      await sql`select from shop_update.item where seller_id between 1001 and 1250 and status = 'pending'`,
+    ).toHaveLength(250)
   } finally {
     await open`rollback`
     open.release()
@@ -171,7 +184,10 @@ test('a claim that puts an item behind while the leader looks for forgotten sets
   })
   // It passes over the set, or waits for the claim.
   await vi.waitFor(
-    async () => expect(seen || (await sql`select from pg_locks where not granted and locktype = 'transactionid'`).length > 0).toBe(true),
+    async () =>
+      expect(
+        seen || (await sql`select from pg_locks where not granted and locktype = 'transactionid'`).length > 0,
+      ).toBe(true),
     { timeout: 10_000, interval: 10 },
   )
   await connection`commit`

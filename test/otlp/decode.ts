@@ -40,7 +40,8 @@ export interface Point {
   count: number | null
 }
 
-const of = (message: Buffer): Map<number, Field['value']> => new Map([...fields(message)].map(({ no, value }) => [no, value]))
+const of = (message: Buffer): Map<number, Field['value']> =>
+  new Map([...fields(message)].map(({ no, value }) => [no, value]))
 const text = (value: Field['value'] | undefined): string => (value as Buffer | undefined)?.toString() ?? ''
 const hex = (value: Field['value'] | undefined): string | null => (value as Buffer | undefined)?.toString('hex') || null
 
@@ -90,7 +91,10 @@ export const decodeSpans = (request: Buffer): Span[] =>
       start: field.get(7) as bigint,
       end: field.get(8) as bigint,
       attributes: attributes(entry, 9),
-      links: [...messages(entry, 13)].map((link) => ({ traceId: hex(of(link).get(1))!, spanId: hex(of(link).get(2))! })),
+      links: [...messages(entry, 13)].map((link) => ({
+        traceId: hex(of(link).get(1))!,
+        spanId: hex(of(link).get(2))!,
+      })),
       failed: status !== undefined && of(status).get(3) === 2,
     }
   })
@@ -120,7 +124,13 @@ export const decodeMetrics = (request: Buffer): Point[] =>
       const field = of(point)
       const at = Number((field.get(3) as bigint) / 1000n)
       if (isHistogram) {
-        return { ...common, at, attributes: attributes(point, 9), value: double(field.get(5) as bigint), count: Number(field.get(4)) }
+        return {
+          ...common,
+          at,
+          attributes: attributes(point, 9),
+          value: double(field.get(5) as bigint),
+          count: Number(field.get(4)),
+        }
       }
       const whole = field.get(6)
       const value = whole === undefined ? double(field.get(4) as bigint) : Number(whole)

@@ -25,7 +25,13 @@ export interface Receiver {
  *
  * @param keep false: spans and log records are counted and not read
  */
-export async function startReceiver({ port = 0, keep = true }: { port?: number; keep?: boolean } = {}): Promise<Receiver> {
+export async function startReceiver({
+  port = 0,
+  keep = true,
+}: {
+  port?: number
+  keep?: boolean
+} = {}): Promise<Receiver> {
   const received: Received = { counts: { spans: 0, logs: 0 }, spans: [], logs: [], points: new Map() }
   const raw: Buffer[] = []
   const server: Server = createServer((request, response) => {

@@ -50,6 +50,7 @@ export function* messages(message: Buffer, no: number): Generator<Buffer> {
 /** How many spans or log records are in a request, without reading any of them. */
 export function countEntries(request: Buffer): number {
   let count = 0
-  for (const resource of messages(request, 1)) for (const scope of messages(resource, 2)) for (const _ of messages(scope, 2)) count++
+  for (const resource of messages(request, 1))
+    for (const scope of messages(resource, 2)) for (const _ of messages(scope, 2)) count++
   return count
 }

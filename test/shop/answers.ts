@@ -36,7 +36,9 @@ export const NOT_QUEUED: CallError = { message: 'Request could not be queued', c
 /** The acknowledgment of the asynchronous flow, member for member as section 2 has it. */
 export const acknowledgment = (id: string | number) => ({ api: 1, result: [{ status: 'success' }], id })
 
-/** The final answer to a call (section 2). `result` is unknown because a Shop that makes trouble answers with anything. */
+/**
+ * The final answer to a call (section 2). `result` is unknown because a Shop that makes trouble answers with anything.
+ */
 export const finalAnswer = (id: string | number, result: unknown) => ({ api: 1, id, result })
 
 /** The answer to a call that was refused as a whole (section 4, first row: an `error` member). */
@@ -47,7 +49,10 @@ export const failureRow = (message: string): FailureRow => ({ status: 'failure',
 let second = 0
 let secondAsText = ''
 
-/** `updated_at` of this moment: `YYYY-MM-DD HH:MM:SS`, UTC (section 2). Written once a second, as thousands of rows share it. */
+/**
+ * `updated_at` of this moment: `YYYY-MM-DD HH:MM:SS`, UTC (section 2). Written once a second, as thousands of rows
+ * share it.
+ */
 export function updatedAt(): string {
   const now = Math.floor(Date.now() / 1000)
   if (now !== second) {

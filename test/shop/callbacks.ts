@@ -10,7 +10,10 @@ export interface CallbackTarget {
   apiKey: string
 }
 
-/** One sending of a callback and what the worker said to it. `httpStatus` is null and `answer` the error where it could not be reached. */
+/**
+ * One sending of a callback and what the worker said to it. `httpStatus` is null and `answer` the error where it could
+ * not be reached.
+ */
 export interface Sending {
   sentAt: string
   httpStatus: number | null
@@ -62,11 +65,14 @@ export class Callbacks {
     this.#shop = shop
   }
 
-  /** Plans the callback of a request that is being acknowledged, as it was drawn: late, twice, shuffled among others. */
+  /**
+   * Plans the callback of a request that is being acknowledged, as it was drawn: late, twice, shuffled among others.
+   */
   plan(requestId: string, result: unknown, { callbackTrouble, callbackDelayMs, setting }: Draw): void {
     for (let times = callbackTrouble === 'callbackTwice' ? 2 : 1; times > 0; times -= 1) {
       const callback = this.#open(requestId, result)
-      const due = () => (callbackTrouble === 'callbackShuffle' ? this.#hold(callback, setting) : void this.#send([callback]))
+      const due = () =>
+        callbackTrouble === 'callbackShuffle' ? this.#hold(callback, setting) : void this.#send([callback])
       this.#after(callbackDelayMs, due)
     }
   }
@@ -77,7 +83,12 @@ export class Callbacks {
   }
 
   /** Sends a callback now, `times` times at once and never again. `apiKey` null leaves the `auth` call out. */
-  async sendOnce(requestId: string, result: unknown, times: number, apiKey: string | null | undefined): Promise<Callback[]> {
+  async sendOnce(
+    requestId: string,
+    result: unknown,
+    times: number,
+    apiKey: string | null | undefined,
+  ): Promise<Callback[]> {
     const callbacks = Array.from({ length: times }, () => this.#open(requestId, result))
     await Promise.all(
       callbacks.map(async (callback) => {
@@ -168,7 +179,10 @@ export class Callbacks {
       const { statusCode, body } = await request(target.url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: spelled([...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)], this.#shop.settings),
+        body: spelled(
+          [...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)],
+          this.#shop.settings,
+        ),
         dispatcher: this.#agent,
       })
       httpStatus = statusCode
@@ -185,11 +199,20 @@ export class Callbacks {
   }
 }
 
-const auth = (apiKey: string | null) => (apiKey === null ? [] : [{ jsonrpc: '2.0', method: 'auth', params: { apiKey } }])
+const auth = (apiKey: string | null) =>
+  apiKey === null ? [] : [{ jsonrpc: '2.0', method: 'auth', params: { apiKey } }]
 
-const call = ({ requestId, result }: Callback) => ({ jsonrpc: '2.0', method: 'Callback.process', params: { result }, id: requestId })
+const call = ({ requestId, result }: Callback) => ({
+  jsonrpc: '2.0',
+  method: 'Callback.process',
+  params: { result },
+  id: requestId,
+})
 
-/** The element of a batch's answer that belongs to the callback; the whole answer where there is none, so that it can be looked at. */
+/**
+ * The element of a batch's answer that belongs to the callback; the whole answer where there is none, so that it can be
+ * looked at.
+ */
 function answerTo({ requestId }: Callback, answer: unknown): unknown {
   if (!Array.isArray(answer)) return answer
   return answer.find((element) => String(element?.id) === requestId) ?? answer

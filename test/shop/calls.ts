@@ -61,7 +61,12 @@ export function readCalls(body: string): { auth: Auth | null; calls: Call[] } | 
   return { auth: elements[0].params as unknown as Auth, calls: elements.slice(1) }
 }
 
-const TOPIC_OF_EVENT = new Map<unknown, Topic>(Object.entries(TOPICS).map(([topic, { event }]) => [event, topic as Topic]))
+const TOPIC_OF_EVENT = new Map<unknown, Topic>(
+  Object.entries(TOPICS).map(([topic, { event }]) => [event, topic as Topic]),
+)
 
-/** The topic that the event name in `X-SC-Topic` belongs to (section 1, second table); undefined for a name that is not in it. */
+/**
+ * The topic that the event name in `X-SC-Topic` belongs to (section 1, second table); undefined for a name that is not
+ * in it.
+ */
 export const topicOfEvent = (event: unknown): Topic | undefined => TOPIC_OF_EVENT.get(event)

@@ -20,11 +20,12 @@ const callbackBody = z.strictObject({
 
 const targetBody = z.strictObject({ url: z.url(), apiKey: z.string() })
 
-const sentence = ({ issues }: z.ZodError): string => issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ')
+const sentence = ({ issues }: z.ZodError): string =>
+  issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ')
 
 /**
- * The control API under /_shop/: makes trouble and tells what the Shop has seen. Everything is JSON; a wrong value is answered
- * with 400 and `{error}`, one sentence that names the field.
+ * The control API under /_shop/: makes trouble and tells what the Shop has seen. Everything is JSON; a wrong value is
+ * answered with 400 and `{error}`, one sentence that names the field.
  */
 export function controlApi(state: State): Hono {
   const app = new Hono().basePath('/_shop')
@@ -65,8 +66,10 @@ export function controlApi(state: State): Hono {
     const body = callbackBody.safeParse(await c.req.json().catch(() => undefined))
     if (!body.success) return c.json({ error: sentence(body.error) }, 400)
     const { requestId, apiKey, times } = body.data
-    const result = body.data.result ?? state.memory.calls().find((received) => received.requestId === requestId)?.result ?? undefined
-    if (result === undefined) return c.json({ error: `result: request ${requestId} was not processed, so the callback needs one` }, 400)
+    const result =
+      body.data.result ?? state.memory.calls().find((received) => received.requestId === requestId)?.result ?? undefined
+    if (result === undefined)
+      return c.json({ error: `result: request ${requestId} was not processed, so the callback needs one` }, 400)
     return c.json(await state.callbacks.sendOnce(requestId, result, times, apiKey))
   })
 
@@ -89,6 +92,10 @@ export function controlApi(state: State): Hono {
 function names({ products }: State, { call }: ReceivedCall, productId: string): boolean {
   return (call.params.productsInfo ?? []).some(({ product_id, id_catalog_product }) => {
     const srcId = String(product_id)
-    return srcId === productId || String(id_catalog_product) === productId || products.get(srcId)?.idCatalogProduct === productId
+    return (
+      srcId === productId ||
+      String(id_catalog_product) === productId ||
+      products.get(srcId)?.idCatalogProduct === productId
+    )
   })
 }

@@ -1,6 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { acknowledgment, type CallError, errorAnswer, finalAnswer, NOT_AUTHORIZED, NOT_QUEUED, type Result } from './answers.ts'
+import {
+  acknowledgment,
+  type CallError,
+  errorAnswer,
+  finalAnswer,
+  NOT_AUTHORIZED,
+  NOT_QUEUED,
+  type Result,
+} from './answers.ts'
 import { type Auth, type Call, readCalls, topicOfEvent } from './calls.ts'
 import type { Draw } from './draws.ts'
 import type { ReceivedCall } from './memory.ts'
@@ -55,7 +63,12 @@ class Exchange {
   readonly #acknowledges: boolean
   readonly #draw: Draw
 
-  constructor(state: State, request: IncomingMessage, response: ServerResponse, { auth, calls }: { auth: Auth | null; calls: Call[] }) {
+  constructor(
+    state: State,
+    request: IncomingMessage,
+    response: ServerResponse,
+    { auth, calls }: { auth: Auth | null; calls: Call[] },
+  ) {
     const { headers } = request
     const topic = topicOfEvent(headers['x-sc-topic'])
     this.#state = state
@@ -85,7 +98,10 @@ class Exchange {
     const callbackFirst = this.#sendCallbacks(outcomes)
     const { answerDelayMs } = this.#draw
     if (callbackFirst === undefined && answerDelayMs === 0) this.#deliver(outcomes)
-    else void Promise.all([callbackFirst, delay(answerDelayMs, undefined, { ref: false })]).then(() => this.#deliver(outcomes))
+    else
+      void Promise.all([callbackFirst, delay(answerDelayMs, undefined, { ref: false })]).then(() =>
+        this.#deliver(outcomes),
+      )
   }
 
   /** The exchange is over, whoever ended it. */
@@ -138,7 +154,10 @@ class Exchange {
     })
   }
 
-  /** Plans the callbacks that the acknowledgment promises. Returns a promise where the acknowledgment has to wait for them. */
+  /**
+   * Plans the callbacks that the acknowledgment promises. Returns a promise where the acknowledgment has to wait for
+   * them.
+   */
   #sendCallbacks(outcomes: Outcome[]): Promise<unknown> | undefined {
     const { callbackTrouble } = this.#draw
     if (!this.#acknowledges || callbackTrouble === 'noCallback') return undefined

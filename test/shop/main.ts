@@ -33,14 +33,16 @@ function parseSettings(json: string): SettingsInput {
   }
 }
 
-if (!environment.success) fail(environment.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
+if (!environment.success)
+  fail(environment.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
 const env = environment.data
 
 const shop = await startShop({
   host: env.SHOP_HOST,
   port: env.SHOP_PORT,
   callback: env.CALLBACK_URL === undefined ? undefined : { url: env.CALLBACK_URL, apiKey: env.CALLBACK_API_KEY },
-  credentials: env.SHOP_USERNAME === undefined ? undefined : { username: env.SHOP_USERNAME, password: env.SHOP_PASSWORD ?? '' },
+  credentials:
+    env.SHOP_USERNAME === undefined ? undefined : { username: env.SHOP_USERNAME, password: env.SHOP_PASSWORD ?? '' },
   firstIds: { product: env.SHOP_FIRST_PRODUCT_ID, config: env.SHOP_FIRST_CONFIG_ID },
   settings: parseSettings(env.SHOP_SETTINGS),
 }).catch((error: Error) => fail(`The Shop did not start: ${error.message}`))

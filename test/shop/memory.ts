@@ -5,13 +5,22 @@ import type { Call } from './calls.ts'
 import { Latest } from './latest.ts'
 import type { AnswerTrouble, CallbackTrouble, Settings } from './troubles.ts'
 
-/** A call as it was received, what it met with, and what it was answered. Times are ISO 8601 UTC; what did not happen is null. */
+/**
+ * A call as it was received, what it met with, and what it was answered. Times are ISO 8601 UTC; what did not happen is
+ * null.
+ */
 export interface ReceivedCall {
   requestId: string
   /** That it was sent to: a test that gives each worker its own knows by it whose call it was. */
   path: string
   topic: Topic | null
-  headers: { flow: string | null; topic: string | null; requeueCount: string | null; enqueuedAt: string | null; traceparent: string | null }
+  headers: {
+    flow: string | null
+    topic: string | null
+    requeueCount: string | null
+    enqueuedAt: string | null
+    traceparent: string | null
+  }
   /** Whether the request began with an `auth` element. What was in it is never kept. */
   auth: boolean
   call: Call

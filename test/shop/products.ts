@@ -72,7 +72,11 @@ export class Products {
     if (!Array.isArray(productsInfo)) return { error: INVALID_PARAMS }
     const count = productsInfo.length
     if (call.method !== 'Product.createProducts') {
-      return { result: productsInfo.map((row, k) => (fails(k, count) ? failureRow(failureMessage) : this.#update(row, lenient))) }
+      return {
+        result: productsInfo.map((row, k) =>
+          fails(k, count) ? failureRow(failureMessage) : this.#update(row, lenient),
+        ),
+      }
     }
     // Taken only once a row succeeds: a set of which every product failed leaves nothing behind.
     let configId = text(call.params.config_id)
@@ -97,7 +101,10 @@ export class Products {
     return this.#byId.get(id)
   }
 
-  /** A naive Shop: it does not notice that it has the product already and makes a second one, which is what a test wants to see. */
+  /**
+   * A naive Shop: it does not notice that it has the product already and makes a second one, which is what a test wants
+   * to see.
+   */
   #create(row: ProductInfo, configId: string, keepFields: boolean): Row {
     const id = String(this.#ids.product++)
     const idCatalogProduct = text(row.id_catalog_product)
@@ -138,7 +145,10 @@ export class Products {
   }
 
   #success({ sellerSku, sku, id, configId, updatedAt }: Product): Row {
-    return { status: 'success', product: { seller_sku: sellerSku, sku, id, config_id: configId, updated_at: updatedAt } }
+    return {
+      status: 'success',
+      product: { seller_sku: sellerSku, sku, id, config_id: configId, updated_at: updatedAt },
+    }
   }
 
   /** The call carries the whole collection: what is new gets an id, what is absent is forgotten. */

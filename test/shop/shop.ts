@@ -25,7 +25,10 @@ export interface ShopOptions {
 }
 
 export interface RunningShop {
-  /** `http://host:port`, without a slash at the end; calls go to `/` or any other path, the control API is under `/_shop/`. */
+  /**
+   * `http://host:port`, without a slash at the end; calls go to `/` or any other path, the control API is under
+   * `/_shop/`.
+   */
   url: string
   port: number
   /** Changes where callbacks go: a worker that takes any free port is known only once it runs. */

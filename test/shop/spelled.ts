@@ -4,5 +4,7 @@ import type { Settings } from './troubles.ts'
 export function spelled(value: unknown, { escapesJson }: Settings): string {
   const text = JSON.stringify(value)
   if (!escapesJson) return text
-  return text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).replaceAll('/', '\\/')
+  return text
+    .replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .replaceAll('/', '\\/')
 }

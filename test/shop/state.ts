@@ -8,7 +8,10 @@ import { readSettings, type Settings } from './troubles.ts'
 /** All that the Shop is at a moment: its settings, its products, what it received and the callbacks it owes. */
 export class State {
   readonly #initial: Settings
-  /** The next src ids. A reset leaves them: an id is never given twice, as the worker would rightly call that a conflict. */
+  /**
+   * The next src ids. A reset leaves them: an id is never given twice, as the worker would rightly call that a
+   * conflict.
+   */
   readonly #nextIds: FirstIds
   /** What the `auth` element must carry; undefined: it need not be there. */
   readonly credentials: Auth | undefined
@@ -19,7 +22,12 @@ export class State {
   memory: Memory
   callbacks: Callbacks
 
-  constructor(settings: Settings, firstIds: FirstIds, credentials: Auth | undefined, callbackTarget: CallbackTarget | undefined) {
+  constructor(
+    settings: Settings,
+    firstIds: FirstIds,
+    credentials: Auth | undefined,
+    callbackTarget: CallbackTarget | undefined,
+  ) {
     this.#initial = settings
     this.#nextIds = { ...firstIds }
     this.credentials = credentials

@@ -24,11 +24,16 @@ const answerTroubles = {
   dropBefore: percent,
   /** HTTP 200 with an `error` element, not processed: neither an acknowledgment nor a final answer. */
   nack: percent,
-  /** HTTP 200 without JSON. Synchronous: processed. Asynchronous: not, since anything but the acknowledgment is a NACK. */
+  /**
+   * HTTP 200 without JSON. Synchronous: processed. Asynchronous: not, since anything but the acknowledgment is a NACK.
+   */
   garbage: percent,
   /** An answer to another request id. Processed as with `garbage`. */
   wrongId: percent,
-  /** The other flow's form: an acknowledgment and a callback for a synchronous request, a final answer and no callback for the other. */
+  /**
+   * The other flow's form: an acknowledgment and a callback for a synchronous request, a final answer and no callback
+   * for the other.
+   */
   answersOtherFlow: percent,
 
   // These shape the result, wherever it is delivered: in the final answer or in the callback.
@@ -54,7 +59,9 @@ const callbackTroubles = {
   callbackBeforeAck: percent,
   /** The callback is sent twice, both at the same time. */
   callbackTwice: percent,
-  /** Held until `callbackBatch` callbacks have gathered, or for `callbackHoldMs`; sent shuffled, as one JSON-RPC batch. */
+  /**
+   * Held until `callbackBatch` callbacks have gathered, or for `callbackHoldMs`; sent shuffled, as one JSON-RPC batch.
+   */
   callbackShuffle: percent,
   /** Acknowledged, then all rows of the callback fail; nothing is done. */
   callbackFailure: percent,
@@ -73,7 +80,12 @@ const milliseconds = z
   .max(2 ** 31 - 1)
 
 const duration = z.union(
-  [milliseconds, z.strictObject({ min: milliseconds, max: milliseconds }).refine(({ min, max }) => min <= max, 'min is greater than max')],
+  [
+    milliseconds,
+    z
+      .strictObject({ min: milliseconds, max: milliseconds })
+      .refine(({ min, max }) => min <= max, 'min is greater than max'),
+  ],
   'expected milliseconds: a number of at least 0, or {min, max}',
 )
 
@@ -104,20 +116,26 @@ const troubleSchema = z
       }
     }
     if (trouble.srcIdTaken > 0 && trouble.takenSrcId === undefined && trouble.takenConfigId === undefined) {
-      context.addIssue({ code: 'custom', path: ['takenSrcId'], message: 'srcIdTaken needs takenSrcId or takenConfigId' })
+      context.addIssue({
+        code: 'custom',
+        path: ['takenSrcId'],
+        message: 'srcIdTaken needs takenSrcId or takenConfigId',
+      })
     }
   })
 
 /**
- * All settings of the Shop. A topic that is named in `topics` has its own trouble instead of `default`, not on top of it.
- * Durations are milliseconds, a fixed one or drawn evenly from {min, max}.
+ * All settings of the Shop. A topic that is named in `topics` has its own trouble instead of `default`, not on top of
+ * it. Durations are milliseconds, a fixed one or drawn evenly from {min, max}.
  */
 export const settingsSchema = z.strictObject({
   default: troubleSchema.prefault({}),
   topics: z.partialRecord(z.enum(TOPIC_NAMES), troubleSchema).default({}),
   /** Makes the draws repeatable: the same seed and the same order of requests have the same troubles. */
   seed: z.int().optional(),
-  /** Whether updates of products that were not created here succeed: the catalogue may have been loaded with src ids. */
+  /**
+   * Whether updates of products that were not created here succeed: the catalogue may have been loaded with src ids.
+   */
   lenient: z.boolean().default(true),
   /** Whether a request that the client has given up by the time at which it would be processed is let go. */
   dropsAbandoned: z.boolean().default(false),
@@ -125,7 +143,9 @@ export const settingsSchema = z.strictObject({
   record: z.enum(['all', 'counts']).default('all'),
   /** How many of the latest requests and callbacks are kept. */
   recordLimit: z.int().min(1).default(10_000),
-  /** Whether answers and callbacks are spelled as PHP's json_encode does: what is not ASCII as \u00e9, a slash as \/. */
+  /**
+   * Whether answers and callbacks are spelled as PHP's json_encode does: what is not ASCII as \u00e9, a slash as \/.
+   */
   escapesJson: z.boolean().default(false),
   /** How often a callback is sent before the Shop gives it up. */
   callbackTries: z.int().min(1).default(10),
@@ -141,5 +161,7 @@ export type SettingsInput = z.input<typeof settingsSchema>
 export function readSettings(input: unknown): { settings: Settings } | { error: string } {
   const parsed = settingsSchema.safeParse(input)
   if (parsed.success) return { settings: parsed.data }
-  return { error: parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'settings'}: ${message}`).join('; ') }
+  return {
+    error: parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'settings'}: ${message}`).join('; '),
+  }
 }

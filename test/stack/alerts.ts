@@ -23,7 +23,9 @@ export interface RuleState {
 
 /** The alert rules as Grafana has them. */
 export async function ruleStates(stack: Stack): Promise<RuleState[]> {
-  const { data } = await asker(stack).grafana<{ data: { groups: { rules: RuleState[] }[] } }>('/api/prometheus/grafana/api/v1/rules')
+  const { data } = await asker(stack).grafana<{ data: { groups: { rules: RuleState[] }[] } }>(
+    '/api/prometheus/grafana/api/v1/rules',
+  )
   return data.groups.flatMap(({ rules }) => rules)
 }
 
@@ -34,11 +36,12 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
   const needs = ['grafana', 'prometheus', 'otelcol'] as const
 
   await report.check('Grafana: every alert rule is there, as it is written', ['grafana'], async () => {
-    const provisioned =
-      await grafana<{ uid: string; title: string; data: { model: { expr?: string } }[]; provenance: string }[]>(
-        '/api/v1/provisioning/alert-rules',
-      )
-    const found = Object.fromEntries(provisioned.map(({ uid, title, data }) => [uid, { title, expr: data[0]?.model.expr }]))
+    const provisioned = await grafana<
+      { uid: string; title: string; data: { model: { expr?: string } }[]; provenance: string }[]
+    >('/api/v1/provisioning/alert-rules')
+    const found = Object.fromEntries(
+      provisioned.map(({ uid, title, data }) => [uid, { title, expr: data[0]?.model.expr }]),
+    )
     assert.deepEqual(found, Object.fromEntries(RULES.map(({ uid, title, expr }) => [uid, { title, expr }])))
     return `${provisioned.length} rules`
   })
@@ -51,14 +54,17 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
       for (const { uid, health, lastError, lastEvaluation, state } of states) {
         assert.ok(Date.parse(lastEvaluation) > 0, `${uid} has not been evaluated`)
         assert.equal(health, 'ok', `${uid}: ${lastError}`)
-        if (RULES.find((rule) => rule.uid === uid)?.severity === 'page') assert.notEqual(state, 'firing', `${uid} fires`)
+        if (RULES.find((rule) => rule.uid === uid)?.severity === 'page')
+          assert.notEqual(state, 'firing', `${uid} fires`)
       }
       return `${states.length} rules; firing: ${states.filter(({ state }) => state === 'firing').map(({ uid }) => uid)}`
     },
   )
   await report.check('Prometheus: what the rules ask for is there, each metric with each label', needs, async () => {
     const selectors = new Map(
-      RULES.flatMap(({ expr }) => [...expr.matchAll(SELECTOR)].map(([all, name, matchers]) => [all, { name, matchers }])),
+      RULES.flatMap(({ expr }) =>
+        [...expr.matchAll(SELECTOR)].map(([all, name, matchers]) => [all, { name, matchers }]),
+      ),
     )
     const lacking: string[] = []
     for (const { name = '', matchers = '' } of selectors.values()) {
@@ -89,44 +95,59 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
     )
     return `${dashboard.panels.length} sections`
   })
-  await report.check('Grafana: the link of an alert shows a Viewer its runbook, and no other', ['grafana'], async () => {
-    const browser = await startBrowser()
-    try {
-      const { page } = await signIn(browser, stack.urls.grafana, VIEWER)
-      await page.goto(`${stack.urls.grafana}${runbookOf('shop-update-shop-unreachable')}`)
-      await page.getByText('Calls of five different items').waitFor({ timeout: 20_000 })
-      await keepScreenshot(page, 'runbook')
-      assert.equal(await page.getByText('No worker has had a heartbeat').count(), 0)
-      return runbookOf('shop-update-shop-unreachable')
-    } finally {
-      await browser.close()
-    }
-  })
-  await report.check('Grafana: every query of the runbooks runs, as the login that Grafana has', [...needs, 'loki'], async () => {
-    const text = await readFile(RUNBOOKS, 'utf8')
-    const sql = [...text.matchAll(/```sql\n(.*?)```/gs)].map(([, query = '']) => query)
-    const code = [...text.matchAll(/`([^`\n]+)`/g)].map(([, words = '']) => words)
-    const logs = code.filter((words) => words.startsWith('{service_name='))
-    const numbers = code.filter((words) => /^up\{|shop_update_|otel\w*_|_seconds|_bytes/.test(words))
-    for (const query of sql) await dataSource('shop-update-postgres', { rawSql: query, format: 'table', rawQuery: true })
-    for (const query of logs) await lines(query)
-    for (const query of numbers) assert.ok((await metrics(query)).length > 0, `${query} brings nothing`)
-    assert.ok(sql.length > 5 && logs.length > 5 && numbers.length > 5)
-    return `${sql.length} of SQL, ${logs.length} of LogQL, ${numbers.length} of PromQL`
-  })
-  await report.check('Grafana: pages go to the pager, tickets to where tickets are made, and the rest to nobody', ['grafana'], async () => {
-    const { receiver, routes } = await grafana<Route>('/api/v1/provisioning/policies')
-    const of = (severity: string) =>
-      routes?.find((route) => route.object_matchers?.some(([label, , value]) => label === 'severity' && value === severity))
-    assert.equal(receiver, 'Shop Update tickets')
-    assert.equal(of('page')?.receiver, 'Shop Update pager')
-    assert.deepEqual(of('none')?.mute_time_intervals, ['Shop Update always'])
-    assert.deepEqual(
-      stack.pager.received.pager.map(({ title }) => title),
-      [],
-    )
-    return `${stack.pager.received.tickets.length} tickets so far`
-  })
+  await report.check(
+    'Grafana: the link of an alert shows a Viewer its runbook, and no other',
+    ['grafana'],
+    async () => {
+      const browser = await startBrowser()
+      try {
+        const { page } = await signIn(browser, stack.urls.grafana, VIEWER)
+        await page.goto(`${stack.urls.grafana}${runbookOf('shop-update-shop-unreachable')}`)
+        await page.getByText('Calls of five different items').waitFor({ timeout: 20_000 })
+        await keepScreenshot(page, 'runbook')
+        assert.equal(await page.getByText('No worker has had a heartbeat').count(), 0)
+        return runbookOf('shop-update-shop-unreachable')
+      } finally {
+        await browser.close()
+      }
+    },
+  )
+  await report.check(
+    'Grafana: every query of the runbooks runs, as the login that Grafana has',
+    [...needs, 'loki'],
+    async () => {
+      const text = await readFile(RUNBOOKS, 'utf8')
+      const sql = [...text.matchAll(/```sql\n(.*?)```/gs)].map(([, query = '']) => query)
+      const code = [...text.matchAll(/`([^`\n]+)`/g)].map(([, words = '']) => words)
+      const logs = code.filter((words) => words.startsWith('{service_name='))
+      const numbers = code.filter((words) => /^up\{|shop_update_|otel\w*_|_seconds|_bytes/.test(words))
+      for (const query of sql)
+        await dataSource('shop-update-postgres', { rawSql: query, format: 'table', rawQuery: true })
+      for (const query of logs) await lines(query)
+      for (const query of numbers) assert.ok((await metrics(query)).length > 0, `${query} brings nothing`)
+      assert.ok(sql.length > 5 && logs.length > 5 && numbers.length > 5)
+      return `${sql.length} of SQL, ${logs.length} of LogQL, ${numbers.length} of PromQL`
+    },
+  )
+  await report.check(
+    'Grafana: pages go to the pager, tickets to where tickets are made, and the rest to nobody',
+    ['grafana'],
+    async () => {
+      const { receiver, routes } = await grafana<Route>('/api/v1/provisioning/policies')
+      const of = (severity: string) =>
+        routes?.find((route) =>
+          route.object_matchers?.some(([label, , value]) => label === 'severity' && value === severity),
+        )
+      assert.equal(receiver, 'Shop Update tickets')
+      assert.equal(of('page')?.receiver, 'Shop Update pager')
+      assert.deepEqual(of('none')?.mute_time_intervals, ['Shop Update always'])
+      assert.deepEqual(
+        stack.pager.received.pager.map(({ title }) => title),
+        [],
+      )
+      return `${stack.pager.received.tickets.length} tickets so far`
+    },
+  )
   await report.check('Grafana: its log has no error of alerting', ['grafana'], async () => {
     const log = await stack.grafanaLog()
     const bad = log.split('\n').filter((line) => /level=error/.test(line) && /alert/.test(line))

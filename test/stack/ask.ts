@@ -43,7 +43,10 @@ export function asker({ urls }: Stack) {
   async function grafana<Body>(path: string, body?: unknown): Promise<Body> {
     return json<Body>('grafana', path, {
       ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
-      headers: { authorization: `Basic ${btoa(`admin:${SECRETS.grafanaAdminPassword}`)}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Basic ${btoa(`admin:${SECRETS.grafanaAdminPassword}`)}`,
+        'content-type': 'application/json',
+      },
     })
   }
 
@@ -61,7 +64,9 @@ export function asker({ urls }: Stack) {
     /** LogQL; the oldest line first. */
     async lines(expression: string, days = 1): Promise<Line[]> {
       const range = { start: (Date.now() - days * DAY_MS) * 1e6, end: (Date.now() + 60_000) * 1e6 }
-      const { data } = await json<{ data: { result: { stream: Record<string, string>; values: [string, string][] }[] } }>(
+      const { data } = await json<{
+        data: { result: { stream: Record<string, string>; values: [string, string][] }[] }
+      }>(
         'loki',
         `/loki/api/v1/query_range?${query({ query: expression, limit: 1000, direction: 'forward', ...range })}`,
       )
@@ -125,7 +130,9 @@ export function spansOf(trace: OtlpTrace): Span[] {
       began: BigInt(span.startTimeUnixNano),
       failed: span.status?.code === 'STATUS_CODE_ERROR',
       linkedTraceIds: (span.links ?? []).map(({ traceId }) => hex(traceId)),
-      attributes: Object.fromEntries((span.attributes ?? []).map(({ key, value }) => [key, String(Object.values(value)[0])])),
+      attributes: Object.fromEntries(
+        (span.attributes ?? []).map(({ key, value }) => [key, String(Object.values(value)[0])]),
+      ),
     }))
     .sort((one, other) => (one.began < other.began ? -1 : one.began > other.began ? 1 : 0))
 }

@@ -7,7 +7,16 @@ import { connect } from '../../worker/database/database.ts'
 import { freePort } from '../postgres.ts'
 import { grafanaProvisioning } from './pace.ts'
 import { pagerEnvironment, startPager } from './pager.ts'
-import { internalApi, PARTS, type Part, SECRETS, type Stack, type StackOptions, type Stops, WORKER_SETTINGS } from './parts.ts'
+import {
+  internalApi,
+  PARTS,
+  type Part,
+  SECRETS,
+  type Stack,
+  type StackOptions,
+  type Stops,
+  WORKER_SETTINGS,
+} from './parts.ts'
 import { until } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -38,7 +47,9 @@ export async function findCompose(): Promise<string[] | null> {
   return (await answers('docker-compose', 'version')) ? ['docker-compose'] : null
 }
 
-/** What this run adds to docker-compose.yml: ports on the loopback interface to ask at, and the worker's small numbers. */
+/**
+ * What this run adds to docker-compose.yml: ports on the loopback interface to ask at, and the worker's small numbers.
+ */
 export const overrides = (provisioning: string, more: Record<string, string>) => ({
   services: {
     postgres: { ports: ['127.0.0.1::5432'] },
@@ -55,8 +66,15 @@ export const overrides = (provisioning: string, more: Record<string, string>) =>
   networks: { telemetry: { internal: false } }, // no port of an internal one can be asked from outside
 })
 
-/** The whole of docker-compose.yml, with the profile demo, as a project of its own that is removed with its volumes at the end. */
-export async function startContainers(compose: readonly string[], stops: Stops, { pace, settings: more }: StackOptions): Promise<Stack> {
+/**
+ * The whole of docker-compose.yml, with the profile demo, as a project of its own that is removed with its volumes at
+ * the end.
+ */
+export async function startContainers(
+  compose: readonly string[],
+  stops: Stops,
+  { pace, settings: more }: StackOptions,
+): Promise<Stack> {
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
   stops.push(() => rm(folder, { recursive: true, force: true }))
   const logFolder = join(folder, 'logs')
@@ -106,7 +124,8 @@ export async function startContainers(compose: readonly string[], stops: Stops, 
     '--profile',
     'demo',
   ]
-  const docker = async (...args: string[]) => (await run(command, [...first, ...project, ...args], { maxBuffer: 2 ** 26 })).stdout
+  const docker = async (...args: string[]) =>
+    (await run(command, [...first, ...project, ...args], { maxBuffer: 2 ** 26 })).stdout
   stops.push(() => docker('down', '--volumes', '--timeout', '40'))
   await docker('up', '-d', '--build')
   const addressOf = async (service: string, port: number) =>
@@ -118,7 +137,9 @@ export async function startContainers(compose: readonly string[], stops: Stops, 
   for (const part of PARTS) {
     try {
       urls[part] = `http://${await addressOf(part, LISTENS[part].port)}`
-      await until(deadline, () => answers(`${urls[part]}${LISTENS[part].ready ?? '/'}`, LISTENS[part].ready === null ? null : 200))
+      await until(deadline, () =>
+        answers(`${urls[part]}${LISTENS[part].ready ?? '/'}`, LISTENS[part].ready === null ? null : 200),
+      )
     } catch (error) {
       broken.set(part, `${(error as Error).message}\n${await docker('logs', '--tail', '20', part)}`)
       missing.set(part, 'did not start')
@@ -126,10 +147,13 @@ export async function startContainers(compose: readonly string[], stops: Stops, 
   }
   const internalUrl = `http://${await addressOf('worker', 8081)}`
   await until(deadline, () => answers(`${internalUrl}/healthz`, null))
-  const sql = connect(`postgres://shop_update:${SECRETS.databasePassword}@${await addressOf('postgres', 5432)}/shop_update`, {
-    max: 4,
-    name: 'stack',
-  })
+  const sql = connect(
+    `postgres://shop_update:${SECRETS.databasePassword}@${await addressOf('postgres', 5432)}/shop_update`,
+    {
+      max: 4,
+      name: 'stack',
+    },
+  )
   stops.push(() => sql.end({ timeout: 5 }))
   return {
     kind: 'containers',

@@ -62,14 +62,22 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
     /** What a panel sends, as a Viewer. */
     async function ask(target: Target, chosen: Record<string, string | string[]> = {}): Promise<Frame[]> {
       const filled = Object.fromEntries(
-        Object.entries(target).map(([name, value]) => [name, typeof value === 'string' ? interpolated(value, target, chosen) : value]),
+        Object.entries(target).map(([name, value]) => [
+          name,
+          typeof value === 'string' ? interpolated(value, target, chosen) : value,
+        ]),
       )
       const response = await viewer.page.request.post(`${url}/api/ds/query`, {
         data: {
           from: String(Date.now() - HOUR_MS),
           to: String(Date.now()),
           queries: [
-            { maxDataPoints: 500, intervalMs: 15_000, ...filled, ...(target.datasource.type === 'tempo' && { queryType: 'traceId' }) },
+            {
+              maxDataPoints: 500,
+              intervalMs: 15_000,
+              ...filled,
+              ...(target.datasource.type === 'tempo' && { queryType: 'traceId' }),
+            },
           ],
         },
       })
@@ -93,7 +101,9 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         for (const target of targets)
           await report.check(`Grafana: ${uid}, ${title}, ${target.refId} has data`, needs, async () => {
             // without a SKU nothing stands beside a line
-            const chosen = String(target.expr).includes('| seller_sku=~') ? { sku: ODD_SKUS[0] } : { trace: call.traceId ?? '' }
+            const chosen = String(target.expr).includes('| seller_sku=~')
+              ? { sku: ODD_SKUS[0] }
+              : { trace: call.traceId ?? '' }
             const frames = await ask(target, chosen)
             const values = frames.flatMap(({ data }) => data.values.at(-1) ?? []).filter((value) => value !== null)
             assert.ok(values.length > 0, 'it has none')
@@ -102,7 +112,9 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
     }
 
     const panelOf = (uid: string, title: string): Target[] => {
-      const panel = dashboards.find(({ dashboard }) => dashboard.uid === uid)?.dashboard.panels.find((each) => each.title === title)
+      const panel = dashboards
+        .find(({ dashboard }) => dashboard.uid === uid)
+        ?.dashboard.panels.find((each) => each.title === title)
       assert.ok(panel?.targets, `${uid} has no panel ${title}`)
       return panel.targets
     }
@@ -116,7 +128,9 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
     await report.check('Grafana: the message on top of Analytics says what the summary says', needs, async () => {
       const { toSend, awaitingShop, blocked } = await api<Record<string, number>>('/api/summary')
       const shown = await Promise.all(
-        panelOf('shop-update-analytics', 'Products in the queue').map(async (target) => (await ask(target))[0]?.data.values.at(-1)?.[0]),
+        panelOf('shop-update-analytics', 'Products in the queue').map(
+          async (target) => (await ask(target))[0]?.data.values.at(-1)?.[0],
+        ),
       )
       assert.deepEqual(shown, [toSend, awaitingShop, blocked])
       return shown.join(', ')
@@ -147,10 +161,15 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
 
     /** The lines that a search finds: of each query of the panel the oldest first. */
     async function find(search: Search): Promise<string[]> {
-      const found = await Promise.all(panelOf('shop-update-logs', 'Lines').map((target) => ask(target, search as Record<string, string>)))
+      const found = await Promise.all(
+        panelOf('shop-update-logs', 'Lines').map((target) => ask(target, search as Record<string, string>)),
+      )
       return found.flatMap((frames) =>
         frames
-          .flatMap(({ schema, data }) => (data.values[schema.fields.findIndex(({ name }) => name === 'Line')] ?? []) as string[])
+          .flatMap(
+            ({ schema, data }) =>
+              (data.values[schema.fields.findIndex(({ name }) => name === 'Line')] ?? []) as string[],
+          )
           .toReversed(),
       )
     }
@@ -177,7 +196,10 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         { sku: SKU, call: 'Product\\.createProducts' },
         (found) => only(found, new RegExp(`^Product\\.createProducts .*"${SKU}".* ${call.requestId}$`)),
       ],
-      [{ request: call.requestId, lines: 'RawResponse' }, (found) => only(found, new RegExp(`^RawResponse ${call.requestId} 200 [[{]`))],
+      [
+        { request: call.requestId, lines: 'RawResponse' },
+        (found) => only(found, new RegExp(`^RawResponse ${call.requestId} 200 [[{]`)),
+      ],
       [
         { text: ORDER_ITEM_ID, call: 'order_call' },
         (found) => {
@@ -195,17 +217,21 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         return `${found.length} lines`
       })
     }
-    await report.check('Grafana: a Viewer finds the lines of an item by its id, the answers too that name no SKU', needs, async () => {
-      const found = await find({ item: story.failed.id })
-      for (const { requestId } of story.failed.calls)
-        assert.ok(
-          found.some((text) => text.startsWith(`RawResponse ${requestId} `)),
-          requestId,
-        )
-      const requests = found.filter((text) => text.startsWith('Product.'))
-      assert.equal(requests.length, story.failed.calls.length)
-      return `${found.length} lines`
-    })
+    await report.check(
+      'Grafana: a Viewer finds the lines of an item by its id, the answers too that name no SKU',
+      needs,
+      async () => {
+        const found = await find({ item: story.failed.id })
+        for (const { requestId } of story.failed.calls)
+          assert.ok(
+            found.some((text) => text.startsWith(`RawResponse ${requestId} `)),
+            requestId,
+          )
+        const requests = found.filter((text) => text.startsWith('Product.'))
+        assert.equal(requests.length, story.failed.calls.length)
+        return `${found.length} lines`
+      },
+    )
     for (const sku of ODD_SKUS) {
       await report.check(`Grafana: a Viewer finds the request and the answer of ${sku}, each once`, needs, async () => {
         for (const lines of ['^Product\\.', 'RawResponse']) {
@@ -231,10 +257,14 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       })
     }
     await report.check('Grafana: a Viewer makes a short link to a search, and it leads there', needs, async () => {
-      const response = await viewer.page.request.post(`${url}/api/short-urls`, { data: { path: searchUrl({ sku: SKU }).slice(1) } })
+      const response = await viewer.page.request.post(`${url}/api/short-urls`, {
+        data: { path: searchUrl({ sku: SKU }).slice(1) },
+      })
       const { uid } = (await response.json()) as { uid: string }
       // It leads to the address that Grafana knows of itself, which need not be the one of this test.
-      const { location = '' } = (await viewer.page.request.get(`${url}/goto/${uid}?orgId=1`, { maxRedirects: 0 })).headers()
+      const { location = '' } = (
+        await viewer.page.request.get(`${url}/goto/${uid}?orgId=1`, { maxRedirects: 0 })
+      ).headers()
       const { pathname, search } = new URL(location, url)
       await viewer.page.goto(`${new URL(url).origin}${pathname}${search}`)
       await viewer.page
@@ -266,44 +296,61 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
     for (const theme of ['dark', 'light'] as const) {
       for (const { dashboard } of dashboards) {
         const { uid, panels } = dashboard
-        await report.check(`Grafana: a Viewer opens ${uid} in the ${theme} theme, and no panel complains`, needs, async () => {
-          const { page, complaints } = viewer
-          complaints.length = 0
-          // All of it in sight: a panel that is not is not asked for.
-          await page.setViewportSize({ width: 1600, height: HEAD + CELL * Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h)) })
-          await page.goto(`${url}/d/${uid}?theme=${theme}&from=now-15m&to=now`)
-          for (const { title, type } of panels)
-            if (type !== 'row' && title) await page.getByRole('heading', { name: title, exact: true }).first().waitFor({ timeout: 20_000 })
-          await page.waitForLoadState('networkidle')
-          await keepScreenshot(page, `${theme}-${uid}`)
-          assert.deepEqual(await page.getByTestId('data-testid Panel status error').count(), 0, 'a panel has an error')
-          assert.deepEqual(complaints, [])
-          const empty = await page.getByTestId('data-testid Panel data error message').allTextContents()
-          assert.deepEqual(empty, [])
-          return undefined
-        })
+        await report.check(
+          `Grafana: a Viewer opens ${uid} in the ${theme} theme, and no panel complains`,
+          needs,
+          async () => {
+            const { page, complaints } = viewer
+            complaints.length = 0
+            // All of it in sight: a panel that is not is not asked for.
+            await page.setViewportSize({
+              width: 1600,
+              height: HEAD + CELL * Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h)),
+            })
+            await page.goto(`${url}/d/${uid}?theme=${theme}&from=now-15m&to=now`)
+            for (const { title, type } of panels)
+              if (type !== 'row' && title)
+                await page.getByRole('heading', { name: title, exact: true }).first().waitFor({ timeout: 20_000 })
+            await page.waitForLoadState('networkidle')
+            await keepScreenshot(page, `${theme}-${uid}`)
+            assert.deepEqual(
+              await page.getByTestId('data-testid Panel status error').count(),
+              0,
+              'a panel has an error',
+            )
+            assert.deepEqual(complaints, [])
+            const empty = await page.getByTestId('data-testid Panel data error message').allTextContents()
+            assert.deepEqual(empty, [])
+            return undefined
+          },
+        )
       }
     }
-    await report.check('Grafana: a Viewer opens a line, and finds the way to the item and to the trace', needs, async () => {
-      const { page } = viewer
-      await page.setViewportSize({ width: 1600, height: 1400 })
-      await page.goto(`${url}${searchUrl({ sku: SKU, call: 'Product\\.createProducts' })}&from=now-1h&to=now`)
-      await page
-        .getByText(/^Product\.createProducts \{/)
-        .first()
-        .click()
-      const item = page.getByRole('link', { name: /Open item/ })
-      await item.waitFor({ timeout: 20_000 })
-      assert.match((await item.getAttribute('href')) ?? '', new RegExp(`/items/${story.synchronous.id}$`))
-      const trace = page.getByRole('link', { name: /Show trace/ })
-      const href = (await trace.getAttribute('href')) ?? ''
-      assert.match(href, new RegExp(`var-trace=${call.traceId}$`))
-      await keepScreenshot(page, 'line')
-      await page.goto(new URL(href, url).href)
-      for (const word of ['Made request', 'Product.createProducts']) await page.getByText(word).first().waitFor({ timeout: 20_000 })
-      await keepScreenshot(page, 'trace')
-      return undefined
-    })
+    await report.check(
+      'Grafana: a Viewer opens a line, and finds the way to the item and to the trace',
+      needs,
+      async () => {
+        const { page } = viewer
+        await page.setViewportSize({ width: 1600, height: 1400 })
+        await page.goto(`${url}${searchUrl({ sku: SKU, call: 'Product\\.createProducts' })}&from=now-1h&to=now`)
+        await page
+          .getByText(/^Product\.createProducts \{/)
+          .first()
+          .click()
+        const item = page.getByRole('link', { name: /Open item/ })
+        await item.waitFor({ timeout: 20_000 })
+        assert.match((await item.getAttribute('href')) ?? '', new RegExp(`/items/${story.synchronous.id}$`))
+        const trace = page.getByRole('link', { name: /Show trace/ })
+        const href = (await trace.getAttribute('href')) ?? ''
+        assert.match(href, new RegExp(`var-trace=${call.traceId}$`))
+        await keepScreenshot(page, 'line')
+        await page.goto(new URL(href, url).href)
+        for (const word of ['Made request', 'Product.createProducts'])
+          await page.getByText(word).first().waitFor({ timeout: 20_000 })
+        await keepScreenshot(page, 'trace')
+        return undefined
+      },
+    )
     await report.check("Grafana: no error of provisioning in Grafana's own log", ['grafana'], async () => {
       const log = await stack.grafanaLog()
       const provisioning = log.split('\n').filter((line) => /logger=provisioning/.test(line))

@@ -7,11 +7,18 @@ import { shopUpdate } from './drive.ts'
 import type { Stack } from './parts.ts'
 import { interruption, type Report, say, until } from './report.ts'
 
-/** All times of the rules are shorter by this factor (provisioning/alerts/promql.ts): half an hour is two minutes. The rules are the same. */
+/**
+ * All times of the rules are shorter by this factor (provisioning/alerts/promql.ts): half an hour is two minutes. The
+ * rules are the same.
+ */
 export const DRILL_PACE = 15
 
 /** What the worker is told in a drill: its own times have to fit into those of the rules. */
-export const DRILL_SETTINGS = { SHOP_TIMEOUT_MS: '2000', LEASE_SECONDS: '4', OTEL_METRIC_EXPORT_INTERVAL: '500' } as const
+export const DRILL_SETTINGS = {
+  SHOP_TIMEOUT_MS: '2000',
+  LEASE_SECONDS: '4',
+  OTEL_METRIC_EXPORT_INTERVAL: '500',
+} as const
 
 const RULES = new Map(alertRules(DRILL_PACE).map((rule) => [rule.uid as string, rule]))
 const titleOf = (uid: string) => RULES.get(uid)!.title
@@ -28,8 +35,8 @@ interface Trouble {
 }
 
 /**
- * Makes each stuck status real, and demands that the alert that belongs to it fires in its time, that nobody is woken for anything else, and that
- * it is over afterwards. Changes are queued and answered all the time, as on any day.
+ * Makes each stuck status real, and demands that the alert that belongs to it fires in its time, that nobody is woken
+ * for anything else, and that it is over afterwards. Changes are queued and answered all the time, as on any day.
  */
 export async function drill(report: Report, stack: Stack): Promise<void> {
   const { api, enqueue, switchFlow, troubles, addSet, untilStatus } = shopUpdate(stack.app)
@@ -119,7 +126,10 @@ export async function drill(report: Report, stack: Stack): Promise<void> {
       },
       fires: {
         'shop-update-failed': { within: inTime('shop-update-failed'), overWithin: overInTime('shop-update-failed') },
-        'shop-update-stranded': { within: inTime('shop-update-stranded'), overWithin: overInTime('shop-update-stranded') },
+        'shop-update-stranded': {
+          within: inTime('shop-update-stranded'),
+          overWithin: overInTime('shop-update-stranded'),
+        },
       },
     })
     await meet({
@@ -176,7 +186,8 @@ const overInTime = (uid: string): number => RULES.get(uid)!.keepFiringFor + SLAC
 async function forever(signal: AbortSignal, ms: number, act: (n: number) => Promise<void>): Promise<void> {
   let n = 0
   try {
-    for await (const _ of every(ms, undefined, { signal: AbortSignal.any([signal, interruption.signal]) })) await act(n++).catch(() => {})
+    for await (const _ of every(ms, undefined, { signal: AbortSignal.any([signal, interruption.signal]) }))
+      await act(n++).catch(() => {})
   } catch (error) {
     if ((error as Error).name !== 'AbortError') throw error
   }

@@ -38,7 +38,8 @@ export interface Story {
 }
 
 /** The last call of an item. */
-export const lastCall = ({ calls }: Item) => calls.toSorted((one, other) => Number(BigInt(one.requestId) - BigInt(other.requestId))).at(-1)!
+export const lastCall = ({ calls }: Item) =>
+  calls.toSorted((one, other) => Number(BigInt(one.requestId) - BigInt(other.requestId))).at(-1)!
 
 export function shopUpdate({ sql, internal, shopUrl }: App) {
   async function api<Body>(path: string, method = 'GET', body?: unknown): Promise<Body> {
@@ -59,7 +60,9 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
       until(Date.now() + ITEM_MS, async () => {
         const found = await item(id)
         if (found.status !== wanted)
-          throw new Error(`Item ${id} is ${found.status} after ${found.transitions.map(({ to }) => to).join(', ')}; expected ${wanted}`)
+          throw new Error(
+            `Item ${id} is ${found.status} after ${found.transitions.map(({ to }) => to).join(', ')}; expected ${wanted}`,
+          )
         return found
       }),
     async enqueue(topic: string, subject: { product?: string; set?: string }): Promise<string> {
@@ -71,7 +74,8 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
       await api('/api/flow', 'PUT', { flow })
       await until(Date.now() + ITEM_MS, async () => {
         const { workers } = await api<{ workers: { flow: Flow }[] }>('/api/flow')
-        if (workers.length === 0 || workers.some((worker) => worker.flow !== flow)) throw new Error(`The flow is not ${flow} yet`)
+        if (workers.length === 0 || workers.some((worker) => worker.flow !== flow))
+          throw new Error(`The flow is not ${flow} yet`)
       })
     },
     async troubles(settings: SettingsInput): Promise<void> {
@@ -99,7 +103,10 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
   }
 }
 
-/** Takes items through every status in both flows. What is left at the end rests: one item in Blocked, one in Got acknowledgment. */
+/**
+ * Takes items through every status in both flows. What is left at the end rests: one item in Blocked, one in Got
+ * acknowledgment.
+ */
 export async function drive(stack: Stack): Promise<Story> {
   const { api, untilStatus, enqueue, switchFlow, troubles, addSet } = shopUpdate(stack.app)
   await troubles({ default: { latencyMs: 20, callbackDelayMs: 300 } })
@@ -110,7 +117,8 @@ export async function drive(stack: Stack): Promise<Story> {
   await untilStatus(await enqueue('stock', { product: first.product }), 'synced') // Delayed for a second before
 
   await troubles({ default: { latencyMs: 20 }, escapesJson: true })
-  for (const sku of ODD_SKUS) await untilStatus(await enqueue('new_product_set', { set: (await addSet(sku)).set }), 'synced')
+  for (const sku of ODD_SKUS)
+    await untilStatus(await enqueue('new_product_set', { set: (await addSet(sku)).set }), 'synced')
 
   await troubles({ topics: { content: { http500: 100 } } })
   const failing = await enqueue('content', { product: first.product })
@@ -146,7 +154,11 @@ export async function writeOrderLine(stack: Stack, line: string): Promise<void> 
       resourceLogs: [
         {
           resource: { attributes: [text('service.name', 'oms'), text('venture', VENTURE), text('source', SOURCE)] },
-          scopeLogs: [{ logRecords: [{ timeUnixNano: `${Date.now()}000000`, severityText: 'INFO', body: { stringValue: line } }] }],
+          scopeLogs: [
+            {
+              logRecords: [{ timeUnixNano: `${Date.now()}000000`, severityText: 'INFO', body: { stringValue: line } }],
+            },
+          ],
         },
       ],
     }),

@@ -11,7 +11,9 @@ import { askGrafana, askLoki, askPrometheus, askTempo } from './questions.ts'
 import { askReadOnly } from './read-only.ts'
 import { interruption, Report, say } from './report.ts'
 
-/** After the last item has come to rest: export, scrape and Tempo's span metrics have their intervals, of 15 s at most. */
+/**
+ * After the last item has come to rest: export, scrape and Tempo's span metrics have their intervals, of 15 s at most.
+ */
 const UNDER_WAY_MS = 60_000
 
 /** `npm run test:stack -- --drill`: the alerts instead of everything else; takes a quarter of an hour. */
@@ -23,14 +25,17 @@ if (!compose && namedPrograms(process.env).bins.size === 0) {
   for (const [part, why] of namedPrograms(process.env).missing) say(`not run: ${part} (${why})`)
   say('Nothing of the stack is here: nothing was run.')
 } else {
-  await runStack((stops) => (compose ? startContainers(compose, stops, options) : startPrograms(process.env, stops, options)))
+  await runStack((stops) =>
+    compose ? startContainers(compose, stops, options) : startPrograms(process.env, stops, options),
+  )
 }
 
 async function runStack(start: (stops: Stops) => Promise<Stack>): Promise<void> {
   const began = Date.now()
   const stops: Stops = []
   const stop = async () => {
-    for (const each of stops.splice(0).toReversed()) await each().catch((error: Error) => say(`Not stopped: ${error.message}`))
+    for (const each of stops.splice(0).toReversed())
+      await each().catch((error: Error) => say(`Not stopped: ${error.message}`))
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
 
@@ -40,7 +45,9 @@ async function runStack(start: (stops: Stops) => Promise<Stack>): Promise<void> 
     const report = new Report(stack.missing)
     await ask(stack, report)
     const { ok, failed, notRun } = report
-    say(`\n${ok} ok, ${failed} failed, ${notRun} not run; as ${stack.kind}, in ${Math.round((Date.now() - began) / 1000)} s`)
+    say(
+      `\n${ok} ok, ${failed} failed, ${notRun} not run; as ${stack.kind}, in ${Math.round((Date.now() - began) / 1000)} s`,
+    )
     if (failed > 0) process.exitCode = 1
   } catch (error) {
     if (!interruption.signal.aborted) throw error
@@ -62,7 +69,9 @@ async function ask(stack: Stack, report: Report): Promise<void> {
     const orderLines = stack.missing.has('otelcol') ? 0 : await writeOrderLines(stack)
     const story = await drive(stack)
     await report.check('Shop Update: items have been in every status', [], async () => {
-      const rows = await stack.app.sql<{ status: string }[]>`select distinct to_status::text as status from shop_update.transition`
+      const rows = await stack.app.sql<
+        { status: string }[]
+      >`select distinct to_status::text as status from shop_update.transition`
       const lacking = STATUS_NAMES.filter((status) => !rows.some((row) => row.status === status))
       if (lacking.length > 0) throw new Error(`None has been in ${lacking.join(', ')}`)
       return `${rows.length} statuses`

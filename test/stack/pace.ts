@@ -5,7 +5,10 @@ import type { Pace } from '../../provisioning/alerts/promql.ts'
 
 const PROVISIONING = join(import.meta.dirname, '../../provisioning/grafana')
 
-/** Where Grafana's provisioning lies: as it is, or, for a drill, a copy in `folder` in which the alert rules have another pace. */
+/**
+ * Where Grafana's provisioning lies: as it is, or, for a drill, a copy in `folder` in which the alert rules have
+ * another pace.
+ */
 export async function grafanaProvisioning(folder: string, pace: Pace): Promise<string> {
   if (pace === 1) return PROVISIONING
   const copy = join(folder, 'provisioning')

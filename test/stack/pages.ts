@@ -6,8 +6,8 @@ import type { Report } from './report.ts'
 import { ADMIN, keepScreenshot, type Session, signIn, VIEWER } from './session.ts'
 
 /**
- * Signs in to Grafana and opens each page of the plugin, in both themes, as Admin; and looks at what a Viewer may do. Screenshots go to the folder
- * that `SCREENSHOTS` names, where it is set.
+ * Signs in to Grafana and opens each page of the plugin, in both themes, as Admin; and looks at what a Viewer may do.
+ * Screenshots go to the folder that `SCREENSHOTS` names, where it is set.
  */
 export async function openPages(report: Report, stack: Stack, { synchronous }: Story): Promise<void> {
   if (stack.missing.has('grafana')) {
@@ -71,7 +71,10 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
       ['POST', 'api/items/..%2frequeue'],
     ] as const) {
       await report.check(`Grafana: a Viewer is refused ${method} ${path}`, ['grafana'], async () => {
-        const response = await viewer.page.request.fetch(`${proxied}${path}`, { method, ...(method !== 'GET' && { data: { filter: {} } }) })
+        const response = await viewer.page.request.fetch(`${proxied}${path}`, {
+          method,
+          ...(method !== 'GET' && { data: { filter: {} } }),
+        })
         assert.equal(response.status(), 403, await response.text())
         return undefined
       })

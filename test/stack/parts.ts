@@ -50,7 +50,9 @@ interface Api {
 /** Shop Update itself, wherever it runs. */
 export interface App {
   sql: Sql
-  /** The worker's internal API: by way of Grafana where that runs, which signs for its Admin; else on its own listener. */
+  /**
+   * The worker's internal API: by way of Grafana where that runs, which signs for its Admin; else on its own listener.
+   */
   internal: Api
   /** The worker's internal listener, as nobody but Grafana should reach it. */
   internalUrl: string
@@ -90,7 +92,10 @@ export interface Stack {
 export const internalApi = (internalUrl: string, grafanaUrl: string | null): Api =>
   grafanaUrl === null
     ? { url: internalUrl, authorization: `Bearer ${SECRETS.adminApiKey}` }
-    : { url: `${grafanaUrl}/api/plugin-proxy/${PLUGIN_ID}`, authorization: `Basic ${btoa(`admin:${SECRETS.grafanaAdminPassword}`)}` }
+    : {
+        url: `${grafanaUrl}/api/plugin-proxy/${PLUGIN_ID}`,
+        authorization: `Basic ${btoa(`admin:${SECRETS.grafanaAdminPassword}`)}`,
+      }
 
 /** What ends what has been started, in the order of the starts; whoever starts something adds its end at once. */
 export type Stops = (() => Promise<unknown>)[]

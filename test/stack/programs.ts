@@ -52,8 +52,15 @@ export function namedPrograms(env: NodeJS.ProcessEnv): { bins: Map<Part, string>
   return { bins, missing }
 }
 
-/** The stack as plain programs on free ports of the loopback interface, with the files of provisioning/ and everything they store in one temporary folder. */
-export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace, settings }: StackOptions): Promise<Stack> {
+/**
+ * The stack as plain programs on free ports of the loopback interface, with the files of provisioning/ and everything
+ * they store in one temporary folder.
+ */
+export async function startPrograms(
+  env: NodeJS.ProcessEnv,
+  stops: Stops,
+  { pace, settings }: StackOptions,
+): Promise<Stack> {
   const { bins, missing } = namedPrograms(env)
   const broken = new Map<Part, string>()
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-stack-'))
@@ -100,7 +107,12 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
   const programs: Record<Part, Program> = {
     loki: {
       args: [`-config.file=${join(PROVISIONING, 'loki/config.yaml')}`, '-config.expand-env=true'],
-      env: { LOKI_HOST: '127.0.0.1', LOKI_PORT: `${loki}`, LOKI_GRPC_PORT: `${lokiGrpc}`, LOKI_FOLDER: join(folder, 'loki') },
+      env: {
+        LOKI_HOST: '127.0.0.1',
+        LOKI_PORT: `${loki}`,
+        LOKI_GRPC_PORT: `${lokiGrpc}`,
+        LOKI_FOLDER: join(folder, 'loki'),
+      },
       ready: `${urls.loki}/ready`,
     },
     tempo: {
@@ -188,7 +200,9 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
     }),
   )
 
-  const shop = await startShop({ credentials: { username: WORKER_SETTINGS.SHOP_USERNAME, password: SECRETS.shopPassword } })
+  const shop = await startShop({
+    credentials: { username: WORKER_SETTINGS.SHOP_USERNAME, password: SECRETS.shopPassword },
+  })
   stops.push(() => shop.stop())
   const worker = await startWorkerProcess({
     ...WORKER_SETTINGS,
@@ -199,7 +213,10 @@ export async function startPrograms(env: NodeJS.ProcessEnv, stops: Stops, { pace
     PUBLIC_PORT: '0',
     INTERNAL_PORT: `${internal}`,
     CALLBACK_ALLOWED_IPS: '127.0.0.1',
-    ...(!missing.has('grafana') && { GRAFANA_JWKS_URL: `${urls.grafana}/api/signing-keys/keys`, GRAFANA_URL: urls.grafana }),
+    ...(!missing.has('grafana') && {
+      GRAFANA_JWKS_URL: `${urls.grafana}/api/signing-keys/keys`,
+      GRAFANA_URL: urls.grafana,
+    }),
     ...(!missing.has('otelcol') && { OTEL_EXPORTER_OTLP_ENDPOINT: urls.otelcol }),
   })
   stops.push(() => worker.stop())
@@ -230,14 +247,19 @@ async function installPlugin(folder: string): Promise<void> {
   await cp(join(ROOT, 'plugin/dist'), join(folder, PLUGIN_ID), { recursive: true })
 }
 
-function startProgram(bin: string, { args, env, ready }: Program, cwd: string): { ready: Promise<void>; stop(): Promise<void> } {
+function startProgram(
+  bin: string,
+  { args, env, ready }: Program,
+  cwd: string,
+): { ready: Promise<void>; stop(): Promise<void> } {
   const child: ChildProcess = spawn(bin, args, {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''
-  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text) => (printed = `${printed}${text}`.slice(-4000)))
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.on('data', (text) => (printed = `${printed}${text}`.slice(-4000)))
   let ended: string | null = null
   const exited = new Promise<void>((resolve) => {
     const end = (how: string) => {
@@ -305,7 +327,10 @@ async function readOnlyProxy(
 }
 
 /** The file of provisioning/ as it is, with the addresses of this run beside it: of all that tells of itself. */
-async function prometheusFiles(folder: string, ports: Record<Exclude<Part, 'nginx'>, number | undefined>): Promise<string> {
+async function prometheusFiles(
+  folder: string,
+  ports: Record<Exclude<Part, 'nginx'>, number | undefined>,
+): Promise<string> {
   const to = join(folder, 'prometheus-config')
   await mkdir(to)
   await copyFile(join(PROVISIONING, 'prometheus/prometheus.yml'), join(to, 'prometheus.yml'))

@@ -7,19 +7,30 @@ import { ADMIN, VIEWER } from './session.ts'
 
 const now = () => `${Date.now()}000000`
 const FORGED = () =>
-  JSON.stringify({ streams: [{ stream: { service_name: 'forged', venture: 'forged' }, values: [[now(), 'a line that nobody said']] }] })
+  JSON.stringify({
+    streams: [{ stream: { service_name: 'forged', venture: 'forged' }, values: [[now(), 'a line that nobody said']] }],
+  })
 const QUERY = `query=${encodeURIComponent('{service_name=~".+"}')}&start=1&end=${Math.round(Date.now() / 1000)}`
 
 const FORGED_METRIC = () => {
   const dataPoints = [{ timeUnixNano: now(), asDouble: 1 }]
-  return JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'forged', gauge: { dataPoints } }] }] }] })
+  return JSON.stringify({
+    resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'forged', gauge: { dataPoints } }] }] }],
+  })
 }
 
 /** A remote write that is right and holds nothing: nothing, as Snappy writes it. */
 const NO_SAMPLES = () => '\0'
 
-/** What a Viewer may not do to the stores by way of Grafana's data source proxy, which passes on whatever it is sent. */
-const REFUSED: [part: Extract<Part, 'loki' | 'tempo' | 'prometheus'>, method: string, path: string, body?: () => string][] = [
+/**
+ * What a Viewer may not do to the stores by way of Grafana's data source proxy, which passes on whatever it is sent.
+ */
+const REFUSED: [
+  part: Extract<Part, 'loki' | 'tempo' | 'prometheus'>,
+  method: string,
+  path: string,
+  body?: () => string,
+][] = [
   ['loki', 'POST', 'loki/api/v1/push', FORGED],
   ['loki', 'POST', 'api/prom/push', FORGED],
   ['loki', 'POST', 'otlp/v1/logs', () => JSON.stringify({ resourceLogs: [] })],
@@ -55,7 +66,10 @@ const REFUSED: [part: Extract<Part, 'loki' | 'tempo' | 'prometheus'>, method: st
   ['prometheus', 'PUT', 'api/v1/admin/tsdb/clean_tombstones'],
   ['prometheus', 'POST', '-/quit'],
 ]
-/** The same by the other way to a store: what a data source passes on as a resource of its own, with its path decoded and made plain. */
+/**
+ * The same by the other way to a store: what a data source passes on as a resource of its own, with its path decoded
+ * and made plain.
+ */
 const REFUSED_RESOURCES: typeof REFUSED = [
   ['loki', 'GET', '..%2f..%2f..%2fflush'],
   ['loki', 'GET', '..%2f..%2f..%2fingester%2fshutdown'],
@@ -83,12 +97,18 @@ const ALLOWED: [part: 'loki' | 'tempo', path: string][] = [
 export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
   const { lines, metrics } = asker(stack)
   /** Not by fetch, which makes a path plain before it sends it. */
-  const as = ({ login, password }: typeof VIEWER, path: string, { method = 'GET', body }: { method?: string; body?: string } = {}) =>
+  const as = (
+    { login, password }: typeof VIEWER,
+    path: string,
+    { method = 'GET', body }: { method?: string; body?: string } = {},
+  ) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const { hostname, port, pathname } = new URL(stack.urls.grafana)
       const headers = { authorization: `Basic ${btoa(`${login}:${password}`)}`, 'content-type': 'application/json' }
       request({ hostname, port, path: `${pathname.replace(/\/$/, '')}/api/${path}`, method, headers }, (answer) => {
-        answer.toArray().then((chunks) => resolve({ status: answer.statusCode!, text: Buffer.concat(chunks).toString() }), reject)
+        answer
+          .toArray()
+          .then((chunks) => resolve({ status: answer.statusCode!, text: Buffer.concat(chunks).toString() }), reject)
       })
         .on('error', reject)
         .end(body)
@@ -97,14 +117,21 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
     as(VIEWER, `datasources/proxy/uid/shop-update-${part}/${path}`, init)
 
   await report.check('Grafana: has a Viewer', ['grafana'], async () => {
-    const made = await as(ADMIN, 'admin/users', { method: 'POST', body: JSON.stringify({ ...VIEWER, name: 'A viewer', OrgId: 1 }) })
+    const made = await as(ADMIN, 'admin/users', {
+      method: 'POST',
+      body: JSON.stringify({ ...VIEWER, name: 'A viewer', OrgId: 1 }),
+    })
     assert.ok([200, 412].includes(made.status), made.text)
   })
   for (const [part, path] of ALLOWED)
-    await report.check(`Grafana: a Viewer reads ${path.split('?')[0]} of ${part}`, ['grafana', 'nginx', part], async () => {
-      const answer = await proxied(part, path)
-      assert.equal(answer.status, 200, answer.text)
-    })
+    await report.check(
+      `Grafana: a Viewer reads ${path.split('?')[0]} of ${part}`,
+      ['grafana', 'nginx', part],
+      async () => {
+        const answer = await proxied(part, path)
+        assert.equal(answer.status, 200, answer.text)
+      },
+    )
   const resource = (part: string, path: string, init?: { method?: string; body?: string }) =>
     as(VIEWER, `datasources/uid/shop-update-${part}/resources/${path}`, init)
   for (const [way, ask, list] of [
@@ -117,7 +144,8 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
         ['grafana', part, ...(part === 'prometheus' ? [] : (['nginx'] as const))],
         async () => {
           const answer = await ask(part, path, { method, ...(body && { body: body() }) })
-          // a redirect is to Grafana itself, under the path that it leads to; a data source without resources is an error of Grafana's
+          // a redirect is to Grafana itself, under the path that it leads to; a data source without resources is an
+          // error of Grafana's
           assert.ok(answer.status >= 300, `HTTP ${answer.status}: ${answer.text}`)
           return `HTTP ${answer.status}`
         },
@@ -126,14 +154,19 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
     'Loki and Tempo: are there after all that, with no line that nobody said',
     ['grafana', 'nginx', 'loki', 'tempo'],
     async () => {
-      for (const part of ['loki', 'tempo'] as const) assert.equal((await fetch(`${stack.urls[part]}/ready`)).status, 200)
+      for (const part of ['loki', 'tempo'] as const)
+        assert.equal((await fetch(`${stack.urls[part]}/ready`)).status, 200)
       assert.deepEqual(await lines('{venture="forged"}'), [])
     },
   )
-  await report.check('Prometheus: is there after all that, with no sample that nobody sent', ['grafana', 'prometheus'], async () => {
-    assert.deepEqual(await metrics('forged'), [])
-    assert.ok((await metrics('up')).length > 0)
-  })
+  await report.check(
+    'Prometheus: is there after all that, with no sample that nobody sent',
+    ['grafana', 'prometheus'],
+    async () => {
+      assert.deepEqual(await metrics('forged'), [])
+      assert.ok((await metrics('up')).length > 0)
+    },
+  )
   await report.check('Loki: deletes nothing by request, even past Grafana', ['loki'], async () => {
     const answer = await fetch(`${stack.urls.loki}/loki/api/v1/delete?${QUERY}`, { method: 'POST' })
     assert.ok(answer.status >= 400, `HTTP ${answer.status}`)
@@ -148,12 +181,16 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
     })
     return answer.text
   }
-  await report.check('Grafana: a Viewer takes no lock, makes no file and no object in PostgreSQL', ['grafana'], async () => {
-    for (const statement of [
-      'select count(pg_advisory_lock(i)) from generate_series(1, 200000) i',
-      'begin; set transaction read write; select lo_create(0); commit',
-      'begin; set transaction read write; create temporary table mine (id int); commit',
-    ])
-      await until(Date.now() + 5000, async () => assert.match(await sql(statement), /permission denied/)) // the one before may have spoiled the connection
-  })
+  await report.check(
+    'Grafana: a Viewer takes no lock, makes no file and no object in PostgreSQL',
+    ['grafana'],
+    async () => {
+      for (const statement of [
+        'select count(pg_advisory_lock(i)) from generate_series(1, 200000) i',
+        'begin; set transaction read write; select lo_create(0); commit',
+        'begin; set transaction read write; create temporary table mine (id int); commit',
+      ])
+        await until(Date.now() + 5000, async () => assert.match(await sql(statement), /permission denied/)) // the one before may have spoiled the connection
+    },
+  )
 }

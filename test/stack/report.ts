@@ -30,7 +30,10 @@ export class Report {
   ok = 0
   failed = 0
   notRun = 0
-  /** Until when telemetry may be under way; checks share it, so that a stack which lost everything is not waited for check by check. */
+  /**
+   * Until when telemetry may be under way; checks share it, so that a stack which lost everything is not waited for
+   * check by check.
+   */
   deadline = 0
   readonly #missing: ReadonlyMap<Part, string>
 

@@ -12,7 +12,12 @@ export const ADMIN: User = { login: 'admin', password: SECRETS.grafanaAdminPassw
 export const VIEWER: User = { login: 'viewer', password: 'a-password-of-the-viewer' }
 
 /** What Grafana asks of its own accord, at grafana.com for one, is not ours. */
-const OURS = [`/api/plugin-proxy/${PLUGIN_ID}/`, `/public/plugins/${PLUGIN_ID}/`, '/api/ds/query', '/api/datasources/uid/shop-update-']
+const OURS = [
+  `/api/plugin-proxy/${PLUGIN_ID}/`,
+  `/public/plugins/${PLUGIN_ID}/`,
+  '/api/ds/query',
+  '/api/datasources/uid/shop-update-',
+]
 
 export interface Session {
   page: Page

@@ -9,7 +9,9 @@ const MAP = readFileSync(join(ROOT, 'docs', 'architecture.md'), 'utf8')
   .split('\n## ')[0]!
 
 const list = (text: string) => text.split(',').map((name) => name.trim())
-const arrows = [...MAP.matchAll(/^- ([a-z]+) → ([a-z, ]+)$/gm)].flatMap(([, from, to]) => list(to!).map((room) => `${from} → ${room}`))
+const arrows = [...MAP.matchAll(/^- ([a-z]+) → ([a-z, ]+)$/gm)].flatMap(([, from, to]) =>
+  list(to!).map((room) => `${from} → ${room}`),
+)
 const tools = [.../^(`[\s\S]*?)\sare tools/m.exec(MAP)![1]!.matchAll(/`([\w-]+)\.ts`/g)].map(([, name]) => name!)
 
 function roomOf(file: string): string {
@@ -21,15 +23,15 @@ interface Import {
   from: string
   to: string
 }
-const imports: Import[] = globSync(['worker/**/*.ts', 'plugin/src/**/*.{ts,tsx}', 'provisioning/**/*.ts'], { cwd: ROOT }).flatMap(
-  (file) => {
-    const text = readFileSync(join(ROOT, file), 'utf8')
-    return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].flatMap(([, path]) => {
-      const to = normalize(join(dirname(file), path!))
-      return existsSync(join(ROOT, to)) && /\.tsx?$/.test(to) ? [{ from: file, to }] : []
-    })
-  },
-)
+const imports: Import[] = globSync(['worker/**/*.ts', 'plugin/src/**/*.{ts,tsx}', 'provisioning/**/*.ts'], {
+  cwd: ROOT,
+}).flatMap((file) => {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].flatMap(([, path]) => {
+    const to = normalize(join(dirname(file), path!))
+    return existsSync(join(ROOT, to)) && /\.tsx?$/.test(to) ? [{ from: file, to }] : []
+  })
+})
 const between = imports.filter(({ from, to }) => roomOf(from) !== roomOf(to))
 
 test('the map and the imports were read', () => {

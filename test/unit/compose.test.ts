@@ -34,13 +34,17 @@ test.each(NAMES)('%s: confined, with limits, and its image by digest', (name) =>
   if (build === undefined) expect(image).toMatch(/^[\w./-]+:[\w.-]+@sha256:[\da-f]{64}$/)
   // PostgreSQL hands its folder to its own user, and another gives the collector its own: nobody else needs any
   expect(service.cap_add ?? []).toEqual(
-    { postgres: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'], 'otelcol-folder': ['CHOWN', 'DAC_READ_SEARCH'] }[name] ?? [],
+    {
+      postgres: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'],
+      'otelcol-folder': ['CHOWN', 'DAC_READ_SEARCH'],
+    }[name] ?? [],
   )
   if (name !== 'otelcol-folder') expect(service.user).not.toBe('0')
 })
 
 describe('networks', () => {
-  const meet = (one: string, other: string) => (services[one]!.networks ?? []).filter((name) => services[other]!.networks?.includes(name))
+  const meet = (one: string, other: string) =>
+    (services[one]!.networks ?? []).filter((name) => services[other]!.networks?.includes(name))
 
   test('everybody is in one or in none by name', () => {
     for (const name of NAMES) expect(services[name]!.networks ?? services[name]!.network_mode, name).toBeTruthy()
@@ -57,7 +61,10 @@ describe('networks', () => {
       'nginx',
       'prometheus',
     ])
-    expect(services.grafana!.environment).toMatchObject({ LOKI_URL: 'http://nginx:3100', TEMPO_URL: 'http://nginx:3200' })
+    expect(services.grafana!.environment).toMatchObject({
+      LOKI_URL: 'http://nginx:3100',
+      TEMPO_URL: 'http://nginx:3200',
+    })
   })
 
   test('what only talks among itself has no way out', () => {
@@ -97,7 +104,11 @@ describe('between Grafana and the stores', () => {
       expect(server!.match(/proxy_pass/g)).toHaveLength(server!.match(/limit_except GET \{ deny all; \}/g)!.length)
       expect(server).toContain('location / { return 403; }')
     }
-    for (const path of ['/loki/api/v1/query_range', '/loki/api/v1/label/service_name/values', '/loki/api/v1/index/volume'])
+    for (const path of [
+      '/loki/api/v1/query_range',
+      '/loki/api/v1/label/service_name/values',
+      '/loki/api/v1/index/volume',
+    ])
       expect(passes(loki, path), path).toBe(true)
     for (const path of [
       '/loki/api/v1/push',
@@ -109,9 +120,14 @@ describe('between Grafana and the stores', () => {
       '/loki/api/v1/query/x',
     ])
       expect(passes(loki, path), path).toBe(false)
-    for (const path of ['/api/search', '/api/v2/traces/0af7651916cd43dd8448eb211c80319c', '/api/v2/search/tag/name/values'])
+    for (const path of [
+      '/api/search',
+      '/api/v2/traces/0af7651916cd43dd8448eb211c80319c',
+      '/api/v2/search/tag/name/values',
+    ])
       expect(passes(tempo, path), path).toBe(true)
-    for (const path of ['/flush', '/shutdown', '/api/overrides', '/status/config']) expect(passes(tempo, path), path).toBe(false)
+    for (const path of ['/flush', '/shutdown', '/api/overrides', '/status/config'])
+      expect(passes(tempo, path), path).toBe(false)
   })
 
   test('Loki deletes nothing by request', () => {

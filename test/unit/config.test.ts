@@ -176,7 +176,9 @@ test('an empty variable counts as not set', () => {
 })
 
 test('the keys of viewer and admin must differ', () => {
-  expect(sentenceOf({ ...LEAST, ADMIN_API_KEY: LEAST.VIEWER_API_KEY })).toBe('ADMIN_API_KEY must differ from VIEWER_API_KEY.')
+  expect(sentenceOf({ ...LEAST, ADMIN_API_KEY: LEAST.VIEWER_API_KEY })).toBe(
+    'ADMIN_API_KEY must differ from VIEWER_API_KEY.',
+  )
 })
 
 test.each(['DATABASE_URL', 'SHOP_PASSWORD', 'VIEWER_API_KEY', 'ADMIN_API_KEY', 'CALLBACK_API_KEY'])(
@@ -185,7 +187,9 @@ test.each(['DATABASE_URL', 'SHOP_PASSWORD', 'VIEWER_API_KEY', 'ADMIN_API_KEY', '
     const value = name === 'DATABASE_URL' ? 'postgres://user:change-me@host/database' : 'change-me'
     const env = { ...LEAST, SHOP_USERNAME: 'sc', [name]: value }
     expect(readConfig(env)).toHaveProperty(name)
-    expect(sentenceOf({ ...env, ENVIRONMENT: 'live' })).toBe(`${name} is still that of the example: choose one of your own for live.`)
+    expect(sentenceOf({ ...env, ENVIRONMENT: 'live' })).toBe(
+      `${name} is still that of the example: choose one of your own for live.`,
+    )
   },
 )
 
@@ -213,7 +217,9 @@ describe('live', () => {
   ])('is refused (%s): %j', (what, env, named) => {
     const sentence = sentenceOf({ ...LIVE, ...env })
     expect(sentence).toMatch(new RegExp(`^${named} .*: not for live, unless ALLOW_INSECURE has ${what}\\.$`))
-    const others = ['trivial-keys', 'open-white-list', 'plain-http-shop', 'no-grafana-token'].filter((each) => each !== what)
+    const others = ['trivial-keys', 'open-white-list', 'plain-http-shop', 'no-grafana-token'].filter(
+      (each) => each !== what,
+    )
     expect(sentenceOf({ ...LIVE, ...env, ALLOW_INSECURE: others.join(',') })).toBe(sentence)
     expect(readConfig({ ...LIVE, ...env, ALLOW_INSECURE: what })).toHaveProperty('ALLOW_INSECURE', [what])
     expect(readConfig({ ...LIVE, ...env, ENVIRONMENT: 'staging' })).toHaveProperty('ALLOW_INSECURE', [])
@@ -229,20 +235,29 @@ describe('a secret in a file', () => {
     return path
   }
 
-  test.each(['DATABASE_URL', 'DATABASE_READ_URL', 'SHOP_PASSWORD', 'VIEWER_API_KEY', 'ADMIN_API_KEY', 'CALLBACK_API_KEY'])('%s', (name) => {
+  test.each([
+    'DATABASE_URL',
+    'DATABASE_READ_URL',
+    'SHOP_PASSWORD',
+    'VIEWER_API_KEY',
+    'ADMIN_API_KEY',
+    'CALLBACK_API_KEY',
+  ])('%s', (name) => {
     const value = name.endsWith('URL') ? 'postgres://canary@host/database' : 'canary-in-a-file'
     const env = { ...LEAST, SHOP_USERNAME: 'sc', [name]: '', [`${name}_FILE`]: file(`${value}\n`) }
     expect(readConfig(env)).toHaveProperty(name, value)
     expect(sentenceOf({ ...env, [name]: value })).toBe(`${name} and ${name}_FILE are both set: one of them only.`)
-    expect(sentenceOf({ ...env, [`${name}_FILE`]: join(folder, 'none') })).toBe(`${name}_FILE: its file cannot be read (ENOENT).`)
+    expect(sentenceOf({ ...env, [`${name}_FILE`]: join(folder, 'none') })).toBe(
+      `${name}_FILE: its file cannot be read (ENOENT).`,
+    )
     expect(sentenceOf({ ...env, [`${name}_FILE`]: file('\n') })).toBe(`${name}_FILE: its file is empty.`)
   })
 
   test('of a command that needs only the database; and of the exporters', () => {
     expect(readDatabaseUrl({ DATABASE_URL_FILE: file(LEAST.DATABASE_URL) })).toBe(LEAST.DATABASE_URL)
-    expect(readVariable({ OTEL_EXPORTER_OTLP_HEADERS_FILE: file('authorization=x\r\n') }, 'OTEL_EXPORTER_OTLP_HEADERS')).toBe(
-      'authorization=x',
-    )
+    expect(
+      readVariable({ OTEL_EXPORTER_OTLP_HEADERS_FILE: file('authorization=x\r\n') }, 'OTEL_EXPORTER_OTLP_HEADERS'),
+    ).toBe('authorization=x')
   })
 
   test('is one only where there is a secret', () => {
@@ -276,7 +291,10 @@ describe('the secrets of Grafana', () => {
 
 test('a password of the Shop without a user name', () => {
   expect(sentenceOf({ ...LEAST, SHOP_PASSWORD: 'canary' })).toBe('SHOP_PASSWORD is set, but SHOP_USERNAME is not.')
-  expect(readConfig({ ...LEAST, SHOP_USERNAME: 'sc', SHOP_PASSWORD: 'canary' })).toHaveProperty('SHOP_PASSWORD', 'canary')
+  expect(readConfig({ ...LEAST, SHOP_USERNAME: 'sc', SHOP_PASSWORD: 'canary' })).toHaveProperty(
+    'SHOP_PASSWORD',
+    'canary',
+  )
 })
 
 test('a command that needs only the database asks for nothing else', () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { isConnectionError } from '../../worker/database/database.ts'
 
-const errorOf = (code: string, syscall?: string) => Object.assign(new Error(code), { code, ...(syscall && { syscall }) })
+const errorOf = (code: string, syscall?: string) =>
+  Object.assign(new Error(code), { code, ...(syscall && { syscall }) })
 
 test.for([
   ['a socket that was cut', errorOf('ECONNRESET', 'read')],

@@ -35,9 +35,12 @@ it.each([
   expect(cellOf(message).cell).toBe(cell)
 })
 
-it.each(['a', '', 'a-b', 'a, -5', 'a;b', 'price = 5', '5', "'=1", '"quoted"', 'two\r\nlines'])('%j stays as it is', (message) => {
-  expect(cellOf(message).cell).toBe(message)
-})
+it.each(['a', '', 'a-b', 'a, -5', 'a;b', 'price = 5', '5', "'=1", '"quoted"', 'two\r\nlines'])(
+  '%j stays as it is',
+  (message) => {
+    expect(cellOf(message).cell).toBe(message)
+  },
+)
 
 it('begins with a byte order mark', () => {
   expect(csvHeader().charCodeAt(0)).toBe(0xfeff)

@@ -12,7 +12,8 @@ test.each(STATUS_NAMES)('%s is explained in one to three sentences', (status) =>
   expect(explainStatus(status)).not.toMatch(/ticket/i)
 })
 
-test('each status has an explanation of its own', () => expect(new Set(STATUS_NAMES.map(explainStatus)).size).toBe(STATUS_NAMES.length))
+test('each status has an explanation of its own', () =>
+  expect(new Set(STATUS_NAMES.map(explainStatus)).size).toBe(STATUS_NAMES.length))
 
 test.each([
   ['pending', /no request payload yet.*milliseconds/],
@@ -35,4 +36,5 @@ test.each(REASONS)('%s has a label and a sentence', (code) => {
   expect(sentence).toMatch(/^[A-Z].+\.$/)
 })
 
-test('no two reasons share a label', () => expect(new Set(REASONS.map((code) => explain(code).label)).size).toBe(REASONS.length))
+test('no two reasons share a label', () =>
+  expect(new Set(REASONS.map((code) => explain(code).label)).size).toBe(REASONS.length))

@@ -1,11 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import { REFUSALS, type Refusal } from '../../worker/domain/reasons.ts'
-import { REFUSAL_SENTENCES, type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../../worker/domain/requeue.ts'
+import {
+  REFUSAL_SENTENCES,
+  type RequeueCandidate,
+  type RequeueInclude,
+  refusal,
+  requeueIncludes,
+} from '../../worker/domain/requeue.ts'
 import { STATUS_NAMES, type Status } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 
 const good = { active: true, qcStatus: 'approved' } as const
-const failed: RequeueCandidate = { topic: 'price', status: 'failed', inQueue: true, sellerActive: true, products: [good] }
+const failed: RequeueCandidate = {
+  topic: 'price',
+  status: 'failed',
+  inQueue: true,
+  sellerActive: true,
+  products: [good],
+}
 
 const REFUSED_BY_STATUS: Record<Status, Refusal | null> = {
   pending: 'in_flight',

@@ -92,10 +92,16 @@ describe('after a failure', () => {
       new Date('2026-11-24T07:15:00.050Z'),
     ))
   test('without retries the first failure is final', () =>
-    expect(afterFailure({ failures: 1, at: START, ...settings, maxRetries: 0 })).toEqual({ status: 'failed', nextAttemptAt: null }))
+    expect(afterFailure({ failures: 1, at: START, ...settings, maxRetries: 0 })).toEqual({
+      status: 'failed',
+      nextAttemptAt: null,
+    }))
   test('with fewer retries than failures to Failed, the last one makes it Failed all the same', () => {
     expect(afterFailure({ failures: 3, at: START, ...settings, maxRetries: 3 }).status).toBe('delayed')
-    expect(afterFailure({ failures: 4, at: START, ...settings, maxRetries: 3 })).toEqual({ status: 'failed', nextAttemptAt: null })
+    expect(afterFailure({ failures: 4, at: START, ...settings, maxRetries: 3 })).toEqual({
+      status: 'failed',
+      nextAttemptAt: null,
+    })
   })
 })
 

@@ -35,7 +35,10 @@ const price: ItemFacts = {
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
 const NOTHING = 'There is nothing you need to do.'
 const failure = (message: string | null): ItemFacts['reason'] => ({ code: 'failure', message })
-const because = (code: (typeof REASONS)[number], message: string | null = null): ItemFacts['reason'] => ({ code, message })
+const because = (code: (typeof REASONS)[number], message: string | null = null): ItemFacts['reason'] => ({
+  code,
+  message,
+})
 
 type Case = [name: string, facts: Partial<ItemFacts>, whoActs: WhoActs, sentences: string[]]
 
@@ -44,19 +47,31 @@ const CASES: Case[] = [
     'Pending, next of its set',
     { positionInSet: 1 },
     'nobody',
-    [`${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`, 'It is the next change of this product to be sent.', NOTHING],
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
+      'It is the next change of this product to be sent.',
+      NOTHING,
+    ],
   ],
   [
     'Pending, one before it',
     { positionInSet: 2 },
     'nobody',
-    [`${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`, 'One other change of the same product is sent before it.', NOTHING],
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
+      'One other change of the same product is sent before it.',
+      NOTHING,
+    ],
   ],
   [
     'Pending for exactly 30 seconds',
     { queuedAt: at(-30), statusAt: at(-30) },
     'nobody',
-    [`${PRICE} was queued on 24 Nov 2026, 07:14 UTC (30 seconds ago).`, 'It is sent as soon as its turn comes.', NOTHING],
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (30 seconds ago).`,
+      'It is sent as soon as its turn comes.',
+      NOTHING,
+    ],
   ],
   [
     'Pending for longer',
@@ -210,7 +225,14 @@ const CASES: Case[] = [
   ],
   [
     'Got acknowledgment for images, which no admin can requeue',
-    { topic: 'images', sellerSku: null, status: 'got_acknowledgment', flow: 'asynchronous', statusAt: at(-2 * DAY - 5 * HOUR), sends: 1 },
+    {
+      topic: 'images',
+      sellerSku: null,
+      status: 'got_acknowledgment',
+      flow: 'asynchronous',
+      statusAt: at(-2 * DAY - 5 * HOUR),
+      sends: 1,
+    },
     'shop',
     [
       'The Shop confirmed on 22 Nov 2026, 02:15 UTC (2 days 5 hours ago) that it has received the image change for “Black T-shirt” and put it into its own queue.',
@@ -239,7 +261,11 @@ const CASES: Case[] = [
     'Synced',
     { status: 'synced', statusAt: at(-90 * MINUTE) },
     'nobody',
-    [`${PRICE} was synced with the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago).`, 'The Shop SKU is AC123APP-9001.', NOTHING],
+    [
+      `${PRICE} was synced with the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago).`,
+      'The Shop SKU is AC123APP-9001.',
+      NOTHING,
+    ],
   ],
   [
     'Synced, a whole set without one Shop SKU',
@@ -307,7 +333,13 @@ const CASES: Case[] = [
   ],
   [
     'Delayed, stock wait',
-    { topic: 'stock', status: 'delayed', reason: because('stock_wait'), queuedAt: at(-6 * MINUTE), nextAttemptAt: at(4 * MINUTE) },
+    {
+      topic: 'stock',
+      status: 'delayed',
+      reason: because('stock_wait'),
+      queuedAt: at(-6 * MINUTE),
+      nextAttemptAt: at(4 * MINUTE),
+    },
     'nobody',
     [
       'The stock change for “Black T-shirt” (seller SKU TEE-BLK-M) was queued on 24 Nov 2026, 07:09 UTC (6 minutes ago) and waits on purpose: a stock change is sent 10 minutes after it was queued, so that orders are processed first.',
@@ -317,7 +349,13 @@ const CASES: Case[] = [
   ],
   [
     'Delayed, stock wait that is over',
-    { topic: 'stock', status: 'delayed', reason: because('stock_wait'), queuedAt: at(-HOUR), nextAttemptAt: at(-50 * MINUTE) },
+    {
+      topic: 'stock',
+      status: 'delayed',
+      reason: because('stock_wait'),
+      queuedAt: at(-HOUR),
+      nextAttemptAt: at(-50 * MINUTE),
+    },
     'sre',
     [
       'The stock change for “Black T-shirt” (seller SKU TEE-BLK-M) was queued on 24 Nov 2026, 06:15 UTC (1 hour ago) and waits on purpose: a stock change is sent 10 minutes after it was queued, so that orders are processed first.',
@@ -354,7 +392,14 @@ const CASES: Case[] = [
   ],
   [
     'Delayed, due a minute ago',
-    { status: 'delayed', reason: failure('HTTP 502'), failures: 2, sends: 2, statusAt: at(-9 * MINUTE), nextAttemptAt: at(-MINUTE) },
+    {
+      status: 'delayed',
+      reason: failure('HTTP 502'),
+      failures: 2,
+      sends: 2,
+      statusAt: at(-9 * MINUTE),
+      nextAttemptAt: at(-MINUTE),
+    },
     'nobody',
     [
       `${PRICE} could not be synced yet: 2 attempts have failed.`,
@@ -364,7 +409,14 @@ const CASES: Case[] = [
   ],
   [
     'Delayed, overdue',
-    { status: 'delayed', reason: failure(null), failures: 2, sends: 2, statusAt: at(-HOUR), nextAttemptAt: at(-52 * MINUTE) },
+    {
+      status: 'delayed',
+      reason: failure(null),
+      failures: 2,
+      sends: 2,
+      statusAt: at(-HOUR),
+      nextAttemptAt: at(-52 * MINUTE),
+    },
     'sre',
     [
       `${PRICE} could not be synced yet: 2 attempts have failed.`,
@@ -401,7 +453,15 @@ const CASES: Case[] = [
   ],
   [
     'Failed, retries exhausted, images',
-    { topic: 'images', sellerSku: null, status: 'failed', reason: failure(null), failures: 28, sends: 28, statusAt: at(-DAY) },
+    {
+      topic: 'images',
+      sellerSku: null,
+      status: 'failed',
+      reason: failure(null),
+      failures: 28,
+      sends: 28,
+      statusAt: at(-DAY),
+    },
     'seller',
     [
       'The image change for “Black T-shirt” could not be synced: 28 attempts have failed, and from the 12th on we count it as failed.',
@@ -411,7 +471,11 @@ const CASES: Case[] = [
   ],
   [
     'Blocked, not in the Shop, the create is under way',
-    { status: 'blocked', reason: because('not_in_shop'), blockedBy: { itemId: '17', topic: 'new_product_set', status: 'delayed' } },
+    {
+      status: 'blocked',
+      reason: because('not_in_shop'),
+      blockedBy: { itemId: '17', topic: 'new_product_set', status: 'delayed' },
+    },
     'nobody',
     [
       `${PRICE} is saved but not sent yet, because the product has not been created in the Shop yet.`,
@@ -445,7 +509,11 @@ const CASES: Case[] = [
   ],
   [
     'Blocked, new variation that has failed',
-    { status: 'blocked', reason: because('new_variation'), blockedBy: { itemId: '18', topic: 'new_product', status: 'failed' } },
+    {
+      status: 'blocked',
+      reason: because('new_variation'),
+      blockedBy: { itemId: '18', topic: 'new_product', status: 'failed' },
+    },
     'admin',
     [
       `${PRICE} is saved but not sent yet, because another variation of the product is still being created in the Shop.`,
@@ -455,7 +523,11 @@ const CASES: Case[] = [
   ],
   [
     'Blocked, unprocessable response',
-    { status: 'blocked', reason: because('unprocessable_response', 'row count 1, expected 2'), statusAt: at(-2 * HOUR) },
+    {
+      status: 'blocked',
+      reason: because('unprocessable_response', 'row count 1, expected 2'),
+      statusAt: at(-2 * HOUR),
+    },
     'admin',
     [
       `${PRICE} was answered by the Shop on 24 Nov 2026, 05:15 UTC (2 hours ago), but the answer could not be processed.`,
@@ -468,7 +540,10 @@ const CASES: Case[] = [
     {
       topic: 'new_product',
       status: 'blocked',
-      reason: because('src_id_conflict', `Product 42 (seller SKU TEE-BLK-M) ${SECOND_ID} 9001; the answer brings 9002.`),
+      reason: because(
+        'src_id_conflict',
+        `Product 42 (seller SKU TEE-BLK-M) ${SECOND_ID} 9001; the answer brings 9002.`,
+      ),
     },
     'admin',
     [
@@ -494,7 +569,13 @@ const CASES: Case[] = [
   ],
   [
     'Blocked, unknown outcome',
-    { topic: 'new_product', status: 'blocked', reason: because('unknown_outcome'), lastSentAt: at(-20 * MINUTE), sends: 1 },
+    {
+      topic: 'new_product',
+      status: 'blocked',
+      reason: because('unknown_outcome'),
+      lastSentAt: at(-20 * MINUTE),
+      sends: 1,
+    },
     'admin',
     [
       'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was handed to the Shop on 24 Nov 2026, 06:55 UTC (20 minutes ago), but we lost track of it before the answer came.',
@@ -548,7 +629,10 @@ describe('whatever the item', () => {
       for (const flow of [null, ...FLOWS]) {
         for (const nextAttemptAt of [null, at(600)]) {
           const reason = code === null ? null : because(code)
-          const { sentences, text } = sellerAnswer({ ...price, status, reason, topic, flow, nextAttemptAt, failures: 2, sends: 2 }, NOW)
+          const { sentences, text } = sellerAnswer(
+            { ...price, status, reason, topic, flow, nextAttemptAt, failures: 2, sends: 2 },
+            NOW,
+          )
           expect(sentences.length).toBeGreaterThanOrEqual(2)
           expect(sentences.length).toBeLessThanOrEqual(3)
           for (const sentence of sentences) expect(sentence).toMatch(/^[A-Z“].*[^.]\.$/)

@@ -105,4 +105,6 @@ test('Synced can be reached from every other status', () => {
   expect([...reaches].sort()).toEqual([...STATUS_NAMES].sort())
 })
 
-test.each(STATUS_NAMES)('no step is listed twice from %s', (status) => expect(new Set(NEXT[status]).size).toBe(NEXT[status].length))
+test.each(STATUS_NAMES)('no step is listed twice from %s', (status) =>
+  expect(new Set(NEXT[status]).size).toBe(NEXT[status].length),
+)

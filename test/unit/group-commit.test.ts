@@ -28,7 +28,17 @@ function refusing(refuses: (entries: number[], statement: number) => object | un
 }
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, k) => from + k)
-const TRANSIENT = ['40P01', '40001', '57P01', '08006', '53300', 'CONNECTION_CLOSED', 'CONNECT_TIMEOUT', 'ECONNREFUSED', 'EPIPE']
+const TRANSIENT = [
+  '40P01',
+  '40001',
+  '57P01',
+  '08006',
+  '53300',
+  'CONNECTION_CLOSED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'EPIPE',
+]
 
 test('what one turn of the event loop brings is one statement', async () => {
   const { batches, write } = refusing(() => undefined)
@@ -77,7 +87,9 @@ test('one bad entry is found by halves and fails alone', async () => {
   const { batches, write } = refusing((entries) => (entries.includes(3) ? { code: '22P05' } : undefined))
   const group = groupCommit(write)
   const results = await Promise.allSettled(numbers(1, 8).map(group))
-  expect(results.map(({ status }) => status)).toEqual(numbers(1, 8).map((entry) => (entry === 3 ? 'rejected' : 'fulfilled')))
+  expect(results.map(({ status }) => status)).toEqual(
+    numbers(1, 8).map((entry) => (entry === 3 ? 'rejected' : 'fulfilled')),
+  )
   expect(results[2]).toMatchObject({ reason: { code: '22P05' } })
   expect(results[7]).toMatchObject({ value: 80 })
   expect(batches).toEqual([numbers(1, 8), [1, 2, 3, 4], [1, 2], [3, 4], [3], [4], [5, 6, 7, 8]])

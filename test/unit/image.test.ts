@@ -28,7 +28,9 @@ describe('the image', () => {
     )
     const packages = files
       .filter((name) => name.endsWith('.ts'))
-      .flatMap((name) => [...read(name).matchAll(/^[^*\n]* from '((?:@[\w-]+\/)?\w[\w.-]*)(?:\/[^'\n]*)?'$/gm)].map(([, from]) => from!))
+      .flatMap((name) =>
+        [...read(name).matchAll(/^[^*\n]* from '((?:@[\w-]+\/)?\w[\w.-]*)(?:\/[^'\n]*)?'$/gm)].map(([, from]) => from!),
+      )
     expect(packages).toContain('postgres')
     expect(Object.keys(dependencies!)).toEqual(expect.arrayContaining(packages))
     expect(Object.keys(dependencies!)).not.toContain('node')

@@ -7,7 +7,13 @@ const HEADER =
 type Cells = Partial<Record<string, string>>
 
 /** One row; what is not named is a plain first row of the set "cap". */
-const FIRST: Cells = { Handle: 'cap', Title: 'Cap', Vendor: 'Hatter', 'Variant Inventory Qty': '3', 'Variant Price': '9.50' }
+const FIRST: Cells = {
+  Handle: 'cap',
+  Title: 'Cap',
+  Vendor: 'Hatter',
+  'Variant Inventory Qty': '3',
+  'Variant Price': '9.50',
+}
 const quoted = (value: string): string => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value)
 const row = (cells: Cells): string =>
   HEADER.split(',')
@@ -16,7 +22,11 @@ const row = (cells: Cells): string =>
 const file = (...rows: (Cells | string)[]): Buffer =>
   Buffer.from([HEADER, ...rows.map((cells) => (typeof cells === 'string' ? cells : row(cells)))].join('\n'))
 
-const further = (url: string, position: string): Cells => ({ Handle: 'cap', 'Image Src': url, 'Image Position': position })
+const further = (url: string, position: string): Cells => ({
+  Handle: 'cap',
+  'Image Src': url,
+  'Image Position': position,
+})
 const URLS = ['https://images.example/1.jpg', 'https://images.example/2.jpg', 'https://images.example/3.jpg'] as const
 
 describe('a product', () => {
@@ -53,7 +63,8 @@ describe('a product', () => {
 })
 
 describe('stock', () => {
-  const columns = (...named: string[]) => `${HEADER.replace(',Variant Inventory Qty', '')}${named.map((name) => `,${name}`).join('')}`
+  const columns = (...named: string[]) =>
+    `${HEADER.replace(',Variant Inventory Qty', '')}${named.map((name) => `,${name}`).join('')}`
   const read = (header: string, cells: Cells) => {
     const assumed: string[] = []
     const row = header.split(',').map((column) => ({ ...FIRST, ...cells })[column] ?? '')
@@ -125,7 +136,12 @@ describe('a product set', () => {
 
   it('has each image once, at the positions given, or after the highest', () => {
     const [set] = parseCatalogue(
-      file({ ...FIRST, 'Image Src': URLS[0], 'Image Position': '4' }, further(URLS[1], ''), further(URLS[0], '9'), further(URLS[2], '2')),
+      file(
+        { ...FIRST, 'Image Src': URLS[0], 'Image Position': '4' },
+        further(URLS[1], ''),
+        further(URLS[0], '9'),
+        further(URLS[2], '2'),
+      ),
     )
     expect(set!.images.map(({ url, position }) => [url, position])).toEqual([
       [URLS[0], 4],
@@ -180,7 +196,11 @@ describe('a broken file is told in one sentence', () => {
     ['empty', Buffer.from(''), 'the file is empty.'],
     ['nothing but lines', Buffer.from('\n \n\n'), 'the file is empty.'],
     ['no rows', file(), 'the file has a header and no rows.'],
-    ['no UTF-8', Buffer.concat([file(FIRST), Buffer.from('\ncap,M\xfctze', 'latin1')]), 'line 3: the text is no valid UTF-8.'],
+    [
+      'no UTF-8',
+      Buffer.concat([file(FIRST), Buffer.from('\ncap,M\xfctze', 'latin1')]),
+      'line 3: the text is no valid UTF-8.',
+    ],
     ['a NUL', file(FIRST, { ...FIRST, Title: 'C\0p' }), 'line 3: the text holds a NUL character.'],
     [
       'a missing column',
@@ -213,9 +233,17 @@ describe('a broken file is told in one sentence', () => {
         `line 5 (cap): the ${column} "${value}" is a number that a spreadsheet has rounded; its digits are lost.`,
       ]),
     ),
-    ['an SKU of #N/A', file({ ...FIRST, 'Variant SKU': '#N/A' }), 'line 2 (cap): the Variant SKU "#N/A" is an error of a spreadsheet.'],
+    [
+      'an SKU of #N/A',
+      file({ ...FIRST, 'Variant SKU': '#N/A' }),
+      'line 2 (cap): the Variant SKU "#N/A" is an error of a spreadsheet.',
+    ],
     ['half of UTF-16', Buffer.from([0xff, 0xfe, 0x48]), 'the text is no valid UTF-16.'],
-    ['a column twice', Buffer.from(file(FIRST).toString().replace('Type', 'Title')), 'line 1: the column "Title" is there twice.'],
+    [
+      'a column twice',
+      Buffer.from(file(FIRST).toString().replace('Type', 'Title')),
+      'line 1: the column "Title" is there twice.',
+    ],
     ['a short row', file(FIRST, 'cap,Cap,'), 'line 3 (cap): the row has 3 columns, the header 15.'],
     ['a long row', file(`${row(FIRST)},`), 'line 2 (cap): the row has 16 columns, the header 15.'],
     ['open quotes', file(FIRST, long, 'cap,"Cap,,', FIRST), 'line 6: the row opens quotes that are never closed.'],
@@ -233,36 +261,84 @@ describe('a broken file is told in one sentence', () => {
       file({ Handle: 'cap', Title: 'Cap', Vendor: 'Hatter' }),
       'line 2 (cap): the row has neither a variant nor a further image.',
     ],
-    ['a row of nothing', file(FIRST, { Handle: 'cap' }), 'line 3 (cap): the row has neither a variant nor a further image.'],
+    [
+      'a row of nothing',
+      file(FIRST, { Handle: 'cap' }),
+      'line 3 (cap): the row has neither a variant nor a further image.',
+    ],
     ['no price', file({ ...FIRST, 'Variant Price': '' }), 'line 2 (cap): the Variant Price is missing.'],
-    ['a price in words', file(long, { ...FIRST, 'Variant Price': 'ten' }), 'line 5 (cap): the Variant Price "ten" is no number.'],
-    ['a price with a comma', file({ ...FIRST, 'Variant Price': '1,50' }), 'line 2 (cap): the Variant Price "1,50" is no number.'],
-    ['a price of NaN', file({ ...FIRST, 'Variant Price': 'NaN' }), 'line 2 (cap): the Variant Price "NaN" is no number.'],
-    ['a negative price', file({ ...FIRST, 'Variant Price': '-1' }), 'line 2 (cap): the Variant Price "-1" is negative.'],
-    ['a fine price', file({ ...FIRST, 'Variant Price': '1.005' }), 'line 2 (cap): the Variant Price "1.005" has more than two decimals.'],
-    ['a huge price', file({ ...FIRST, 'Variant Price': '1'.repeat(12) }), 'line 2 (cap): the Variant Price "111111111111" is too high.'],
+    [
+      'a price in words',
+      file(long, { ...FIRST, 'Variant Price': 'ten' }),
+      'line 5 (cap): the Variant Price "ten" is no number.',
+    ],
+    [
+      'a price with a comma',
+      file({ ...FIRST, 'Variant Price': '1,50' }),
+      'line 2 (cap): the Variant Price "1,50" is no number.',
+    ],
+    [
+      'a price of NaN',
+      file({ ...FIRST, 'Variant Price': 'NaN' }),
+      'line 2 (cap): the Variant Price "NaN" is no number.',
+    ],
+    [
+      'a negative price',
+      file({ ...FIRST, 'Variant Price': '-1' }),
+      'line 2 (cap): the Variant Price "-1" is negative.',
+    ],
+    [
+      'a fine price',
+      file({ ...FIRST, 'Variant Price': '1.005' }),
+      'line 2 (cap): the Variant Price "1.005" has more than two decimals.',
+    ],
+    [
+      'a huge price',
+      file({ ...FIRST, 'Variant Price': '1'.repeat(12) }),
+      'line 2 (cap): the Variant Price "111111111111" is too high.',
+    ],
     [
       'a bad compare at price',
       file({ ...FIRST, 'Variant Compare At Price': 'x' }),
       'line 2 (cap): the Variant Compare At Price "x" is no number.',
     ],
-    ['no quantity', file({ ...FIRST, 'Variant Inventory Qty': '' }), 'line 2 (cap): the Variant Inventory Qty is missing.'],
+    [
+      'no quantity',
+      file({ ...FIRST, 'Variant Inventory Qty': '' }),
+      'line 2 (cap): the Variant Inventory Qty is missing.',
+    ],
     [
       'an unknown quantity',
       file({ ...FIRST, 'Variant Inventory Qty': 'many' }),
       'line 2 (cap): the Variant Inventory Qty "many" is no quantity.',
     ],
-    ['half a piece', file({ ...FIRST, 'Variant Inventory Qty': '1.5' }), 'line 2 (cap): the Variant Inventory Qty "1.5" is no quantity.'],
+    [
+      'half a piece',
+      file({ ...FIRST, 'Variant Inventory Qty': '1.5' }),
+      'line 2 (cap): the Variant Inventory Qty "1.5" is no quantity.',
+    ],
     ['the same variant twice', file(FIRST, next), 'line 3 (cap): the variant is the same as that of line 2.'],
     ['a position of zero', file(FIRST, further(URLS[0], '0')), 'line 3 (cap): the Image Position "0" is no position.'],
-    ['a position in words', file(FIRST, further(URLS[0], 'first')), 'line 3 (cap): the Image Position "first" is no position.'],
+    [
+      'a position in words',
+      file(FIRST, further(URLS[0], 'first')),
+      'line 3 (cap): the Image Position "first" is no position.',
+    ],
     [
       'a position twice',
       file(FIRST, further(URLS[0], '1'), further(URLS[1], '1')),
       'line 4 (cap): the Image Position 1 is taken by the image of line 3.',
     ],
-    ['no web address', file(FIRST, further('c:/cap.jpg', '1')), 'line 3 (cap): the Image Src "c:/cap.jpg" is no web address.'],
-    ['a handle without end', file({ ...FIRST, Handle: 'x'.repeat(256) }), 'line 2: the Handle has more than 255 characters.'],
+    [
+      'no web address',
+      file(FIRST, further('c:/cap.jpg', '1')),
+      'line 3 (cap): the Image Src "c:/cap.jpg" is no web address.',
+    ],
+    [
+      'a handle without end',
+      file({ ...FIRST, Handle: 'x'.repeat(256) }),
+      'line 2: the Handle has more than 255 characters.',
+    ],
   ])('%s', (_, broken, message) => {
     expect(() => parseCatalogue(broken)).toThrow(new Error(message))
   })

@@ -20,7 +20,9 @@ describe('a derived seller SKU', () => {
   })
 
   it('is the same for both ways to write an accent', () => {
-    expect(derived('crème', ['Café'.normalize('NFD')])).toEqual(derived('crème'.normalize('NFD'), ['Café'.normalize('NFC')]))
+    expect(derived('crème', ['Café'.normalize('NFD')])).toEqual(
+      derived('crème'.normalize('NFD'), ['Café'.normalize('NFC')]),
+    )
   })
 
   it('is cut where it is too long, and still differs by its end', () => {
@@ -42,7 +44,10 @@ describe('a derived seller SKU', () => {
 describe('variants that would share an SKU', () => {
   it('get a suffix each that does not depend on their order', () => {
     const [slash, space, large] = derived('hat', ['S/M'], ['S M'], ['L'])
-    expect([slash, space]).toEqual([expect.stringMatching(/^HAT-S-M-[0-9A-F]{6}$/), expect.stringMatching(/^HAT-S-M-[0-9A-F]{6}$/)])
+    expect([slash, space]).toEqual([
+      expect.stringMatching(/^HAT-S-M-[0-9A-F]{6}$/),
+      expect.stringMatching(/^HAT-S-M-[0-9A-F]{6}$/),
+    ])
     expect(large).toBe('HAT-L')
     expect(derived('hat', ['L'], ['S M'], ['S/M'])).toEqual([large, space, slash])
   })

@@ -21,10 +21,9 @@ const found = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map
 const DOCS = filesIn('docs', /\.md$/)
 /** Papers by their path, each with its headings. */
 const PAPERS = new Map(
-  ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...DOCS, ...filesIn('provisioning', /\.md$/)].map((path) => [
-    path,
-    found(read(path), /^#+ (.+)$/gm),
-  ]),
+  ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...DOCS, ...filesIn('provisioning', /\.md$/)].map(
+    (path) => [path, found(read(path), /^#+ (.+)$/gm)],
+  ),
 )
 
 /**
@@ -41,7 +40,10 @@ const DECISIONS = new RegExp(`\\bdecisions? ${NUMBERS}`, 'gi')
 const SECTIONS = new RegExp(`([\\w/.-]+\\.md), sections? ${NUMBERS}`, 'g')
 const numbersIn = (text: string) => text.match(/\d+/g) ?? []
 
-/** What a comment of a file cites: papers, decisions ("decision 7"), sections ("…md, section 4") and headings ("…md, "Columns""). */
+/**
+ * What a comment of a file cites: papers, decisions ("decision 7"), sections ("…md, section 4") and headings ("…md,
+ * "Columns"").
+ */
 function citations(comment: string, file: string): { cited: string; exists: boolean }[] {
   const headings = (path: string) => PAPERS.get(path) ?? []
   return [
@@ -84,14 +86,25 @@ describe('what a comment cites exists', () => {
   )
 
   test('in all files', () => {
-    expect(FILES.map((file) => ({ file, missing: missing(read(file), file) })).filter(({ missing: none }) => none.length > 0)).toEqual([])
+    expect(
+      FILES.map((file) => ({ file, missing: missing(read(file), file) })).filter(
+        ({ missing: none }) => none.length > 0,
+      ),
+    ).toEqual([])
   })
 
   test('the papers are cited', () => {
     const cited = new Set(
-      FILES.flatMap((file) => commentsIn(read(file)).flatMap((comment) => citations(comment, file))).map((each) => each.cited),
+      FILES.flatMap((file) => commentsIn(read(file)).flatMap((comment) => citations(comment, file))).map(
+        (each) => each.cited,
+      ),
     )
-    for (const paper of ['decision 7', 'docs/shop-protocol.md, section 4', 'docs/contract.md', 'docs/requirements.md, "Columns"'])
+    for (const paper of [
+      'decision 7',
+      'docs/shop-protocol.md, section 4',
+      'docs/contract.md',
+      'docs/requirements.md, "Columns"',
+    ])
       expect(cited).toContain(paper)
   })
 
@@ -121,7 +134,8 @@ describe('the papers', () => {
       const [path = '', fragment] = link.split('#')
       const target = path === '' ? paper : join(dirname(paper), path)
       expect(existsSync(join(root, target)), `${paper}: ${link}`).toBe(true)
-      if (fragment !== undefined) expect((PAPERS.get(target) ?? []).map(anchor), `${paper}: ${link}`).toContain(fragment)
+      if (fragment !== undefined)
+        expect((PAPERS.get(target) ?? []).map(anchor), `${paper}: ${link}`).toContain(fragment)
     }
   })
 
@@ -136,7 +150,9 @@ describe('the papers', () => {
 
   test('CHANGELOG.md has a dated section of this version, and LICENSE says what package.json does', () => {
     const { version, license } = JSON.parse(read('package.json')) as { version: string; license: string }
-    expect(read('CHANGELOG.md')).toMatch(new RegExp(`^## ${version.replaceAll('.', '\\.')} - \\d{4}-\\d{2}-\\d{2}$`, 'm'))
+    expect(read('CHANGELOG.md')).toMatch(
+      new RegExp(`^## ${version.replaceAll('.', '\\.')} - \\d{4}-\\d{2}-\\d{2}$`, 'm'),
+    )
     expect(license).toBe('UNLICENSED')
     expect(read('LICENSE')).toContain('All rights reserved.')
   })
@@ -172,11 +188,12 @@ describe('the tables of the papers are those of the code', () => {
   })
 
   test('docs/requirements.md: the retry table', () => {
-    const table = Object.fromEntries(rows('docs/requirements.md', /^\| (retry|minutes|total, DD:HH:MM) \| (.+) \|$/gm)) as Record<
-      string,
-      string
-    >
-    const [retries = [], minutes = [], totals = []] = ['retry', 'minutes', 'total, DD:HH:MM'].map((name) => table[name]?.split(/ ?\| ?/))
+    const table = Object.fromEntries(
+      rows('docs/requirements.md', /^\| (retry|minutes|total, DD:HH:MM) \| (.+) \|$/gm),
+    ) as Record<string, string>
+    const [retries = [], minutes = [], totals = []] = ['retry', 'minutes', 'total, DD:HH:MM'].map((name) =>
+      table[name]?.split(/ ?\| ?/),
+    )
     expect(retries.length).toBeGreaterThan(8)
     for (const [place, retry] of retries.entries()) {
       if (retry === '…') continue
@@ -251,7 +268,9 @@ describe('docs/contract.md has the names of the code', () => {
 
   test('routes', () => {
     const routes = filesIn('worker/api/internal', /\.ts$/).flatMap((file) =>
-      [...read(file).matchAll(/method: '(\w+)',\s+path: '([^']+)'/g)].map(([, method = '', path]) => `${method.toUpperCase()} ${path}`),
+      [...read(file).matchAll(/method: '(\w+)',\s+path: '([^']+)'/g)].map(
+        ([, method = '', path]) => `${method.toUpperCase()} ${path}`,
+      ),
     )
     expect(named('HTTP', /`((?:GET|POST|PUT) \/api[^`]*)`/g)).toEqual(sorted(routes))
   })

@@ -67,10 +67,13 @@ const dashboards = dashboardFiles().map(({ text }) => {
 const panels = dashboards.flatMap(({ uid, panels: all }) =>
   all.filter(({ type }) => type !== 'row').map((panel) => ({ uid, panel, name: `${uid}, ${panel.title || 'words'}` })),
 )
-const targets = panels.flatMap(({ name, panel }) => (panel.targets ?? []).map((target) => ({ name: `${name}, ${target.refId}`, target })))
+const targets = panels.flatMap(({ name, panel }) =>
+  (panel.targets ?? []).map((target) => ({ name: `${name}, ${target.refId}`, target })),
+)
 
 /** Grafana's variables as something that stands there. */
-const filled = (query: string) => query.replace(/\$__(rate_interval|auto|interval|range)\b/g, '1m').replace(/\$\{\w+(:\w+)?\}|\$\w+/g, 'x')
+const filled = (query: string) =>
+  query.replace(/\$__(rate_interval|auto|interval|range)\b/g, '1m').replace(/\$\{\w+(:\w+)?\}|\$\w+/g, 'x')
 
 interface Node {
   name: string
@@ -92,9 +95,15 @@ function nodes(parser: typeof promQl, query: string): Node[] {
 }
 
 describe('the files in git', () => {
-  test.each(generatedFiles().map((file) => [file.path, file] as const))('%s is what `npm run provisioning` makes', (path, { text }) => {
-    expect(readFileSync(join(GENERATED_INTO, path), 'utf8') === text, `${path} differs: run npm run provisioning`).toBe(true)
-  })
+  test.each(generatedFiles().map((file) => [file.path, file] as const))(
+    '%s is what `npm run provisioning` makes',
+    (path, { text }) => {
+      expect(
+        readFileSync(join(GENERATED_INTO, path), 'utf8') === text,
+        `${path} differs: run npm run provisioning`,
+      ).toBe(true)
+    },
+  )
 
   test('no dashboard is there that nothing makes', () => {
     const folder = 'dashboards/Shop Update'
@@ -122,15 +131,20 @@ test.each(panels.map(({ name, panel }) => [name, panel] as const))(
     expect(fieldConfig?.defaults.noValue).toBeTruthy()
     const units = [
       fieldConfig?.defaults.unit,
-      ...(fieldConfig?.overrides ?? []).flatMap(({ properties }) => properties.map(({ id, value }) => (id === 'unit' ? value : undefined))),
+      ...(fieldConfig?.overrides ?? []).flatMap(({ properties }) =>
+        properties.map(({ id, value }) => (id === 'unit' ? value : undefined)),
+      ),
     ]
     expect(units.some((unit) => unit !== undefined)).toBe(true)
   },
 )
 
-test.each(targets.map(({ name, target }) => [name, target] as const))('%s asks one of our data sources', (_, { datasource }) => {
-  expect(SOURCES).toContain(datasource.uid)
-})
+test.each(targets.map(({ name, target }) => [name, target] as const))(
+  '%s asks one of our data sources',
+  (_, { datasource }) => {
+    expect(SOURCES).toContain(datasource.uid)
+  },
+)
 
 describe('PromQL', () => {
   const queries = targets.filter(({ target }) => target.datasource.uid === 'shop-update-prometheus')
@@ -143,11 +157,14 @@ describe('PromQL', () => {
         .map(({ text }) => text)
       expect(Object.keys(METRICS)).toEqual(expect.arrayContaining(metrics))
       const labels = tree.filter(({ name }) => name === 'LabelName').map(({ text }) => text)
-      expect([...EVERYWHERE, ...metrics.flatMap((metric) => METRICS[metric] ?? [])]).toEqual(expect.arrayContaining(labels))
+      expect([...EVERYWHERE, ...metrics.flatMap((metric) => METRICS[metric] ?? [])]).toEqual(
+        expect.arrayContaining(labels),
+      )
       // each selector of its own: another program's metrics may have the same name
       const selectors = tree.filter(({ name }) => name === 'VectorSelector').map(({ text }) => text)
       expect(selectors.length).toBeGreaterThan(0)
-      for (const selector of selectors) expect(selector).toContain('service_name="shop-update", venture="x", source="x"')
+      for (const selector of selectors)
+        expect(selector).toContain('service_name="shop-update", venture="x", source="x"')
     },
   )
 })
@@ -171,13 +188,16 @@ describe('LogQL', () => {
 
   test('a line that spells the SKU otherwise is found by what stands beside it, and once', () => {
     const regex = (typed: string) => typed.replace(/[\\^$*+?.()|[\]{}/]/g, '\\$&') // Grafana's format `regex`
-    const filled = (typed: string) => SEARCH_BESIDE.replaceAll(/\$\{sku:regex\}/g, () => regex(typed)).replace(/\$\{?\w+(:regex)?\}?/g, '^')
+    const filled = (typed: string) =>
+      SEARCH_BESIDE.replaceAll(/\$\{sku:regex\}/g, () => regex(typed)).replace(/\$\{?\w+(:regex)?\}?/g, '^')
     const found = (typed: string, line: string, labels: { seller_sku?: string; sku?: string }) => {
       nodes(logQl, filled(typed))
       const [, absent = ''] = /!~ `(.*?)`/.exec(filled(typed)) ?? []
       const beside = [...filled(typed).matchAll(/\b(seller_sku|sku)=~`(.*?)`/g)]
       expect(beside.map(([, name]) => name)).toEqual(['seller_sku', 'sku'])
-      const fits = beside.some(([, name, expression]) => new RegExp(`^(?:${expression})$`).test(labels[name as 'sku'] ?? ''))
+      const fits = beside.some(([, name, expression]) =>
+        new RegExp(`^(?:${expression})$`).test(labels[name as 'sku'] ?? ''),
+      )
       return !new RegExp(absent).test(line) && fits
     }
     for (const sku of ['26" Natural Cab', 'a\\b', 'Café', 'A/B?`'.slice(0, 4)]) {
@@ -192,7 +212,8 @@ describe('LogQL', () => {
 
   test('an item is searched for by its whole id, and everything without one', () => {
     const [, expression = ''] = /item_id=~`(.*?)`/.exec(SEARCH) ?? []
-    const fits = (typed: string, label: string) => new RegExp(`^(?:${expression.replace(/\$\{item:regex\}/, typed)})$`).test(label)
+    const fits = (typed: string, label: string) =>
+      new RegExp(`^(?:${expression.replace(/\$\{item:regex\}/, typed)})$`).test(label)
     expect(['42', '421', '142', ''].map((label) => fits('42', label))).toEqual([true, false, false, false])
     expect(['42', ''].map((label) => fits('', label))).toEqual([true, true])
   })
@@ -205,7 +226,10 @@ describe('LogQL', () => {
 describe('docker-compose.yml', () => {
   const root = join(import.meta.dirname, '../..')
   const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
-    services: Record<string, { environment: Record<string, string>; depends_on: Record<string, object>; command: string[] }>
+    services: Record<
+      string,
+      { environment: Record<string, string>; depends_on: Record<string, object>; command: string[] }
+    >
   }
   /** The addresses are those of the containers, and each worker has a name of its own. */
   const fixed = [

@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
-const shown = [...read('SECURITY.md').matchAll(/`(test\/[\w/.-]+\.test\.ts)`: ((?:"[^"]+"(?:, )?)+)/g)].map(([, file, names]) => [
-  file!,
-  [...names!.matchAll(/"([^"]+)"/g)].map(([, name]) => name!),
-]) as [string, string[]][]
+const shown = [...read('SECURITY.md').matchAll(/`(test\/[\w/.-]+\.test\.ts)`: ((?:"[^"]+"(?:, )?)+)/g)].map(
+  ([, file, names]) => [file!, [...names!.matchAll(/"([^"]+)"/g)].map(([, name]) => name!)],
+) as [string, string[]][]
 
 test.each(shown)('SECURITY.md names tests that are in %s', (file, names) => {
   const text = read(file)

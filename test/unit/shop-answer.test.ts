@@ -24,15 +24,33 @@ const stock: Asked = {
 const created = (n: number, setSrcId: string | null = null): Asked => ({
   requestId: '481516',
   topic: setSrcId === null ? 'new_product_set' : 'new_product',
-  products: Array.from({ length: n }, (_, k) => ({ productId: `100${k}`, sellerSku: `TEE-${k}`, sku: null, srcId: null })),
+  products: Array.from({ length: n }, (_, k) => ({
+    productId: `100${k}`,
+    sellerSku: `TEE-${k}`,
+    sku: null,
+    srcId: null,
+  })),
   setSrcId,
 })
 const images: Asked = { requestId: '481516', topic: 'images', products: [], setSrcId: '33295' }
 
-const product = { seller_sku: 'TEE-BLK-M', sku: 'AC123APP-9001', id: '9001', config_id: '700', updated_at: '2026-11-24 07:15:00' }
+const product = {
+  seller_sku: 'TEE-BLK-M',
+  sku: 'AC123APP-9001',
+  id: '9001',
+  config_id: '700',
+  updated_at: '2026-11-24 07:15:00',
+}
 const made = (k: number, rest: object = {}) => ({
   status: 'success',
-  product: { seller_sku: `TEE-${k}`, sku: `AC-${k}`, id: `900${k}`, config_id: '700', updated_at: '2026-11-24 07:15:00', ...rest },
+  product: {
+    seller_sku: `TEE-${k}`,
+    sku: `AC-${k}`,
+    id: `900${k}`,
+    config_id: '700',
+    updated_at: '2026-11-24 07:15:00',
+    ...rest,
+  },
 })
 const collection = { productSetSrcId: 33295, images: [{ uri: '/p/1.jpg', hash: 'a'.repeat(32), srcId: 123 }] }
 const refused = { status: 'failure', error: { message: 'Stock failed to update', code: 0 } }
@@ -77,7 +95,11 @@ describe('the HTTP exchange (section 2)', () => {
     ['odd elements beside it', [null, 7, 'x', [], element(rows)], final],
     ['an error elsewhere beside it', [{ id: null, error: { message: 'x' } }, element(rows)], final],
     ['an error member that is null', [element(rows, { error: null })], final],
-    ['ids of products as numbers', [element([{ status: 'success', product: { ...product, id: 9001, config_id: 700 } }])], final],
+    [
+      'ids of products as numbers',
+      [element([{ status: 'success', product: { ...product, id: 9001, config_id: 700 } }])],
+      final,
+    ],
     ['a byte order mark', `\ufeff${JSON.stringify([element(rows)])}`, final],
     ['an acknowledgment', [element([{ status: 'success' }])], acknowledged],
     ['an acknowledgment as a bare object', element([{ status: 'success' }]), acknowledged],
@@ -88,8 +110,16 @@ describe('the HTTP exchange (section 2)', () => {
       failed('No such method', -32601),
     ],
     ['an error beside a result', [element(rows, { error: { message: 'Half done' } })], failed('Half done')],
-    ['an error without id', { jsonrpc: '2.0', error: { message: 'Parse error', code: -32700 } }, failed('Parse error', -32700)],
-    ['an error with id null', [{ id: null, error: { message: 'Parse error', code: -32700 } }], failed('Parse error', -32700)],
+    [
+      'an error without id',
+      { jsonrpc: '2.0', error: { message: 'Parse error', code: -32700 } },
+      failed('Parse error', -32700),
+    ],
+    [
+      'an error with id null',
+      [{ id: null, error: { message: 'Parse error', code: -32700 } }],
+      failed('Parse error', -32700),
+    ],
     ['an error on auth', [{ api: 1, id: 1, error: { message: 'Wrong password' } }], failed('Wrong password')],
     ['an error that is text', { error: 'Maintenance' }, failed('Maintenance')],
     ['an error without words', { error: { code: 17 } }, failed('The Shop reported a failure without saying why.', 17)],
@@ -97,10 +127,22 @@ describe('the HTTP exchange (section 2)', () => {
     ['an error with a code past an integer column', { error: { message: 'x', code: 2 ** 31 } }, failed('x')],
     ['an error with text that no column takes', { error: { message: 'a\u0000b\ud800' } }, failed('a\ufffdb\ufffd')],
     ['a failed row', [element([refused])], failed('Stock failed to update', 0)],
-    ['a failed row without a code', [element([{ status: 'failure', error: { message: 'Sold out' } }])], failed('Sold out')],
-    ['a failed row without an error', [element([{ status: 'failure' }])], failed('The Shop reported a failure without saying why.')],
+    [
+      'a failed row without a code',
+      [element([{ status: 'failure', error: { message: 'Sold out' } }])],
+      failed('Sold out'),
+    ],
+    [
+      'a failed row without an error',
+      [element([{ status: 'failure' }])],
+      failed('The Shop reported a failure without saying why.'),
+    ],
     ['a failed row that is no list', [element(refused)], failed('Stock failed to update', 0)],
-    ['an error of somebody else', [{ id: '999', error: { message: 'x' } }], unprocessable('does not contain request 481516')],
+    [
+      'an error of somebody else',
+      [{ id: '999', error: { message: 'x' } }],
+      unprocessable('does not contain request 481516'),
+    ],
     ['no element of ours', [element(rows, { id: '999' })], unprocessable('does not contain request 481516')],
     ['a result without id', { result: rows }, unprocessable('does not contain request 481516')],
     ['our request twice', [element(rows), element(rows)], unprocessable('twice')],
@@ -156,7 +198,9 @@ describe('HTTP statuses (section 4)', () => {
   it('the message has a short start of the body, on one line', () => {
     const answer = read(`<html>\n  <body>\u0000 Bad gateway${' padding'.repeat(100_000)}`, stock, 502)
     expect(answer).toMatchObject({
-      message: expect.stringMatching(/^The Shop answered with HTTP status 502: <html> <body>\ufffd Bad gateway padding.*…$/),
+      message: expect.stringMatching(
+        /^The Shop answered with HTTP status 502: <html> <body>\ufffd Bad gateway padding.*…$/,
+      ),
     })
     expect((answer as { message: string }).message.length).toBeLessThan(360)
     expect(read(' \n', stock, 500)).toHaveProperty('message', 'The Shop answered with HTTP status 500.')
@@ -198,9 +242,21 @@ describe('an update', () => {
   })
 
   it.each<[string, string, string, object, string]>([
-    ['in other capitals', 'TEE-BLK-M', 'AC123APP-9001', { seller_sku: 'tee-blk-m' }, 'seller SKU TEE-BLK-M as "tee-blk-m"'],
+    [
+      'in other capitals',
+      'TEE-BLK-M',
+      'AC123APP-9001',
+      { seller_sku: 'tee-blk-m' },
+      'seller SKU TEE-BLK-M as "tee-blk-m"',
+    ],
     ['trimmed', ' TEE-BLK-M ', 'AC123APP-9001', {}, 'seller SKU  TEE-BLK-M  as "TEE-BLK-M"'],
-    ['with blanks', 'TEE-BLK-M', 'AC123APP-9001', { seller_sku: '\u00a0TEE-BLK-M\n' }, 'seller SKU TEE-BLK-M as "\u00a0TEE-BLK-M\\n"'],
+    [
+      'with blanks',
+      'TEE-BLK-M',
+      'AC123APP-9001',
+      { seller_sku: '\u00a0TEE-BLK-M\n' },
+      'seller SKU TEE-BLK-M as "\u00a0TEE-BLK-M\\n"',
+    ],
     [
       'in another normal form',
       'Caf\u00e9-Ａ',
@@ -217,19 +273,26 @@ describe('an update', () => {
       { sku: 'ac123app-9001 ' },
       'Shop SKU AC123APP-9001 as "ac123app-9001 "',
     ],
-  ])('the ids decide: a SKU that comes back %s is the same, and the spelling is told', (_how, sellerSku, sku, changes, told) => {
-    const asked: Asked = { ...stock, products: [{ ...stock.products[0]!, sellerSku, sku }] }
-    const row = { ...syncedRow, shopSku: sku, spelling: `The Shop gives ${told}.` }
-    expect(read([element([{ status: 'success', product: { ...product, ...changes } }])], asked)).toEqual(success(row))
-    // and with the id of another it is none of ours, however well it is spelled
-    expect(read([element([{ status: 'success', product: { ...product, ...changes, id: '9002' } }])], asked)).toMatchObject({
-      kind: 'unprocessable',
-    })
-  })
+  ])(
+    'the ids decide: a SKU that comes back %s is the same, and the spelling is told',
+    (_how, sellerSku, sku, changes, told) => {
+      const asked: Asked = { ...stock, products: [{ ...stock.products[0]!, sellerSku, sku }] }
+      const row = { ...syncedRow, shopSku: sku, spelling: `The Shop gives ${told}.` }
+      expect(read([element([{ status: 'success', product: { ...product, ...changes } }])], asked)).toEqual(success(row))
+      // and with the id of another it is none of ours, however well it is spelled
+      expect(
+        read([element([{ status: 'success', product: { ...product, ...changes, id: '9002' } }])], asked),
+      ).toMatchObject({
+        kind: 'unprocessable',
+      })
+    },
+  )
 
   it('a numeric seller SKU may come as a number', () => {
     const asked: Asked = { ...stock, products: [{ ...stock.products[0]!, sellerSku: '4006381333931' }] }
-    expect(read([element([{ status: 'success', product: { ...product, seller_sku: 4006381333931 } }])], asked)).toEqual(success(syncedRow))
+    expect(read([element([{ status: 'success', product: { ...product, seller_sku: 4006381333931 } }])], asked)).toEqual(
+      success(syncedRow),
+    )
   })
 
   it.each([
@@ -254,7 +317,9 @@ describe('an update', () => {
     [null, false],
     [1795504500, false],
   ])('updated_at %j is a date: %s', (updated_at, isDate) => {
-    expect(answered({ updated_at })).toEqual(success({ ...syncedRow, updatedAt: isDate ? (updated_at as string) : null }))
+    expect(answered({ updated_at })).toEqual(
+      success({ ...syncedRow, updatedAt: isDate ? (updated_at as string) : null }),
+    )
   })
 })
 
@@ -285,7 +350,11 @@ describe('a create', () => {
       [made(0), { status: 'failure', error: { message: 'No such brand', code: 7 } }, made(2)],
       failed('The Shop refused 1 of 3 products: No such brand', 7, [madeRow(0), null, madeRow(2)]),
     ],
-    ['none made', [refused, refused, refused], failed('The Shop refused 3 of 3 products: Stock failed to update', 0, [null, null, null])],
+    [
+      'none made',
+      [refused, refused, refused],
+      failed('The Shop refused 3 of 3 products: Stock failed to update', 0, [null, null, null]),
+    ],
     ['a row too few', [made(0), made(1)], unprocessable('^The Shop answered 2 rows for 3 products\\.$')],
     ['the rows of two exchanged', [made(1), made(0), made(2)], unprocessable('another product than TEE-0')],
     ['failed and unusable', [refused, made(1, { id: null }), made(2)], unprocessable('without a usable product ID')],
@@ -363,7 +432,10 @@ describe('whole numbers past 2^53', () => {
   it('as a request ID', () => {
     const asked: Asked = { ...stock, requestId: '9007199254740993' }
     expect(read('{"id":9007199254740993,"result":[{"status":"success"}]}', asked)).toEqual(acknowledged)
-    expect(read('{"id":9007199254740992,"result":[{"status":"success"}]}', asked)).toHaveProperty('kind', 'unprocessable')
+    expect(read('{"id":9007199254740992,"result":[{"status":"success"}]}', asked)).toHaveProperty(
+      'kind',
+      'unprocessable',
+    )
   })
 
   it.each(['9007199254740993.0', '1e20', '1.5'])('%s is no id', (id) => {
@@ -373,14 +445,9 @@ describe('whole numbers past 2^53', () => {
   })
 
   it('parseShopJson touches nothing else', () => {
-    expect(parseShopJson('[1, 1.5, "9007199254740993", 9007199254740991, 9007199254740993, 0.1234567890123456]')).toEqual([
-      1,
-      1.5,
-      '9007199254740993',
-      9007199254740991,
-      '9007199254740993',
-      0.1234567890123456,
-    ])
+    expect(
+      parseShopJson('[1, 1.5, "9007199254740993", 9007199254740991, 9007199254740993, 0.1234567890123456]'),
+    ).toEqual([1, 1.5, '9007199254740993', 9007199254740991, '9007199254740993', 0.1234567890123456])
     expect(() => parseShopJson('{')).toThrow(SyntaxError)
   })
 
@@ -409,20 +476,25 @@ describe('whole numbers past 2^53', () => {
     expect(() => parseShopJson(text)).toThrow(SyntaxError)
   })
 
-  // The time-out is a guard: each takes well under a second, and tens of seconds where a part of the text is gone over again and again.
+  // The time-out is a guard: each takes well under a second, and tens of seconds where a part of the text is gone over
+  // again and again.
   it.each([
     ['short strings', '"a",'],
     ['small values', '[[],{},1],'],
     ['long numbers', `${LONG},`],
     ['backslashes', `"${'\\\\'.repeat(500)}",`],
     ['digits', `${'1'.repeat(1024 * 1024)},`],
-  ])('8 MiB of %s with a long number are gone over once, and parsed without a reviver', { timeout: 15_000 }, (_what, piece) => {
-    const text = `[${piece.repeat((8 * 1024 * 1024) / piece.length)}"${LONG}",${LONG}]`
-    const parse = vi.spyOn(JSON, 'parse')
-    expect((parseShopJson(text) as unknown[]).slice(-2)).toEqual([LONG, LONG])
-    expect(parse.mock.calls).toEqual([[expect.any(String)]])
-    parse.mockRestore()
-  })
+  ])(
+    '8 MiB of %s with a long number are gone over once, and parsed without a reviver',
+    { timeout: 15_000 },
+    (_what, piece) => {
+      const text = `[${piece.repeat((8 * 1024 * 1024) / piece.length)}"${LONG}",${LONG}]`
+      const parse = vi.spyOn(JSON, 'parse')
+      expect((parseShopJson(text) as unknown[]).slice(-2)).toEqual([LONG, LONG])
+      expect(parse.mock.calls).toEqual([[expect.any(String)]])
+      parse.mockRestore()
+    },
+  )
 })
 
 describe('what an answer is held against', () => {
@@ -456,7 +528,11 @@ describe('what an answer is held against', () => {
     categories: [],
     taxClass: null,
     shipmentType: null,
-    products: [tee, { ...tee, id: '1002', sellerSku: 'TEE-BLK-L' }].map((product) => ({ ...product, srcId: null, shopSku: null })),
+    products: [tee, { ...tee, id: '1002', sellerSku: 'TEE-BLK-L' }].map((product) => ({
+      ...product,
+      srcId: null,
+      shopSku: null,
+    })),
     images: [],
   }
   const known = { productId: '1001', sellerSku: 'TEE-BLK-M', sku: 'AC123APP-9001', srcId: '9001' }
@@ -585,7 +661,8 @@ describe('anything at all', () => {
   function spoilt(value: unknown): unknown {
     const dice = random()
     if (dice < 0.02) return odd(3)
-    if (Array.isArray(value)) return value.flatMap((part) => (random() < 0.03 ? oneOf([[], [part, part]]) : [part])).map(spoilt)
+    if (Array.isArray(value))
+      return value.flatMap((part) => (random() < 0.03 ? oneOf([[], [part, part]]) : [part])).map(spoilt)
     if (typeof value !== 'object' || value === null) return value
     const entries = Object.entries(value).filter(() => random() > 0.02)
     if (random() < 0.03) entries.push([oneOf(KEYS), odd(2)])

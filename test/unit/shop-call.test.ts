@@ -84,7 +84,8 @@ const update = { ...create, product_id: '9001', sku: 'AC123APP-9001' }
 const stock = { product_id: '9001', seller_sku: 'TEE-BLK-M', sku: 'AC123APP-9001', quantity: '50', seller_id: '10' }
 const notYet = { srcId: null, shopSku: null }
 
-const build = (topic: Topic, set = shirts, product: CatalogueProduct | null = tee) => buildCall(topic, set, product, '481516')
+const build = (topic: Topic, set = shirts, product: CatalogueProduct | null = tee) =>
+  buildCall(topic, set, product, '481516')
 
 function sent(topic: Topic, set?: CatalogueSet, product?: CatalogueProduct | null): Call {
   const built = build(topic, set, product)
@@ -169,12 +170,16 @@ describe('fields', () => {
 
   it('a request ID and a lone surrogate leave as valid JSON', () => {
     const call = buildCall('content', shirts, { ...tee, title: 'a\ud800"\u0000' }, 'r"1')
-    expect(isCall(call) && JSON.parse(call.json)).toMatchObject({ id: 'r"1', params: { productsInfo: [{ title: 'a\ud800"\u0000' }] } })
+    expect(isCall(call) && JSON.parse(call.json)).toMatchObject({
+      id: 'r"1',
+      params: { productsInfo: [{ title: 'a\ud800"\u0000' }] },
+    })
     expect(isCall(call) && call.json.isWellFormed()).toBe(true)
   })
 
   it.each(['NaN', '19.9', '19', '19.900', ''])('a price of "%s" is not sent', (price) => {
-    for (const topic of ['price', 'content'] as const) expect(build(topic, shirts, { ...tee, price })).toHaveProperty('impossible')
+    for (const topic of ['price', 'content'] as const)
+      expect(build(topic, shirts, { ...tee, price })).toHaveProperty('impossible')
     expect(build('price', shirts, { ...tee, specialPrice: price })).toHaveProperty('impossible')
     expect(build('new_product', shirts, { ...tee, ...notYet, price })).toHaveProperty('impossible')
     expect(isCall(build('stock', shirts, { ...tee, price }))).toBe(true)
@@ -185,16 +190,25 @@ describe('what the catalogue may hold and no Shop understands', () => {
   it('dates without end are none', () => {
     const always = { ...tee, specialFrom: '-infinity', specialTo: 'infinity' }
     const none = { special_from_date: null, special_to_date: null }
-    expect(sent('price', shirts, always).params).toEqual({ productsInfo: [expect.objectContaining({ ...none, price_special: '14.50' })] })
-    expect(sent('content', shirts, always).params).toEqual({ productsInfo: [expect.objectContaining({ ...none, special_price: '14.50' })] })
+    expect(sent('price', shirts, always).params).toEqual({
+      productsInfo: [expect.objectContaining({ ...none, price_special: '14.50' })],
+    })
+    expect(sent('content', shirts, always).params).toEqual({
+      productsInfo: [expect.objectContaining({ ...none, special_price: '14.50' })],
+    })
   })
 
-  it.each([{ specialFrom: 'infinity' }, { specialTo: '-infinity' }])('a special price that never holds is none: %j', (dates) => {
-    const [price] = (sent('price', shirts, { ...tee, ...dates }).params as { productsInfo: object[] }).productsInfo
-    expect(price).toMatchObject({ price_special: null })
-    const [create] = (sent('new_product', shirts, { ...tee, ...notYet, ...dates }).params as { productsInfo: object[] }).productsInfo
-    expect(create).toMatchObject({ special_price: null })
-  })
+  it.each([{ specialFrom: 'infinity' }, { specialTo: '-infinity' }])(
+    'a special price that never holds is none: %j',
+    (dates) => {
+      const [price] = (sent('price', shirts, { ...tee, ...dates }).params as { productsInfo: object[] }).productsInfo
+      expect(price).toMatchObject({ price_special: null })
+      const [create] = (
+        sent('new_product', shirts, { ...tee, ...notYet, ...dates }).params as { productsInfo: object[] }
+      ).productsInfo
+      expect(create).toMatchObject({ special_price: null })
+    },
+  )
 
   it('less than nothing in stock is nothing', () => {
     const sold = { ...tee, stock: -3, consignmentStock: -1 }
@@ -205,9 +219,13 @@ describe('what the catalogue may hold and no Shop understands', () => {
 
   it('a price below zero is not sent, and told', () => {
     const told = { impossible: 'A price of TEE-BLK-M is below zero: -19.90, 14.50.' }
-    for (const topic of ['price', 'content', 'status'] as const) expect(build(topic, shirts, { ...tee, price: '-19.90' })).toEqual(told)
+    for (const topic of ['price', 'content', 'status'] as const)
+      expect(build(topic, shirts, { ...tee, price: '-19.90' })).toEqual(told)
     expect(build('new_product', shirts, { ...tee, ...notYet, price: '-19.90' })).toEqual(told)
-    expect(build('price', shirts, { ...tee, specialPrice: '-0.01' })).toHaveProperty('impossible', expect.stringContaining('below zero'))
+    expect(build('price', shirts, { ...tee, specialPrice: '-0.01' })).toHaveProperty(
+      'impossible',
+      expect.stringContaining('below zero'),
+    )
   })
 })
 
@@ -243,17 +261,30 @@ describe('what is not sent', () => {
   it('the retry of a set creates the rest, in the set that the first call made', () => {
     const rest = { ...tee, ...notYet, id: '1002', sellerSku: 'TEE-BLK-L' }
     const call = sent('new_product_set', { ...shirts, products: [tee, rest] }, null)
-    expect(call.params).toMatchObject({ config_id: '700', productsInfo: [{ id_catalog_product: '1002', config_id: '700' }] })
+    expect(call.params).toMatchObject({
+      config_id: '700',
+      productsInfo: [{ id_catalog_product: '1002', config_id: '700' }],
+    })
     expect((call.params as { productsInfo: unknown[] }).productsInfo).toHaveLength(1)
   })
 
-  it.each(['AC-700', '7.5', '0700', '9007199254740993', '1e3', ''])('images of a set with the ID "%s" are impossible', (srcId) => {
-    expect(build('images', { ...shirts, srcId }, null)).toEqual({ impossible: expect.stringContaining(`ID of the product set, ${srcId},`) })
-  })
+  it.each(['AC-700', '7.5', '0700', '9007199254740993', '1e3', ''])(
+    'images of a set with the ID "%s" are impossible',
+    (srcId) => {
+      expect(build('images', { ...shirts, srcId }, null)).toEqual({
+        impossible: expect.stringContaining(`ID of the product set, ${srcId},`),
+      })
+    },
+  )
 })
 
 it('the auth element is no part of a call', () => {
-  expect(JSON.parse(authElement('sc', 's"3'))).toEqual({ api: 1, method: 'auth', params: { username: 'sc', password: 's"3' }, id: 1 })
+  expect(JSON.parse(authElement('sc', 's"3'))).toEqual({
+    api: 1,
+    method: 'auth',
+    params: { username: 'sc', password: 's"3' },
+    id: 1,
+  })
   expect(AUTH_ID).toBe('1')
   expect(sent('stock').json).not.toContain('auth')
 })

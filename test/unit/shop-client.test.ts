@@ -72,7 +72,15 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 describe('the request', () => {
   const echo: RequestListener = async (request, response) => {
     const body = await bodyOf(request)
-    response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, raw: request.rawHeaders, body }))
+    response.end(
+      JSON.stringify({
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        raw: request.rawHeaders,
+        body,
+      }),
+    )
   }
   const received = async (options: Partial<ShopClientOptions>) => {
     const { port } = await shopThat(echo)
@@ -102,7 +110,10 @@ describe('the request', () => {
       response.end()
     })
     await clientOf(port, { username: 'sc', password: 's3"cret' }).send(call, headers)
-    expect(wire).toEqual([{ api: 1, method: 'auth', params: { username: 'sc', password: 's3"cret' }, id: 1 }, JSON.parse(call.json)])
+    expect(wire).toEqual([
+      { api: 1, method: 'auth', params: { username: 'sc', password: 's3"cret' }, id: 1 },
+      JSON.parse(call.json),
+    ])
     await clientOf(port, { username: '', password: 'x' }).send(call, headers)
     expect(wire).toEqual([JSON.parse(call.json)])
   })
@@ -124,7 +135,11 @@ describe('the request', () => {
     const password = 'pa/s&"<w>ö\'rd x'
     const { port } = await shopThat(async (request, response) => {
       const [{ params }] = JSON.parse(await bodyOf(request)) as [{ params: { password: string } }]
-      const html = params.password.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+      const html = params.password
+        .replaceAll('&', '&amp;')
+        .replaceAll('<', '&lt;')
+        .replaceAll('>', '&gt;')
+        .replaceAll('"', '&quot;')
       const forms = [
         JSON.stringify({ user: 'sc', params }, null, 2),
         JSON.stringify(params.password).replaceAll('/', '\\/'),
@@ -164,7 +179,10 @@ describe('the answer', () => {
     const { port } = await shopThat((_request, response) =>
       response.writeHead(status, { location: '/other' }).end(status === 204 ? undefined : 'Grüße'),
     )
-    expect(await clientOf(port).send(call, headers)).toMatchObject({ httpStatus: status, body: status === 204 ? '' : 'Grüße' })
+    expect(await clientOf(port).send(call, headers)).toMatchObject({
+      httpStatus: status,
+      body: status === 204 ? '' : 'Grüße',
+    })
   })
 
   it('is put together from pieces that cut a character', async () => {
@@ -193,32 +211,45 @@ describe('the answer', () => {
     ['', gzipSync(said)],
     ['gzip', Buffer.from(said)],
   ])('that comes packed all the same is unpacked: %s', async (coding, bytes) => {
-    const { port } = await shopThat((_request, response) => response.writeHead(200, { 'content-encoding': coding }).end(bytes))
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(200, { 'content-encoding': coding }).end(bytes),
+    )
     expect((await clientOf(port).send(call, headers)).body).toBe(said)
   })
 
   it.each<[string, string, Buffer, RegExp]>([
-    ['is broken', 'gzip', gzipSync(said).subarray(0, 20), /came packed as gzip and could not be unpacked \(unexpected end of file\)\.$/],
+    [
+      'is broken',
+      'gzip',
+      gzipSync(said).subarray(0, 20),
+      /came packed as gzip and could not be unpacked \(unexpected end of file\)\.$/,
+    ],
     ['is of another kind', 'br', gzipSync(said), /came packed as br and could not be unpacked/],
     ['has a name that nobody knows', 'sdch', gzipSync(said), /is packed as sdch\.$/],
     ['is packed over and over', 'gzip,gzip,gzip,gzip', gzipSync(said), /is packed 4 times\.$/],
     ['is no text', '', Buffer.from([0xff, 0x00, 0xfe, 0x01]), /it is no text\.$/],
   ])('that %s is told so, and its bytes survive', async (_what, coding, bytes, why) => {
-    const { port } = await shopThat((_request, response) => response.writeHead(200, { 'content-encoding': coding }).end(bytes))
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(200, { 'content-encoding': coding }).end(bytes),
+    )
     const { body } = await clientOf(port).send(call, headers)
     const [sentence, base64] = body.split('\n')
     expect(sentence).toMatch(why)
     expect(Buffer.from(base64!, 'base64')).toEqual(bytes)
     const asked = { requestId: '481516', topic: 'images' as const, products: [], setSrcId: '700' }
     expect(readAnswer(200, body, asked)).toEqual({ kind: 'unprocessable', message: sentence })
-    expect(readAnswer(500, body, asked)).toMatchObject({ message: `The Shop answered with HTTP status 500: ${sentence}` })
+    expect(readAnswer(500, body, asked)).toMatchObject({
+      message: `The Shop answered with HTTP status 500: ${sentence}`,
+    })
   })
 
   it.each<[string, Buffer]>([
     ['text/html; charset=ISO-8859-1', Buffer.from('Grüße', 'latin1')],
     ['text/html', Buffer.from('\ufeffGrüße', 'utf16le')],
   ])('in another character set is read: %s', async (type, bytes) => {
-    const { port } = await shopThat((_request, response) => response.writeHead(500, { 'content-type': type }).end(bytes))
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(500, { 'content-type': type }).end(bytes),
+    )
     expect((await clientOf(port).send(call, headers)).body).toBe('Grüße')
   })
 
@@ -226,7 +257,10 @@ describe('the answer', () => {
     const { port } = await shopThat((_request, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(8 * 1024 * 1024 + 1, 'x'))),
     )
-    expect(await failureOf(clientOf(port).send(call, headers))).toMatchObject({ code: 'other', message: expect.stringContaining('8 MiB') })
+    expect(await failureOf(clientOf(port).send(call, headers))).toMatchObject({
+      code: 'other',
+      message: expect.stringContaining('8 MiB'),
+    })
   })
 
   it('that leads elsewhere names the host and nothing else', async () => {
@@ -235,7 +269,9 @@ describe('the answer', () => {
     const client = clientOf(port)
     const { httpStatus, body, movedTo } = await client.send(call, headers)
     expect(movedTo).toBe('login.example:8443')
-    expect(readAnswer(httpStatus, body, { requestId: '1', topic: 'images', products: [], setSrcId: null }, movedTo)).toMatchObject({
+    expect(
+      readAnswer(httpStatus, body, { requestId: '1', topic: 'images', products: [], setSrcId: null }, movedTo),
+    ).toMatchObject({
       message: 'The Shop answered with HTTP status 302, which leads to login.example:8443.',
     })
     location = '/elsewhere'
@@ -248,7 +284,10 @@ describe('the answer', () => {
     const client = clientOf(port)
     expect((await client.send(call, headers)).body).toHaveLength(size)
     size++
-    expect(await failureOf(client.send(call, headers))).toMatchObject({ code: 'other', message: expect.stringContaining('8 MiB') })
+    expect(await failureOf(client.send(call, headers))).toMatchObject({
+      code: 'other',
+      message: expect.stringContaining('8 MiB'),
+    })
   })
 })
 
@@ -293,7 +332,9 @@ describe('the room for answers', () => {
   it('is needed for what is unpacked, too', async () => {
     const budget = new ByteBudget(8 * MIB)
     const bytes = gzipSync(Buffer.alloc(MIB, 'x'))
-    const { port } = await shopThat((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes))
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes),
+    )
     const client = clientOf(port, { budget })
     const first = await client.send(call, headers)
     expect(budget.left).toBe(7 * MIB)
@@ -315,7 +356,8 @@ describe('connections', () => {
     const shop = await shopThat((_request, response) => response.end('[]'))
     const client = clientOf(shop.port)
     for (let n = 0; n < 100; n++) await client.send(call, headers)
-    // The second call is sent in the very tick in which the first is answered, when undici has not freed its connection yet.
+    // The second call is sent in the very tick in which the first is answered, when undici has not freed its connection
+    // yet.
     expect(shop.connections).toBeLessThanOrEqual(2)
   })
 
@@ -360,7 +402,8 @@ describe('a Shop that cannot be reached', () => {
       resolve()
     })
     const client = clientOf(shop.port, { timeoutMs: 1000, connections: 1 })
-    // All five time out in the same turn: the second would rightly leave on a new connection, had it a moment more than the first.
+    // All five time out in the same turn: the second would rightly leave on a new connection, had it a moment more than
+    // the first.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const failing = Array.from({ length: 5 }, () => failureOf(client.send(call, headers)))
     await arrived
@@ -404,7 +447,9 @@ describe('a Shop that cannot be reached', () => {
   })
 
   it('speaks another protocol', async () => {
-    const server = createTcpServer((socket) => socket.on('error', () => {}).once('data', () => socket.end('220 smtp.example ESMTP\r\n')))
+    const server = createTcpServer((socket) =>
+      socket.on('error', () => {}).once('data', () => socket.end('220 smtp.example ESMTP\r\n')),
+    )
     const port = await listening(server)
     cleanups.push(() => new Promise((resolve) => server.close(resolve)))
     expect(await failureOf(clientOf(port).send(call, headers))).toMatchObject({ code: 'other' })
@@ -416,7 +461,10 @@ describe('a Shop that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
     const url = `http://sc:s3cret@127.0.0.1:${port}/?key=hidden`
     const failure = await failureOf(clientOf(port, { url, username: 'sc', password: 's3cret' }).send(call, headers))
-    expect(failure).toMatchObject({ code: 'refused', message: `127.0.0.1:${port} refused the connection (ECONNREFUSED).` })
+    expect(failure).toMatchObject({
+      code: 'refused',
+      message: `127.0.0.1:${port} refused the connection (ECONNREFUSED).`,
+    })
     expect(failure.stack).not.toMatch(/s3cret|hidden/)
   })
 
@@ -427,7 +475,9 @@ describe('a Shop that cannot be reached', () => {
 
   it('does not speak TLS', async () => {
     const { port } = await shopThat((_request, response) => response.end())
-    expect(await failureOf(clientOf(port, { url: `https://127.0.0.1:${port}/` }).send(call, headers))).toMatchObject({ code: 'tls' })
+    expect(await failureOf(clientOf(port, { url: `https://127.0.0.1:${port}/` }).send(call, headers))).toMatchObject({
+      code: 'tls',
+    })
   })
 
   it('is not called by a closed client', async () => {
@@ -452,5 +502,7 @@ it('close waits for the calls under way', async () => {
 })
 
 it('a URL that is none is refused without being quoted', () => {
-  expect(() => createShopClient({ url: 'sc:s3cret@shop', username: null, password: null, timeoutMs: 1 })).toThrow(/^(?!.*s3cret)/)
+  expect(() => createShopClient({ url: 'sc:s3cret@shop', username: null, password: null, timeoutMs: 1 })).toThrow(
+    /^(?!.*s3cret)/,
+  )
 })

@@ -3,7 +3,8 @@ import { authElement } from '../../worker/shop/call.ts'
 import { hidingSecrets } from '../../worker/shop/secrets.ts'
 
 const hiding = (password: string) => hidingSecrets(authElement('sc', password), password)
-const units = (text: string, each: (code: number) => string) => Array.from(text, (character) => each(character.codePointAt(0)!)).join('')
+const units = (text: string, each: (code: number) => string) =>
+  Array.from(text, (character) => each(character.codePointAt(0)!)).join('')
 const utf16 = (text: string, each: (code: number) => string) =>
   text
     .split('')
@@ -22,14 +23,17 @@ const FORMS: Record<string, (text: string) => string> = {
   'in JSON in JSON': (text) => json(json(text)),
   'in JSON in JSON in JSON': (text) => json(json(json(text))),
   'as \\u00xx': (text) => utf16(text, (code) => `\\u${hex(code, 4)}`),
-  'as \\u00XX where PHP does it': (text) => text.replace(/[&'"<>/]/g, (character) => `\\u${hex(character.charCodeAt(0), 4).toUpperCase()}`),
+  'as \\u00XX where PHP does it': (text) =>
+    text.replace(/[&'"<>/]/g, (character) => `\\u${hex(character.charCodeAt(0), 4).toUpperCase()}`),
   'as \\xXX': (text) => units(text, (code) => (code < 256 ? `\\x${hex(code, 2)}` : `\\u{${hex(code)}}`)),
   'as \\\\u00xx': (text) => utf16(text, (code) => `\\\\u${hex(code, 4)}`),
   'in HTML': html,
-  'in HTML with &quot;': (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
+  'in HTML with &quot;': (text) =>
+    text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
   'with &#039;': (text) => text.replace(/[&<>"']/g, (character) => `&#0${character.charCodeAt(0)};`),
   'with &#x27;': (text) => text.replace(/[&<>"']/g, (character) => `&#x${hex(character.charCodeAt(0))};`),
-  'with &#X27 and no semicolon': (text) => text.replace(/[&<>"']/g, (character) => `&#X${hex(character.charCodeAt(0))};`),
+  'with &#X27 and no semicolon': (text) =>
+    text.replace(/[&<>"']/g, (character) => `&#X${hex(character.charCodeAt(0))};`),
   'in HTML in JSON': (text) => json(html(text)),
   'in JSON in HTML': (text) => html(json(text)),
   'in percent': (text) => encodeURIComponent(text),
@@ -60,7 +64,12 @@ describe.each(['s3cr3t-Passw0rd', 'pa/s&"<w>ö\'cr3t x', 'a\\b%41cr3t+&amp;\\u00
     it.each(Object.entries(FORMS))('%s', (_name, form) => {
       const hide = hiding(password)
       const shown = form(password)
-      for (const page of [shown, `Error near ${shown} .`, `{"a":"b\\n&amp;%20","pw":"${shown}"}`, `${shown},${shown};`]) {
+      for (const page of [
+        shown,
+        `Error near ${shown} .`,
+        `{"a":"b\\n&amp;%20","pw":"${shown}"}`,
+        `${shown},${shown};`,
+      ]) {
         const hidden = hide(page)
         expect(isThere(hidden, password), hidden).toBe(false)
         expect(hidden).toContain('null')

@@ -51,7 +51,10 @@ async function send(
       'x-sc-enqueued-at': '1795504500123456789',
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     },
-    body: JSON.stringify([...(auth ? [{ api: 1, method: 'auth', params: auth, id: 1 }] : []), { api: 1, method, params, id }]),
+    body: JSON.stringify([
+      ...(auth ? [{ api: 1, method: 'auth', params: auth, id: 1 }] : []),
+      { api: 1, method, params, id },
+    ]),
     signal: signal ?? null,
   })
   const text = await response.text()
@@ -79,20 +82,35 @@ const images = (...hashes: string[]) => ({
   images: hashes.map((hash) => ({ url: `https://img.test/${hash}.jpg`, hash })),
 })
 
-async function control(shop: RunningShop, method: string, path: string, body?: unknown): Promise<{ status: number; body: Wire }> {
-  const response = await fetch(`${shop.url}/_shop/${path}`, { method, body: body === undefined ? null : JSON.stringify(body) })
+async function control(
+  shop: RunningShop,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: Wire }> {
+  const response = await fetch(`${shop.url}/_shop/${path}`, {
+    method,
+    body: body === undefined ? null : JSON.stringify(body),
+  })
   return { status: response.status, body: await response.json() }
 }
 const read = async <Shape>(shop: RunningShop, path: string): Promise<Shape> => (await control(shop, 'GET', path)).body
 const stats = (shop: RunningShop) =>
-  read<{ requests: number; byTopic: Json; byMethod: Json; byTrouble: Json; creates: number; duplicateCreates: number; callbacks: Json }>(
-    shop,
-    'stats',
-  )
+  read<{
+    requests: number
+    byTopic: Json
+    byMethod: Json
+    byTrouble: Json
+    creates: number
+    duplicateCreates: number
+    callbacks: Json
+  }>(shop, 'stats')
 const troubled = async (trouble: Json, options: ShopOptions = {}) =>
   start({ ...options, settings: { ...options.settings, default: trouble } })
 
-/** A worker's callback endpoint: notes what comes, answers as `answer` says, and wakes whoever waits for the nth body. */
+/**
+ * A worker's callback endpoint: notes what comes, answers as `answer` says, and wakes whoever waits for the nth body.
+ */
 async function receiver(answer: (calls: Wire[], nth: number) => { status?: number; body: unknown } = accept) {
   const bodies: Wire[][] = []
   const headers: IncomingHttpHeaders[] = []
@@ -124,10 +142,14 @@ async function receiver(answer: (calls: Wire[], nth: number) => { status?: numbe
   return { callback: { url, apiKey: '12345' }, bodies, headers, body }
 }
 const accept = (calls: Wire[]) => ({
-  body: calls.filter(({ id }) => id !== undefined).map(({ id }) => ({ jsonrpc: '2.0', result: { status: 'success' }, id })),
+  body: calls
+    .filter(({ id }) => id !== undefined)
+    .map(({ id }) => ({ jsonrpc: '2.0', result: { status: 'success' }, id })),
 })
 const refuse = (calls: Wire[]) => ({
-  body: calls.filter(({ id }) => id !== undefined).map(({ id }) => ({ jsonrpc: '2.0', error: { code: -32001, message: 'no' }, id })),
+  body: calls
+    .filter(({ id }) => id !== undefined)
+    .map(({ id }) => ({ jsonrpc: '2.0', error: { code: -32001, message: 'no' }, id })),
 })
 
 const acknowledged = (id: string) => [{ api: 1, result: [{ status: 'success' }], id }]
@@ -144,11 +166,23 @@ describe('the synchronous flow', () => {
         result: [
           {
             status: 'success',
-            product: { seller_sku: 'TEE-S', sku: 'AC9001APP-9001', id: '9001', config_id: '701', updated_at: expect.any(String) },
+            product: {
+              seller_sku: 'TEE-S',
+              sku: 'AC9001APP-9001',
+              id: '9001',
+              config_id: '701',
+              updated_at: expect.any(String),
+            },
           },
           {
             status: 'success',
-            product: { seller_sku: 'TEE-M', sku: 'AC9002APP-9002', id: '9002', config_id: '701', updated_at: expect.any(String) },
+            product: {
+              seller_sku: 'TEE-M',
+              sku: 'AC9002APP-9002',
+              id: '9002',
+              config_id: '701',
+              updated_at: expect.any(String),
+            },
           },
         ],
       },
@@ -186,7 +220,9 @@ describe('the synchronous flow', () => {
   test('updates answer for the product as the Shop has it, and change it', async () => {
     const shop = await start()
     await send(shop, 'new_product_set', created('S'))
-    const { body } = await send(shop, 'stock', { productsInfo: [{ product_id: 9001, seller_sku: 'TEE-S', sku: 'wrong', quantity: '7' }] })
+    const { body } = await send(shop, 'stock', {
+      productsInfo: [{ product_id: 9001, seller_sku: 'TEE-S', sku: 'wrong', quantity: '7' }],
+    })
     expect(body[0].result[0].product).toMatchObject({ id: '9001', sku: 'AC9001APP-9001', config_id: '701' })
     const [product] = await read<Product[]>(shop, 'products')
     expect(product?.fields).toMatchObject({ quantity: '7', price: '19.00' })
@@ -300,7 +336,10 @@ describe('the asynchronous flow', () => {
 
   test.each([
     ['an error element', refuse],
-    ['a single error object', () => ({ body: { jsonrpc: '2.0', error: { code: 502, message: 'Invalid Json RPC format' }, id: null } })],
+    [
+      'a single error object',
+      () => ({ body: { jsonrpc: '2.0', error: { code: 502, message: 'Invalid Json RPC format' }, id: null } }),
+    ],
     ['HTTP 503', (calls: Wire[]) => ({ ...accept(calls), status: 503 })],
     ['an answer to somebody else', () => ({ body: [{ jsonrpc: '2.0', result: { status: 'success' }, id: 'other' }] })],
   ])('a callback that is answered with %s is sent again', async (_, bad) => {
@@ -338,7 +377,9 @@ describe('the asynchronous flow', () => {
     expect(put).toEqual({ status: 200, body: { url: worker.callback.url } })
     await shop.callbacksSettled()
     expect(worker.bodies).toHaveLength(1)
-    expect((await control(shop, 'PUT', 'callback-target', { url: 'nowhere', apiKey: '1' })).body.error).toMatch(/^url: /)
+    expect((await control(shop, 'PUT', 'callback-target', { url: 'nowhere', apiKey: '1' })).body.error).toMatch(
+      /^url: /,
+    )
   })
 })
 
@@ -352,7 +393,12 @@ describe('trouble with the answer', () => {
       const answer = await send(shop, 'new_product_set', created('S'), { flow })
       expect(answer.status).toBe(status)
     }
-    expect(await stats(shop)).toMatchObject({ requests: 2, creates: 0, byTrouble: { [name]: 2 }, callbacks: { pending: 0 } })
+    expect(await stats(shop)).toMatchObject({
+      requests: 2,
+      creates: 0,
+      byTrouble: { [name]: 2 },
+      callbacks: { pending: 0 },
+    })
   })
 
   test.each([
@@ -402,7 +448,9 @@ describe('trouble with the answer', () => {
   test('drop: the callback of a processed request comes all the same', async () => {
     const worker = await receiver()
     const shop = await troubled({ drop: 100 }, { callback: worker.callback })
-    await expect(send(shop, 'stock', stock('77'), { flow: 'asynchronous', id: 'dropped' })).rejects.toThrow('fetch failed')
+    await expect(send(shop, 'stock', stock('77'), { flow: 'asynchronous', id: 'dropped' })).rejects.toThrow(
+      'fetch failed',
+    )
     expect((await worker.body(1))[1].id).toBe('dropped')
   })
 
@@ -420,7 +468,10 @@ describe('trouble with the answer', () => {
     await expect(hanging).rejects.toThrow('aborted')
   })
 
-  /** Resolves once the Shop has taken a request; an answer that is written at once would have come before the second look. */
+  /**
+   * Resolves once the Shop has taken a request; an answer that is written at once would have come before the second
+   * look.
+   */
   async function arrival(shop: RunningShop): Promise<'arrived'> {
     for (let looks = 0; looks < 2; ) if ((await stats(shop)).requests === 1) looks += 1
     return 'arrived'
@@ -466,7 +517,10 @@ describe('trouble with the answer', () => {
     expect((await stats(shop)).callbacks).toMatchObject({ pending: 0, sent: 0 })
     const acknowledgment = await send(shop, 'stock', stock('78'))
     expect(acknowledgment.body).toEqual(acknowledged(acknowledgment.id))
-    expect((await worker.body(1))[1]).toMatchObject({ id: acknowledgment.id, params: { result: [{ product: { id: '78' } }] } })
+    expect((await worker.body(1))[1]).toMatchObject({
+      id: acknowledgment.id,
+      params: { result: [{ product: { id: '78' } }] },
+    })
   })
 
   test('failureRows: every row fails and nothing is done', async () => {
@@ -546,7 +600,11 @@ describe('trouble with the callback', () => {
     const shop = await troubled({ noCallback: 100 }, { callback: worker.callback })
     const { id, body } = await send(shop, 'new_product_set', created('S'), { flow: 'asynchronous' })
     expect(body).toEqual(acknowledged(id))
-    expect(await stats(shop)).toMatchObject({ creates: 1, byTrouble: { noCallback: 1 }, callbacks: { pending: 0, sent: 0 } })
+    expect(await stats(shop)).toMatchObject({
+      creates: 1,
+      byTrouble: { noCallback: 1 },
+      callbacks: { pending: 0, sent: 0 },
+    })
   })
 
   test('callbackBeforeAck: the callback has been accepted before the acknowledgment comes', async () => {
@@ -585,7 +643,8 @@ describe('trouble with the callback', () => {
     const trouble = { callbackShuffle: 100, callbackBatch: 3, callbackHoldMs: 60_000, callbackDelayMs: 0 }
     const shop = await troubled(trouble, { callback: worker.callback })
     const ids: string[] = []
-    for (const product of ['77', '78', '79']) ids.push((await send(shop, 'stock', stock(product), { flow: 'asynchronous' })).id)
+    for (const product of ['77', '78', '79'])
+      ids.push((await send(shop, 'stock', stock(product), { flow: 'asynchronous' })).id)
     const [auth, ...calls] = await worker.body(1)
     expect(auth.method).toBe('auth')
     const sentIds = calls.map(({ id }) => id)
@@ -636,7 +695,11 @@ describe('the settings', () => {
     expect((await send(shop, 'price', stock('77'))).status).toBe(404)
     const unknown = await send(shop, 'stock', stock('77'))
     expect(unknown.body[0].result[0].error.message).toBe('Product not found')
-    expect(await read(shop, 'troubles')).toMatchObject({ lenient: false, default: { http500: 0 }, topics: { price: { http404: 100 } } })
+    expect(await read(shop, 'troubles')).toMatchObject({
+      lenient: false,
+      default: { http500: 0 },
+      topics: { price: { http404: 100 } },
+    })
     await control(shop, 'DELETE', 'troubles')
     expect((await send(shop, 'price', stock('77'))).status).toBe(200)
   })
@@ -674,7 +737,11 @@ describe('the settings', () => {
     const shop = await start({ settings: { escapesJson: true }, callback: worker.callback })
     const answer = await fetch(`${shop.url}/`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-sc-flow': 'synchronous', 'x-sc-topic': TOPICS.new_product_set.event },
+      headers: {
+        'content-type': 'application/json',
+        'x-sc-flow': 'synchronous',
+        'x-sc-topic': TOPICS.new_product_set.event,
+      },
       body: JSON.stringify([{ api: 1, method: TOPICS.new_product_set.method, params: created('é 3/4'), id: '7' }]),
     })
     const text = await answer.text()
@@ -689,7 +756,10 @@ describe('the settings', () => {
   })
 
   test('percents are kept to, the two draws do not disturb each other', async () => {
-    const shop = await troubled({ http500: 20, http404: 30, callbackDelayMs: 60_000, noCallback: 50 }, { settings: { seed: 7 } })
+    const shop = await troubled(
+      { http500: 20, http404: 30, callbackDelayMs: 60_000, noCallback: 50 },
+      { settings: { seed: 7 } },
+    )
     for (let k = 0; k < 400; k += 1) await send(shop, 'stock', stock('77'), { flow: 'asynchronous' })
     const { byTrouble } = (await stats(shop)) as { byTrouble: Record<string, number> }
     expect(byTrouble.http500).toBeGreaterThan(50)
@@ -757,7 +827,8 @@ describe('what the Shop tells', () => {
     const create = await send(shop, 'new_product_set', created('S'))
     const stockChange = await send(shop, 'stock', stock('9001'))
     const price = await send(shop, 'price', stock('77'))
-    const ids = async (query: string) => (await read<ReceivedCall[]>(shop, `requests?${query}`)).map(({ requestId }) => requestId)
+    const ids = async (query: string) =>
+      (await read<ReceivedCall[]>(shop, `requests?${query}`)).map(({ requestId }) => requestId)
     expect(await ids('')).toEqual([price.id, stockChange.id, create.id])
     expect(await ids('topic=stock')).toEqual([stockChange.id])
     expect(await ids('productId=9001')).toEqual([stockChange.id])
@@ -809,7 +880,9 @@ describe('what the Shop tells', () => {
       { jsonrpc: '2.0', method: 'Callback.process', params: { result: body[0].result }, id },
     ])
     await control(shop, 'POST', 'callbacks', { requestId: 'unknown', result: 'odd', apiKey: null })
-    expect(worker.bodies[2]).toEqual([{ jsonrpc: '2.0', method: 'Callback.process', params: { result: 'odd' }, id: 'unknown' }])
+    expect(worker.bodies[2]).toEqual([
+      { jsonrpc: '2.0', method: 'Callback.process', params: { result: 'odd' }, id: 'unknown' },
+    ])
     expect((await stats(shop)).callbacks).toEqual({ sent: 3, accepted: 0, refused: 3, pending: 0, abandoned: 3 })
     expect((await control(shop, 'POST', 'callbacks', { requestId: 'unknown' })).body.error).toMatch(/^result: /)
     expect((await control(shop, 'POST', 'callbacks', {})).body.error).toMatch(/^requestId: /)
@@ -832,14 +905,21 @@ describe('what the Shop tells', () => {
     })
     expect(await read(shop, 'requests')).toEqual([])
     expect(await read(shop, 'troubles')).toHaveProperty('topics', {})
-    expect((await send(shop, 'new_product_set', created('S'))).body[0].result[0].product).toMatchObject({ id: '9002', config_id: '702' })
+    expect((await send(shop, 'new_product_set', created('S'))).body[0].result[0].product).toMatchObject({
+      id: '9002',
+      config_id: '702',
+    })
     expect(await stats(shop)).toMatchObject({ creates: 1, duplicateCreates: 0 })
   })
 })
 
 describe('the program', () => {
   const run = (env: Record<string, string>) =>
-    spawn(process.execPath, ['test/shop/main.ts'], { cwd: `${import.meta.dirname}/../..`, env: { ...process.env, ...env }, stdio: 'pipe' })
+    spawn(process.execPath, ['test/shop/main.ts'], {
+      cwd: `${import.meta.dirname}/../..`,
+      env: { ...process.env, ...env },
+      stdio: 'pipe',
+    })
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
     'says where it listens, takes its settings from the environment and ends on %s',
@@ -850,7 +930,10 @@ describe('the program', () => {
       expect(listening).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
       const shop = { url: listening } as RunningShop
       expect(await read(shop, 'troubles')).toMatchObject({ lenient: false })
-      expect((await send(shop, 'new_product_set', created('S'))).body[0].result[0].product).toMatchObject({ id: '12000', config_id: '701' })
+      expect((await send(shop, 'new_product_set', created('S'))).body[0].result[0].product).toMatchObject({
+        id: '12000',
+        config_id: '701',
+      })
       program.kill(signal)
       expect(await once(program, 'exit')).toEqual([0, null])
     },

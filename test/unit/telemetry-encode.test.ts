@@ -13,7 +13,8 @@ import { SpanRef } from '../../worker/telemetry/trace-context.ts'
 import { decodeLogs, decodeSpans } from '../otlp/decode.ts'
 
 const RESOURCE = { 'service.name': 'shop-update', venture: 'zalora', source: 'eg/live' }
-const request = (entries: Buffer[]) => Buffer.from(encodeRequest(encodeResource(RESOURCE), encodeScope('shop-update'), entries))
+const request = (entries: Buffer[]) =>
+  Buffer.from(encodeRequest(encodeResource(RESOURCE), encodeScope('shop-update'), entries))
 const AT = 1_795_523_705_720_123 // microseconds
 
 describe('a span', () => {
@@ -28,7 +29,15 @@ describe('a span', () => {
       parent: root,
       start: AT,
       end: AT + 1,
-      attributes: spanAttributes({ text: 'ü€😀', number: 3_000_000_000, half: 0.5, minus: -1, yes: true, no: false, empty: '' }),
+      attributes: spanAttributes({
+        text: 'ü€😀',
+        number: 3_000_000_000,
+        half: 0.5,
+        minus: -1,
+        yes: true,
+        no: false,
+        empty: '',
+      }),
       links: [root, other],
       failed: true,
     })
@@ -50,7 +59,14 @@ describe('a span', () => {
   test('never ends before it begins', () => {
     const [span] = decodeSpans(
       request([
-        encodeSpan({ name: text('x'), kind: 'internal', ref: SpanRef.root(), start: AT, end: AT - 5, attributes: spanAttributes({}) }),
+        encodeSpan({
+          name: text('x'),
+          kind: 'internal',
+          ref: SpanRef.root(),
+          start: AT,
+          end: AT - 5,
+          attributes: spanAttributes({}),
+        }),
       ]),
     )
     expect(span).toMatchObject({ start: span!.end, failed: false, parentSpanId: null, links: [] })
@@ -59,7 +75,14 @@ describe('a span', () => {
   test.each([0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, AT, 2 ** 53 - 1])('%d microseconds', (micros) => {
     const [span] = decodeSpans(
       request([
-        encodeSpan({ name: text('x'), kind: 'internal', ref: SpanRef.root(), start: micros, end: micros, attributes: spanAttributes({}) }),
+        encodeSpan({
+          name: text('x'),
+          kind: 'internal',
+          ref: SpanRef.root(),
+          start: micros,
+          end: micros,
+          attributes: spanAttributes({}),
+        }),
       ]),
     )
     expect(span!.start).toBe((BigInt(micros) * 1000n) % 2n ** 64n)
@@ -74,30 +97,35 @@ describe('a span', () => {
 })
 
 describe('a line', () => {
-  test.each(['', 'x'.repeat(39), 'x'.repeat(40), 'x'.repeat(100_000), 'ü'.repeat(39), '😀'.repeat(50_000), '\u0000"\\'])(
-    'comes out as it went in (%#)',
-    (body) => {
-      const ref = SpanRef.root()
-      const encoded = encodeLine({
-        at: AT,
-        level: 'warn',
+  test.each([
+    '',
+    'x'.repeat(39),
+    'x'.repeat(40),
+    'x'.repeat(100_000),
+    'ü'.repeat(39),
+    '😀'.repeat(50_000),
+    '\u0000"\\',
+  ])('comes out as it went in (%#)', (body) => {
+    const ref = SpanRef.root()
+    const encoded = encodeLine({
+      at: AT,
+      level: 'warn',
+      body,
+      attributes: [lineAttributes({ item_id: '7' }), lineAttributes({ sku: body.slice(0, 5000) })],
+      ref,
+    })
+    expect(decodeLogs(request([encoded]))).toEqual([
+      {
+        resource: RESOURCE,
+        at: BigInt(AT) * 1000n,
+        severity: 'WARN',
         body,
-        attributes: [lineAttributes({ item_id: '7' }), lineAttributes({ sku: body.slice(0, 5000) })],
-        ref,
-      })
-      expect(decodeLogs(request([encoded]))).toEqual([
-        {
-          resource: RESOURCE,
-          at: BigInt(AT) * 1000n,
-          severity: 'WARN',
-          body,
-          attributes: { item_id: '7', sku: body.slice(0, 5000) },
-          traceId: ref.traceId,
-          spanId: ref.spanId,
-        },
-      ])
-    },
-  )
+        attributes: { item_id: '7', sku: body.slice(0, 5000) },
+        traceId: ref.traceId,
+        spanId: ref.spanId,
+      },
+    ])
+  })
 
   test('that is endless is cut, and spoils no other', () => {
     const endless = encodeLine({
@@ -120,6 +148,8 @@ describe('a line', () => {
     const lines = Array.from({ length: 20_000 }, (_, k) =>
       encodeLine({ at: AT + k, level: 'info', body: `line ${k}`, attributes: [lineAttributes({ k })] }),
     )
-    expect(decodeLogs(request(lines)).map(({ body, attributes }) => [body, attributes.k])).toEqual(lines.map((_, k) => [`line ${k}`, k]))
+    expect(decodeLogs(request(lines)).map(({ body, attributes }) => [body, attributes.k])).toEqual(
+      lines.map((_, k) => [`line ${k}`, k]),
+    )
   })
 })

@@ -74,7 +74,11 @@ export async function firstCredential(sql: Sql, apiKey: string | null, allowedIp
     const [untouched] = await tx`
       select from shop_update.system_credential where name = 'bob_callback_server' and updated_by is null for update`
     if (untouched)
-      await write(tx, { apiKey: apiKey ?? undefined, allowedIps: allowedIps.length > 0 ? allowedIps : undefined }, 'environment')
+      await write(
+        tx,
+        { apiKey: apiKey ?? undefined, allowedIps: allowedIps.length > 0 ? allowedIps : undefined },
+        'environment',
+      )
   })
 }
 

@@ -7,7 +7,10 @@ import { skuColumns, skusOf } from '../queue/skus.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from '../read/selection.ts'
 import { type Actor, audit } from './audit.ts'
 
-export type RequeueTarget = { itemIds: readonly string[] } | { productSetIds: readonly string[] } | { filter: Selection }
+export type RequeueTarget =
+  | { itemIds: readonly string[] }
+  | { productSetIds: readonly string[] }
+  | { filter: Selection }
 
 export interface RequeueOptions {
   target: RequeueTarget
@@ -49,8 +52,9 @@ const ITEMS_A_STATEMENT = 1000
  * Failed, Blocked or acknowledged. Of what a filter matches, only items of the included statuses count, and with them
  * their whole sets.
  *
- * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; who did it is
- * recorded before the first and, with what came of it, after the last. A dry run takes the same way but for the writing.
+ * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; who
+ * did it is recorded before the first and, with what came of it, after the last. A dry run takes the same way but for
+ * the writing.
  */
 export async function requeue(sql: Sql, options: RequeueOptions): Promise<RequeueResult> {
   const { target, include, actor, reason, dryRun, onSteps } = options
@@ -80,11 +84,17 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       const willing = candidates.filter((candidate) => {
         const isNamed = named.has(candidate.id)
         named.delete(candidate.id)
-        // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody asked for this very item.
+        // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody
+        // asked for this very item.
         if (candidate.reason === 'stock_wait' && !isNamed) return false
-        // A create that the Shop may have is nobody's to send again by the dozen: an admin decides about each (resolve), or names it.
-        const undecided = !isNamed && creates(candidate.topic) && (ADMIN_RESOLVES as readonly (string | null)[]).includes(candidate.reason)
-        const why = candidate.reason === 'stock_wait' || undecided ? 'in_flight' : refusal({ ...candidate, inQueue: true })
+        // A create that the Shop may have is nobody's to send again by the dozen: an admin decides about each
+        // (resolve), or names it.
+        const undecided =
+          !isNamed &&
+          creates(candidate.topic) &&
+          (ADMIN_RESOLVES as readonly (string | null)[]).includes(candidate.reason)
+        const why =
+          candidate.reason === 'stock_wait' || undecided ? 'in_flight' : refusal({ ...candidate, inQueue: true })
         if (why !== null) skip(candidate.id, why, candidate.topic)
         return why === null
       })
@@ -189,7 +199,12 @@ async function* pagesOfFilter(sql: Sql, filter: Resolved, include: readonly Requ
 
 type Candidate = Omit<RequeueCandidate, 'inQueue'> & { id: string; productSetId: string; reason: string | null }
 
-async function readCandidates(sql: Sql, productSetIds: readonly string[], named: ReadonlySet<string>, include: readonly RequeueInclude[]) {
+async function readCandidates(
+  sql: Sql,
+  productSetIds: readonly string[],
+  named: ReadonlySet<string>,
+  include: readonly RequeueInclude[],
+) {
   const rows = await sql<Candidate[]>`
     select i.id, i.product_set_id as "productSetId", i.topic, i.status, i.reason, coalesce(r.active, false) as "sellerActive",
       coalesce((
@@ -205,13 +220,15 @@ async function readCandidates(sql: Sql, productSetIds: readonly string[], named:
 }
 
 /**
- * Puts items back to Pending: the one statement of a requeue that writes. Whatever has been claimed, answered or finished since it was looked
- * at is not among them. Rows are locked in the order of their ids, as everywhere.
+ * Puts items back to Pending: the one statement of a requeue that writes. Whatever has been claimed, answered or
+ * finished since it was looked at is not among them. Rows are locked in the order of their ids, as everywhere.
  *
  * @param note why, in the person's words
  * @returns the steps that were taken
  */
-export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: string | null): Promise<Step[]> => sql<Step[]>`
+export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: string | null): Promise<Step[]> => sql<
+  Step[]
+>`
   with moved as (
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
       -- an item that is behind in its set keeps its place there: set_lane counts it

@@ -27,13 +27,18 @@ export interface Resolution {
 export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<Step[]> {
   const { itemId, action, reason, actor } = resolution
   const step = await transaction(sql, async (tx) => {
-    const [item] = await tx<{ reason: string; topic: Topic; productId: string | null; productSetId: string; absorbed: boolean }[]>`
+    const [item] = await tx<
+      { reason: string; topic: Topic; productId: string | null; productSetId: string; absorbed: boolean }[]
+    >`
       select reason, topic, product_id as "productId", product_set_id as "productSetId",
         coalesce(absorbed_at > status_at, false) and topic not in ('new_product_set', 'new_product') as absorbed
       from shop_update.item
       where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
     if (!item) return null
-    const [done] = action === 'resend' ? await putBack(tx, [itemId], actor.name, reason) : await discard(tx, itemId, reason, actor.name)
+    const [done] =
+      action === 'resend'
+        ? await putBack(tx, [itemId], actor.name, reason)
+        : await discard(tx, itemId, reason, actor.name)
     if (action === 'discard' && item.absorbed) await enqueueItem(tx, item)
     await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
     return done ?? null
@@ -42,7 +47,10 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
   return step.reason === 'discarded' ? [step, ...(await release(sql, [step.productSetId]))] : [step]
 }
 
-const enqueueItem = (sql: Sql, { topic, productId, productSetId }: { topic: Topic; productId: string | null; productSetId: string }) => sql`
+const enqueueItem = (
+  sql: Sql,
+  { topic, productId, productSetId }: { topic: Topic; productId: string | null; productSetId: string },
+) => sql`
   select shop_update.enqueue(${topic}::text, ${productId}::bigint, ${productId === null ? productSetId : null}::bigint)`
 
 const discard = (sql: Sql, itemId: string, message: string, actor: string) => sql<Step[]>`

@@ -14,13 +14,15 @@ export async function checkTimeZone(sql: Sql, zone: string): Promise<void> {
 
 /** The flow that an admin wants, `shop_update/flow`. */
 export async function readFlow(sql: Sql): Promise<Flow> {
-  const [row] = await sql<{ flow: Flow }[]>`select value #>> '{}' as flow from shop_update.setting where key = 'shop_update/flow'`
+  const [row] = await sql<
+    { flow: Flow }[]
+  >`select value #>> '{}' as flow from shop_update.setting where key = 'shop_update/flow'`
   return row?.flow ?? 'synchronous'
 }
 
 /**
- * Tells the database how long a stock change waits (`enqueue` runs there, without our environment). Where the wait has changed, the items
- * that wait already keep the new one.
+ * Tells the database how long a stock change waits (`enqueue` runs there, without our environment). Where the wait has
+ * changed, the items that wait already keep the new one.
  */
 export async function setStockWait(sql: Sql, seconds: number): Promise<void> {
   await sql`

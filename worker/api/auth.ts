@@ -6,9 +6,14 @@ import type { Config } from '../config.ts'
 import { REFUSALS, type RefusalReason } from '../domain/refusals.ts'
 import { Problem } from './problem.ts'
 
-/** What every handler of the internal API may rely on: the caller may do what his method says, and this is who he is. */
+/**
+ * What every handler of the internal API may rely on: the caller may do what his method says, and this is who he is.
+ */
 export interface CallerEnv {
-  Bindings: { incoming?: { url?: string }; outgoing?: { destroy(): void; once(event: 'close', listener: () => void): unknown } }
+  Bindings: {
+    incoming?: { url?: string }
+    outgoing?: { destroy(): void; once(event: 'close', listener: () => void): unknown }
+  }
   Variables: { actor: Actor }
 }
 
@@ -24,7 +29,12 @@ export class Refusal extends Problem {
   constructor(reason: RefusalReason, sub: string | null = null) {
     const { status, detail } = REFUSALS[reason]
     super(status, detail, {
-      headers: status === 401 ? { 'www-authenticate': 'Bearer realm="shop-update"' } : status === 503 ? { 'retry-after': '5' } : {},
+      headers:
+        status === 401
+          ? { 'www-authenticate': 'Bearer realm="shop-update"' }
+          : status === 503
+            ? { 'retry-after': '5' }
+            : {},
     })
     this.reason = reason
     this.sub = sub
@@ -32,8 +42,9 @@ export class Refusal extends Problem {
 }
 
 /**
- * Refuses paths that somebody between us and the caller may read differently than we do: Grafana's plugin proxy matches its routes, and picks
- * the key that it injects, by a path in which `..%2f` is a name and not a step up. No path of this API has a percent sign or a backslash.
+ * Refuses paths that somebody between us and the caller may read differently than we do: Grafana's plugin proxy matches
+ * its routes, and picks the key that it injects, by a path in which `..%2f` is a name and not a step up. No path of
+ * this API has a percent sign or a backslash.
  */
 export const plainPath: MiddlewareHandler<CallerEnv> = async (c, next) => {
   const [path = ''] = (c.env?.incoming?.url ?? new URL(c.req.url).pathname).split(/[?#]/)
@@ -42,9 +53,9 @@ export const plainPath: MiddlewareHandler<CallerEnv> = async (c, next) => {
 }
 
 /**
- * Who may do what depends on the key and on what the request really does, never on the path that somebody let through: the viewer's key reads,
- * the admin's key reads and writes. Where `GRAFANA_JWKS_URL` is set, Grafana's signed token must be valid as well, and writing needs the role
- * Admin in it; its user is the one recorded, by name and by `sub`.
+ * Who may do what depends on the key and on what the request really does, never on the path that somebody let through:
+ * the viewer's key reads, the admin's key reads and writes. Where `GRAFANA_JWKS_URL` is set, Grafana's signed token
+ * must be valid as well, and writing needs the role Admin in it; its user is the one recorded, by name and by `sub`.
  */
 export function authorize(config: AuthConfig): MiddlewareHandler<CallerEnv> {
   const viewer = digest(config.VIEWER_API_KEY)
@@ -74,8 +85,9 @@ const OLDEST_SECONDS = 15 * 60
 const CLOCKS_DIFFER_SECONDS = 30
 
 /**
- * Checks Grafana's ID token: ES256, of a user of our organization, valid for ten minutes, the signing keys change every month. Where Grafana
- * could not sign, it lets a header of the client pass, so nothing of the token counts before its signature does.
+ * Checks Grafana's ID token: ES256, of a user of our organization, valid for ten minutes, the signing keys change every
+ * month. Where Grafana could not sign, it lets a header of the client pass, so nothing of the token counts before its
+ * signature does.
  */
 function grafanaUser(
   jwksUrl: string,

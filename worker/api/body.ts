@@ -5,7 +5,8 @@ import { LATE, within } from '../within.ts'
 export class LostBody extends Error {}
 
 /**
- * The body of a request, as far as it was asked for: what nobody has read stays with the client, and takes no memory and no time here.
+ * The body of a request, as far as it was asked for: what nobody has read stays with the client, and takes no memory
+ * and no time here.
  */
 export class Body {
   readonly #source: AsyncIterator<Buffer>
@@ -53,8 +54,8 @@ export class Body {
 }
 
 /**
- * The key in the `auth` call that leads a batch, found in the beginning of a body of which the rest has not been read. Whatever is not the
- * beginning of such a batch has none.
+ * The key in the `auth` call that leads a batch, found in the beginning of a body of which the rest has not been read.
+ * Whatever is not the beginning of such a batch has none.
  *
  * @example leadingKey('[{"jsonrpc":"2.0","method":"auth","params":{"apiKey":"12345"}},{"jsonr') // '12345'
  */

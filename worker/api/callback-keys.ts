@@ -17,8 +17,9 @@ export interface CallbackCredential {
 export const keyHash = (key: string): Buffer => createHash('sha256').update(key, 'utf8').digest()
 
 /**
- * Reads the credential at most once in `maxAgeMs`, however many requests come: an admin's change is in force that much later. An older one is
- * never used, also not when the database is down: a key that has been withdrawn must not come back to life.
+ * Reads the credential at most once in `maxAgeMs`, however many requests come: an admin's change is in force that much
+ * later. An older one is never used, also not when the database is down: a key that has been withdrawn must not come
+ * back to life.
  *
  * @returns rejects with the error of the database
  */
@@ -56,8 +57,8 @@ async function readCredential(sql: Sql): Promise<CallbackCredential> {
 const NOTE_EVERY_MS = 60_000
 
 /**
- * Notes when a key was used last, once a minute at most. Nobody waits for that: a row that somebody else has in hand is left alone, and a note
- * that cannot be written is told and forgotten.
+ * Notes when a key was used last, once a minute at most. Nobody waits for that: a row that somebody else has in hand is
+ * left alone, and a note that cannot be written is told and forgotten.
  */
 export function noteUses(sql: Sql, onError: (error: unknown) => void): (hash: Buffer) => void {
   const noted = new Map<string, number>()
@@ -68,6 +69,8 @@ export function noteUses(sql: Sql, onError: (error: unknown) => void): (hash: Bu
     noted.set(key, now)
     sql`
       update shop_update.callback_key set last_used_at = now()
-      where id = (select id from shop_update.callback_key where hash = decode(${key}::text, 'hex') for update skip locked)`.catch(onError)
+      where id = (select id from shop_update.callback_key where hash = decode(${key}::text, 'hex') for update skip locked)`.catch(
+      onError,
+    )
   }
 }

@@ -28,8 +28,8 @@ export type InternalApi = ReturnType<typeof createInternalApi>
 const MAX_BODY_BYTES = 1024 * 1024
 
 /**
- * The internal listener, Grafana's side: lists, numbers, and what admins do. Everything needs a key (see `authorize`), the OpenAPI document too.
- * Errors are RFC 9457 `application/problem+json`.
+ * The internal listener, Grafana's side: lists, numbers, and what admins do. Everything needs a key (see `authorize`),
+ * the OpenAPI document too. Errors are RFC 9457 `application/problem+json`.
  *
  * @example serve({ fetch: createInternalApi({ sql, readSql: sql, config, log, onQueued: worker.poke }).fetch, port: 8081 })
  */
@@ -66,7 +66,10 @@ export function createInternalApi(options: InternalApiOptions) {
 
   const known = app.routes
     .filter(({ method }) => method !== 'ALL')
-    .map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`) }))
+    .map(({ method, path }) => ({
+      method,
+      pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`),
+    }))
   app.notFound((c) => {
     const allowed = new Set(known.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method))
     if (allowed.size === 0) return new Problem(404, 'There is nothing here; see /openapi.json.').response()

@@ -10,7 +10,10 @@ export interface FieldError {
   message: string
 }
 
-/** What the caller can do something about; thrown wherever it is noticed, answered as RFC 9457 `application/problem+json`. */
+/**
+ * What the caller can do something about; thrown wherever it is noticed, answered as RFC 9457
+ * `application/problem+json`.
+ */
 export class Problem extends Error {
   readonly status: number
   readonly errors: readonly FieldError[]
@@ -79,16 +82,26 @@ export const answerError =
   (error: Error, c: Context): Response => {
     if (error instanceof Problem) return error.response()
     if (error instanceof HTTPException)
-      return new Problem(error.status, `${error.message || STATUS_CODES[error.status]}.`.replace(/\.\.$/, '.')).response()
+      return new Problem(
+        error.status,
+        `${error.message || STATUS_CODES[error.status]}.`.replace(/\.\.$/, '.'),
+      ).response()
     const { code } = error as { code?: unknown }
     log.error({ err: loggable(error), method: c.req.method, path: c.req.path }, 'A request of the internal API failed')
-    if (code === QUERY_CANCELED) return unavailable('The database took too long. A narrower filter may help.').response()
-    if (typeof code === 'string' && PASSING.test(code)) return unavailable('The database does not answer right now.').response()
+    if (code === QUERY_CANCELED)
+      return unavailable('The database took too long. A narrower filter may help.').response()
+    if (typeof code === 'string' && PASSING.test(code))
+      return unavailable('The database does not answer right now.').response()
     return new Problem(500, 'Something went wrong here; the worker has logged it.').response()
   }
 
 /** An error without what people typed: those of the database carry the parameters of their statement. */
-export function loggable(error: unknown): { type?: string; code?: unknown; message: string; stack?: string | undefined } {
+export function loggable(error: unknown): {
+  type?: string
+  code?: unknown
+  message: string
+  stack?: string | undefined
+} {
   if (!(error instanceof Error)) return { message: String(error) }
   return { type: error.name, code: (error as { code?: unknown }).code, message: error.message, stack: error.stack }
 }
@@ -97,5 +110,9 @@ export function loggable(error: unknown): { type?: string; code?: unknown; messa
 export const unavailable = (detail: string): Problem => new Problem(503, detail, { headers: { 'retry-after': '5' } })
 
 const QUERY_CANCELED = '57014'
-/** Database errors that pass: connection, rollback, resources, locks, an operator's doing, its disk; and the errors of the client and the network. */
-const PASSING = /^(08|25|40|53|55|57|58)...$|^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/
+/**
+ * Database errors that pass: connection, rollback, resources, locks, an operator's doing, its disk; and the errors of
+ * the client and the network.
+ */
+const PASSING =
+  /^(08|25|40|53|55|57|58)...$|^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/

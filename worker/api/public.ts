@@ -69,12 +69,14 @@ const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request
  * The listener that the Shop reaches (docs/shop-protocol.md, section 3): `POST /shop-update/`,
  * `GET /shop-update/{requestId}`, `GET /healthz`, `GET /readyz`, and nothing else.
  *
- * What JSON-RPC has an error for is answered with HTTP 200 and that error; a status of HTTP's own is sent where the body was not looked at
- * (408, 413, 415, 429) or the database did not answer in time (503). To the Shop each of them is a NACK. A client that is not on the white
- * list and one with a wrong key get the same answer, so that nobody can find out a key from elsewhere.
+ * What JSON-RPC has an error for is answered with HTTP 200 and that error; a status of HTTP's own is sent where the
+ * body was not looked at (408, 413, 415, 429) or the database did not answer in time (503). To the Shop each of them is
+ * a NACK. A client that is not on the white list and one with a wrong key get the same answer, so that nobody can find
+ * out a key from elsewhere.
  *
- * Address and key come before the body: without them no more than its first 4 KiB are read, in which the `auth` call must be. Only wrong keys are
- * counted and slowed down; who has the right one is never made to wait for what somebody else does behind the same address.
+ * Address and key come before the body: without them no more than its first 4 KiB are read, in which the `auth` call
+ * must be. Only wrong keys are counted and slowed down; who has the right one is never made to wait for what somebody
+ * else does behind the same address.
  */
 export function createPublicApi({
   sql,
@@ -96,7 +98,9 @@ export function createPublicApi({
   )
   // An error that a callback tells may quote the request that it is about, as an answer's may.
   const { SHOP_USERNAME: username, SHOP_PASSWORD: password = '' } = config
-  const hideIn = username ? hidingIn(hidingSecrets(authElement(username, password), password)) : (result: unknown) => result
+  const hideIn = username
+    ? hidingIn(hidingSecrets(authElement(username, password), password))
+    : (result: unknown) => result
   const attempts = new RateLimiterMemory({ points: FAILED_ATTEMPTS, duration: 60 })
 
   let toldOfProxy = false
@@ -128,10 +132,16 @@ export function createPublicApi({
     return tried !== null && tried.consumedPoints >= FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
   }
 
-  /** @returns seconds until this client may guess again, where this was one too many: of many at once none had been counted when they began */
+  /**
+   * @returns seconds until this client may guess again, where this was one too many: of many at once none had been
+   * counted when they began
+   */
   async function noteFailedAttempt(client: string | null, refused: number): Promise<number | null> {
     const tried = await attempts.penalty(attemptsKey(client))
-    log.warn({ 'event.name': 'callback_unauthorized', remote: client, refused }, 'Could not authorize a request on the public listener')
+    log.warn(
+      { 'event.name': 'callback_unauthorized', remote: client, refused },
+      'Could not authorize a request on the public listener',
+    )
     return tried.consumedPoints > FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
   }
 
@@ -141,7 +151,8 @@ export function createPublicApi({
     client: string | null,
     trace: ServerTrace,
   ): Promise<{ answer: RpcAnswer; outcome: CallbackOutcome | 'malformed' | null }> {
-    // A callback without an id is one that nobody could find again. As a notification it would get no answer, and no answer may pass for success.
+    // A callback without an id is one that nobody could find again. As a notification it would get no answer, and no
+    // answer may pass for success.
     if (!isId(id)) return { answer: failure(NO_ID, null), outcome: 'malformed' }
     const result = hideIn(isObject(params) ? params.result : undefined)
     if (typeof result !== 'object' || result === null) return { answer: failure(NO_RESULT, id), outcome: 'malformed' }
@@ -151,7 +162,13 @@ export function createPublicApi({
     } catch {
       return { answer: failure(NO_RESULT, id), outcome: 'malformed' } // nested too deep
     }
-    const callback = { requestId: String(id), digest, body: JSON.stringify(result), remote: client, traceId: trace.traceId }
+    const callback = {
+      requestId: String(id),
+      digest,
+      body: JSON.stringify(result),
+      remote: client,
+      traceId: trace.traceId,
+    }
     try {
       const recorded = await inTime(answerWithinMs, record(callback))
       const { outcome } = recorded
@@ -168,8 +185,8 @@ export function createPublicApi({
   }
 
   /**
-   * Answers the calls in their order. `auth` holds for those after it. A wrong one spoils the rest of the request, whatever came before or
-   * comes after: nobody gets a hundred guesses out of one batch.
+   * Answers the calls in their order. `auth` holds for those after it. A wrong one spoils the rest of the request,
+   * whatever came before or comes after: nobody gets a hundred guesses out of one batch.
    *
    * @returns the answers; of a notification there is none
    */
@@ -234,7 +251,10 @@ export function createPublicApi({
 
   function unread(c: Context, error: RpcError, status: 408 | 413 | 415): Response {
     onOutcome?.('malformed')
-    return c.json(failure(error, null), status, { connection: 'close', ...(status === 415 && { 'accept-encoding': 'identity' }) })
+    return c.json(failure(error, null), status, {
+      connection: 'close',
+      ...(status === 415 && { 'accept-encoding': 'identity' }),
+    })
   }
 
   const app = new Hono<PublicEnv>()
@@ -274,7 +294,9 @@ export function createPublicApi({
           if (!received.isWhole || received.size > LARGEST_HEAD) {
             onOutcome?.('unauthorized')
             const seconds = await noteFailedAttempt(client, 1)
-            return seconds === null ? c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' }) : slowDown(c, seconds)
+            return seconds === null
+              ? c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' })
+              : slowDown(c, seconds)
           }
         }
         await received.read(LARGEST_BODY)
@@ -293,12 +315,18 @@ export function createPublicApi({
         onOutcome?.('malformed')
         if (!isKnown) await noteFailedAttempt(client, 1)
         return c.json(
-          failure(isBatch && body.length > 0 ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls` } : MALFORMED, null),
+          failure(
+            isBatch && body.length > 0
+              ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls` }
+              : MALFORMED,
+            null,
+          ),
         )
       }
       const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, isRight, c.var.trace)
       if (answers.length === 0) return c.body(null, 204)
-      // With a 503 the Shop sends the whole batch again; of what has been recorded that makes duplicates, which harm nobody.
+      // With a 503 the Shop sends the whole batch again; of what has been recorded that makes duplicates, which harm
+      // nobody.
       const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200
       return c.json(isBatch ? answers : answers[0], status)
     },
@@ -329,7 +357,10 @@ export function createPublicApi({
 
   // All that is left to go wrong is the database. Whatever it is: no success.
   app.onError((error, c) => {
-    log.error({ 'event.name': 'public_listener_failed', error: brief(error) }, 'A request on the public listener could not be answered')
+    log.error(
+      { 'event.name': 'public_listener_failed', error: brief(error) },
+      'A request on the public listener could not be answered',
+    )
     return c.req.method === 'POST' ? c.json(failure(TRY_AGAIN, null), 503) : problem(c, 503, TRY_AGAIN.message)
   })
 
@@ -339,14 +370,29 @@ export function createPublicApi({
 const success = (id: Id): RpcAnswer => ({ jsonrpc: '2.0', result: { status: 'success' }, id })
 const failure = (error: RpcError, id: Id): RpcAnswer => ({ jsonrpc: '2.0', error, id })
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isId = (id: unknown): id is string | number => typeof id === 'string' || typeof id === 'number'
-const isCall = (call: unknown): call is Call => isObject(call) && call.jsonrpc === '2.0' && typeof call.method === 'string'
+const isCall = (call: unknown): call is Call =>
+  isObject(call) && call.jsonrpc === '2.0' && typeof call.method === 'string'
 
 /** What names a product is no place for an echo, and must not lose a digit that stands in a short password, too. */
-const NAMES = new Set(['id', 'sku', 'seller_sku', 'config_id', 'srcId', 'productSetSrcId', 'updated_at', 'hash', 'status'])
+const NAMES = new Set([
+  'id',
+  'sku',
+  'seller_sku',
+  'config_id',
+  'srcId',
+  'productSetSrcId',
+  'updated_at',
+  'hash',
+  'status',
+])
 
-/** The texts of a result with what `hide` takes out of each; deeper than any result is, it stays as it is, and is refused for that. */
+/**
+ * The texts of a result with what `hide` takes out of each; deeper than any result is, it stays as it is, and is
+ * refused for that.
+ */
 const hidingIn = (hide: (text: string) => string) => {
   const hidden = (value: unknown, depth: number): unknown => {
     if (typeof value === 'string') return hide(value)
@@ -397,5 +443,8 @@ function brief(error: unknown): { code: string | null; message: string } {
 }
 
 function problem(c: Context, status: 401 | 404 | 429 | 503, title: string, headers: Record<string, string> = {}) {
-  return c.json({ type: 'about:blank', title, status }, status, { ...headers, 'content-type': 'application/problem+json' })
+  return c.json({ type: 'about:blank', title, status }, status, {
+    ...headers,
+    'content-type': 'application/problem+json',
+  })
 }

@@ -1,15 +1,20 @@
 import { type AllowList, readAddress } from '../allow-list.ts'
 
 /**
- * The client's address in canonical form: the peer of the socket, unless that is a proxy of ours. Then it is the rightmost address of
- * X-Forwarded-For that is not one of our proxies: each proxy adds the peer it saw at the right, and whatever stands further left the client
- * may have written itself. An entry that is no address ends the walk, and the last good one counts as the client.
+ * The client's address in canonical form: the peer of the socket, unless that is a proxy of ours. Then it is the
+ * rightmost address of X-Forwarded-For that is not one of our proxies: each proxy adds the peer it saw at the right,
+ * and whatever stands further left the client may have written itself. An entry that is no address ends the walk, and
+ * the last good one counts as the client.
  *
  * @param peer `socket.remoteAddress`, undefined once the client has gone
  * @param forwardedFor all X-Forwarded-For headers of the request, in their order, joined by commas
  * @returns null where nobody can be named, which no white list allows
  */
-export function remoteAddress(peer: string | undefined, forwardedFor: string | undefined, trustedProxies: AllowList): string | null {
+export function remoteAddress(
+  peer: string | undefined,
+  forwardedFor: string | undefined,
+  trustedProxies: AllowList,
+): string | null {
   // The zone of a link-local peer is the name of our own interface.
   let client = readAddress(peer?.replace(/%.*$/, '') ?? '')?.toString() ?? null
   const entries = forwardedFor?.split(',') ?? []

@@ -1,4 +1,7 @@
-/** What is wrong with a catalogue file; the message is one sentence without the file's name, with the line and the handle where they are known. */
+/**
+ * What is wrong with a catalogue file; the message is one sentence without the file's name, with the line and the
+ * handle where they are known.
+ */
 export class BrokenCatalogue extends Error {}
 
 /** The sentence about one row: `line 7 (classic-top): the Variant Price "abc" is no number.` */

@@ -8,18 +8,19 @@ export interface Loaded {
 }
 
 /**
- * Writes sets into the catalogue in one transaction: all of them or none. What was there before is found again by seller, handle and seller
- * SKU and is brought up to date; ids, what the Shop has given (src_id, shop_sku), and stock that the file does not know stay. The images of
- * a set become those of the file. Sellers and products become active and approved. What is no longer in the file is left alone: a file may
- * be a part of the catalogue.
+ * Writes sets into the catalogue in one transaction: all of them or none. What was there before is found again by
+ * seller, handle and seller SKU and is brought up to date; ids, what the Shop has given (src_id, shop_sku), and stock
+ * that the file does not know stay. The images of a set become those of the file. Sellers and products become active
+ * and approved. What is no longer in the file is left alone: a file may be a part of the catalogue.
  *
- * A row that would not change is neither written nor locked, so that loading a file again holds up no worker. New rows get their ids in
- * the order of the file.
+ * A row that would not change is neither written nor locked, so that loading a file again holds up no worker. New rows
+ * get their ids in the order of the file.
  *
  * @param enqueue also queue everything that was loaded, as if it were new
  */
 export async function loadCatalogue(sql: Sql, sets: readonly FileSet[], { enqueue = false } = {}): Promise<Loaded> {
-  // A queue that no worker has opened yet has no room for today. Not in the transaction below: workers would wait for its end.
+  // A queue that no worker has opened yet has no room for today. Not in the transaction below: workers would wait for
+  // its end.
   if (enqueue) await sql`select shop_update.partition_days(7, 36500)`
   for (let attempt = 1; ; attempt++) {
     try {
@@ -73,7 +74,9 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
       order by x.n`
     const setIds = found.map(({ id }) => id)
     const descriptions = sets.map(({ description }) => description)
-    const products = sets.flatMap((set, index) => set.products.map((product) => ({ ...product, setId: setIds[index]! })))
+    const products = sets.flatMap((set, index) =>
+      set.products.map((product) => ({ ...product, setId: setIds[index]! })),
+    )
     const images = sets.flatMap((set, index) => set.images.map((image) => ({ ...image, setId: setIds[index]! })))
 
     // An export knows no dates of a special price: those that were set here hold as long as there is a special price.

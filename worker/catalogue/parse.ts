@@ -57,8 +57,8 @@ const MAX_PRICE = 9_999_999_999.99
 const OPTIONS = [1, 2, 3] as const
 
 /**
- * Reads a Shopify product CSV export. Rows with the same handle are one product set: the first row names it, each row with variant columns is
- * a product, each row with an `Image Src` brings an image, and a row may be both.
+ * Reads a Shopify product CSV export. Rows with the same handle are one product set: the first row names it, each row
+ * with variant columns is a product, each row with an `Image Src` brings an image, and a row may be both.
  *
  * @throws BrokenCatalogue at the first row that cannot be loaded
  */
@@ -74,18 +74,28 @@ export function parseCatalogue(file: Buffer, { seller, assume = () => {} }: Opti
   return [...rowsOf].map(([handle, rows]) => parseSet(handle, rows, seller, assume))
 }
 
-function parseSet(handle: string, rows: Row[], seller: string | undefined, assume: (what: Assumption) => void): FileSet {
+function parseSet(
+  handle: string,
+  rows: Row[],
+  seller: string | undefined,
+  assume: (what: Assumption) => void,
+): FileSet {
   const first = rows[0]!
   const title = first.cell('Title')
   const vendor = name(first, 'Vendor')
   if (!title) throw brokenRow(first.line, handle, 'the first row of a handle must have a Title')
-  if (!vendor && seller === undefined) throw brokenRow(first.line, handle, 'the Vendor is missing, and no --seller was named')
+  if (!vendor && seller === undefined)
+    throw brokenRow(first.line, handle, 'the Vendor is missing, and no --seller was named')
 
   for (const row of rows) {
     const other = name(row, 'Vendor')
     // Two shops in one file: their sets of the same handle would become one.
     if (other && other !== vendor)
-      throw brokenRow(row.line, handle, `the Vendor is ${shown(other)}, but the handle began with ${shown(vendor)} at line ${first.line}`)
+      throw brokenRow(
+        row.line,
+        handle,
+        `the Vendor is ${shown(other)}, but the handle began with ${shown(vendor)} at line ${first.line}`,
+      )
     if (row.cell('Title') && row.cell('Title') !== title) assume('other_title')
     if (!isVariant(row) && (row === first || !row.cell('Image Src')))
       throw brokenRow(row.line, handle, 'the row has neither a variant nor a further image')
@@ -112,7 +122,9 @@ function parseSet(handle: string, rows: Row[], seller: string | undefined, assum
 }
 
 const isVariant = (row: Row): boolean =>
-  (['Variant Price', 'Variant Inventory Qty', 'Variant SKU', 'Option1 Value'] as const).some((column) => row.cell(column) !== '')
+  (['Variant Price', 'Variant Inventory Qty', 'Variant SKU', 'Option1 Value'] as const).some(
+    (column) => row.cell(column) !== '',
+  )
 
 function parseProducts(handle: string, first: Row, rows: Row[], assume: (what: Assumption) => void): FileProduct[] {
   const options = rows.map((row) => optionsOf(first, row))
@@ -159,7 +171,9 @@ function prices(handle: string, row: Row): { price: string; specialPrice: string
   const now = amount(handle, row, 'Variant Price')
   if (now === null) throw brokenRow(row.line, handle, `the ${row.columnName('Variant Price')} is missing`)
   const regular = amount(handle, row, 'Variant Compare At Price')
-  return regular !== null && Number(regular) > Number(now) ? { price: regular, specialPrice: now } : { price: now, specialPrice: null }
+  return regular !== null && Number(regular) > Number(now)
+    ? { price: regular, specialPrice: now }
+    : { price: now, specialPrice: null }
 }
 
 function amount(handle: string, row: Row, column: Column): string | null {
@@ -174,7 +188,8 @@ function amount(handle: string, row: Row, column: Column): string | null {
 }
 
 /**
- * Shopify counts below zero when it has sold more than there is: nothing is left to sell. Where it does not count at all, zero says nothing.
+ * Shopify counts below zero when it has sold more than there is: nothing is left to sell. Where it does not count at
+ * all, zero says nothing.
  */
 function stock(handle: string, row: Row, assume: (what: Assumption) => void): number | null {
   const column = row.columnName('Variant Inventory Qty')
@@ -182,10 +197,12 @@ function stock(handle: string, row: Row, assume: (what: Assumption) => void): nu
     assume('stock_not_in_file')
     return null
   }
-  const tracked = row.columnName('Variant Inventory Tracker') === undefined || row.cell('Variant Inventory Tracker') !== ''
+  const tracked =
+    row.columnName('Variant Inventory Tracker') === undefined || row.cell('Variant Inventory Tracker') !== ''
   const text = row.cell('Variant Inventory Qty')
   if (!text && tracked) throw brokenRow(row.line, handle, `the ${column} is missing`)
-  if (!/^(-?\d+)?$/.test(text) || Number(text) > MAX_INT) throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is no quantity`)
+  if (!/^(-?\d+)?$/.test(text) || Number(text) > MAX_INT)
+    throw brokenRow(row.line, handle, `the ${column} ${shown(text)} is no quantity`)
   const quantity = Math.max(0, Number(text))
   if (tracked) return quantity
   assume('stock_not_tracked')
@@ -209,7 +226,11 @@ function parseImages(handle: string, rows: Row[]): FileImage[] {
     if (images.has(url)) continue
     const taken = lineOf.get(position)
     if (taken !== undefined)
-      throw brokenRow(row.line, handle, `the ${row.columnName('Image Position')} ${position} is taken by the image of line ${taken}`)
+      throw brokenRow(
+        row.line,
+        handle,
+        `the ${row.columnName('Image Position')} ${position} is taken by the image of line ${taken}`,
+      )
     lineOf.set(position, row.line)
     highest = Math.max(highest, position)
     images.set(url, { position, url, hash: createHash('md5').update(url).digest('hex') })

@@ -2,7 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { parse } from 'csv-parse/sync'
 import { BrokenCatalogue, brokenRow } from './broken.ts'
 
-/** Shopify's columns by their classic names, each with what other years' exports call it. Capitals and blanks make no difference. */
+/**
+ * Shopify's columns by their classic names, each with what other years' exports call it. Capitals and blanks make no
+ * difference.
+ */
 const COLUMNS = {
   Handle: ['URL handle'],
   Title: [],
@@ -31,8 +34,8 @@ const COLUMNS = {
 export type Column = keyof typeof COLUMNS
 
 /**
- * The columns without which a file is no product export. All others are taken where they are there: a shop with several locations exports
- * no stock, for one.
+ * The columns without which a file is no product export. All others are taken where they are there: a shop with several
+ * locations exports no stock, for one.
  */
 const REQUIRED: readonly Column[] = [
   'Handle',
@@ -56,11 +59,12 @@ export interface Row {
 }
 
 /**
- * Reads the rows of a product CSV export, as UTF-8 with or without a byte order mark, or as a spreadsheet saves it: as UTF-16, or with
- * semicolons or tabs between the columns. Rows in which nothing stands are passed over.
+ * Reads the rows of a product CSV export, as UTF-8 with or without a byte order mark, or as a spreadsheet saves it: as
+ * UTF-16, or with semicolons or tabs between the columns. Rows in which nothing stands are passed over.
  *
  * @param vendorRequired false when the seller is named by the command
- * @throws BrokenCatalogue for a file that is empty, is no UTF-8, is no CSV, lacks a column, or has a row of another width than its header
+ * @throws BrokenCatalogue for a file that is empty, is no UTF-8, is no CSV, lacks a column, or has a row of another
+ * width than its header
  */
 export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequired?: boolean } = {}): Row[] {
   file = inUtf8(file)
@@ -97,7 +101,10 @@ export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequir
   })
 }
 
-/** Where each column stands. A column of another name counts only where the classic one is lacking: beside it, it is one of the many unknown. */
+/**
+ * Where each column stands. A column of another name counts only where the classic one is lacking: beside it, it is one
+ * of the many unknown.
+ */
 function findColumns(names: string[], line: number): Map<Column, number> {
   const columns = new Map<Column, number>()
   const normalNames = names.map(normal)
@@ -168,7 +175,10 @@ const CSV_ERRORS: Record<string, string> = {
   INVALID_OPENING_QUOTE: 'there are quotes inside a value that does not begin with them',
 }
 
-/** The number of the first line that is `wrong`. Works on bytes: no byte of a character of several bytes looks like a line feed. */
+/**
+ * The number of the first line that is `wrong`. Works on bytes: no byte of a character of several bytes looks like a
+ * line feed.
+ */
 function lineThat(file: Buffer, wrong: (line: Buffer) => boolean): number {
   let start = 0
   for (let line = 1; ; line++) {

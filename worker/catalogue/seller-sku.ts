@@ -11,11 +11,13 @@ export interface Variant {
 }
 
 /**
- * The seller SKUs of the variants of one set, in their order. The seller's own SKU stands where there is one; else it is derived from handle
- * and option values and depends on nothing else, so that the next export of the same product gives the same SKU in whatever order.
+ * The seller SKUs of the variants of one set, in their order. The seller's own SKU stands where there is one; else it
+ * is derived from handle and option values and depends on nothing else, so that the next export of the same product
+ * gives the same SKU in whatever order.
  *
- * Where variants of a set would share an SKU ("S/M" and "S M"), each of them gets a suffix made from its option values; an SKU that only one
- * of them was given stays with that one. Variants that are the same to the letter still share it: the caller has to refuse them.
+ * Where variants of a set would share an SKU ("S/M" and "S M"), each of them gets a suffix made from its option values;
+ * an SKU that only one of them was given stays with that one. Variants that are the same to the letter still share it:
+ * the caller has to refuse them.
  *
  * @example
  * sellerSkus('classic-varsity-top', [{ given: '', options: ['Small'] }]) // ['CLASSIC-VARSITY-TOP-SMALL']
@@ -31,7 +33,10 @@ export function sellerSkus(handle: string, variants: readonly Variant[]): string
   })
 }
 
-/** Letters and digits of every script stay, accents of Latin letters go, all between becomes one hyphen. What is too long, or has nothing to show, ends in a digest. */
+/**
+ * Letters and digits of every script stay, accents of Latin letters go, all between becomes one hyphen. What is too
+ * long, or has nothing to show, ends in a digest.
+ */
 function deriveSku(parts: readonly string[]): string {
   const slugs = parts.map((part) =>
     part
@@ -54,7 +59,8 @@ const cut = (text: string, length: number): string =>
     .replace(/[\ud800-\udbff]$/, '')
     .replace(/-$/, '')
 
-const digest = (parts: readonly string[]): string => createHash('md5').update(parts.join('\0')).digest('hex').slice(0, 6).toUpperCase()
+const digest = (parts: readonly string[]): string =>
+  createHash('md5').update(parts.join('\0')).digest('hex').slice(0, 6).toUpperCase()
 
 function countBy(values: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>()

@@ -8,17 +8,20 @@ import { Lines } from './lines.ts'
 export type Sql = postgres.Sql<Record<string, never>>
 
 /**
- * Opens a pool. The hot path, the API and the callbacks each have their own: `postgres` pipelines queries on a busy connection, so that a
- * fast one waits behind a slow one (955 ms behind a one-second sleep, measured).
+ * Opens a pool. The hot path, the API and the callbacks each have their own: `postgres` pipelines queries on a busy
+ * connection, so that a fast one waits behind a slow one (955 ms behind a one-second sleep, measured).
  *
  * @param lockTimeoutMs how long a statement may wait for a row that somebody else holds; 0 for no limit
- * @param idleInTransactionMs how long a transaction may stand still: what it has locked is locked for so long when its process is frozen
- * @param byIndex for statements that look rows up by key: never plan a sequential scan. A queue's statistics are always wrong (they said of a
- *   status with 500 rows in it that it was rare, and the guard `status = 'processing'` became a scan of the whole table joined row by row:
- *   135 ms for what takes 6). And plan once: with no statistics to follow, what PostgreSQL would plan anew each time is the same (0.5 ms of a
- *   claim's 1.2 at 200 changes a second, for the join that reads the catalogue)
- * @param byValues for lists, whose plan depends on what is looked for: plan each one anew. From the sixth time on PostgreSQL would take one plan
- *   for all, and search the history for two rows as if they might be a million (200 ms for what takes 15, planning included)
+ * @param idleInTransactionMs how long a transaction may stand still: what it has locked is locked for so long when its
+ * process is frozen
+ * @param byIndex for statements that look rows up by key: never plan a sequential scan. A queue's statistics are always
+ *   wrong (they said of a status with 500 rows in it that it was rare, and the guard `status = 'processing'` became a
+ *   scan of the whole table joined row by row: 135 ms for what takes 6). And plan once: with no statistics to follow,
+ *   what PostgreSQL would plan anew each time is the same (0.5 ms of a claim's 1.2 at 200 changes a second, for the
+ *   join that reads the catalogue)
+ * @param byValues for lists, whose plan depends on what is looked for: plan each one anew. From the sixth time on
+ *   PostgreSQL would take one plan for all, and search the history for two rows as if they might be a million (200 ms
+ *   for what takes 15, planning included)
  * @param readOnly a standby will do, where the URL names several hosts
  * @param answerWithinMs who says nothing for so long is cut off, see `Lines`
  */
@@ -77,11 +80,14 @@ const several = (url: string): boolean => (url.split('/')[2] ?? '').split('@').a
 
 const LINES = new WeakMap<Sql, Lines>()
 
-/** Breaks off all connections of a pool, the one that listens too: what is open is refused, and the pool connects anew. */
+/**
+ * Breaks off all connections of a pool, the one that listens too: what is open is refused, and the pool connects anew.
+ */
 export const breakOff = (sql: Sql): void => LINES.get(sql)?.cut()
 
 /**
- * Two things that a session must keep for whoever opened it: what it listens to, and its locks. One notification to oneself shows both.
+ * Two things that a session must keep for whoever opened it: what it listens to, and its locks. One notification to
+ * oneself shows both.
  *
  * @throws UsageError where a pooler gives each transaction another session
  */
@@ -99,8 +105,8 @@ const NOTIFIED_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 60_000
 
 /**
- * Whatever changes what a statement means or what its text looks like: a database, a role or a server may have its own idea of each.
- * (`lc_messages` only a superuser may set; nothing here reads a message.)
+ * Whatever changes what a statement means or what its text looks like: a database, a role or a server may have its own
+ * idea of each. (`lc_messages` only a superuser may set; nothing here reads a message.)
  */
 const SESSION = {
   DateStyle: 'ISO, MDY',
@@ -127,8 +133,9 @@ const SESSION = {
 }
 
 /**
- * Arrays of numbers and ids (int2, int4, int8, float4, float8), of which every statement of the queue takes five to ten with hundreds of
- * elements. By itself `postgres` escapes each element as if it were text: a tenth of the worker's time.
+ * Arrays of numbers and ids (int2, int4, int8, float4, float8), of which every statement of the queue takes five to ten
+ * with hundreds of elements. By itself `postgres` escapes each element as if it were text: a tenth of the worker's
+ * time.
  */
 const NUMBERS = {
   to: 1016,
@@ -153,12 +160,17 @@ export const transaction = <Result>(sql: Sql, act: (tx: Sql) => Promise<Result>)
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isConnectionError) // one of each address that the name has
   const { code = '', syscall } = (error ?? {}) as { code?: string; syscall?: string }
-  // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was idle or open for too long.
-  return syscall !== undefined || /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS|ERR_SOCKET_C)/.test(code)
+  // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was
+  // idle or open for too long.
+  return (
+    syscall !== undefined ||
+    /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS|ERR_SOCKET_C)/.test(code)
+  )
 }
 
 /** Nobody has answered, neither yes nor no. */
-export const isSilence = (error: unknown): boolean => ['ETIMEDOUT', 'CONNECT_TIMEOUT'].includes((error as { code?: string }).code ?? '')
+export const isSilence = (error: unknown): boolean =>
+  ['ETIMEDOUT', 'CONNECT_TIMEOUT'].includes((error as { code?: string }).code ?? '')
 
 /** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
 export const isTransient = (error: unknown): boolean =>
@@ -168,14 +180,16 @@ export const isTransient = (error: unknown): boolean =>
 export const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'
 
 /**
- * Errors that one row brings upon itself, for ever: data that does not fit, a constraint, a trigger of Seller Center's that refuses it. Not those
- * that say what every row would meet (a table that is not there, a full disk, an operator).
+ * Errors that one row brings upon itself, for ever: data that does not fit, a constraint, a trigger of Seller Center's
+ * that refuses it. Not those that say what every row would meet (a table that is not there, a full disk, an operator).
  */
 export function isRefusedByRow(error: unknown): boolean {
   const { code, where } = (error ?? {}) as { code?: unknown; where?: string }
-  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return error instanceof TypeError || error instanceof RangeError
+  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code))
+    return error instanceof TypeError || error instanceof RangeError
   return /^(22|23|2F|38|39|44|P0)/.test(code) || (code.startsWith('42') && /\bfunction\b/.test(where ?? ''))
 }
 
 /** For people: why the catalogue did not take what the Shop answered. */
-export const refusal = (error: Error): string => `The catalogue did not take the Shop's answer: ${error.message}.`.replace(/\.\.$/, '.')
+export const refusal = (error: Error): string =>
+  `The catalogue did not take the Shop's answer: ${error.message}.`.replace(/\.\.$/, '.')

@@ -10,9 +10,10 @@ interface Hosts {
 }
 
 /**
- * The sockets of a pool. A connection may fall silent without an end (a firewall that forgets it, a machine that is gone): `postgres` waits for
- * its answer for ever then, and so does everything behind it. So whoever has been sent something and has not said a word for `answerWithinMs` is
- * cut off: its statements are refused as with any lost connection, and the pool connects anew.
+ * The sockets of a pool. A connection may fall silent without an end (a firewall that forgets it, a machine that is
+ * gone): `postgres` waits for its answer for ever then, and so does everything behind it. So whoever has been sent
+ * something and has not said a word for `answerWithinMs` is cut off: its statements are refused as with any lost
+ * connection, and the pool connects anew.
  */
 export class Lines {
   readonly #answerWithinMs: number
@@ -26,7 +27,10 @@ export class Lines {
     this.#answerWithinMs = answerWithinMs
   }
 
-  /** Of several hosts the one where the last connection lives, else the next one. It need not be connected yet: what is written waits. */
+  /**
+   * Of several hosts the one where the last connection lives, else the next one. It need not be connected yet: what is
+   * written waits.
+   */
   open({ host, port, path }: Hosts): Socket {
     if (this.#last?.destroyed) this.#place = (this.#place + 1) % host.length
     const [toHost, toPort] = [host[this.#place]!, port[this.#place]!]
@@ -35,7 +39,8 @@ export class Lines {
     this.#last = socket
     const seen = { written: 0, read: 0, since: performance.now() }
     this.#sockets.set(socket, seen)
-    // Not of one that is encrypted later on: `postgres` takes its listeners away. Such a one is cut off when it is idle for so long, too.
+    // Not of one that is encrypted later on: `postgres` takes its listeners away. Such a one is cut off when it is idle
+    // for so long, too.
     socket.on('data', () => {
       seen.written = socket.bytesWritten
     })

@@ -10,7 +10,10 @@ export interface RecordedCallback {
   subject: CallbackSubject | null
 }
 
-/** `flow` is that of the request. Without SKUs: those are in the catalogue, and a callback is recorded whoever holds a lock on that. */
+/**
+ * `flow` is that of the request. Without SKUs: those are in the catalogue, and a callback is recorded whoever holds a
+ * lock on that.
+ */
 export type CallbackSubject = Pick<Step, 'sellerId' | 'productSetId' | 'productId' | 'topic' | 'flow'>
 
 /**

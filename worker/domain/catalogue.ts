@@ -1,6 +1,7 @@
 /**
- * What a call is built from: the catalogue as it stands when the item is sent, read together with the claim. Money and times are strings
- * as PostgreSQL prints them (numeric(12,2), ISO 8601 UTC), ids are strings: nothing here passes through a JavaScript number that could round it.
+ * What a call is built from: the catalogue as it stands when the item is sent, read together with the claim. Money and
+ * times are strings as PostgreSQL prints them (numeric(12,2), ISO 8601 UTC), ids are strings: nothing here passes
+ * through a JavaScript number that could round it.
  */
 export interface CatalogueProduct {
   id: string
@@ -36,7 +37,10 @@ export interface CatalogueSet {
   categories: string[]
   taxClass: string | null
   shipmentType: string | null
-  /** All products of the set for New Product (Set), for Images no more than the SKUs of the first four, else the one product of the item. */
+  /**
+   * All products of the set for New Product (Set), for Images no more than the SKUs of the first four, else the one
+   * product of the item.
+   */
   products: CatalogueProduct[]
   images: { url: string; hash: string }[]
 }

@@ -19,7 +19,8 @@ const STATUS_EXPLANATIONS: Record<Status, string> = {
     'Processing the item failed, for any reason, and it is retried later. Or it is a stock change, which waits (10 minutes, unless set otherwise) so that orders are processed first.',
   blocked:
     "The product or product set has no Shop SKU yet, or a new variation of it is still being created; the change is saved and sent afterwards. Or the Shop's response could not be processed, and an admin has to decide.",
-  failed: 'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry table has failed.',
+  failed:
+    'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry table has failed.',
 }
 
 /** What a change waits for of whose product no create is due. */
@@ -30,14 +31,18 @@ export const NO_CREATE: Record<NoCreate, string> = {
 }
 
 const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string }> = {
-  failure: { label: 'Failure', sentence: 'The last attempt failed: an error from the Shop, an unsuccessful response, or an exception.' },
+  failure: {
+    label: 'Failure',
+    sentence: 'The last attempt failed: an error from the Shop, an unsuccessful response, or an exception.',
+  },
   stock_wait: {
     label: 'Stock wait',
     sentence: 'A stock change waits after it was queued, so that orders are processed first. This is no failure.',
   },
   not_in_shop: {
     label: 'Not in the Shop yet',
-    sentence: 'The product or its product set has no Shop SKU yet. The change is saved and requeued at once when it has been created.',
+    sentence:
+      'The product or its product set has no Shop SKU yet. The change is saved and requeued at once when it has been created.',
   },
   new_variation: {
     label: 'New variation',
@@ -46,7 +51,8 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   },
   unprocessable_response: {
     label: 'Unprocessable response',
-    sentence: "The Shop's response cannot be processed. It is kept with the item, and an admin decides whether to resend or discard.",
+    sentence:
+      "The Shop's response cannot be processed. It is kept with the item, and an admin decides whether to resend or discard.",
   },
   src_id_conflict: {
     label: 'ID already taken',
@@ -65,17 +71,24 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   },
   newer_change: {
     label: 'Newer change',
-    sentence: 'The Shop has accepted an earlier state of the data. What was changed since is sent now, with a fresh retry cycle.',
+    sentence:
+      'The Shop has accepted an earlier state of the data. What was changed since is sent now, with a fresh retry cycle.',
   },
   released: { label: 'Released', sentence: 'What the item waited for is in the Shop now.' },
-  worker_lost: { label: 'Worker lost', sentence: 'The worker that had the item stopped answering; another one takes over.' },
+  worker_lost: {
+    label: 'Worker lost',
+    sentence: 'The worker that had the item stopped answering; another one takes over.',
+  },
   worker_stopped: { label: 'Worker stopped', sentence: 'The worker that had the item was stopped and handed it back.' },
   nothing_to_send: { label: 'Nothing to send', sentence: 'The Shop has everything already, so no call was made.' },
   product_deleted: {
     label: 'Product deleted',
     sentence: 'The product no longer exists in Seller Center, so there is nothing left to send.',
   },
-  product_moved: { label: 'Product moved', sentence: 'The product has been moved to another product set, and the item goes along.' },
+  product_moved: {
+    label: 'Product moved',
+    sentence: 'The product has been moved to another product set, and the item goes along.',
+  },
   discarded: { label: 'Discarded', sentence: 'An admin has taken the item out of the queue. It is not sent any more.' },
 }
 

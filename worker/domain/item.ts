@@ -5,7 +5,10 @@ import type { Topic } from './topics.ts'
 /** One claim of an item. */
 export interface Claim {
   id: string
-  /** Fencing token: each later write of this worker carries it and changes nothing once somebody else has claimed the item. */
+  /**
+   * Fencing token: each later write of this worker carries it and changes nothing once somebody else has claimed the
+   * item.
+   */
   token: number
 }
 
@@ -26,9 +29,9 @@ export interface ClaimedItem extends Claim {
   /** Trace of the attempt before, null for the first. */
   previousTraceId: string | null
   /**
-   * Another item of the set that creates a product there is still in the queue: everything else of the set waits (`new_variation`). Not for
-   * one that brings nothing more, see `isComing`. A create itself waits only where another create of the same product is with the Shop
-   * or of unknown outcome: it would make the product twice.
+   * Another item of the set that creates a product there is still in the queue: everything else of the set waits
+   * (`new_variation`). Not for one that brings nothing more, see `isComing`. A create itself waits only where another
+   * create of the same product is with the Shop or of unknown outcome: it would make the product twice.
    */
   variationComing: boolean
   queuedAt: Micros

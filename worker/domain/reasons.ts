@@ -29,13 +29,20 @@ export const REASONS = [
 
 export type ReasonCode = (typeof REASONS)[number]
 
-/** In the message of a `src_id_conflict` that is about no other product: the Shop has made the same one, or its set, twice. */
+/**
+ * In the message of a `src_id_conflict` that is about no other product: the Shop has made the same one, or its set,
+ * twice.
+ */
 export const SECOND_ID = "already has the Shop's id"
 
 /** Blocked reasons that end by themselves, with the create that the item waits for. */
 export const AWAIT_CREATE = ['not_in_shop', 'new_variation'] as const satisfies readonly ReasonCode[]
 /** Blocked reasons that only an admin can resolve. */
-export const ADMIN_RESOLVES = ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'] as const satisfies readonly ReasonCode[]
+export const ADMIN_RESOLVES = [
+  'unprocessable_response',
+  'src_id_conflict',
+  'unknown_outcome',
+] as const satisfies readonly ReasonCode[]
 /** All for which an item is Blocked. */
 export const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
 

@@ -7,8 +7,8 @@ export const REQUEUE_INCLUDES = ['failed', 'delayed', 'blocked'] as const satisf
 export type RequeueInclude = (typeof REQUEUE_INCLUDES)[number]
 
 /**
- * Statuses in which an item is on its way already: it will be, or is just being, sent, or its answer is just being read.
- * Got acknowledgment is not among them: nothing is resent by itself there, but an admin may (decision 10).
+ * Statuses in which an item is on its way already: it will be, or is just being, sent, or its answer is just being
+ * read. Got acknowledgment is not among them: nothing is resent by itself there, but an admin may (decision 10).
  */
 export const ON_ITS_WAY = [
   'pending',
@@ -26,16 +26,19 @@ export interface RequeueCandidate {
   /** False once the item has left the queue for the history. */
   inQueue: boolean
   sellerActive: boolean
-  /** Every product that the item is about: all variations for an item of a whole product set; none that has been deleted. */
+  /**
+   * Every product that the item is about: all variations for an item of a whole product set; none that has been
+   * deleted.
+   */
   products: readonly { active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
 }
 
 /**
  * Why an item cannot be requeued, or null if it can (docs/requirements.md, "Requeuing"; decision 12).
  *
- * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images, deleted), then what somebody can
- * change first, from the widest to the narrowest (seller, product, quality control). One inactive or unapproved product refuses the whole
- * item, because the action affects all variations.
+ * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images,
+ * deleted), then what somebody can change first, from the widest to the narrowest (seller, product, quality control).
+ * One inactive or unapproved product refuses the whole item, because the action affects all variations.
  */
 export function refusal({ topic, status, inQueue, sellerActive, products }: RequeueCandidate): Refusal | null {
   if (!inQueue || status === 'synced') return 'not_in_queue'
@@ -51,7 +54,8 @@ export function refusal({ topic, status, inQueue, sellerActive, products }: Requ
 /** What an admin reads beside an item that a requeue leaves alone. */
 export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   not_in_queue: 'The item is no longer in the queue.',
-  in_flight: 'The item is on its way already, waits on purpose as a stock change does, or is a creation that an admin has to decide about.',
+  in_flight:
+    'The item is on its way already, waits on purpose as a stock change does, or is a creation that an admin has to decide about.',
   images_not_requeueable: 'Images cannot be requeued; saving the images again in Seller Center queues them anew.',
   seller_inactive: 'The seller is not active.',
   product_inactive: 'The product, or one of its variations, is not active.',
@@ -60,8 +64,8 @@ export const REFUSAL_SENTENCES: Record<Refusal, string> = {
 }
 
 /**
- * Whether a requeue of product sets or of a filter takes in items of a status. An item in Got acknowledgment is never swept along;
- * it is requeued only where it is named itself (decision 10).
+ * Whether a requeue of product sets or of a filter takes in items of a status. An item in Got acknowledgment is never
+ * swept along; it is requeued only where it is named itself (decision 10).
  * @param include exactly the statuses wanted; Failed if left out (decision 12)
  */
 export const requeueIncludes = (status: Status, include: readonly RequeueInclude[] = ['failed']): boolean =>

@@ -4,20 +4,22 @@ const LONGEST_MINUTES = 480
 const minutesBefore = (retry: number): number => Math.min(retry ** 3, LONGEST_MINUTES)
 
 /**
- * How long to wait for the retry that follows the n-th failure, counted from that failure. No jitter: admins quote these times to sellers
- * (decision 2).
+ * How long to wait for the retry that follows the n-th failure, counted from that failure. No jitter: admins quote
+ * these times to sellers (decision 2).
  * @param failures how often the item has failed in this retry cycle, including the failure just seen; 1 or more
  * @param unitSeconds length of a "minute" of the table, in seconds; may be a fraction
  * @returns seconds
  */
-export const retryDelaySeconds = (failures: number, unitSeconds: number): number => minutesBefore(failures) * unitSeconds
+export const retryDelaySeconds = (failures: number, unitSeconds: number): number =>
+  minutesBefore(failures) * unitSeconds
 
 /**
- * How many automatic retries an item still has, the one that is planned or under way included: 27 until the first retry has failed, 0 when
- * the last one has ("retries exhausted", decision 1).
+ * How many automatic retries an item still has, the one that is planned or under way included: 27 until the first retry
+ * has failed, 0 when the last one has ("retries exhausted", decision 1).
  * @param failures failures in this retry cycle; the first of them was no retry
  */
-export const retriesLeft = (failures: number, maxRetries: number): number => Math.max(0, maxRetries - Math.max(0, failures - 1))
+export const retriesLeft = (failures: number, maxRetries: number): number =>
+  Math.max(0, maxRetries - Math.max(0, failures - 1))
 
 export interface Failure {
   /** Failures in this retry cycle, including this one. */
@@ -42,7 +44,9 @@ export function afterFailure({ failures, at, maxRetries, failedAfter, unitSecond
   const exhausted = retriesLeft(failures, maxRetries) === 0
   return {
     status: exhausted || failures >= failedAfter ? 'failed' : 'delayed',
-    nextAttemptAt: exhausted ? null : new Date(at.getTime() + Math.round(retryDelaySeconds(failures, unitSeconds) * 1000)),
+    nextAttemptAt: exhausted
+      ? null
+      : new Date(at.getTime() + Math.round(retryDelaySeconds(failures, unitSeconds) * 1000)),
   }
 }
 
@@ -72,5 +76,7 @@ export function retryTable(maxRetries: number, unitSeconds: number): RetryRow[] 
 
 function daysHoursMinutes(seconds: number): string {
   const minutes = Math.round(seconds / 60)
-  return [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, '0')).join(':')
+  return [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60]
+    .map((part) => String(part).padStart(2, '0'))
+    .join(':')
 }

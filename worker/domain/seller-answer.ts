@@ -3,11 +3,17 @@ import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
 import { TOPICS, type Topic } from './topics.ts'
 
-/** Everything "An answer for the seller" is made from. Who requeued an item is left out on purpose: it is none of the seller's business. */
+/**
+ * Everything "An answer for the seller" is made from. Who requeued an item is left out on purpose: it is none of the
+ * seller's business.
+ */
 export interface ItemFacts {
   topic: Topic
   status: Status
-  /** `message` is quoted to the seller where it is the Shop's own; ours of a conflict names another seller's product, and is for admins. */
+  /**
+   * `message` is quoted to the seller where it is the Shop's own; ours of a conflict names another seller's product,
+   * and is for admins.
+   */
   reason: { code: ReasonCode; message: string | null } | null
   productTitle: string
   /** Null for an item of a whole product set. */
@@ -30,7 +36,10 @@ export interface ItemFacts {
   blockedBy: { itemId: string; topic: Topic; status: Status } | null
   /** Why nothing creates its product, where nothing does. */
   noCreate: NoCreate | null
-  /** While it waits, or will when its own time comes: the Delayed or Failed item of the same product set and topic that goes first. */
+  /**
+   * While it waits, or will when its own time comes: the Delayed or Failed item of the same product set and topic that
+   * goes first.
+   */
   heldBy: Holder | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
@@ -77,8 +86,8 @@ export const LONG_AFTER_SECONDS: Partial<Record<Status, number>> = {
 export const OVERDUE_AFTER_SECONDS = 300
 
 /**
- * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain sentences.
- * Source: docs/requirements.md, "What it is for".
+ * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain
+ * sentences. Source: docs/requirements.md, "What it is for".
  * @param now the time to which "in 27 minutes" and "3 hours ago" relate
  */
 export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
@@ -87,8 +96,8 @@ export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
 }
 
 /**
- * A duration as people say it: its two largest units, rounded to what matters at that length (seconds below a minute, minutes below a day,
- * hours beyond).
+ * A duration as people say it: its two largest units, rounded to what matters at that length (seconds below a minute,
+ * minutes below a day, hours beyond).
  * @param seconds negative counts as none
  * @example durationInWords(26_040) // '7 hours 14 minutes'
  */
@@ -140,7 +149,9 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   got_response: answerBeingRead,
   building_response_payload: answerBeingRead,
   response_processing: (item, now) =>
-    watched(item, now, [`${subject(item)} has been accepted by the Shop, and the result is being noted in Seller Center right now.`]),
+    watched(item, now, [
+      `${subject(item)} has been accepted by the Shop, and the result is being noted in Seller Center right now.`,
+    ]),
 
   synced(item, now) {
     if (item.newer) return overtaken(item, item.newer, now)
@@ -201,7 +212,9 @@ function beingPrepared(item: ItemFacts, now: Date): Answer {
 }
 
 function answerBeingRead(item: ItemFacts, now: Date): Answer {
-  return watched(item, now, [`The Shop has answered ${lowerFirst(subject(item))}, and the answer is being processed right now.`])
+  return watched(item, now, [
+    `The Shop has answered ${lowerFirst(subject(item))}, and the answer is being processed right now.`,
+  ])
 }
 
 /** Statuses that pass by themselves: nobody acts, unless one of them lasts. */
@@ -239,7 +252,10 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
 function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, now: Date): Answer {
   const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
   return status === 'failed' || holder.status === 'failed' || isOverdue(holder, now)
-    ? { whoActs: 'sre', sentences: [...what, turn, 'Our operations team is looking into it; there is nothing you need to do.'] }
+    ? {
+        whoActs: 'sre',
+        sentences: [...what, turn, 'Our operations team is looking into it; there is nothing you need to do.'],
+      }
     : { whoActs: 'nobody', sentences: [...what, turn, NOTHING_TO_DO] }
 }
 
@@ -253,7 +269,8 @@ function turn({ positionInSet }: ItemFacts): string {
 
 function stockWait(item: ItemFacts, now: Date): Answer {
   if (item.nextAttemptAt === null) return failures(item, now)
-  if (item.heldBy) return heldUp([`${subject(item)} was queued on ${when(item.queuedAt, now)}.`], item, item.heldBy, now)
+  if (item.heldBy)
+    return heldUp([`${subject(item)} was queued on ${when(item.queuedAt, now)}.`], item, item.heldBy, now)
   const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
   return {
     whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
@@ -283,8 +300,14 @@ function failures(item: ItemFacts, now: Date): Answer {
         : 'No further automatic retry is planned'
     // Images cannot be requeued (decision 12), but a change queued again starts a fresh retry cycle (decision 8).
     return item.topic === 'images'
-      ? { whoActs: 'seller', sentences: [what, last, `${over}: please save the images again in Seller Center, which sends them anew.`] }
-      : { whoActs: 'admin', sentences: [what, last, `${over}: an admin has to have it sent again; there is nothing you need to do.`] }
+      ? {
+          whoActs: 'seller',
+          sentences: [what, last, `${over}: please save the images again in Seller Center, which sends them anew.`],
+        }
+      : {
+          whoActs: 'admin',
+          sentences: [what, last, `${over}: an admin has to have it sent again; there is nothing you need to do.`],
+        }
   }
 
   const retry = `It is tried again automatically ${next(item.nextAttemptAt, now)}, as retry ${item.failures} of ${item.maxRetries}`
@@ -317,7 +340,10 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
     case 'blocked':
       return needsAdmin(what, waitsFor, 'An admin has to look at that item first')
     case 'got_acknowledgment':
-      return { whoActs: 'shop', sentences: [what, waitsFor, 'The Shop has to answer that one first; there is nothing you need to do.'] }
+      return {
+        whoActs: 'shop',
+        sentences: [what, waitsFor, 'The Shop has to answer that one first; there is nothing you need to do.'],
+      }
     default:
       return { whoActs: 'nobody', sentences: [what, waitsFor, NOTHING_TO_DO] }
   }
@@ -326,7 +352,10 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
 function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_deleted'> | null): Answer {
   switch (noCreate) {
     case 'qc_pending':
-      return { whoActs: 'nobody', sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO] }
+      return {
+        whoActs: 'nobody',
+        sentences: [what, 'It is created there once it is approved in quality control.', NOTHING_TO_DO],
+      }
     case 'qc_rejected':
       return {
         whoActs: 'seller',
@@ -343,7 +372,8 @@ function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_del
 
 /** The Shop has an earlier state: whoever reads "synced" would look for the newest there. */
 function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['newer']>, now: Date): Answer {
-  const whoActs = status === 'failed' ? 'sre' : status === 'blocked' ? 'admin' : status === 'got_acknowledgment' ? 'shop' : 'nobody'
+  const whoActs =
+    status === 'failed' ? 'sre' : status === 'blocked' ? 'admin' : status === 'got_acknowledgment' ? 'shop' : 'nobody'
   return {
     whoActs,
     sentences: [
@@ -394,7 +424,8 @@ const CHANGES: Record<Topic, string> = {
 const subject = ({ topic, productTitle, sellerSku }: ItemFacts): string =>
   `${CHANGES[topic]} “${productTitle}”${sellerSku === null ? '' : ` (seller SKU ${sellerSku})`}`
 
-const asRetry = ({ failures, maxRetries }: ItemFacts): string => (failures === 0 ? '' : `, as retry ${failures} of ${maxRetries}`)
+const asRetry = ({ failures, maxRetries }: ItemFacts): string =>
+  failures === 0 ? '' : `, as retry ${failures} of ${maxRetries}`
 
 /** No Shop message is quoted beyond this: some Shops answer with a whole page. */
 const QUOTE_LENGTH = 200
@@ -411,8 +442,8 @@ const CAUSES: readonly [RegExp, string][] = [
 ]
 
 /**
- * What went wrong, without what only engineers read. A message that is none of the technical ones is the Shop's own and worth quoting:
- * often it names what the seller can correct.
+ * What went wrong, without what only engineers read. A message that is none of the technical ones is the Shop's own and
+ * worth quoting: often it names what the seller can correct.
  */
 function cause({ reason, sends }: ItemFacts): string {
   if (sends === 0) return ': it could not be prepared on our side'
@@ -429,7 +460,8 @@ const isLong = (item: ItemFacts, now: Date): boolean =>
 const isOverdue = ({ nextAttemptAt }: Pick<ItemFacts, 'nextAttemptAt'>, now: Date): boolean =>
   nextAttemptAt !== null && secondsBetween(nextAttemptAt, now) > OVERDUE_AFTER_SECONDS
 
-const next = (at: Date, now: Date): string => (at > now ? `on ${when(at, now)}` : `any moment now (it was planned for ${utc(at)})`)
+const next = (at: Date, now: Date): string =>
+  at > now ? `on ${when(at, now)}` : `any moment now (it was planned for ${utc(at)})`
 
 /** Absolute and relative at once: the first survives being copied into a mail, the second is what people ask for. */
 function when(at: Date, now: Date): string {

@@ -38,7 +38,10 @@ export type Entered = Pick<Step, 'to' | 'at' | 'reason'>
 export interface Commit {
   /** `now()` of its transaction. */
   now: Micros
-  /** `performance.now()` at which the statement left: what was measured before it stands in the history relative to `now`. */
+  /**
+   * `performance.now()` at which the statement left: what was measured before it stands in the history relative to
+   * `now`.
+   */
   left: number
 }
 

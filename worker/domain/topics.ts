@@ -6,8 +6,18 @@
  */
 export const TOPICS = {
   content: { label: 'Content', event: 'product/contentchange', method: 'Product.updateProducts', subject: 'product' },
-  images: { label: 'Images', event: 'productset/imageschange', method: 'Product.updateImageCollection', subject: 'product_set' },
-  new_product_set: { label: 'New Product (Set)', event: 'productset/new', method: 'Product.createProducts', subject: 'product_set' },
+  images: {
+    label: 'Images',
+    event: 'productset/imageschange',
+    method: 'Product.updateImageCollection',
+    subject: 'product_set',
+  },
+  new_product_set: {
+    label: 'New Product (Set)',
+    event: 'productset/new',
+    method: 'Product.createProducts',
+    subject: 'product_set',
+  },
   price: { label: 'Price', event: 'product/pricechange', method: 'Product.updatePrices', subject: 'product' },
   stock: { label: 'Stock', event: 'product/stockchange', method: 'Product.updateStock', subject: 'product' },
   status: { label: 'Status', event: 'product/statuschange', method: 'Product.updateProducts', subject: 'product' },
@@ -17,9 +27,17 @@ export const TOPICS = {
     method: 'Product.updateStock',
     subject: 'product',
   },
-  qc_status: { label: 'QC Status Change', event: 'product/qcstatuschange', method: 'Product.updateProducts', subject: 'product' },
+  qc_status: {
+    label: 'QC Status Change',
+    event: 'product/qcstatuschange',
+    method: 'Product.updateProducts',
+    subject: 'product',
+  },
   new_product: { label: 'New Product', event: 'product/new', method: 'Product.createProducts', subject: 'product' },
-} as const satisfies Record<string, { label: string; event: string; method: string; subject: 'product' | 'product_set' }>
+} as const satisfies Record<
+  string,
+  { label: string; event: string; method: string; subject: 'product' | 'product_set' }
+>
 
 export type Topic = keyof typeof TOPICS
 export type Method = (typeof TOPICS)[Topic]['method']

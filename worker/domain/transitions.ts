@@ -1,7 +1,8 @@
 import type { Status } from './statuses.ts'
 
 /**
- * Every step an item may take, and who takes it. What is not here is a fault in the worker: the tests look through the history for it.
+ * Every step an item may take, and who takes it. What is not here is a fault in the worker: the tests look through the
+ * history for it.
  *
  * One step runs through the whole table: a callback answers any attempt of an item, not only the last
  * (docs/shop-protocol.md, section 3). So an answer may meet the item wherever it rests by then, and takes it to Got
@@ -77,4 +78,5 @@ export const NEXT: Record<Status, readonly Status[]> = {
  * @param from the present status; null for an item that does not exist yet, which can only be enqueued as Pending
  * @example isAllowed('made_request', 'got_response') // true
  */
-export const isAllowed = (from: Status | null, to: Status): boolean => (from === null ? to === 'pending' : NEXT[from].includes(to))
+export const isAllowed = (from: Status | null, to: Status): boolean =>
+  from === null ? to === 'pending' : NEXT[from].includes(to)

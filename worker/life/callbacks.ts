@@ -53,22 +53,27 @@ const ITEMS_A_PAGE = 1000
 type AfterFailure = (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>
 
 /**
- * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done what it had to and is
- * marked, or nothing has happened and the next run, of whichever worker, takes it. An item in flight keeps its callback waiting: the
- * acknowledgment that is being read comes first.
+ * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done
+ * what it had to and is marked, or nothing has happened and the next run, of whichever worker, takes it. An item in
+ * flight keeps its callback waiting: the acknowledgment that is being read comes first.
  *
- * A success settles what had been queued before its request was sent, wherever the item is in the queue and whichever attempt it answers:
- * see `finish`. A failure, or an answer that cannot be used, counts only for the attempt that the item waits for; for an older one it is
- * recorded and changes nothing.
+ * A success settles what had been queued before its request was sent, wherever the item is in the queue and whichever
+ * attempt it answers: see `finish`. A failure, or an answer that cannot be used, counts only for the attempt that the
+ * item waits for; for an older one it is recorded and changes nothing.
  *
- * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting: whoever calls goes on from page
- * to page, however many wait. What the catalogue refuses (an id that another product has got meanwhile, a trigger) is looked for by halves, and
- * blocks its own item alone.
+ * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting:
+ * whoever calls goes on from page to page, however many wait. What the catalogue refuses (an id that another product
+ * has got meanwhile, a trigger) is looked for by halves, and blocks its own item alone.
  *
  * @param after the item after which the page begins; '0': the first page
  * @param afterFailure where a failure leads, see `World.afterFailure`
  */
-export async function applyCallbacks(sql: Sql, zone: string, after: string, afterFailure: AfterFailure): Promise<AppliedCallbacks> {
+export async function applyCallbacks(
+  sql: Sql,
+  zone: string,
+  after: string,
+  afterFailure: AfterFailure,
+): Promise<AppliedCallbacks> {
   const page = await sql<{ itemId: string }[]>`
     select distinct item_id as "itemId" from shop_update.callback where applied_at is null and item_id > ${after}::bigint
     order by item_id limit ${ITEMS_A_PAGE}::int`
@@ -109,7 +114,12 @@ async function applyToItems(
 }
 
 /** What the one half has committed is told, whatever becomes of the other. */
-async function applyByHalves(sql: Sql, zone: string, afterFailure: AfterFailure, itemIds: readonly string[]): Promise<Applied> {
+async function applyByHalves(
+  sql: Sql,
+  zone: string,
+  afterFailure: AfterFailure,
+  itemIds: readonly string[],
+): Promise<Applied> {
   const half = itemIds.length >> 1
   const parts: Applied[] = []
   let failed: unknown = null
@@ -177,7 +187,15 @@ async function applyEffects(
     applied.push(row.callbackId)
     const item = { ...row, token }
     const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
-      settlements.push({ item, reason: null, message: null, exchange: null, answeredAt: null, retryInSeconds: null, ...settlement })
+      settlements.push({
+        item,
+        reason: null,
+        message: null,
+        exchange: null,
+        answeredAt: null,
+        retryInSeconds: null,
+        ...settlement,
+      })
     if (answer.kind === 'success' || answer.kind === 'failure') {
       const conflict = creates(item.topic) || refused ? await findConflict(tx, ids) : null
       if (conflict) {
@@ -199,7 +217,11 @@ async function applyEffects(
         rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })
       }
     } else {
-      rest({ to: 'blocked', reason: 'unprocessable_response', message: answer.kind === 'unprocessable' ? answer.message : null })
+      rest({
+        to: 'blocked',
+        reason: 'unprocessable_response',
+        message: answer.kind === 'unprocessable' ? answer.message : null,
+      })
     }
   }
   const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
@@ -222,15 +244,17 @@ async function applyEffects(
     seen: effects.length,
     inFlight: rest?.inFlight ?? 0,
     sets: acting.map(({ productSetId }) => productSetId),
-    created: [...finishes, ...settlements].filter(({ item }) => creates(item.topic as Topic)).map(({ item }) => item.productSetId),
+    created: [...finishes, ...settlements]
+      .filter(({ item }) => creates(item.topic as Topic))
+      .map(({ item }) => item.productSetId),
     stories,
     failed: null,
   }
 }
 
 /**
- * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create is sent once. A variation
- * that came by meanwhile was not in it, and is created.
+ * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create
+ * is sent once. A variation that came by meanwhile was not in it, and is created.
  */
 async function oweContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void> {
   if (items.length === 0) return
@@ -267,15 +291,17 @@ function read(row: Waiting) {
     : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
   const awaited = row.current && (row.status === 'got_acknowledgment' || row.reason === 'unknown_outcome')
   const rows = answer.kind === 'success' || answer.kind === 'failure' ? answer.rows : []
-  // The success of an older attempt says nothing of a change that is with the Shop by now; a create is done all the same.
+  // The success of an older attempt says nothing of a change that is with the Shop by now; a create is done all the
+  // same.
   const noted = answer.kind === 'success' && !row.current && row.newer && row.carried && !creates(row.topic)
   return { row, answer, ids: newIds(row, asked, rows), acts: (answer.kind === 'success' && !noted) || awaited, noted }
 }
 type Effect = ReturnType<typeof read>
 
 /**
- * Leaves out, for the next run, what would hold up the rest: callbacks that write a product or set which somebody else has locked (the others
- * are locked from here on), and those that bring an id which an earlier one of this run brings too.
+ * Leaves out, for the next run, what would hold up the rest: callbacks that write a product or set which somebody else
+ * has locked (the others are locked from here on), and those that bring an id which an earlier one of this run brings
+ * too.
  */
 async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
   const written = effects.filter(({ acts, noted }) => acts || noted)
@@ -290,7 +316,8 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
     with free as materialized (
       select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]) order by s.id for no key update skip locked)
     select s.id, s.id in (select id from free) as free from catalog.product_set s where s.id = any (${setIds}::bigint[])`
-  const locked = (rows: { id: string; free: boolean }[]) => new Set(rows.filter(({ free }) => !free).map(({ id }) => id))
+  const locked = (rows: { id: string; free: boolean }[]) =>
+    new Set(rows.filter(({ free }) => !free).map(({ id }) => id))
   const [lockedProducts, lockedSets] = [locked(products), locked(sets)]
 
   const given = new Map<string, string>()
@@ -299,7 +326,10 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
     if (!acts && !noted) return true
     if (ids.products.some(({ productId }) => lockedProducts.has(productId))) return false
     if (ids.setSrcId !== null && lockedSets.has(ids.productSetId)) return false
-    const brought = ids.products.map(({ productId, srcId }) => ({ srcId: srcId && `product ${srcId}`, owner: productId }))
+    const brought = ids.products.map(({ productId, srcId }) => ({
+      srcId: srcId && `product ${srcId}`,
+      owner: productId,
+    }))
     if (ids.setSrcId !== null) brought.push({ srcId: `set ${ids.setSrcId}`, owner: ids.productSetId })
     if (!brought.every(({ srcId, owner }) => isFree(srcId, owner))) return false
     for (const { srcId, owner } of brought) if (srcId !== null) given.set(srcId, owner)
@@ -308,8 +338,8 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
 }
 
 /**
- * Takes the items out of wherever they rest, with a new token: Got response. Their product set is not taken; an item that was behind in its
- * set, or whose turn it was, leaves that place.
+ * Takes the items out of wherever they rest, with a new token: Got response. Their product set is not taken; an item
+ * that was behind in its set, or whose turn it was, leaves that place.
  */
 const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: number }[]>`
   with x as (

@@ -44,10 +44,15 @@ export interface World {
 }
 
 /**
- * The life of one item from its claim to where it rests: Synced, Got acknowledgment, Delayed, Failed or Blocked. A verb that says "lost" ends
- * it without a word: the item is in other hands.
+ * The life of one item from its claim to where it rests: Synced, Got acknowledgment, Delayed, Failed or Blocked. A verb
+ * that says "lost" ends it without a word: the item is in other hands.
  */
-export async function live(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements, world: World): Promise<void> {
+export async function live(
+  item: ClaimedItem,
+  set: CatalogueSet | undefined,
+  served: Statements,
+  world: World,
+): Promise<void> {
   try {
     await walk(item, set, world.begin(item, set, served), world)
   } catch (error) {
@@ -64,11 +69,13 @@ export async function live(item: ClaimedItem, set: CatalogueSet | undefined, ser
 }
 
 async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: Attempt, world: World): Promise<void> {
-  const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) => world.settle({ ...AT_REST, item, ...settlement })
+  const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
+    world.settle({ ...AT_REST, item, ...settlement })
   const fail = (message: string, exchange: Partial<Settlement> = {}) =>
     rest({ ...world.afterFailure(item.failures + 1), reason: 'failure', message, ...exchange })
 
-  // It was claimed in the set in which its product was: there it must not be sent, others of the new set may be on their way.
+  // It was claimed in the set in which its product was: there it must not be sent, others of the new set may be on
+  // their way.
   if (set && set.id !== item.productSetId) {
     world.circuit.notSent(item.id)
     await world.noteMoved(item)
@@ -99,7 +106,13 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
   const { event } = TOPICS[item.topic]
   let response: ShopResponse
   try {
-    const headers = shopHeaders({ flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent: attempt.traceparent })
+    const headers = shopHeaders({
+      flow,
+      event,
+      requeueCount: item.sends,
+      enqueuedAtNs: item.enteredAtNs,
+      traceparent: attempt.traceparent,
+    })
     response = await world.shop.send(call, headers, world.maySend)
   } catch (error) {
     if (error instanceof NotSent) return void (await handBack())
@@ -124,7 +137,9 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
   const asked = askedOf(item.topic, call, item.productId)
   const answer = orNack(readAnswer(response.httpStatus, response.body, asked, response.movedTo), flow, response.body)
-  await conclude(item, asked, answer, world, { ...response, answeredAt, milliseconds: answeredAt - sentAt }).finally(response.release)
+  await conclude(item, asked, answer, world, { ...response, answeredAt, milliseconds: answeredAt - sentAt }).finally(
+    response.release,
+  )
 
   function handBack() {
     world.circuit.notSent(item.id)
@@ -133,8 +148,8 @@ async function walk(item: ClaimedItem, set: CatalogueSet | undefined, attempt: A
 }
 
 /**
- * What an asynchronous exchange brings that is neither an acknowledgment nor a final answer is a NACK: sent again, not Blocked
- * (docs/shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
+ * What an asynchronous exchange brings that is neither an acknowledgment nor a final answer is a NACK: sent again, not
+ * Blocked (docs/shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
  */
 function orNack(answer: Answer, flow: Flow, body: string): Answer {
   if (answer.kind !== 'unprocessable' || flow === 'synchronous' || /"(product|images)"\s*:/.test(body)) return answer
@@ -168,14 +183,32 @@ interface Received {
  * What an answer does to the item (docs/shop-protocol.md, section 4). `received` is null where the exchange has been
  * stored already.
  */
-async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, world: World, received: Received | null): Promise<void> {
+async function conclude(
+  item: ClaimedItem,
+  asked: Asked | null,
+  answer: Answer,
+  world: World,
+  received: Received | null,
+): Promise<void> {
   const readAt = performance.now()
   const exchangeOf = (outcome: Exchange['outcome']): Pick<Settlement, 'exchange' | 'answeredAt'> => ({
-    exchange: received && { httpStatus: received.httpStatus, body: storable(received.body), milliseconds: received.milliseconds, outcome },
+    exchange: received && {
+      httpStatus: received.httpStatus,
+      body: storable(received.body),
+      milliseconds: received.milliseconds,
+      outcome,
+    },
     answeredAt: received?.answeredAt ?? null,
   })
   const block = (reason: ReasonCode, message: string) =>
-    world.settle({ ...AT_REST, item, to: 'blocked', reason, message: storable(message), ...exchangeOf('unprocessable') })
+    world.settle({
+      ...AT_REST,
+      item,
+      to: 'blocked',
+      reason,
+      message: storable(message),
+      ...exchangeOf('unprocessable'),
+    })
 
   switch (answer.kind) {
     case 'acknowledged':
@@ -196,7 +229,14 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
         }
       }
       const next = world.afterFailure(item.failures + 1)
-      await world.settle({ ...AT_REST, item, ...next, reason: 'failure', message: storable(answer.message), ...exchangeOf('failure') })
+      await world.settle({
+        ...AT_REST,
+        item,
+        ...next,
+        reason: 'failure',
+        message: storable(answer.message),
+        ...exchangeOf('failure'),
+      })
       return
     }
     case 'success': {
@@ -214,7 +254,8 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
       let stored = received === null
       try {
         if ((await world.finish(entry)) !== 'locked') return
-        stored ||= (await world.settle({ ...AT_REST, item, to: 'response_processing', ...exchangeOf('success') })) !== null
+        stored ||=
+          (await world.settle({ ...AT_REST, item, to: 'response_processing', ...exchangeOf('success') })) !== null
         if (stored) await finishWhenFree(entry, world)
       } catch (error) {
         await refused(error, ids, stored ? {} : exchangeOf('unprocessable'))
@@ -225,7 +266,8 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
   /** The catalogue does not take it: the answer is kept, and an admin decides. */
   async function refused(error: unknown, ids: NewIds, exchange: Partial<Settlement>): Promise<void> {
     if (!isRefusedByRow(error)) throw error
-    // Another worker may have given the same id to another product between our look and our write: the unique index stood in the way.
+    // Another worker may have given the same id to another product between our look and our write: the unique index
+    // stood in the way.
     const conflict = (error as { code?: string }).code === '23505' ? await world.findConflict(ids) : null
     const [reason, message] = conflict
       ? (['src_id_conflict', conflict] as const)
@@ -237,7 +279,10 @@ async function conclude(item: ClaimedItem, asked: Asked | null, answer: Answer, 
 /** How long to wait before asking again for a product that somebody else has locked. */
 const LOCKED_RETRY_MS = 500
 
-/** Seller Center holds the product in a transaction of its own: the answer has been stored, and is written when it lets go. */
+/**
+ * Seller Center holds the product in a transaction of its own: the answer has been stored, and is written when it lets
+ * go.
+ */
 async function finishWhenFree(entry: Finish, world: World): Promise<void> {
   const stored: Finish = { ...entry, exchange: null, at: null }
   // A worker that stops leaves it: the answer is stored, and the next one goes on with it.

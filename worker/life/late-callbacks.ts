@@ -31,9 +31,9 @@ interface Late {
 }
 
 /**
- * Callbacks whose item has left the queue are recorded as late and change nothing, but for one kind: a create that the Shop has made. Where
- * the product has no id (an admin had given the create up), it has now; where it has another one, the Shop has made the product twice, and
- * an item is Blocked that says so, since nobody would ever hear of it.
+ * Callbacks whose item has left the queue are recorded as late and change nothing, but for one kind: a create that the
+ * Shop has made. Where the product has no id (an admin had given the create up), it has now; where it has another one,
+ * the Shop has made the product twice, and an item is Blocked that says so, since nobody would ever hear of it.
  */
 export async function applyLate(sql: Sql, zone: string, itemIds: readonly string[]): Promise<AppliedLate> {
   const rows = await sql<Late[]>`
@@ -65,7 +65,10 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
 
 type Ids = ReturnType<typeof newIds>
 
-/** Each in a transaction of its own; what the catalogue refuses is an incident like a second id, since nobody else would hear of it. */
+/**
+ * Each in a transaction of its own; what the catalogue refuses is an incident like a second id, since nobody else would
+ * hear of it.
+ */
 async function conclude(sql: Sql, zone: string, row: Late, ids: Ids): Promise<Step[]> {
   const act = (why: string | null) =>
     transaction(sql, async (tx) => {

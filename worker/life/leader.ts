@@ -36,7 +36,10 @@ export interface LeaderOptions {
   config: Config
   log: Logger
   telemetry: Telemetry
-  /** Whether its heartbeats have come without a gap for a lease: when the database has been away, those of the others must get as far first. */
+  /**
+   * Whether its heartbeats have come without a gap for a lease: when the database has been away, those of the others
+   * must get as far first.
+   */
   isSteady(): boolean
   /** Items have become ready: these, and maybe others. */
   onReady(items: readonly string[]): void
@@ -44,8 +47,9 @@ export interface LeaderOptions {
 }
 
 /**
- * What has to be done once and not by every worker: folding the counters, taking up what a dead worker left, what a crash between two
- * statements left, partitions, and now and then the proof that the counters are right. Any worker may lead; it is one that holds the lease.
+ * What has to be done once and not by every worker: folding the counters, taking up what a dead worker left, what a
+ * crash between two statements left, partitions, and now and then the proof that the counters are right. Any worker may
+ * lead; it is one that holds the lease.
  *
  * @returns whether this worker leads, and a function that ends it when the duty in hand is done
  */
@@ -129,7 +133,8 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
       await forgetCounts(sql, config.HISTORY_DAYS)
     }
     if (isDue('verify')) {
-      for (const drift of await verifyCounts(sql)) log.error(drift, 'A counter had drifted from the queue and was mended')
+      for (const drift of await verifyCounts(sql))
+        log.error(drift, 'A counter had drifted from the queue and was mended')
     }
     // While it leads: two that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);

@@ -5,11 +5,13 @@ import { digestOf, type ReceivedCallback } from '../queue/record-callback.ts'
 import { finalResult } from '../shop/answer.ts'
 
 /**
- * The final answer to a call whose item is in other hands by now. The Shop has said what became of it, and will not say it again: it is recorded
- * as its callback would be, and settles the item wherever it meets it. An acknowledgment says nothing that the callback after it will not say.
+ * The final answer to a call whose item is in other hands by now. The Shop has said what became of it, and will not say
+ * it again: it is recorded as its callback would be, and settles the item wherever it meets it. An acknowledgment says
+ * nothing that the callback after it will not say.
  *
  * @param record `recordCallback`
- * @returns null where there is none; also where the item was not lost at all, but its answer had been written when the connection broke
+ * @returns null where there is none; also where the item was not lost at all, but its answer had been written when the
+ * connection broke
  */
 export async function recordLostAnswer(
   sql: Sql,

@@ -2,9 +2,10 @@ import { createFullLooks } from '../full-looks.ts'
 import type { Claimed, Quick } from '../queue/claim.ts'
 
 /**
- * Claims, pass after pass over all sellers. A full pass looks at everything that is ready. Where that takes long (see `createFullLooks`) there
- * are quick ones in between: they look at what has been queued since the pass before began, go on where a seller had more, and take the items
- * of which they have been told that they became ready again. What else is ready is left to the next full pass.
+ * Claims, pass after pass over all sellers. A full pass looks at everything that is ready. Where that takes long (see
+ * `createFullLooks`) there are quick ones in between: they look at what has been queued since the pass before began, go
+ * on where a seller had more, and take the items of which they have been told that they became ready again. What else
+ * is ready is left to the next full pass.
  */
 export function createPasses(
   claim: (most: number, afterSeller: string, quick: Quick | null, withMarks: boolean) => Promise<Claimed>,
@@ -45,7 +46,12 @@ export function createPasses(
     async claim(most: number): Promise<Claimed> {
       if (afterSeller === '0') begin()
       const asked = full ? [] : [...turns].slice(0, most)
-      const claimed = await claim(most, afterSeller, full ? null : { since: since!, marks, turns: asked }, !full || looks.isNearPause())
+      const claimed = await claim(
+        most,
+        afterSeller,
+        full ? null : { since: since!, marks, turns: asked },
+        !full || looks.isNearPause(),
+      )
       milliseconds += claimed.milliseconds
       candidates += claimed.candidates
       began ??= claimed.now

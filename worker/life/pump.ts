@@ -18,7 +18,10 @@ import { createWakefulness, type Look } from './wakefulness.ts'
 const POLL_MS = 1000
 /** A claim is made when this share of the room is free: 500 items a statement instead of one by one as they finish. */
 const ROOM_SHARE = 0.25
-/** When to look again at a product set that somebody had his hands on: as a rule a statement of some milliseconds, which has freed the set. */
+/**
+ * When to look again at a product set that somebody had his hands on: as a rule a statement of some milliseconds, which
+ * has freed the set.
+ */
 const PASSED_OVER_MS = 20
 /** One claim takes at most this many; a larger one keeps the first items waiting for the last. */
 const MOST_A_CLAIM = 500
@@ -51,8 +54,22 @@ export interface Pump {
   stop(): Promise<void>
 }
 
-/** Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database or Shop slow down: so does it. */
-export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry, log, mayClaim, live, unread }: PumpOptions): Pump {
+/**
+ * Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database
+ * or Shop slow down: so does it.
+ */
+export function startPump({
+  sql,
+  workerId,
+  concurrency,
+  circuit,
+  rate,
+  telemetry,
+  log,
+  mayClaim,
+  live,
+  unread,
+}: PumpOptions): Pump {
   const held = new Set<string>()
   let running = false
   let failingSince: number | null = null
@@ -180,7 +197,12 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
       }
       return
     }
-    const catalogue = telemetry.statement('select catalog.product', items.length, readFrom, atOf(claimed, performance.now()))
+    const catalogue = telemetry.statement(
+      'select catalog.product',
+      items.length,
+      readFrom,
+      atOf(claimed, performance.now()),
+    )
     for (const item of items) adopt(item, live(item, sets.get(item.id), { claim: claimSpan, catalogue }))
   }
 
@@ -225,7 +247,7 @@ export function startPump({ sql, workerId, concurrency, circuit, rate, telemetry
 }
 
 /**
- * What is held is a claim and not an item: a worker that was frozen may lose an item to another and claim it again while its first call is
- * still out, and the end of that one is not the end of the second.
+ * What is held is a claim and not an item: a worker that was frozen may lose an item to another and claim it again
+ * while its first call is still out, and the end of that one is not the end of the second.
  */
 export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`

@@ -1,4 +1,7 @@
-/** What came of a look for items: some, none, or none was taken for there was no room, or the Shop's rate or circuit let none through. */
+/**
+ * What came of a look for items: some, none, or none was taken for there was no room, or the Shop's rate or circuit let
+ * none through.
+ */
 export type Look = 'found' | 'nothing' | 'no room'
 
 /** So many looks in a row that it would have made without being woken: it is busy. */
@@ -6,20 +9,28 @@ const BUSY_LOOKS = 20
 /** It falls asleep when nothing has come for so long; until then it looks again after each pause. */
 const IDLE_MS = 20
 const PAUSE_MS = 3
-/** When to look again after it has fallen asleep, beside the look at once: for transactions that took it for awake, and had yet to commit. */
+/**
+ * When to look again after it has fallen asleep, beside the look at once: for transactions that took it for awake, and
+ * had yet to commit.
+ */
 const ASLEEP_LOOKS_MS = [10, 50, 250]
 
 /**
- * Whether Seller Center has to wake this worker: at the commit of each change that costs as much as all the rest of it (see `enqueue_item`).
- * Asleep, it is woken by each change. After a while in which it was busy all the time it is awake: it looks again by itself, as soon as it
- * has room. When there is nothing any more it says that it sleeps, and looks again only when that is committed: a change of which it was not
- * told has either been committed before, or has read that it sleeps.
+ * Whether Seller Center has to wake this worker: at the commit of each change that costs as much as all the rest of it
+ * (see `enqueue_item`). Asleep, it is woken by each change. After a while in which it was busy all the time it is
+ * awake: it looks again by itself, as soon as it has room. When there is nothing any more it says that it sleeps, and
+ * looks again only when that is committed: a change of which it was not told has either been committed before, or has
+ * read that it sleeps.
  *
- * Between the two is a change that was queued while it was awake and is committed after the last of these looks: the poll finds that one.
+ * Between the two is a change that was queued while it was awake and is committed after the last of these looks: the
+ * poll finds that one.
  *
  * @param tell stores whether it is awake
  */
-export function createWakefulness(tell: (awake: boolean) => Promise<void>, now: () => number = () => performance.now()) {
+export function createWakefulness(
+  tell: (awake: boolean) => Promise<void>,
+  now: () => number = () => performance.now(),
+) {
   let awake = false
   let busyLooks = 0
   let foundAt = 0

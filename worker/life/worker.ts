@@ -60,7 +60,15 @@ export interface WorkerOptions {
 }
 
 /** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
-export async function startWorker({ sql, background, config, log, telemetry, onSilence, onLost }: WorkerOptions): Promise<Worker> {
+export async function startWorker({
+  sql,
+  background,
+  config,
+  log,
+  telemetry,
+  onSilence,
+  onLost,
+}: WorkerOptions): Promise<Worker> {
   const now = () => performance.now()
   await checkTimeZone(background, config.VENTURE_TIMEZONE)
   try {
@@ -72,7 +80,8 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
   let state: 'running' | 'stopping' = 'running'
-  // Before anything is begun: who cannot be told of changes does not start. What is told until then is found at the start.
+  // Before anything is begun: who cannot be told of changes does not start. What is told until then is found at the
+  // start.
   const silent = { changes() {}, callbacks() {} }
   let told = silent
   const tell = (what: keyof typeof told) => () => told[what]()
@@ -92,7 +101,8 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     now,
     onChange: (isOpen) => {
       const shop = new URL(config.SHOP_URL).host
-      if (isOpen) log.warn({ shop }, 'The Shop cannot be reached: nothing is sent but a probe now and then, and the queue waits')
+      if (isOpen)
+        log.warn({ shop }, 'The Shop cannot be reached: nothing is sent but a probe now and then, and the queue waits')
       else log.info({ shop }, 'The Shop answers again')
     },
   })
@@ -104,7 +114,9 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     connections: config.CONCURRENCY, // a call that is made is on the wire, and waits for no other
     budget: new ByteBudget(config.ANSWER_BUDGET_MIB * 1024 * 1024),
   })
-  /** Half a lease without a heartbeat: others take over at a whole one, and by then nothing of ours may leave any more. */
+  /**
+   * Half a lease without a heartbeat: others take over at a whole one, and by then nothing of ours may leave any more.
+   */
   const isAlive = () => now() - beatAt < leaseMs / 2
   /** When the last heartbeat was confirmed, and since when they have come without a gap. */
   let confirmedAt = now()
@@ -196,7 +208,8 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, world)),
   })
 
-  // Heartbeat, and with it what may be asked now and then: the flow in force, and whether the database thinks we hold what we do not.
+  // Heartbeat, and with it what may be asked now and then: the flow in force, and whether the database thinks we hold
+  // what we do not.
   let suspects = new Set<string>()
   let beating: Promise<void> | null = null
   async function beat(): Promise<void> {
@@ -271,7 +284,8 @@ export async function startWorker({ sql, background, config, log, telemetry, onS
     heartbeatAt: () => (Date.now() - (now() - beatAt)) / 1000,
     inFlight: () => pump.held.size,
     isCircuitOpen: () => circuit.state !== 'closed',
-    isReady: () => state === 'running' && isAlive() && (pump.failingSince === null || now() - pump.failingSince < leaseMs / 2),
+    isReady: () =>
+      state === 'running' && isAlive() && (pump.failingSince === null || now() - pump.failingSince < leaseMs / 2),
     isWorking: () => now() - beatAt < 2 * leaseMs,
     async stop() {
       state = 'stopping'

@@ -56,7 +56,9 @@ export function createWorld({
 }: WorldOptions): World & { followUps(): Promise<void> } {
   const following = new Set<Promise<void>>()
 
-  /** Turns and releases follow a commit in statements of their own; what a crash in between leaves, the leader finds. */
+  /**
+   * Turns and releases follow a commit in statements of their own; what a crash in between leaves, the leader finds.
+   */
   function follow(setsWaiting: readonly string[], created: readonly string[]): void {
     if (setsWaiting.length === 0 && created.length === 0) return
     const work = (async () => {
@@ -77,7 +79,9 @@ export function createWorld({
     const { results, setsWaiting } = await finish(sql, config.VENTURE_TIMEZONE, entries, patient)
     follow(setsWaiting, [
       ...new Set(
-        entries.filter(({ item }, place) => typeof results[place] === 'object' && creates(item.topic)).map(({ item }) => item.productSetId),
+        entries
+          .filter(({ item }, place) => typeof results[place] === 'object' && creates(item.topic))
+          .map(({ item }) => item.productSetId),
       ),
     ])
     return results
@@ -100,8 +104,9 @@ export function createWorld({
     return results
   }
 
-  // Each verb tells what it did at the moment at which the commit is known: attempts have the rest of the story.
-  // By the claim, not by the item: a worker that lost an item to another may claim it again while its first life has not ended.
+  // Each verb tells what it did at the moment at which the commit is known: attempts have the rest of the story. By the
+  // claim, not by the item: a worker that lost an item to another may claim it again while its first life has not
+  // ended.
   const attempts = new Map<ClaimedItem, Attempt>()
   const statements = new WeakMap<Commit, SpanRef | null>()
   const { protocol, hostname: host, port } = new URL(config.SHOP_URL)
@@ -113,12 +118,23 @@ export function createWorld({
     async (entries: Entry[]): Promise<Result[]> => {
       const results = await write(entries)
       const commit = results.find((result) => typeof result === 'object' && result !== null) as Commit | undefined
-      if (commit) statements.set(commit, telemetry.statement(summary, entries.length, commit.now, atOf(commit, performance.now())))
+      if (commit)
+        statements.set(
+          commit,
+          telemetry.statement(summary, entries.length, commit.now, atOf(commit, performance.now())),
+        )
       return results
     }
   const statementOf = (commit: Commit): SpanRef | null => statements.get(commit) ?? null
-  const tellExchange = (attempt: Attempt, exchange: Exchange | null, commit: Commit, answeredAt: number | null, message: string | null) => {
-    if (exchange) attempt.exchanged(exchange, server, atOf(commit, answeredAt ?? exchange.endedAt ?? commit.left), message)
+  const tellExchange = (
+    attempt: Attempt,
+    exchange: Exchange | null,
+    commit: Commit,
+    answeredAt: number | null,
+    message: string | null,
+  ) => {
+    if (exchange)
+      attempt.exchanged(exchange, server, atOf(commit, answeredAt ?? exchange.endedAt ?? commit.left), message)
   }
 
   const requesting = aloneWhenLocked(
@@ -231,7 +247,8 @@ export function createWorld({
       follow(sets, sets)
     },
     findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
-    writeBack: (item, products, setSrcId) => untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),
+    writeBack: (item, products, setSrcId) =>
+      untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),
     afterFailure(failures) {
       const { status, nextAttemptAt } = afterFailure({
         failures,
@@ -252,8 +269,8 @@ export function createWorld({
 const LOCKED_RETRY_MS = 500
 
 /**
- * For what has to be known or written while the Shop's answer is in hand: it goes on until the database, or whoever has locked a row, lets it.
- * A row that is given up is created again.
+ * For what has to be known or written while the Shop's answer is in hand: it goes on until the database, or whoever has
+ * locked a row, lets it. A row that is given up is created again.
  */
 async function untilPossible<Result>(work: () => Promise<Result>): Promise<Result> {
   for (;;) {
@@ -269,8 +286,9 @@ async function untilPossible<Result>(work: () => Promise<Result>): Promise<Resul
 const HELD = Symbol('held by somebody else')
 
 /**
- * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets go. No transaction
- * should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed keeps its row until it commits.
+ * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets
+ * go. No transaction should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed
+ * keeps its row until it commits.
  */
 function aloneWhenLocked<Entry extends { item: ClaimedItem; body?: string; exchange?: Exchange | null }, Result>(
   sql: Sql,
@@ -284,7 +302,8 @@ function aloneWhenLocked<Entry extends { item: ClaimedItem; body?: string; excha
       } catch (error) {
         if (!isLocked(error)) throw error
       }
-      // One look tells which; looking for them by halves would wait for each lock in turn, and keep the whole stage waiting.
+      // One look tells which; looking for them by halves would wait for each lock in turn, and keep the whole stage
+      // waiting.
       const held = new Set(
         await lockedItems(
           sql,

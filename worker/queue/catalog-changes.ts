@@ -22,8 +22,9 @@ const MOST_MS = 1000
 const CHANGES_A_PAGE = 200
 
 /**
- * Follows the catalogue: of what has been deleted the items end, what has been moved to another set takes its items along. A change waits as
- * long as an item that it is about is in flight: a call that is out ends normally, and no other of the product leaves meanwhile.
+ * Follows the catalogue: of what has been deleted the items end, what has been moved to another set takes its items
+ * along. A change waits as long as an item that it is about is in flight: a call that is out ends normally, and no
+ * other of the product leaves meanwhile.
  */
 export async function followCatalogue(sql: Sql): Promise<Followed> {
   const all: Followed = { steps: [], sets: [] }
@@ -75,7 +76,9 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
   })
 }
 
-/** What is not in flight moves with its product; each item finds its turn in the new set as if it had been queued there. */
+/**
+ * What is not in flight moves with its product; each item finds its turn in the new set as if it had been queued there.
+ */
 async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return
   await tx`
@@ -99,10 +102,14 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
 }
 
 /**
- * A worker has met an item of a product that is in another set by now, and nobody has taken note: it was being queued while that happened. What was
- * queued with it met the same, as a rule: all of the old set are noted (1,100 of them one by one took more than a minute).
+ * A worker has met an item of a product that is in another set by now, and nobody has taken note: it was being queued
+ * while that happened. What was queued with it met the same, as a rule: all of the old set are noted (1,100 of them one
+ * by one took more than a minute).
  */
-export const noteMoved = (sql: Sql, { productId, productSetId }: { productId: string | null; productSetId: string }) => sql`
+export const noteMoved = (
+  sql: Sql,
+  { productId, productSetId }: { productId: string | null; productSetId: string },
+) => sql`
   insert into shop_update.catalog_change (product_id, product_set_id, moved)
   select ${productId}::bigint, ${productSetId}::bigint, true
   union

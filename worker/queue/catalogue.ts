@@ -6,9 +6,9 @@ import type { ClaimedItem } from '../domain/item.ts'
 const LEAN = new Set(['price', 'stock', 'consignment_stock'])
 
 /**
- * What the calls of these items are built from, as the catalogue stands now. An item whose product or set is gone is not in the answer.
- * Read after the claim has been committed: from then on a new change queues a new item, so nothing can be missed. A product that has been moved
- * meanwhile comes with the set in which it is now.
+ * What the calls of these items are built from, as the catalogue stands now. An item whose product or set is gone is
+ * not in the answer. Read after the claim has been committed: from then on a new change queues a new item, so nothing
+ * can be missed. A product that has been moved meanwhile comes with the set in which it is now.
  *
  * @returns by item id
  */
@@ -16,7 +16,10 @@ export async function readCatalogue(sql: Sql, items: readonly ClaimedItem[]): Pr
   const lean: ClaimedItem[] = []
   const full: ClaimedItem[] = []
   for (const item of items) (LEAN.has(item.topic) ? lean : full).push(item)
-  const [ofLean, ofFull] = await Promise.all([lean.length ? readLean(sql, lean) : [], full.length ? readFull(sql, full) : []])
+  const [ofLean, ofFull] = await Promise.all([
+    lean.length ? readLean(sql, lean) : [],
+    full.length ? readFull(sql, full) : [],
+  ])
   const sets = new Map<string, CatalogueSet>()
   for (const row of ofLean) {
     sets.set(row.itemId, {

@@ -7,9 +7,14 @@ import { holdersOf } from './holders.ts'
 
 /** Where a quick claim looks, see `createFullLooks`. What else has become ready is found by the next full one. */
 export interface Quick {
-  /** What has been queued since this moment is new, as text; `now` of the first claim that looked at all sellers before. */
+  /**
+   * What has been queued since this moment is new, as text; `now` of the first claim that looked at all sellers before.
+   */
   since: string
-  /** Of each seller who may have older items: when the last one that was seen had been queued, as text; '-infinity': none was. */
+  /**
+   * Of each seller who may have older items: when the last one that was seen had been queued, as text; '-infinity':
+   * none was.
+   */
   marks: ReadonlyMap<string, string>
   /** Items that have become ready, however long ago they were queued. */
   turns: readonly string[]
@@ -25,8 +30,8 @@ export interface Claimed {
   /** It passed over others, which are worth another look soon. */
   passedOver: boolean
   /**
-   * It has looked at all that the sellers after `afterSeller` have: no seller had his whole share taken. (One to which a transaction is just adding a
-   * change is passed over until that ends.)
+   * It has looked at all that the sellers after `afterSeller` have: no seller had his whole share taken. (One to which
+   * a transaction is just adding a change is passed over until that ends.)
    */
   all: boolean
   /** The seller after whom to go on; '0', from the first one, where fewer than 200 were left. */
@@ -46,19 +51,20 @@ export interface Claimed {
 const SELLERS_A_CLAIM = 200
 
 /**
- * Takes up to `most` items: sellers in turn from the one after `afterSeller`, of each its oldest items, at most one of a product set.
+ * Takes up to `most` items: sellers in turn from the one after `afterSeller`, of each its oldest items, at most one of
+ * a product set.
  *
- * - The sellers that have work are found by hopping through the index `item_ready`, so that the cost is that of the sellers with work,
- *   not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
- * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the candidate steps behind: out
- *   of the claim index, so that a set with ten thousand items is not looked through again and again. A set whose row somebody has locked this
- *   moment is passed over: no claim waits for another set's row.
+ * - The sellers that have work are found by hopping through the index `item_ready`, so that the cost is that of the
+ *   sellers with work, not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
+ * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the
+ *   candidate steps behind: out of the claim index, so that a set with ten thousand items is not looked through again
+ *   and again. A set whose row somebody has locked this moment is passed over: no claim waits for another set's row.
  * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (decision 7). An
  *   older item of the set that another worker has under its hands this moment holds back everything: that worker's
  *   claim will take the set.
  *
- * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced into the item just
- * before the claim is in no snapshot that this statement may have taken.
+ * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced
+ * into the item just before the claim is in no snapshot that this statement may have taken.
  *
  * @param quick null: a full claim
  * @param withMarks whether a quick claim may come next: finding `marks` and `again` takes a third of a millisecond
@@ -71,7 +77,9 @@ export async function claim(
   quick: Quick | null = null,
   withMarks = true,
 ): Promise<Claimed> {
-  const since = quick ? sql`${quick.since}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'` : sql`'-infinity'::timestamptz`
+  const since = quick
+    ? sql`${quick.since}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'`
+    : sql`'-infinity'::timestamptz`
   const isNew = quick ? sql`and i.queued_at >= ${since}` : sql``
   const rows = await sql<ClaimedRow[]>`
     with recursive hop (id, n) as (
@@ -159,8 +167,8 @@ export async function claim(
       where id = any (array(select id from ranked where id not in (select id from taken)))
     ),
     mine as (
-      -- always later than the status before, in every statement: the history is read in the order of its times, and this one may have
-      -- begun while the item was being queued
+      -- always later than the status before, in every statement: the history is read in the order of its times, and
+      -- this one may have begun while the item was being queued
       update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = greatest(now(), i.status_at + interval '1 microsecond'), token = i.token + 1, fresh = false,
         reason = null, message = null
       where i.id = any (array(select id from taken))
@@ -202,7 +210,13 @@ export async function claim(
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
-    item.before = { status: item.was, since: item.since, reason: item.wasReason, fresh: item.wasFresh, coalesced: item.coalesced }
+    item.before = {
+      status: item.was,
+      since: item.since,
+      reason: item.wasReason,
+      fresh: item.wasFresh,
+      coalesced: item.coalesced,
+    }
   }
   const { candidates, passedOver, all, next, last, marks, again, now, milliseconds } = rows[0]!
   return { items, candidates, passedOver, all, next, last, marks: marks ?? [], again: again ?? [], now, milliseconds }

@@ -6,8 +6,8 @@ import type { Topic } from '../domain/topics.ts'
 export const FOLD_FULL = 50_000
 
 /**
- * Folds what the statements appended into the counters and roll-ups; done by the leader once a second. Whoever reads adds what is not folded
- * yet, so the numbers are exact at every moment.
+ * Folds what the statements appended into the counters and roll-ups; done by the leader once a second. Whoever reads
+ * adds what is not folded yet, so the numbers are exact at every moment.
  *
  * @param most rows; where so many are picked there are more
  * @returns how many rows were picked
@@ -20,8 +20,8 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
     taken as (
       delete from shop_update.delta where ctid = any (array(select place from picked)) returning *
     ),
-    -- Where these are all there are, none is left of the transactions that had ended when this statement began. Picked, not taken: another fold may
-    -- have taken the same ones, and know of no more than them.
+    -- Where these are all there are, none is left of the transactions that had ended when this statement began. Picked,
+    -- not taken: another fold may have taken the same ones, and know of no more than them.
     noted as (
       update shop_update.folded set up_to = pg_snapshot_xmin(pg_current_snapshot()), server_started_at = pg_postmaster_start_time()
       where (select count(*) from picked) < ${most}::int and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
@@ -73,8 +73,8 @@ export interface Drift {
 }
 
 /**
- * Proves that the counters equal a recount of the queue, and mends them where they do not: a drift is a defect and is reported as one. Synced
- * is left out: a recount would go through all of the history.
+ * Proves that the counters equal a recount of the queue, and mends them where they do not: a drift is a defect and is
+ * reported as one. Synced is left out: a recount would go through all of the history.
  */
 export async function verifyCounts(sql: Sql): Promise<Drift[]> {
   return sql<Drift[]>`

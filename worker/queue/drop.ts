@@ -9,7 +9,8 @@ export interface Dropped {
 }
 
 /**
- * Ends items whose product or set no longer exists: they go to the history in the status that they have, neither synced nor failed.
+ * Ends items whose product or set no longer exists: they go to the history in the status that they have, neither synced
+ * nor failed.
  *
  * @param items with the token by which they are held: whoever has been taken by others meanwhile stays
  */
@@ -44,7 +45,8 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       select 'status', null::timestamptz, topic, status, -count(*) from gone group by topic, status
       union all select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null, -count(*) from gone group by 2, 3
     ),
-    -- A set that has been emptied may get a product again, from another set or a new one; what its images were to become is in the catalogue.
+    -- A set that has been emptied may get a product again, from another set or a new one; what its images were to
+    -- become is in the catalogue.
     owed as (
       insert into shop_update.owed_change (topic, product_set_id)
       select distinct g.topic, g.product_set_id from gone g join catalog.product_set s on s.id = g.product_set_id where g.topic = 'images'

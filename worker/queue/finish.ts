@@ -18,12 +18,18 @@ export interface Finish {
   item: ClaimedItem
   /** Null where the answer had been stored before (Response processing), or there was nothing to send. */
   exchange: Exchange | null
-  /** `performance.now()` of Got response, Building response payload and Response processing; null where the item never got there. */
+  /**
+   * `performance.now()` of Got response, Building response payload and Response processing; null where the item never
+   * got there.
+   */
   at: { response: number; payload: number; processing: number } | null
   products: WriteBack[]
   /** The Shop's id of the set, where the answer brought it. */
   setSrcId: string | null
-  /** When the request left that is answered, as text; undefined: it is the item's last one, and the item has been in flight since. */
+  /**
+   * When the request left that is answered, as text; undefined: it is the item's last one, and the item has been in
+   * flight since.
+   */
   sentAt?: string
   /** Of the attempt, where no request carries it. */
   traceId?: string
@@ -33,22 +39,24 @@ export interface Finish {
 export type Finished = (Commit & { stays?: true }) | 'lost' | 'locked'
 
 /**
- * A success settles what had been queued before the answered request was sent. A change `i` absorbed since is not settled by it: of an
- * update the item stays, Pending; a create is never sent twice, so it is done, and its products are queued as `content`.
+ * A success settles what had been queued before the answered request was sent. A change `i` absorbed since is not
+ * settled by it: of an update the item stays, Pending; a create is never sent twice, so it is done, and its products
+ * are queued as `content`.
  */
 const isUnsettled = (sql: Sql) => sql`coalesce(i.absorbed_at > x.sent_at, false)`
 const isCreate = (sql: Sql) => sql`i.topic in ('new_product_set', 'new_product')`
 
 /**
- * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history, its product has the
- * Shop's ids, its set is free. Got response, Building response payload and Response processing share this statement with Synced, as long as
- * nothing keeps them apart; each keeps its row, time and duration.
+ * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history,
+ * its product has the Shop's ids, its set is free. Got response, Building response payload and Response processing
+ * share this statement with Synced, as long as nothing keeps them apart; each keeps its row, time and duration.
  *
- * The Shop's ids are written where the catalogue has none: what is there stays, it may be an admin's repair. A product that was given another id
- * while its update was out has not had it: the change is queued anew.
+ * The Shop's ids are written where the catalogue has none: what is there stays, it may be an admin's repair. A product
+ * that was given another id while its update was out has not had it: the change is queued anew.
  *
- * Somebody may hold a product or a set for long (Seller Center in a transaction of its own). `patient` takes only what is not locked and reports the
- * rest as `locked`; it costs a row lock more per product, so it is the second try, after the first ran into `lock_timeout`.
+ * Somebody may hold a product or a set for long (Seller Center in a transaction of its own). `patient` takes only what
+ * is not locked and reports the rest as `locked`; it costs a row lock more per product, so it is the second try, after
+ * the first ran into `lock_timeout`.
  *
  * @param zone of the venture, for the Shop's `updated_at`
  * @returns what became of each, and the sets in which others wait
@@ -61,12 +69,16 @@ export async function finish(
 ): Promise<{ results: Finished[]; setsWaiting: string[] }> {
   const now = performance.now()
   const ids = entries.map(({ item }) => item.id)
-  const writes = entries.flatMap(({ item, products, setSrcId }) => products.map((product) => ({ ...product, itemId: item.id, setSrcId })))
+  const writes = entries.flatMap(({ item, products, setSrcId }) =>
+    products.map((product) => ({ ...product, itemId: item.id, setSrcId })),
+  )
   const sets = entries.filter(({ setSrcId }) => setSrcId !== null)
   const setIds = sets.map(({ item }) => item.productSetId)
   const productIds = writes.map(({ productId }) => productId)
-  const ago = (stage: 'response' | 'payload' | 'processing') => entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
-  // Only a callback can answer for an item that has not been in flight all the while, and only such an item absorbs changes.
+  const ago = (stage: 'response' | 'payload' | 'processing') =>
+    entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
+  // Only a callback can answer for an item that has not been in flight all the while, and only such an item absorbs
+  // changes.
   const late = entries.some(({ sentAt }) => sentAt !== undefined)
   const writable = patient
     ? sql`writable as materialized (
@@ -193,7 +205,10 @@ export async function finish(
   return { results, setsWaiting: row?.waiting ?? [] }
 }
 
-/** Of an item that a final answer has been given to, `row` as it was before: what it was, and when it passed each status. */
+/**
+ * Of an item that a final answer has been given to, `row` as it was before: what it was, and when it passed each
+ * status.
+ */
 const answered = (
   sql: Sql,
   row: ReturnType<Sql>,
@@ -207,8 +222,17 @@ const answered = (
   greatest(${row}.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called`
 
 /** What the final answer made an item go through that had been in `status` since `since`, as the statement wrote it. */
-export function finishSteps(status: Status, since: Micros, { at }: Pick<Finish, 'at'>, commit: Commit & { stays?: true }): Entered[] {
-  const done: Entered = { to: 'synced', at: Math.max(commit.now, since + 1), reason: status === 'processing' ? 'nothing_to_send' : null }
+export function finishSteps(
+  status: Status,
+  since: Micros,
+  { at }: Pick<Finish, 'at'>,
+  commit: Commit & { stays?: true },
+): Entered[] {
+  const done: Entered = {
+    to: 'synced',
+    at: Math.max(commit.now, since + 1),
+    reason: status === 'processing' ? 'nothing_to_send' : null,
+  }
   if (at === null) return [done]
   const of = (measured: number) => Math.max(since, atOf(commit, measured))
   const steps: Entered[] = [

@@ -3,17 +3,19 @@ import { isTransient } from '../database/database.ts'
 const MOST_CHARACTERS = 8 * 1024 * 1024
 
 /**
- * Group commit: whoever calls while a statement runs is gathered, and all that has gathered goes into the next statement. There is no timer
- * and no batch size to tune: on a quiet queue an item is written at once, under load hundreds share a statement (one statement per status and
- * item reached 900 items a second on two cores, set-based statements 13,000).
+ * Group commit: whoever calls while a statement runs is gathered, and all that has gathered goes into the next
+ * statement. There is no timer and no batch size to tune: on a quiet queue an item is written at once, under load
+ * hundreds share a statement (one statement per status and item reached 900 items a second on two cores, set-based
+ * statements 13,000).
  *
- * A statement that fails for a passing cause is sent again: every statement of the queue is guarded by token and status, so that a repetition
- * of one that had been committed changes nothing. Any other failure is looked for by halves, so that one bad row fails alone.
+ * A statement that fails for a passing cause is sent again: every statement of the queue is guarded by token and
+ * status, so that a repetition of one that had been committed changes nothing. Any other failure is looked for by
+ * halves, so that one bad row fails alone.
  *
  * @param write writes a batch and says of each entry what became of it, in the order given
  * @param most entries a statement (500 was the knee: 200 gave 25k, 1,000 gave 32k items a second but twice the latency)
- * @param sizeOf what the bodies of an entry have in characters: a statement ends before they are more than `MOST_CHARACTERS`, for it is in memory
- *   several times while it is sent
+ * @param sizeOf what the bodies of an entry have in characters: a statement ends before they are more than
+ *   `MOST_CHARACTERS`, for it is in memory several times while it is sent
  */
 export function groupCommit<Entry, Result>(
   write: (entries: Entry[]) => Promise<Result[]>,

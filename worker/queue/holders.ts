@@ -1,8 +1,8 @@
 import type { Sql } from '../database/database.ts'
 
 /**
- * The items `d` that go before an item though they are Delayed or Failed: those of its product set and topic that were queued before it and are
- * tried again (decision 7).
+ * The items `d` that go before an item though they are Delayed or Failed: those of its product set and topic that were
+ * queued before it and are tried again (decision 7).
  *
  * @param item alias of the row that has `id`, `product_set_id` and `topic`
  */

@@ -14,8 +14,8 @@ export interface NewRequest {
 }
 
 /**
- * Building payload and Made request in one statement, committed before the call leaves: whoever reads "Made request" must take it that the
- * Shop may have it. Each of the two keeps its own row and time in the history.
+ * Building payload and Made request in one statement, committed before the call leaves: whoever reads "Made request"
+ * must take it that the Shop may have it. Each of the two keeps its own row and time in the history.
  *
  * @returns of each request its commit; null where the item was no more this worker's: then nothing may be sent
  */
@@ -53,7 +53,8 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
   const commit: Commit = { now: row!.now, left: now }
   const moved = new Set(row?.ids)
   if (moved.size === ids.length) return ids.map(() => commit)
-  // Not moved: lost to another worker, or this very statement had been committed before its connection broke. The request tells.
+  // Not moved: lost to another worker, or this very statement had been committed before its connection broke. The
+  // request tells.
   const made = await sql<{ id: string; token: number }[]>`
     select i.id, i.token from shop_update.item i join unnest(${ids}::bigint[], ${requests.map(({ item }) => item.requestId)}::bigint[]) x (id, request_id)
       on i.id = x.id and i.request_id = x.request_id and i.status = 'made_request'`
@@ -62,6 +63,10 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
 }
 
 /** Building payload and Made request of an item that became Processing at `since`, as the statement wrote them. */
-export function requestSteps(since: Micros, { builtAt }: Pick<NewRequest, 'builtAt'>, commit: Commit): [building: Micros, made: Micros] {
+export function requestSteps(
+  since: Micros,
+  { builtAt }: Pick<NewRequest, 'builtAt'>,
+  commit: Commit,
+): [building: Micros, made: Micros] {
   return [Math.max(since, atOf(commit, builtAt)), Math.max(commit.now, since + 1)]
 }

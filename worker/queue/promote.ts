@@ -2,10 +2,10 @@ import type { Sql } from '../database/database.ts'
 import { holdersOf } from './holders.ts'
 
 /**
- * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry), the one that creates
- * goes first, then the oldest; one that an earlier Delayed or Failed item of its topic holds back is passed over, and so is one that Seller
- * Center's transaction has locked (a change it absorbs). Its own statement, after the one that freed the set, so that it sees what a claim put
- * behind meanwhile.
+ * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry),
+ * the one that creates goes first, then the oldest; one that an earlier Delayed or Failed item of its topic holds back
+ * is passed over, and so is one that Seller Center's transaction has locked (a change it absorbs). Its own statement,
+ * after the one that freed the set, so that it sees what a claim put behind meanwhile.
  *
  * @returns those that may be claimed now and could not before
  */
@@ -18,8 +18,8 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
           and not coalesce((select i.lane = 'ready' from shop_update.item i where i.id = l.next_id), false)
       ),
       free as (
-        -- Not where somebody (the leader, who looks for forgotten sets) has given the turn already, or has since this statement took its
-        -- snapshot: it would be given once more, to the one after.
+        -- Not where somebody (the leader, who looks for forgotten sets) has given the turn already, or has since this
+        -- statement took its snapshot: it would be given once more, to the one after.
         select l.product_set_id, l.waiting from shop_update.set_lane l
         join seen on seen.product_set_id = l.product_set_id and seen.next_id is not distinct from l.next_id
         where l.item_id is null order by l.product_set_id for update of l ${patient ? sql`` : sql`skip locked`}
@@ -50,9 +50,11 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
       select product_set_id as "productSetId", id, waiting from told`
   if (productSetIds.length === 0) return []
   const first = await turn(productSetIds, false)
-  // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look decides; it waits for
-  // those rows that somebody else had his hands on, and for no others.
-  const settled = new Set(first.filter(({ id, waiting }) => id !== null || waiting === 0).map(({ productSetId }) => productSetId))
+  // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look
+  // decides; it waits for those rows that somebody else had his hands on, and for no others.
+  const settled = new Set(
+    first.filter(({ id, waiting }) => id !== null || waiting === 0).map(({ productSetId }) => productSetId),
+  )
   const again = productSetIds.filter((id) => !settled.has(id))
   const second = again.length > 0 ? await turn(again, true) : []
   return [...first, ...second].flatMap(({ id }) => id ?? [])
@@ -62,12 +64,13 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
 const SETS_A_LOOK = 1000
 
 /**
- * Sets that are free though somebody waits and nobody's turn has come: what a crash between two statements left. The leader looks for them;
- * rows that nobody needs are deleted. Sets whose items are held back look the same, and there may be many: a thousand are looked at, from
- * the one after `after`. One statement, so that nothing stays locked where its worker stops in the middle of it.
+ * Sets that are free though somebody waits and nobody's turn has come: what a crash between two statements left. The
+ * leader looks for them; rows that nobody needs are deleted. Sets whose items are held back look the same, and there
+ * may be many: a thousand are looked at, from the one after `after`. One statement, so that nothing stays locked where
+ * its worker stops in the middle of it.
  *
- * How many wait is counted anew. The count is right for a row that has not changed since the statement took its snapshot: whoever puts an item
- * behind writes its row in the same statement. Others are left for the next time.
+ * How many wait is counted anew. The count is right for a row that has not changed since the statement took its
+ * snapshot: whoever puts an item behind writes its row in the same statement. Others are left for the next time.
  *
  * @returns the sets to promote in, and after which set to go on
  */
@@ -95,8 +98,9 @@ export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: st
 }
 
 /**
- * Items that are behind in a set that has no row: none should be, and nobody would ever look at them. The leader makes the row. It looks at a
- * thousand sets that have somebody behind, from the one after `after`, however many items that are.
+ * Items that are behind in a set that has no row: none should be, and nobody would ever look at them. The leader makes
+ * the row. It looks at a thousand sets that have somebody behind, from the one after `after`, however many items that
+ * are.
  *
  * @returns the sets to promote in, and after which set to go on
  */

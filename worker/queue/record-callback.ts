@@ -19,7 +19,10 @@ export interface ReceivedCallback {
   traceId: string
 }
 
-/** Callbacks that wait for their statement, in characters. More are refused at once: the Shop keeps them and sends them again. */
+/**
+ * Callbacks that wait for their statement, in characters. More are refused at once: the Shop keeps them and sends them
+ * again.
+ */
 const MOST_WAITING = 32 * 1024 * 1024
 
 /** An index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
@@ -29,9 +32,9 @@ const LONGEST_ID = 255
 const REQUEST_ID = /^(0|[1-9]\d{0,17})$/
 
 /**
- * Records callbacks; whatever comes while a statement runs shares the next one. Resolves after the commit: only then may the Shop hear of
- * success. Rejects when it could not be recorded, or when the connection broke and nobody knows: the Shop sends it again, and if it was
- * there it is a duplicate then. So a broken connection is not waited for here.
+ * Records callbacks; whatever comes while a statement runs shares the next one. Resolves after the commit: only then
+ * may the Shop hear of success. Rejects when it could not be recorded, or when the connection broke and nobody knows:
+ * the Shop sends it again, and if it was there it is a duplicate then. So a broken connection is not waited for here.
  *
  * `most`: every callback holds a lock of the shared lock table until the commit, and that has room for some thousands.
  */
@@ -63,14 +66,14 @@ export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promis
 }
 
 /**
- * One transaction of two statements. The first takes an advisory lock on each request ID, the second looks for what has come before and
- * inserts. It must be two: a statement sees the database as it was when it began, so one that waited for the lock inside itself would not
- * see what the holder of the lock had committed meanwhile, and record the same callback a second time. (A unique index cannot be the guard
- * either: on a table partitioned by time it would have to contain the time.) All take their locks in the same order, so that nobody waits
- * in a circle.
+ * One transaction of two statements. The first takes an advisory lock on each request ID, the second looks for what has
+ * come before and inserts. It must be two: a statement sees the database as it was when it began, so one that waited
+ * for the lock inside itself would not see what the holder of the lock had committed meanwhile, and record the same
+ * callback a second time. (A unique index cannot be the guard either: on a table partitioned by time it would have to
+ * contain the time.) All take their locks in the same order, so that nobody waits in a circle.
  *
- * A request is looked for in the newest partition first, and what has come for it only in those since it was sent. An unknown ID has no
- * past: the same ID may become that of a request later, and is accepted then.
+ * A request is looked for in the newest partition first, and what has come for it only in those since it was sent. An
+ * unknown ID has no past: the same ID may become that of a request later, and is accepted then.
  *
  * @returns of each what became of it, in the order given
  */
@@ -120,7 +123,8 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
     outcome,
     itemId,
     answers,
-    subject: topic === null || sellerId === null || productSetId === null ? null : { topic, sellerId, productSetId, ...rest },
+    subject:
+      topic === null || sellerId === null || productSetId === null ? null : { topic, sellerId, productSetId, ...rest },
   }))
 }
 

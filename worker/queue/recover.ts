@@ -11,18 +11,23 @@ export interface Recovered {
 }
 
 /**
- * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this worker itself holds
- * without knowing (`orphans`: claims whose answer was lost with its connection). Decision 11:
+ * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this
+ * worker itself holds without knowing (`orphans`: claims whose answer was lost with its connection). Decision 11:
  *
  * - no request made: back to Pending, in the old place;
- * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second product; anything else
- *   goes back to Pending and is sent again, with a new request id;
+ * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second
+ *   product; anything else goes back to Pending and is sent again, with a new request id;
  * - answer stored: this worker goes on with it.
  *
- * An item that somebody has locked (a transaction whose `enqueue` met it just as it was claimed) is left for the next time: it must not hold up
- * the others, nor the leader's other duties.
+ * An item that somebody has locked (a transaction whose `enqueue` met it just as it was claimed) is left for the next
+ * time: it must not hold up the others, nor the leader's other duties.
  */
-export async function recover(sql: Sql, workerId: string, leaseSeconds: number, orphans: readonly Claim[] | null): Promise<Recovered> {
+export async function recover(
+  sql: Sql,
+  workerId: string,
+  leaseSeconds: number,
+  orphans: readonly Claim[] | null,
+): Promise<Recovered> {
   const lost = orphans
     ? sql`l.worker_id = ${workerId}::bigint and exists (
         select from unnest(${orphans.map(({ id }) => id)}::bigint[], ${orphans.map(({ token }) => token)}::int[]) o (id, token)
@@ -82,7 +87,9 @@ export async function recover(sql: Sql, workerId: string, leaseSeconds: number, 
   return {
     recovered: rows.length,
     steps: rows.filter(({ from, to }) => from !== to),
-    setsWaiting: rows.filter(({ lane, action }) => lane !== 'in_flight' && action === 'UPDATE').map(({ productSetId }) => productSetId),
+    setsWaiting: rows
+      .filter(({ lane, action }) => lane !== 'in_flight' && action === 'UPDATE')
+      .map(({ productSetId }) => productSetId),
     adopted: adopted.length > 0 ? await readAdopted(sql, adopted) : [],
   }
 }

@@ -7,18 +7,19 @@ import { skuColumns, skusOf } from './skus.ts'
 const RELEASED_TOGETHER = 5000
 
 /**
- * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop` needs the ids of the
- * product and its set, `new_variation` that nothing of the set is still being created. A create that waits for another of the same product is
- * released when that one's fate is known.
+ * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop`
+ * needs the ids of the product and its set, `new_variation` that nothing of the set is still being created. A create
+ * that waits for another of the same product is released when that one's fate is known.
  *
- * Whatever may let an item go has noted its set in the same transaction (`shop_update.owed_release`; migrations 21 and 22 say what does). What had been
- * noted of these sets is settled by this, but where an item could not be released because somebody has locked it.
+ * Whatever may let an item go has noted its set in the same transaction (`shop_update.owed_release`; migrations 21 and
+ * 22 say what does). What had been noted of these sets is settled by this, but where an item could not be released
+ * because somebody has locked it.
  *
  * @returns the steps of those that were released
  */
 export async function release(sql: Sql, productSetIds: readonly string[]): Promise<Step[]> {
-  // Whatever the statistics say: the sets one by one, and each look at something else by its key (`offset 0` keeps the planner from making joins
-  // of them, which walked through all that is Blocked for each).
+  // Whatever the statistics say: the sets one by one, and each look at something else by its key (`offset 0` keeps the
+  // planner from making joins of them, which walked through all that is Blocked for each).
   return sql<Step[]>`
     with owed as materialized (
       select o.place, o.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
@@ -83,8 +84,9 @@ const MOST_MS = 1000
 const SETS_A_PAGE = 500
 
 /**
- * Releases what has been noted: an id that an admin wrote into the catalogue, a create that left the queue otherwise than by an answer, and what a
- * crash between a commit and its release left. It costs what has changed, however many are Blocked.
+ * Releases what has been noted: an id that an admin wrote into the catalogue, a create that left the queue otherwise
+ * than by an answer, and what a crash between a commit and its release left. It costs what has changed, however many
+ * are Blocked.
  *
  * @param after the set after which to begin, so that those that have to wait keep no others waiting
  * @returns the steps, and after which set to go on
@@ -108,8 +110,9 @@ export async function releaseOwed(sql: Sql, after: string): Promise<{ steps: Ste
 const BLOCKED_A_LOOK = 1000
 
 /**
- * The product sets of the next Blocked items, from the one after `after`: the last net, for what was changed past the triggers that note it (an admin
- * who has disabled them, a restored dump). A look costs the same however many are Blocked.
+ * The product sets of the next Blocked items, from the one after `after`: the last net, for what was changed past the
+ * triggers that note it (an admin who has disabled them, a restored dump). A look costs the same however many are
+ * Blocked.
  *
  * @returns the sets to release in, and after which item to go on
  */

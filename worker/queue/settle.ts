@@ -30,16 +30,20 @@ const LANES = {
 } as const
 
 /**
- * What an answer, or its absence, did to an item that stays in the queue; its set is free afterwards. An answer other than the
- * acknowledgment passes through Got response. `response_processing` keeps the item, its lease and its set: the answer is stored and waits
- * for a product that somebody else has locked.
+ * What an answer, or its absence, did to an item that stays in the queue; its set is free afterwards. An answer other
+ * than the acknowledgment passes through Got response. `response_processing` keeps the item, its lease and its set: the
+ * answer is stored and waits for a product that somebody else has locked.
  *
  * @returns of each its commit, null where the item was no more this worker's; and the sets in which others wait
  */
-export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<{ results: (Commit | null)[]; setsWaiting: string[] }> {
+export async function settle(
+  sql: Sql,
+  entries: readonly Settlement[],
+): Promise<{ results: (Commit | null)[]; setsWaiting: string[] }> {
   const now = performance.now()
   const ids = entries.map(({ item }) => item.id)
-  const ofExchange = <Field extends keyof Exchange>(field: Field) => entries.map(({ exchange }) => exchange?.[field] ?? null)
+  const ofExchange = <Field extends keyof Exchange>(field: Field) =>
+    entries.map(({ exchange }) => exchange?.[field] ?? null)
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; now: Micros }[]>`
     with x as (
       select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[], ${entries.map(({ to }) => to)}::text[],
@@ -109,7 +113,12 @@ export async function settle(sql: Sql, entries: readonly Settlement[]): Promise<
 }
 
 /** What a settlement made an item go through that had been in `status` since `since`, as the statement wrote it. */
-export function settleSteps(status: Status, since: Micros, { to, reason, answeredAt }: Settlement, commit: Commit): Entered[] {
+export function settleSteps(
+  status: Status,
+  since: Micros,
+  { to, reason, answeredAt }: Settlement,
+  commit: Commit,
+): Entered[] {
   const at = Math.max(commit.now, since + 1)
   const steps: Entered[] = []
   if (answeredAt !== null && to !== 'got_acknowledgment') {

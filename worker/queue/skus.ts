@@ -1,10 +1,12 @@
 import type { Sql } from '../database/database.ts'
 
 /** As `"sellerSku"` and `sku`, the Shop's; needs `skusOf` among the joins. */
-export const skuColumns = (sql: Sql) => sql`coalesce(p.seller_sku, v.seller_skus) as "sellerSku", coalesce(p.shop_sku, v.shop_skus) as sku`
+export const skuColumns = (sql: Sql) =>
+  sql`coalesce(p.seller_sku, v.seller_skus) as "sellerSku", coalesce(p.shop_sku, v.shop_skus) as sku`
 
 /**
- * The joins for the SKUs that stand for an item: those of its product; of a whole product set those of its first three variations, joined by ", ".
+ * The joins for the SKUs that stand for an item: those of its product; of a whole product set those of its first three
+ * variations, joined by ", ".
  *
  * @param item alias of the row that has `product_id` and `product_set_id`
  */

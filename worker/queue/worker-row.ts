@@ -1,7 +1,10 @@
 import type { Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
 
-/** Enters a worker process; its id is new with every start, so that nothing of a former process can be taken for its own. */
+/**
+ * Enters a worker process; its id is new with every start, so that nothing of a former process can be taken for its
+ * own.
+ */
 export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<string> {
   const [row] = await sql<
     { id: string }[]
@@ -10,12 +13,19 @@ export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<s
 }
 
 /**
- * One heartbeat a process, not an item: all that it holds lives with it. A worker that was forgotten (frozen for a day) enters again: without
- * its row it would count as dead, and what it claims would be taken from it at once.
+ * One heartbeat a process, not an item: all that it holds lives with it. A worker that was forgotten (frozen for a day)
+ * enters again: without its row it would count as dead, and what it claims would be taken from it at once.
  *
- * @returns seconds since the one before by the clock of the database, whose own may have been set or stood still; Infinity where there is none
+ * @returns seconds since the one before by the clock of the database, whose own may have been set or stood still;
+ * Infinity where there is none
  */
-export async function heartbeat(sql: Sql, workerId: string, name: string, flow: Flow, state: 'running' | 'stopping'): Promise<number> {
+export async function heartbeat(
+  sql: Sql,
+  workerId: string,
+  name: string,
+  flow: Flow,
+  state: 'running' | 'stopping',
+): Promise<number> {
   const [row] = await sql<{ gap: number | null }[]>`
     insert into shop_update.worker (id, name, flow, state) overriding system value
     values (${workerId}::bigint, ${name}, ${flow}::shop_update.flow, ${state})
@@ -29,14 +39,18 @@ export async function setAwake(sql: Sql, workerId: string, awake: boolean): Prom
   await sql`update shop_update.worker set awake = ${awake} where id = ${workerId}::bigint`
 }
 
-/** A worker that leaves in order has nothing in flight; whatever it may still hold is recovered at once, for its row is gone. */
+/**
+ * A worker that leaves in order has nothing in flight; whatever it may still hold is recovered at once, for its row is
+ * gone.
+ */
 export async function leaveWorker(sql: Sql, workerId: string): Promise<void> {
   await sql`with led as (delete from shop_update.leader where worker_id = ${workerId}::bigint)
     delete from shop_update.worker where id = ${workerId}::bigint`
 }
 
 /**
- * Takes or renews the leadership. A lease and not a session lock: it survives a broken connection and passes on by itself.
+ * Takes or renews the leadership. A lease and not a session lock: it survives a broken connection and passes on by
+ * itself.
  *
  * @returns whether this worker leads for the next `seconds`
  */

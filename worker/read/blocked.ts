@@ -11,7 +11,10 @@ export interface Blocked {
   stranded: number
 }
 
-/** More than anybody resolves: with a million items in Blocked, of which 200,000 are such, reading takes 25 ms, and 9 when it is done again. */
+/**
+ * More than anybody resolves: with a million items in Blocked, of which 200,000 are such, reading takes 25 ms, and 9
+ * when it is done again.
+ */
 const COUNTED_UP_TO = 100_000
 /** Who waits for longest is among the oldest. */
 const OLDEST = 500
@@ -23,10 +26,12 @@ const isThere = (sql: Sql) => sql`case when i.product_id is null
   then exists (select from catalog.product_set w where w.id = i.product_set_id) else exists (select from catalog.product w where w.id = i.product_id) end`
 
 /**
- * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a product those of itself and
- * of its set. All of the set, where another variation is in the way, or the item is of a whole set, or the product is in the Shop by now: it is
- * released when nothing of its set is being created any more. A create that brings nothing more keeps nobody waiting (see `isComing`), nor does
- * anything keep an item of a product or set that has been deleted: it is never released. One create keeps another waiting only while it may have made the same product.
+ * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a
+ * product those of itself and of its set. All of the set, where another variation is in the way, or the item is of a
+ * whole set, or the product is in the Shop by now: it is released when nothing of its set is being created any more. A
+ * create that brings nothing more keeps nobody waiting (see `isComing`), nor does anything keep an item of a product or
+ * set that has been deleted: it is never released. One create keeps another waiting only while it may have made the
+ * same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends from shop_update.item m
@@ -58,9 +63,9 @@ export const noCreate = (sql: Sql) => sql`case
     from catalog.product q where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
 
 /**
- * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of their own; of those that
- * wait for a create, the oldest are looked at: each is stranded where every create that could release it is Failed, or none is there;
- * but not where none is due.
+ * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of
+ * their own; of those that wait for a create, the oldest are looked at: each is stranded where every create that could
+ * release it is Failed, or none is there; but not where none is due.
  */
 export async function readBlocked(sql: Sql): Promise<Blocked> {
   const [toResolve, [row]] = await Promise.all([

@@ -12,8 +12,8 @@ export interface DatabaseHealth {
 }
 
 /**
- * How PostgreSQL itself is, from its statistics: the cost does not depend on the queue. Any login may read them; of the sessions of other
- * logins it sees that they are there, and with `grant pg_read_all_stats` also their states.
+ * How PostgreSQL itself is, from its statistics: the cost does not depend on the queue. Any login may read them; of the
+ * sessions of other logins it sees that they are there, and with `grant pg_read_all_stats` also their states.
  */
 export async function readDatabaseHealth(sql: Sql): Promise<DatabaseHealth> {
   const [sessions, tables] = await Promise.all([

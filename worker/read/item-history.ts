@@ -41,8 +41,12 @@ export interface CallRow {
   callbackTraceId: string | null
 }
 
-/** Every step that an item has taken, in order; steps of one moment in the order in which an item passes the statuses. */
-export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promise<TransitionRow[]> => sql<TransitionRow[]>`
+/**
+ * Every step that an item has taken, in order; steps of one moment in the order in which an item passes the statuses.
+ */
+export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promise<TransitionRow[]> => sql<
+  TransitionRow[]
+>`
   select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor, t.note from shop_update.transition t
   where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz order by t.at, t.to_status`
 
@@ -113,7 +117,12 @@ export interface Surroundings {
 /** What an answer for the seller needs beside the item itself. */
 export async function readSurroundings(
   sql: Sql,
-  { id: itemId, topic, productSetId, productId }: { id: string; topic: Topic; productSetId: string; productId: string | null },
+  {
+    id: itemId,
+    topic,
+    productSetId,
+    productId,
+  }: { id: string; topic: Topic; productSetId: string; productId: string | null },
 ): Promise<Surroundings> {
   const [row] = await sql<Surroundings[]>`
     select coalesce(p.title, s.title) as title, (
@@ -137,7 +146,10 @@ export async function readSurroundings(
   return row ?? { title: null, positionInSet: null, newer: null }
 }
 
-/** What goes before an item that waits for its turn, or will when its own time comes, though it is Delayed or Failed: one in trouble, or the one that is tried last; else null. */
+/**
+ * What goes before an item that waits for its turn, or will when its own time comes, though it is Delayed or Failed:
+ * one in trouble, or the one that is tried last; else null.
+ */
 export async function readHolder(sql: Sql, itemId: string): Promise<Holder | null> {
   const [row] = await sql<Holder[]>`
     select h.* from shop_update.item i cross join lateral (
@@ -148,5 +160,8 @@ export async function readHolder(sql: Sql, itemId: string): Promise<Holder | nul
   return row ?? null
 }
 
-/** Nothing of an item is older than the item: days before it need not be looked at. A day is left for clocks that differ. */
+/**
+ * Nothing of an item is older than the item: days before it need not be looked at. A day is left for clocks that
+ * differ.
+ */
 const dayBefore = (at: Date): string => new Date(at.getTime() - 86_400_000).toISOString()

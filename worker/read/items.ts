@@ -54,8 +54,9 @@ export interface Position {
 }
 
 /**
- * A page of a list, by keyset: its cost does not grow with the pages before it, and what moves in or out meanwhile shifts nothing. Ids are
- * given in the order of queueing, so `queuedAt` and `id` are one order, the one that an index has.
+ * A page of a list, by keyset: its cost does not grow with the pages before it, and what moves in or out meanwhile
+ * shifts nothing. Ids are given in the order of queueing, so `queuedAt` and `id` are one order, the one that an index
+ * has.
  *
  * @param after the position at which the page before ended
  * @returns the rows, and the position for the next page (null: this is the last)
@@ -85,8 +86,8 @@ export async function listItems(
 export const COUNTED_UP_TO = 10_000
 
 /**
- * How many items a selection has. By tab, status and topic the counters know it at any size of the queue; anything else is counted, up to a
- * limit beyond which the number says no more than "many".
+ * How many items a selection has. By tab, status and topic the counters know it at any size of the queue; anything else
+ * is counted, up to a limit beyond which the number says no more than "many".
  */
 export async function countItems(sql: Sql, selection: Resolved): Promise<{ count: number; exact: boolean }> {
   if (isCounted(selection)) {
@@ -140,7 +141,9 @@ const historyColumns = (
   i.finished_at as status_at, i.last_sent_at, null::timestamptz as failed_at, 'infinity'::timestamptz as run_at, i.failures, i.sends, i.coalesced,
   i.flow, i.request_id, i.trace_id, false as live`
 
-const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sellerName", i.product_set_id as "productSetId",
+const shown = (
+  sql: Sql,
+) => sql`i.id, i.seller_id as "sellerId", r.name as "sellerName", i.product_set_id as "productSetId",
   i.product_id as "productId", ${skuColumns(sql)}, i.topic, i.status,
   i.reason, i.message, i.queued_at as "queuedAt", i.status_at as "statusAt", i.last_sent_at as "lastSentAt", i.failed_at as "failedAt",
   case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end as "nextAttemptAt", i.failures, i.sends, i.coalesced,
@@ -148,8 +151,9 @@ const shown = (sql: Sql) => sql`i.id, i.seller_id as "sellerId", r.name as "sell
   case when i.live and b.id is null then ${noCreate(sql)} end as "noCreate", i.live`
 
 /**
- * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is Blocked until something has
- * been created, the item that creates it: that of the product itself, else that of the set, else that of another variation that is in its way.
+ * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is
+ * Blocked until something has been created, the item that creates it: that of the product itself, else that of the set,
+ * else that of another variation that is in its way.
  */
 const beside = (sql: Sql) => sql`
   left join catalog.seller r on r.id = i.seller_id

@@ -30,8 +30,8 @@ export interface Overdue {
 }
 
 /**
- * The Delayed and Failed items that are past their time, whether they have been woken or not, but for those that another item of their set holds up;
- * counted up to a hundred thousand in each lane.
+ * The Delayed and Failed items that are past their time, whether they have been woken or not, but for those that
+ * another item of their set holds up; counted up to a hundred thousand in each lane.
  */
 export async function readOverdue(sql: Sql): Promise<Overdue> {
   const [row] = await sql<Overdue[]>`

@@ -21,11 +21,17 @@ export interface Scope {
 
 export interface SellerScope {
   sellerIds: string[]
-  /** The product sets: an index finds their items. Null for a seller that has very many, whose items are a large part of the list. */
+  /**
+   * The product sets: an index finds their items. Null for a seller that has very many, whose items are a large part of
+   * the list.
+   */
   productSetIds: string[] | null
 }
 
-/** With so many sets and 50,000 items of them, looking them up takes 70 ms; going through a million items takes 100 to 200. */
+/**
+ * With so many sets and 50,000 items of them, looking them up takes 70 ms; going through a million items takes 100 to
+ * 200.
+ */
 const SETS_LOOKED_UP = 20_000
 /** A page of as many items takes 25 ms, whatever its length. */
 const ITEMS_LOOKED_UP = 50_000
@@ -35,8 +41,9 @@ const SETS_AMONG_OTHERS = 500
 const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
 
 /**
- * Looks up a search: a seller SKU or Shop SKU to the letter; the id of an item, a product, a product set or a request; the name of a seller.
- * What fits in several of these ways is found in all of them; what fits in none, as the beginning of a SKU.
+ * Looks up a search: a seller SKU or Shop SKU to the letter; the id of an item, a product, a product set or a request;
+ * the name of a seller. What fits in several of these ways is found in all of them; what fits in none, as the beginning
+ * of a SKU.
  */
 export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const id = isId(text) ? text : null
@@ -56,7 +63,8 @@ export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const isNamed = Object.values(named!).some((ids) => ids.length > 0)
   const seller = await findSeller(sql, text, null)
   if (!isNamed && seller.sellerIds.length > 0) return { ...scope, seller }
-  if (seller.productSetIds && seller.productSetIds.length <= SETS_AMONG_OTHERS) scope.setIds.push(...seller.productSetIds)
+  if (seller.productSetIds && seller.productSetIds.length <= SETS_AMONG_OTHERS)
+    scope.setIds.push(...seller.productSetIds)
   else scope.sellerIds.push(...seller.sellerIds)
   if (isNamed) return { ...scope, sellersOfSets: await sellersOf(sql, [...scope.setIds, ...scope.setsOfProducts]) }
 
@@ -97,7 +105,11 @@ export const itemsOfSets = (sql: Sql, productSetIds: readonly string[]) => sql`
  *
  * @param id null where only the name is meant
  */
-export async function findSeller(sql: Sql, text: string, id: string | null = isId(text) ? text : null): Promise<SellerScope> {
+export async function findSeller(
+  sql: Sql,
+  text: string,
+  id: string | null = isId(text) ? text : null,
+): Promise<SellerScope> {
   const [row] = await sql<{ sellerIds: string[]; productSetIds: string[] }[]>`
     with meant as materialized (
       select r.id from catalog.seller r where r.id = ${id}::bigint
@@ -108,7 +120,8 @@ export async function findSeller(sql: Sql, text: string, id: string | null = isI
     select array(select id from meant) as "sellerIds",
       array(select s.id from catalog.product_set s where s.seller_id in (select id from meant) limit ${SETS_LOOKED_UP + 1}::int) as "productSetIds"`
   const { sellerIds, productSetIds } = row!
-  const isLookedUp = productSetIds.length <= SETS_LOOKED_UP && !(await haveMoreItems(sql, productSetIds, ITEMS_LOOKED_UP))
+  const isLookedUp =
+    productSetIds.length <= SETS_LOOKED_UP && !(await haveMoreItems(sql, productSetIds, ITEMS_LOOKED_UP))
   return { sellerIds, productSetIds: isLookedUp ? productSetIds : null }
 }
 

@@ -64,10 +64,10 @@ export async function resolve(sql: Sql, selection: Selection): Promise<Resolved>
 const EVERYTHING: Window = { first: null, end: null }
 
 /**
- * No index knows `queued_at` (it would cost every enqueue and claim), but ids are given nearly in its order, so a window of time is one of ids, found
- * by some thirty looks at the primary key. Not strictly: `enqueue` takes the time, and the id only after it has waited for whoever holds
- * the item that might absorb the change, and a clock may be set. An hour is far longer than the one takes and the other should; the times
- * themselves are still compared.
+ * No index knows `queued_at` (it would cost every enqueue and claim), but ids are given nearly in its order, so a
+ * window of time is one of ids, found by some thirty looks at the primary key. Not strictly: `enqueue` takes the time,
+ * and the id only after it has waited for whoever holds the item that might absorb the change, and a clock may be set.
+ * An hour is far longer than the one takes and the other should; the times themselves are still compared.
  */
 async function findWindow(sql: Sql, table: 'item' | 'finished_item', { from, to }: Selection): Promise<Window> {
   if (from === undefined && to === undefined) return EVERYTHING
@@ -92,7 +92,10 @@ async function findWindow(sql: Sql, table: 'item' | 'finished_item', { from, to 
   return { first, end: end === beyond ? null : end }
 }
 
-/** Up to so many items of a topic are found by going through an index that has it in second place: 28 ms with a million items, against 250. */
+/**
+ * Up to so many items of a topic are found by going through an index that has it in second place: 28 ms with a million
+ * items, against 250.
+ */
 const RARE = 20_000
 
 async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
@@ -104,8 +107,8 @@ async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
 }
 
 /**
- * Where a selection is read from. A search, or a set, without a tab goes over everything, the queue and what is finished; what an admin
- * discarded is found only so.
+ * Where a selection is read from. A search, or a set, without a tab goes over everything, the queue and what is
+ * finished; what an admin discarded is found only so.
  */
 export function sources({ tab, status, set, q }: Selection): ('queue' | 'finished')[] {
   if ((tab ?? status) === 'synced') return ['finished']
@@ -113,23 +116,29 @@ export function sources({ tab, status, set, q }: Selection): ('queue' | 'finishe
 }
 
 /**
- * Times go as text: the client would read `::timestamptz` as a Date, which has no microseconds and no infinity. In a query of its own, or the text
- * would be read anew for every row: 200 ms with a million of them.
+ * Times go as text: the client would read `::timestamptz` as a Date, which has no microseconds and no infinity. In a
+ * query of its own, or the text would be read anew for every row: 200 ms with a million of them.
  */
 export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::timestamptz)`
 
 /**
  * Which rows of `shop_update.item i` are selected.
  *
- * No index knows the status (see the migration), so each status is narrowed by what an index does know: the lane, the reason, or `set_lane`.
- * Pending needs nothing of the kind: what is not Pending, Delayed or Failed is seldom more than a few.
+ * No index knows the status (see the migration), so each status is narrowed by what an index does know: the lane, the
+ * reason, or `set_lane`. Pending needs nothing of the kind: what is not Pending, Delayed or Failed is seldom more than
+ * a few.
  */
-export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Resolved) => sql`
+export const inQueue = (
+  sql: Sql,
+  { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Resolved,
+) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
   ${
     // no index knows each reason, but one knows the lane of what is Blocked
-    reason === undefined ? sql`` : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`
+    reason === undefined
+      ? sql``
+      : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`
   }
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
@@ -147,8 +156,14 @@ export const inQueue = (sql: Sql, { tab, topic, status, reason, set, scope, sell
       : sql`and i.id = any (array(select unnest(${scope.itemIds}::bigint[]) union all ${itemsOfSets(sql, [...scope.setIds, ...scope.setsOfProducts])}))`
   }`
 
-/** Which rows of `shop_update.finished_item i` are selected. An item is finished after it was queued: that leaves whole days out. */
-export const inHistory = (sql: Sql, { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Resolved) => sql`
+/**
+ * Which rows of `shop_update.finished_item i` are selected. An item is finished after it was queued: that leaves whole
+ * days out.
+ */
+export const inHistory = (
+  sql: Sql,
+  { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Resolved,
+) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
   ${reason === undefined ? sql`` : BLOCKS.includes(reason) ? sql`and false` : sql`and i.reason = ${reason}::text`}
@@ -161,13 +176,16 @@ export const inHistory = (sql: Sql, { tab, topic, status, reason, set, scope, se
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope, sql`i.seller_id = any (${scope.sellersOfSets}::bigint[]) and`)})`}`
 
 /** Each of the conditions; of an empty list `postgres` would make a parameter. */
-const all = (sql: Sql, sellers: readonly SellerScope[], condition: (seller: SellerScope) => ReturnType<typeof within>) => [
-  sql``,
-  ...sellers.map(condition),
-]
+const all = (
+  sql: Sql,
+  sellers: readonly SellerScope[],
+  condition: (seller: SellerScope) => ReturnType<typeof within>,
+) => [sql``, ...sellers.map(condition)]
 
 const ofTab = (sql: Sql, tab: Tab) =>
-  tab === 'pending' ? sql`i.status not in ('delayed', 'failed')` : sql`i.status = ${tab}::shop_update.status and ${ofStatus(sql, tab)}`
+  tab === 'pending'
+    ? sql`i.status not in ('delayed', 'failed')`
+    : sql`i.status = ${tab}::shop_update.status and ${ofStatus(sql, tab)}`
 
 function ofStatus(sql: Sql, status: Status) {
   switch (status) {
@@ -185,11 +203,17 @@ function ofStatus(sql: Sql, status: Status) {
   }
 }
 
-/** In flight is at most what the workers hold (CONCURRENCY of each), and `set_lane` has it: nothing else has to be looked up. */
+/**
+ * In flight is at most what the workers hold (CONCURRENCY of each), and `set_lane` has it: nothing else has to be
+ * looked up.
+ */
 const isFew = (status: Status | undefined): boolean =>
   status !== undefined && !['pending', 'got_acknowledgment', 'blocked', 'delayed', 'failed'].includes(status)
 
-/** Where an index has the status, going through that is quicker than looking up a seller of many sets: 40 ms against 150. */
+/**
+ * Where an index has the status, going through that is quicker than looking up a seller of many sets: 40 ms against
+ * 150.
+ */
 const setsLookedUp = (status: Status | undefined): number =>
   status === undefined || status === 'pending' ? Number.POSITIVE_INFINITY : isFew(status) ? 0 : 2000
 
@@ -202,8 +226,9 @@ const itemsOfTopic = (sql: Sql, topic: Topic) => sql`
   union all select l.item_id from shop_update.set_lane l where l.item_id is not null`
 
 /**
- * An item of a whole set is about each of its products: who looks for a SKU that is not in the Shop yet must find the item that creates it. What
- * the words do not mean is left out: of an `or` with an empty array the planner makes a walk through the whole history (195 ms against 12).
+ * An item of a whole set is about each of its products: who looks for a SKU that is not in the Shop yet must find the
+ * item that creates it. What the words do not mean is left out: of an `or` with an empty array the planner makes a walk
+ * through the whole history (195 ms against 12).
  *
  * @param ofSellers what an index wants to know before the set
  */

@@ -6,7 +6,13 @@ import { createFullLooks } from '../full-looks.ts'
 import { holdersOf } from '../queue/holders.ts'
 
 /** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, if need be by an admin. */
-export const TO_SEND = ['pending', 'processing', 'building_payload', 'delayed', 'failed'] as const satisfies readonly Status[]
+export const TO_SEND = [
+  'pending',
+  'processing',
+  'building_payload',
+  'delayed',
+  'failed',
+] as const satisfies readonly Status[]
 /** "Products that wait for an acknowledgment or an answer": with the Shop, or its answer is just being read. */
 export const AWAITING_SHOP = [
   'made_request',
@@ -30,12 +36,16 @@ export interface QueueSummary extends Numbers {
 }
 
 /**
- * The numbers on top of the queue, at a cost that does not grow with it. Counts are the counters plus what is not folded yet, which is exact.
+ * The numbers on top of the queue, at a cost that does not grow with it. Counts are the counters plus what is not
+ * folded yet, which is exact.
  */
 export async function readSummary(sql: Sql): Promise<QueueSummary> {
   const { counts, oldest } = await readStatuses(sql)
   const of = (topic: Topic | null, statuses: readonly Status[]) =>
-    counts.reduce((sum, row) => sum + ((topic === null || row.topic === topic) && statuses.includes(row.status) ? row.n : 0), 0)
+    counts.reduce(
+      (sum, row) => sum + ((topic === null || row.topic === topic) && statuses.includes(row.status) ? row.n : 0),
+      0,
+    )
   const numbers = (topic: Topic | null): Numbers => ({
     toSend: of(topic, TO_SEND),
     awaitingShop: of(topic, AWAITING_SHOP),
@@ -77,12 +87,13 @@ export const isHeldUp = (sql: Sql) => sql`(
 /**
  * How many items are in each status, and since when the oldest of them.
  *
- * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few (`set_lane` has them). Of
- * the others, the first 500 by id are: who was queued first has, but for requeues and retries, been waiting for longest, and the partial indexes
- * of the lanes begin with exactly those. So a time may be too young by what a mass requeue of the very oldest items hides, never too old.
- * Where reading from the first one on takes long (a dump keeps its snapshot, see `createFullLooks`), it goes on from where it found the first one.
- * Of a topic that is not among those first ones no age is read; of what is behind, none that is not held up where 500 older ones are (whom it
- * waits for is ready or in flight, and looked at there).
+ * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few
+ * (`set_lane` has them). Of the others, the first 500 by id are: who was queued first has, but for requeues and
+ * retries, been waiting for longest, and the partial indexes of the lanes begin with exactly those. So a time may be
+ * too young by what a mass requeue of the very oldest items hides, never too old. Where reading from the first one on
+ * takes long (a dump keeps its snapshot, see `createFullLooks`), it goes on from where it found the first one. Of a
+ * topic that is not among those first ones no age is read; of what is behind, none that is not held up where 500 older
+ * ones are (whom it waits for is ready or in flight, and looked at there).
  */
 export async function readStatuses(sql: Sql): Promise<Statuses> {
   const { looks, from } = ofPool(sql)
@@ -104,7 +115,10 @@ export async function readStatuses(sql: Sql): Promise<Statuses> {
 
 const FROM_FIRST = { ready: '0', awaiting: '0' }
 
-/** Of each pool: from which item on the lanes are read that every item passes through, where reading them from the first one takes long. */
+/**
+ * Of each pool: from which item on the lanes are read that every item passes through, where reading them from the first
+ * one takes long.
+ */
 const POOLS = new WeakMap<Sql, { looks: ReturnType<typeof createFullLooks>; from: typeof FROM_FIRST }>()
 
 function ofPool(sql: Sql) {
@@ -113,7 +127,10 @@ function ofPool(sql: Sql) {
   return known
 }
 
-/** By topic, status and `held`; and one row, without a topic, of the first items of the lanes, and the last one that there is. */
+/**
+ * By topic, status and `held`; and one row, without a topic, of the first items of the lanes, and the last one that
+ * there is.
+ */
 const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
   (Statuses['oldest'][number] & { ready: string | null; awaiting: string | null; last: string | null })[]
 >`

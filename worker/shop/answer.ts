@@ -24,7 +24,10 @@ export interface Asked {
   setSrcId: string | null
 }
 
-/** What a success row says of one product. All of it fits into PostgreSQL `text`: no U+0000, no lone surrogate, at most 255 characters. */
+/**
+ * What a success row says of one product. All of it fits into PostgreSQL `text`: no U+0000, no lone surrogate, at most
+ * 255 characters.
+ */
 export interface SyncedRow {
   /** Our product id, from the call, by position. */
   productId: string | null
@@ -54,7 +57,11 @@ export type Answer =
  *
  * @param productIdOfItem our product id of the item: price and stock calls do not carry it
  */
-export function askedOf(topic: Topic, call: { requestId: string; params: CallParams }, productIdOfItem: string | null = null): Asked {
+export function askedOf(
+  topic: Topic,
+  call: { requestId: string; params: CallParams },
+  productIdOfItem: string | null = null,
+): Asked {
   const { requestId, params } = call
   if (!('productsInfo' in params)) return { requestId, topic, products: [], setSrcId: String(params.productSetSrcId) }
 
@@ -72,7 +79,8 @@ export function askedOf(topic: Topic, call: { requestId: string; params: CallPar
 }
 
 /**
- * The same from the stored JSON of a call, for a callback that comes hours or days later. Null when the text is no call of this topic.
+ * The same from the stored JSON of a call, for a callback that comes hours or days later. Null when the text is no call
+ * of this topic.
  *
  * @param json `Call.json` as it was stored
  */
@@ -90,8 +98,12 @@ export function askedFromJson(topic: Topic, productIdOfItem: string | null, json
       ? Number.isSafeInteger(productSetSrcId)
       : Array.isArray(productsInfo) &&
         productsInfo.length > 0 &&
-        productsInfo.every((info) => isObject(info) && typeof info.seller_sku === 'string' && (creates(topic) || 'product_id' in info))
-  return isCallOfTopic ? askedOf(topic, { requestId: call.id, params: call.params as CallParams }, productIdOfItem) : null
+        productsInfo.every(
+          (info) => isObject(info) && typeof info.seller_sku === 'string' && (creates(topic) || 'product_id' in info),
+        )
+  return isCallOfTopic
+    ? askedOf(topic, { requestId: call.id, params: call.params as CallParams }, productIdOfItem)
+    : null
 }
 
 /**
@@ -110,7 +122,9 @@ export function readAnswer(httpStatus: number, body: string, asked: Asked, moved
   try {
     answer = parseShopJson(body)
   } catch {
-    return unprocessable(body.trim() === '' ? 'The Shop sent an empty answer.' : 'The Shop sent an answer that is not JSON.')
+    return unprocessable(
+      body.trim() === '' ? 'The Shop sent an empty answer.' : 'The Shop sent an answer that is not JSON.',
+    )
   }
 
   let ours: JsonObject | null = null
@@ -135,8 +149,8 @@ export function readAnswer(httpStatus: number, body: string, asked: Asked, moved
 }
 
 /**
- * The `result` of a final answer as a callback would bring it; undefined where what came on the exchange is none: an error, an acknowledgment,
- * nothing that can be read.
+ * The `result` of a final answer as a callback would bring it; undefined where what came on the exchange is none: an
+ * error, an acknowledgment, nothing that can be read.
  */
 export function finalResult(httpStatus: number, body: string, requestId: string): object | undefined {
   if (!(httpStatus >= 200 && httpStatus <= 299)) return
@@ -150,7 +164,8 @@ export function finalResult(httpStatus: number, body: string, requestId: string)
   const [ours, another] = elements.filter((element) => isObject(element) && idText(element.id) === requestId)
   if (!ours || another || ours.error || typeof ours.result !== 'object' || ours.result === null) return
   const [row, more] = Array.isArray(ours.result) ? ours.result : [ours.result]
-  if (isObject(row) && more === undefined && row.status === 'success' && isAbsent(row.product) && isAbsent(row.images)) return
+  if (isObject(row) && more === undefined && row.status === 'success' && isAbsent(row.product) && isAbsent(row.images))
+    return
   return ours.result
 }
 
@@ -158,7 +173,8 @@ export function finalResult(httpStatus: number, body: string, requestId: string)
  * Reads the `result` of an answer or of a callback (docs/shop-protocol.md, sections 2 to 4). Never throws, whatever
  * JSON `result` was.
  *
- * An unusable row outweighs a failed one: a failure is sent again by itself, and a create whose success could not be read must not be.
+ * An unusable row outweighs a failed one: a failure is sent again by itself, and a create whose success could not be
+ * read must not be.
  *
  * @param where an acknowledgment is one only on the `exchange`; as the result of a `callback` it says nothing
  */
@@ -174,14 +190,16 @@ export function readResult(result: unknown, asked: Asked, where: 'exchange' | 'c
   if (asked.topic === 'images') return readImageCollection(lone, asked)
   if (!isList) return unprocessable('The Shop sent no list of results.')
   if (result.length !== asked.products.length) {
-    return unprocessable(`The Shop answered ${count(result.length, 'row')} for ${count(asked.products.length, 'product')}.`)
+    return unprocessable(
+      `The Shop answered ${count(result.length, 'row')} for ${count(asked.products.length, 'product')}.`,
+    )
   }
   return readRows(result, asked)
 }
 
 /**
- * `JSON.parse` for what a Shop sends: whole numbers past 2^53 come as text with all their digits, not rounded to another product's id.
- * Use it for callbacks as well.
+ * `JSON.parse` for what a Shop sends: whole numbers past 2^53 come as text with all their digits, not rounded to
+ * another product's id. Use it for callbacks as well.
  *
  * @throws SyntaxError when the text is not JSON, RangeError when it is nested thousands deep
  */
@@ -195,13 +213,16 @@ type JsonObject = Record<string, unknown>
 const ACKNOWLEDGED: Answer = { kind: 'acknowledged' }
 const SIXTEEN_DIGITS = /\d{16}/
 
-/** Ids and SKUs are looked up by index, and an index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
+/**
+ * Ids and SKUs are looked up by index, and an index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4
+ * bytes always fit.
+ */
 const MAX_ID_LENGTH = 255
 const MAX_QUOTE_LENGTH = 300
 
 /**
- * Puts whole numbers past 2^53 into quotes. A reviver that sees the source of a number does the same, but visits every value for it: 3 s for
- * 8 MiB, and this one goes over the text once.
+ * Puts whole numbers past 2^53 into quotes. A reviver that sees the source of a number does the same, but visits every
+ * value for it: 3 s for 8 MiB, and this one goes over the text once.
  *
  * What is no JSON stays none: only a whole token is quoted, and none that stands where a name must.
  */
@@ -223,7 +244,8 @@ function withLongNumbersQuoted(json: string): string {
     seen = end
     if (inString) continue
     const start = json[index - 1] === '-' ? index - 1 : index
-    if (json[index] === '0' || PART_OF_NUMBER.test(json[start - 1] ?? '') || PART_OF_NUMBER.test(json[end] ?? '')) continue
+    if (json[index] === '0' || PART_OF_NUMBER.test(json[start - 1] ?? '') || PART_OF_NUMBER.test(json[end] ?? ''))
+      continue
     if (end - index === 16 && Number.isSafeInteger(Number(json.slice(start, end)))) continue
     let next = end
     while (json.charCodeAt(next) <= 0x20) next++
@@ -267,7 +289,8 @@ function readRows(rows: unknown[], asked: Asked): Answer {
   const message = messageOf(error)
   return {
     kind: 'failure',
-    message: synced.length === 1 ? message : `The Shop refused ${failed} of ${count(synced.length, 'product')}: ${message}`,
+    message:
+      synced.length === 1 ? message : `The Shop refused ${failed} of ${count(synced.length, 'product')}: ${message}`,
     code: codeOf(error),
     rows: synced,
   }
@@ -288,8 +311,10 @@ function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): Sync
   const spelling = spellingOf(product, wanted)
 
   if (!creates(asked.topic)) {
-    if (srcId !== wanted.srcId) return `The Shop answered about product ${srcId}; asked was ${wanted.srcId} (${sellerSku}).`
-    if (isOther(product.sku, wanted.sku)) return `The Shop answered with another Shop SKU than ${wanted.sku} for ${sellerSku}.`
+    if (srcId !== wanted.srcId)
+      return `The Shop answered about product ${srcId}; asked was ${wanted.srcId} (${sellerSku}).`
+    if (isOther(product.sku, wanted.sku))
+      return `The Shop answered with another Shop SKU than ${wanted.sku} for ${sellerSku}.`
     // An update needs no config_id: one that cannot be used is as good as none.
     return {
       productId: wanted.productId,
@@ -303,7 +328,8 @@ function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): Sync
 
   if (!shopSku) return `The Shop created ${sellerSku} but sent no usable Shop SKU for it.`
   if (configId === '') return `The Shop created ${sellerSku} but sent a product set ID that cannot be used.`
-  if (configId === null && asked.setSrcId === null) return `The Shop created ${sellerSku} but sent no ID of its product set.`
+  if (configId === null && asked.setSrcId === null)
+    return `The Shop created ${sellerSku} but sent no ID of its product set.`
   if (configId !== null && asked.setSrcId !== null && configId !== asked.setSrcId) {
     return `The Shop put ${sellerSku} into product set ${configId}; asked was ${asked.setSrcId}.`
   }
@@ -319,7 +345,8 @@ function contradictionIn(rows: (SyncedRow | null)[]): string | null {
     if (srcIds.has(row.srcId)) return `The Shop gave the same product ID, ${row.srcId}, to two products.`
     srcIds.add(row.srcId)
     configId ??= row.configId
-    if (row.configId !== null && row.configId !== configId) return `The Shop put one product set into two, ${configId} and ${row.configId}.`
+    if (row.configId !== null && row.configId !== configId)
+      return `The Shop put one product set into two, ${configId} and ${row.configId}.`
   }
   return null
 }
@@ -339,7 +366,8 @@ function readImageCollection(collection: unknown, asked: Asked): Answer {
   return { kind: 'success', rows: [] }
 }
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Shops write "none" as a missing member, null or ''. */
 const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ''
@@ -353,9 +381,13 @@ function idText(value: unknown): string | null {
 }
 
 /** True when the Shop names something, and not what was asked for, however it spells that. */
-const isOther = (value: unknown, wanted: string | null): boolean => !isAbsent(value) && value !== wanted && !isSpelled(value, wanted)
+const isOther = (value: unknown, wanted: string | null): boolean =>
+  !isAbsent(value) && value !== wanted && !isSpelled(value, wanted)
 
-/** The same SKU as Shops like to give it back: trimmed, in other capitals, in another normal form of Unicode, or as a number. */
+/**
+ * The same SKU as Shops like to give it back: trimmed, in other capitals, in another normal form of Unicode, or as a
+ * number.
+ */
 function isSpelled(value: unknown, wanted: string | null): boolean {
   if (wanted === null) return false
   if (typeof value === 'number') return /^\s*\d+(\.\d+)?\s*$/.test(wanted) && Number(wanted) === value
@@ -366,9 +398,12 @@ const folded = (sku: string): string => sku.normalize('NFKC').trim().toUpperCase
 
 /** Where the Shop spells a SKU otherwise: how, in a sentence that people may look at later. */
 function spellingOf(product: JsonObject, { sellerSku, sku }: AskedProduct): Pick<SyncedRow, 'spelling'> {
-  const other = (value: unknown, wanted: string | null) => !isAbsent(value) && wanted !== null && String(value) !== wanted
+  const other = (value: unknown, wanted: string | null) =>
+    !isAbsent(value) && wanted !== null && String(value) !== wanted
   const said = [
-    ...(other(product.seller_sku, sellerSku) ? [`seller SKU ${sellerSku} as ${JSON.stringify(product.seller_sku)}`] : []),
+    ...(other(product.seller_sku, sellerSku)
+      ? [`seller SKU ${sellerSku} as ${JSON.stringify(product.seller_sku)}`]
+      : []),
     ...(other(product.sku, sku) ? [`Shop SKU ${sku} as ${JSON.stringify(product.sku)}`] : []),
   ]
   return said.length === 0 ? {} : { spelling: storable(`The Shop gives ${said.join(' and ')}.`) }
@@ -377,7 +412,10 @@ function spellingOf(product: JsonObject, { sellerSku, sku }: AskedProduct): Pick
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/
 const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** Nothing depends on `updated_at`, so MySQL's "0000-00-00 00:00:00" is no date, and no reason to hold up the item either. */
+/**
+ * Nothing depends on `updated_at`, so MySQL's "0000-00-00 00:00:00" is no date, and no reason to hold up the item
+ * either.
+ */
 function dateTime(value: unknown): string | null {
   const parts = typeof value === 'string' ? DATE_TIME.exec(value) : null
   if (parts === null) return null
@@ -420,7 +458,10 @@ function httpMessage(httpStatus: number, body: string, movedTo: string | null): 
 
 const firstLine = (text: string): string => text.slice(0, text.indexOf('\n') >>> 0)
 
-/** The start of a foreign text on one line. Cut before it is squeezed, so that 8 MiB of an error page cost no more than its first lines. */
+/**
+ * The start of a foreign text on one line. Cut before it is squeezed, so that 8 MiB of an error page cost no more than
+ * its first lines.
+ */
 function quote(text: string): string {
   const start = text
     .slice(0, 4 * MAX_QUOTE_LENGTH)

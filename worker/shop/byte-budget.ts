@@ -8,7 +8,8 @@ export interface Share {
 }
 
 /**
- * Bytes that may be in memory at a time. Who comes first is served first: a large share is not overtaken by small ones for ever.
+ * Bytes that may be in memory at a time. Who comes first is served first: a large share is not overtaken by small ones
+ * for ever.
  *
  * @example
  * const share = budget.ask(8 * MIB, () => controller.resume())

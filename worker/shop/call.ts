@@ -3,8 +3,8 @@ import type { ReasonCode } from '../domain/reasons.ts'
 import { type Method, TOPICS, type Topic } from '../domain/topics.ts'
 
 /**
- * The id of the `auth` element in every request. An answer's element with this id is about the credentials and not about our call, so a
- * request ID must never be '1'.
+ * The id of the `auth` element in every request. An answer's element with this id is about the credentials and not
+ * about our call, so a request ID must never be '1'.
  */
 export const AUTH_ID = '1'
 
@@ -46,7 +46,10 @@ export interface UpdateInfo extends CreateInfo {
   sku: string
 }
 
-/** One variation as `Product.updatePrices` takes it. Here the member is `price_special`, in the two others `special_price`. */
+/**
+ * One variation as `Product.updatePrices` takes it. Here the member is `price_special`, in the two others
+ * `special_price`.
+ */
 export interface PriceInfo {
   product_id: string
   config_id: string | null
@@ -81,8 +84,9 @@ export interface Call {
 }
 
 /**
- * Why nothing is sent: the item waits for another one (`blocked`), is already done (`nothingToSend`), or cannot be put into a call at all
- * (`impossible`, a sentence; counts as a failure). `deleted`: what it is about no longer exists. `buildCall` itself only ever says `not_in_shop`; `new_variation` is found in the queue.
+ * Why nothing is sent: the item waits for another one (`blocked`), is already done (`nothingToSend`), or cannot be put
+ * into a call at all (`impossible`, a sentence; counts as a failure). `deleted`: what it is about no longer exists.
+ * `buildCall` itself only ever says `not_in_shop`; `new_variation` is found in the queue.
  */
 export type NotSendable =
   | { blocked: Extract<ReasonCode, 'not_in_shop' | 'new_variation'>; message: string }
@@ -90,17 +94,24 @@ export type NotSendable =
   | { deleted: true }
   | { impossible: string }
 
-/** The protocol says that `approval_status` is an int and not which: the numbers are ours, in the order of the quality control's work. */
+/**
+ * The protocol says that `approval_status` is an int and not which: the numbers are ours, in the order of the quality
+ * control's work.
+ */
 const APPROVAL_STATUS = { pending: 0, approved: 1, rejected: 2 } as const
 
-/** numeric(12,2) as PostgreSQL prints it. What went through a number on its way ("19.9") or is NaN must not reach a shop window. */
+/**
+ * numeric(12,2) as PostgreSQL prints it. What went through a number on its way ("19.9") or is NaN must not reach a shop
+ * window.
+ */
 const AMOUNT = /^-?\d+\.\d\d$/
 
 /**
  * Builds the call of one item from the catalogue as it stands (docs/shop-protocol.md, section 1). Pure; throws nothing.
  *
- * New Product (Set) takes every variation of `set.products` that the Shop has not given an id yet, so that the retry after a partial
- * success neither repeats those that succeeded nor makes a second set: its `config_id` is then the set's. No product is ever created twice.
+ * New Product (Set) takes every variation of `set.products` that the Shop has not given an id yet, so that the retry
+ * after a partial success neither repeats those that succeeded nor makes a second set: its `config_id` is then the
+ * set's. No product is ever created twice.
  *
  * @param set the item's set; `products` holds all variations for New Product (Set)
  * @param product the item's product; null for the topics of a whole set, or when it has been deleted
@@ -109,7 +120,12 @@ const AMOUNT = /^-?\d+\.\d\d$/
  * const call = buildCall('stock', set, product, '481516')
  * if (isCall(call)) await shop.send(call, headers)
  */
-export function buildCall(topic: Topic, set: CatalogueSet, product: CatalogueProduct | null, requestId: string): Call | NotSendable {
+export function buildCall(
+  topic: Topic,
+  set: CatalogueSet,
+  product: CatalogueProduct | null,
+  requestId: string,
+): Call | NotSendable {
   if (topic === 'new_product_set') return createCall(topic, set, set.products, requestId)
   if (topic === 'images') return imagesCall(set, requestId)
   if (product === null) return { deleted: true }
@@ -126,7 +142,13 @@ export function buildCall(topic: Topic, set: CatalogueSet, product: CataloguePro
     case 'stock':
     case 'consignment_stock': {
       const quantity = String(sellable(topic === 'stock' ? product.stock : product.consignmentStock))
-      const info: StockInfo = { product_id: srcId, seller_sku: product.sellerSku, sku: shopSku, quantity, seller_id: set.sellerId }
+      const info: StockInfo = {
+        product_id: srcId,
+        seller_sku: product.sellerSku,
+        sku: shopSku,
+        quantity,
+        seller_id: set.sellerId,
+      }
       return serialise(topic, { productsInfo: [info] }, requestId)
     }
     case 'price': {
@@ -159,16 +181,24 @@ export function buildCall(topic: Topic, set: CatalogueSet, product: CataloguePro
 export const isCall = (built: Call | NotSendable): built is Call => 'json' in built
 
 /**
- * The serialised `auth` element that goes first in a request's body. It must never reach a log line, a span, a database row or a screen
- * (docs/shop-protocol.md, section 1), which is why it is no part of a `Call`.
+ * The serialised `auth` element that goes first in a request's body. It must never reach a log line, a span, a database
+ * row or a screen (docs/shop-protocol.md, section 1), which is why it is no part of a `Call`.
  */
 export const authElement = (username: string, password: string): string =>
   JSON.stringify({ api: 1, method: 'auth', params: { username, password }, id: Number(AUTH_ID) })
 
-const PRODUCT_NOT_IN_SHOP: NotSendable = { blocked: 'not_in_shop', message: 'The Shop has no ID or no SKU for this product yet.' }
+const PRODUCT_NOT_IN_SHOP: NotSendable = {
+  blocked: 'not_in_shop',
+  message: 'The Shop has no ID or no SKU for this product yet.',
+}
 const SET_NOT_IN_SHOP: NotSendable = { blocked: 'not_in_shop', message: 'The Shop has no ID for this product set yet.' }
 
-function createCall(topic: Topic, set: CatalogueSet, products: CatalogueProduct[], requestId: string): Call | NotSendable {
+function createCall(
+  topic: Topic,
+  set: CatalogueSet,
+  products: CatalogueProduct[],
+  requestId: string,
+): Call | NotSendable {
   const productsInfo: CreateInfo[] = []
   for (const product of products) {
     if (product.srcId !== null) continue
@@ -186,12 +216,17 @@ function imagesCall(set: CatalogueSet, requestId: string): Call | NotSendable {
   // The one id that is a number in docs/shop-protocol.md, section 1. Past 2^53, or with a leading zero, the number
   // would name another set.
   if (!Number.isSafeInteger(productSetSrcId) || String(productSetSrcId) !== set.srcId) {
-    return { impossible: `The Shop's ID of the product set, ${set.srcId}, is no whole number, and images can be sent for no other.` }
+    return {
+      impossible: `The Shop's ID of the product set, ${set.srcId}, is no whole number, and images can be sent for no other.`,
+    }
   }
   return serialise('images', { productSetSrcId, images: set.images.map(({ url, hash }) => ({ url, hash })) }, requestId)
 }
 
-/** The seller goes by name, as an admin of the Shop knows them; `seller_id` of a stock update is our id. Dates go as they are. */
+/**
+ * The seller goes by name, as an admin of the Shop knows them; `seller_id` of a stock update is our id. Dates go as
+ * they are.
+ */
 function createInfo(set: CatalogueSet, product: CatalogueProduct): CreateInfo {
   return {
     approval_status: APPROVAL_STATUS[product.qcStatus],
@@ -229,7 +264,9 @@ function wrongAmount({ sellerSku, price, specialPrice }: CatalogueProduct): NotS
   if (!amounts.every((amount) => AMOUNT.test(amount))) {
     return { impossible: `A price of ${sellerSku} is no amount with two decimals: ${told}.` }
   }
-  return amounts.some((amount) => amount.startsWith('-')) ? { impossible: `A price of ${sellerSku} is below zero: ${told}.` } : null
+  return amounts.some((amount) => amount.startsWith('-'))
+    ? { impossible: `A price of ${sellerSku} is below zero: ${told}.` }
+    : null
 }
 
 /** More has been sold than there is: there is nothing to sell. */

@@ -2,9 +2,9 @@
 export type CircuitState = 'closed' | 'open' | 'probing'
 
 /**
- * Stops calling a Shop that cannot be reached, so that an outage costs a retry of a handful of items and not of the whole queue, and a Shop
- * that comes back meets one call a time and not a stampede. It only counts and answers: the worker asks before it claims, and reports what
- * became of each call.
+ * Stops calling a Shop that cannot be reached, so that an outage costs a retry of a handful of items and not of the
+ * whole queue, and a Shop that comes back meets one call a time and not a stampede. It only counts and answers: the
+ * worker asks before it claims, and reports what became of each call.
  */
 export interface Circuit {
   readonly state: CircuitState
@@ -12,9 +12,14 @@ export interface Circuit {
   readonly nextProbeAt: number | null
   /** How many calls may leave now: Infinity while closed, 1 when a probe is due, else 0. Asking changes nothing. */
   allowance(): number
-  /** The item has been claimed and its call will leave. With a probe due, this is the probe; else it changes nothing. */
+  /**
+   * The item has been claimed and its call will leave. With a probe due, this is the probe; else it changes nothing.
+   */
   started(itemId: string): void
-  /** The call did not leave after all (nothing to send, blocked): if it was to be the probe, another item may be it at once. */
+  /**
+   * The call did not leave after all (nothing to send, blocked): if it was to be the probe, another item may be it at
+   * once.
+   */
   notSent(itemId: string): void
   /** The item's call failed because the Shop cannot be reached: `ShopUnreachable`, or `isGatewayError`. */
   unreachable(itemId: string): void
@@ -36,10 +41,12 @@ export interface CircuitOptions {
 }
 
 /** True for the statuses by which a proxy says that the Shop behind it is away; a 500 comes from the Shop itself. */
-export const isGatewayError = (httpStatus: number): boolean => httpStatus === 502 || httpStatus === 503 || httpStatus === 504
+export const isGatewayError = (httpStatus: number): boolean =>
+  httpStatus === 502 || httpStatus === 503 || httpStatus === 504
 
 /**
- * Counts items and not calls: a single item whose every call times out is that item's trouble, five different ones are the Shop's.
+ * Counts items and not calls: a single item whose every call times out is that item's trouble, five different ones are
+ * the Shop's.
  *
  * @example
  * const circuit = createCircuit({ now: () => performance.now() })
@@ -92,7 +99,8 @@ export function createCircuit({
         open(probeEveryMs)
         onChange(true)
       } else if (itemId === probe) {
-        // Calls that were under way when it opened fail for some time to come. Only the probe's own outcome lengthens the wait.
+        // Calls that were under way when it opened fail for some time to come. Only the probe's own outcome lengthens
+        // the wait.
         probeEveryMs = Math.min(probeEveryMs * 2, probeMaxMs)
         open(probeEveryMs)
       }

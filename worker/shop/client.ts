@@ -45,8 +45,8 @@ export interface ShopClient {
 export type UnreachableCode = 'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 'other'
 
 /**
- * No whole answer came. `message` is a sentence that names at most the host: no path, no query, no credentials, and no `cause`, so it may
- * go anywhere.
+ * No whole answer came. `message` is a sentence that names at most the host: no path, no query, no credentials, and no
+ * `cause`, so it may go anywhere.
  */
 export class ShopUnreachable extends Error {
   override readonly name = 'ShopUnreachable'
@@ -63,7 +63,9 @@ export class NotSent extends Error {
   override readonly name = 'NotSent'
 }
 
-/** The answer to a set of 1,000 variations is some 160 KB: more than this is no answer, and would only fill the memory. */
+/**
+ * The answer to a set of 1,000 variations is some 160 KB: more than this is no answer, and would only fill the memory.
+ */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024
 
 /** An answer of up to so many bytes needs no share of the budget: thousands of those are at home in any memory. */
@@ -72,15 +74,23 @@ const SMALL_BODY_BYTES = 16 * 1024
 /**
  * A keep-alive connection pool to the Shop's one URL. A password in the URL is not used and not kept.
  *
- * undici's own time-outs bound the wait for the headers and the pause between two pieces of the body, so a Shop that drips a byte a second
- * would hold a connection for ever. One plain timer a call bounds the whole; it costs 0.4 µs of the 20 µs that a call takes.
+ * undici's own time-outs bound the wait for the headers and the pause between two pieces of the body, so a Shop that
+ * drips a byte a second would hold a connection for ever. One plain timer a call bounds the whole; it costs 0.4 µs of
+ * the 20 µs that a call takes.
  *
  * @throws Error when `url` is no URL
  * @example
  * const shop = createShopClient({ url: 'https://shop.example/rpc', username: 'sc', password, timeoutMs: 30_000 })
  * const { httpStatus, body } = await shop.send(call, shopHeaders(…))
  */
-export function createShopClient({ url, username, password, timeoutMs, connections = 64, budget }: ShopClientOptions): ShopClient {
+export function createShopClient({
+  url,
+  username,
+  password,
+  timeoutMs,
+  connections = 64,
+  budget,
+}: ShopClientOptions): ShopClient {
   const shop = URL.parse(url)
   if (shop === null) throw new Error("The Shop's URL is not a URL")
   const { host, origin } = shop
@@ -130,7 +140,8 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
           resolve({
             httpStatus,
             body: textOf(body, headersOf('content-type'), hide, unread),
-            movedTo: httpStatus >= 300 && httpStatus <= 399 ? (URL.parse(headersOf('location'), url)?.host ?? null) : null,
+            movedTo:
+              httpStatus >= 300 && httpStatus <= 399 ? (URL.parse(headersOf('location'), url)?.host ?? null) : null,
             release: () => share?.free(),
           })
         }
@@ -143,10 +154,16 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
         }
 
         pool.dispatch(
-          { path, method: 'POST', headers: { 'accept-encoding': 'identity', ...headers }, body: `${opening}${call.json}]` },
+          {
+            path,
+            method: 'POST',
+            headers: { 'accept-encoding': 'identity', ...headers },
+            body: `${opening}${call.json}]`,
+          },
           {
             onRequestStart(started) {
-              // Given up while it waited for a connection: it must not leave now. Thrown, for an abort would cost the connection.
+              // Given up while it waited for a connection: it must not leave now. Thrown, for an abort would cost the
+              // connection.
               if (givenUp === null && !mayLeave()) giveUp(new NotSent('It may not leave any more.'))
               if (givenUp !== null) throw givenUp
               controller = started
@@ -160,9 +177,12 @@ export function createShopClient({ url, username, password, timeoutMs, connectio
               if (bytes > MAX_BODY_BYTES) return tooLarge()
               chunks.push(chunk)
               if (bytes <= SMALL_BODY_BYTES || share !== null || !budget) return
-              // All that it may become: who has half of an answer, and waits for room for the rest, keeps the room of another.
+              // All that it may become: who has half of an answer, and waits for room for the rest, keeps the room of
+              // another.
               const length = headersOf('content-encoding') === '' ? Number(headersOf('content-length')) : 0
-              share = budget.ask(length > 0 ? Math.min(length, MAX_BODY_BYTES) : MAX_BODY_BYTES, () => receiving.resume())
+              share = budget.ask(length > 0 ? Math.min(length, MAX_BODY_BYTES) : MAX_BODY_BYTES, () =>
+                receiving.resume(),
+              )
               if (!share.isGranted) receiving.pause()
             },
             onResponseEnd() {
@@ -202,7 +222,13 @@ export interface ShopHeadersOptions {
 }
 
 /** The headers of one call (docs/shop-protocol.md, section 1). */
-export const shopHeaders = ({ flow, event, requeueCount, enqueuedAtNs, traceparent }: ShopHeadersOptions): ShopHeaders => ({
+export const shopHeaders = ({
+  flow,
+  event,
+  requeueCount,
+  enqueuedAtNs,
+  traceparent,
+}: ShopHeadersOptions): ShopHeaders => ({
   'content-type': 'application/json',
   'X-SC-Flow': flow,
   'X-SC-Topic': event,

@@ -16,8 +16,8 @@ export interface RateLimitOptions {
 }
 
 /**
- * The bucket starts full and holds a tenth of a second's worth, at least one: enough to claim in batches (100 at 1,000 a second), and too
- * little for a Shop to notice that a worker had been idle.
+ * The bucket starts full and holds a tenth of a second's worth, at least one: enough to claim in batches (100 at 1,000
+ * a second), and too little for a Shop to notice that a worker had been idle.
  *
  * @throws RangeError when `perSecond` is not above 0
  * @example
@@ -29,7 +29,8 @@ export function createRateLimit({ perSecond, now }: RateLimitOptions): RateLimit
   if (perSecond === null) return { available: () => Number.POSITIVE_INFINITY, take() {}, msUntilNext: () => 0 }
   if (!(perSecond > 0)) throw new RangeError(`A rate must be above 0, not ${perSecond}`)
 
-  // The bucket is kept as the time since which its tokens have been gathering: reading it changes nothing, so no rounding adds up.
+  // The bucket is kept as the time since which its tokens have been gathering: reading it changes nothing, so no
+  // rounding adds up.
   const msPerToken = 1000 / perSecond
   const burst = Math.max(1, perSecond / 10)
   let emptyAt = now() - burst * msPerToken

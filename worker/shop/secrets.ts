@@ -6,13 +6,14 @@ const SHORTEST_PIECE = 5
 const DEEPEST = 6
 
 /**
- * Error pages like to show the request that broke them, in whatever form, and a raw answer is kept in the database, told in lines and shown.
- * Here everything passes that comes from the Shop: the whole `auth` element goes where it is echoed as it was sent or inside of a JSON text,
- * and the password goes in every form that a page may give it.
+ * Error pages like to show the request that broke them, in whatever form, and a raw answer is kept in the database,
+ * told in lines and shown. Here everything passes that comes from the Shop: the whole `auth` element goes where it is
+ * echoed as it was sent or inside of a JSON text, and the password goes in every form that a page may give it.
  *
- * The text is decoded as often as there is something to decode (JSON and JavaScript escapes, character references, percent), and what is the
- * password then goes where it came from; so do its base64, whatever stands before it there, and its hexadecimal digits. Each decoding goes over
- * the text once, and a text without an escape is not gone over at all.
+ * The text is decoded as often as there is something to decode (JSON and JavaScript escapes, character references,
+ * percent), and what is the password then goes where it came from; so do its base64, whatever stands before it there,
+ * and its hexadecimal digits. Each decoding goes over the text once, and a text without an escape is not gone over at
+ * all.
  *
  * @param auth the serialised `auth` element
  */
@@ -52,14 +53,18 @@ function placesOf(pieces: readonly string[], text: string): [from: number, to: n
   return found
 }
 
-/** What is looked for: the password as it is and as it would be read, and what encodings make of it that hide every character. */
+/**
+ * What is looked for: the password as it is and as it would be read, and what encodings make of it that hide every
+ * character.
+ */
 function piecesOf(password: string): string[] {
   const forms = new Set([password, JSON.stringify(password).slice(1, -1), encodeURIComponent(password)])
   const pieces = new Set([password])
   for (const form of forms) {
     const bytes = Buffer.from(form)
     const hexadecimal = bytes.toString('hex')
-    // At each of three places in a group of three bytes; the characters that also hold bits of a neighbour are left out.
+    // At each of three places in a group of three bytes; the characters that also hold bits of a neighbour are left
+    // out.
     const encoded = [0, 1, 2].map((before) => {
       const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64url')
       return text.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
@@ -70,7 +75,11 @@ function piecesOf(password: string): string[] {
   }
   // A text is read to its end, and so must be what is looked for in it: a password may hold what looks like an escape.
   for (const piece of [...pieces]) {
-    for (let read = decode({ text: piece, from: null }), n = 0; read !== null && n < DEEPEST; read = decode(read), n++) {
+    for (
+      let read = decode({ text: piece, from: null }), n = 0;
+      read !== null && n < DEEPEST;
+      read = decode(read), n++
+    ) {
       if (read.text.length >= SHORTEST_SECRET) pieces.add(read.text)
     }
   }
@@ -123,7 +132,10 @@ function decode({ text, from }: Decoded): Decoded | null {
 
 const [BACKSLASH, AMPERSAND, PERCENT, PLUS] = [0x5c, 0x26, 0x25, 0x2b]
 
-/** Where the escape ends that has just been read. Beside the value instead of in an object with it: there may be millions in one text. */
+/**
+ * Where the escape ends that has just been read. Beside the value instead of in an object with it: there may be
+ * millions in one text.
+ */
 let end = 0
 
 const NIBBLES = new Int8Array(128).fill(-1)
@@ -158,7 +170,12 @@ function backslashed(text: string, at: number): number {
   const code = text.charCodeAt(at + 1)
   end = at + 2
   // before punctuation it stands for that
-  if ((code > 0x20 && code < 0x30) || (code > 0x39 && code < 0x41) || (code > 0x5a && code < 0x61) || (code > 0x7a && code < 0x7f))
+  if (
+    (code > 0x20 && code < 0x30) ||
+    (code > 0x39 && code < 0x41) ||
+    (code > 0x5a && code < 0x61) ||
+    (code > 0x7a && code < 0x7f)
+  )
     return code
   const letter = text.charAt(at + 1)
   if (letter === 'x') return digits(text, at + 2, 16, 2, 2)

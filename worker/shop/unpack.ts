@@ -2,7 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib'
 
-/** What a body begins with that could not be read: in its place, and told of the item. The bytes follow on the next line, in base64. */
+/**
+ * What a body begins with that could not be read: in its place, and told of the item. The bytes follow on the next
+ * line, in base64.
+ */
 export const UNREADABLE = "The Shop's answer cannot be read: "
 
 /** More than one is seen nowhere but in an attack. */
@@ -21,7 +24,11 @@ export function codingsOf(contentEncoding: string, body: Buffer): string[] {
  * @param limit bytes of what comes out of each unpacking
  * @returns the bytes, or in words why they cannot be had; null: they are more than `limit`
  */
-export async function unpacked(body: Buffer, codings: readonly string[], limit: number): Promise<Buffer | string | null> {
+export async function unpacked(
+  body: Buffer,
+  codings: readonly string[],
+  limit: number,
+): Promise<Buffer | string | null> {
   if (body.length === 0) return body
   if (codings.length > MOST_CODINGS) return `it is packed ${codings.length} times`
   let bytes = body
@@ -57,11 +64,17 @@ function unpackerOf(coding: string, bytes: Buffer): Unpack | undefined {
 }
 
 /**
- * The text that bytes are; where they are none, a sentence that says so and the bytes in base64: a person may still make something of them.
+ * The text that bytes are; where they are none, a sentence that says so and the bytes in base64: a person may still
+ * make something of them.
  *
  * @param unread why they could not be unpacked, in words
  */
-export function textOf(bytes: Buffer, contentType: string, hide: (text: string) => string, unread: string | null = null): string {
+export function textOf(
+  bytes: Buffer,
+  contentType: string,
+  hide: (text: string) => string,
+  unread: string | null = null,
+): string {
   if (unread === null) {
     if (isUtf8(bytes)) return hide(bytes.toString())
     const text = otherText(bytes, contentType)
@@ -78,7 +91,8 @@ const MARKS: [mark: number, charset: string][] = [
 
 function otherText(bytes: Buffer, contentType: string): string | null {
   const mark = bytes.length < 2 ? 0 : bytes.readUInt16BE(0)
-  const charset = MARKS.find(([begin]) => begin === mark)?.[1] ?? /charset\s*=\s*"?([\w.:-]+)/i.exec(contentType)?.[1] ?? 'utf-8'
+  const charset =
+    MARKS.find(([begin]) => begin === mark)?.[1] ?? /charset\s*=\s*"?([\w.:-]+)/i.exec(contentType)?.[1] ?? 'utf-8'
   if (!/^utf-?8$/i.test(charset)) {
     try {
       return new TextDecoder(charset, { fatal: true }).decode(bytes)
@@ -86,6 +100,7 @@ function otherText(bytes: Buffer, contentType: string): string | null {
       // a set that nobody knows, or that it is not in: looked at as if it had not been named
     }
   }
-  // Text that was cut within a character, or is of an old set that is not named, is worth more with a hole than in base64.
+  // Text that was cut within a character, or is of an old set that is not named, is worth more with a hole than in
+  // base64.
   return bytes.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d)) ? bytes.toString() : null
 }

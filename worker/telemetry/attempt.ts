@@ -14,8 +14,9 @@ export interface Statements {
 }
 
 /**
- * One attempt at an item: a trace of its own, from the claim to where the item rests. Each status is a span with the time spent in it; the one
- * that the claim took the item from comes first, the one in which it rests last and without a length, since its time is not over.
+ * One attempt at an item: a trace of its own, from the claim to where the item rests. Each status is a span with the
+ * time spent in it; the one that the claim took the item from comes first, the one in which it rests last and without a
+ * length, since its time is not over.
  */
 export class Attempt {
   /** Where the item is, as the history has it. */
@@ -100,14 +101,30 @@ export class Attempt {
 
   /** An item whose answer had been stored by a worker that is gone: its attempt goes on in its own trace. */
   static resume(telemetry: Telemetry, { item, flow, sellerSku, sku }: Adopted): Attempt {
-    const subject = new Subject({ ...fieldsOf(item, undefined, flow, item.sends), sellerSku, sku, requestId: item.requestId })
+    const subject = new Subject({
+      ...fieldsOf(item, undefined, flow, item.sends),
+      sellerSku,
+      sku,
+      requestId: item.requestId,
+    })
     const root = item.previousTraceId === null ? SpanRef.root() : SpanRef.rootOf(item.previousTraceId)
     return new Attempt(telemetry, subject, item, { root, name: PROCESS, linkTo: null }, 'response_processing', item.at)
   }
 
-  /** A callback that is given to its item: goes on in the trace of the callback, with a link to the attempt that it answers. */
-  static callback(telemetry: Telemetry, { item, flow, sellerSku, sku, traceId, answers, status, since, receivedAt }: Story): Attempt {
-    const subject = new Subject({ ...fieldsOf(item, undefined, flow, item.sends), sellerSku, sku, requestId: item.requestId })
+  /**
+   * A callback that is given to its item: goes on in the trace of the callback, with a link to the attempt that it
+   * answers.
+   */
+  static callback(
+    telemetry: Telemetry,
+    { item, flow, sellerSku, sku, traceId, answers, status, since, receivedAt }: Story,
+  ): Attempt {
+    const subject = new Subject({
+      ...fieldsOf(item, undefined, flow, item.sends),
+      sellerSku,
+      sku,
+      requestId: item.requestId,
+    })
     const parent = SpanRef.rootOf(traceId)
     return new Attempt(
       telemetry,
@@ -146,12 +163,18 @@ export class Attempt {
   }
 
   /** The exchange with the Shop, whatever it brought. */
-  exchanged(exchange: Exchange, server: { host: string; port: number }, answered: Micros, message: string | null): void {
+  exchanged(
+    exchange: Exchange,
+    server: { host: string; port: number },
+    answered: Micros,
+    message: string | null,
+  ): void {
     const { topic, flow, requestId } = this.#subject.fields
     const { method } = TOPICS[topic]
     const { outcome, httpStatus, milliseconds } = exchange
     const failed = outcome === 'failure' || outcome === 'unprocessable' || outcome === 'unreachable'
-    if (failed) this.#errorType = exchange.error ?? (httpStatus !== null && httpStatus >= 400 ? String(httpStatus) : outcome)
+    if (failed)
+      this.#errorType = exchange.error ?? (httpStatus !== null && httpStatus >= 400 ? String(httpStatus) : outcome)
     const { calls, callDuration } = this.#telemetry.instruments
     calls([topic, method, flow ?? 'none', outcome])
     callDuration([topic, method, flow ?? 'none', outcome], milliseconds / 1000)
@@ -168,7 +191,12 @@ export class Attempt {
     })
   }
 
-  #callSpan({ httpStatus, milliseconds }: Exchange, server: { host: string; port: number }, answered: Micros, failed: boolean): void {
+  #callSpan(
+    { httpStatus, milliseconds }: Exchange,
+    server: { host: string; port: number },
+    answered: Micros,
+    failed: boolean,
+  ): void {
     const { topic, requestId } = this.#subject.fields
     const { method } = TOPICS[topic]
     const attributes: Attributes = {
@@ -210,7 +238,14 @@ export class Attempt {
       this.#telemetry.instruments.timeToSync([topic, flow ?? 'none'], Math.max(0, since - this.#queuedAt) / 1e6)
     }
     if (!this.#telemetry.traces) return
-    this.#telemetry.span({ ...SPANS[status], kind: 'internal', ref: this.#root.child(), parent: this.#root, start: since, end: since })
+    this.#telemetry.span({
+      ...SPANS[status],
+      kind: 'internal',
+      ref: this.#root.child(),
+      parent: this.#root,
+      start: since,
+      end: since,
+    })
     const attributes: Attributes = {
       'messaging.system': 'postgresql',
       'messaging.operation.type': 'process',
@@ -243,7 +278,15 @@ export class Attempt {
 
   #enter({ to, at, reason }: Entered, links?: readonly SpanRef[]): void {
     if (reason !== null && FAILURES.has(reason)) this.#failure = reason
-    this.#telemetry.step(this.#subject, { from: this.status, to, since: this.since, at, reason, root: this.#root, links })
+    this.#telemetry.step(this.#subject, {
+      from: this.status,
+      to,
+      since: this.since,
+      at,
+      reason,
+      root: this.#root,
+      links,
+    })
     this.status = to
     this.since = at
   }
@@ -271,7 +314,10 @@ function fieldsOf(item: ClaimedItem, set: CatalogueSet | undefined, flow: Flow, 
 }
 
 /** Of a whole set those of its first three variations, as `skusOf` lists them. */
-function listed(products: readonly CatalogueProduct[], skuOf: (product: CatalogueProduct) => string | null): string | null {
+function listed(
+  products: readonly CatalogueProduct[],
+  skuOf: (product: CatalogueProduct) => string | null,
+): string | null {
   const skus = products.slice(0, 3).flatMap((product) => skuOf(product) ?? [])
   if (skus.length === 0) return null
   return products.slice(3, 4).some((product) => skuOf(product) !== null) ? `${skus.join(', ')}, …` : skus.join(', ')

@@ -17,11 +17,17 @@ export interface BatchesOptions {
   onLost(count: number, reason: LossReason): void
 }
 
-/** `queue_full`: the receiver was away or too slow; `rejected`: it said no; `shutdown`: it was away when the process ended. */
+/**
+ * `queue_full`: the receiver was away or too slow; `rejected`: it said no; `shutdown`: it was away when the process
+ * ended.
+ */
 export const LOSS_REASONS = ['queue_full', 'rejected', 'shutdown'] as const
 export type LossReason = (typeof LOSS_REASONS)[number]
 
-/** Batches under way at once: while one is on the wire the next is written, and a receiver 100 ms away does not bound the rate. */
+/**
+ * Batches under way at once: while one is on the wire the next is written, and a receiver 100 ms away does not bound
+ * the rate.
+ */
 const UNDER_WAY = 4
 const RETRY_MS = 1000
 
@@ -35,9 +41,9 @@ export interface Batches {
 }
 
 /**
- * Sends spans or log records to the collector in batches. Unlike the SDK's batch processors, which give a batch up after some retries and
- * count nothing of what comes after the shutdown, it keeps what it has until the receiver takes it, drops only what finds no room, and counts
- * each one that is lost: exported plus lost is what was added.
+ * Sends spans or log records to the collector in batches. Unlike the SDK's batch processors, which give a batch up
+ * after some retries and count nothing of what comes after the shutdown, it keeps what it has until the receiver takes
+ * it, drops only what finds no room, and counts each one that is lost: exported plus lost is what was added.
  */
 export function createBatches(options: BatchesOptions): Batches {
   const { exporter, maxQueueSize, maxQueueBytes, maxBatchSize, maxBatchBytes, delayMs, onExported, onLost } = options
@@ -156,6 +162,12 @@ export function createBatches(options: BatchesOptions): Batches {
   }
 }
 
-/** The receiver has looked at it and will never take it; by the specification what these say, and a network that fails, may pass. */
+/**
+ * The receiver has looked at it and will never take it; by the specification what these say, and a network that fails,
+ * may pass.
+ */
 const isRefusal = (error: Error): boolean =>
-  error instanceof OTLPExporterError && error.code !== undefined && error.code >= 400 && ![408, 429, 502, 503, 504].includes(error.code)
+  error instanceof OTLPExporterError &&
+  error.code !== undefined &&
+  error.code >= 400 &&
+  ![408, 429, 502, 503, 504].includes(error.code)

@@ -2,9 +2,9 @@ import type { Micros } from '../domain/step.ts'
 import type { SpanRef } from './trace-context.ts'
 
 /**
- * Spans and log records as the bytes that OTLP has for them (opentelemetry/proto/{trace,logs}/v1). The SDK's own records and serializer took
- * 97 us for the ten spans and ten lines of an item, a third of all that an item costs; this takes 10. What is the same on many records is encoded
- * once, and copied.
+ * Spans and log records as the bytes that OTLP has for them (opentelemetry/proto/{trace,logs}/v1). The SDK's own
+ * records and serializer took 97 us for the ten spans and ten lines of an item, a third of all that an item costs; this
+ * takes 10. What is the same on many records is encoded once, and copied.
  */
 
 export type Attributes = Record<string, string | number | boolean>

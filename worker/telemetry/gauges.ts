@@ -17,11 +17,19 @@ export interface QueueReadings {
 }
 
 /**
- * What is true of the whole queue. One worker reads it, the one that leads, and says it without its own name: when another one leads, the
- * series go on. Nothing in a status is said as 0, or the last number would stand for minutes after it was over.
+ * What is true of the whole queue. One worker reads it, the one that leads, and says it without its own name: when
+ * another one leads, the series go on. Nothing in a status is said as 0, or the last number would stand for minutes
+ * after it was over.
  */
-export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpis, overdue, blocked }: QueueReadings): void {
-  const items = meter.createObservableGauge('shop_update.queue.items', { unit: '{item}', description: 'Items by status' })
+export function observeQueue(
+  meter: Meter,
+  leads: () => boolean,
+  { statuses, kpis, overdue, blocked }: QueueReadings,
+): void {
+  const items = meter.createObservableGauge('shop_update.queue.items', {
+    unit: '{item}',
+    description: 'Items by status',
+  })
   const oldestAge = meter.createObservableGauge('shop_update.queue.oldest_age', {
     unit: 's',
     description: 'How long the oldest item of a status has been in it',
@@ -44,20 +52,29 @@ export function observeQueue(meter: Meter, leads: () => boolean, { statuses, kpi
   })
   const stranded = meter.createObservableGauge('shop_update.queue.stranded', {
     unit: '{item}',
-    description: 'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there',
+    description:
+      'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there',
   })
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueNow, stuck] = await Promise.all([statuses(), kpis(), overdue(), blocked()])
+      const [{ counts, oldest }, windows, overdueNow, stuck] = await Promise.all([
+        statuses(),
+        kpis(),
+        overdue(),
+        blocked(),
+      ])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
       // What another item of its set holds up is not stuck: that one tells of itself.
-      const age = new Map(oldest.filter(({ held }) => !held).map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]))
+      const age = new Map(
+        oldest.filter(({ held }) => !held).map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]),
+      )
       for (const topic of TOPIC_NAMES) {
         for (const status of STATUS_NAMES) {
           const attributes = { topic, status }
           result.observe(items, count.get(`${topic} ${status}`) ?? 0, attributes)
-          // An age is read of the first of each lane only: of a topic that is not among them nothing is said, rather than 0.
+          // An age is read of the first of each lane only: of a topic that is not among them nothing is said, rather
+          // than 0.
           const seconds = age.get(`${topic} ${status}`) ?? (count.get(`${topic} ${status}`) ? undefined : 0)
           if (status !== 'synced' && seconds !== undefined) result.observe(oldestAge, seconds, attributes)
         }
@@ -117,12 +134,16 @@ export interface WorkerReadings {
 /** That one worker is alive, how much it has in hand, and whether it sends. */
 export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCircuitOpen }: WorkerReadings): void {
   const gauge = (name: string, description: string, read: () => number, unit?: string) =>
-    meter.createObservableGauge(name, { description, ...(unit && { unit }) }).addCallback((result) => result.observe(read()))
+    meter
+      .createObservableGauge(name, { description, ...(unit && { unit }) })
+      .addCallback((result) => result.observe(read()))
   gauge('shop_update.worker.heartbeat', 'Unix time of the last heartbeat of this worker', heartbeatAt, 's')
   gauge('shop_update.in_flight', 'Items in the hands of this worker', inFlight, '{item}')
   gauge('shop_update.in_flight.limit', 'Items that this worker takes at most', () => limit, '{item}')
   // without a unit: of "1" Prometheus would make a ratio
-  gauge('shop_update.circuit.open', '1 while this worker takes the Shop for away, else 0', () => Number(isCircuitOpen()))
+  gauge('shop_update.circuit.open', '1 while this worker takes the Shop for away, else 0', () =>
+    Number(isCircuitOpen()),
+  )
 }
 
 /** Node measures from one sample to the next, the wait between them included. */
@@ -139,17 +160,27 @@ export function observeProcess(meter: Meter): void {
   })
   const delays = (['p50', 'p99', 'max'] as const).map((of) => ({
     of,
-    gauge: meter.createObservableGauge(`nodejs.eventloop.delay.${of}`, { unit: 's', description: `Delay of the event loop, ${of}` }),
+    gauge: meter.createObservableGauge(`nodejs.eventloop.delay.${of}`, {
+      unit: 's',
+      description: `Delay of the event loop, ${of}`,
+    }),
   }))
-  const heap = meter.createObservableUpDownCounter('v8js.memory.heap.used', { unit: 'By', description: 'Heap in use, by space' })
-  const resident = meter.createObservableUpDownCounter('process.memory.usage', { unit: 'By', description: 'Physical memory in use' })
+  const heap = meter.createObservableUpDownCounter('v8js.memory.heap.used', {
+    unit: 'By',
+    description: 'Heap in use, by space',
+  })
+  const resident = meter.createObservableUpDownCounter('process.memory.usage', {
+    unit: 'By',
+    description: 'Physical memory in use',
+  })
   meter.addBatchObservableCallback(
     (result) => {
       const now = performance.eventLoopUtilization()
       result.observe(utilization, performance.eventLoopUtilization(now, before).utilization)
       before = now
       const nanoseconds = { p50: delay.percentile(50), p99: delay.percentile(99), max: delay.max }
-      for (const { of, gauge } of delays) result.observe(gauge, Math.max(0, nanoseconds[of] / 1e6 - SAMPLED_EVERY_MS) / 1000)
+      for (const { of, gauge } of delays)
+        result.observe(gauge, Math.max(0, nanoseconds[of] / 1e6 - SAMPLED_EVERY_MS) / 1000)
       delay.reset()
       for (const space of getHeapSpaceStatistics())
         result.observe(heap, space.space_used_size, { 'v8js.heap.space.name': space.space_name })

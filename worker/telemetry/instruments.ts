@@ -1,7 +1,9 @@
 import type { Tallies } from './tallies.ts'
 
 /** From a millisecond to eight days: the retries of an item take seven days and five hours at most. */
-export const DURATIONS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 691_200]
+export const DURATIONS = [
+  0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 691_200,
+]
 /** A call may take as long as its time-out. */
 const CALL_DURATIONS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
@@ -24,7 +26,12 @@ export function createInstruments({ counter, histogram }: Tallies) {
       DURATIONS,
     ),
     timeToSync: histogram(
-      { name: 'shop_update.time_to_sync', unit: 's', description: 'From queued to Synced', attributes: ['topic', 'flow'] },
+      {
+        name: 'shop_update.time_to_sync',
+        unit: 's',
+        description: 'From queued to Synced',
+        attributes: ['topic', 'flow'],
+      },
       DURATIONS,
     ),
     calls: counter({
@@ -57,7 +64,12 @@ export function createInstruments({ counter, histogram }: Tallies) {
       description: 'Items taken up whose worker was gone, by the status in which it left them',
       attributes: ['status'],
     }),
-    callbacks: counter({ name: 'shop_update.callbacks', unit: '{callback}', description: 'Calls of the Shop', attributes: ['outcome'] }),
+    callbacks: counter({
+      name: 'shop_update.callbacks',
+      unit: '{callback}',
+      description: 'Calls of the Shop',
+      attributes: ['outcome'],
+    }),
     internalRefusals: counter({
       name: 'shop_update.internal.refusals',
       unit: '{request}',

@@ -15,11 +15,17 @@ export interface Logs {
 const MOST_WAITING = 32 * 1024 * 1024
 
 /**
- * Two loggers on one stdout. Lines about items are gathered for a tenth of a second at most (a write for each took 5 us); a line of the worker's own
- * takes them along at once.
+ * Two loggers on one stdout. Lines about items are gathered for a tenth of a second at most (a write for each took 5
+ * us); a line of the worker's own takes them along at once.
  */
 export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUNTRY, ENVIRONMENT }: Config): Logs {
-  const destination = pino.destination({ fd: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100, maxLength: MOST_WAITING })
+  const destination = pino.destination({
+    fd: 1,
+    sync: false,
+    minLength: 8 * 1024,
+    periodicFlush: 100,
+    maxLength: MOST_WAITING,
+  })
   destination.once('drop', () =>
     process.stderr.write('Nobody reads stdout: lines are dropped from here on. Over OTLP they go in any case.\n'),
   )
@@ -52,8 +58,12 @@ export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUN
   }
 }
 
-/** Titles and descriptions may hold Unicode's own line separators: JSON leaves them, and many a reader of lines takes them for the end of one. */
-const oneLine = (line: string): string => line.replace(/[\u2028\u2029]/g, (separator) => (separator === '\u2028' ? '\\u2028' : '\\u2029'))
+/**
+ * Titles and descriptions may hold Unicode's own line separators: JSON leaves them, and many a reader of lines takes
+ * them for the end of one.
+ */
+const oneLine = (line: string): string =>
+  line.replace(/[\u2028\u2029]/g, (separator) => (separator === '\u2028' ? '\\u2028' : '\\u2029'))
 
 function attributesOf(fields: object): Attributes {
   const attributes: Attributes = {}

@@ -20,15 +20,18 @@ import { createTallies, type Tallies } from './tallies.ts'
 
 export interface Pipelines {
   meter: Meter
-  /** For what is true of the whole queue, whichever worker says it: without the worker's name, so that the series goes on when another one leads. */
+  /**
+   * For what is true of the whole queue, whichever worker says it: without the worker's name, so that the series goes
+   * on when another one leads.
+   */
   queueMeter: Meter
   tallies: Tallies
   /** Null where the signal is not exported. */
   span: ((encoded: Buffer) => void) | null
   line: ((encoded: Buffer) => void) | null
   /**
-   * Tells the counters that are there from the start, at nought: what they count before the first interval is over is seen as an increase only
-   * from there. An export that fails is told by the SDK's diagnostics.
+   * Tells the counters that are there from the start, at nought: what they count before the first interval is over is
+   * seen as an increase only from there. An export that fails is told by the SDK's diagnostics.
    */
   begin(): Promise<void>
   /** Sends what is there, and then the metrics, which tell what was lost; each within `withinMs`. */
@@ -36,24 +39,38 @@ export interface Pipelines {
 }
 
 /**
- * Only what was read for this very export. Gathered cumulatively, as everything else is, the SDK repeats a gauge that nobody has observed: a worker
- * that leads no more, or whose reading fails, would tell its last numbers for ever, and as if they were of now.
+ * Only what was read for this very export. Gathered cumulatively, as everything else is, the SDK repeats a gauge that
+ * nobody has observed: a worker that leads no more, or whose reading fails, would tell its last numbers for ever, and
+ * as if they were of now.
  */
 class GaugesAsRead extends OTLPMetricExporter {
   override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
-    return type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : super.selectAggregationTemporality(type)
+    return type === InstrumentType.OBSERVABLE_GAUGE
+      ? AggregationTemporality.DELTA
+      : super.selectAggregationTemporality(type)
   }
 }
 
 /** What is in memory at most of the bodies in log lines: they may have 64 KiB each. */
 const MAX_QUEUE_BYTES = 128 * 1024 * 1024
-/** The collector takes 20 MiB a request unless told otherwise; smaller ones keep the event loop free (2,048 spans are 0.7 MB and 5 ms). */
+/**
+ * The collector takes 20 MiB a request unless told otherwise; smaller ones keep the event loop free (2,048 spans are
+ * 0.7 MB and 5 ms).
+ */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024
 
-/** The SDK with the signals for which there is an endpoint; without any, nothing is exported and nothing is complained about. */
+/**
+ * The SDK with the signals for which there is an endpoint; without any, nothing is exported and nothing is complained
+ * about.
+ */
 export function startPipelines(config: Config, log: Logger): Pipelines {
   const source = `${config.COUNTRY}/${config.ENVIRONMENT}`
-  const shared = { 'service.name': 'shop-update', venture: config.VENTURE, source, 'deployment.environment.name': config.ENVIRONMENT }
+  const shared = {
+    'service.name': 'shop-update',
+    venture: config.VENTURE,
+    source,
+    'deployment.environment.name': config.ENVIRONMENT,
+  }
   const given = detectResources({ detectors: [envDetector] }) // OTEL_RESOURCE_ATTRIBUTES; ours win
   const resource = given.merge(resourceFromAttributes({ ...shared, 'service.instance.id': config.WORKER_NAME }))
   const exports = (signal: 'TRACES' | 'METRICS' | 'LOGS') =>
@@ -63,7 +80,11 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
 
   const tallies = createTallies(exports('METRICS'))
   const reader = (exporter: OTLPMetricExporter, metricProducers: MetricProducer[] = []) =>
-    new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: config.OTEL_METRIC_EXPORT_INTERVAL, metricProducers })
+    new PeriodicExportingMetricReader({
+      exporter,
+      exportIntervalMillis: config.OTEL_METRIC_EXPORT_INTERVAL,
+      metricProducers,
+    })
   const readers = exports('METRICS') ? [reader(new OTLPMetricExporter(), [tallies])] : []
   const queueMetrics = new MeterProvider({
     resource: given.merge(resourceFromAttributes(shared)),
@@ -114,7 +135,9 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
       },
     })
     const gauge = (of: 'size' | 'capacity', value: () => number) =>
-      meter.createObservableGauge(`otel.sdk.processor.${what}.queue.${of}`, { unit }).addCallback((result) => result.observe(value()))
+      meter
+        .createObservableGauge(`otel.sdk.processor.${what}.queue.${of}`, { unit })
+        .addCallback((result) => result.observe(value()))
     gauge('size', () => batches.size)
     gauge('capacity', () => maxQueueSize)
     return batches
@@ -148,7 +171,8 @@ const PIPELINES = {
     unit: '{span}',
     name: 'Spans',
     path: 'v1/traces',
-    rejected: (response: Uint8Array) => ProtobufTraceSerializer.deserializeResponse(response).partialSuccess?.rejectedSpans,
+    rejected: (response: Uint8Array) =>
+      ProtobufTraceSerializer.deserializeResponse(response).partialSuccess?.rejectedSpans,
   },
   lines: {
     signal: 'LOGS',
@@ -157,15 +181,22 @@ const PIPELINES = {
     unit: '{log_record}',
     name: 'Log records',
     path: 'v1/logs',
-    rejected: (response: Uint8Array) => ProtobufLogsSerializer.deserializeResponse(response).partialSuccess?.rejectedLogRecords,
+    rejected: (response: Uint8Array) =>
+      ProtobufLogsSerializer.deserializeResponse(response).partialSuccess?.rejectedLogRecords,
   },
 } as const
 type Pipeline = (typeof PIPELINES)[keyof typeof PIPELINES]
 
 const SCOPE = encodeScope('shop-update')
 
-/** The SDK's transport, with its headers, certificates and retries from OTEL_EXPORTER_OTLP_*, for what is encoded already. */
-function createExporter({ signal, what, path, rejected: rejectedIn }: Pipeline, resource: Buffer): BatchesOptions['exporter'] {
+/**
+ * The SDK's transport, with its headers, certificates and retries from OTEL_EXPORTER_OTLP_*, for what is encoded
+ * already.
+ */
+function createExporter(
+  { signal, what, path, rejected: rejectedIn }: Pipeline,
+  resource: Buffer,
+): BatchesOptions['exporter'] {
   let rejected = 0
   const delegate = createOtlpHttpExportDelegate<Buffer[], object>(
     convertLegacyHttpOptions({}, signal, path, { 'Content-Type': 'application/x-protobuf' }),
@@ -233,7 +264,10 @@ function toLog(log: Logger): DiagLogger {
       if (now - (told.get(message) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return
       if (told.size > 100) told.clear()
       told.set(message, now)
-      log[level]({ details: details.map((detail) => (detail instanceof Error ? detail.message : detail)) }, `OpenTelemetry: ${message}`)
+      log[level](
+        { details: details.map((detail) => (detail instanceof Error ? detail.message : detail)) },
+        `OpenTelemetry: ${message}`,
+      )
     }
   return { error: tell('error'), warn: tell('warn'), info() {}, debug() {}, verbose() {} }
 }

@@ -4,7 +4,10 @@ import { spanAttributes, text } from './encode.ts'
 import type { Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'
 
-/** A request of the Shop's on the public listener: a trace of its own. The `traceparent` that it may bring is not ours, and is not adopted. */
+/**
+ * A request of the Shop's on the public listener: a trace of its own. The `traceparent` that it may bring is not ours,
+ * and is not adopted.
+ */
 export interface ServerTrace {
   traceId: string
   /** A callback has been recorded. */

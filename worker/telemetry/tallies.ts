@@ -22,8 +22,9 @@ export interface Tallies extends MetricProducer {
 }
 
 /**
- * Counters and histograms of which an addition costs a walk through some maps (0.1 us). The SDK's own sort the attributes and write them as JSON
- * with each (0.7 us), and an item has eight transitions with a counter and a duration each. What is told of one is otherwise the same.
+ * Counters and histograms of which an addition costs a walk through some maps (0.1 us). The SDK's own sort the
+ * attributes and write them as JSON with each (0.7 us), and an item has eight transitions with a counter and a duration
+ * each. What is told of one is otherwise the same.
  *
  * @param wanted false: nothing is counted, since nobody will ask
  */
@@ -40,7 +41,9 @@ export function createTallies(wanted: boolean): Tallies {
         aggregationTemporality: AggregationTemporality.CUMULATIVE,
         dataPointType: DataPointType.SUM,
         isMonotonic: true,
-        dataPoints: cells.all().map(({ attributes, cell: { n } }) => ({ startTime, endTime: hrTime(Date.now()), attributes, value: n })),
+        dataPoints: cells
+          .all()
+          .map(({ attributes, cell: { n } }) => ({ startTime, endTime: hrTime(Date.now()), attributes, value: n })),
       }))
       return (values, n = 1) => {
         cells.at(values).n += n
@@ -86,12 +89,18 @@ export function createTallies(wanted: boolean): Tallies {
     async collect(): Promise<CollectionResult> {
       const metrics = series.map((read) => read()).filter(({ dataPoints }) => dataPoints.length > 0)
       // the reader puts its own resource in place of this one
-      return { resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: 'shop-update' }, metrics }] }, errors: [] }
+      return {
+        resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: 'shop-update' }, metrics }] },
+        errors: [],
+      }
     },
   }
 }
 
-const hrTime = (milliseconds: number): [number, number] => [Math.floor(milliseconds / 1000), (milliseconds % 1000) * 1e6]
+const hrTime = (milliseconds: number): [number, number] => [
+  Math.floor(milliseconds / 1000),
+  (milliseconds % 1000) * 1e6,
+]
 
 /** A cell for each combination of values; an empty one is an attribute that the series does not have. */
 function cellsBy<Cell>(names: readonly string[], create: () => Cell) {
@@ -109,7 +118,9 @@ function cellsBy<Cell>(names: readonly string[], create: () => Cell) {
           if (k === values.length - 1) {
             next = create()
             all.push({
-              attributes: Object.fromEntries(names.flatMap((name, place) => (values[place] ? [[name, values[place]]] : []))),
+              attributes: Object.fromEntries(
+                names.flatMap((name, place) => (values[place] ? [[name, values[place]]] : [])),
+              ),
               cell: next,
             })
           } else next = new Map()

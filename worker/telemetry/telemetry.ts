@@ -5,7 +5,16 @@ import { REFUSAL_REASONS } from '../domain/refusals.ts'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
 import { type Micros, nowInMicros, type Step } from '../domain/step.ts'
 import { TOPICS } from '../domain/topics.ts'
-import { type Attributes, encodeLine, encodeSpan, kept, lineAttributes, type SpanFields, spanAttributes, text } from './encode.ts'
+import {
+  type Attributes,
+  encodeLine,
+  encodeSpan,
+  kept,
+  lineAttributes,
+  type SpanFields,
+  spanAttributes,
+  text,
+} from './encode.ts'
 import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
 import { SpanRef } from './trace-context.ts'
@@ -105,7 +114,10 @@ interface Told {
   links?: readonly SpanRef[] | undefined
 }
 
-/** A line about an item other than that of a step. `words` are what people search for; `body`, which may be long, stands between them. */
+/**
+ * A line about an item other than that of a step. `words` are what people search for; `body`, which may be long, stands
+ * between them.
+ */
 interface Words {
   event: string
   status: Status
@@ -120,12 +132,15 @@ interface Words {
 type Level = 'info' | 'warn' | 'error'
 
 /**
- * What makes the traces, metrics and lines of this worker. Everything is told at the moment at which the database has confirmed it, with the
- * times that the history has.
+ * What makes the traces, metrics and lines of this worker. Everything is told at the moment at which the database has
+ * confirmed it, with the times that the history has.
  *
  * @param stdout gets each line too, as far as its level lets it
  */
-export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>, stdout: Logger) {
+export function createTelemetry(
+  { tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>,
+  stdout: Logger,
+) {
   const instruments = createInstruments(tallies)
   // series that are there before the first one: of a burst that comes first of all, a rate sees nothing
   for (const status of LEFT_IN) instruments.leasesRescued([status], 0)
@@ -146,7 +161,10 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     if (sendSpan) safely(() => sendSpan(encodeSpan(fields)))
   }
 
-  /** @param attributes of the line, once for the collector as bytes and once for stdout; each is asked for where it is wanted */
+  /**
+   * @param attributes of the line, once for the collector as bytes and once for stdout; each is asked for where it is
+   * wanted
+   */
   function line(
     { at, place }: { at: Micros; place: number },
     level: Level,
@@ -157,21 +175,32 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   ): void {
     safely(() => {
       if (sendLine) sendLine(encodeLine({ at, place, level, body, attributes: encoded(), ref }))
-      if (stdout.isLevelEnabled(level)) stdout[level]({ ...plain(), ...(ref && { trace_id: ref.traceId, span_id: ref.spanId }) }, body)
+      if (stdout.isLevelEnabled(level))
+        stdout[level]({ ...plain(), ...(ref && { trace_id: ref.traceId, span_id: ref.spanId }) }, body)
     })
   }
 
-  /** A statement of the database: a span of its own, to which the spans of the items that it served link. Null where nobody wants it. */
+  /**
+   * A statement of the database: a span of its own, to which the spans of the items that it served link. Null where
+   * nobody wants it.
+   */
   function statement(summary: string, items: number, began: Micros, ended: Micros): SpanRef | null {
     instruments.statementDuration(['postgresql', summary], (ended - began) / 1e6)
     if (!sendSpan) return null
     const ref = SpanRef.root()
-    const attributes = spanAttributes({ 'db.system.name': 'postgresql', 'db.query.summary': summary, 'db.operation.batch.size': items })
+    const attributes = spanAttributes({
+      'db.system.name': 'postgresql',
+      'db.query.summary': summary,
+      'db.operation.batch.size': items,
+    })
     span({ name: text(summary), kind: 'client', ref, start: began, end: ended, attributes })
     return ref
   }
 
-  /** The counter, the duration and the line; and, where it is part of a trace, the span of the status that the item left. */
+  /**
+   * The counter, the duration and the line; and, where it is part of a trace, the span of the status that the item
+   * left.
+   */
   function step(subject: Subject, { from, to, since, at, reason = null, actor = null, root, links }: Told): void {
     const { topic, flow, sellerSku, requestId } = subject.fields
     instruments.transitions([topic, from ?? 'none', to, flow ?? 'none'])
@@ -191,13 +220,19 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
       { at, place: subject.place },
       level,
       `Status ${from ?? 'none'} -> ${to} ${sellerSku ?? '-'} ${requestId ?? '-'}`,
-      () => (reason === null && actor === null ? [subject.encoded, STEPS[to]] : [subject.encoded, STEPS[to], lineAttributes(more)]),
+      () =>
+        reason === null && actor === null
+          ? [subject.encoded, STEPS[to]]
+          : [subject.encoded, STEPS[to], lineAttributes(more)],
       () => ({ 'event.name': EVENTS.status, ...subject.attributes, status: to, ...more }),
       ref,
     )
   }
 
-  function words(subject: Subject, { event, status, at, level, words: [before, after], body, more = {}, ref }: Words): void {
+  function words(
+    subject: Subject,
+    { event, status, at, level, words: [before, after], body, more = {}, ref }: Words,
+  ): void {
     if (!isTold(level)) return
     const attributes: Attributes = { 'event.name': event, status, ...more }
     line(
@@ -211,13 +246,21 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   }
 
   /**
-   * Steps that no attempt takes: by hand, by a create that others waited for, after a worker is lost. They go into the trace of the attempt
-   * from which the item rested.
+   * Steps that no attempt takes: by hand, by a create that others waited for, after a worker is lost. They go into the
+   * trace of the attempt from which the item rested.
    */
   function steps(taken: readonly Step[]): void {
     for (const { seconds, at, traceId, sends, from, to, reason, actor, ...rest } of taken) {
       const root = traceId === null ? undefined : SpanRef.rootOf(traceId)
-      step(new Subject({ ...rest, attempt: sends }), { from, to, reason, actor, since: at - Math.round(seconds * 1e6), at, root })
+      step(new Subject({ ...rest, attempt: sends }), {
+        from,
+        to,
+        reason,
+        actor,
+        since: at - Math.round(seconds * 1e6),
+        at,
+        root,
+      })
     }
   }
 
@@ -232,7 +275,8 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
   function callback({ requestId, itemId, subject, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
     const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
     if (itemId !== null) attributes.item_id = itemId
-    if (itemId !== null && subject !== null) Object.assign(attributes, about({ ...subject, sellerSku: null, sku: null, itemId, requestId }))
+    if (itemId !== null && subject !== null)
+      Object.assign(attributes, about({ ...subject, sellerSku: null, sku: null, itemId, requestId }))
     line(
       { at, place: 0 },
       outcome === 'unknown' ? 'warn' : 'info',
@@ -253,7 +297,19 @@ export function createTelemetry({ tallies, span: sendSpan, line: sendLine }: Pic
     sendLine?.(encodeLine({ at: nowInMicros(), level, body, attributes: [lineAttributes(attributes)] }))
   }
 
-  return { instruments, traces: sendSpan !== null, span, statement, step, words, steps, rescued, callback, requeued, ownLine }
+  return {
+    instruments,
+    traces: sendSpan !== null,
+    span,
+    statement,
+    step,
+    words,
+    steps,
+    rescued,
+    callback,
+    requeued,
+    ownLine,
+  }
 }
 
 interface RecordedCallbackTold extends Omit<RecordedCallback, 'answers'> {
@@ -274,15 +330,26 @@ function levelOf(to: Status, reason: string | null): Level {
   return reason !== null && FAILURES.has(reason) ? 'warn' : 'info'
 }
 /** What may become of a call of the Shop. */
-const CALLBACK_OUTCOMES = ['accepted', 'duplicate', 'late', 'unknown', 'unauthorized', 'malformed'] as const satisfies readonly (
-  | CallbackOutcome
-  | 'unauthorized'
-  | 'malformed'
-)[]
-/** The statuses in which a worker that dies leaves its items: those that are written before the next thing can happen. */
+const CALLBACK_OUTCOMES = [
+  'accepted',
+  'duplicate',
+  'late',
+  'unknown',
+  'unauthorized',
+  'malformed',
+] as const satisfies readonly (CallbackOutcome | 'unauthorized' | 'malformed')[]
+/**
+ * The statuses in which a worker that dies leaves its items: those that are written before the next thing can happen.
+ */
 const LEFT_IN = ['processing', 'made_request', 'response_processing'] as const satisfies readonly Status[]
 /** Reasons that say that something went wrong. */
-export const FAILURES = new Set(['failure', 'unprocessable_response', 'src_id_conflict', 'unknown_outcome', 'worker_lost'])
+export const FAILURES = new Set([
+  'failure',
+  'unprocessable_response',
+  'src_id_conflict',
+  'unknown_outcome',
+  'worker_lost',
+])
 
 /** What the spans and lines of a status have in common. */
 export const SPANS = Object.fromEntries(
@@ -291,7 +358,6 @@ export const SPANS = Object.fromEntries(
     { name: text(STATUSES[status].label), attributes: spanAttributes({ 'shop_update.status': status }) },
   ]),
 ) as Record<Status, { name: Buffer; attributes: Buffer }>
-const STEPS = Object.fromEntries(STATUS_NAMES.map((status) => [status, lineAttributes({ 'event.name': EVENTS.status, status })])) as Record<
-  Status,
-  Buffer
->
+const STEPS = Object.fromEntries(
+  STATUS_NAMES.map((status) => [status, lineAttributes({ 'event.name': EVENTS.status, status })]),
+) as Record<Status, Buffer>

@@ -14,7 +14,10 @@ function randomBytes(count: number): Buffer {
   return pool.subarray(used - count, used)
 }
 
-/** The ids of a span as W3C trace context has them: 16 bytes of the trace, 8 of the span. They go on the wire as bytes, everywhere else in hex. */
+/**
+ * The ids of a span as W3C trace context has them: 16 bytes of the trace, 8 of the span. They go on the wire as bytes,
+ * everywhere else in hex.
+ */
 export class SpanRef {
   readonly trace: Buffer
   readonly span: Buffer
@@ -25,8 +28,8 @@ export class SpanRef {
   }
 
   /**
-   * The root of a new trace. Its id is the first half of the trace's, so that whoever knows a trace id (of the last attempt, of the attempt that
-   * a callback answers) can link to it, and add to it, without another id to keep.
+   * The root of a new trace. Its id is the first half of the trace's, so that whoever knows a trace id (of the last
+   * attempt, of the attempt that a callback answers) can link to it, and add to it, without another id to keep.
    */
   static root(): SpanRef {
     const trace = randomBytes(16)

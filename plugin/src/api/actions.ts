@@ -31,11 +31,17 @@ function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
 }
 
 export const useRequeue = () =>
-  useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) => call<Requeued>('requeue', { method: 'POST', body }))
+  useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) =>
+    call<Requeued>('requeue', { method: 'POST', body }),
+  )
 
 export const useResolve = (id: string) =>
-  useAction((body: { action: 'resend' | 'discard'; reason: string }) => call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }))
+  useAction((body: { action: 'resend' | 'discard'; reason: string }) =>
+    call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }),
+  )
 
 /** New Product (Set) creates of a set whatever the Shop does not have yet, be the set itself there or not. */
 export const useQueueCreation = () =>
-  useAction((productSetId: string) => call<Enqueued>('items', { method: 'POST', body: { topic: 'new_product_set', productSetId } }))
+  useAction((productSetId: string) =>
+    call<Enqueued>('items', { method: 'POST', body: { topic: 'new_product_set', productSetId } }),
+  )

@@ -33,7 +33,13 @@ export async function call<Answer>(
     body,
     signal,
     responseType,
-  }: { method?: 'GET' | 'POST' | 'PUT'; query?: Query; body?: unknown; signal?: AbortSignal; responseType?: 'text' } = {},
+  }: {
+    method?: 'GET' | 'POST' | 'PUT'
+    query?: Query
+    body?: unknown
+    signal?: AbortSignal
+    responseType?: 'text'
+  } = {},
 ): Promise<Answer> {
   try {
     const response = await lastValueFrom(
@@ -51,9 +57,16 @@ export async function call<Answer>(
     return response.data
   } catch (error) {
     if (!isFetchError(error)) throw error
-    const { errors, detail, message } = (error.data ?? {}) as { errors?: FieldError[]; detail?: string; message?: string }
+    const { errors, detail, message } = (error.data ?? {}) as {
+      errors?: FieldError[]
+      detail?: string
+      message?: string
+    }
     const wrong = error.status === 400 ? errors?.map(inWords).join(' ') : undefined
-    throw new ApiError(error.status ?? 0, wrong ?? detail ?? message ?? error.statusText ?? 'The worker did not answer.')
+    throw new ApiError(
+      error.status ?? 0,
+      wrong ?? detail ?? message ?? error.statusText ?? 'The worker did not answer.',
+    )
   }
 }
 

@@ -18,7 +18,10 @@ export interface Selection extends Query {
 }
 
 /** A page of a list, refreshed while it is looked at. */
-export const useItems = (query: Selection & { sort?: string; cursor?: string; limit?: string }, everyMs: number | false) =>
+export const useItems = (
+  query: Selection & { sort?: string; cursor?: string; limit?: string },
+  everyMs: number | false,
+) =>
   useQuery({
     queryKey: ['items', query],
     queryFn: ({ signal }) => call<Items>('items', { query, signal }),
@@ -33,7 +36,9 @@ export const useItem = (id: string, enabled = true) =>
     queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
     // what has left the queue does not change any more, and what is not there does not come
     refetchInterval: ({ state: { data, error } }) =>
-      data?.retriesLeft === null || (error instanceof ApiError && error.status >= 400 && error.status < 500) ? false : 2000,
+      data?.retriesLeft === null || (error instanceof ApiError && error.status >= 400 && error.status < 500)
+        ? false
+        : 2000,
   })
 
 const bodyPath = (id: string, requestId: string, part: BodyPart): string => `items/${id}/calls/${requestId}/${part}`

@@ -4,7 +4,11 @@ import { call } from './client.ts'
 
 /** The numbers on top of the queue; the counts on the tabs come from the same ones. */
 export const useSummary = () =>
-  useQuery({ queryKey: ['summary'], queryFn: ({ signal }) => call<Summary>('summary', { signal }), refetchInterval: 3000 })
+  useQuery({
+    queryKey: ['summary'],
+    queryFn: ({ signal }) => call<Summary>('summary', { signal }),
+    refetchInterval: 3000,
+  })
 
 export const useKpis = () =>
   useQuery({ queryKey: ['kpis'], queryFn: ({ signal }) => call<Kpis>('kpis', { signal }), refetchInterval: 60_000 })

@@ -6,7 +6,11 @@ import { call } from './client.ts'
 const CREDENTIAL = 'credentials/bob_callback_server'
 
 export const useFlow = () =>
-  useQuery({ queryKey: ['flow'], queryFn: ({ signal }) => call<FlowSettings>('flow', { signal }), refetchInterval: 3000 })
+  useQuery({
+    queryKey: ['flow'],
+    queryFn: ({ signal }) => call<FlowSettings>('flow', { signal }),
+    refetchInterval: 3000,
+  })
 
 export function useChangeFlow() {
   const queries = useQueryClient()
@@ -17,7 +21,11 @@ export function useChangeFlow() {
 }
 
 export const useCredential = () =>
-  useQuery({ queryKey: ['credential'], queryFn: ({ signal }) => call<Credential>(CREDENTIAL, { signal }), refetchInterval: 10_000 })
+  useQuery({
+    queryKey: ['credential'],
+    queryFn: ({ signal }) => call<Credential>(CREDENTIAL, { signal }),
+    refetchInterval: 10_000,
+  })
 
 export function useChangeCredential() {
   const queries = useQueryClient()

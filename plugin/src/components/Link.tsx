@@ -6,7 +6,17 @@ import { useStyles2 } from '@grafana/ui'
 import React, { type MouseEvent, type ReactNode } from 'react'
 
 /** A link within Grafana: it works in a new tab and under a sub path, and without loading the page anew. */
-export function Link({ to, children, label, inText = false }: { to: string; children: ReactNode; label?: string; inText?: boolean }) {
+export function Link({
+  to,
+  children,
+  label,
+  inText = false,
+}: {
+  to: string
+  children: ReactNode
+  label?: string
+  inText?: boolean
+}) {
   const styles = useStyles2(getStyles)
   const follow = (event: MouseEvent) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
@@ -14,7 +24,12 @@ export function Link({ to, children, label, inText = false }: { to: string; chil
     locationService.push(to)
   }
   return (
-    <a className={inText ? styles.inText : styles.link} href={locationUtil.assureBaseUrl(to)} onClick={follow} aria-label={label}>
+    <a
+      className={inText ? styles.inText : styles.link}
+      href={locationUtil.assureBaseUrl(to)}
+      onClick={follow}
+      aria-label={label}
+    >
       {children}
     </a>
   )

@@ -19,10 +19,15 @@ const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 /** Pending / Processing has the Blocked ones, too (decision 6). */
 const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
   if (tab !== 'pending') return { delayed, failed, blocked }[tab] ?? null
-  return byStatus.filter(({ status }) => !['delayed', 'failed', 'synced'].includes(status)).reduce((sum, { count }) => sum + count, 0)
+  return byStatus
+    .filter(({ status }) => !['delayed', 'failed', 'synced'].includes(status))
+    .reduce((sum, { count }) => sum + count, 0)
 }
 
-/** A page of the app: the tabs with their counts, and what the page brings. A page that is none of the tabs has a title of its own. */
+/**
+ * A page of the app: the tabs with their counts, and what the page brings. A page that is none of the tabs has a title
+ * of its own.
+ */
 export function Page({ children, actions, title }: { children: ReactNode; actions?: ReactNode; title?: string }) {
   const {
     segments: [page = 'overview'],
@@ -31,7 +36,8 @@ export function Page({ children, actions, title }: { children: ReactNode; action
   const { data } = useSummary()
   const label = LABELS[page]
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
-  // What is in the navigation has its url there: so Grafana's breadcrumbs name it once. What is not would stand beside the app.
+  // What is in the navigation has its url there: so Grafana's breadcrumbs name it once. What is not would stand beside
+  // the app.
   const pageNav =
     label === undefined
       ? { text: title ?? 'Shop Update', parentItem: { text: 'Shop Update', url: at('overview') } }

@@ -68,13 +68,13 @@ export function RequeueDialog({
         <>
           <p>
             All variations of each product set are affected:{' '}
-            {picked.length > 0 && `the item${picked.length === 1 ? '' : 's'} you picked, and `}every item of the set with a status ticked
-            below{picked.length > 0 ? ', are' : ' is'} sent again.
+            {picked.length > 0 && `the item${picked.length === 1 ? '' : 's'} you picked, and `}every item of the set
+            with a status ticked below{picked.length > 0 ? ', are' : ' is'} sent again.
           </p>
           {acknowledged > 0 && (
             <p>
-              {counted(acknowledged, 'item')} that you picked {acknowledged === 1 ? 'has' : 'have'} {STATUSES.got_acknowledgment.label}: the
-              Shop may still answer the request that it has.
+              {counted(acknowledged, 'item')} that you picked {acknowledged === 1 ? 'has' : 'have'}{' '}
+              {STATUSES.got_acknowledgment.label}: the Shop may still answer the request that it has.
             </p>
           )}
           {stranded && (
@@ -110,7 +110,12 @@ export function RequeueDialog({
             )}
           </div>
           <Field label="Reason" description="Optional; recorded with your name">
-            <Input id="requeue-reason" value={reason} maxLength={500} onChange={(event) => setReason(event.currentTarget.value)} />
+            <Input
+              id="requeue-reason"
+              value={reason}
+              maxLength={500}
+              onChange={(event) => setReason(event.currentTarget.value)}
+            />
           </Field>
           {requeue.isPending && <p>It takes a moment for many items, and goes on even if you leave this page.</p>}
           {requeue.error && <Problem error={requeue.error} write />}
@@ -118,7 +123,11 @@ export function RequeueDialog({
             <Button variant="secondary" fill="outline" onClick={close} disabled={requeue.isPending}>
               Cancel
             </Button>
-            <Button onClick={send} disabled={!preview.data?.requeued || requeue.isPending} icon={requeue.isPending ? 'spinner' : 'repeat'}>
+            <Button
+              onClick={send}
+              disabled={!preview.data?.requeued || requeue.isPending}
+              icon={requeue.isPending ? 'spinner' : 'repeat'}
+            >
               {requeue.isPending ? 'Requeueing …' : `Requeue ${counted(preview.data?.requeued ?? 0, 'item')}`}
             </Button>
           </Modal.ButtonRow>
@@ -142,14 +151,21 @@ function ProductSets({ outcome: { productSets, firstProductSets, variations } }:
           </Link>
         </React.Fragment>
       ))}
-      {productSets > firstProductSets.length && ` and ${(productSets - firstProductSets.length).toLocaleString('en')} more`}, with{' '}
-      {counted(variations, 'variation')}.
+      {productSets > firstProductSets.length &&
+        ` and ${(productSets - firstProductSets.length).toLocaleString('en')} more`}
+      , with {counted(variations, 'variation')}.
     </p>
   )
 }
 
 /** How many are left alone and why, with the first of them. */
-function Refused({ outcome: { skipped, skippedTotal, skippedByReason }, known }: { outcome: Requeued; known: readonly Item[] }) {
+function Refused({
+  outcome: { skipped, skippedTotal, skippedByReason },
+  known,
+}: {
+  outcome: Requeued
+  known: readonly Item[]
+}) {
   if (skippedTotal === 0) return null
   const find = (itemId: string) => known.find(({ id }) => id === itemId)
   return (

@@ -9,7 +9,8 @@ import { duration } from './Time.tsx'
 
 type Retries = Summary['retries']
 
-const rowsOf = ({ most, unitSeconds }: Retries) => retryTable(most, unitSeconds).map((row) => ({ id: `#${row.retry}`, ...row }))
+const rowsOf = ({ most, unitSeconds }: Retries) =>
+  retryTable(most, unitSeconds).map((row) => ({ id: `#${row.retry}`, ...row }))
 const COLUMNS: TableColumn<ReturnType<typeof rowsOf>[number]>[] = [
   { name: 'retry', label: 'Retry', cell: ({ id }) => id },
   { name: 'minutes', label: 'Minutes', cell: ({ minutes }) => minutes },

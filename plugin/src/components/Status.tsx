@@ -13,5 +13,13 @@ const LOOKS: Partial<Record<StatusName, { color: BadgeColor; icon: IconName }>> 
 /** A status by its label (docs/requirements.md, "Statuses"), with its explanation on hover: never by colour alone. */
 export function Status({ status }: { status: StatusName }) {
   const { color, icon } = LOOKS[status] ?? { color: 'blue', icon: 'sync' }
-  return <Badge style={{ whiteSpace: 'nowrap' }} text={STATUSES[status].label} color={color} icon={icon} tooltip={explainStatus(status)} />
+  return (
+    <Badge
+      style={{ whiteSpace: 'nowrap' }}
+      text={STATUSES[status].label}
+      color={color}
+      icon={icon}
+      tooltip={explainStatus(status)}
+    />
+  )
 }

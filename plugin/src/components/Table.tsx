@@ -70,7 +70,11 @@ export function Table<Row extends { id: string }>({
               return (
                 <th key={name} scope="col" aria-sort={order}>
                   {key && onSort ? (
-                    <button type="button" className={styles.sort} onClick={() => onSort(order === 'ascending' ? `-${key}` : key)}>
+                    <button
+                      type="button"
+                      className={styles.sort}
+                      onClick={() => onSort(order === 'ascending' ? `-${key}` : key)}
+                    >
                       {text} {order && <Icon name={order === 'ascending' ? 'arrow-up' : 'arrow-down'} />}
                     </button>
                   ) : (
@@ -116,8 +120,17 @@ const getStyles = (theme: GrafanaTheme2) => ({
   scroll: css({ overflowX: 'auto' }),
   table: css({
     width: '100%',
-    th: { textAlign: 'left', whiteSpace: 'nowrap', fontWeight: theme.typography.fontWeightMedium, color: theme.colors.text.secondary },
-    'th, td': { padding: theme.spacing(0.75, 1), borderBottom: `1px solid ${theme.colors.border.weak}`, verticalAlign: 'middle' },
+    th: {
+      textAlign: 'left',
+      whiteSpace: 'nowrap',
+      fontWeight: theme.typography.fontWeightMedium,
+      color: theme.colors.text.secondary,
+    },
+    'th, td': {
+      padding: theme.spacing(0.75, 1),
+      borderBottom: `1px solid ${theme.colors.border.weak}`,
+      verticalAlign: 'middle',
+    },
     'tbody tr:hover': { background: theme.colors.action.hover },
     'tbody tr[aria-selected="true"]': { background: theme.colors.action.selected },
   }),

@@ -6,7 +6,8 @@ import React from 'react'
 export const zone = () => config.bootData.user.timezone
 
 /** In the viewer's zone. */
-export const absolute = (iso: string): string => dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })
+export const absolute = (iso: string): string =>
+  dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })
 export const relative = (iso: string): string => inOneLine(dateTimeFormatTimeAgo(iso, { timeZone: zone() }))
 
 /** A number without its unit is none. */
@@ -23,7 +24,8 @@ export function Time({ at }: { at: string | null }) {
 }
 
 /** When something is to happen that may be a little late. */
-export const Due = ({ at }: { at: string | null }) => (at !== null && Date.parse(at) <= Date.now() ? <>any moment now</> : <Time at={at} />)
+export const Due = ({ at }: { at: string | null }) =>
+  at !== null && Date.parse(at) <= Date.now() ? <>any moment now</> : <Time at={at} />
 
 /** `42 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {

@@ -7,8 +7,12 @@ const mayExplore = (): boolean => hasPermission('datasources:explore')
 /** Explore with one query; times as Grafana takes them: Unix milliseconds as text, or `now`. */
 const explore = (type: 'tempo' | 'loki', query: object, [from, to]: [string, string]): string => {
   const uid = `shop-update-${type}`
-  const panes = { a: { datasource: uid, queries: [{ refId: 'A', datasource: { type, uid }, ...query }], range: { from, to } } }
-  return locationUtil.assureBaseUrl(`/explore?${new URLSearchParams({ schemaVersion: '1', panes: JSON.stringify(panes) })}`)
+  const panes = {
+    a: { datasource: uid, queries: [{ refId: 'A', datasource: { type, uid }, ...query }], range: { from, to } },
+  }
+  return locationUtil.assureBaseUrl(
+    `/explore?${new URLSearchParams({ schemaVersion: '1', panes: JSON.stringify(panes) })}`,
+  )
 }
 
 /** The dashboard `shop-update-logs`, which everybody may see. */

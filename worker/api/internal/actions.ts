@@ -68,7 +68,10 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
 
 /** Who filters for Delayed or Blocked items and requeues what he sees asks for those. */
 const includedBy = (filter: Selection | undefined): RequeueInclude[] => [
-  ...new Set(['failed' as const, ...REQUEUE_INCLUDES.filter((status) => status === filter?.tab || status === filter?.status)]),
+  ...new Set([
+    'failed' as const,
+    ...REQUEUE_INCLUDES.filter((status) => status === filter?.tab || status === filter?.status),
+  ]),
 ]
 
 const stands = ({ status, reason }: { status: string; reason: string | null }): string =>

@@ -17,7 +17,10 @@ export interface InternalApiOptions {
   downloadSql?: Sql
   /** What is Blocked and will not be released by itself. */
   blocked(): Promise<Blocked>
-  config: Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'> &
+  config: Pick<
+    Config,
+    'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'
+  > &
     Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID' | 'ENVIRONMENT' | 'ALLOW_INSECURE'>>
   log: Logger
   /** Of this program, for the OpenAPI document. */
@@ -26,7 +29,9 @@ export interface InternalApiOptions {
   eventsEveryMs?: number
   /** Items have become ready, and that is committed: the worker of this process claims at once. */
   onQueued(): void
-  /** Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition. */
+  /**
+   * Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition.
+   */
   onSteps?(steps: readonly Step[]): void
   /** Somebody was not let in, or not let do it: for `shop_update.internal.refusals`. */
   onRefusal?(reason: RefusalReason): void
@@ -42,7 +47,10 @@ export const routes = () =>
     },
   })
 
-const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: problemSchema } } })
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problemSchema } },
+})
 
 const ALWAYS = {
   400: problem('Something in the request is wrong; `errors` names it'),
@@ -66,5 +74,11 @@ export function route<const P extends string, const R extends Omit<RouteConfig, 
 }
 
 /** JSON in the body, and only there: without a content type it is refused instead of being taken for nothing. */
-export const json = <Schema>(schema: Schema) => ({ required: true as const, content: { 'application/json': { schema } } })
-export const answer = <Schema>(description: string, schema: Schema) => ({ description, content: { 'application/json': { schema } } })
+export const json = <Schema>(schema: Schema) => ({
+  required: true as const,
+  content: { 'application/json': { schema } },
+})
+export const answer = <Schema>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+})

@@ -29,7 +29,9 @@ const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = 
   ['Merged changes', (item) => item.coalesced],
 ]
 
-/** With a byte order mark: without one, Excel takes UTF-8 for the code page of its machine, and shows no Arabic or Thai. */
+/**
+ * With a byte order mark: without one, Excel takes UTF-8 for the code page of its machine, and shows no Arabic or Thai.
+ */
 export const csvHeader = (): string => `\ufeff${line(COLUMNS.map(([name]) => name))}`
 
 export const csvLine = (item: Item): string => line(COLUMNS.map(([, cell]) => cell(item)))
@@ -39,9 +41,10 @@ const line = (cells: (string | number | null | undefined)[]): string =>
   `${cells.map((cell) => quoted(guarded(String(cell ?? '')))).join(',')}\r\n`
 
 /**
- * A cell that a spreadsheet would take for a formula is made text: SKUs and messages come from sellers and Shops. A spreadsheet looks behind
- * blanks and marks that are not seen, and takes full-width signs for the usual ones. Where it separates by semicolons (as in most of Europe) or
- * tabs, it does not see our quotes: a new cell begins behind each of those, and behind a line end.
+ * A cell that a spreadsheet would take for a formula is made text: SKUs and messages come from sellers and Shops. A
+ * spreadsheet looks behind blanks and marks that are not seen, and takes full-width signs for the usual ones. Where it
+ * separates by semicolons (as in most of Europe) or tabs, it does not see our quotes: a new cell begins behind each of
+ * those, and behind a line end.
  */
 const guarded = (text: string): string => (FORMULA.test(text) ? "'" : '') + text.replace(LATER_FORMULA, "$&'")
 

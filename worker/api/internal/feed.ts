@@ -1,6 +1,6 @@
 /**
- * One reading for all who listen: as long as somebody does, `read` runs every so often, and whoever comes gets the first numbers at once.
- * Without listeners nothing runs and no timer is left.
+ * One reading for all who listen: as long as somebody does, `read` runs every so often, and whoever comes gets the
+ * first numbers at once. Without listeners nothing runs and no timer is left.
  *
  * @returns `join`, which answers with the function that leaves again
  */

@@ -76,7 +76,11 @@ export function toSellerAnswer(
       maxRetries: MAX_RETRIES,
       failedAfter: FAILED_AFTER,
       nextAttemptAt: row.nextAttemptAt,
-      blockedBy: toBlockedByItem(row) && { itemId: row.blockedBy!, topic: row.blockedByTopic!, status: row.blockedByStatus! },
+      blockedBy: toBlockedByItem(row) && {
+        itemId: row.blockedBy!,
+        topic: row.blockedByTopic!,
+        status: row.blockedByStatus!,
+      },
       noCreate: row.noCreate,
       heldBy,
       positionInSet,

@@ -10,7 +10,16 @@ import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, TOO_MA
 import { csvHeader, csvLine } from './csv.ts'
 import { toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
 import { fromCursor, sortOf, toCursor } from './paging.ts'
-import { bodyParams, downloadQuery, enqueueBody, enqueuedSchema, id, itemDetailSchema, itemsSchema, listQuery } from './schemas.ts'
+import {
+  bodyParams,
+  downloadQuery,
+  enqueueBody,
+  enqueuedSchema,
+  id,
+  itemDetailSchema,
+  itemsSchema,
+  listQuery,
+} from './schemas.ts'
 
 /** Rows that a download reads at a time. */
 const ROWS_A_READ = 1000
@@ -35,7 +44,10 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         const counting = countItems(readSql, resolved)
         // Where the counters say that there is nothing, no index has to prove it.
         const isEmpty = isCounted(selection) && (await counting).count === 0
-        const [{ rows, next }, total] = await Promise.all([isEmpty ? EMPTY : listItems(readSql, resolved, sort, after, limit), counting])
+        const [{ rows, next }, total] = await Promise.all([
+          isEmpty ? EMPTY : listItems(readSql, resolved, sort, after, limit),
+          counting,
+        ])
         return c.json(
           {
             items: rows.map((row) => toItem(row, config.MAX_RETRIES)),
@@ -77,8 +89,8 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
           throw error
         }
 
-        // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep vacuum from cleaning the
-        // queue, for as long as the slowest download takes.
+        // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep
+        // vacuum from cleaning the queue, for as long as the slowest download takes.
         async function* lines() {
           yield csvHeader()
           try {
@@ -87,8 +99,8 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
               if (part.next === null) return
             }
           } catch (error) {
-            // The connection is broken off: half a file must not look whole. What node-server does with an error here is to end the answer
-            // with its message.
+            // The connection is broken off: half a file must not look whole. What node-server does with an error here
+            // is to end the answer with its message.
             log.error({ err: loggable(error) }, 'A download broke off')
             c.env.outgoing?.destroy()
           } finally {
@@ -141,7 +153,10 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         path: '/api/items/{id}/calls/{requestId}/{part}',
         summary: 'One whole body: of a request, of its answer, or of its callback',
         request: { params: bodyParams },
-        responses: { 200: { description: 'As it was sent or came', content: { 'text/plain': { schema: z.string() } } }, ...NOT_FOUND },
+        responses: {
+          200: { description: 'As it was sent or came', content: { 'text/plain': { schema: z.string() } } },
+          ...NOT_FOUND,
+        },
       }),
       async (c) => {
         const { id: itemId, requestId, part } = c.req.valid('param')
@@ -179,7 +194,11 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
       }),
       async (c) => {
         const { topic, productId, productSetId } = c.req.valid('json')
-        const enqueued = await enqueue(sql, { topic, productId: productId ?? null, productSetId: productSetId ?? null }, c.var.actor)
+        const enqueued = await enqueue(
+          sql,
+          { topic, productId: productId ?? null, productSetId: productSetId ?? null },
+          c.var.actor,
+        )
         onQueued()
         return c.json(enqueued, 201)
       },
@@ -205,7 +224,11 @@ export const noSuchItem = (itemId: string): Problem =>
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
-async function enqueue(sql: Sql, change: { topic: string; productId: string | null; productSetId: string | null }, actor: Actor) {
+async function enqueue(
+  sql: Sql,
+  change: { topic: string; productId: string | null; productSetId: string | null },
+  actor: Actor,
+) {
   try {
     return await transaction(sql, async (tx) => {
       const [row] = await tx<{ itemId: string; coalesced: boolean }[]>`
@@ -217,7 +240,9 @@ async function enqueue(sql: Sql, change: { topic: string; productId: string | nu
   } catch (error) {
     if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error
     const [field, name, id] =
-      change.productId === null ? ['productSetId', 'Product set', change.productSetId] : ['productId', 'Product', change.productId]
+      change.productId === null
+        ? ['productSetId', 'Product set', change.productSetId]
+        : ['productId', 'Product', change.productId]
     throw new Problem(422, `${name} ${id} does not exist.`, { errors: [{ field: field!, message: 'does not exist' }] })
   }
 }

@@ -37,7 +37,9 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
     log.warn({ err: loggable(error) }, 'The numbers for the open pages could not be read'),
   )
 
-  const kpis = sparing(async () => Object.fromEntries((await readKpis(readSql)).map(({ window, ...kpi }) => [window, kpi])) as Kpis)
+  const kpis = sparing(
+    async () => Object.fromEntries((await readKpis(readSql)).map(({ window, ...kpi }) => [window, kpi])) as Kpis,
+  )
 
   return routes()
     .openapi(

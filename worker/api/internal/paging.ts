@@ -4,8 +4,8 @@ import type { Position, Selection, Sort } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 
 /**
- * The order of a list: the one asked for, where it can be served, else oldest first for Pending (what is stuck stands on top) and newest first
- * for all others.
+ * The order of a list: the one asked for, where it can be served, else oldest first for Pending (what is stuck stands
+ * on top) and newest first for all others.
  *
  * @throws Problem for an order that this list has not
  */
@@ -33,7 +33,12 @@ const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/
 function isTime(text: string): boolean {
   if (text === 'infinity') return true
   const at = new Date(text.replace('+00', 'Z').replace(' ', 'T'))
-  return TIME.test(text) && !Number.isNaN(at.getTime()) && at.getUTCFullYear() >= 1 && at.toISOString().startsWith(text.slice(0, 10))
+  return (
+    TIME.test(text) &&
+    !Number.isNaN(at.getTime()) &&
+    at.getUTCFullYear() >= 1 &&
+    at.toISOString().startsWith(text.slice(0, 10))
+  )
 }
 
 /** Opaque to callers; bound to the order in which it was made. */
@@ -45,7 +50,8 @@ export function fromCursor(cursor: string, sort: Sort): Position {
   try {
     const { key, descending, value, id } = cursorSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
     const timed = key === 'statusAt' || key === 'nextAttemptAt'
-    if (key === sort.key && descending === sort.descending && (timed ? isTime(value ?? '') : value === null)) return { value, id }
+    if (key === sort.key && descending === sort.descending && (timed ? isTime(value ?? '') : value === null))
+      return { value, id }
   } catch {
     // told below, whatever it was
   }

@@ -16,7 +16,10 @@ import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
 export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ example: '42' })
 const time = z.iso.datetime().openapi({ example: '2026-11-24T07:15:00.000Z' })
 const NO_TIME = 'must be a time like 2026-11-24T07:15:00Z'
-/** In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the years 0 and 10000 nor all offsets that a time may have in JSON. */
+/**
+ * In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the years 0 and 10000 nor all offsets that a
+ * time may have in JSON.
+ */
 const moment = z.iso
   .datetime({ offset: true, error: NO_TIME, abort: true })
   .refine((text) => isYear(new Date(text).getUTCFullYear()), { error: NO_TIME, abort: true })
@@ -49,10 +52,9 @@ export const problemSchema = z
   .openapi('Problem')
 
 const selection = {
-  tab: z
-    .enum(TABS)
-    .optional()
-    .openapi({ description: 'Pending includes Blocked. Without a tab: all of the queue; with `q` or `set`, what is Synced too' }),
+  tab: z.enum(TABS).optional().openapi({
+    description: 'Pending includes Blocked. Without a tab: all of the queue; with `q` or `set`, what is Synced too',
+  }),
   topic: topic.optional(),
   status: status.optional(),
   reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
@@ -86,7 +88,10 @@ const itemShape = {
   sellerName: z.string().nullable(),
   productSetId: id,
   productId: id.nullable().openapi({ description: 'Null for a topic of a whole product set' }),
-  sellerSku: z.string().nullable().openapi({ description: 'Of a whole product set: those of its first three variations, joined by ", "' }),
+  sellerSku: z
+    .string()
+    .nullable()
+    .openapi({ description: 'Of a whole product set: those of its first three variations, joined by ", "' }),
   sku: z.string().nullable().openapi({ description: 'The Shop SKU, as `sellerSku`' }),
   topic,
   status,
@@ -95,7 +100,9 @@ const itemShape = {
   statusAt: time,
   requeuedCount: count.openapi({ description: 'How often it was sent again' }),
   lastRequeuedAt: time.nullable(),
-  failedAt: time.nullable().openapi({ description: 'When the attempt was made that failed last, in the present retry cycle' }),
+  failedAt: time
+    .nullable()
+    .openapi({ description: 'When the attempt was made that failed last, in the present retry cycle' }),
   failures: count.openapi({ description: 'In the present retry cycle' }),
   nextAttemptAt: time.nullable(),
   retriesLeft: count.nullable().openapi({ description: 'Null once it has left the queue' }),
@@ -104,7 +111,10 @@ const itemShape = {
   traceId: z.string().nullable(),
   coalesced: count.openapi({ description: 'Changes that this item has absorbed' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
-  noCreate: z.enum(NO_CREATES).nullable().openapi({ description: 'Why no create of its product, which is not in the Shop, is due' }),
+  noCreate: z
+    .enum(NO_CREATES)
+    .nullable()
+    .openapi({ description: 'Why no create of its product, which is not in the Shop, is due' }),
 }
 export const itemSchema = z.object(itemShape).openapi('Item')
 export type Item = z.infer<typeof itemSchema>
@@ -174,9 +184,14 @@ export type Call = z.infer<typeof callSchema>
 export const itemDetailSchema = z
   .object({
     ...itemShape,
-    blockedByItem: z.object({ id, topic, status }).nullable().openapi({ description: '`blockedBy`, with what it is and how it stands' }),
+    blockedByItem: z
+      .object({ id, topic, status })
+      .nullable()
+      .openapi({ description: '`blockedBy`, with what it is and how it stands' }),
     title: z.string().nullable().openapi({ description: 'Of the product, or of the product set' }),
-    positionInSet: count.nullable().openapi({ description: 'While it waits for its turn: 1 is the next of its product set' }),
+    positionInSet: count
+      .nullable()
+      .openapi({ description: 'While it waits for its turn: 1 is the next of its product set' }),
     sellerAnswer: z.object({ text: z.string(), whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']) }),
     transitions: z.array(transitionSchema),
     calls: z.array(callSchema),
@@ -188,10 +203,14 @@ export const enqueueBody = z
   .strictObject({ topic, productId: id.optional(), productSetId: id.optional() })
   .superRefine(({ topic, productId, productSetId }, context) => {
     const [needed, other] =
-      TOPICS[topic].subject === 'product' ? (['productId', 'productSetId'] as const) : (['productSetId', 'productId'] as const)
+      TOPICS[topic].subject === 'product'
+        ? (['productId', 'productSetId'] as const)
+        : (['productSetId', 'productId'] as const)
     const given = { productId, productSetId }
-    if (given[needed] === undefined) context.addIssue({ code: 'custom', path: [needed], message: `is needed for the topic ${topic}` })
-    if (given[other] !== undefined) context.addIssue({ code: 'custom', path: [other], message: `does not go with the topic ${topic}` })
+    if (given[needed] === undefined)
+      context.addIssue({ code: 'custom', path: [needed], message: `is needed for the topic ${topic}` })
+    if (given[other] !== undefined)
+      context.addIssue({ code: 'custom', path: [other], message: `does not go with the topic ${topic}` })
   })
   .openapi('Enqueue')
 export const enqueuedSchema = z.object({ itemId: id, coalesced: z.boolean() }).openapi('Enqueued')
@@ -203,11 +222,9 @@ export const requeueBody = z
     itemIds: ids.optional(),
     productSetIds: ids.optional(),
     filter: z.strictObject(selection).optional(),
-    include: z
-      .array(z.enum(REQUEUE_INCLUDES))
-      .min(1)
-      .optional()
-      .openapi({ description: 'Default: failed, and the tab or status of the filter where that is delayed or blocked' }),
+    include: z.array(z.enum(REQUEUE_INCLUDES)).min(1).optional().openapi({
+      description: 'Default: failed, and the tab or status of the filter where that is delayed or blocked',
+    }),
     reason: text(500).optional(),
     dryRun: z.boolean().default(false),
   })
@@ -229,7 +246,9 @@ export const requeuedSchema = z
     productSets: count,
     variations: count.openapi({ description: 'Of those product sets' }),
     firstProductSets: z.array(id).openapi({ description: `The first ${SETS_LISTED} of them` }),
-    skipped: z.array(z.object({ itemId: id, reason: z.enum(REFUSALS) })).openapi({ description: `The first ${SKIPPED_LISTED}` }),
+    skipped: z
+      .array(z.object({ itemId: id, reason: z.enum(REFUSALS) }))
+      .openapi({ description: `The first ${SKIPPED_LISTED}` }),
     skippedTotal: count,
     skippedByReason: z.partialRecord(z.enum(REFUSALS), count),
   })
@@ -239,7 +258,9 @@ export type Requeued = z.infer<typeof requeuedSchema>
 export const resolveBody = z
   .strictObject({ action: z.enum(['resend', 'discard']), reason: text(500) })
   .openapi('Resolve', { description: `For items that are Blocked as ${ADMIN_RESOLVES.join(', ')}` })
-export const resolvedSchema = z.object({ itemId: id, action: z.enum(['resend', 'discard']), status }).openapi('Resolved')
+export const resolvedSchema = z
+  .object({ itemId: id, action: z.enum(['resend', 'discard']), status })
+  .openapi('Resolved')
 export type Resolved = z.infer<typeof resolvedSchema>
 
 const workers = z.array(z.object({ id, name: z.string(), flow }))
@@ -258,7 +279,9 @@ export const summarySchema = z
       description:
         'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there; looked for among the 5,000 oldest',
     }),
-    byStatus: z.array(z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() })),
+    byStatus: z.array(
+      z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() }),
+    ),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
     flow: flowSchema,
     retries: z
@@ -305,18 +328,29 @@ export const credentialBody = z
       .superRefine((entries, context) => {
         for (const [place, entry] of entries.entries()) {
           if (!isAllowListEntry(entry))
-            context.addIssue({ code: 'custom', path: [place], message: `"${entry}" is neither an IP address nor a range` })
+            context.addIssue({
+              code: 'custom',
+              path: [place],
+              message: `"${entry}" is neither an IP address nor a range`,
+            })
         }
       })
       .optional(),
     rotateKey: z.literal(true).optional().openapi({ description: 'Make a new key' }),
     apiKey: z.string().min(1).max(200).optional().openapi({ description: 'Take this as the new key' }),
-    withdrawKey: id.optional().openapi({ description: 'The id of a key that is no longer valid, within two seconds at every worker' }),
+    withdrawKey: id
+      .optional()
+      .openapi({ description: 'The id of a key that is no longer valid, within two seconds at every worker' }),
   })
   .superRefine(({ allowedIps, rotateKey, apiKey, withdrawKey }, context) => {
-    if (rotateKey && apiKey !== undefined) context.addIssue({ code: 'custom', path: ['apiKey'], message: 'does not go with rotateKey' })
+    if (rotateKey && apiKey !== undefined)
+      context.addIssue({ code: 'custom', path: ['apiKey'], message: 'does not go with rotateKey' })
     if (!allowedIps && !rotateKey && apiKey === undefined && withdrawKey === undefined) {
-      context.addIssue({ code: 'custom', path: ['allowedIps'], message: 'one of allowedIps, rotateKey, apiKey and withdrawKey is needed' })
+      context.addIssue({
+        code: 'custom',
+        path: ['allowedIps'],
+        message: 'one of allowedIps, rotateKey, apiKey and withdrawKey is needed',
+      })
     }
   })
   .openapi('CredentialChange')

@@ -5,7 +5,10 @@ import { type FieldError, Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, route, routes, UNPROCESSABLE } from './context.ts'
 import { credentialBody, credentialSchema, flowBody, flowSchema } from './schemas.ts'
 
-/** `shop_update/flow` and the system credential `bob_callback_server`. Read from where they are written: a replica might be behind. */
+/**
+ * `shop_update/flow` and the system credential `bob_callback_server`. Read from where they are written: a replica might
+ * be behind.
+ */
 export const settingRoutes = ({ sql, config, log }: InternalApiOptions) =>
   routes()
     .openapi(
@@ -52,7 +55,8 @@ export const settingRoutes = ({ sql, config, log }: InternalApiOptions) =>
       async (c) => {
         const { allowedIps, rotateKey, apiKey = rotateKey && newKey(), withdrawKey } = c.req.valid('json')
         const errors = insecure(config, allowedIps ?? [], apiKey)
-        if (errors.length > 0) throw new Problem(422, errors.map(({ field, message }) => `${field}: ${message}`).join('; '), { errors })
+        if (errors.length > 0)
+          throw new Problem(422, errors.map(({ field, message }) => `${field}: ${message}`).join('; '), { errors })
         const credential = await writeCredential(sql, { allowedIps, apiKey, withdrawKey }, c.var.actor)
         if (credential === null) {
           const message = `There is no valid key ${withdrawKey}.`
@@ -78,7 +82,9 @@ function insecure(
   const open = ALLOW_INSECURE.includes('open-white-list') ? -1 : allowedIps.findIndex(isOpenRange)
   const isShort = apiKey !== undefined && apiKey.length < SHORTEST_KEY && !ALLOW_INSECURE.includes('trivial-keys')
   return [
-    ...(open < 0 ? [] : [{ field: `allowedIps.${open}`, message: `"${allowedIps[open]}" is wider than a /8, as good as everybody` }]),
+    ...(open < 0
+      ? []
+      : [{ field: `allowedIps.${open}`, message: `"${allowedIps[open]}" is wider than a /8, as good as everybody` }]),
     ...(isShort ? [{ field: 'apiKey', message: `has fewer than ${SHORTEST_KEY} characters` }] : []),
   ]
 }

@@ -17,7 +17,8 @@ export function CallbackServer() {
   const [typed, setTyped] = useState<string | null>(null)
   const text = typed ?? data?.allowedIps.join('\n') ?? ''
   const why = mayWrite() ? undefined : READ_ONLY
-  const save = () => change.mutate({ allowedIps: text.split(/[\s,]+/).filter(Boolean) }, { onSuccess: () => setTyped(null) })
+  const save = () =>
+    change.mutate({ allowedIps: text.split(/[\s,]+/).filter(Boolean) }, { onSuccess: () => setTyped(null) })
   return (
     <FieldSet label="Shop - Callback Server (bob_callback_server)">
       {error && <Problem error={error} retry={refetch} />}
@@ -85,7 +86,12 @@ export function CallbackServer() {
               <Button disabled={!mayWrite() || typed === null || change.isPending} tooltip={why} onClick={save}>
                 Save the white list
               </Button>
-              <Button variant="secondary" disabled={!mayWrite() || rotate.isPending} tooltip={why} onClick={() => setAsking(true)}>
+              <Button
+                variant="secondary"
+                disabled={!mayWrite() || rotate.isPending}
+                tooltip={why}
+                onClick={() => setAsking(true)}
+              >
                 Make a new key
               </Button>
             </Stack>
@@ -111,7 +117,8 @@ export function CallbackServer() {
             confirmText="Withdraw it"
             disabled={withdraw.isPending}
             onConfirm={() => {
-              if (withdrawn !== null) withdraw.mutate({ withdrawKey: withdrawn }, { onSettled: () => setWithdrawn(null) })
+              if (withdrawn !== null)
+                withdraw.mutate({ withdrawKey: withdrawn }, { onSettled: () => setWithdrawn(null) })
             }}
             onDismiss={() => setWithdrawn(null)}
           />

@@ -50,7 +50,10 @@ export function FlowSwitch() {
             <Button variant="secondary" fill="outline" onClick={() => setWanted(null)}>
               Cancel
             </Button>
-            <Button disabled={change.isPending} onClick={() => change.mutate(wanted, { onSuccess: () => setWanted(null) })}>
+            <Button
+              disabled={change.isPending}
+              onClick={() => change.mutate(wanted, { onSuccess: () => setWanted(null) })}
+            >
               Change the flow
             </Button>
           </Modal.ButtonRow>

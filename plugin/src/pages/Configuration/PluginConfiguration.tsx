@@ -17,7 +17,10 @@ export interface Settings {
 
 const client = newQueryClient()
 
-/** Where the worker is and with which keys to ask it; who may call back; and the flow. For Grafana's own page of the plugin. */
+/**
+ * Where the worker is and with which keys to ask it; who may call back; and the flow. For Grafana's own page of the
+ * plugin.
+ */
 export default function PluginConfiguration({ plugin: { meta } }: PluginConfigPageProps<AppPluginMeta<Settings>>) {
   return (
     <QueryClientProvider client={client}>
@@ -40,7 +43,12 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
     mutationFn: async () => {
       // A key that is not sent stays; an empty one would overwrite it.
       const secureJsonData = Object.fromEntries(Object.entries(keys).filter(([, value]) => value))
-      const data = { enabled, pinned, jsonData: { ...jsonData, apiUrl: apiUrl.trim().replace(/\/+$/, '') }, secureJsonData }
+      const data = {
+        enabled,
+        pinned,
+        jsonData: { ...jsonData, apiUrl: apiUrl.trim().replace(/\/+$/, '') },
+        secureJsonData,
+      }
       await lastValueFrom(getBackendSrv().fetch({ url: `/api/plugins/${PLUGIN_ID}/settings`, method: 'POST', data }))
     },
   })
@@ -82,7 +90,11 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
         />
       </Field>
       {keyField('viewerKey', "Viewer's key", 'VIEWER_API_KEY of the worker: everybody reads with it')}
-      {keyField('adminKey', "Admin's key", 'ADMIN_API_KEY of the worker: only what users with the role Admin do carries it')}
+      {keyField(
+        'adminKey',
+        "Admin's key",
+        'ADMIN_API_KEY of the worker: only what users with the role Admin do carries it',
+      )}
       <Stack gap={1}>
         <Button onClick={() => save.mutate()} disabled={!isUrl || save.isPending}>
           Save

@@ -1,6 +1,14 @@
 import { css } from '@emotion/css'
 import { type GrafanaTheme2, locationUtil } from '@grafana/data'
-import { Button, ClipboardButton, CollapsableSection, LinkButton, ScrollContainer, Stack, useStyles2 } from '@grafana/ui'
+import {
+  Button,
+  ClipboardButton,
+  CollapsableSection,
+  LinkButton,
+  ScrollContainer,
+  Stack,
+  useStyles2,
+} from '@grafana/ui'
 import React, { useState } from 'react'
 import type { BodyPart, Call } from '../../../../worker/api/internal/schemas.ts'
 import { bodyUrl, readBody } from '../../api/items.ts'
@@ -43,7 +51,14 @@ function Links({ call: { traceId, callbackTraceId, requestId, sentAt, answeredAt
       {traces.map(
         ([name, id]) =>
           id && (
-            <LinkButton key={name} size="sm" variant="secondary" fill="text" icon="gf-traces" href={traceUrl(id, range)}>
+            <LinkButton
+              key={name}
+              size="sm"
+              variant="secondary"
+              fill="text"
+              icon="gf-traces"
+              href={traceUrl(id, range)}
+            >
               {name}
             </LinkButton>
           ),
@@ -81,10 +96,20 @@ function pretty(text: string): string {
 const MOST_SHOWN = 1024 * 1024
 
 const size = (bytes: number): string =>
-  bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toLocaleString('en', { maximumFractionDigits: 1 })} MiB`
+  bytes < 1024 * 1024
+    ? `${Math.ceil(bytes / 1024)} KiB`
+    : `${(bytes / 1024 / 1024).toLocaleString('en', { maximumFractionDigits: 1 })} MiB`
 
 /** The beginning of a body, which came with the item, and on demand the whole. */
-function Body({ title, of: { itemId, call }, part }: { title: string; of: { itemId: string; call: Call }; part: BodyPart }) {
+function Body({
+  title,
+  of: { itemId, call },
+  part,
+}: {
+  title: string
+  of: { itemId: string; call: Call }
+  part: BodyPart
+}) {
   const styles = useStyles2(getStyles)
   const [whole, setWhole] = useState<string | null>(null)
   const [problem, setProblem] = useState<string | null>(null)

@@ -21,7 +21,11 @@ export function Elsewhere({ item }: { item: ItemDetail }) {
         <LinkButton variant="secondary" icon="gf-logs" href={logsUrl(`| item_id="${id}"`, { 'var-item': id }, range)}>
           Log lines
         </LinkButton>
-        <LinkButton variant="secondary" icon="apps" href={locationUtil.assureBaseUrl(pageUrl('overview', { set: productSetId }))}>
+        <LinkButton
+          variant="secondary"
+          icon="apps"
+          href={locationUtil.assureBaseUrl(pageUrl('overview', { set: productSetId }))}
+        >
           All of its product set
         </LinkButton>
       </Stack>

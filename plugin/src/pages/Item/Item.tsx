@@ -42,7 +42,9 @@ export function Item({ id }: { id: string }) {
   const isMissing = !isId || (error instanceof ApiError && error.status === 404)
   return (
     <Page
-      title={item ? `${TOPICS[item.topic].label} of ${item.sellerSku ?? `product set ${item.productSetId}`}` : `Item ${id}`}
+      title={
+        item ? `${TOPICS[item.topic].label} of ${item.sellerSku ?? `product set ${item.productSetId}`}` : `Item ${id}`
+      }
       actions={item && <Requeue item={item} />}
     >
       {isMissing && (
@@ -80,7 +82,9 @@ function Story({ item }: { item: ItemDetail }) {
         {reason?.message && <p>{reason.message}</p>}
         <Resolve
           id={item.id}
-          isOpen={item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)}
+          isOpen={
+            item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)
+          }
         />
         <QueueCreation productSetId={item.productSetId} isOpen={isStranded(item)} />
       </section>
@@ -94,7 +98,8 @@ function Story({ item }: { item: ItemDetail }) {
 
 /** What the status means, or, where there is one, the reason: that says which of the meanings of the status it is. */
 function meaning(item: ItemDetail): string {
-  if (isStranded(item)) return 'Nothing in the queue creates what it waits for. Sent again, it would only be Blocked again.'
+  if (isStranded(item))
+    return 'Nothing in the queue creates what it waits for. Sent again, it would only be Blocked again.'
   if (item.noCreate) return `It waits for ${NO_CREATE[item.noCreate]}.`
   return item.reason ? explain(item.reason.code).sentence : explainStatus(item.status)
 }

@@ -30,7 +30,10 @@ export function QueueCreation({ productSetId, isOpen }: { productSetId: string; 
       )}
       {create.error && <Problem error={create.error} write />}
       {create.data && (
-        <Alert severity="success" title={create.data.coalesced ? 'Its creation was in the queue already' : 'Its creation is queued'}>
+        <Alert
+          severity="success"
+          title={create.data.coalesced ? 'Its creation was in the queue already' : 'Its creation is queued'}
+        >
           <Link to={pageUrl(`items/${create.data.itemId}`)} inText>
             {TOPIC} (item {create.data.itemId})
           </Link>{' '}

@@ -41,7 +41,12 @@ export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
               : 'The item leaves the queue and is not sent any more. What it would have told the Shop is lost to the Shop until the next change.'}
           </p>
           <Field label="Reason" description="Recorded with your name" required>
-            <Input id="resolve-reason" value={reason} maxLength={500} onChange={(event) => setReason(event.currentTarget.value)} />
+            <Input
+              id="resolve-reason"
+              value={reason}
+              maxLength={500}
+              onChange={(event) => setReason(event.currentTarget.value)}
+            />
           </Field>
           {resolve.error && <Problem error={resolve.error} write />}
           <Modal.ButtonRow>

@@ -20,7 +20,11 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
         label="Timeline"
         rows={rows}
         columns={[
-          { name: 'at', label: 'At', cell: ({ at }) => <time dateTime={at} title={at}>{`${absolute(at)}.${at.slice(20, 23)}`}</time> },
+          {
+            name: 'at',
+            label: 'At',
+            cell: ({ at }) => <time dateTime={at} title={at}>{`${absolute(at)}.${at.slice(20, 23)}`}</time>,
+          },
           { name: 'to', label: 'Status', cell: ({ to }) => <Status status={to} /> },
           { name: 'lasted', label: 'For', cell: ({ lasted }) => (lasted === null ? '–' : duration(lasted)) },
           {

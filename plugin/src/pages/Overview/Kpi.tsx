@@ -5,7 +5,13 @@ import React from 'react'
 import type { Kpis } from '../../../../worker/api/internal/schemas.ts'
 import { duration } from '../../components/Time.tsx'
 
-const LABELS: Record<keyof Kpis, string> = { '24h': '24 hours', '7d': '7 days', '14d': '14 days', '30d': '30 days', '90d': '90 days' }
+const LABELS: Record<keyof Kpis, string> = {
+  '24h': '24 hours',
+  '7d': '7 days',
+  '14d': '14 days',
+  '30d': '30 days',
+  '90d': '90 days',
+}
 const percent = (ratio: number | null): string => (ratio === null ? '–' : `${(ratio * 100).toFixed(1)} %`)
 
 /** The Sync KPI of one window; its trend is against the next longer window. */
@@ -31,7 +37,9 @@ export function Kpi({ window, kpi, longer }: { window: keyof Kpis; kpi: Kpis[key
       </div>
       <div className={styles.small}>{kpi.requests.toLocaleString('en')} requests sent</div>
       <div className={styles.small}>
-        {kpi.p50Seconds === null ? 'none synced' : `half within ${duration(kpi.p50Seconds)}, 95 % within ${duration(kpi.p95Seconds ?? 0)}`}
+        {kpi.p50Seconds === null
+          ? 'none synced'
+          : `half within ${duration(kpi.p50Seconds)}, 95 % within ${duration(kpi.p95Seconds ?? 0)}`}
       </div>
     </section>
   )

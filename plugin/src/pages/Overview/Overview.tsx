@@ -37,7 +37,12 @@ export function Overview() {
         <div className={styles.kpis}>
           {kpis.data &&
             WINDOWS.map((window, place) => (
-              <Kpi key={window} window={window} kpi={kpis.data[window]} longer={kpis.data[WINDOWS[place + 1] ?? window]} />
+              <Kpi
+                key={window}
+                window={window}
+                kpi={kpis.data[window]}
+                longer={kpis.data[WINDOWS[place + 1] ?? window]}
+              />
             ))}
         </div>
       </Section>
@@ -60,7 +65,10 @@ const Dashboards = () => (
 
 const products = (n: number): string => `${n.toLocaleString('en')} product change${n === 1 ? '' : 's'}`
 
-/** "The message on top": what is to be sent, what waits for the Shop, and, apart from them, what is blocked: what is normal, and what is not. */
+/**
+ * "The message on top": what is to be sent, what waits for the Shop, and, apart from them, what is blocked: what is
+ * normal, and what is not.
+ */
 function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded, flow } }: { summary: Summary }) {
   const behind = flow.workers.filter((worker) => worker.flow !== flow.wanted).length
   const undecided = toResolve.filter(({ count }) => count > 0)
@@ -77,8 +85,8 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
         <Link to={pageUrl('blocked')} inText>
           blocked
         </Link>{' '}
-        until their product has been created in the Shop{stranded === 0 && ', which is normal'}. Products are sent in the{' '}
-        <strong>{flow.wanted}</strong> flow
+        until their product has been created in the Shop{stranded === 0 && ', which is normal'}. Products are sent in
+        the <strong>{flow.wanted}</strong> flow
         {flow.workers.length === 0
           ? '; no worker is running.'
           : behind > 0
@@ -106,7 +114,8 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
               <Link to={pageUrl('blocked', { sort: 'queuedAt' })} inText>
                 blocked for longest
               </Link>
-              , {stranded.toLocaleString('en')} wait{stranded === 1 ? 's' : ''} for a creation that has Failed or is not in the queue.
+              , {stranded.toLocaleString('en')} wait{stranded === 1 ? 's' : ''} for a creation that has Failed or is not
+              in the queue.
             </div>
           )}
         </Alert>

@@ -2,7 +2,13 @@ import { Checkbox, Stack, Toggletip, ToolbarButton } from '@grafana/ui'
 import React from 'react'
 import { COLUMN_NAMES, type ColumnName, column } from './columns.tsx'
 
-export function ColumnPicker({ shown, onChange }: { shown: ColumnName[]; onChange(columns: ColumnName[] | undefined): void }) {
+export function ColumnPicker({
+  shown,
+  onChange,
+}: {
+  shown: ColumnName[]
+  onChange(columns: ColumnName[] | undefined): void
+}) {
   const list = (
     <Stack direction="column" gap={0.5} alignItems="flex-start">
       {COLUMN_NAMES.map((name) => (
@@ -11,7 +17,9 @@ export function ColumnPicker({ shown, onChange }: { shown: ColumnName[]; onChang
           label={column(name).label}
           value={shown.includes(name)}
           disabled={name === 'sellerSku'}
-          onChange={({ currentTarget: { checked } }) => onChange(checked ? [...shown, name] : shown.filter((other) => other !== name))}
+          onChange={({ currentTarget: { checked } }) =>
+            onChange(checked ? [...shown, name] : shown.filter((other) => other !== name))
+          }
         />
       ))}
       <ToolbarButton onClick={() => onChange(undefined)}>Back to the usual ones</ToolbarButton>

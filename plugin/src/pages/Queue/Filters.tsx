@@ -32,7 +32,9 @@ const TYPING_MS = 400
 /** What narrows the list down, all of it in the URL. */
 export function Filters({ tab, query }: { tab: Tab; query: Query }) {
   const styles = useStyles2(getStyles)
-  const statuses = STATUS_NAMES.filter((name) => STATUSES[name].tab === tab || (tab === 'pending' && name === 'blocked')).map((value) => ({
+  const statuses = STATUS_NAMES.filter(
+    (name) => STATUSES[name].tab === tab || (tab === 'pending' && name === 'blocked'),
+  ).map((value) => ({
     value,
     label: STATUSES[value].label,
   }))
@@ -55,11 +57,31 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
         )}
       </Typed>
       <IconButton name="info-circle" tooltip={SEARCHED} tooltipPlacement="bottom" />
-      <Choice label="Topic" all="All topics" options={topics} value={query.topic} onChange={(topic) => set({ topic })} />
+      <Choice
+        label="Topic"
+        all="All topics"
+        options={topics}
+        value={query.topic}
+        onChange={(topic) => set({ topic })}
+      />
       {statuses.length > 1 && (
-        <Choice label="Status" all="All statuses" options={statuses} value={query.status} onChange={(status) => set({ status })} />
+        <Choice
+          label="Status"
+          all="All statuses"
+          options={statuses}
+          value={query.status}
+          onChange={(status) => set({ status })}
+        />
       )}
-      {reasons && <Choice label="Reason" all="All reasons" options={reasons} value={query.reason} onChange={(reason) => set({ reason })} />}
+      {reasons && (
+        <Choice
+          label="Reason"
+          all="All reasons"
+          options={reasons}
+          value={query.reason}
+          onChange={(reason) => set({ reason })}
+        />
+      )}
       <Typed value={query.seller} onChange={(seller) => set({ seller })}>
         {(value, onChange) => (
           <Input
@@ -85,7 +107,10 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
   )
 }
 
-/** Whether the picker fits, which Grafana makes narrow on a screen below `wide`; where it begins depends on how the filters wrap. */
+/**
+ * Whether the picker fits, which Grafana makes narrow on a screen below `wide`; where it begins depends on how the
+ * filters wrap.
+ */
 function fitsRight(element: Element, wide: number): boolean {
   const pickerWidth = window.innerWidth < wide ? 262 : 546
   return element.getBoundingClientRect().left + pickerWidth <= document.documentElement.clientWidth
@@ -123,7 +148,10 @@ const rawText = (raw: RawTimeRange['from']): string | undefined =>
 /** The times that a relative range means at this moment, for the API. */
 export function absoluteRange(query: Query): Pick<Query, 'from' | 'to'> {
   const { from, to } = rangeUtil.convertRawToRange(rawRange(query), zone())
-  return { from: from.isValid() ? from.toISOString() : undefined, to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined }
+  return {
+    from: from.isValid() ? from.toISOString() : undefined,
+    to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined,
+  }
 }
 
 function Typed({
@@ -146,5 +174,11 @@ function Typed({
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  row: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(2) }),
+  row: css({
+    display: 'flex',
+    flexWrap: 'wrap',
+    alignItems: 'center',
+    gap: theme.spacing(1),
+    marginBottom: theme.spacing(2),
+  }),
 })

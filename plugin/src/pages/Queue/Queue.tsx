@@ -44,13 +44,15 @@ export function Queue({ tab }: { tab: Tab }) {
   const { q, topic, status, seller, cursor, refresh = USUAL_INTERVAL } = query
   const reason = reasonOf(tab, query)
   const shown = columnsOf(tab, query.columns)
-  const offered = (sort: string | undefined) => (sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined)
+  const offered = (sort: string | undefined) =>
+    sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined
   // an order that the filters have taken away since
   const sort = offered(query.sort)
   const wanted: Selection = { tab, q, topic, status, reason, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, isPlaceholderData, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
-  // A selection belongs to the filters it was made under: what is not in sight any more must not be requeued with what is.
+  // A selection belongs to the filters it was made under: what is not in sight any more must not be requeued with what
+  // is.
   const filters = [q, topic, status, reason, seller, query.from, query.to].join('\n')
   const [selection, select] = useState({ filters, ids: NONE })
   const selected = selection.filters === filters ? selection.ids : NONE
@@ -61,7 +63,8 @@ export function Queue({ tab }: { tab: Tab }) {
   const [target, setTarget] = useState<RequeueTarget | null>(null)
 
   const requeueable = tab !== 'synced'
-  const include: RequeueInclude[] = tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
+  const include: RequeueInclude[] =
+    tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
   // of what is Pending / Processing only the Blocked ones can be requeued
   const requeueAll = requeueable && (tab !== 'pending' || status === 'blocked')
 
@@ -145,7 +148,12 @@ export function Queue({ tab }: { tab: Tab }) {
         <>
           <Table<Item>
             label={TAB_LABELS[tab]}
-            columns={shown.map((name) => ({ name, ...column(name), label: labelOf(tab, name), sort: offered(column(name).sort) }))}
+            columns={shown.map((name) => ({
+              name,
+              ...column(name),
+              label: labelOf(tab, name),
+              sort: offered(column(name).sort),
+            }))}
             rows={data.items}
             sort={sort ?? (tab === 'pending' ? 'queuedAt' : '-queuedAt')}
             onSort={(order) => {
@@ -161,7 +169,9 @@ export function Queue({ tab }: { tab: Tab }) {
                   <IconButton
                     name="repeat"
                     disabled={!mayWrite()}
-                    tooltip={mayWrite() ? `Reupload ${sellerSku ?? `item ${id}`} and its product set to Shop` : READ_ONLY}
+                    tooltip={
+                      mayWrite() ? `Reupload ${sellerSku ?? `item ${id}`} and its product set to Shop` : READ_ONLY
+                    }
                     onClick={() => setTarget({ itemIds: [id] })}
                   />
                 ),
@@ -169,7 +179,13 @@ export function Queue({ tab }: { tab: Tab }) {
             })}
           />
           <div className={styles.pager}>
-            <Button variant="secondary" size="sm" icon="angle-left" disabled={!cursor} onClick={() => turnTo({ cursor: trail[place - 1] })}>
+            <Button
+              variant="secondary"
+              size="sm"
+              icon="angle-left"
+              disabled={!cursor}
+              onClick={() => turnTo({ cursor: trail[place - 1] })}
+            >
               {place > 0 ? 'Previous' : 'First page'}
             </Button>
             <Button
@@ -196,7 +212,8 @@ export function Queue({ tab }: { tab: Tab }) {
           include={include}
           onClose={(done) => {
             setTarget(null)
-            if (done && 'itemIds' in target) setSelected(new Set([...selected].filter((id) => !target.itemIds.includes(id))))
+            if (done && 'itemIds' in target)
+              setSelected(new Set([...selected].filter((id) => !target.itemIds.includes(id))))
           }}
         />
       )}
@@ -211,23 +228,32 @@ function columnsOf(tab: Tab, picked: string | undefined): ColumnName[] {
 }
 
 /** A relative range moves on with every second; rounded to ten, the list is not asked for anew with every rendering. */
-function rangeKept({ from, to }: { from?: string; to?: string }, range: Pick<Selection, 'from' | 'to'>): Pick<Selection, 'from' | 'to'> {
+function rangeKept(
+  { from, to }: { from?: string; to?: string },
+  range: Pick<Selection, 'from' | 'to'>,
+): Pick<Selection, 'from' | 'to'> {
   const kept = (raw: string | undefined, time: string | undefined) =>
     raw?.startsWith('now') && time ? `${new Date(time).toISOString().slice(0, 18)}0.000Z` : time
   return { from: kept(from, range.from), to: kept(to, range.to) }
 }
 
-const defined = (selection: Selection): Selection => Object.fromEntries(Object.entries(selection).filter(([, value]) => value))
+const defined = (selection: Selection): Selection =>
+  Object.fromEntries(Object.entries(selection).filter(([, value]) => value))
 
 /** Grafana's short link to what the list shows now. */
 function Share() {
   const share = async () => {
     const { pathname, search } = locationService.getLocation()
     const path = `${locationUtil.stripBaseFromUrl(pathname)}${search}`.replace(/^\//, '')
-    const { data } = await lastValueFrom(getBackendSrv().fetch<{ url: string }>({ url: '/api/short-urls', method: 'POST', data: { path } }))
+    const { data } = await lastValueFrom(
+      getBackendSrv().fetch<{ url: string }>({ url: '/api/short-urls', method: 'POST', data: { path } }),
+    )
     try {
       await navigator.clipboard.writeText(data.url)
-      getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list is in the clipboard'] })
+      getAppEvents().publish({
+        type: AppEvents.alertSuccess.name,
+        payload: ['A short link to this list is in the clipboard'],
+      })
     } catch {
       // over plain HTTP there is no clipboard: whoever wants the link reads it
       getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list', data.url] })

@@ -23,7 +23,9 @@ const shopSku = ({ sku }: Item) => sku ?? '–'
 export const COLUMNS = {
   sellerSku: {
     label: 'Seller SKU',
-    cell: ({ id, sellerSku, productSetId }) => <Link to={pageUrl(`items/${id}`)}>{sellerSku ?? `Product set ${productSetId}`}</Link>,
+    cell: ({ id, sellerSku, productSetId }) => (
+      <Link to={pageUrl(`items/${id}`)}>{sellerSku ?? `Product set ${productSetId}`}</Link>
+    ),
   },
   sku: { label: 'SKU', cell: shopSku },
   topic: { label: 'Topic', cell: ({ topic }) => TOPICS[topic].label },
@@ -34,10 +36,15 @@ export const COLUMNS = {
   failedAt: { label: 'Failed at', cell: ({ failedAt }) => <Time at={failedAt} /> },
   syncedAt: { label: 'Synced at', cell: ({ statusAt }) => <Time at={statusAt} /> },
   statusAt: { label: 'In this status since', cell: ({ statusAt }) => <Time at={statusAt} />, sort: 'statusAt' },
-  nextAttemptAt: { label: 'Next retry', cell: ({ nextAttemptAt }) => <Due at={nextAttemptAt} />, sort: 'nextAttemptAt' },
+  nextAttemptAt: {
+    label: 'Next retry',
+    cell: ({ nextAttemptAt }) => <Due at={nextAttemptAt} />,
+    sort: 'nextAttemptAt',
+  },
   reason: {
     label: 'Reason',
-    cell: ({ reason }) => (reason ? <span title={explain(reason.code).sentence}>{explain(reason.code).label}</span> : '–'),
+    cell: ({ reason }) =>
+      reason ? <span title={explain(reason.code).sentence}>{explain(reason.code).label}</span> : '–',
   },
   message: { label: 'Message', cell: ({ reason }) => reason?.message ?? '–' },
   blockedBy: {
@@ -84,7 +91,8 @@ export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
 
 /** What a tab calls a column; two of them are written otherwise under Delayed (docs/requirements.md, "Columns"). */
 export const labelOf = (tab: Tab, name: ColumnName): string =>
-  (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) || column(name).label
+  (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) ||
+  column(name).label
 
 /** Where the item stands, and what it waits for. */
 function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
