@@ -170,6 +170,19 @@ describe('the papers', () => {
   })
 })
 
+test('.editorconfig says what biome.json does', () => {
+  const { formatter } = JSON.parse(read('biome.json')) as { formatter: Record<string, string | number> }
+  const [, all = ''] = /^\[\*\]\n([\s\S]*?)\n\n/m.exec(read('.editorconfig')) ?? []
+  const { indent_style, indent_size, max_line_length } = Object.fromEntries(
+    [...all.matchAll(/^(\w+) = (\w+)$/gm)].map(([, name, value]) => [name, value]),
+  )
+  expect([indent_style, Number(indent_size), Number(max_line_length)]).toEqual([
+    formatter.indentStyle,
+    formatter.indentWidth,
+    formatter.lineWidth,
+  ])
+})
+
 describe('the tables of the papers are those of the code', () => {
   const rows = (paper: string, pattern: RegExp) => [...read(paper).matchAll(pattern)].map(([, ...cells]) => cells)
 
