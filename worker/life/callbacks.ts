@@ -1,4 +1,4 @@
-import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from '../database/database.ts'
+import { isLocked, isRefusedByRow, type Sql, transaction } from '../database/database.ts'
 import type { ClaimedItem, Story } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Commit, Entered, Micros, Step } from '../domain/step.ts'
@@ -10,8 +10,9 @@ import { type Settlement, settle, settleSteps } from '../queue/settle.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { writeBack } from '../queue/write-back.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
-import { newIds } from './item.ts'
+import { carryOut, refused, type Verbs } from './carry-out.ts'
 import { applyLate } from './late-callbacks.ts'
+import { brought, type Retry, verdictOf } from './verdict.ts'
 
 export interface AppliedCallbacks {
   /** How many were dealt with; 0: none of this page could be applied now. */
@@ -50,8 +51,6 @@ type Waiting = ClaimedItem & {
 /** Of so many items the callbacks are applied in one transaction. */
 const ITEMS_A_PAGE = 1000
 
-type AfterFailure = (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>
-
 /**
  * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done
  * what it had to and is marked, or nothing has happened and the next run, of whichever worker, takes it. An item in
@@ -66,19 +65,14 @@ type AfterFailure = (failures: number) => Pick<Settlement, 'to' | 'retryInSecond
  * has got meanwhile, a trigger) is looked for by halves, and blocks its own item alone.
  *
  * @param after the item after which the page begins; '0': the first page
- * @param afterFailure where a failure leads, see `World.afterFailure`
+ * @param retry where a failure leads
  */
-export async function applyCallbacks(
-  sql: Sql,
-  zone: string,
-  after: string,
-  afterFailure: AfterFailure,
-): Promise<AppliedCallbacks> {
+export async function applyCallbacks(sql: Sql, zone: string, after: string, retry: Retry): Promise<AppliedCallbacks> {
   const page = await sql<{ itemId: string }[]>`
     select distinct item_id as "itemId" from shop_update.callback where applied_at is null and item_id > ${after}::bigint
     order by item_id limit ${ITEMS_A_PAGE}::int`
   const itemIds = page.map(({ itemId }) => itemId)
-  const applied = await applyToItems(sql, zone, afterFailure, itemIds, null)
+  const applied = await applyToItems(sql, zone, retry, itemIds, null)
   const late = await applyLate(sql, zone, itemIds)
   return {
     ...applied,
@@ -92,40 +86,35 @@ export async function applyCallbacks(
 
 type Applied = Omit<AppliedCallbacks, 'next' | 'incidents'>
 
-/** @param refused why the catalogue does not take what the callback of the one item brings: it is Blocked */
+/** @param refusedBy why the catalogue does not take what the callback of the one item brings: it is Blocked */
 async function applyToItems(
   sql: Sql,
   zone: string,
-  afterFailure: AfterFailure,
+  retry: Retry,
   itemIds: readonly string[],
-  refused: Error | null,
+  refusedBy: Error | null,
 ): Promise<Applied> {
   try {
     return await transaction(sql, async (tx) => {
       await tx`set local lock_timeout = '2s'`
-      return applyEffects(tx, zone, afterFailure, itemIds, refused)
+      return applyEffects(tx, zone, retry, itemIds, refusedBy)
     })
   } catch (error) {
-    if (refused || !(isRefusedByRow(error) || isLocked(error))) throw error
-    if (itemIds.length > 1) return applyByHalves(sql, zone, afterFailure, itemIds)
+    if (refusedBy || !(isRefusedByRow(error) || isLocked(error))) throw error
+    if (itemIds.length > 1) return applyByHalves(sql, zone, retry, itemIds)
     if (isLocked(error)) return NOTHING_APPLIED
-    return applyToItems(sql, zone, afterFailure, itemIds, error as Error)
+    return applyToItems(sql, zone, retry, itemIds, error as Error)
   }
 }
 
 /** What the one half has committed is told, whatever becomes of the other. */
-async function applyByHalves(
-  sql: Sql,
-  zone: string,
-  afterFailure: AfterFailure,
-  itemIds: readonly string[],
-): Promise<Applied> {
+async function applyByHalves(sql: Sql, zone: string, retry: Retry, itemIds: readonly string[]): Promise<Applied> {
   const half = itemIds.length >> 1
   const parts: Applied[] = []
   let failed: unknown = null
   for (const ids of [itemIds.slice(0, half), itemIds.slice(half)]) {
     try {
-      parts.push(await applyToItems(sql, zone, afterFailure, ids, null))
+      parts.push(await applyToItems(sql, zone, retry, ids, null))
     } catch (error) {
       failed = error
     }
@@ -165,9 +154,9 @@ const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
 async function applyEffects(
   tx: Sql,
   zone: string,
-  afterFailure: AfterFailure,
+  retry: Retry,
   itemIds: readonly string[],
-  refused: Error | null,
+  refusedBy: Error | null,
 ): Promise<Applied> {
   const waiting = await readWaiting(tx, itemIds)
   const effects = await withoutLocked(
@@ -177,52 +166,32 @@ async function applyEffects(
   const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
   const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
 
+  // Looked up and written one by one, in the order of the items; what ends them goes together.
   const finishes: (Finish & { item: Waiting })[] = []
-  const settlements: Settlement[] = []
+  const settlements: (Settlement & { item: Waiting })[] = []
+  const verbs: Verbs<Waiting> = {
+    inTransaction: true,
+    findConflict: (ids) => findConflict(tx, ids),
+    writeBack: (item, products, setSrcId) => writeBack(tx, zone, item, products, setSrcId),
+    async settle(settlement) {
+      settlements.push(settlement)
+      return 'noted'
+    },
+    async finish(entry) {
+      const at = performance.now()
+      finishes.push({ ...entry, at: { response: at, payload: at, processing: at }, sentAt: entry.item.sentAt })
+      return 'noted'
+    },
+    async finishLater() {},
+  }
   const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
-  for (const { row, answer, ids, acts, noted } of effects) {
-    if (noted && !refused) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
+  for (const { row, answer, asked, ids, acts, noted } of effects) {
+    if (noted && !refusedBy) await verbs.writeBack(row, ids.products, ids.setSrcId)
     const token = taken.get(row.id)
     if (!acts || token === undefined) continue
     applied.push(row.callbackId)
-    const item = { ...row, token }
-    const rest = (settlement: Partial<Settlement> & Pick<Settlement, 'to'>) =>
-      settlements.push({
-        item,
-        reason: null,
-        message: null,
-        exchange: null,
-        answeredAt: null,
-        retryInSeconds: null,
-        ...settlement,
-      })
-    if (answer.kind === 'success' || answer.kind === 'failure') {
-      const conflict = creates(item.topic) || refused ? await findConflict(tx, ids) : null
-      if (conflict) {
-        rest({ to: 'blocked', reason: 'src_id_conflict', message: conflict })
-      } else if (refused) {
-        rest({ to: 'blocked', reason: 'unprocessable_response', message: refusal(refused) })
-      } else if (answer.kind === 'success') {
-        const at = performance.now()
-        finishes.push({
-          item,
-          exchange: null,
-          at: { response: at, payload: at, processing: at },
-          products: ids.products,
-          setSrcId: ids.setSrcId,
-          sentAt: row.sentAt,
-        })
-      } else {
-        if (ids.products.length > 0) await writeBack(tx, zone, item, ids.products, ids.setSrcId)
-        rest({ ...afterFailure(item.failures + 1), reason: 'failure', message: answer.message })
-      }
-    } else {
-      rest({
-        to: 'blocked',
-        reason: 'unprocessable_response',
-        message: answer.kind === 'unprocessable' ? answer.message : null,
-      })
-    }
+    const verdict = refusedBy ? await refused(refusedBy, ids, verbs) : verdictOf(answer, row, asked, retry)
+    await carryOut(verdict, { ...row, token }, verbs)
   }
   const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
   const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
@@ -294,7 +263,14 @@ function read(row: Waiting) {
   // The success of an older attempt says nothing of a change that is with the Shop by now; a create is done all the
   // same.
   const noted = answer.kind === 'success' && !row.current && row.newer && row.carried && !creates(row.topic)
-  return { row, answer, ids: newIds(row, asked, rows), acts: (answer.kind === 'success' && !noted) || awaited, noted }
+  return {
+    row,
+    answer,
+    asked,
+    ids: brought(row, asked, rows),
+    acts: (answer.kind === 'success' && !noted) || awaited,
+    noted,
+  }
 }
 type Effect = ReturnType<typeof read>
 

@@ -4,7 +4,7 @@ import { creates, type Topic } from '../domain/topics.ts'
 import { findConflict } from '../queue/conflict.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
-import { newIds } from './item.ts'
+import { type Brought, brought } from './verdict.ts'
 
 export interface AppliedLate {
   /** How many were dealt with. */
@@ -63,7 +63,7 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
   return result
 }
 
-type Ids = ReturnType<typeof newIds>
+type Ids = Brought
 
 /**
  * Each in a transaction of its own; what the catalogue refuses is an incident like a second id, since nobody else would
@@ -96,7 +96,7 @@ function bringsIds({ request, result, topic, productId, productSetId }: Late): I
   const asked = askedFromJson(topic, productId, request)
   const answer = asked && readResult(parseShopJson(result), asked, 'callback')
   if (answer?.kind !== 'success' && answer?.kind !== 'failure') return null
-  const ids = newIds({ productSetId }, asked, answer.rows)
+  const ids = brought({ productSetId }, asked, answer.rows)
   return ids.products.length > 0 ? ids : null
 }
 

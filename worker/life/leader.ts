@@ -2,15 +2,17 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Sql } from '../database/database.ts'
 import type { Adopted } from '../domain/item.ts'
+import type { Step } from '../domain/step.ts'
 import { followCatalogue } from '../queue/catalog-changes.ts'
 import { FOLD_FULL, foldCounts, forgetCounts, verifyCounts } from '../queue/counts.ts'
 import { mendStatistics } from '../queue/mend-statistics.ts'
 import { queueOwed } from '../queue/owed.ts'
-import { forgottenSets, lostSets, promote } from '../queue/promote.ts'
+import { forgottenSets, lostSets } from '../queue/promote.ts'
 import { recover } from '../queue/recover.ts'
-import { blockedSets, release, releaseOwed } from '../queue/release.ts'
+import { blockedSets, releaseOwed } from '../queue/release.ts'
 import { forgetWorkers, lead } from '../queue/worker-row.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Follow } from './follow.ts'
 
 /** How often each duty is done, in milliseconds. */
 const DUTIES = {
@@ -41,6 +43,7 @@ export interface LeaderOptions {
    * must get as far first.
    */
   isSteady(): boolean
+  follow: Follow
   /** Items have become ready: these, and maybe others. */
   onReady(items: readonly string[]): void
   adopt(adopted: Adopted): void
@@ -53,7 +56,17 @@ export interface LeaderOptions {
  *
  * @returns whether this worker leads, and a function that ends it when the duty in hand is done
  */
-export function startLeader({ sql, workerId, config, log, telemetry, isSteady, onReady, adopt }: LeaderOptions): {
+export function startLeader({
+  sql,
+  workerId,
+  config,
+  log,
+  telemetry,
+  isSteady,
+  follow,
+  onReady,
+  adopt,
+}: LeaderOptions): {
   leads(): boolean
   stop(): Promise<void>
 } {
@@ -86,47 +99,41 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     if (!(await lead(sql, workerId, LEASE_SECONDS))) return
     leadsUntil = asked + LEASE_SECONDS * 1000
     if (isDue('statistics')) await mendStatistics(sql)
-    const ready: string[] = []
-    let others = 0
     if (isSteady() && isDue('recover')) {
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
       telemetry.rescued({ steps, adopted })
-      if (recovered > 0) log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
-      ready.push(...steps.map(({ itemId }) => itemId), ...(await promote(sql, setsWaiting)))
-      others += recovered
+      if (recovered > 0) {
+        log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
+        onReady(idsOf(steps))
+      }
+      await follow.now({ sets: setsWaiting, created: [] })
       adopted.forEach(adopt)
     }
     if (isDue('catalogue')) {
       const { steps, sets } = await followCatalogue(sql)
-      if (sets.length > 0) {
-        const released = await release(sql, sets)
-        telemetry.steps([...steps, ...released])
-        ready.push(...released.map(({ itemId }) => itemId), ...(await promote(sql, sets)))
-        others++
-      }
+      telemetry.steps(steps)
+      await follow.now({ sets, created: sets })
+      if (sets.length > 0) onReady([])
     }
     if (isDue('owed')) await queueOwed(sql)
     if (isDue('release')) {
       const { steps, last } = await releaseOwed(sql, releasedUpTo)
       releasedUpTo = last
       telemetry.steps(steps)
-      ready.push(...steps.map(({ itemId }) => itemId))
+      if (steps.length > 0) onReady(idsOf(steps))
     }
     if (isDue('forgottenSets')) {
       const forgotten = await forgottenSets(sql, lookedUpTo)
       lookedUpTo = forgotten.last
       const lost = await lostSets(sql, lostUpTo)
       lostUpTo = lost.last
-      ready.push(...(await promote(sql, [...new Set([...forgotten.sets, ...lost.sets])])))
+      await follow.now({ sets: [...new Set([...forgotten.sets, ...lost.sets])], created: [] })
     }
     if (isDue('blocked')) {
       const { sets, last } = await blockedSets(sql, blockedUpTo)
       blockedUpTo = last
-      const released = await release(sql, sets)
-      telemetry.steps(released)
-      ready.push(...released.map(({ itemId }) => itemId))
+      await follow.now({ sets: [], created: sets })
     }
-    if (ready.length + others > 0) onReady(ready)
     if (isDue('partitions')) {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
@@ -158,3 +165,5 @@ export function startLeader({ sql, workerId, config, log, telemetry, isSteady, o
     },
   }
 }
+
+const idsOf = (steps: readonly Step[]): string[] => steps.map(({ itemId }) => itemId)

@@ -4,21 +4,22 @@ import { checkTimeZone, readFlow, setStockWait } from '../admin/worker-settings.
 import type { Config } from '../config.ts'
 import { breakOff, isLocked, isSilence, type Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
-import { promote } from '../queue/promote.ts'
 import { heldClaims, recover } from '../queue/recover.ts'
-import { release } from '../queue/release.ts'
 import { enterWorker, heartbeat, leaveWorker } from '../queue/worker-row.ts'
 import { ByteBudget } from '../shop/byte-budget.ts'
 import { createCircuit } from '../shop/circuit.ts'
 import { createShopClient } from '../shop/client.ts'
+import { createLine } from '../shop/line.ts'
 import { createRateLimit } from '../shop/rate.ts'
 import { Attempt } from '../telemetry/attempt.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { applyCallbacks } from './callbacks.ts'
+import { createDesk } from './desk.ts'
+import { createFollow } from './follow.ts'
 import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { claimKey, startPump } from './pump.ts'
-import { createWorld } from './world.ts'
+import { retryOf } from './verdict.ts'
 
 export interface Worker {
   readonly id: string
@@ -126,18 +127,24 @@ export async function startWorker({
   let steadySince = now()
   const isSteady = () => now() - confirmedAt < leaseMs / 2 && now() - steadySince >= leaseMs
 
-  const world = createWorld({
-    sql,
-    config,
-    log,
+  const line = createLine({
     shop,
-    telemetry,
     circuit,
     flow: () => flow,
     maySend: () => state === 'running' && isAlive(),
+  })
+  const retry = retryOf(config)
+  const desk = createDesk({
+    sql,
+    config,
+    log,
+    telemetry,
+    line,
+    retry,
     onReady: (inSeconds, items) => pump.poke(inSeconds, items),
     onRest: () => callbacksInFlight > 0 && pokeCallbacks(),
   })
+  const follow = createFollow({ sql: background, telemetry, log, onReady: (items) => pump.poke(0, items) })
   const pump = startPump({
     sql,
     workerId: id,
@@ -147,10 +154,10 @@ export async function startWorker({
     telemetry,
     log,
     mayClaim: isAlive,
-    live: (item, set, served) => live(item, set, served, world),
+    live: (item, set, served) => live(item, set, served, desk),
     unread(item, served) {
-      world.begin(item, undefined, served)
-      world.end(item)
+      desk.begin(item, undefined, served)
+      desk.end(item)
     },
   })
 
@@ -172,7 +179,7 @@ export async function startWorker({
       let [seenOfAll, inFlightOfAll] = [0, 0]
       for (;;) {
         if (after === '0') [applyAgain, seenOfAll, inFlightOfAll] = [false, 0, 0]
-        const page = await applyCallbacks(background, config.VENTURE_TIMEZONE, after, world.afterFailure)
+        const page = await applyCallbacks(background, config.VENTURE_TIMEZONE, after, retry)
         const { seen, next, inFlight, sets, created, stories, incidents, failed } = page
         seenOfAll += seen
         inFlightOfAll += inFlight
@@ -184,10 +191,8 @@ export async function startWorker({
         }
         if (failed !== null) log.warn({ err: failed }, 'A callback could not be applied; it is tried again')
         telemetry.steps(incidents)
-        if (created.length > 0) telemetry.steps(await release(background, created))
-        if (sets.length > 0) {
-          pump.poke(0, await promote(background, sets))
-        }
+        await follow.now({ sets, created })
+        if (sets.length > 0) pump.poke() // an item may have stayed, Pending
         if (next === null && seenOfAll === 0 && !applyAgain) return
         after = next ?? '0'
       }
@@ -204,8 +209,9 @@ export async function startWorker({
     log,
     telemetry,
     isSteady,
+    follow,
     onReady: (items) => pump.poke(0, items),
-    adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, world)),
+    adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, desk)),
   })
 
   // Heartbeat, and with it what may be asked now and then: the flow in force, and whether the database thinks we hold
@@ -234,8 +240,8 @@ export async function startWorker({
         const { recovered, steps, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
         telemetry.rescued({ steps, adopted })
         log.warn({ recovered }, 'Took up items of our own whose life had broken off')
-        await promote(background, setsWaiting)
-        for (const each of adopted) pump.adopt(each.item, resume(each, world))
+        await follow.now({ sets: setsWaiting, created: [] })
+        for (const each of adopted) pump.adopt(each.item, resume(each, desk))
         pump.poke()
       }
     } catch (error) {
@@ -290,7 +296,7 @@ export async function startWorker({
     async stop() {
       state = 'stopping'
       await pump.stop()
-      await world.followUps()
+      await desk.followUps()
       clearInterval(callbackPoll)
       clearInterval(flowPoll)
       clearInterval(heart)

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { isLocked, isTransient, type Sql } from '../database/database.ts'
-import type { ClaimedItem, Exchange } from '../domain/item.ts'
-import { afterFailure } from '../domain/retry.ts'
-import type { Flow } from '../domain/statuses.ts'
+import type { CatalogueSet } from '../domain/catalogue.ts'
+import type { Adopted, ClaimedItem, Exchange } from '../domain/item.ts'
 import { atOf, type Commit } from '../domain/step.ts'
 import { creates } from '../domain/topics.ts'
 import { followCatalogue, noteMoved } from '../queue/catalog-changes.ts'
@@ -13,28 +12,46 @@ import { type Finish, type Finished, finish, finishSteps } from '../queue/finish
 import { groupCommit } from '../queue/group-commit.ts'
 import { lockedItems } from '../queue/locked.ts'
 import { makeRequest, type NewRequest, requestSteps } from '../queue/make-request.ts'
-import { promote } from '../queue/promote.ts'
 import { recordCallback } from '../queue/record-callback.ts'
-import { release } from '../queue/release.ts'
 import { type Settlement, settle, settleSteps } from '../queue/settle.ts'
 import { writeBack } from '../queue/write-back.ts'
-import type { Circuit } from '../shop/circuit.ts'
-import type { ShopClient } from '../shop/client.ts'
-import { Attempt } from '../telemetry/attempt.ts'
+import type { Line } from '../shop/line.ts'
+import { Attempt, type Statements } from '../telemetry/attempt.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { SpanRef } from '../telemetry/trace-context.ts'
-import type { World } from './item.ts'
+import type { Verbs } from './carry-out.ts'
+import { createFollow } from './follow.ts'
 import { recordLostAnswer } from './lost-answer.ts'
+import type { Retry } from './verdict.ts'
 
-export interface WorldOptions {
+/**
+ * What a life asks of the database. The verbs are group commits: each resolves when the database has confirmed it, and
+ * tells what it did as part of the attempt's trace.
+ */
+export interface Desk extends Verbs {
+  line: Line
+  retry: Retry
+  /** The trace of the attempt begins; `end` forgets it. */
+  begin(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements): Attempt
+  resume(adopted: Adopted): void
+  end(item: ClaimedItem): void
+  makeRequest(request: NewRequest): Promise<Commit | null>
+  /** Its product no longer exists: it leaves the queue. */
+  drop(item: ClaimedItem): Promise<void>
+  /** Its product is in another set by now; once nothing of it is in flight, `followCatalogue` takes it along. */
+  noteMoved(item: ClaimedItem): Promise<void>
+  followCatalogue(): Promise<void>
+  /** Resolves when what follows the commits so far has been done. */
+  followUps(): Promise<void>
+}
+
+export interface DeskOptions {
   sql: Sql
   config: Config
   log: Logger
-  shop: ShopClient
   telemetry: Telemetry
-  circuit: Circuit
-  flow: () => Flow
-  maySend: () => boolean
+  line: Line
+  retry: Retry
   /** Items have become ready that were not before, or will be in so many seconds. */
   onReady: (inSeconds: number, items?: readonly string[]) => void
   /** An item has come to rest: a callback may be waiting for it. */
@@ -42,48 +59,13 @@ export interface WorldOptions {
 }
 
 /** Gathers what many lives want of the database into one statement a stage, and does what has to follow a commit. */
-export function createWorld({
-  sql,
-  config,
-  log,
-  shop,
-  telemetry,
-  circuit,
-  flow,
-  maySend,
-  onReady,
-  onRest,
-}: WorldOptions): World & { followUps(): Promise<void> } {
-  const following = new Set<Promise<void>>()
-
-  /**
-   * Turns and releases follow a commit in statements of their own; what a crash in between leaves, the leader finds.
-   */
-  function follow(setsWaiting: readonly string[], created: readonly string[]): void {
-    if (setsWaiting.length === 0 && created.length === 0) return
-    const work = (async () => {
-      try {
-        const released = created.length > 0 ? await release(sql, created) : []
-        telemetry.steps(released)
-        const ready = [...released.map(({ itemId }) => itemId), ...(await promote(sql, setsWaiting))]
-        if (ready.length > 0) onReady(0, ready)
-      } catch (error) {
-        log.warn({ err: error }, 'Giving turns after a commit failed; the leader will do it')
-      }
-    })()
-    following.add(work)
-    void work.finally(() => following.delete(work))
-  }
+export function createDesk({ sql, config, log, telemetry, line, retry, onReady, onRest }: DeskOptions): Desk {
+  const follow = createFollow({ sql, telemetry, log, onReady: (items) => onReady(0, items) })
 
   async function finishing(entries: Finish[], patient: boolean): Promise<Finished[]> {
     const { results, setsWaiting } = await finish(sql, config.VENTURE_TIMEZONE, entries, patient)
-    follow(setsWaiting, [
-      ...new Set(
-        entries
-          .filter(({ item }, place) => typeof results[place] === 'object' && creates(item.topic))
-          .map(({ item }) => item.productSetId),
-      ),
-    ])
+    const done = entries.filter(({ item }, place) => typeof results[place] === 'object' && creates(item.topic))
+    follow.soon({ sets: setsWaiting, created: setsOf(done) })
     return results
   }
 
@@ -95,7 +77,7 @@ export function createWorld({
     const waitForCreate = entries.filter(
       ({ item, reason }) => reason === 'not_in_shop' || reason === 'new_variation' || creates(item.topic),
     )
-    follow(setsWaiting, [...new Set(waitForCreate.map(({ item }) => item.productSetId))])
+    follow.soon({ sets: setsWaiting, created: setsOf(waitForCreate) })
     const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [] : (retryInSeconds ?? [])))
     if (retries.length > 0) onReady(Math.min(...retries))
     const handedBack = entries.filter(({ to }) => to === 'pending').map(({ item }) => item.id)
@@ -158,10 +140,7 @@ export function createWorld({
   const dropping = aloneWhenLocked(sql, async (entries: { item: ClaimedItem }[]) => {
     const items = entries.map(({ item }) => item)
     const { steps, setsWaiting } = await drop(sql, items)
-    follow(
-      setsWaiting,
-      items.filter(({ topic }) => creates(topic)).map(({ productSetId }) => productSetId),
-    )
+    follow.soon({ sets: setsWaiting, created: setsOf(entries.filter(({ item }) => creates(item.topic))) })
     return items.map(({ id }) => steps.find(({ itemId }) => itemId === id) ?? null)
   })
 
@@ -196,12 +175,11 @@ export function createWorld({
   }
 
   return {
-    shop,
-    circuit,
-    flow,
-    maySend,
+    inTransaction: false,
+    line,
+    retry,
     begin(item, set, served) {
-      const attempt = Attempt.begin(telemetry, item, set, flow(), served)
+      const attempt = Attempt.begin(telemetry, item, set, line.flow(), served)
       attempts.set(item, attempt)
       return attempt
     },
@@ -218,8 +196,12 @@ export function createWorld({
         attempt.requested(request.flow, request.body, requestSteps(attempt.since, request, commit), statementOf(commit))
       return commit
     },
-    finishPatiently: (entry) => finished(finishingPatiently, entry),
     finish: (entry) => finished(finishingSoon, entry),
+    async finishLater(entry) {
+      // A worker that stops leaves it: the answer is stored, and the next one goes on with it.
+      do await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+      while (line.maySend() && (await finished(finishingPatiently, entry)) === 'locked')
+    },
     async settle(settlement) {
       const attempt = attempts.get(settlement.item)
       const commit = await settlingTold(traced(settlement, attempt))
@@ -244,24 +226,12 @@ export function createWorld({
     async followCatalogue() {
       const { steps, sets } = await untilPossible(() => followCatalogue(sql))
       telemetry.steps(steps)
-      follow(sets, sets)
+      follow.soon({ sets, created: sets })
     },
     findConflict: (ids) => untilPossible(() => findConflict(sql, ids)),
     writeBack: (item, products, setSrcId) =>
       untilPossible(() => writeBack(sql, config.VENTURE_TIMEZONE, item, products, setSrcId)),
-    afterFailure(failures) {
-      const { status, nextAttemptAt } = afterFailure({
-        failures,
-        at: new Date(0),
-        maxRetries: config.MAX_RETRIES,
-        failedAfter: config.FAILED_AFTER,
-        unitSeconds: config.RETRY_UNIT_SECONDS,
-      })
-      return { to: status, retryInSeconds: nextAttemptAt && nextAttemptAt.getTime() / 1000 }
-    },
-    async followUps() {
-      await Promise.all(following)
-    },
+    followUps: follow.settled,
   }
 }
 
@@ -282,6 +252,10 @@ async function untilPossible<Result>(work: () => Promise<Result>): Promise<Resul
     }
   }
 }
+
+const setsOf = (entries: readonly { item: ClaimedItem }[]): string[] => [
+  ...new Set(entries.map(({ item }) => item.productSetId)),
+]
 
 const HELD = Symbol('held by somebody else')
 

@@ -1,0 +1,103 @@
+import { isRefusedByRow, refusal } from '../database/database.ts'
+import type { ClaimedItem, Exchange } from '../domain/item.ts'
+import type { Commit } from '../domain/step.ts'
+import { storable } from '../domain/text.ts'
+import { creates } from '../domain/topics.ts'
+import type { NewIds } from '../queue/conflict.ts'
+import type { Finish, Finished, WriteBack } from '../queue/finish.ts'
+import type { Settlement } from '../queue/settle.ts'
+import { type Brought, blocked, type Verdict } from './verdict.ts'
+
+/** What carrying out asks of the database: a life's group commits, or a callback's transaction. */
+export interface Verbs<Item extends ClaimedItem = ClaimedItem> {
+  /** One transaction of many items: what the catalogue refuses ends it, and whoever began it begins anew, knowing that. */
+  inTransaction: boolean
+  findConflict(ids: NewIds): Promise<string | null>
+  writeBack(item: Item, products: WriteBack[], setSrcId: string | null): Promise<void>
+  settle(settlement: Settlement & { item: Item }): Promise<Commit | null | 'noted'>
+  /** `locked`: somebody else holds the product; nothing has happened. `noted`: it is done together with others. */
+  finish(entry: Finish & { item: Item }): Promise<Finished | 'noted'>
+  /** Goes on when whoever holds the product lets go: the answer has been stored. */
+  finishLater(entry: Finish & { item: Item }): Promise<void>
+}
+
+/** What came on the exchange; `answeredAt` and `readAt` by `performance.now()`. */
+export interface Received {
+  exchange: Omit<Exchange, 'outcome'>
+  answeredAt: number | null
+  readAt: number | null
+}
+
+/**
+ * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings none. What
+ * the catalogue does not take (an id that another product has got meanwhile, a trigger) Blocks the item instead; its
+ * answer is kept.
+ *
+ * @param received null: nothing came just now; it was stored before, is a callback, or nothing was sent
+ */
+export async function carryOut<Item extends ClaimedItem>(
+  verdict: Verdict,
+  item: Item,
+  verbs: Verbs<Item>,
+  received: Received | null = null,
+): Promise<void> {
+  const { ids } = verdict
+  const conflict = ids && creates(item.topic) && ids.products.length > 0 ? await verbs.findConflict(ids) : null
+  if (conflict) return settle(blocked('src_id_conflict', conflict), received)
+  let stored = received === null
+  try {
+    if (verdict.to === 'synced') return await finish(ids)
+    if (ids && ids.products.length > 0) await verbs.writeBack(item, ids.products, ids.setSrcId)
+  } catch (error) {
+    if (verbs.inTransaction || !isRefusedByRow(error)) throw error
+    return settle(await refused(error as Error, ids, verbs), stored ? null : received)
+  }
+  await settle(verdict, received)
+
+  async function finish(ids: Brought | null): Promise<void> {
+    const now = performance.now()
+    const entry = {
+      item,
+      exchange: exchangeOf(verdict, received),
+      at: received?.answeredAt
+        ? { response: received.answeredAt, payload: received.readAt ?? now, processing: now }
+        : null,
+      products: ids?.products ?? [],
+      setSrcId: ids?.setSrcId ?? null,
+    }
+    if ((await verbs.finish(entry)) !== 'locked') return
+    const { exchange } = entry
+    const answeredAt = received?.answeredAt ?? null
+    stored ||= (await verbs.settle({ ...AT_REST, item, to: 'response_processing', exchange, answeredAt })) !== null
+    if (stored) await verbs.finishLater({ ...entry, exchange: null, at: null })
+  }
+
+  async function settle(rest: Verdict, exchanged: Received | null): Promise<void> {
+    if (rest.to === 'synced') return
+    const { to, reason, message, retryInSeconds } = rest
+    await verbs.settle({
+      item,
+      to,
+      reason,
+      message: message === null ? null : storable(message),
+      retryInSeconds,
+      exchange: exchangeOf(rest, exchanged),
+      answeredAt: exchanged?.answeredAt ?? null,
+    })
+  }
+}
+
+const AT_REST = { reason: null, message: null, retryInSeconds: null }
+
+const exchangeOf = ({ outcome }: Verdict, received: Received | null): Exchange | null =>
+  received && outcome && { ...received.exchange, outcome }
+
+/**
+ * The catalogue does not take what the answer brings. Another worker may have given the same id to another product
+ * between the look and the write: then the unique index stood in the way (23505).
+ */
+export async function refused(error: Error, ids: Brought | null, verbs: Pick<Verbs, 'findConflict'>): Promise<Verdict> {
+  const isTaken = (error as { code?: string }).code === '23505'
+  const conflict = isTaken && ids ? await verbs.findConflict(ids) : null
+  return conflict ? blocked('src_id_conflict', conflict) : blocked('unprocessable_response', refusal(error))
+}

@@ -1,0 +1,122 @@
+import type { Config } from '../config.ts'
+import type { Exchange } from '../domain/item.ts'
+import type { ReasonCode } from '../domain/reasons.ts'
+import { afterFailure } from '../domain/retry.ts'
+import type { Flow } from '../domain/statuses.ts'
+import { creates, type Topic } from '../domain/topics.ts'
+import type { NewIds } from '../queue/conflict.ts'
+import type { WriteBack } from '../queue/finish.ts'
+import type { Settlement } from '../queue/settle.ts'
+import type { Answer, Asked, SyncedRow } from '../shop/answer.ts'
+import type { NotSendable } from '../shop/call.ts'
+
+/** What an answer brings for the catalogue. */
+export type Brought = Omit<NewIds, 'products'> & { products: WriteBack[] }
+
+/** What is to become of an item. `outcome` is that of the exchange, null where there was none. */
+export type Verdict = { ids: Brought | null; outcome: Exchange['outcome'] | null } & (
+  | { to: 'synced' }
+  | Pick<Settlement, 'to' | 'reason' | 'message' | 'retryInSeconds'>
+)
+
+/** What is judged: of the item as it is in the queue. */
+export interface Judged {
+  topic: Topic
+  productSetId: string
+  /** In the present retry cycle, before this attempt. */
+  failures: number
+}
+
+/** Where so many failures lead. */
+export type Retry = (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>
+
+/** By the retry table, as it has been set. */
+export const retryOf =
+  ({ MAX_RETRIES, FAILED_AFTER, RETRY_UNIT_SECONDS }: RetrySettings): Retry =>
+  (failures) => {
+    const { status, nextAttemptAt } = afterFailure({
+      failures,
+      at: new Date(0),
+      maxRetries: MAX_RETRIES,
+      failedAfter: FAILED_AFTER,
+      unitSeconds: RETRY_UNIT_SECONDS,
+    })
+    return { to: status, retryInSeconds: nextAttemptAt && nextAttemptAt.getTime() / 1000 }
+  }
+
+type RetrySettings = Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS'>
+
+/** A worker that stops, or may have been declared dead, hands the item back: nothing has left. */
+export const HANDED_BACK: Verdict = rests('pending', 'worker_stopped', null)
+
+/** Its product is in another set by now. */
+export const MOVED: Verdict = rests('pending', 'product_moved', null)
+
+/** What an answer makes of an item (docs/shop-protocol.md, section 4), on the exchange, resumed, or as a callback. */
+export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, retry: Retry): Verdict {
+  switch (answer.kind) {
+    case 'acknowledged':
+      return { ...rests('got_acknowledgment', null, null), outcome: 'acknowledged' }
+    case 'unprocessable':
+      return blocked('unprocessable_response', answer.message)
+    case 'failure':
+      return { ...failed(answer.message, item, retry, 'failure'), ids: brought(item, asked, answer.rows) }
+    case 'success':
+      return { to: 'synced', ids: brought(item, asked, answer.rows), outcome: 'success' }
+  }
+}
+
+/** No call could be built; null: there is no product any more. */
+export function verdictWithoutCall(call: NotSendable, item: Judged, retry: Retry): Verdict | null {
+  if ('deleted' in call) return null
+  if ('nothingToSend' in call) return { to: 'synced', ids: null, outcome: null }
+  if ('blocked' in call) return rests('blocked', call.blocked, call.message)
+  return failed(call.impossible, item, retry, null)
+}
+
+/** It is tried again, as long as there are retries. */
+export const failed = (message: string, { failures }: Judged, retry: Retry, outcome: Verdict['outcome']): Verdict => ({
+  ...rests('failed', 'failure', message),
+  ...retry(failures + 1),
+  outcome,
+})
+
+/** Something broke in the worker. A create may have been made: it is not repeated blindly. */
+export const brokenOff = (message: string, item: Judged, retry: Retry): Verdict =>
+  creates(item.topic) ? rests('blocked', 'unknown_outcome', message) : failed(message, item, retry, null)
+
+/** An admin decides: the answer is kept. */
+export const blocked = (reason: ReasonCode, message: string): Verdict => ({
+  ...rests('blocked', reason, message),
+  outcome: 'unprocessable',
+})
+
+/** What the rows bring for the catalogue: of every row that succeeded its product, and the Shop's id of the set. */
+export function brought(
+  item: { productSetId: string },
+  asked: Asked | null,
+  rows: readonly (SyncedRow | null)[],
+): Brought {
+  const products: WriteBack[] = []
+  let setSrcId: string | null = null
+  for (const row of rows) {
+    if (!row?.productId) continue
+    const { productId, srcId, shopSku, updatedAt, spelling = null } = row
+    products.push({ productId, srcId, shopSku, updatedAt, spelling })
+    if (asked && creates(asked.topic)) setSrcId ??= row.configId
+  }
+  return { productSetId: item.productSetId, setSrcId, products }
+}
+
+/**
+ * What an asynchronous exchange brings that is neither an acknowledgment nor a final answer is a NACK: sent again, not
+ * Blocked (docs/shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
+ */
+export function orNack(answer: Answer, flow: Flow, body: string): Answer {
+  if (answer.kind !== 'unprocessable' || flow === 'synchronous' || /"(product|images)"\s*:/.test(body)) return answer
+  return { kind: 'failure', message: answer.message, code: null, rows: [] }
+}
+
+function rests(to: Settlement['to'], reason: ReasonCode | null, message: string | null) {
+  return { to, reason, message, retryInSeconds: null, ids: null, outcome: null }
+}
