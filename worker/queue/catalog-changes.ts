@@ -56,18 +56,25 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
     )
     const orphans = await tx<{ id: string; token: number }[]>`
       select i.id, i.token from shop_update.item i
-      where i.product_set_id = any (${changes.map(({ productSetId }) => productSetId)}::bigint[]) and i.lane <> 'in_flight'
-        and case when i.product_id is null then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
+      where i.product_set_id = any (${changes.map(({ productSetId }) => productSetId)}::bigint[])
+        and i.lane <> 'in_flight'
+        and case
+          when i.product_id is null
+            then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
           else not exists (select from catalog.product p where p.id = i.product_id) end
       order by i.id for update of i skip locked`
     const { steps, setsWaiting } = await drop(tx, orphans)
     await tx`insert into shop_update.owed_release (product_set_id) select unnest(${sets}::bigint[])`
     // One that somebody has locked (a change that is being absorbed) keeps its change for the next time.
     await tx`
-      delete from shop_update.catalog_change c where c.id = any (${changes.map(({ id }) => id)}::bigint[]) and not exists (
-        select from shop_update.item i where i.product_set_id = c.product_set_id and i.lane <> 'in_flight' and (
-          i.product_id = c.product_id and not exists (select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id)
-          or i.product_id is null and not exists (select from catalog.product p where p.product_set_id = i.product_set_id)))`
+      delete from shop_update.catalog_change c
+      where c.id = any (${changes.map(({ id }) => id)}::bigint[]) and not exists (
+        select from shop_update.item i
+        where i.product_set_id = c.product_set_id and i.lane <> 'in_flight' and (
+          i.product_id = c.product_id and not exists (
+            select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id)
+          or i.product_id is null and not exists (
+            select from catalog.product p where p.product_set_id = i.product_set_id)))`
     return {
       steps,
       sets: [...new Set([...sets, ...setsWaiting])],
@@ -84,21 +91,30 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   await tx`
     with moving as (
       select i.id, i.product_set_id as old_set, s.id as new_set, s.seller_id, i.lane = 'behind' as was_behind
-      from unnest(${changes.map(({ productId }) => productId)}::bigint[], ${changes.map(({ productSetId }) => productSetId)}::bigint[],
+      from unnest(
+        ${changes.map(({ productId }) => productId)}::bigint[],
+        ${changes.map(({ productSetId }) => productSetId)}::bigint[],
         ${changes.map(({ now }) => now)}::bigint[]) c (product_id, old_set, new_set)
       join shop_update.item i on i.product_set_id = c.old_set and i.product_id = c.product_id and i.lane <> 'in_flight'
       join catalog.product_set s on s.id = c.new_set
       order by i.id for update of i skip locked
     ),
     moved as (
-      update shop_update.item i set product_set_id = m.new_set, seller_id = m.seller_id, lane = case when m.was_behind then 'ready' else i.lane end,
+      update shop_update.item i
+      set
+        product_set_id = m.new_set,
+        seller_id = m.seller_id,
+        lane = case when m.was_behind then 'ready' else i.lane end,
         fresh = false -- of what is fresh there is one for each set, topic and product
       from moving m where i.id = m.id
     )
     merge into shop_update.set_lane l using (
-        select old_set, count(*) filter (where was_behind) as behind, array_agg(id) as ids from moving group by old_set order by 1) m
+        select old_set, count(*) filter (where was_behind) as behind, array_agg(id) as ids
+        from moving group by old_set order by 1) m
       on l.product_set_id = m.old_set
-    when matched then update set waiting = l.waiting - m.behind, next_id = case when l.next_id = any (m.ids) then 0 else l.next_id end`
+    when matched then update set
+      waiting = l.waiting - m.behind,
+      next_id = case when l.next_id = any (m.ids) then 0 else l.next_id end`
 }
 
 /**

@@ -55,34 +55,81 @@ type LeanRow = CatalogueSet['products'][number] & {
 }
 
 const readLean = (sql: Sql, items: readonly ClaimedItem[]) => sql<LeanRow[]>`
-  select x.item_id as "itemId", s.id as "setId", s.seller_id as "sellerId", r.name as "sellerName", s.src_id as "setSrcId",
-    p.id, p.seller_sku as "sellerSku", p.shop_sku as "shopSku", p.src_id as "srcId", p.active, p.qc_status as "qcStatus",
-    p.price::text, p.special_price::text as "specialPrice", to_json(p.special_from)#>>'{}' as "specialFrom",
-    to_json(p.special_to)#>>'{}' as "specialTo", p.stock, p.consignment_stock as "consignmentStock"
-  from unnest(${items.map(({ id }) => id)}::bigint[], ${items.map(({ productId }) => productId)}::bigint[]) x (item_id, product_id)
+  select
+    x.item_id as "itemId",
+    s.id as "setId",
+    s.seller_id as "sellerId",
+    r.name as "sellerName",
+    s.src_id as "setSrcId",
+    p.id,
+    p.seller_sku as "sellerSku",
+    p.shop_sku as "shopSku",
+    p.src_id as "srcId",
+    p.active,
+    p.qc_status as "qcStatus",
+    p.price::text,
+    p.special_price::text as "specialPrice",
+    to_json(p.special_from)#>>'{}' as "specialFrom",
+    to_json(p.special_to)#>>'{}' as "specialTo",
+    p.stock,
+    p.consignment_stock as "consignmentStock"
+  from unnest(
+    ${items.map(({ id }) => id)}::bigint[],
+    ${items.map(({ productId }) => productId)}::bigint[]
+  ) x (item_id, product_id)
   join catalog.product p on p.id = x.product_id
   join catalog.product_set s on s.id = p.product_set_id
   join catalog.seller r on r.id = s.seller_id`
 
 const readFull = (sql: Sql, items: readonly ClaimedItem[]) => sql<(CatalogueSet & { itemId: string })[]>`
-  select x.item_id as "itemId", s.id, s.seller_id as "sellerId", r.name as "sellerName", s.src_id as "srcId", coalesce(s.title, '') as title,
-    s.brand, s.attribute_set as "attributeSet", s.primary_category as "primaryCategory", s.categories, s.tax_class as "taxClass",
+  select
+    x.item_id as "itemId",
+    s.id,
+    s.seller_id as "sellerId",
+    r.name as "sellerName",
+    s.src_id as "srcId",
+    coalesce(s.title, '') as title,
+    s.brand,
+    s.attribute_set as "attributeSet",
+    s.primary_category as "primaryCategory",
+    s.categories,
+    s.tax_class as "taxClass",
     s.shipment_type as "shipmentType",
     case when x.topic = 'images' then coalesce((
-      select json_agg(json_build_object('id', p.id::text, 'sellerSku', p.seller_sku, 'shopSku', p.shop_sku) order by p.id)
-      from (select * from catalog.product p where p.product_set_id = s.id order by p.id limit 4) p), '[]') else coalesce((
+      select json_agg(
+        json_build_object('id', p.id::text, 'sellerSku', p.seller_sku, 'shopSku', p.shop_sku) order by p.id)
+      from (select * from catalog.product p where p.product_set_id = s.id order by p.id limit 4) p), '[]')
+    else coalesce((
       select json_agg(json_build_object(
-        'id', p.id::text, 'sellerSku', p.seller_sku, 'shopSku', p.shop_sku, 'srcId', p.src_id, 'active', p.active, 'qcStatus', p.qc_status,
-        'title', coalesce(p.title, s.title, ''), 'description', p.description, 'barcode', p.barcode, 'price', p.price::text,
-        'specialPrice', p.special_price::text, 'specialFrom', p.special_from, 'specialTo', p.special_to, 'stock', p.stock,
-        'consignmentStock', p.consignment_stock, 'attributes', p.attributes) order by p.id)
-      from catalog.product p where p.product_set_id = s.id and (x.topic = 'new_product_set' or p.id = x.product_id)), '[]') end as products,
+        'id', p.id::text,
+        'sellerSku', p.seller_sku,
+        'shopSku', p.shop_sku,
+        'srcId', p.src_id,
+        'active', p.active,
+        'qcStatus', p.qc_status,
+        'title', coalesce(p.title, s.title, ''),
+        'description', p.description,
+        'barcode', p.barcode,
+        'price', p.price::text,
+        'specialPrice', p.special_price::text,
+        'specialFrom', p.special_from,
+        'specialTo', p.special_to,
+        'stock', p.stock,
+        'consignmentStock', p.consignment_stock,
+        'attributes', p.attributes) order by p.id)
+      from catalog.product p
+      where p.product_set_id = s.id and (x.topic = 'new_product_set' or p.id = x.product_id)), '[]')
+    end as products,
     case when x.topic = 'images' then coalesce((
       select json_agg(json_build_object('url', m.url, 'hash', m.hash) order by m.position)
-      from catalog.product_image m where m.product_set_id = s.id), '[]') else '[]' end as images
-  from unnest(${items.map(({ id }) => id)}::bigint[], ${items.map(({ productSetId }) => productSetId)}::bigint[],
-    ${items.map(({ productId }) => productId)}::bigint[], ${items.map(({ topic }) => topic)}::text[])
-    x (item_id, set_id, product_id, topic)
+      from catalog.product_image m where m.product_set_id = s.id), '[]')
+    else '[]' end as images
+  from unnest(
+    ${items.map(({ id }) => id)}::bigint[],
+    ${items.map(({ productSetId }) => productSetId)}::bigint[],
+    ${items.map(({ productId }) => productId)}::bigint[],
+    ${items.map(({ topic }) => topic)}::text[]
+  ) x (item_id, set_id, product_id, topic)
   left join catalog.product moved on moved.id = x.product_id
   join catalog.product_set s on s.id = coalesce(moved.product_set_id, x.set_id)
   join catalog.seller r on r.id = s.seller_id`

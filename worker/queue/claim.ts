@@ -83,11 +83,14 @@ export async function claim(
   const isNew = quick ? sql`and i.queued_at >= ${since}` : sql``
   const rows = await sql<ClaimedRow[]>`
     with recursive hop (id, n) as (
-      (select i.seller_id, 1 from shop_update.item i where i.lane = 'ready' and i.seller_id > ${afterSeller}::bigint ${isNew}
+      (select i.seller_id, 1 from shop_update.item i
+        where i.lane = 'ready' and i.seller_id > ${afterSeller}::bigint ${isNew}
         order by i.seller_id limit 1)
       union all
       select next.seller_id, hop.n + 1 from hop cross join lateral (
-        select i.seller_id from shop_update.item i where i.lane = 'ready' and i.seller_id > hop.id ${isNew} order by i.seller_id limit 1) next
+        select i.seller_id from shop_update.item i
+        where i.lane = 'ready' and i.seller_id > hop.id ${isNew}
+        order by i.seller_id limit 1) next
       where hop.n < ${SELLERS_A_CLAIM}::int
     ),
     seller as ${
@@ -96,7 +99,10 @@ export async function claim(
       select id, min(since) as since from (
         select id, ${since} as since from hop
         union all
-        select * from unnest(${[...quick.marks.keys()]}::bigint[], ${[...quick.marks.values()]}::text[]::timestamptz[]) m (id, since)
+        select * from unnest(
+          ${[...quick.marks.keys()]}::bigint[],
+          ${[...quick.marks.values()]}::text[]::timestamptz[]
+        ) m (id, since)
         where id > ${afterSeller}::bigint) s
       group by id order by id limit ${SELLERS_A_CLAIM}::int
     )`
@@ -107,17 +113,20 @@ export async function claim(
       quick
         ? sql`turn as materialized (
       select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
-      where i.id = any (${quick.turns}::bigint[]) and i.lane = 'ready' order by i.id limit ${most}::int for update skip locked
+      where i.id = any (${quick.turns}::bigint[]) and i.lane = 'ready'
+      order by i.id limit ${most}::int for update skip locked
     ),
     own as materialized (
       select o.* from seller cross join lateral (
         select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
-        where i.lane = 'ready' and i.seller_id = seller.id and i.queued_at >= seller.since and i.id <> all (${quick.turns}::bigint[])
+        where i.lane = 'ready' and i.seller_id = seller.id and i.queued_at >= seller.since
+          and i.id <> all (${quick.turns}::bigint[])
         order by i.queued_at, i.id limit (select each from share) for update skip locked) o
       limit ${most}::int - (select count(*) from turn)
     ),
     candidate as materialized (
-      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held from (select * from turn union all select * from own) c
+      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
+      from (select * from turn union all select * from own) c
     ),`
         : sql`candidate as materialized (
       select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
@@ -133,32 +142,54 @@ export async function claim(
       where product_set_id = any (array(select product_set_id from candidate)) for update skip locked
     ),
     ranked as materialized (
-      select c.id, c.product_set_id, c.held, c.id is not distinct from l.next_id as its_turn,
-        c.topic in ('new_product_set', 'new_product') as creates, count(*) over (partition by c.product_set_id) as of_set,
-        row_number() over (partition by c.product_set_id
-          order by c.held, (c.id = l.next_id) desc nulls last, (c.topic in ('new_product_set', 'new_product')) desc, c.id) as place
+      select
+        c.id,
+        c.product_set_id,
+        c.held,
+        c.id is not distinct from l.next_id as its_turn,
+        c.topic in ('new_product_set', 'new_product') as creates,
+        count(*) over (partition by c.product_set_id) as of_set,
+        row_number() over (partition by c.product_set_id order by
+          c.held,
+          (c.id = l.next_id) desc nulls last,
+          (c.topic in ('new_product_set', 'new_product')) desc,
+          c.id) as place
       from candidate c left join free l on l.product_set_id = c.product_set_id
       where l.product_set_id is not null
         or not exists (select from shop_update.set_lane s where s.product_set_id = c.product_set_id)
     ),
     first as materialized (
-      select r.id, r.product_set_id, r.of_set, r.held or (not r.its_turn and not r.creates and exists (
+      select
+        r.id,
+        r.product_set_id,
+        r.of_set,
+        r.held or (not r.its_turn and not r.creates and exists (
           select from shop_update.item e
-          where e.lane = 'ready' and e.product_set_id = r.product_set_id and e.id < r.id and e.id not in (select id from candidate)
+          where e.lane = 'ready' and e.product_set_id = r.product_set_id and e.id < r.id
+            and e.id not in (select id from candidate)
         )) as held
       from ranked r where r.place = 1
     ),
     lane as (
       insert into shop_update.set_lane as l (product_set_id, item_id, worker_id, waiting)
-      select product_set_id, case when held then null else id end, case when held then null else ${workerId}::bigint end,
+      select
+        product_set_id,
+        case when held then null else id end,
+        case when held then null else ${workerId}::bigint end,
         of_set - case when held then 0 else 1 end
       from first order by product_set_id
       on conflict (product_set_id) do update set
-        item_id = case when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.item_id else l.item_id end,
-        worker_id = case when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.worker_id else l.worker_id end,
+        item_id = case
+          when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.item_id
+          else l.item_id end,
+        worker_id = case
+          when l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id) then excluded.worker_id
+          else l.worker_id end,
         next_id = case when l.item_id is null and l.next_id = excluded.item_id then null else l.next_id end,
         waiting = l.waiting + excluded.waiting + case
-          when excluded.item_id is null or (l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id)) then 0 else 1 end
+          when excluded.item_id is null or (l.item_id is null and (l.next_id is null or l.next_id = excluded.item_id))
+            then 0
+          else 1 end
       returning item_id
     ),
     taken as materialized (select ranked.id from lane join ranked on ranked.id = lane.item_id),
@@ -169,11 +200,33 @@ export async function claim(
     mine as (
       -- always later than the status before, in every statement: the history is read in the order of its times, and
       -- this one may have begun while the item was being queued
-      update shop_update.item i set status = 'processing', lane = 'in_flight', status_at = greatest(now(), i.status_at + interval '1 microsecond'), token = i.token + 1, fresh = false,
-        reason = null, message = null
+      update shop_update.item i
+      set
+        status = 'processing',
+        lane = 'in_flight',
+        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        token = i.token + 1,
+        fresh = false,
+        reason = null,
+        message = null
       where i.id = any (array(select id from taken))
-      returning i.id, i.token, i.topic, i.seller_id, i.product_set_id, i.product_id, i.sends, i.failures, i.queued_at, i.entered_at, i.trace_id,
-        i.status_at, old.status as was, old.status_at as since, old.reason as was_reason, old.fresh as was_fresh
+      returning
+        i.id,
+        i.token,
+        i.topic,
+        i.seller_id,
+        i.product_set_id,
+        i.product_id,
+        i.sends,
+        i.failures,
+        i.queued_at,
+        i.entered_at,
+        i.trace_id,
+        i.status_at,
+        old.status as was,
+        old.status_at as since,
+        old.reason as was_reason,
+        old.fresh as was_fresh
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -184,29 +237,50 @@ export async function claim(
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
       select id, status_at, was, 'processing', extract(epoch from status_at - since) from mine
     )
-    select id, token, topic, seller_id as "sellerId", product_set_id as "productSetId", product_id as "productId", sends, failures,
+    select
+      id,
+      token,
+      topic,
+      seller_id as "sellerId",
+      product_set_id as "productSetId",
+      product_id as "productId",
+      sends,
+      failures,
       case when id is not null then nextval('shop_update.request_id')::text end as "requestId",
-      ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs", trace_id as "previousTraceId",
-      exists (select from shop_update.item v where v.product_set_id = mine.product_set_id
-        and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> mine.id
-        and ${isComing(sql, 'v')}
-        and (mine.topic not in ('new_product_set', 'new_product') or (
-          (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
-          and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))) as "variationComing",
-      round(date_part('epoch', queued_at) * 1000000) as "queuedAt", round(date_part('epoch', status_at) * 1000000) as at,
-      was, round(date_part('epoch', since) * 1000000) as since, was_reason as "wasReason", was_fresh as "wasFresh",
+      ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs",
+      trace_id as "previousTraceId",
+      exists (
+        select from shop_update.item v
+        where v.product_set_id = mine.product_set_id
+          and v.topic in ('new_product_set', 'new_product')
+          and v.lane <> 'in_flight'
+          and v.id <> mine.id
+          and ${isComing(sql, 'v')}
+          and (mine.topic not in ('new_product_set', 'new_product') or (
+            (v.lane = 'awaiting'
+              or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
+            and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))
+      ) as "variationComing",
+      round(date_part('epoch', queued_at) * 1000000) as "queuedAt",
+      round(date_part('epoch', status_at) * 1000000) as at,
+      was,
+      round(date_part('epoch', since) * 1000000) as since,
+      was_reason as "wasReason",
+      was_fresh as "wasFresh",
       -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle
       case when was = 'pending' and not was_fresh then (
         select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
-      (select count(*)::int from ranked) as candidates, (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",
+      (select count(*)::int from ranked) as candidates,
+      (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",
       (select count(*) from ranked ${quick ? sql`where id in (select id from own)` : sql``}) < (select each from share)
         and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
       (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next,
       (select max(seller_id) from ${quick ? sql`own` : sql`candidate`}) as last,
       ${withMarks ? marksOf(sql, quick, most) : sql`null`} as marks,
       ${withMarks ? againOf(sql, quick) : sql`null`} as again,
-      now()::text as now, date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
+      now()::text as now,
+      date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
     from (select) one left join mine on true`
   const items = rows.filter(({ id }) => id !== null)
   for (const item of items) {
@@ -225,9 +299,13 @@ export async function claim(
 /** Of each seller: the last that was taken of him, where he has had his whole share, or the claim its most. */
 const marksOf = (sql: Sql, quick: Quick | null, most: number) => sql`(
         select json_agg(json_build_array(seller.id::text, case
-          when c.n = (select each from share) or (select count(*) from candidate) = ${most}::int then coalesce(c.last, seller.since)::text end))
+          when c.n = (select each from share) or (select count(*) from candidate) = ${most}::int
+            then coalesce(c.last, seller.since)::text end))
         from seller
-        left join (select seller_id, count(*) as n, max(queued_at) as last from ${quick ? sql`own` : sql`candidate`} group by seller_id) c on c.seller_id = seller.id)`
+        left join (
+          select seller_id, count(*) as n, max(queued_at) as last
+          from ${quick ? sql`own` : sql`candidate`} group by seller_id
+        ) c on c.seller_id = seller.id)`
 
 /** Candidates whose set somebody has locked, and named ones that are locked themselves. */
 const againOf = (sql: Sql, quick: Quick | null) => sql`array(
@@ -270,7 +348,8 @@ export async function wakeDue(sql: Sql, after = '-infinity'): Promise<Woken> {
       update shop_update.item set lane = 'ready'
       where id = any (array(
         select id from shop_update.item
-        where lane = 'delayed' and run_at <= now() and run_at >= ${after}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'
+        where lane = 'delayed' and run_at <= now()
+          and run_at >= ${after}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'
         order by run_at, id limit ${MOST_A_WAKING}::int for update skip locked))
       returning id, run_at
     )

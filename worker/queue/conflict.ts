@@ -22,18 +22,24 @@ export async function findConflict(sql: Sql, { productSetId, setSrcId, products 
     if (srcId !== null) seen.add(srcId)
   }
   const [row] = await sql<{ message: string }[]>`
-    select format('The Shop''s product id %s already belongs to product %s (seller SKU %s).', p.src_id, p.id, p.seller_sku) as message
+    select format('The Shop''s product id %s already belongs to product %s (seller SKU %s).',
+      p.src_id, p.id, p.seller_sku) as message
     from catalog.product p
-    join unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[]) x (product_id, src_id)
-      on p.src_id = x.src_id and p.id <> x.product_id
+    join unnest(
+      ${products.map(({ productId }) => productId)}::bigint[],
+      ${products.map(({ srcId }) => srcId)}::text[]
+    ) x (product_id, src_id) on p.src_id = x.src_id and p.id <> x.product_id
     union all
     select format('The Shop''s set id %s already belongs to product set %s.', s.src_id, s.id)
     from catalog.product_set s where s.src_id = ${setSrcId}::text and s.id <> ${productSetId}::bigint
     union all
-    select format('Product %s (seller SKU %s) %s %s; the answer brings %s.', p.id, p.seller_sku, ${SECOND_ID}::text, p.src_id, x.src_id)
+    select format('Product %s (seller SKU %s) %s %s; the answer brings %s.',
+      p.id, p.seller_sku, ${SECOND_ID}::text, p.src_id, x.src_id)
     from catalog.product p
-    join unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[]) x (product_id, src_id)
-      on p.id = x.product_id and p.src_id <> x.src_id
+    join unnest(
+      ${products.map(({ productId }) => productId)}::bigint[],
+      ${products.map(({ srcId }) => srcId)}::text[]
+    ) x (product_id, src_id) on p.id = x.product_id and p.src_id <> x.src_id
     union all
     select format('Product set %s %s %s; the answer brings %s.', s.id, ${SECOND_ID}::text, s.src_id, ${setSrcId}::text)
     from catalog.product_set s where s.id = ${productSetId}::bigint and s.src_id <> ${setSrcId}::text

@@ -15,7 +15,10 @@ export const FOLD_FULL = 50_000
 export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
   const [row] = await sql<{ folded: number }[]>`
     with picked as materialized (
-      select ctid as place from shop_update.delta where xact >= (select shop_update.folded_up_to()) order by xact limit ${most}::int
+      select ctid as place
+      from shop_update.delta
+      where xact >= (select shop_update.folded_up_to())
+      order by xact limit ${most}::int
     ),
     taken as (
       delete from shop_update.delta where ctid = any (array(select place from picked)) returning *
@@ -23,8 +26,10 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
     -- Where these are all there are, none is left of the transactions that had ended when this statement began. Picked,
     -- not taken: another fold may have taken the same ones, and know of no more than them.
     noted as (
-      update shop_update.folded set up_to = pg_snapshot_xmin(pg_current_snapshot()), server_started_at = pg_postmaster_start_time()
-      where (select count(*) from picked) < ${most}::int and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
+      update shop_update.folded
+      set up_to = pg_snapshot_xmin(pg_current_snapshot()), server_started_at = pg_postmaster_start_time()
+      where (select count(*) from picked) < ${most}::int
+        and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
     ),
     statuses as (
       insert into shop_update.status_count as c (topic, status, n)
@@ -38,15 +43,20 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
     ),
     calls as (
       insert into shop_update.call_slot as c (slot, topic, flow, outcome, bucket, n, milliseconds, slowest)
-      select slot, topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest) from taken where kind = 'call' group by 1, 2, 3, 4, 5
-      on conflict (slot, topic, flow, outcome, bucket) do update set n = c.n + excluded.n, milliseconds = c.milliseconds + excluded.milliseconds,
+      select slot, topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest)
+      from taken where kind = 'call' group by 1, 2, 3, 4, 5
+      on conflict (slot, topic, flow, outcome, bucket) do update set
+        n = c.n + excluded.n,
+        milliseconds = c.milliseconds + excluded.milliseconds,
         slowest = greatest(c.slowest, excluded.slowest)
     ),
     hours as (
       insert into shop_update.call_hour as c (slot, topic, flow, outcome, bucket, n, milliseconds, slowest)
       select date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest)
       from taken where kind = 'call' group by 1, 2, 3, 4, 5
-      on conflict (slot, topic, flow, outcome, bucket) do update set n = c.n + excluded.n, milliseconds = c.milliseconds + excluded.milliseconds,
+      on conflict (slot, topic, flow, outcome, bucket) do update set
+        n = c.n + excluded.n,
+        milliseconds = c.milliseconds + excluded.milliseconds,
         slowest = greatest(c.slowest, excluded.slowest)
     )
     select count(*)::int as folded from picked`
@@ -60,8 +70,12 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
  */
 export async function forgetCounts(sql: Sql, days: number): Promise<void> {
   await sql`
-    with slots as (delete from shop_update.call_slot where slot < now() - greatest(${days}::int, 91) * interval '1 day'),
-    hours as (delete from shop_update.call_hour where slot < now() - greatest(${days}::int, 91) * interval '1 day')
+    with slots as (
+      delete from shop_update.call_slot where slot < now() - greatest(${days}::int, 91) * interval '1 day'
+    ),
+    hours as (
+      delete from shop_update.call_hour where slot < now() - greatest(${days}::int, 91) * interval '1 day'
+    )
     delete from shop_update.kpi_hour where hour < now() - greatest(${days}::int, 91) * interval '1 day'`
 }
 
@@ -81,7 +95,9 @@ export async function verifyCounts(sql: Sql): Promise<Drift[]> {
     with actual as (select topic, status, count(*)::int as n from shop_update.item group by topic, status),
     counted as (
       select topic, status, sum(n)::int as n from (
-        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
+        select topic, status, n from shop_update.status_count
+        union all
+        select topic, status, n from shop_update.unfolded() where kind = 'status') c
       where status <> 'synced' group by topic, status
     ),
     drift as (

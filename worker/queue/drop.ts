@@ -18,22 +18,27 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
   const ids = items.map(({ id }) => id)
   const rows = await sql<(Step & { waiting: boolean })[]>`
     with gone as (
-      delete from shop_update.item i using unnest(${ids}::bigint[], ${items.map(({ token }) => token)}::int[]) x (id, token)
+      delete from shop_update.item i
+      using unnest(${ids}::bigint[], ${items.map(({ token }) => token)}::int[]) x (id, token)
       where i.id = x.id and i.token = x.token
       returning i.*, greatest(now(), i.status_at + interval '1 microsecond') as done_at
     ),
     kept as (
-      insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
+      insert into shop_update.finished_item (
+        id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
         coalesced, topic, status, flow, reason, message, trace_id)
-      select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures, coalesced, topic, status, flow,
-        'product_deleted', message, trace_id from gone
+      select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures,
+        coalesced, topic, status, flow, 'product_deleted', message, trace_id
+      from gone
     ),
     freed as (
       merge into shop_update.set_lane l using (
-          select product_set_id, count(*) filter (where lane = 'behind') as behind, array_agg(id) as ids from gone group by product_set_id order by 1) g
+          select product_set_id, count(*) filter (where lane = 'behind') as behind, array_agg(id) as ids
+          from gone group by product_set_id order by 1) g
         on l.product_set_id = g.product_set_id
       when matched and l.waiting - g.behind <= 0 and (l.item_id is null or l.item_id = any (g.ids)) then delete
-      when matched then update set waiting = l.waiting - g.behind,
+      when matched then update set
+        waiting = l.waiting - g.behind,
         next_id = case when l.item_id = any (g.ids) or l.next_id = any (g.ids) then 0 else l.next_id end,
         worker_id = case when l.item_id = any (g.ids) then null else l.worker_id end,
         item_id = case when l.item_id = any (g.ids) then null else l.item_id end
@@ -49,16 +54,33 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
     -- become is in the catalogue.
     owed as (
       insert into shop_update.owed_change (topic, product_set_id)
-      select distinct g.topic, g.product_set_id from gone g join catalog.product_set s on s.id = g.product_set_id where g.topic = 'images'
+      select distinct g.topic, g.product_set_id
+      from gone g
+      join catalog.product_set s on s.id = g.product_set_id
+      where g.topic = 'images'
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, done_at, status, status, extract(epoch from done_at - status_at), 'product_deleted' from gone
     )
-    select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", ${skuColumns(sql)}, g.topic,
-      g.status as "from", g.status as "to", round(date_part('epoch', g.done_at) * 1000000) as at,
-      date_part('epoch', g.done_at - g.status_at) as seconds, 'product_deleted' as reason, null as actor, g.flow, g.request_id::text as "requestId",
-      g.trace_id as "traceId", g.sends, f.action = 'UPDATE' as waiting
+    select
+      g.id as "itemId",
+      g.seller_id as "sellerId",
+      g.product_set_id as "productSetId",
+      g.product_id as "productId",
+      ${skuColumns(sql)},
+      g.topic,
+      g.status as "from",
+      g.status as "to",
+      round(date_part('epoch', g.done_at) * 1000000) as at,
+      date_part('epoch', g.done_at - g.status_at) as seconds,
+      'product_deleted' as reason,
+      null as actor,
+      g.flow,
+      g.request_id::text as "requestId",
+      g.trace_id as "traceId",
+      g.sends,
+      f.action = 'UPDATE' as waiting
     from gone g left join freed f on f.product_set_id = g.product_set_id ${skusOf(sql, 'g')}`
   return {
     steps: rows.map(({ waiting: _, ...step }) => step),

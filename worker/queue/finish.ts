@@ -88,24 +88,35 @@ export async function finish(
       select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]) for no key update skip locked
     ),
     locked as materialized (
-      select w.item_id from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[]) w (item_id, product_id)
-      where w.product_id in (select p.id from catalog.product p where p.id = any (${productIds}::bigint[])) and w.product_id not in (select id from writable)
+      select w.item_id
+      from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[]) w (item_id, product_id)
+      where w.product_id in (select p.id from catalog.product p where p.id = any (${productIds}::bigint[]))
+        and w.product_id not in (select id from writable)
       union all
-      select w.item_id from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${setIds}::bigint[]) w (item_id, set_id)
-      where w.set_id in (select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[])) and w.set_id not in (select id from writable_set)
+      select w.item_id
+      from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${setIds}::bigint[]) w (item_id, set_id)
+      where w.set_id in (select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]))
+        and w.set_id not in (select id from writable_set)
     ),`
     : sql``
   const notes = entries.map(({ products }) => products.find(({ spelling }) => spelling)?.spelling ?? null)
   // hardly ever there is one
   const noteOf = notes.some((note) => note !== null)
-    ? sql`case when t.t in ('synced', 'pending') then (select n.note from unnest(${ids}::bigint[], ${notes}::text[]) n (id, note) where n.id = g.id) end`
+    ? sql`case when t.t in ('synced', 'pending') then (
+        select n.note from unnest(${ids}::bigint[], ${notes}::text[]) n (id, note) where n.id = g.id) end`
     : sql`null`
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; stays: string[] | null; now: Micros }[]>`
     with ${writable} x as (
-      select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[],
-        ${entries.map(({ exchange }) => exchange?.httpStatus ?? null)}::smallint[], ${entries.map(({ exchange }) => exchange?.milliseconds ?? null)}::real[],
+      select * from unnest(
+        ${ids}::bigint[],
+        ${entries.map(({ item }) => item.token)}::int[],
+        ${entries.map(({ exchange }) => exchange?.httpStatus ?? null)}::smallint[],
+        ${entries.map(({ exchange }) => exchange?.milliseconds ?? null)}::real[],
         ${entries.map(({ exchange }) => exchange?.body ?? null)}::text[],
-        ${ago('response')}::real[], ${ago('payload')}::real[], ${ago('processing')}::real[], ${entries.map(({ traceId }) => traceId ?? null)}::text[]
+        ${ago('response')}::real[],
+        ${ago('payload')}::real[],
+        ${ago('processing')}::real[],
+        ${entries.map(({ traceId }) => traceId ?? null)}::text[]
         ${late ? sql`, ${entries.map(({ sentAt }) => sentAt ?? null)}::text[]::timestamptz[]` : sql``})
         x (id, token, http, ms, body, response, payload, processing, trace_id ${late ? sql`, sent_at` : sql``})
     ),
@@ -119,20 +130,43 @@ export async function finish(
     ${
       late
         ? sql`stayed as (
-      update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'),
-        failures = 0, failed_at = null, run_at = now(), entered_at = now(), reason = 'newer_change'
-      from x where i.id = x.id and i.token = x.token and i.lane = 'in_flight' and not (${isCreate(sql)}) and ${isUnsettled(sql)}
+      update shop_update.item i
+      set
+        status = 'pending',
+        lane = 'ready',
+        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        failures = 0,
+        failed_at = null,
+        run_at = now(),
+        entered_at = now(),
+        reason = 'newer_change'
+      from x
+      where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
+        and not (${isCreate(sql)}) and ${isUnsettled(sql)}
       returning ${answered(sql, sql`old`)}
     ),
-    gone as (select *, 'synced'::shop_update.status as goes_to from finished union all select *, 'pending' from stayed),`
+    gone as (
+      select *, 'synced'::shop_update.status as goes_to from finished
+      union all
+      select *, 'pending' from stayed
+    ),`
         : sql`gone as (select *, 'synced'::shop_update.status as goes_to from finished),`
     }
     written as (
-      update catalog.product p set src_id = coalesce(p.src_id, w.src_id),
-        shop_sku = case when p.src_id is null then coalesce(w.shop_sku, p.shop_sku) else coalesce(p.shop_sku, w.shop_sku) end,
+      update catalog.product p
+      set
+        src_id = coalesce(p.src_id, w.src_id),
+        shop_sku = case
+          when p.src_id is null then coalesce(w.shop_sku, p.shop_sku)
+          else coalesce(p.shop_sku, w.shop_sku) end,
         src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
-      from unnest(${writes.map(({ itemId }) => itemId)}::bigint[], ${productIds}::bigint[], ${writes.map(({ srcId }) => srcId)}::text[],
-        ${writes.map(({ shopSku }) => shopSku)}::text[], ${writes.map(({ updatedAt }) => updatedAt)}::text[]) w (item_id, product_id, src_id, shop_sku, updated_at)
+      from unnest(
+        ${writes.map(({ itemId }) => itemId)}::bigint[],
+        ${productIds}::bigint[],
+        ${writes.map(({ srcId }) => srcId)}::text[],
+        ${writes.map(({ shopSku }) => shopSku)}::text[],
+        ${writes.map(({ updatedAt }) => updatedAt)}::text[]
+      ) w (item_id, product_id, src_id, shop_sku, updated_at)
       where p.id = w.product_id and w.item_id in (select id from gone)
       returning w.item_id, p.src_id <> w.src_id as elsewhere
     ),
@@ -143,15 +177,20 @@ export async function finish(
     ),
     named as (
       update catalog.product_set s set src_id = w.src_id
-      from unnest(${sets.map(({ item }) => item.id)}::bigint[], ${setIds}::bigint[],
-        ${sets.map(({ setSrcId }) => setSrcId)}::text[]) w (item_id, set_id, src_id)
+      from unnest(
+        ${sets.map(({ item }) => item.id)}::bigint[],
+        ${setIds}::bigint[],
+        ${sets.map(({ setSrcId }) => setSrcId)}::text[]
+      ) w (item_id, set_id, src_id)
       where s.id = w.set_id and s.src_id is null and w.item_id in (select id from gone)
     ),
     kept as (
-      insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
+      insert into shop_update.finished_item (
+        id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
         coalesced, topic, status, flow, reason, trace_id)
-      select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures, coalesced, topic, 'synced', flow,
-        case when status = 'processing' then 'nothing_to_send' end, trace_id from finished
+      select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures,
+        coalesced, topic, 'synced', flow, case when status = 'processing' then 'nothing_to_send' end, trace_id
+      from finished
     ),
     freed as (
       merge into shop_update.set_lane l using (select product_set_id, id from gone order by product_set_id) g
@@ -167,29 +206,42 @@ export async function finish(
     ),
     counted as (
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
-      select 'status', null::timestamptz, topic, status, null::shop_update.flow, null, null::smallint, -count(*), null::double precision, null::real
-        from gone group by topic, status
-      union all select 'status', null, topic, goes_to, null, null, null, count(*), null, null from gone group by topic, goes_to
-      union all select 'synced', date_trunc('hour', queued_at, 'UTC'), topic, null, null, null,
-        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*), null, null from finished group by 2, 3, 7
-      union all select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, 'success', shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
-        from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
+      select 'status', null::timestamptz, topic, status, null::shop_update.flow, null, null::smallint, -count(*),
+        null::double precision, null::real
+      from gone group by topic, status
+      union all
+      select 'status', null, topic, goes_to, null, null, null, count(*), null, null
+      from gone group by topic, goes_to
+      union all
+      select 'synced', date_trunc('hour', queued_at, 'UTC'), topic, null, null, null,
+        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*), null, null
+      from finished group by 2, 3, 7
+      union all
+      select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, 'success',
+        shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
+      from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, note)
-      select g.id, t.at, t.f, t.t, t.seconds, t.reason, ${noteOf} from gone g cross join lateral (values
+      select g.id, t.at, t.f, t.t, t.seconds, t.reason, ${noteOf}
+      from gone g cross join lateral (values
         (g.called and g.status <> 'got_response', g.response_at, g.status, 'got_response'::shop_update.status,
           extract(epoch from g.response_at - g.status_at), null),
-        (g.called, g.payload_at, 'got_response', 'building_response_payload', extract(epoch from g.payload_at - g.response_at), null),
-        (g.called, g.processing_at, 'building_response_payload', 'response_processing', extract(epoch from g.processing_at - g.payload_at), null),
+        (g.called, g.payload_at, 'got_response', 'building_response_payload',
+          extract(epoch from g.payload_at - g.response_at), null),
+        (g.called, g.processing_at, 'building_response_payload', 'response_processing',
+          extract(epoch from g.processing_at - g.payload_at), null),
         (g.called, g.done_at, 'response_processing', g.goes_to, extract(epoch from g.done_at - g.processing_at),
           case when g.goes_to = 'pending' then 'newer_change' end),
         (not g.called, g.done_at, g.status, 'synced', extract(epoch from g.done_at - g.status_at),
           case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
       where t.happened
     )
-    select (select array_agg(id) from gone) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
-      (select array_agg(id) from gone where goes_to = 'pending') as stays, round(date_part('epoch', now()) * 1000000) as now`
+    select
+      (select array_agg(id) from gone) as ids,
+      (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
+      (select array_agg(id) from gone where goes_to = 'pending') as stays,
+      round(date_part('epoch', now()) * 1000000) as now`
   const commit: Commit = { now: row!.now, left: now }
   const staying = { ...commit, stays: true as const }
   const stays = new Set(row?.stays)
@@ -197,7 +249,9 @@ export async function finish(
   let results: Finished[] = ids.map((id) => (stays.has(id) ? staying : gone.has(id) ? commit : 'lost'))
   if (patient && gone.size < ids.length) {
     const held = await sql<{ id: string }[]>`
-      select i.id from shop_update.item i join unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[]) x (id, token)
+      select i.id
+      from shop_update.item i
+      join unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[]) x (id, token)
         on i.id = x.id and i.token = x.token and i.lane = 'in_flight'`
     const locked = new Set(held.map(({ id }) => id))
     results = ids.map((id) => (gone.has(id) ? commit : locked.has(id) ? 'locked' : 'lost'))
@@ -212,14 +266,32 @@ export async function finish(
 const answered = (
   sql: Sql,
   row: ReturnType<Sql>,
-) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.queued_at, i.last_sent_at, i.request_id,
-  i.sends, ${row}.failures, i.coalesced, i.topic, i.flow, coalesce(x.trace_id, i.trace_id) as trace_id, ${row}.status, ${row}.status_at,
-  greatest(now(), ${row}.status_at + interval '1 microsecond') as done_at, x.http, x.ms, x.body,
+) => sql`
+  i.id,
+  i.seller_id,
+  i.product_set_id,
+  i.product_id,
+  i.queued_at,
+  i.last_sent_at,
+  i.request_id,
+  i.sends,
+  ${row}.failures,
+  i.coalesced,
+  i.topic,
+  i.flow,
+  coalesce(x.trace_id, i.trace_id) as trace_id,
+  ${row}.status,
+  ${row}.status_at,
+  greatest(now(), ${row}.status_at + interval '1 microsecond') as done_at,
+  x.http,
+  x.ms,
+  x.body,
   -- that of a callback came before its worker read it
   case when ${row}.status = 'got_response' then ${row}.status_at
     else greatest(${row}.status_at, now() - x.response * interval '1 second') end as response_at,
   greatest(${row}.status_at, now() - x.payload * interval '1 second') as payload_at,
-  greatest(${row}.status_at, now() - x.processing * interval '1 second') as processing_at, x.response is not null as called`
+  greatest(${row}.status_at, now() - x.processing * interval '1 second') as processing_at,
+  x.response is not null as called`
 
 /** What the final answer made an item go through that had been in `status` since `since`, as the statement wrote it. */
 export function finishSteps(

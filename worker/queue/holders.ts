@@ -7,5 +7,6 @@ import type { Sql } from '../database/database.ts'
  * @param item alias of the row that has `id`, `product_set_id` and `topic`
  */
 export const holdersOf = (sql: Sql, item: string) => sql`shop_update.item d
-  where d.lane = 'delayed' and d.product_set_id = ${sql(item)}.product_set_id and d.topic = ${sql(item)}.topic and d.id < ${sql(item)}.id
+  where d.lane = 'delayed' and d.product_set_id = ${sql(item)}.product_set_id
+    and d.topic = ${sql(item)}.topic and d.id < ${sql(item)}.id
     and d.run_at < 'infinity'`

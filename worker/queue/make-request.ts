@@ -24,15 +24,37 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
   const ids = requests.map(({ item }) => item.id)
   const [row] = await sql<{ ids: string[] | null; now: number }[]>`
     with x as (
-      select * from unnest(${ids}::bigint[], ${requests.map(({ item }) => item.token)}::int[], ${requests.map(({ item }) => item.requestId)}::bigint[],
-        ${requests.map(({ flow }) => flow)}::text[], ${requests.map(({ traceId }) => traceId)}::text[], ${requests.map(({ body }) => body)}::text[],
-        ${requests.map(({ builtAt }) => (now - builtAt) / 1000)}::real[]) x (id, token, request_id, flow, trace_id, body, ago)
+      select * from unnest(
+        ${ids}::bigint[],
+        ${requests.map(({ item }) => item.token)}::int[],
+        ${requests.map(({ item }) => item.requestId)}::bigint[],
+        ${requests.map(({ flow }) => flow)}::text[],
+        ${requests.map(({ traceId }) => traceId)}::text[],
+        ${requests.map(({ body }) => body)}::text[],
+        ${requests.map(({ builtAt }) => (now - builtAt) / 1000)}::real[]
+      ) x (id, token, request_id, flow, trace_id, body, ago)
     ),
     moved as (
-      update shop_update.item i set status = 'made_request', status_at = greatest(now(), i.status_at + interval '1 microsecond'), request_id = x.request_id, flow = x.flow::shop_update.flow,
-        trace_id = x.trace_id, sends = i.sends + 1, last_sent_at = greatest(now(), i.status_at + interval '1 microsecond')
+      update shop_update.item i
+      set
+        status = 'made_request',
+        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        request_id = x.request_id,
+        flow = x.flow::shop_update.flow,
+        trace_id = x.trace_id,
+        sends = i.sends + 1,
+        last_sent_at = greatest(now(), i.status_at + interval '1 microsecond')
       from x where i.id = x.id and i.token = x.token and i.status = 'processing'
-      returning i.id, i.topic, i.status_at, old.status_at as since, x.request_id, x.flow, x.trace_id, x.body, greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
+      returning
+        i.id,
+        i.topic,
+        i.status_at,
+        old.status_at as since,
+        x.request_id,
+        x.flow,
+        x.trace_id,
+        x.body,
+        greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
     ),
     sent as (
       insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
@@ -40,14 +62,18 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, status::shop_update.status, sum(n) from (select topic, count(*) as many from moved group by topic) m
-        cross join lateral (values ('processing', -m.many), ('made_request', m.many)) c (status, n) group by topic, status
+      select 'status', topic, status::shop_update.status, sum(n)
+      from (select topic, count(*) as many from moved group by topic) m
+      cross join lateral (values ('processing', -m.many), ('made_request', m.many)) c (status, n)
+      group by topic, status
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
       select m.id, t.at, t.f, t.t, t.seconds from moved m cross join lateral (values
-        (m.built_at, 'processing'::shop_update.status, 'building_payload'::shop_update.status, extract(epoch from m.built_at - m.since)),
-        (m.status_at, 'building_payload', 'made_request', extract(epoch from m.status_at - m.built_at))) t (at, f, t, seconds)
+        (m.built_at, 'processing'::shop_update.status, 'building_payload'::shop_update.status,
+          extract(epoch from m.built_at - m.since)),
+        (m.status_at, 'building_payload', 'made_request', extract(epoch from m.status_at - m.built_at))
+      ) t (at, f, t, seconds)
     )
     select array_agg(id) as ids, round(date_part('epoch', now()) * 1000000) as now from moved`
   const commit: Commit = { now: row!.now, left: now }
@@ -56,7 +82,9 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
   // Not moved: lost to another worker, or this very statement had been committed before its connection broke. The
   // request tells.
   const made = await sql<{ id: string; token: number }[]>`
-    select i.id, i.token from shop_update.item i join unnest(${ids}::bigint[], ${requests.map(({ item }) => item.requestId)}::bigint[]) x (id, request_id)
+    select i.id, i.token
+    from shop_update.item i
+    join unnest(${ids}::bigint[], ${requests.map(({ item }) => item.requestId)}::bigint[]) x (id, request_id)
       on i.id = x.id and i.request_id = x.request_id and i.status = 'made_request'`
   const tokens = new Map(made.map(({ id, token }) => [id, token]))
   return requests.map(({ item }) => (tokens.get(item.id) === item.token || moved.has(item.id) ? commit : null))

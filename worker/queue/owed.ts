@@ -18,7 +18,8 @@ export async function queueOwed(sql: Sql): Promise<void> {
         await tx`
           with taken as (delete from shop_update.owed_change where id = ${id}::bigint returning *)
           select shop_update.enqueue(t.topic::text, t.product_id, t.product_set_id) from taken t
-          where exists (select from catalog.product p where p.id = t.product_id) or exists (select from catalog.product_set s where s.id = t.product_set_id)`
+          where exists (select from catalog.product p where p.id = t.product_id)
+            or exists (select from catalog.product_set s where s.id = t.product_set_id)`
       })
     } catch (error) {
       if (!isLocked(error)) throw error

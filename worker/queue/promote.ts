@@ -29,17 +29,21 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
           select id from (
             select * from (
               select b.id, b.topic in ('new_product_set', 'new_product') as creates from shop_update.item b
-              where b.lane = 'behind' and b.product_set_id = f.product_set_id and not exists (select from ${holdersOf(sql, 'b')})
-              order by (b.topic in ('new_product_set', 'new_product')) desc, b.id limit 1 for no key update skip locked) behind
+              where b.lane = 'behind' and b.product_set_id = f.product_set_id
+                and not exists (select from ${holdersOf(sql, 'b')})
+              order by (b.topic in ('new_product_set', 'new_product')) desc, b.id
+              limit 1 for no key update skip locked) behind
             union all
             select * from (
               select r.id, r.topic in ('new_product_set', 'new_product') as creates from shop_update.item r
-              where r.lane = 'ready' and r.product_set_id = f.product_set_id and not exists (select from ${holdersOf(sql, 'r')})
+              where r.lane = 'ready' and r.product_set_id = f.product_set_id
+                and not exists (select from ${holdersOf(sql, 'r')})
               order by r.id limit 1 for no key update skip locked) ready
           ) waiting order by creates desc, id limit 1) n on true
       ),
       moved as (
-        update shop_update.item i set lane = 'ready' where i.id = any (array(select id from turn where id is not null)) and i.lane = 'behind'
+        update shop_update.item i set lane = 'ready'
+        where i.id = any (array(select id from turn where id is not null)) and i.lane = 'behind'
         returning i.id
       ),
       told as (
@@ -83,16 +87,24 @@ export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: st
       order by l.product_set_id limit ${SETS_A_LOOK}::int
     ),
     free as materialized (
-      select l.product_set_id as id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = l.product_set_id) as waiting
+      select
+        l.product_set_id as id,
+        (select count(*) from shop_update.item b
+          where b.lane = 'behind' and b.product_set_id = l.product_set_id) as waiting
       from seen cross join lateral (
-        select product_set_id from shop_update.set_lane where product_set_id = seen.id and ctid = seen.place for update skip locked) l
+        select product_set_id from shop_update.set_lane
+        where product_set_id = seen.id and ctid = seen.place for update skip locked) l
     ),
     told as (
       merge into shop_update.set_lane l using free f on l.product_set_id = f.id
       when matched and f.waiting = 0 then delete
       when matched then update set waiting = f.waiting
     )
-    select (select array_agg(id) from free where waiting > 0) as sets, count(*)::int as seen, max(id)::text as last from seen`
+    select
+      (select array_agg(id) from free where waiting > 0) as sets,
+      count(*)::int as seen,
+      max(id)::text as last
+    from seen`
   const { sets, seen, last } = row!
   return { sets: sets ?? [], last: seen < SETS_A_LOOK ? '0' : last }
 }
@@ -107,7 +119,9 @@ export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: st
 export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
   const [row] = await sql<{ sets: string[] | null; seen: number; last: string }[]>`
     with recursive seen (id, n) as (
-      (select product_set_id, 1 from shop_update.item where lane = 'behind' and product_set_id > ${after}::bigint order by product_set_id limit 1)
+      (select product_set_id, 1 from shop_update.item
+        where lane = 'behind' and product_set_id > ${after}::bigint
+        order by product_set_id limit 1)
       union all
       select next.product_set_id, seen.n + 1 from seen cross join lateral (
         select i.product_set_id from shop_update.item i

@@ -84,36 +84,66 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
     Promise.all([
       tx`
         select pg_advisory_xact_lock(hashtext('shop_update.callback'), k.lock) from (
-          select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key) where key is not null order by lock) k`,
+          select distinct hashtext(key) as lock from unnest(${keys}::text[]) x (key)
+          where key is not null order by lock) k`,
       tx<Row[]>`
         with x as materialized (
-          select x.*, r.item_id, r.flow, r.trace_id as answers, i.id is not null as in_queue, i.topic, i.seller_id, i.product_set_id, i.product_id,
+          select
+            x.*,
+            r.item_id,
+            r.flow,
+            r.trace_id as answers,
+            i.id is not null as in_queue,
+            i.topic,
+            i.seller_id,
+            i.product_set_id,
+            i.product_id,
             row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
               select from shop_update.callback c
-              where c.request_id = x.request_id and c.received_at >= r.sent_at and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
+              where c.request_id = x.request_id and c.received_at >= r.sent_at
+                and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
             ) as repeated
-          from unnest(${keys}::bigint[], ${callbacks.map(({ requestId }) => storable(requestId.slice(0, LONGEST_ID)))}::text[],
-            ${callbacks.map(({ digest }) => digest.toString('hex'))}::text[], ${callbacks.map(({ remote }) => remote)}::text[],
+          from unnest(
+            ${keys}::bigint[],
+            ${callbacks.map(({ requestId }) => storable(requestId.slice(0, LONGEST_ID)))}::text[],
+            ${callbacks.map(({ digest }) => digest.toString('hex'))}::text[],
+            ${callbacks.map(({ remote }) => remote)}::text[],
             ${callbacks.map(({ body }) => storable(body))}::text[],
-            ${callbacks.map(({ traceId }) => traceId)}::text[]) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
+            ${callbacks.map(({ traceId }) => traceId)}::text[]
+          ) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
           left join lateral (
-            select item_id, sent_at, flow, trace_id from shop_update.request r where r.request_id = x.key order by sent_at desc limit 1) r on true
+            select item_id, sent_at, flow, trace_id from shop_update.request r
+            where r.request_id = x.key order by sent_at desc limit 1) r on true
           left join shop_update.item i on i.id = r.item_id
         ),
         judged as materialized (
           select x.*, o.outcome, o.outcome = 'accepted' or o.outcome = 'late' and exists (
               -- a create that the Shop has made is never without consequence: see apply-late.ts
-              select from shop_update.finished_item f where f.id = x.item_id and f.topic in ('new_product_set', 'new_product')) as to_apply
+              select from shop_update.finished_item f
+              where f.id = x.item_id and f.topic in ('new_product_set', 'new_product')) as to_apply
           from x cross join lateral (
-            select case when item_id is null then 'unknown' when repeated then 'duplicate' when in_queue then 'accepted' else 'late' end as outcome) o
+            select case
+              when item_id is null then 'unknown'
+              when repeated then 'duplicate'
+              when in_queue then 'accepted'
+              else 'late' end as outcome) o
         ),
         recorded as (
           insert into shop_update.callback (applied_at, request_id, item_id, outcome, digest, remote, body, trace_id)
-          select case when not to_apply then now() end, request_id, item_id, outcome, decode(digest, 'hex'), remote::inet, body, trace_id
+          select case when not to_apply then now() end, request_id, item_id, outcome, decode(digest, 'hex'),
+            remote::inet, body, trace_id
           from judged order by place
         ),
         told as (select pg_notify('shop_update_callback', '') where exists (select from judged where to_apply))
-        select outcome, item_id as "itemId", answers, topic, flow, seller_id as "sellerId", product_set_id as "productSetId", product_id as "productId"
+        select
+          outcome,
+          item_id as "itemId",
+          answers,
+          topic,
+          flow,
+          seller_id as "sellerId",
+          product_set_id as "productSetId",
+          product_id as "productId"
         from judged
         -- named here, or it would not run
         where (select count(*) from told) >= 0 order by place`,
@@ -145,7 +175,9 @@ export async function callbackState(sql: Sql, requestId: string): Promise<Callba
         where c.request_id = r.request_id::text and c.received_at >= r.sent_at and c.outcome <> 'unknown') as received,
       coalesce(
         (select status from shop_update.item i where i.id = r.item_id),
-        (select status from shop_update.finished_item f where f.id = r.item_id and f.finished_at >= r.sent_at limit 1)) as status
+        (select status from shop_update.finished_item f
+          where f.id = r.item_id and f.finished_at >= r.sent_at limit 1)
+      ) as status
     from shop_update.request r where r.request_id = ${requestId}::bigint order by r.sent_at desc limit 1`
   return row?.status ? { received: row.received, status: row.status } : null
 }

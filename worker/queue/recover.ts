@@ -30,13 +30,17 @@ export async function recover(
 ): Promise<Recovered> {
   const lost = orphans
     ? sql`l.worker_id = ${workerId}::bigint and exists (
-        select from unnest(${orphans.map(({ id }) => id)}::bigint[], ${orphans.map(({ token }) => token)}::int[]) o (id, token)
+        select from unnest(
+          ${orphans.map(({ id }) => id)}::bigint[],
+          ${orphans.map(({ token }) => token)}::int[]
+        ) o (id, token)
         left join shop_update.item i on i.id = o.id where o.id = l.item_id and coalesce(i.token, o.token) = o.token)`
     : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w
         where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')
       -- where the database's clock has jumped, everybody looks dead, this worker too
       and exists (select from shop_update.worker me
-        where me.id = ${workerId}::bigint and me.heartbeat_at > now() - ${leaseSeconds}::double precision / 2 * interval '1 second')`
+        where me.id = ${workerId}::bigint
+          and me.heartbeat_at > now() - ${leaseSeconds}::double precision / 2 * interval '1 second')`
   const rows = await sql<(Step & { lane: string; action: string | null })[]>`
     with lost as materialized (
       select l.product_set_id, l.item_id from shop_update.set_lane l where l.item_id is not null and ${lost} limit 2000
@@ -46,27 +50,43 @@ export async function recover(
       order by i.id for no key update skip locked
     ),
     moved as (
-      update shop_update.item i set token = i.token + 1,
-        status = case when i.status = 'response_processing' then i.status
-          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked' else 'pending' end,
-        lane = case when i.status = 'response_processing' then i.lane
-          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked' else 'ready' end,
-        reason = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'unknown_outcome' end,
-        message = case when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product')
-          then 'The worker stopped after the request had been made; whether the Shop created the product is not known.' end,
-        status_at = case when i.status = 'response_processing' then i.status_at else greatest(now(), i.status_at + interval '1 microsecond') end
+      update shop_update.item i
+      set
+        token = i.token + 1,
+        status = case
+          when i.status = 'response_processing' then i.status
+          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked'
+          else 'pending' end,
+        lane = case
+          when i.status = 'response_processing' then i.lane
+          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked'
+          else 'ready' end,
+        reason = case
+          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'unknown_outcome' end,
+        message = case
+          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product')
+            then 'The worker stopped after the request had been made; '
+              'whether the Shop created the product is not known.' end,
+        status_at = case
+          when i.status = 'response_processing' then i.status_at
+          else greatest(now(), i.status_at + interval '1 microsecond') end
       where i.id = any (array(select id from free)) and i.lane = 'in_flight'
       returning i.*, old.status as was, old.status_at as since
     ),
     freed as (
       merge into shop_update.set_lane l using (
           select lost.product_set_id, lost.item_id, m.lane from lost left join moved m on m.id = lost.item_id
-          where m.id is not null or not exists (select from shop_update.item i where i.id = lost.item_id and i.lane = 'in_flight') order by 1) g
+          where m.id is not null
+            or not exists (select from shop_update.item i where i.id = lost.item_id and i.lane = 'in_flight')
+          order by 1) g
         on l.product_set_id = g.product_set_id and l.item_id = g.item_id
       when matched and g.lane = 'in_flight' then update set worker_id = ${workerId}::bigint
       when matched and l.waiting = 0 then delete
       -- back in its old place: it keeps its turn
-      when matched then update set item_id = null, worker_id = null, next_id = case when g.lane = 'ready' then g.item_id else 0 end
+      when matched then update set
+        item_id = null,
+        worker_id = null,
+        next_id = case when g.lane = 'ready' then g.item_id else 0 end
       returning merge_action() as action, l.product_set_id, g.lane
     ),
     counted as (
@@ -76,12 +96,29 @@ export async function recover(
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost') from moved where was <> status
+      select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost')
+      from moved
+      where was <> status
     )
-    select m.lane, f.action, m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId",
-      ${skuColumns(sql)}, m.topic, m.was as "from", m.status as "to", round(date_part('epoch', m.status_at) * 1000000) as at,
-      date_part('epoch', m.status_at - m.since) as seconds, coalesce(m.reason, 'worker_lost') as reason, null as actor, m.flow,
-      m.request_id::text as "requestId", m.trace_id as "traceId", m.sends
+    select
+      m.lane,
+      f.action,
+      m.id as "itemId",
+      m.seller_id as "sellerId",
+      m.product_set_id as "productSetId",
+      m.product_id as "productId",
+      ${skuColumns(sql)},
+      m.topic,
+      m.was as "from",
+      m.status as "to",
+      round(date_part('epoch', m.status_at) * 1000000) as at,
+      date_part('epoch', m.status_at - m.since) as seconds,
+      coalesce(m.reason, 'worker_lost') as reason,
+      null as actor,
+      m.flow,
+      m.request_id::text as "requestId",
+      m.trace_id as "traceId",
+      m.sends
     from moved m left join freed f on f.product_set_id = m.product_set_id ${skusOf(sql, 'm')}`
   const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ itemId }) => itemId)
   return {
@@ -96,10 +133,27 @@ export async function recover(
 
 async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]> {
   const rows = await sql<(ClaimedItem & Omit<Adopted, 'item'>)[]>`
-    select i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
-      i.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
-      round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as at, null as before,
-      i.flow, ${skuColumns(sql)}, r.body as request, a.http_status as "httpStatus", a.body
+    select
+      i.id,
+      i.token,
+      i.topic,
+      i.seller_id as "sellerId",
+      i.product_set_id as "productSetId",
+      i.product_id as "productId",
+      i.sends,
+      i.failures,
+      i.request_id::text as "requestId",
+      '0' as "enteredAtNs",
+      i.trace_id as "previousTraceId",
+      false as "variationComing",
+      round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt",
+      round(date_part('epoch', i.status_at) * 1000000) as at,
+      null as before,
+      i.flow,
+      ${skuColumns(sql)},
+      r.body as request,
+      a.http_status as "httpStatus",
+      a.body
     from shop_update.item i
     join shop_update.request r on r.item_id = i.id and r.request_id = i.request_id
     join shop_update.answer a on a.item_id = i.id and a.request_id = i.request_id
@@ -118,5 +172,7 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
 
 /** The claims that the database believes this worker to hold; of an item that is no more, too. */
 export const heldClaims = (sql: Sql, workerId: string): Promise<Claim[]> => sql<Claim[]>`
-  select l.item_id as id, coalesce(i.token, 0) as token from shop_update.set_lane l left join shop_update.item i on i.id = l.item_id
+  select l.item_id as id, coalesce(i.token, 0) as token
+  from shop_update.set_lane l
+  left join shop_update.item i on i.id = l.item_id
   where l.worker_id = ${workerId}::bigint and l.item_id is not null`

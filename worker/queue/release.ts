@@ -24,13 +24,16 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
     with owed as materialized (
       select o.place, o.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
       cross join lateral (
-        select ctid as place, product_set_id from shop_update.owed_release where product_set_id = x.id for update skip locked) o
+        select ctid as place, product_set_id from shop_update.owed_release
+        where product_set_id = x.id for update skip locked) o
     ),
     chosen as materialized (
       select b.id, b.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
-      cross join lateral (select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b
+      cross join lateral (
+        select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b
       left join lateral (select s.src_id from catalog.product_set s where s.id = b.product_set_id offset 0) s on true
-      left join lateral (select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
+      left join lateral (
+        select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
       where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
         and (b.product_id is null or p.id is not null)
         and (b.topic in ('new_product_set', 'new_product')
@@ -38,10 +41,14 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
         and not exists (
           select from shop_update.item v
-          where v.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') and v.lane <> 'in_flight' and v.id <> b.id
+          where v.product_set_id = b.product_set_id
+            and v.topic in ('new_product_set', 'new_product')
+            and v.lane <> 'in_flight'
+            and v.id <> b.id
             and ${isComing(sql, 'v')}
             and (b.topic not in ('new_product_set', 'new_product') or (
-              (v.lane = 'awaiting' or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
+              (v.lane = 'awaiting' or (v.lane = 'blocked'
+                and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
               and (v.product_id is null or b.product_id is null or v.product_id = b.product_id)))
           offset 0)
         and (b.topic in ('new_product_set', 'new_product') or not exists (
@@ -51,30 +58,54 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
     ),
     free as materialized (
       -- one that is absorbing a change of a transaction still open must not hold up the others
-      select id from shop_update.item where id = any (array(select id from chosen)) order by id for no key update skip locked
+      select id from shop_update.item
+      where id = any (array(select id from chosen)) order by id for no key update skip locked
     ),
     freed as (
-      update shop_update.item i set status = 'pending', lane = 'ready', status_at = greatest(now(), i.status_at + interval '1 microsecond'), reason = null, message = null
+      update shop_update.item i
+      set
+        status = 'pending',
+        lane = 'ready',
+        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        reason = null,
+        message = null
       where i.id = any (array(select id from free)) and i.status = 'blocked'
       returning i.*, old.status_at as since
     ),
     settled as (
       delete from shop_update.owed_release where ctid = any (array(
-        select place from owed where product_set_id not in (select product_set_id from chosen where id not in (select id from freed))))
+        select place from owed
+        where product_set_id not in (select product_set_id from chosen where id not in (select id from freed))))
         and (select count(*) from chosen) < ${RELEASED_TOGETHER}::int
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, status::shop_update.status, sum(n) from (select topic, count(*) as many from freed group by topic) f
-        cross join lateral (values ('blocked', -f.many), ('pending', f.many)) c (status, n) group by topic, status
+      select 'status', topic, status::shop_update.status, sum(n)
+      from (select topic, count(*) as many from freed group by topic) f
+      cross join lateral (values ('blocked', -f.many), ('pending', f.many)) c (status, n)
+      group by topic, status
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, status_at, 'blocked', 'pending', extract(epoch from status_at - since), 'released' from freed
     )
-    select f.id as "itemId", f.seller_id as "sellerId", f.product_set_id as "productSetId", f.product_id as "productId", ${skuColumns(sql)}, f.topic, 'blocked' as "from", f.status as "to", round(date_part('epoch', f.status_at) * 1000000) as at,
-      date_part('epoch', f.status_at - f.since) as seconds, 'released' as reason, null as actor, f.flow, f.request_id::text as "requestId",
-      f.trace_id as "traceId", f.sends
+    select
+      f.id as "itemId",
+      f.seller_id as "sellerId",
+      f.product_set_id as "productSetId",
+      f.product_id as "productId",
+      ${skuColumns(sql)},
+      f.topic,
+      'blocked' as "from",
+      f.status as "to",
+      round(date_part('epoch', f.status_at) * 1000000) as at,
+      date_part('epoch', f.status_at - f.since) as seconds,
+      'released' as reason,
+      null as actor,
+      f.flow,
+      f.request_id::text as "requestId",
+      f.trace_id as "traceId",
+      f.sends
     from freed f ${skusOf(sql, 'f')}`
 }
 

@@ -46,16 +46,31 @@ export async function settle(
     entries.map(({ exchange }) => exchange?.[field] ?? null)
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; now: Micros }[]>`
     with x as (
-      select * from unnest(${ids}::bigint[], ${entries.map(({ item }) => item.token)}::int[], ${entries.map(({ to }) => to)}::text[],
-        ${entries.map(({ to }) => LANES[to])}::text[], ${entries.map(({ reason }) => reason)}::text[], ${entries.map(({ message }) => message)}::text[],
-        ${ofExchange('httpStatus')}::smallint[], ${ofExchange('milliseconds')}::real[], ${ofExchange('outcome')}::text[], ${ofExchange('body')}::text[],
+      select * from unnest(
+        ${ids}::bigint[],
+        ${entries.map(({ item }) => item.token)}::int[],
+        ${entries.map(({ to }) => to)}::text[],
+        ${entries.map(({ to }) => LANES[to])}::text[],
+        ${entries.map(({ reason }) => reason)}::text[],
+        ${entries.map(({ message }) => message)}::text[],
+        ${ofExchange('httpStatus')}::smallint[],
+        ${ofExchange('milliseconds')}::real[],
+        ${ofExchange('outcome')}::text[],
+        ${ofExchange('body')}::text[],
         ${entries.map(({ answeredAt }) => (answeredAt === null ? null : (now - answeredAt) / 1000))}::real[],
-        ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[], ${entries.map(({ traceId }) => traceId ?? null)}::text[])
-        x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in, trace_id)
+        ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[],
+        ${entries.map(({ traceId }) => traceId ?? null)}::text[]
+      ) x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in, trace_id)
     ),
     moved as (
-      update shop_update.item i set status = x.to_status::shop_update.status, lane = x.lane::shop_update.lane, status_at = greatest(now(), i.status_at + interval '1 microsecond'),
-        reason = x.reason, message = x.message, trace_id = coalesce(x.trace_id, i.trace_id),
+      update shop_update.item i
+      set
+        status = x.to_status::shop_update.status,
+        lane = x.lane::shop_update.lane,
+        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        reason = x.reason,
+        message = x.message,
+        trace_id = coalesce(x.trace_id, i.trace_id),
         -- handed back with its request written but not sent: it was not sent
         sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
@@ -71,41 +86,76 @@ export async function settle(
           else now() + x.retry_in * interval '1 second' end
       from x where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         and not (i.status = 'response_processing' and x.to_status = 'response_processing')
-      returning i.id, i.product_set_id, i.topic, i.request_id, i.flow, i.lane, i.status, i.status_at, i.reason, old.status as was, old.status_at as since,
-        x.http, x.ms, x.outcome, x.body,
+      returning
+        i.id,
+        i.product_set_id,
+        i.topic,
+        i.request_id,
+        i.flow,
+        i.lane,
+        i.status,
+        i.status_at,
+        i.reason,
+        old.status as was,
+        old.status_at as since,
+        x.http,
+        x.ms,
+        x.outcome,
+        x.body,
         case when x.ago is not null then greatest(old.status_at, now() - x.ago * interval '1 second') end as answered_at
     ),
     freed as (
-      merge into shop_update.set_lane l using (select product_set_id, id, lane from moved where lane <> 'in_flight' order by product_set_id) g
+      merge into shop_update.set_lane l using (
+        select product_set_id, id, lane from moved where lane <> 'in_flight' order by product_set_id) g
         on l.product_set_id = g.product_set_id and l.item_id = g.id
       when matched and l.waiting = 0 then delete
       -- what is handed back keeps its turn
-      when matched then update set item_id = null, worker_id = null, next_id = case when g.lane = 'ready' then g.id else 0 end
+      when matched then update set
+        item_id = null,
+        worker_id = null,
+        next_id = case when g.lane = 'ready' then g.id else 0 end
       returning merge_action() as action, l.product_set_id
     ),
     answered as (
       insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
-      select request_id, id, coalesce(answered_at, status_at), ms, http, outcome, body from moved where outcome is not null
+      select request_id, id, coalesce(answered_at, status_at), ms, http, outcome, body
+      from moved
+      where outcome is not null
     ),
     counted as (
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
-      select 'status', null::timestamptz, topic, was, null::shop_update.flow, null, null::smallint, -count(*), null::double precision, null::real
-        from moved group by topic, was
-      union all select 'status', null, topic, status, null, null, null, count(*), null, null from moved group by topic, status
-      union all select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, outcome, shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
-        from moved where outcome is not null group by topic, flow, outcome, shop_update.bucket(ms / 1000)
+      select 'status', null::timestamptz, topic, was, null::shop_update.flow, null, null::smallint, -count(*),
+        null::double precision, null::real
+      from moved group by topic, was
+      union all
+      select 'status', null, topic, status, null, null, null, count(*), null, null
+      from moved group by topic, status
+      union all
+      select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, outcome,
+        shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
+      from moved where outcome is not null group by topic, flow, outcome, shop_update.bucket(ms / 1000)
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select m.id, t.at, t.f, t.t, t.seconds, t.reason
-      from moved m cross join lateral (select m.answered_at is not null and m.status <> 'got_acknowledgment' as passes) p cross join lateral (values
-        (p.passes, m.answered_at, m.was, 'got_response'::shop_update.status, extract(epoch from m.answered_at - m.since), null),
+      from moved m
+      cross join lateral (select m.answered_at is not null and m.status <> 'got_acknowledgment' as passes) p
+      cross join lateral (values
+        (p.passes, m.answered_at, m.was, 'got_response'::shop_update.status,
+          extract(epoch from m.answered_at - m.since), null),
         (m.status = 'response_processing', m.answered_at, 'got_response', 'building_response_payload', 0, null),
-        (true, m.status_at, case when m.status = 'response_processing' then 'building_response_payload' when p.passes then 'got_response' else m.was end,
-          m.status, extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)) t (happened, at, f, t, seconds, reason)
+        (true, m.status_at,
+          case
+            when m.status = 'response_processing' then 'building_response_payload'
+            when p.passes then 'got_response'
+            else m.was end,
+          m.status, extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)
+      ) t (happened, at, f, t, seconds, reason)
       where t.happened
     )
-    select (select array_agg(id) from moved) as ids, (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
+    select
+      (select array_agg(id) from moved) as ids,
+      (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
       round(date_part('epoch', now()) * 1000000) as now`
   const moved = new Set(row?.ids)
   const commit: Commit = { now: row!.now, left: now }

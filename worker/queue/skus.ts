@@ -13,10 +13,14 @@ export const skuColumns = (sql: Sql) =>
 export const skusOf = (sql: Sql, item: string) => sql`
   left join catalog.product p on p.id = ${sql(item)}.product_id
   left join lateral (
-    select string_agg(w.seller_sku, ', ' order by w.id) filter (where w.place <= 3) || case when count(*) > 3 then ', …' else '' end as seller_skus,
+    select
+      string_agg(w.seller_sku, ', ' order by w.id) filter (where w.place <= 3)
+        || case when count(*) > 3 then ', …' else '' end as seller_skus,
       string_agg(w.shop_sku, ', ' order by w.id) filter (where w.place <= 3)
         || case when count(w.shop_sku) filter (where w.place > 3) > 0 then ', …' else '' end as shop_skus
     from (
       select x.id, x.seller_sku, x.shop_sku, row_number() over (order by x.id) as place
-      from catalog.product x where x.product_set_id = ${sql(item)}.product_set_id and ${sql(item)}.product_id is null order by x.id limit 4) w
+      from catalog.product x
+      where x.product_set_id = ${sql(item)}.product_set_id and ${sql(item)}.product_id is null
+      order by x.id limit 4) w
   ) v on true`

@@ -56,7 +56,8 @@ export async function leaveWorker(sql: Sql, workerId: string): Promise<void> {
  */
 export async function lead(sql: Sql, workerId: string, seconds: number): Promise<boolean> {
   const rows = await sql`
-    insert into shop_update.leader as l (worker_id, until) values (${workerId}::bigint, now() + ${seconds}::double precision * interval '1 second')
+    insert into shop_update.leader as l (worker_id, until)
+    values (${workerId}::bigint, now() + ${seconds}::double precision * interval '1 second')
     on conflict (one) do update set worker_id = excluded.worker_id, until = excluded.until
       where l.worker_id = excluded.worker_id or l.until < now()
     returning 1`

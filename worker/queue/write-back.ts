@@ -22,12 +22,21 @@ export async function writeBack(
     ),
     named as (
       update catalog.product_set set src_id = ${setSrcId}::text
-      where id = ${item.productSetId}::bigint and src_id is null and ${setSrcId}::text is not null and exists (select from mine)
+      where id = ${item.productSetId}::bigint and src_id is null and ${setSrcId}::text is not null
+        and exists (select from mine)
     )
-    update catalog.product p set src_id = coalesce(p.src_id, w.src_id),
-      shop_sku = case when p.src_id is null then coalesce(w.shop_sku, p.shop_sku) else coalesce(p.shop_sku, w.shop_sku) end,
+    update catalog.product p
+    set
+      src_id = coalesce(p.src_id, w.src_id),
+      shop_sku = case
+        when p.src_id is null then coalesce(w.shop_sku, p.shop_sku)
+        else coalesce(p.shop_sku, w.shop_sku) end,
       src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
-    from unnest(${ids}::bigint[], ${products.map(({ srcId }) => srcId)}::text[], ${products.map(({ shopSku }) => shopSku)}::text[],
-      ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)
+    from unnest(
+      ${ids}::bigint[],
+      ${products.map(({ srcId }) => srcId)}::text[],
+      ${products.map(({ shopSku }) => shopSku)}::text[],
+      ${products.map(({ updatedAt }) => updatedAt)}::text[]
+    ) w (product_id, src_id, shop_sku, updated_at)
     where p.id = w.product_id and exists (select from mine)`
 }
