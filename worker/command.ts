@@ -5,7 +5,8 @@ import { UsageError } from './usage-error.ts'
  * What cannot be done through such a pooler: to be told of changes, and to hold a lock for longer than a transaction.
  */
 export const POOLED =
-  'DATABASE_URL: it leads to a pooler that keeps no session (pgbouncer in transaction mode): give the address of PostgreSQL itself, or of a pooler in session mode that passes settings on.'
+  'DATABASE_URL: it leads to a pooler that keeps no session (pgbouncer in transaction mode): give the address of ' +
+  'PostgreSQL itself, or of a pooler in session mode that passes settings on.'
 
 /**
  * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack;

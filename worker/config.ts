@@ -36,7 +36,8 @@ const list = z.string().transform((text) =>
 /** Which entry is wrong is told by its place: a secret may have been put into the wrong variable. */
 const addresses = list.refine((entries) => entries.every(isAllowListEntry), {
   error: ({ input }) =>
-    `must consist of IP addresses and ranges: entry ${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
+    'must consist of IP addresses and ranges: entry ' +
+    `${(input as string[]).findIndex((entry) => !isAllowListEntry(entry)) + 1} is neither`,
 })
 const POSTGRES_URL = 'must be a URL like postgres://user:password@host:5432/database'
 const postgresUrl = z.string().refine(isPostgresUrl, POSTGRES_URL)
@@ -98,7 +99,8 @@ export const SETTINGS = {
       .meta({
         unit: 'MiB',
         description:
-          "Memory for the Shop's answers that are being received or written, of those of more than 16 KiB; one may have " +
+          "Memory for the Shop's answers that are being received or written, of those of more than 16 KiB; one " +
+          'may have ' +
           '8 MiB. What finds no room waits, until the time of its call is over.',
       }),
   },
@@ -179,7 +181,9 @@ export const SETTINGS = {
     }),
     ALLOW_INSECURE: insecure.default([]).meta({
       otherwise: 'nothing',
-      description: `What \`live\` shall start with all the same, separated by commas: ${INSECURE.map((what) => `\`${what}\``).join(', ')}.`,
+      description:
+        `What \`live\` shall start with all the same, separated by commas: ` +
+        `${INSECURE.map((what) => `\`${what}\``).join(', ')}.`,
     }),
   },
   Telemetry: {
@@ -196,7 +200,8 @@ export const SETTINGS = {
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint.meta({
       description:
-        'Where telemetry goes, over HTTP and protobuf. With none set, nothing is exported and nothing is complained about.',
+        'Where telemetry goes, over HTTP and protobuf. With none set, nothing is exported and nothing is ' +
+        'complained about.',
     }),
     OTEL_BSP_MAX_QUEUE_SIZE: integer(1, 10_000_000).default(131_072).meta({
       unit: 'spans',

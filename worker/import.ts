@@ -61,13 +61,15 @@ const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? ''
 const ASSUMED: Record<Assumption, (rows: number) => string> = {
   stock_not_in_file: (n) => `Stock is not in the file (${counted(n, 'row')}): kept for known products, 0 for new ones.`,
   stock_not_tracked: (n) =>
-    `Stock is not tracked by the shop in ${counted(n, 'row')}: taken where it is more than 0, else kept for known products, 0 for new ones.`,
+    `Stock is not tracked by the shop in ${counted(n, 'row')}: taken where it is more than 0, else kept for known ` +
+    'products, 0 for new ones.',
   other_title: (n) =>
     `The Title differs from that of the handle's first row in ${counted(n, 'row')}: the first one holds.`,
 }
 
 const sentence = ({ products, productSets, images }: Loaded, file: string): string =>
-  `Loaded ${counted(products, 'product')} in ${counted(productSets, 'product set')} with ${counted(images, 'image')} from ${basename(file)}.`
+  `Loaded ${counted(products, 'product')} in ${counted(productSets, 'product set')} with ` +
+  `${counted(images, 'image')} from ${basename(file)}.`
 
 /** Each file stands for itself: one that is broken is told, and the others are loaded all the same. */
 await runCommand(async () => {

@@ -40,7 +40,8 @@ await runCommand(async () => {
     process.on('SIGINT', resolve)
   })
   const config = readConfig(process.env)
-  const headers = readVariable(process.env, 'OTEL_EXPORTER_OTLP_HEADERS') // where it is in a file, the exporters do not know
+  // where it is in a file, the exporters do not know
+  const headers = readVariable(process.env, 'OTEL_EXPORTER_OTLP_HEADERS')
   if (headers !== undefined) process.env.OTEL_EXPORTER_OTLP_HEADERS = headers
   const { log, items, exportTo } = createLogs(config)
   if (config.ENVIRONMENT === 'live' && config.ALLOW_INSECURE.length > 0)
@@ -141,7 +142,8 @@ await runCommand(async () => {
     overdue: () => readOverdue(read),
     blocked,
   })
-  observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api)) // of the primary, not of a replica
+  // of the primary, not of a replica
+  observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api))
   log.info(
     { worker_id: started.id, public: publicListener.url, internal: internalListener.url },
     'Shop Update is running',

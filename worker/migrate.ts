@@ -102,7 +102,9 @@ async function apply(
     await session`create schema if not exists shop_update`
     await session`create table if not exists shop_update.migration (
       version int primary key, name text not null, digest text not null, applied_at timestamptz not null default now())`
-    await session`alter table shop_update.migration add column if not exists oldest int, add column if not exists former text[]`
+    await session`alter table shop_update.migration
+      add column if not exists oldest int,
+      add column if not exists former text[]`
   })
   const applied = await readApplied(session)
   const newer = newerThan(applied, numbered)
@@ -128,8 +130,11 @@ async function apply(
   if (!wereHere && (done.length > 0 || inForce?.digest !== together)) {
     for (const file of replaced) await run(file.name, async () => void (await session.unsafe(file.text)))
     await run('shop_update.migration', async () => {
-      await session`insert into shop_update.migration as m (version, name, digest) values (0, 'functions and views', ${together})
-        on conflict (version) do update set digest = excluded.digest, applied_at = now(),
+      await session`insert into shop_update.migration as m (version, name, digest)
+        values (0, 'functions and views', ${together})
+        on conflict (version) do update set
+          digest = excluded.digest,
+          applied_at = now(),
           former = array_remove(array_append(m.former, m.digest), excluded.digest)`
     })
     done.push('functions and views')
@@ -163,7 +168,8 @@ async function patiently(
     }
     if (performance.now() > until) {
       throw new SchemaError(
-        `${what} could not be applied: others have had its tables in use all the time (pg_stat_activity says who). Run it again when they have ended.`,
+        `${what} could not be applied: others have had its tables in use all the time (pg_stat_activity says ` +
+          'who). Run it again when they have ended.',
       )
     }
     if (tries === 3) tell?.(`Waiting to apply ${what}: somebody has its tables in use.`)
@@ -183,7 +189,9 @@ async function runAlone(session: Sql, { text }: Migration): Promise<void> {
       /^create\s+(?:unique\s+)?index\s+concurrently\s+(\w+)\s+on\s+(\w+)\./i.exec(statement) ?? []
     if (name && schema) {
       const [index] = await session<{ valid: boolean }[]>`
-        select indisvalid as valid from pg_index where indexrelid = to_regclass(format('%I.%I', ${schema}::text, ${name}::text))`
+        select indisvalid as valid
+        from pg_index
+        where indexrelid = to_regclass(format('%I.%I', ${schema}::text, ${name}::text))`
       if (index?.valid) continue
       if (index) await session.unsafe(`drop index concurrently ${schema}.${name}`)
     }
@@ -222,7 +230,8 @@ export async function checkSchema(sql: Sql): Promise<string | null> {
 
 /** As JSON: a database that no version with the columns `oldest` and `former` has migrated does not have them. */
 const readApplied = (sql: Sql): Promise<Applied[]> => sql<Applied[]>`
-  select m.version, m.name, m.digest, (to_jsonb(m) ->> 'oldest')::int as oldest, to_jsonb(m) -> 'former' as former from shop_update.migration m`
+  select m.version, m.name, m.digest, (to_jsonb(m) ->> 'oldest')::int as oldest, to_jsonb(m) -> 'former' as former
+  from shop_update.migration m`
 
 /** @returns the names of the migrations that this code does not know, where it may go on beside them */
 function newerThan(applied: readonly Applied[], numbered: readonly Migration[]): string[] {
@@ -237,7 +246,8 @@ function newerThan(applied: readonly Applied[], numbered: readonly Migration[]):
     if (file) continue
     if (row.oldest !== null && !numbered.some(({ version }) => version === row.oldest))
       throw new SchemaError(
-        `The database has the migration ${row.name}, which this version of Shop Update does not know: it is newer than the code.`,
+        `The database has the migration ${row.name}, which this version of Shop Update does not know: it is newer ` +
+          'than the code.',
       )
     newer.push(row.name)
   }

@@ -77,7 +77,9 @@ export async function startPreview({
     const boot = { pluginId: pluginJson.id, role, theme, apiUrl }
     c.header('cache-control', 'no-store')
     return c.body(
-      `window.grafanaBootData=${JSON.stringify(grafana)};window.__grafana_public_path__='/public/';window.shopUpdatePreview=${JSON.stringify(boot)}`,
+      `window.grafanaBootData=${JSON.stringify(grafana)};` +
+        "window.__grafana_public_path__='/public/';" +
+        `window.shopUpdatePreview=${JSON.stringify(boot)}`,
       200,
       { 'content-type': 'text/javascript' },
     )
@@ -92,11 +94,10 @@ export async function startPreview({
   // the one icon that the packages lack
   app.get('/public/build/img/icons/unicons/spinner.svg', (c) =>
     c.body(
-      '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>',
+      '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">' +
+        '<path d="M12 3a9 9 0 1 0 9 9h-2a7 7 0 1 1-7-7z"/></svg>',
       200,
-      {
-        'content-type': 'image/svg+xml',
-      },
+      { 'content-type': 'image/svg+xml' },
     ),
   )
   app.use(

@@ -136,14 +136,16 @@ export function conditions(pace: Pace) {
    * is over.
    */
   const pagedFor = (over: number) => {
+    const jammed = [stuck.madeRequest, stuck.response, stuck.processing].map((each) => `(${hasJustJammed(each)})`)
     const causes = [
       // for a day, since the series of a worker that has gone is readable for five minutes only
       `time() - max ${EACH} (last_over_time(${heartbeat}[${window(DAY)}])) > ${silentAfter}`,
       `${unreachable} > 0`,
-      `max ${EACH} (${[stuck.madeRequest, stuck.response, stuck.processing].map((each) => `(${hasJustJammed(each)})`).join(' or ')})`,
+      `max ${EACH} (${jammed.join(' or ')})`,
       nothingLeavesPending,
     ]
-    const standing = `count_over_time((${causes.map((cause) => `(${cause})`).join(' or ')})[${window(8 * MINUTE)}:${window(2 * MINUTE)}])`
+    const anyCause = causes.map((cause) => `(${cause})`).join(' or ')
+    const standing = `count_over_time((${anyCause})[${window(8 * MINUTE)}:${window(2 * MINUTE)}])`
     return `max_over_time((${standing})[${window(over + 30 * MINUTE)}:${window(2 * MINUTE)}]) >= 4`
   }
 
@@ -171,13 +173,15 @@ export function conditions(pace: Pace) {
     )
     // It is late for having been Blocked, which is normal until the product is created, or Failed, which has been
     // counted.
-    const excused = `sum ${EACH_TOPIC} (${increase('transitions_total', 'from=~"blocked|failed", to=~"pending|processing"')})`
+    const resumed = increase('transitions_total', 'from=~"blocked|failed", to=~"pending|processing"')
+    const excused = `sum ${EACH_TOPIC} (${resumed})`
     const late = `sum ${EACH_TOPIC} (${synced}) - ${inTime}`
     const events = `sum ${EACH_TOPIC} (${synced} or ${failures})`
     // Retries come at set times, without jitter: what was refused together is refused together again, seven times after
     // a wait of an hour and more before it is Failed. On a quiet night that is all there is, and no news: as many must
     // have been Synced, or have been taken up anew.
-    const anew = increase('transitions_total', 'from="pending", to=~"processing|delayed"') // delayed: a Stock item, to wait for its ten minutes
+    // delayed: a Stock item, to wait for its ten minutes
+    const anew = increase('transitions_total', 'from="pending", to=~"processing|delayed"')
     return {
       share: `sum ${EACH_TOPIC} (${failures}\n or clamp_min((${late} - ${excused}) or (${late}), 0))\n/ ${events}`,
       asMany: (n) =>

@@ -79,6 +79,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
   const overdue = `max ${EACH} (${metric('overdue_age_seconds')})`
   /** It jams what comes after it: first the workers' room, then Pending and the retries. */
   const heldUp = [stuck.response, stuck.madeRequest, stuck.processing].map(hasJustJammed)
+  const measured = `count ${EACH} (${metric('queue_oldest_age_seconds')})`
   const calledBack = `sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)})`
 
   return [
@@ -90,11 +91,15 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks
       // back for a week, since Prometheus forgets a series after five minutes, and a silence of a long weekend is none
       // the less; where none has been heard of at all, there is no number, hence the second line.
-      expr: `time() - max ${EACH} (last_over_time(${heartbeat}[${window(7 * DAY)}]))\nor absent_over_time(${heartbeat}[${window(7 * DAY)}]) * ${at(7 * DAY)}`,
+      expr:
+        `time() - max ${EACH} (last_over_time(${heartbeat}[${window(7 * DAY)}]))\n` +
+        `or absent_over_time(${heartbeat}[${window(7 * DAY)}]) * ${at(7 * DAY)}`,
       above: silentAfter,
       for: at(MINUTE),
       keepFiringFor: 0,
-      summary: `No worker {{ with $labels.venture }}of {{ . }} {{ $labels.source }} {{ end }}has been heard of for ${TIME}`,
+      summary:
+        'No worker {{ with $labels.venture }}of {{ . }} {{ $labels.source }} {{ end }}' +
+        `has been heard of for ${TIME}`,
       link: `${WORKER}?{{ with $labels.venture }}var-venture={{ . }}&var-source={{ $labels.source }}{{ end }}`,
       seller: 'Changes are kept and will be sent; at the moment none is.',
       noData: 'Alerting', // the second line always brings something
@@ -109,7 +114,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: 0,
       for: at(2 * MINUTE),
       keepFiringFor: at(2 * MINUTE), // a Shop that answers one call in between is not well
-      summary: `The Shop of ${OF} cannot be reached: each of the ${NUMBER} workers sends it one probe at a time, and the queue waits`,
+      summary:
+        `The Shop of ${OF} cannot be reached: each of the ${NUMBER} workers sends it one probe at a time, and the ` +
+        'queue waits',
       link: `${APP}/pending`,
       seller: 'The Shop cannot be reached at the moment. Changes are kept and will be sent as soon as it answers.',
     },
@@ -149,7 +156,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: stuck.madeRequest.above,
       for: stuck.madeRequest.for,
       keepFiringFor: at(MINUTE),
-      summary: `An item of ${OF} has been in Made request for ${TIME}, longer than any call takes: its outcome is unknown`,
+      summary:
+        `An item of ${OF} has been in Made request for ${TIME}, longer than any call takes: ` +
+        'its outcome is unknown',
       link: `${APP}/pending?status=made_request`,
       seller: 'Your change has been sent to the Shop; whether it arrived is being looked into.',
     },
@@ -162,7 +171,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: stuck.response.above,
       for: stuck.response.for,
       keepFiringFor: at(MINUTE),
-      summary: `The Shop has answered, and an item of ${OF} has been in Got response, Building response payload or Response processing for ${TIME}`,
+      summary:
+        `The Shop has answered, and an item of ${OF} has been in Got response, Building response payload or ` +
+        `Response processing for ${TIME}`,
       link: `${APP}/pending?status={{ $labels.status }}`,
       seller: 'The Shop has taken your change; it is still to be noted here.',
     },
@@ -179,7 +190,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
         `sum ${EACH} (${metric('queue_items', 'status="got_acknowledgment"')})` +
         and(
           `${oldest('got_acknowledgment')} > ${at(30 * MINUTE)}`,
-          `max_over_time(min_over_time((${calledBack})[${window(HOUR)}:${window(5 * MINUTE)}])[${window(3 * DAY)}:${window(30 * MINUTE)}]) > 10`,
+          `max_over_time(min_over_time((${calledBack})[${window(HOUR)}:${window(5 * MINUTE)}])` +
+            `[${window(3 * DAY)}:${window(30 * MINUTE)}]) > 10`,
           `sum ${EACH} (${increased('transitions_total', 'to="got_acknowledgment"', 30 * MINUTE)}) > 5`,
           alive,
         ) +
@@ -187,7 +199,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: 0,
       for: at(MINUTE),
       keepFiringFor: at(10 * MINUTE),
-      summary: `The Shop of ${OF} has called back steadily and has not for half an hour; ${NUMBER} items wait in Got acknowledgment`,
+      summary:
+        `The Shop of ${OF} has called back steadily and has not for half an hour; ${NUMBER} items wait in Got ` +
+        'acknowledgment',
       link: `${APP}/pending?status=got_acknowledgment`,
       seller: 'The Shop has acknowledged your change and has not told its result yet; we have asked.',
     },
@@ -219,7 +233,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: FAST_BURN,
       for: at(2 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
-      summary: `The error budget of ${TOPIC} changes of ${OF} is used up {{ $value | printf "%.1f" }} times faster than it may be: they are late or fail`,
+      summary:
+        `The error budget of ${TOPIC} changes of ${OF} is used up {{ $value | printf "%.1f" }} times faster than it ` +
+        'may be: they are late or fail',
       link: `${ITS_WORKERS}&var-topic=${TOPIC}`,
       seller: 'Changes take longer than usual at the moment; we are at it.',
     },
@@ -232,7 +248,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: 1,
       for: at(15 * MINUTE),
       keepFiringFor: at(HOUR),
-      summary: `For three days ${TOPIC} changes of ${OF} have been late or failed {{ $value | printf "%.1f" }} times as often as they may`,
+      summary:
+        `For three days ${TOPIC} changes of ${OF} have been late or failed {{ $value | printf "%.1f" }} times as ` +
+        'often as they may',
       link: `${ITS_WORKERS}&var-topic=${TOPIC}`,
     },
     {
@@ -308,7 +326,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       title: 'Shop Update: many calls fail',
       severity: 'ticket',
       expr:
-        `sum ${EACH_TOPIC} (${increased('calls_total', 'outcome=~"failure|unprocessable|unreachable"', 15 * MINUTE)})\n` +
+        `sum ${EACH_TOPIC} ` +
+        `(${increased('calls_total', 'outcome=~"failure|unprocessable|unreachable"', 15 * MINUTE)})\n` +
         `/ (sum ${EACH_TOPIC} (${increased('calls_total', '', 15 * MINUTE)}) >= 20)` +
         shopIsThere,
       above: 0.2,
@@ -362,7 +381,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-callbacks-refused',
       title: 'Shop Update: callbacks are refused',
       severity: 'ticket',
-      expr: `sum by (venture, source, outcome) (${increased('callbacks_total', 'outcome=~"unauthorized|malformed"', 5 * MINUTE)})`,
+      expr:
+        'sum by (venture, source, outcome) ' +
+        `(${increased('callbacks_total', 'outcome=~"unauthorized|malformed"', 5 * MINUTE)})`,
       above: 10,
       for: 0, // it has happened: a burst of a minute is no less of one
       keepFiringFor: at(10 * MINUTE),
@@ -380,7 +401,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       above: 5,
       for: 0, // it has happened
       keepFiringFor: at(10 * MINUTE),
-      summary: `${NUMBER} requests of the internal API of ${OF} were refused within a quarter of an hour: {{ $labels.reason }}`,
+      summary:
+        `${NUMBER} requests of the internal API of ${OF} were refused within a quarter of an hour: ` +
+        '{{ $labels.reason }}',
       link: ITS_WORKERS,
     },
     {
@@ -402,11 +425,15 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       severity: 'ticket',
       // The mean of five minutes: a worker claims when a quarter of its room is free (worker/life/pump.ts), so one that
       // is full goes up and down between 75 and 100 %.
-      expr: `sum ${EACH} (${ofTheLiving(`avg_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
+      expr:
+        `sum ${EACH} (${ofTheLiving(`avg_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n` +
+        `/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
       above: 0.8,
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
-      summary: `The workers of ${OF} have {{ $value | humanizePercentage }} of the items in flight that they may have: the Shop or the database is slower than the queue grows`,
+      summary:
+        `The workers of ${OF} have {{ $value | humanizePercentage }} of the items in flight that they may have: the ` +
+        'Shop or the database is slower than the queue grows',
       link: ITS_WORKERS,
     },
     {
@@ -415,7 +442,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       title: 'Shop Update: nobody measures the queue',
       severity: 'ticket',
       // Without the leader's numbers the rules about statuses say nothing.
-      expr: `count ${EACH} (${heartbeat})${and(alive)}${unless(`count ${EACH} (${metric('queue_oldest_age_seconds')})`)}`,
+      expr: `count ${EACH} (${heartbeat})${and(alive)}${unless(measured)}`,
       above: 0,
       for: at(10 * MINUTE),
       keepFiringFor: 0,
@@ -447,7 +474,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       severity: 'ticket',
       // What it refuses, for its queue is full, is sent again. A difference, since increase() cannot take metrics of
       // several names; each begins with its first loss, and, like all of them, anew with the collector.
-      expr: `clamp_min(sum by (job) (${COLLECTOR_LOST}) - (sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0), 0)`,
+      expr:
+        `clamp_min(sum by (job) (${COLLECTOR_LOST}) - ` +
+        `(sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0), 0)`,
       above: 0,
       for: 0, // it has happened
       keepFiringFor: at(15 * MINUTE),

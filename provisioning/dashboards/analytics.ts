@@ -43,10 +43,13 @@ const WINDOWS = [
 /**
  * Of the roll-ups: by five minutes, and where a point is an hour or more, by the hour, which is a twelfth of the rows.
  */
-const CHOSEN = `grain = case when $__interval_ms < 3600000 then '5m' else '1h' end and $__timeFilter(slot) and topic in (\${topic:sqlstring}) and flow in (\${flow:sqlstring})`
+const CHOSEN =
+  "grain = case when $__interval_ms < 3600000 then '5m' else '1h' end and $__timeFilter(slot) " +
+  `and topic in (\${topic:sqlstring}) and flow in (\${flow:sqlstring})`
 const SLOT = '5m'
 const ROLLED_UP =
-  'Counted exactly, by five minutes, and over a month or more by the hour; of the venture whose database this is, whichever is chosen.'
+  'Counted exactly, by five minutes, and over a month or more by the hour; of the venture whose database this is, ' +
+  'whichever is chosen.'
 
 const queued = (statuses: readonly Status[]) =>
   `sum(shop_update_queue_items{${OURS}, topic=~"$topic", status=~"${statuses.join('|')}"})`
@@ -65,7 +68,8 @@ export const analytics = () =>
       numbers({
         title: 'Products in the queue',
         description:
-          'To be sent: Pending, Processing, Building (Request) payload, Delayed and Failed. Waiting for the Shop, for its acknowledgment or answer: from Made request to Response processing. Blocked stands apart.',
+          'To be sent: Pending, Processing, Building (Request) payload, Delayed and Failed. Waiting for the Shop, ' +
+          'for its acknowledgment or answer: from Made request to Response processing. Blocked stands apart.',
         width: 16,
         unit: 'locale',
       })
@@ -84,9 +88,11 @@ export const analytics = () =>
     )
     .withPanel(
       words(
-        `A high number of **blocked** products is normal: they have updates in the queue and have not been created in the Shop yet. Once they are, the rest is sent.
+        `A high number of **blocked** products is normal: they have updates in the queue and have not been \
+created in the Shop yet. Once they are, the rest is sent.
 
-Lists: [Pending / Processing](${APP}/pending) · [Delayed](${APP}/delayed) · [Blocked](${APP}/blocked) · [Failed](${APP}/failed) · [Synced](${APP}/synced)`,
+Lists: [Pending / Processing](${APP}/pending) · [Delayed](${APP}/delayed) · [Blocked](${APP}/blocked) · \
+[Failed](${APP}/failed) · [Synced](${APP}/synced)`,
         { width: 8, height: 5 },
       ),
     )
@@ -96,7 +102,9 @@ Lists: [Pending / Processing](${APP}/pending) · [Delayed](${APP}/delayed) · [B
       rows({
         title: 'Sync KPI now',
         description:
-          'Of the items queued within each window, how many there are, the share that is Synced by now, and how long it took; and the requests sent in the window. Of all topics and both flows of the venture whose database this is.',
+          'Of the items queued within each window, how many there are, the share that is Synced by now, and how ' +
+          'long it took; and the requests sent in the window. Of all topics and both flows of the venture whose ' +
+          'database this is.',
         width: 11,
         height: 11,
       })
@@ -104,7 +112,8 @@ Lists: [Pending / Processing](${APP}/pending) · [Delayed](${APP}/delayed) · [B
         .withTarget(
           sql(
             'table',
-            `select "window" as "Window", ratio as "Synced", queued as "Queued", requests as "Requests", p50_seconds as "50 % in", p95_seconds as "95 % in"
+            `select "window" as "Window", ratio as "Synced", queued as "Queued", requests as "Requests", \
+p50_seconds as "50 % in", p95_seconds as "95 % in"
 from shop_update.kpi`,
           ),
         )
@@ -134,7 +143,8 @@ from shop_update.kpi`,
         areas({
           title: 'Queue size by topic',
           description:
-            'Items that are not Synced, by topic. Of what lies in Pending / Processing, Delayed, Blocked or Failed see the app.',
+            'Items that are not Synced, by topic. Of what lies in Pending / Processing, Delayed, Blocked or ' +
+            'Failed see the app.',
           width: 16,
           unit: 'locale',
         }),
@@ -188,7 +198,8 @@ from shop_update.kpi`,
         .withTarget(
           sql(
             'table',
-            `select topic_label as "Topic", method as "Call", sum(calls) as "Calls", coalesce(sum(calls) filter (where successful), 0) as "Successful",
+            `select topic_label as "Topic", method as "Call", sum(calls) as "Calls", \
+coalesce(sum(calls) filter (where successful), 0) as "Successful",
   coalesce(sum(calls) filter (where not successful), 0) as "Failed",
   coalesce(sum(calls) filter (where not successful), 0)::float8 / sum(calls) as "Share failed", topic::text as "topic"
 from shop_update.call_durations where ${CHOSEN}
@@ -230,12 +241,14 @@ from shop_update.call_durations where ${CHOSEN} group by 1, 2 order by 1`,
     .withPanel(
       responseTime(
         'API response time, p95',
-        '95 of 100 calls were answered within this time. From buckets: off by a fifth at most. Of the venture whose database this is.',
+        '95 of 100 calls were answered within this time. From buckets: off by a fifth at most. Of the venture ' +
+          'whose database this is.',
         `with durations as (
   select $__timeGroup(slot, $__interval) as time, topic_label as metric, bucket, sum(calls) as calls
   from shop_update.call_durations where ${CHOSEN} group by 1, 2, 3
 ), ranked as (
-  select *, sum(calls) over (partition by time, metric order by bucket) as up_to, sum(calls) over (partition by time, metric) as total from durations
+  select *, sum(calls) over (partition by time, metric order by bucket) as up_to, \
+sum(calls) over (partition by time, metric) as total from durations
 )
 select time, metric, shop_update.bucket_seconds(min(bucket) filter (where up_to >= total * 0.95)) * 1000 as value
 from ranked group by 1, 2 order by 1`,
@@ -255,10 +268,12 @@ from ranked group by 1, 2 order by 1`,
   select method, bucket, sum(calls) as calls, sum(milliseconds) as milliseconds, max(slowest_ms) as slowest
   from shop_update.call_durations where ${CHOSEN} group by 1, 2
 ), ranked as (
-  select *, sum(calls) over (partition by method order by bucket) as up_to, sum(calls) over (partition by method) as total from durations
+  select *, sum(calls) over (partition by method order by bucket) as up_to, \
+sum(calls) over (partition by method) as total from durations
 )
 select method as "Call", sum(milliseconds) / sum(calls) as "Average",
-  shop_update.bucket_seconds(min(bucket) filter (where up_to >= total * 0.95)) * 1000 as "p95", max(slowest) as "Slowest"
+  shop_update.bucket_seconds(min(bucket) filter (where up_to >= total * 0.95)) * 1000 as "p95", \
+max(slowest) as "Slowest"
 from ranked group by method order by 2 desc`,
           ),
         )
@@ -278,7 +293,9 @@ function syncKpi() {
   const panel = lines({
     title: 'Sync KPI',
     description:
-      'Bars: requests sent to the Shop. Lines: of the items queued in the last 24 hours, 7, 14, 30 and 90 days, the share that was Synced at that moment. Topic and flow choose requests, which are of the venture whose database this is; the shares are of everything.',
+      'Bars: requests sent to the Shop. Lines: of the items queued in the last 24 hours, 7, 14, 30 and 90 days, ' +
+      'the share that was Synced at that moment. Topic and flow choose requests, which are of the venture whose ' +
+      'database this is; the shares are of everything.',
     width: 13,
     height: 11,
     unit: 'percentunit',

@@ -104,7 +104,9 @@ export const SAMPLES: { kibana: string; here: string; search: Search }[] = [
   },
   {
     kibana: '… AND message:"5806653" AND message:"RawResponse"',
-    here: 'The number in **Request ID**, and **Lines** on *RawResponse*. In the asynchronous flow open the time range: the answer may be days later, and is a *Callback*',
+    here:
+      'The number in **Request ID**, and **Lines** on *RawResponse*. In the asynchronous flow open the time range: ' +
+      'the answer may be days later, and is a *Callback*',
     search: { request: '5806653', lines: 'RawResponse' },
   },
   {
@@ -114,15 +116,24 @@ export const SAMPLES: { kibana: string; here: string; search: Search }[] = [
   },
 ]
 
+const SEARCHES = SAMPLES.map(
+  ({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try&nbsp;it](${searchUrl(search)}) |`,
+)
+
 const HELP = `| In Kibana it was | Here | |
 |---|---|---|
-${SAMPLES.map(({ kibana, here, search }) => `| \`${kibana}\` | ${here} | [Try&nbsp;it](${searchUrl(search)}) |`).join('\n')}
+${SEARCHES.join('\n')}
 
-All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words (a SKU also where it stands beside the line: in JSON, one with a quote, a backslash or an é may be spelled otherwise); **Item** is the id of one, and finds all of its lines.
+All fields must fit (AND); an empty one fits everything. **Text** is searched for as it stands, in any case of \
+letters and anywhere in the line, only a backtick cannot be; **SKU** and **Request ID** as whole words (a SKU also \
+where it stands beside the line: in JSON, one with a quote, a backslash or an é may be spelled otherwise); \
+**Item** is the id of one, and finds all of its lines.
 
-Drag over the histogram to narrow the time. Click a line to open it: the whole call, and the links **Open item** and **Show trace**.
+Drag over the histogram to narrow the time. Click a line to open it: the whole call, and the links **Open item** \
+and **Show trace**.
 
-**To share a search** use *Share* at the top right: the link it copies is a short one, with the time and every field in it. (One that nobody opens within seven days is forgotten.)
+**To share a search** use *Share* at the top right: the link it copies is a short one, with the time and every \
+field in it. (One that nobody opens within seven days is forgotten.)
 
 Lines are kept for 93 days.`
 
@@ -154,7 +165,8 @@ export const logs = () =>
   shopUpdateDashboard(
     'shop-update-logs',
     'Logs',
-    'Searches the lines of Shop Update and of every other component of Seller Center that sends its own: what Kibana was used for.',
+    'Searches the lines of Shop Update and of every other component of Seller Center that sends its own: what ' +
+      'Kibana was used for.',
   )
     .time({ from: 'now-24h', to: 'now' })
     .variables([
@@ -202,7 +214,8 @@ export const logs = () =>
       new logsPanel.PanelBuilder()
         .title('Lines')
         .description(
-          'The newest first, a thousand at a time. Click one to open it: the whole call, and the links to the item and to the trace.',
+          'The newest first, a thousand at a time. Click one to open it: the whole call, and the links to the ' +
+            'item and to the trace.',
         )
         .span(WIDTH)
         .height(17)
@@ -228,7 +241,8 @@ export const logs = () =>
             .type('traces')
             .title('Trace')
             .description(
-              'The statuses of one attempt with the time spent in each, and the call to the Shop. The link Show trace in a line leads here.',
+              'The statuses of one attempt with the time spent in each, and the call to the Shop. The link Show ' +
+                'trace in a line leads here.',
             )
             .span(WIDTH)
             .height(18)

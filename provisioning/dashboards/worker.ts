@@ -47,7 +47,9 @@ export const worker = () =>
       numbers({
         title: 'Needs somebody',
         description:
-          'Overdue: Delayed or Failed, past their time. To be decided: Blocked until an admin decides. Stranded: of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there.',
+          'Overdue: Delayed or Failed, past their time. To be decided: Blocked until an admin decides. Stranded: ' +
+          'of the 500 items that have waited for longest for a create that is due, those of which it is Failed or ' +
+          'not there.',
         width: 12,
         unit: 'locale',
       })
@@ -71,7 +73,8 @@ export const worker = () =>
       numbers({
         title: 'Workers',
         description:
-          'Workers that have told of a heartbeat within the last minute, the oldest of their heartbeats, and how many take the Shop for away.',
+          'Workers that have told of a heartbeat within the last minute, the oldest of their heartbeats, and how ' +
+          'many take the Shop for away.',
         width: 12,
         unit: 'short',
         none: 'No worker tells anything',
@@ -228,7 +231,8 @@ export const worker = () =>
       chart({
         title: 'Callbacks',
         description:
-          'Calls of the Shop a second, by what became of them. Unauthorized: a wrong key or an address that is not allowed; malformed: not JSON-RPC; unknown: a request ID that nobody has sent.',
+          'Calls of the Shop a second, by what became of them. Unauthorized: a wrong key or an address that is ' +
+          'not allowed; malformed: not JSON-RPC; unknown: a request ID that nobody has sent.',
         width: 8,
         unit: 'reqps',
         calculations: ['mean', 'max'],
@@ -240,7 +244,8 @@ export const worker = () =>
       chart({
         title: 'Refused by the internal API',
         description:
-          'Requests a second that were refused for who sent them, by the reason. Grafana asks only for who may: it is a key or a setting that does not fit, or a stranger.',
+          'Requests a second that were refused for who sent them, by the reason. Grafana asks only for who may: ' +
+          'it is a key or a setting that does not fit, or a stranger.',
         width: 12,
         unit: 'reqps',
         calculations: ['mean', 'max'],
@@ -252,7 +257,8 @@ export const worker = () =>
       chart({
         title: 'Back-pressure: items in hand',
         description:
-          'How many items each worker has in hand, and the most that it takes. At the limit it claims no more until the Shop or the database is faster.',
+          'How many items each worker has in hand, and the most that it takes. At the limit it claims no more ' +
+          'until the Shop or the database is faster.',
         width: 12,
         unit: 'locale',
       })
@@ -270,7 +276,8 @@ export const worker = () =>
       new statetimeline.PanelBuilder()
         .title('Circuit')
         .description(
-          'Open: this worker takes the Shop for away, and sends no more than a probe now and then. The queue waits; nothing is lost.',
+          'Open: this worker takes the Shop for away, and sends no more than a probe now and then. The queue ' +
+            'waits; nothing is lost.',
         )
         .span(12)
         .height(8)
@@ -294,7 +301,8 @@ export const worker = () =>
         bars({
           title: 'Leases rescued, items requeued',
           description:
-            'Items whose worker was gone, by the status in which it left them; and items that people requeued, by what became of it.',
+            'Items whose worker was gone, by the status in which it left them; and items that people requeued, by ' +
+            'what became of it.',
           width: 12,
           height: 8,
           unit: 'locale',
@@ -358,7 +366,8 @@ export const worker = () =>
         height: 8,
         title: 'Connections',
         description:
-          'Sessions in this database, by state. Of the sessions of other logins only their number is known (other_login).',
+          'Sessions in this database, by state. Of the sessions of other logins only their number is known ' +
+          '(other_login).',
         width: 8,
         unit: 'locale',
       })
@@ -369,7 +378,8 @@ export const worker = () =>
       chart({
         title: 'Oldest transaction',
         description:
-          'How long the oldest transaction of the workers has been open. One that stays open keeps vacuum from cleaning up, and the queue becomes slow.',
+          'How long the oldest transaction of the workers has been open. One that stays open keeps vacuum from ' +
+          'cleaning up, and the queue becomes slow.',
         width: 8,
         unit: 's',
       }).withTarget(promQl(`max(shop_update_database_oldest_transaction_seconds{${OURS}})`, 'Oldest transaction')),
@@ -378,7 +388,8 @@ export const worker = () =>
       chart({
         title: 'Dead rows',
         description:
-          'Row versions that wait for vacuum. Autovacuum begins at some thousands; a number that only grows means that it does not come, or is held up.',
+          'Row versions that wait for vacuum. Autovacuum begins at some thousands; a number that only grows means ' +
+          'that it does not come, or is held up.',
         width: 12,
         unit: 'locale',
       }).withTarget(promQl(`sum by (table) (shop_update_database_dead_rows{${OURS}})`, '{{table}}')),
@@ -387,7 +398,8 @@ export const worker = () =>
       chart({
         title: 'HOT updates of items',
         description:
-          'The share of the updates that wrote no index. A change of hands writes some, the steps in between write none: a third is usual, and a fall means more work for the disk and for vacuum.',
+          'The share of the updates that wrote no index. A change of hands writes some, the steps in between ' +
+          'write none: a third is usual, and a fall means more work for the disk and for vacuum.',
         width: 12,
         unit: 'percentunit',
         calculations: ['mean', 'min'],
@@ -395,7 +407,8 @@ export const worker = () =>
         .max(1)
         .withTarget(
           promQl(
-            `sum(${rate('shop_update_database_updates', ', hot="true"')}) / (sum(${rate('shop_update_database_updates')}) > 0)`,
+            `sum(${rate('shop_update_database_updates', ', hot="true"')}) / ` +
+              `(sum(${rate('shop_update_database_updates')}) > 0)`,
             'HOT',
           ),
         ),
@@ -405,7 +418,8 @@ export const worker = () =>
       bars({
         title: 'Telemetry lost',
         description:
-          'Spans and log records that no collector took: the queue was full, they were refused, or the worker ended before.',
+          'Spans and log records that no collector took: the queue was full, they were refused, or the worker ' +
+          'ended before.',
         width: 12,
         height: 8,
         unit: 'locale',

@@ -10,7 +10,8 @@ begin
     create role grafana;
   end if;
 end $$;
-alter role grafana with login nosuperuser nocreatedb nocreaterole noreplication nobypassrls connection limit 20 password :'password';
+alter role grafana with
+  login nosuperuser nocreatedb nocreaterole noreplication nobypassrls connection limit 20 password :'password';
 alter role grafana reset all; -- what it may have set for itself
 alter role grafana set default_transaction_read_only = on;
 alter role grafana set statement_timeout = '30s';
@@ -33,7 +34,9 @@ begin
   if not exists (select from pg_roles where rolname = 'shop_update_trusted') then
     create role shop_update_trusted nologin;
     for login in
-      select rolname from pg_roles where rolcanlogin and not rolsuper and rolname <> 'grafana' and not pg_has_role(rolname, 'shop_update_read', 'member')
+      select rolname from pg_roles
+      where rolcanlogin and not rolsuper and rolname <> 'grafana'
+        and not pg_has_role(rolname, 'shop_update_read', 'member')
     loop
       execute format('grant shop_update_trusted to %I', login);
     end loop;
@@ -43,12 +46,15 @@ begin
     select format('function %s', oid::regprocedure) from pg_proc
     where pronamespace = 'pg_catalog'::regnamespace
       and (proname ~ '^(pg_advisory_|pg_try_advisory_|lo_)'
-        or proname in ('loread', 'lowrite', 'pg_notify', 'pg_logical_emit_message', 'pg_export_snapshot', 'pg_cancel_backend', 'pg_terminate_backend'))
+        or proname in (
+          'loread', 'lowrite', 'pg_notify', 'pg_logical_emit_message', 'pg_export_snapshot', 'pg_cancel_backend',
+          'pg_terminate_backend'))
       and not proname in ('lo_import', 'lo_export') -- a superuser's anyway
     union all select 'language plpgsql' -- anonymous blocks: loops and subtransactions without end
   loop
     execute format('revoke all on %s from public', what);
-    execute format('grant %s on %s to shop_update_trusted', case when what like 'language%' then 'usage' else 'execute' end, what);
+    execute format('grant %s on %s to shop_update_trusted',
+      case when what like 'language%' then 'usage' else 'execute' end, what);
   end loop;
   -- temporary tables are not among what temp_file_limit counts
   execute format('revoke temporary on database %I from public', current_database());

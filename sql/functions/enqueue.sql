@@ -32,15 +32,19 @@ begin
 
   if of_set then
     if enqueue_item.product_set_id is null or enqueue_item.product_id is not null then
-      raise exception 'topic "%" takes a product_set_id and no product_id', the_topic using errcode = 'invalid_parameter_value';
+      raise exception 'topic "%" takes a product_set_id and no product_id', the_topic
+        using errcode = 'invalid_parameter_value';
     end if;
-    select s.id, s.seller_id into the_set, the_seller from catalog.product_set s where s.id = enqueue_item.product_set_id;
+    select s.id, s.seller_id into the_set, the_seller
+    from catalog.product_set s where s.id = enqueue_item.product_set_id;
     if not found then
-      raise exception 'product set % does not exist', enqueue_item.product_set_id using errcode = 'foreign_key_violation';
+      raise exception 'product set % does not exist', enqueue_item.product_set_id
+        using errcode = 'foreign_key_violation';
     end if;
   else
     if enqueue_item.product_id is null or enqueue_item.product_set_id is not null then
-      raise exception 'topic "%" takes a product_id and no product_set_id', the_topic using errcode = 'invalid_parameter_value';
+      raise exception 'topic "%" takes a product_id and no product_set_id', the_topic
+        using errcode = 'invalid_parameter_value';
     end if;
     -- One that has just been moved to another set stays with what is queued of it already, until that has been taken
     -- along; the old set may be gone by then.
@@ -58,7 +62,8 @@ begin
   -- index: the square of a large set.
   if of_set then
     select c.ctid as place into was from shop_update.item c
-    where c.product_set_id = the_set and c.topic = the_topic and c.product_id is null and c.lane <> 'in_flight' and c.lane <> 'awaiting'
+    where c.product_set_id = the_set and c.topic = the_topic and c.product_id is null
+      and c.lane <> 'in_flight' and c.lane <> 'awaiting'
     order by c.lane in ('ready', 'behind') desc, c.id desc limit 1 for no key update;
   else
     select c.ctid as place into was from shop_update.item c
@@ -72,9 +77,12 @@ begin
       coalesced = i.coalesced + 1,
       absorbed_at = at,
       status = case when i.reason = 'failure' then 'pending' else i.status end,
-      status_at = case when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond') else i.status_at end,
+      status_at = case
+        when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond')
+        else i.status_at end,
       entered_at = case when i.reason = 'failure' then at else i.entered_at end,
-      lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end, -- set_lane counts who is behind
+      -- set_lane counts who is behind
+      lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end,
       run_at = case when i.reason = 'failure' then at else i.run_at end,
       failures = case when i.reason = 'failure' then 0 else i.failures end,
       failed_at = case when i.reason = 'failure' then null else i.failed_at end,
@@ -135,7 +143,10 @@ begin
 end $$;
 
 -- What Seller Center calls. Returns the id of the item that carries the change.
-create or replace function shop_update.enqueue(topic text, product_id bigint default null, product_set_id bigint default null)
+create or replace function shop_update.enqueue(
+  topic text,
+  product_id bigint default null,
+  product_set_id bigint default null)
 returns bigint language sql as $$
   select item_id from shop_update.enqueue_item(topic, product_id, product_set_id)
 $$;
@@ -148,7 +159,10 @@ do $$
 declare
   name text;
 begin
-  for name in select rolname from pg_roles where not rolsuper and has_any_column_privilege(oid, 'shop_update.item', 'insert') loop
+  for name in
+    select rolname from pg_roles
+    where not rolsuper and has_any_column_privilege(oid, 'shop_update.item', 'insert')
+  loop
     execute format('grant execute on function shop_update.enqueue_item to %I', name);
     execute format('grant select on shop_update.catalog_change, shop_update.worker to %I', name);
   end loop;

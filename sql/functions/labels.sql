@@ -1,6 +1,7 @@
 -- The labels of topics and statuses (docs/requirements.md), for views and dashboards. worker/domain has them too; a
 -- test holds the two together.
-create or replace function shop_update.label(topic shop_update.topic) returns text language sql immutable parallel safe as $$
+create or replace function shop_update.label(topic shop_update.topic) returns text
+language sql immutable parallel safe as $$
   select case topic
     when 'content' then 'Content'
     when 'images' then 'Images'
@@ -14,7 +15,8 @@ create or replace function shop_update.label(topic shop_update.topic) returns te
   end
 $$;
 
-create or replace function shop_update.label(status shop_update.status) returns text language sql immutable parallel safe as $$
+create or replace function shop_update.label(status shop_update.status) returns text
+language sql immutable parallel safe as $$
   select case status
     when 'pending' then 'Pending'
     when 'processing' then 'Processing'
@@ -32,7 +34,8 @@ create or replace function shop_update.label(status shop_update.status) returns 
 $$;
 
 -- What the topic is called in the Shop's protocol.
-create or replace function shop_update.method(topic shop_update.topic) returns text language sql immutable parallel safe as $$
+create or replace function shop_update.method(topic shop_update.topic) returns text
+language sql immutable parallel safe as $$
   select case
     when topic in ('new_product_set', 'new_product') then 'Product.createProducts'
     when topic in ('content', 'status', 'qc_status') then 'Product.updateProducts'

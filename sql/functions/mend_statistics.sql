@@ -13,11 +13,15 @@ declare
 begin
   for wrong in
     select c.relname, c.relpages * case when c.relkind = 'i' then 100 else 10 end as usual
-    from pg_class t join pg_class c on c.oid = t.oid or c.oid in (select indexrelid from pg_index where indrelid = t.oid)
+    from pg_class t
+    join pg_class c on c.oid = t.oid or c.oid in (select indexrelid from pg_index where indrelid = t.oid)
     where t.relnamespace = 'shop_update'::regnamespace and t.relname in ('item', 'set_lane')
       and c.relpages > 0 and c.reltuples < c.relpages * case when c.relkind = 'i' then 20 else 2 end
   loop
-    perform pg_restore_relation_stats('schemaname', 'shop_update', 'relname', wrong.relname::text, 'reltuples', wrong.usual::real);
+    perform pg_restore_relation_stats(
+      'schemaname', 'shop_update',
+      'relname', wrong.relname::text,
+      'reltuples', wrong.usual::real);
     mended := mended + 1;
   end loop;
   return mended;

@@ -23,7 +23,8 @@ begin
     loop
       if parent = 'finished_item' then -- the counter goes with what it counts
         execute format('insert into shop_update.delta (kind, topic, status, n)
-          select ''status'', topic, ''synced'', -count(*) from shop_update.%I where status = ''synced'' group by topic', old.relname);
+          select ''status'', topic, ''synced'', -count(*)
+          from shop_update.%I where status = ''synced'' group by topic', old.relname);
       end if;
       execute format('drop table shop_update.%I', old.relname);
       dropped := dropped + 1;

@@ -17,11 +17,13 @@ select
 from (
   select '5m' as grain, slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.call_slot
   union all
-  select '5m', slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.unfolded() where kind = 'call'
+  select '5m', slot, topic, flow, outcome, bucket, n, milliseconds, slowest
+  from shop_update.unfolded() where kind = 'call'
   union all
   select '1h', slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.call_hour
   union all
-  select '1h', date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.unfolded() where kind = 'call'
+  select '1h', date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, n, milliseconds, slowest
+  from shop_update.unfolded() where kind = 'call'
 ) calls;
 
 grant select on shop_update.call_durations to shop_update_read;

@@ -23,7 +23,8 @@ items as materialized (
     select bucket, sum(n) as n from (
       select bucket, n from shop_update.kpi_hour where hour >= p.since and hour < p.until
       union all
-      select coalesce(bucket, -1)::smallint, n from unfolded where kind in ('queued', 'synced') and slot >= p.since and slot < p.until
+      select coalesce(bucket, -1)::smallint, n from unfolded
+      where kind in ('queued', 'synced') and slot >= p.since and slot < p.until
     ) each group by bucket
   ) h
 ),
@@ -42,7 +43,11 @@ total as (
   from span s join items i on i.place <= s.place group by s.place
 ),
 ranked as (
-  select place, bucket, sum(sum(n)) over (partition by place order by bucket) as upto, sum(sum(n)) over (partition by place) as total
+  select
+    place,
+    bucket,
+    sum(sum(n)) over (partition by place order by bucket) as upto,
+    sum(sum(n)) over (partition by place) as total
   from (select s.place, i.bucket, i.n from span s join items i on i.place <= s.place where i.bucket >= 0) each
   group by place, bucket
 ),

@@ -35,7 +35,10 @@ do $$
 declare
   name text;
 begin
-  for name in select p.oid::regprocedure from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef loop
+  for name in
+    select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef
+  loop
     execute format('revoke execute on function %s from public', name);
     execute format('grant execute on function %s to shop_update_worker', name);
   end loop;

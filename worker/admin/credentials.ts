@@ -34,7 +34,8 @@ export async function readCredential(sql: Sql): Promise<Credential> {
     select allowed_ips as "allowedIps" from shop_update.system_credential where name = 'bob_callback_server'`
   const keys = await sql<CallbackKey[]>`
     select k.id, k.set_at as "setAt", k.set_by as "setBy", k.last_used_at as "lastUsedAt"
-    from shop_update.system_credential c, unnest(c.key_hashes) with ordinality as valid (hash, place) join shop_update.callback_key k using (hash)
+    from shop_update.system_credential c, unnest(c.key_hashes) with ordinality as valid (hash, place)
+    join shop_update.callback_key k using (hash)
     where c.name = 'bob_callback_server' order by place`
   return { allowedIps: row?.allowedIps ?? [], keys }
 }
@@ -84,7 +85,11 @@ export async function firstCredential(sql: Sql, apiKey: string | null, allowedIp
 
 async function withdraw(sql: Sql, id: string, actor: string): Promise<boolean> {
   const withdrawn = await sql`
-    update shop_update.system_credential c set key_hashes = array_remove(c.key_hashes, k.hash), updated_at = now(), updated_by = ${actor}::text,
+    update shop_update.system_credential c
+    set
+      key_hashes = array_remove(c.key_hashes, k.hash),
+      updated_at = now(),
+      updated_by = ${actor}::text,
       key_set_at = case when cardinality(c.key_hashes) > 1 then c.key_set_at end -- for a worker of the version before
     from shop_update.callback_key k
     where c.name = 'bob_callback_server' and k.id = ${id}::bigint and k.hash = any (c.key_hashes)`
@@ -95,14 +100,24 @@ async function write(sql: Sql, { allowedIps, apiKey }: CredentialChange, actor: 
   const digest = apiKey === undefined ? null : createHash('sha256').update(apiKey, 'utf8').digest('hex')
   await sql`
     insert into shop_update.system_credential as c (name, allowed_ips, key_hashes, key_set_at, updated_at, updated_by)
-    values ('bob_callback_server', coalesce(${allowedIps ? [...allowedIps] : null}::text[], '{}'),
-      case when ${digest}::text is null then '{}' else array[decode(${digest}::text, 'hex')] end, case when ${digest}::text is not null then now() end,
-      now(), ${actor}::text)
+    values (
+      'bob_callback_server',
+      coalesce(${allowedIps ? [...allowedIps] : null}::text[], '{}'),
+      case when ${digest}::text is null then '{}' else array[decode(${digest}::text, 'hex')] end,
+      case when ${digest}::text is not null then now() end,
+      now(),
+      ${actor}::text)
     on conflict (name) do update set
       allowed_ips = coalesce(${allowedIps ? [...allowedIps] : null}::text[], c.allowed_ips),
       -- the newest first, two at most, and no key twice: setting the present one again withdraws nothing
-      key_hashes = case when c.key_hashes[1] = excluded.key_hashes[1] then c.key_hashes else (excluded.key_hashes || c.key_hashes)[1:2] end,
-      key_set_at = coalesce(excluded.key_set_at, c.key_set_at), updated_at = now(), updated_by = excluded.updated_by`
+      key_hashes = case
+        when c.key_hashes[1] = excluded.key_hashes[1] then c.key_hashes
+        else (excluded.key_hashes || c.key_hashes)[1:2] end,
+      key_set_at = coalesce(excluded.key_set_at, c.key_set_at),
+      updated_at = now(),
+      updated_by = excluded.updated_by`
   if (digest !== null)
-    await sql`update shop_update.callback_key set set_at = now(), set_by = ${actor}::text where hash = decode(${digest}::text, 'hex')`
+    await sql`
+      update shop_update.callback_key set set_at = now(), set_by = ${actor}::text
+      where hash = decode(${digest}::text, 'hex')`
 }

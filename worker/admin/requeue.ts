@@ -162,7 +162,8 @@ async function* pages(sql: Sql, target: RequeueTarget, include: readonly Requeue
 async function* pagesOfItems(sql: Sql, ids: string[]): AsyncGenerator<Page> {
   // By set, so that two named items of one set come in one page and the set is gone through once.
   const rows = await sql<{ id: string; productSetId: string }[]>`
-    select i.id, i.product_set_id as "productSetId" from shop_update.item i where i.id = any (${ids}::bigint[]) order by i.product_set_id, i.id`
+    select i.id, i.product_set_id as "productSetId" from shop_update.item i
+    where i.id = any (${ids}::bigint[]) order by i.product_set_id, i.id`
   const found = new Set(rows.map(({ id }) => id))
   let page: Page = { productSetIds: [], named: new Set(ids.filter((id) => !found.has(id))) }
   for (const { id, productSetId } of rows) {
@@ -185,7 +186,9 @@ async function* pagesOfFilter(sql: Sql, filter: Resolved, include: readonly Requ
   for (;;) {
     const rows = await sql<{ id: string; productSetId: string }[]>`
       select i.id, i.product_set_id as "productSetId" from shop_update.item i
-      where ${inQueue(sql, filter)} and i.status = any (${[...include]}::text[]::shop_update.status[]) and (i.lane = 'blocked' or i.reason = 'failure')
+      where ${inQueue(sql, filter)}
+        and i.status = any (${[...include]}::text[]::shop_update.status[])
+        and (i.lane = 'blocked' or i.reason = 'failure')
         and i.id > ${after}::bigint
       order by i.id limit ${SETS_A_PAGE}::int`
     const fresh = [...new Set(rows.map(({ productSetId }) => productSetId))].filter((id) => !seen.has(id))
@@ -206,14 +209,22 @@ async function readCandidates(
   include: readonly RequeueInclude[],
 ) {
   const rows = await sql<Candidate[]>`
-    select i.id, i.product_set_id as "productSetId", i.topic, i.status, i.reason, coalesce(r.active, false) as "sellerActive",
+    select
+      i.id,
+      i.product_set_id as "productSetId",
+      i.topic,
+      i.status,
+      i.reason,
+      coalesce(r.active, false) as "sellerActive",
       coalesce((
         select json_agg(distinct jsonb_build_object('active', p.active, 'qcStatus', p.qc_status)) from catalog.product p
         where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id)), '[]') as products
     from shop_update.item i left join catalog.seller r on r.id = i.seller_id
     where i.id in (
       select s.id from shop_update.item s
-      where s.product_set_id = any (${productSetIds}::bigint[]) and s.lane <> 'in_flight' and s.status = any (${[...include]}::text[]::shop_update.status[])
+      where s.product_set_id = any (${productSetIds}::bigint[])
+        and s.lane <> 'in_flight'
+        and s.status = any (${[...include]}::text[]::shop_update.status[])
       union select unnest(${[...named]}::bigint[]))
     order by i.id`
   return rows.filter(({ id, status }) => named.has(id) || requeueIncludes(status, include))
@@ -234,7 +245,8 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
       -- an item that is behind in its set keeps its place there: set_lane counts it
       lane = case when i.lane = 'behind' then i.lane else 'ready' end,
       run_at = now(), entered_at = now(), status_at = greatest(now(), i.status_at + interval '1 microsecond')
-    where i.id = any (array(select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
+    where i.id = any (array(
+        select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
       and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
     returning i.*, old.status as was, greatest(date_part('epoch', i.status_at - old.status_at), 0) as seconds
   ),
@@ -248,8 +260,23 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved
   ),
   told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
-  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", ${skuColumns(sql)}, m.topic, m.was as "from", 'pending' as "to", round(date_part('epoch', m.status_at) * 1000000) as at, m.seconds,
-    'requeued' as reason, ${actor}::text as actor, m.flow, m.request_id::text as "requestId", m.trace_id as "traceId", m.sends
+  select
+    m.id as "itemId",
+    m.seller_id as "sellerId",
+    m.product_set_id as "productSetId",
+    m.product_id as "productId",
+    ${skuColumns(sql)},
+    m.topic,
+    m.was as "from",
+    'pending' as "to",
+    round(date_part('epoch', m.status_at) * 1000000) as at,
+    m.seconds,
+    'requeued' as reason,
+    ${actor}::text as actor,
+    m.flow,
+    m.request_id::text as "requestId",
+    m.trace_id as "traceId",
+    m.sends
   from moved m ${skusOf(sql, 'm')}
   -- named here, or it would not run
   where (select count(*) from told) >= 0`

@@ -59,7 +59,8 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     returning i.*, extract(epoch from now() - i.status_at)::float8 as seconds
   ),
   kept as (
-    insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
+    insert into shop_update.finished_item (
+      id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
       coalesced, topic, status, flow, reason, message, trace_id)
     select id, seller_id, product_set_id, product_id, queued_at, now(), last_sent_at, request_id, sends, failures,
       coalesced, topic, status, flow, 'discarded', ${message}::text, trace_id from gone
@@ -71,6 +72,21 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, now(), status, status, seconds, 'discarded', ${actor}::text, ${message}::text from gone
   )
-  select g.id as "itemId", g.seller_id as "sellerId", g.product_set_id as "productSetId", g.product_id as "productId", ${skuColumns(sql)}, g.topic, g.status as "from", g.status as "to", round(date_part('epoch', now()) * 1000000) as at, g.seconds,
-    'discarded' as reason, ${actor}::text as actor, g.flow, g.request_id::text as "requestId", g.trace_id as "traceId", g.sends
+  select
+    g.id as "itemId",
+    g.seller_id as "sellerId",
+    g.product_set_id as "productSetId",
+    g.product_id as "productId",
+    ${skuColumns(sql)},
+    g.topic,
+    g.status as "from",
+    g.status as "to",
+    round(date_part('epoch', now()) * 1000000) as at,
+    g.seconds,
+    'discarded' as reason,
+    ${actor}::text as actor,
+    g.flow,
+    g.request_id::text as "requestId",
+    g.trace_id as "traceId",
+    g.sends
   from gone g ${skusOf(sql, 'g')}`

@@ -34,7 +34,8 @@ export async function setStockWait(sql: Sql, seconds: number): Promise<void> {
       update shop_update.item set run_at = queued_at + ${seconds}::double precision * interval '1 second'
       where id = any (array(
         select id from shop_update.item
-        where lane = 'delayed' and reason = 'stock_wait' and run_at <> queued_at + ${seconds}::double precision * interval '1 second'
+        where lane = 'delayed' and reason = 'stock_wait'
+          and run_at <> queued_at + ${seconds}::double precision * interval '1 second'
         limit 5000 for update skip locked))
       returning 1`
     if (moved.length < 5000) return

@@ -42,7 +42,8 @@ export function callbackCredential(sql: Sql, maxAgeMs = 2_000): () => Promise<Ca
 
 async function readCredential(sql: Sql): Promise<CallbackCredential> {
   const [row] = await sql<{ allowedIps: string[]; keyHashes: Buffer[] }[]>`
-    select allowed_ips as "allowedIps", key_hashes as "keyHashes" from shop_update.system_credential where name = 'bob_callback_server'`
+    select allowed_ips as "allowedIps", key_hashes as "keyHashes"
+    from shop_update.system_credential where name = 'bob_callback_server'`
   const hashes = (row?.keyHashes ?? []).filter(({ length }) => length === 32)
   return {
     addresses: allowList(row?.allowedIps ?? []),
@@ -69,7 +70,8 @@ export function noteUses(sql: Sql, onError: (error: unknown) => void): (hash: Bu
     noted.set(key, now)
     sql`
       update shop_update.callback_key set last_used_at = now()
-      where id = (select id from shop_update.callback_key where hash = decode(${key}::text, 'hex') for update skip locked)`.catch(
+      where id = (
+        select id from shop_update.callback_key where hash = decode(${key}::text, 'hex') for update skip locked)`.catch(
       onError,
     )
   }

@@ -31,7 +31,9 @@ const MAX_BODY_BYTES = 1024 * 1024
  * The internal listener, Grafana's side: lists, numbers, and what admins do. Everything needs a key (see `authorize`),
  * the OpenAPI document too. Errors are RFC 9457 `application/problem+json`.
  *
- * @example serve({ fetch: createInternalApi({ sql, readSql: sql, config, log, onQueued: worker.poke }).fetch, port: 8081 })
+ * @example
+ * const api = createInternalApi({ sql, readSql: sql, config, log, onQueued: worker.poke })
+ * serve({ fetch: api.fetch, port: 8081 })
  */
 export function createInternalApi(options: InternalApiOptions) {
   const { config, log, version = '0.1.0', onRefusal } = options

@@ -21,7 +21,10 @@ export class Problem extends Error {
 
   /**
    * @param detail one sentence for the person who sees it
-   * @example throw new Problem(422, 'Product 42 does not exist.', { errors: [{ field: 'productId', message: 'does not exist' }] })
+   * @example
+   * throw new Problem(422, 'Product 42 does not exist.', {
+   *   errors: [{ field: 'productId', message: 'does not exist' }],
+   * })
    */
   constructor(
     status: number,

@@ -50,10 +50,14 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
       with file as (
         select r.id as seller_id, x.handle, x.title, x.brand, x.primary_category, x.n,
           array(select jsonb_array_elements_text(x.categories::jsonb)) as categories
-        from unnest(${sellerOfSet}::text[], ${handles}::text[], ${sets.map(({ title }) => title)}::text[],
-          ${sets.map(({ brand }) => brand)}::text[], ${sets.map(({ primaryCategory }) => primaryCategory)}::text[],
-          ${sets.map(({ categories }) => JSON.stringify(categories))}::text[])
-          with ordinality x (seller, handle, title, brand, primary_category, categories, n)
+        from unnest(
+          ${sellerOfSet}::text[],
+          ${handles}::text[],
+          ${sets.map(({ title }) => title)}::text[],
+          ${sets.map(({ brand }) => brand)}::text[],
+          ${sets.map(({ primaryCategory }) => primaryCategory)}::text[],
+          ${sets.map(({ categories }) => JSON.stringify(categories))}::text[]
+        ) with ordinality x (seller, handle, title, brand, primary_category, categories, n)
         join catalog.seller r on r.name = x.seller
       ),
       known as (
@@ -61,7 +65,8 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
         set title = f.title, brand = f.brand, primary_category = f.primary_category, categories = f.categories
         from file f
         where s.seller_id = f.seller_id and s.handle = f.handle
-          and (s.title, s.brand, s.primary_category, s.categories) is distinct from (f.title, f.brand, f.primary_category, f.categories)
+          and (s.title, s.brand, s.primary_category, s.categories)
+            is distinct from (f.title, f.brand, f.primary_category, f.categories)
       )
       insert into catalog.product_set (seller_id, handle, title, brand, primary_category, categories)
       select seller_id, handle, title, brand, primary_category, categories from file order by n
@@ -82,35 +87,64 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
     // An export knows no dates of a special price: those that were set here hold as long as there is a special price.
     await tx`
       with file as (
-        select x.set_id, x.seller_sku, s.title, d.description, x.barcode, x.price, x.special_price, x.stock, x.attributes::jsonb as attributes, x.n
-        from unnest(${products.map(({ setId }) => setId)}::bigint[], ${products.map(({ sellerSku }) => sellerSku)}::text[],
-          ${products.map(({ barcode }) => barcode)}::text[], ${products.map(({ price }) => price)}::numeric(12, 2)[],
-          ${products.map(({ specialPrice }) => specialPrice)}::numeric(12, 2)[], ${products.map(({ stock }) => stock)}::int[],
-          ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[])
-          with ordinality x (set_id, seller_sku, barcode, price, special_price, stock, attributes, n)
+        select
+          x.set_id,
+          x.seller_sku,
+          s.title,
+          d.description,
+          x.barcode,
+          x.price,
+          x.special_price,
+          x.stock,
+          x.attributes::jsonb as attributes,
+          x.n
+        from unnest(
+          ${products.map(({ setId }) => setId)}::bigint[],
+          ${products.map(({ sellerSku }) => sellerSku)}::text[],
+          ${products.map(({ barcode }) => barcode)}::text[],
+          ${products.map(({ price }) => price)}::numeric(12, 2)[],
+          ${products.map(({ specialPrice }) => specialPrice)}::numeric(12, 2)[],
+          ${products.map(({ stock }) => stock)}::int[],
+          ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[]
+        ) with ordinality x (set_id, seller_sku, barcode, price, special_price, stock, attributes, n)
         join unnest(${setIds}::bigint[], ${descriptions}::text[]) d (set_id, description) on d.set_id = x.set_id
         join catalog.product_set s on s.id = x.set_id
       ),
       known as (
         update catalog.product p
-        set active = true, qc_status = 'approved', title = f.title, description = f.description, barcode = f.barcode,
-          price = f.price, special_price = f.special_price, stock = coalesce(f.stock, p.stock), attributes = f.attributes,
+        set
+          active = true,
+          qc_status = 'approved',
+          title = f.title,
+          description = f.description,
+          barcode = f.barcode,
+          price = f.price,
+          special_price = f.special_price,
+          stock = coalesce(f.stock, p.stock),
+          attributes = f.attributes,
           special_from = case when f.special_price is not null then p.special_from end,
           special_to = case when f.special_price is not null then p.special_to end
         from file f
         where p.product_set_id = f.set_id and p.seller_sku = f.seller_sku
-          and (p.active, p.qc_status, p.title, p.description, p.barcode, p.price, p.special_price, p.stock, p.attributes)
-            is distinct from (true, 'approved', f.title, f.description, f.barcode, f.price, f.special_price, coalesce(f.stock, p.stock), f.attributes)
+          and (p.active, p.qc_status, p.title, p.description, p.barcode, p.price, p.special_price, p.stock,
+              p.attributes)
+            is distinct from (true, 'approved', f.title, f.description, f.barcode, f.price, f.special_price,
+              coalesce(f.stock, p.stock), f.attributes)
       )
-      insert into catalog.product (product_set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes)
-      select set_id, seller_sku, title, description, barcode, price, special_price, coalesce(stock, 0), attributes from file order by n
+      insert into catalog.product (
+        product_set_id, seller_sku, title, description, barcode, price, special_price, stock, attributes)
+      select set_id, seller_sku, title, description, barcode, price, special_price, coalesce(stock, 0), attributes
+      from file order by n
       on conflict (product_set_id, seller_sku) do nothing`
 
     await tx`delete from catalog.product_image where product_set_id = any (${setIds}::bigint[])`
     await tx`
       insert into catalog.product_image (product_set_id, position, url, hash)
-      select * from unnest(${images.map(({ setId }) => setId)}::bigint[], ${images.map(({ position }) => position)}::int[],
-        ${images.map(({ url }) => url)}::text[], ${images.map(({ hash }) => hash)}::text[])`
+      select * from unnest(
+        ${images.map(({ setId }) => setId)}::bigint[],
+        ${images.map(({ position }) => position)}::int[],
+        ${images.map(({ url }) => url)}::text[],
+        ${images.map(({ hash }) => hash)}::text[])`
 
     if (enqueue) {
       await tx`
@@ -118,7 +152,10 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
         from unnest(${setIds}::bigint[]) x (id) cross join (values ('new_product_set'), ('images')) t (topic)`
       await tx`
         select count(shop_update.enqueue(t.topic, product_id => p.id))
-        from unnest(${products.map(({ setId }) => setId)}::bigint[], ${products.map(({ sellerSku }) => sellerSku)}::text[]) x (set_id, seller_sku)
+        from unnest(
+          ${products.map(({ setId }) => setId)}::bigint[],
+          ${products.map(({ sellerSku }) => sellerSku)}::text[]
+        ) x (set_id, seller_sku)
         join catalog.product p on p.product_set_id = x.set_id and p.seller_sku = x.seller_sku
         cross join (values ('price'), ('stock')) t (topic)`
     }

@@ -70,7 +70,8 @@ export function connect(
       ...(byValues && { plan_cache_mode: 'force_custom_plan' }),
     } as object, // its type knows some of them, as what they are to JavaScript
   }
-  const sql = postgres(url, options) as unknown as Sql // whose type parameter is for types of its own, which change nothing for callers
+  // whose type parameter is for types of its own, which change nothing for callers
+  const sql = postgres(url, options) as unknown as Sql
   LINES.set(sql, lines)
   return sql
 }
@@ -158,7 +159,8 @@ export const transaction = <Result>(sql: Sql, act: (tx: Sql) => Promise<Result>)
 
 /** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
 export function isConnectionError(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.some(isConnectionError) // one of each address that the name has
+  // one of each address that the name has
+  if (error instanceof AggregateError) return error.errors.some(isConnectionError)
   const { code = '', syscall } = (error ?? {}) as { code?: string; syscall?: string }
   // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was
   // idle or open for too long.

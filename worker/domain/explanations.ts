@@ -4,23 +4,29 @@ import type { Status } from './statuses.ts'
 /** What each status means, for the person who looks at the list. Source: docs/requirements.md, "Statuses". */
 const STATUS_EXPLANATIONS: Record<Status, string> = {
   pending:
-    'The item has just been put into the queue; there is no request payload yet. It should stay here for a few milliseconds only, longer if there is a specific reason that holds it.',
+    'The item has just been put into the queue; there is no request payload yet. It should stay here for a few ' +
+    'milliseconds only, longer if there is a specific reason that holds it.',
   processing: 'The item has been picked to be processed. It should stay here for a few seconds at most.',
   building_payload: 'The request payload is built from the current catalogue and kept in Seller Center.',
   made_request: 'The request is about to be sent to the Shop system, or has been sent and is not answered yet.',
   got_acknowledgment:
-    "Asynchronous flow only: the Shop system has put the item into its own queue and sent an acknowledgment that everything is fine. An item that stays here has had no callback with the Shop's response.",
+    'Asynchronous flow only: the Shop system has put the item into its own queue and sent an acknowledgment that ' +
+    "everything is fine. An item that stays here has had no callback with the Shop's response.",
   got_response: 'A response has been received from the Shop system.',
   building_response_payload: 'The payload is extracted from the response.',
   response_processing:
-    'The product has been synced with the Shop system. The post-update processing, such as noting the time in the catalogue, is about to be done.',
+    'The product has been synced with the Shop system. The post-update processing, such as noting the time in the ' +
+    'catalogue, is about to be done.',
   synced: 'The item is finished and has left the queue.',
   delayed:
-    'Processing the item failed, for any reason, and it is retried later. Or it is a stock change, which waits (10 minutes, unless set otherwise) so that orders are processed first.',
+    'Processing the item failed, for any reason, and it is retried later. Or it is a stock change, which waits ' +
+    '(10 minutes, unless set otherwise) so that orders are processed first.',
   blocked:
-    "The product or product set has no Shop SKU yet, or a new variation of it is still being created; the change is saved and sent afterwards. Or the Shop's response could not be processed, and an admin has to decide.",
+    'The product or product set has no Shop SKU yet, or a new variation of it is still being created; the change ' +
+    "is saved and sent afterwards. Or the Shop's response could not be processed, and an admin has to decide.",
   failed:
-    'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry table has failed.',
+    'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry ' +
+    'table has failed.',
 }
 
 /** What a change waits for of whose product no create is due. */
@@ -42,27 +48,32 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   not_in_shop: {
     label: 'Not in the Shop yet',
     sentence:
-      'The product or its product set has no Shop SKU yet. The change is saved and requeued at once when it has been created.',
+      'The product or its product set has no Shop SKU yet. The change is saved and requeued at once when it has ' +
+      'been created.',
   },
   new_variation: {
     label: 'New variation',
     sentence:
-      'Another variation of the product set is still being created in the Shop. The item is requeued at once when that has its Shop SKU.',
+      'Another variation of the product set is still being created in the Shop. The item is requeued at once when ' +
+      'that has its Shop SKU.',
   },
   unprocessable_response: {
     label: 'Unprocessable response',
     sentence:
-      "The Shop's response cannot be processed. It is kept with the item, and an admin decides whether to resend or discard.",
+      "The Shop's response cannot be processed. It is kept with the item, and an admin decides whether to resend " +
+      'or discard.',
   },
   src_id_conflict: {
     label: 'ID already taken',
     sentence:
-      'The Shop created the product under an ID that already belongs to another product, or under a second ID. Nothing has been overwritten; an admin has to decide.',
+      'The Shop created the product under an ID that already belongs to another product, or under a second ID. ' +
+      'Nothing has been overwritten; an admin has to decide.',
   },
   unknown_outcome: {
     label: 'Unknown outcome',
     sentence:
-      'The worker was lost while the Shop was to create a product, and nobody knows whether it did. Sending again could create it twice, so the item waits for a callback or for an admin.',
+      'The worker was lost while the Shop was to create a product, and nobody knows whether it did. Sending again ' +
+      'could create it twice, so the item waits for a callback or for an admin.',
   },
   requeued: { label: 'Requeued', sentence: 'An admin has put the item back into the queue, with a fresh retry cycle.' },
   coalesced: {
@@ -72,7 +83,8 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   newer_change: {
     label: 'Newer change',
     sentence:
-      'The Shop has accepted an earlier state of the data. What was changed since is sent now, with a fresh retry cycle.',
+      'The Shop has accepted an earlier state of the data. What was changed since is sent now, with a fresh retry ' +
+      'cycle.',
   },
   released: { label: 'Released', sentence: 'What the item waited for is in the Shop now.' },
   worker_lost: {

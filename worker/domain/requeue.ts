@@ -55,7 +55,8 @@ export function refusal({ topic, status, inQueue, sellerActive, products }: Requ
 export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   not_in_queue: 'The item is no longer in the queue.',
   in_flight:
-    'The item is on its way already, waits on purpose as a stock change does, or is a creation that an admin has to decide about.',
+    'The item is on its way already, waits on purpose as a stock change does, or is a creation that an admin has ' +
+    'to decide about.',
   images_not_requeueable: 'Images cannot be requeued; saving the images again in Seller Center queues them anew.',
   seller_inactive: 'The seller is not active.',
   product_inactive: 'The product, or one of its variations, is not active.',

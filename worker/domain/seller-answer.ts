@@ -124,7 +124,8 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   building_payload: beingPrepared,
 
   made_request(item, now) {
-    const sent = `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, now)}${asRetry(item)}.`
+    const sentAt = when(item.lastSentAt ?? item.statusAt, now)
+    const sent = `${subject(item)} was handed to the Shop on ${sentAt}${asRetry(item)}.`
     if (isLong(item, now)) return watched(item, now, [sent])
     const expected =
       item.flow === 'asynchronous'
@@ -139,7 +140,8 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
     return {
       whoActs: 'shop',
       sentences: [
-        `The Shop confirmed on ${when(item.statusAt, now)} that it has received ${lowerFirst(subject(item))} and put it into its own queue.`,
+        `The Shop confirmed on ${when(item.statusAt, now)} that it has received ${lowerFirst(subject(item))} and ` +
+          'put it into its own queue.',
         'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
         `The Shop has to answer now${ifNot}; there is nothing you need to do.`,
       ],
@@ -157,7 +159,8 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
     if (item.newer) return overtaken(item, item.newer, now)
     const what =
       item.reason?.code === 'nothing_to_send'
-        ? `${subject(item)} was finished on ${when(item.statusAt, now)}: the Shop already had everything, so nothing had to be sent.`
+        ? `${subject(item)} was finished on ${when(item.statusAt, now)}: the Shop already had everything, so nothing ` +
+          'had to be sent.'
         : `${subject(item)} was synced with the Shop on ${when(item.statusAt, now)}.`
     const sku = item.shopSku === null ? [] : [`The Shop SKU is ${item.shopSku}.`]
     return { whoActs: 'nobody', sentences: [what, ...sku, NOTHING_TO_DO] }
@@ -174,7 +177,8 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
         return waitsForCreate(item, 'because another variation of the product is still being created in the Shop')
       case 'unprocessable_response':
         return needsAdmin(
-          `${subject(item)} was answered by the Shop on ${when(item.statusAt, now)}, but the answer could not be processed.`,
+          `${subject(item)} was answered by the Shop on ${when(item.statusAt, now)}, but the answer could not be ` +
+            'processed.',
           'The answer is kept, and nothing is sent again by itself.',
           'An admin decides whether the change is sent again',
         )
@@ -193,8 +197,10 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
         )
       case 'unknown_outcome':
         return needsAdmin(
-          `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, now)}, but we lost track of it before the answer came.`,
-          'The Shop may have created the product already, so it is not sent again by itself: that could create it twice.',
+          `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, now)}, but we lost ` +
+            'track of it before the answer came.',
+          'The Shop may have created the product already, so it is not sent again by itself: that could create it ' +
+            'twice.',
           "It goes on when the Shop's answer arrives or an admin decides",
         )
       default:
@@ -225,7 +231,8 @@ function watched(item: ItemFacts, now: Date, sentences: string[]): Answer {
     whoActs: 'sre',
     sentences: [
       ...sentences,
-      `It has been like this for ${waited}, which is longer than usual; our operations team is looking into it, and there is nothing you need to do.`,
+      `It has been like this for ${waited}, which is longer than usual; our operations team is looking into it, ` +
+        'and there is nothing you need to do.',
     ],
   }
 }
@@ -250,7 +257,9 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
 
 /** Not stuck, however long it takes: an earlier change goes first (decision 7). */
 function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, now: Date): Answer {
-  const turn = `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
+  const turn =
+    `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ` +
+    `${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
   return status === 'failed' || holder.status === 'failed' || isOverdue(holder, now)
     ? {
         whoActs: 'sre',
@@ -275,7 +284,8 @@ function stockWait(item: ItemFacts, now: Date): Answer {
   return {
     whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
     sentences: [
-      `${subject(item)} was queued on ${when(item.queuedAt, now)} and waits on purpose: a stock change is sent ${wait} after it was queued, so that orders are processed first.`,
+      `${subject(item)} was queued on ${when(item.queuedAt, now)} and waits on purpose: a stock change is sent ` +
+        `${wait} after it was queued, so that orders are processed first.`,
       `It is sent ${next(item.nextAttemptAt, now)}.`,
       isOverdue(item, now) ? LATE : NOTHING_TO_DO,
     ],
@@ -310,7 +320,9 @@ function failures(item: ItemFacts, now: Date): Answer {
         }
   }
 
-  const retry = `It is tried again automatically ${next(item.nextAttemptAt, now)}, as retry ${item.failures} of ${item.maxRetries}`
+  const retry =
+    `It is tried again automatically ${next(item.nextAttemptAt, now)}, as retry ${item.failures} of ` +
+    `${item.maxRetries}`
   if (item.status === 'failed' || isOverdue(item, now)) {
     return {
       whoActs: 'sre',
@@ -326,7 +338,8 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
     return {
       whoActs: 'nobody',
       sentences: [
-        `${subject(item)} was not sent before the product was deleted in Seller Center, so there is nothing left to send.`,
+        `${subject(item)} was not sent before the product was deleted in Seller Center, so there is nothing left ` +
+          'to send.',
         NOTHING_TO_DO,
       ],
     }
@@ -334,7 +347,9 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
   if (blocker === null) return nothingCreatesIt(what, item.noCreate)
-  const waitsFor = `It waits for item ${blocker.itemId} (${TOPICS[blocker.topic].label}, status ${STATUSES[blocker.status].label}) and is sent at once when that is synced.`
+  const waitsFor =
+    `It waits for item ${blocker.itemId} (${TOPICS[blocker.topic].label}, status ${STATUSES[blocker.status].label}) ` +
+    'and is sent at once when that is synced.'
   switch (blocker.status) {
     case 'failed':
     case 'blocked':
@@ -377,7 +392,8 @@ function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['n
   return {
     whoActs,
     sentences: [
-      `${subject(item)} was accepted by the Shop on ${when(item.statusAt, now)}, but has been overtaken: the same data was changed again.`,
+      `${subject(item)} was accepted by the Shop on ${when(item.statusAt, now)}, but has been overtaken: the same ` +
+        'data was changed again.',
       `The newer change, item ${itemId}, is not in the Shop yet; its status is ${STATUSES[status].label}.`,
       ...(whoActs === 'nobody' ? [NOTHING_TO_DO] : []),
     ],
@@ -395,7 +411,9 @@ function discarded(item: ItemFacts, now: Date): Answer {
 }
 
 function productDeleted(item: ItemFacts, now: Date): Answer {
-  const left = `${subject(item)} left the queue on ${when(item.statusAt, now)}, because its product has been deleted in Seller Center.`
+  const left =
+    `${subject(item)} left the queue on ${when(item.statusAt, now)}, because its product has been deleted in ` +
+    'Seller Center.'
   return { whoActs: 'nobody', sentences: [left, 'There is nothing left to send.', NOTHING_TO_DO] }
 }
 
@@ -435,9 +453,10 @@ const CAUSES: readonly [RegExp, string][] = [
   [/^(exception|[A-Z]\w*Error)\b/i, 'it could not be processed on our side'],
   [/\btime[d-]? ?out\b|ETIMEDOUT/i, 'the Shop did not answer in time'],
   [
-    /\b(ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|UND_ERR\w*)\b|^network|socket hang up|fetch failed/i,
+    /\b(ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|UND_ERR\w*)\b|^network/i,
     'the Shop could not be reached',
   ],
+  [/socket hang up|fetch failed/i, 'the Shop could not be reached'],
   [/\bHTTP\b/i, 'the Shop answered with an error'],
 ]
 
@@ -474,7 +493,8 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 /** Written out by hand: a locale's own format differs from one runtime to the next, and sellers get it copied. */
 const utc = (at: Date): string =>
-  `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}, ${twoDigits(at.getUTCHours())}:${twoDigits(at.getUTCMinutes())} UTC`
+  `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}, ` +
+  `${twoDigits(at.getUTCHours())}:${twoDigits(at.getUTCMinutes())} UTC`
 
 const twoDigits = (n: number): string => String(n).padStart(2, '0')
 

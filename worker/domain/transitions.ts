@@ -32,7 +32,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
   made_request: [
     'got_acknowledgment', // asynchronous flow, or a Shop that has not seen the switch back yet (decision 9)
     'got_response', // the final answer, or its callback if that overtakes the acknowledgment
-    'delayed', // network error, time-out: an answer of any kind passes through Got response (docs/shop-protocol.md, section 4)
+    // network error, time-out: an answer of any kind passes through Got response (docs/shop-protocol.md, section 4)
+    'delayed',
     'failed',
     'blocked', // unknown_outcome: the worker died while a create was out (decision 11)
     'pending', // worker_lost, worker_stopped: anything but a create is sent again (decision 11)
@@ -51,7 +52,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'pending', // newer_change: the answer is to a request that cannot have carried what was changed since
     'delayed', // an exception while the stored answer is written
     'failed',
-    'blocked', // src_id_conflict: another worker gave the id away between our look and our write; or the catalogue refuses it
+    // src_id_conflict: another worker gave the id away between our look and our write; or the catalogue refuses it
+    'blocked',
   ],
   synced: [], // final
   delayed: [
@@ -63,7 +65,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
   blocked: [
     'pending', // released by the create it waited for, requeued or resent by an admin (decisions 5, 12)
     'got_response', // the callback that settles an unknown_outcome (decision 11)
-    'blocked', // discarded by an admin, product_deleted: it leaves the queue as it is, and is not called synced, for nothing was
+    // discarded by an admin, product_deleted: it leaves the queue as it is, and is not called synced, for nothing was
+    'blocked',
   ],
   failed: [
     'processing', // automatic retries go on until the 27th has failed (decision 1)

@@ -263,10 +263,7 @@ export async function finish(
  * Of an item that a final answer has been given to, `row` as it was before: what it was, and when it passed each
  * status.
  */
-const answered = (
-  sql: Sql,
-  row: ReturnType<Sql>,
-) => sql`
+const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   i.id,
   i.seller_id,
   i.product_set_id,

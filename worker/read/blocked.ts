@@ -22,8 +22,9 @@ const OLDEST = 500
 const LOOKED_AMONG = 5000
 
 /** What an item `i` is about is in the catalogue: its product, or, of an item of a whole set, the set. */
-const isThere = (sql: Sql) => sql`case when i.product_id is null
-  then exists (select from catalog.product_set w where w.id = i.product_set_id) else exists (select from catalog.product w where w.id = i.product_id) end`
+const isThere = (sql: Sql) => sql`case
+  when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id)
+  else exists (select from catalog.product w where w.id = i.product_id) end`
 
 /**
  * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a
@@ -35,15 +36,21 @@ const isThere = (sql: Sql) => sql`case when i.product_id is null
  */
 export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends from shop_update.item m
-    where m.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
+    where m.product_set_id = i.product_set_id
+      and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
     union all
-    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
+    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends
+    from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
     where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
   ) c
   where i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and c.id <> i.id
-    and (i.reason = 'new_variation' or i.product_id is null or c.product_id is null or c.product_id = i.product_id or exists (
-      select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
-      where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
+    and (i.reason = 'new_variation'
+      or i.product_id is null
+      or c.product_id is null
+      or c.product_id = i.product_id
+      or exists (
+        select from catalog.product q join catalog.product_set s on s.id = q.product_set_id
+        where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
     and ${isComing(sql, 'c')}
     and ${isThere(sql)}
     and (i.reason <> 'new_variation' or i.topic not in ('new_product_set', 'new_product')
@@ -56,11 +63,16 @@ export const createsAwaited = (sql: Sql) => sql`(
  * takes approved products only: decision 12), or it has been deleted.
  */
 export const noCreate = (sql: Sql) => sql`case
-  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)} then 'product_deleted'
+  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)}
+    then 'product_deleted'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
-    select case when count(*) = 0 then 'product_deleted' when bool_or(q.qc_status = 'approved') then null
-      when bool_or(q.qc_status = 'pending') then 'qc_pending' else 'qc_rejected' end
-    from catalog.product q where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
+    select case
+      when count(*) = 0 then 'product_deleted'
+      when bool_or(q.qc_status = 'approved') then null
+      when bool_or(q.qc_status = 'pending') then 'qc_pending'
+      else 'qc_rejected' end
+    from catalog.product q
+    where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
 
 /**
  * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of
@@ -74,7 +86,9 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
         select count(*)::int from (
           select from shop_update.item i
           -- the list, word for word, is the predicate of the index item_to_resolve
-          where i.lane = 'blocked' and i.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome') and i.reason = r.reason
+          where i.lane = 'blocked'
+            and i.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')
+            and i.reason = r.reason
           limit ${COUNTED_UP_TO}::int) counted
       ) as n
       from unnest(${[...ADMIN_RESOLVES]}::text[]) r (reason)`,
@@ -82,7 +96,9 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
       select count(*)::int as stranded
       from (
         select * from (
-          select * from shop_update.item where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[]) order by id limit ${LOOKED_AMONG}::int
+          select * from shop_update.item
+          where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[])
+          order by id limit ${LOOKED_AMONG}::int
         ) i
         where ${noCreate(sql)} is null order by id limit ${OLDEST}::int
       ) i

@@ -18,13 +18,24 @@ export interface DatabaseHealth {
 export async function readDatabaseHealth(sql: Sql): Promise<DatabaseHealth> {
   const [sessions, tables] = await Promise.all([
     sql<{ state: string; n: number; seconds: number }[]>`
-      select coalesce(state, 'other_login') as state, count(*)::int as n,
-        coalesce(extract(epoch from now() - min(xact_start) filter (where usename = current_user and pid <> pg_backend_pid())), 0)::float8 as seconds
+      select
+        coalesce(state, 'other_login') as state,
+        count(*)::int as n,
+        coalesce(
+          extract(epoch from now() - min(xact_start) filter (where usename = current_user and pid <> pg_backend_pid())),
+          0)::float8 as seconds
       from pg_stat_activity where datname = current_database() and usesysid is not null group by 1`,
     sql<{ table: string; dead: number; updates: number; hot: number }[]>`
-      select t.name as "table", pg_stat_get_dead_tuples(t.name::regclass)::float8 as dead,
-        pg_stat_get_tuples_updated(t.name::regclass)::float8 as updates, pg_stat_get_tuples_hot_updated(t.name::regclass)::float8 as hot
-      from (values ('shop_update.item'), ('shop_update.set_lane'), ('shop_update.delta'), ('shop_update.status_count')) t (name)`,
+      select
+        t.name as "table",
+        pg_stat_get_dead_tuples(t.name::regclass)::float8 as dead,
+        pg_stat_get_tuples_updated(t.name::regclass)::float8 as updates,
+        pg_stat_get_tuples_hot_updated(t.name::regclass)::float8 as hot
+      from (values
+        ('shop_update.item'),
+        ('shop_update.set_lane'),
+        ('shop_update.delta'),
+        ('shop_update.status_count')) t (name)`,
   ])
   const { updates, hot } = tables.find(({ table }) => table === 'shop_update.item') ?? { updates: 0, hot: 0 }
   return {

@@ -47,25 +47,40 @@ export interface CallRow {
 export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promise<TransitionRow[]> => sql<
   TransitionRow[]
 >`
-  select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor, t.note from shop_update.transition t
+  select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor, t.note
+  from shop_update.transition t
   where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz order by t.at, t.to_status`
 
 /** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */
 export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<CallRow[]> => sql<CallRow[]>`
-  select r.request_id as "requestId", r.flow, r.sent_at as "sentAt", a.answered_at as "answeredAt", a.milliseconds, a.http_status as "httpStatus",
-    a.outcome, left(r.body, ${BODY_SHOWN}::int) as request, octet_length(r.body) as "requestBytes", left(a.body, ${BODY_SHOWN}::int) as response,
-    octet_length(a.body) as "responseBytes", c.received_at as "callbackAt", left(c.body, ${BODY_SHOWN}::int) as callback,
-    octet_length(c.body) as "callbackBytes", r.trace_id as "traceId",
+  select
+    r.request_id as "requestId",
+    r.flow,
+    r.sent_at as "sentAt",
+    a.answered_at as "answeredAt",
+    a.milliseconds,
+    a.http_status as "httpStatus",
+    a.outcome,
+    left(r.body, ${BODY_SHOWN}::int) as request,
+    octet_length(r.body) as "requestBytes",
+    left(a.body, ${BODY_SHOWN}::int) as response,
+    octet_length(a.body) as "responseBytes",
+    c.received_at as "callbackAt",
+    left(c.body, ${BODY_SHOWN}::int) as callback,
+    octet_length(c.body) as "callbackBytes",
+    r.trace_id as "traceId",
     c.trace_id as "callbackTraceId"
   from shop_update.request r
   left join lateral (
     select * from shop_update.answer a
-    where a.item_id = r.item_id and a.request_id = r.request_id and a.answered_at >= ${dayBefore(queuedAt)}::text::timestamptz
+    where a.item_id = r.item_id and a.request_id = r.request_id
+      and a.answered_at >= ${dayBefore(queuedAt)}::text::timestamptz
     order by a.answered_at desc limit 1
   ) a on true
   left join lateral (
     select c.received_at, c.body, c.trace_id from shop_update.callback c
-    where c.request_id = r.request_id::text and c.outcome in ('accepted', 'late') and c.received_at >= ${dayBefore(queuedAt)}::text::timestamptz
+    where c.request_id = r.request_id::text and c.outcome in ('accepted', 'late')
+      and c.received_at >= ${dayBefore(queuedAt)}::text::timestamptz
     order by c.outcome = 'accepted' desc, c.received_at desc limit 1
   ) c on true
   where r.item_id = ${itemId}::bigint and r.sent_at >= ${dayBefore(queuedAt)}::text::timestamptz
@@ -86,10 +101,12 @@ export async function* readBody(
   const body = {
     request: sql`
       select r.body from shop_update.request r
-      where r.item_id = ${itemId}::bigint and r.request_id = ${requestId}::bigint and r.sent_at >= ${since}::text::timestamptz`,
+      where r.item_id = ${itemId}::bigint and r.request_id = ${requestId}::bigint
+        and r.sent_at >= ${since}::text::timestamptz`,
     response: sql`
       select a.body from shop_update.answer a
-      where a.item_id = ${itemId}::bigint and a.request_id = ${requestId}::bigint and a.answered_at >= ${since}::text::timestamptz
+      where a.item_id = ${itemId}::bigint and a.request_id = ${requestId}::bigint
+        and a.answered_at >= ${since}::text::timestamptz
       order by a.answered_at desc`,
     callback: sql`
       select c.body from shop_update.callback c
@@ -126,19 +143,24 @@ export async function readSurroundings(
 ): Promise<Surroundings> {
   const [row] = await sql<Surroundings[]>`
     select coalesce(p.title, s.title) as title, (
-      select 1 + count(b.id) + (select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
+      select 1 + count(b.id) + (
+        select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
       from shop_update.item i left join shop_update.item b
         on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
-        and (b.topic not in ('new_product_set', 'new_product'), b.id) < (i.topic not in ('new_product_set', 'new_product'), i.id)
+        and (b.topic not in ('new_product_set', 'new_product'), b.id)
+          < (i.topic not in ('new_product_set', 'new_product'), i.id)
       where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') group by i.product_set_id
     )::int as "positionInSet", (
       select json_build_object('itemId', n.id::text, 'status', n.status) from (
         select w.* from shop_update.item w where w.product_set_id = s.id and w.lane <> 'in_flight'
-        union all select w.* from shop_update.set_lane l join shop_update.item w on w.id = l.item_id where l.product_set_id = s.id) n
+        union all
+        select w.* from shop_update.set_lane l join shop_update.item w on w.id = l.item_id
+        where l.product_set_id = s.id) n
       where n.id > ${itemId}::bigint and (
         n.topic = ${topic}::text::shop_update.topic and n.product_id is not distinct from ${productId}::bigint
         -- what a create had absorbed after its request had left goes on as content
-        or ${creates(topic)}::text::boolean and n.topic = 'content' and n.product_id = coalesce(${productId}::bigint, n.product_id))
+        or ${creates(topic)}::text::boolean and n.topic = 'content'
+          and n.product_id = coalesce(${productId}::bigint, n.product_id))
       order by n.id desc limit 1
     ) as newer
     from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
@@ -155,7 +177,11 @@ export async function readHolder(sql: Sql, itemId: string): Promise<Holder | nul
     select h.* from shop_update.item i cross join lateral (
       select d.id as "itemId", d.status, d.run_at as "nextAttemptAt" from ${holdersOf(sql, 'i')}
         and (i.lane <> 'delayed' or d.run_at > i.run_at)
-      order by (d.status = 'failed' or d.run_at < now() - ${OVERDUE_AFTER_SECONDS}::int * interval '1 second') desc, d.run_at desc, d.id limit 1) h
+      order by
+        (d.status = 'failed' or d.run_at < now() - ${OVERDUE_AFTER_SECONDS}::int * interval '1 second') desc,
+        d.run_at desc,
+        d.id
+      limit 1) h
     where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind', 'delayed')`
   return row ?? null
 }

@@ -70,13 +70,21 @@ export async function listItems(
 ): Promise<{ rows: ItemRow[]; next: Position | null }> {
   const from = sources(selection)
   const more = limit + 1
+  const queued = sql`(
+        select ${queueColumns(sql)} from shop_update.item i
+        where ${inQueue(sql, selection)} ${page(sql, sort, after, more)})`
+  const finished = sql`(
+        select ${historyColumns(sql)} from shop_update.finished_item i
+        where ${inHistory(sql, selection)} ${page(sql, sort, after, more)})`
   const found = await sql<(ItemRow & { sortedBy: string | null })[]>`
     with i as (
-      ${from.includes('queue') ? sql`(select ${queueColumns(sql)} from shop_update.item i where ${inQueue(sql, selection)} ${page(sql, sort, after, more)})` : sql``}
+      ${from.includes('queue') ? queued : sql``}
       ${from.length > 1 ? sql`union all` : sql``}
-      ${from.includes('finished') ? sql`(select ${historyColumns(sql)} from shop_update.finished_item i where ${inHistory(sql, selection)} ${page(sql, sort, after, more)})` : sql``}
+      ${from.includes('finished') ? finished : sql``}
     )
-    select ${shown(sql)}, ${SORTED_BY[sort.key](sql)} as "sortedBy" from i ${beside(sql)} order by ${order(sql, sort)} limit ${more}::int`
+    select ${shown(sql)}, ${SORTED_BY[sort.key](sql)} as "sortedBy"
+    from i ${beside(sql)}
+    order by ${order(sql, sort)} limit ${more}::int`
   const rows = found.slice(0, limit)
   const last = rows.at(-1)
   return { rows, next: found.length > limit && last ? { value: last.sortedBy, id: last.id } : null }
@@ -92,22 +100,34 @@ export const COUNTED_UP_TO = 10_000
 export async function countItems(sql: Sql, selection: Resolved): Promise<{ count: number; exact: boolean }> {
   if (isCounted(selection)) {
     const { tab, status, topic } = selection
+    const all = status === undefined ? sql`c.status <> 'synced'` : sql`true`
+    const ofTab =
+      tab === undefined
+        ? all
+        : tab === 'pending'
+          ? sql`c.status not in ('delayed', 'failed', 'synced')`
+          : sql`c.status = ${tab}::shop_update.status`
     const [row] = await sql<{ count: number }[]>`
       select coalesce(sum(c.n), 0)::float8 as count from (
         select topic, status, n from shop_update.status_count
         union all select topic, status, n from shop_update.unfolded() where kind = 'status'
       ) c
-      where ${tab === undefined ? (status === undefined ? sql`c.status <> 'synced'` : sql`true`) : tab === 'pending' ? sql`c.status not in ('delayed', 'failed', 'synced')` : sql`c.status = ${tab}::shop_update.status`}
+      where ${ofTab}
         ${status === undefined ? sql`` : sql`and c.status = ${status}::shop_update.status`}
         ${topic === undefined ? sql`` : sql`and c.topic = ${topic}::shop_update.topic`}`
     return { count: row?.count ?? 0, exact: true }
   }
   const from = sources(selection)
+  const enough = COUNTED_UP_TO + 1
+  const queued = sql`(
+        select from shop_update.item i where ${inQueue(sql, selection)} limit ${enough}::int)`
+  const finished = sql`(
+        select from shop_update.finished_item i where ${inHistory(sql, selection)} limit ${enough}::int)`
   const [row] = await sql<{ count: number }[]>`
     select count(*)::int as count from (
-      ${from.includes('queue') ? sql`(select from shop_update.item i where ${inQueue(sql, selection)} limit ${COUNTED_UP_TO + 1}::int)` : sql``}
+      ${from.includes('queue') ? queued : sql``}
       ${from.length > 1 ? sql`union all` : sql``}
-      ${from.includes('finished') ? sql`(select from shop_update.finished_item i where ${inHistory(sql, selection)} limit ${COUNTED_UP_TO + 1}::int)` : sql``}
+      ${from.includes('finished') ? finished : sql``}
     ) counted`
   const count = row?.count ?? 0
   return count > COUNTED_UP_TO ? { count: COUNTED_UP_TO, exact: false } : { count, exact: !selection.scope?.truncated }
@@ -133,22 +153,42 @@ export { type Resolved, resolve, type Selection }
 const queueColumns = (
   sql: Sql,
 ) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
-  i.status_at, i.last_sent_at, i.failed_at, i.run_at, i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, true as live`
+  i.status_at, i.last_sent_at, i.failed_at, i.run_at, i.failures, i.sends, i.coalesced, i.flow, i.request_id,
+  i.trace_id, true as live`
 
 const historyColumns = (
   sql: Sql,
 ) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
-  i.finished_at as status_at, i.last_sent_at, null::timestamptz as failed_at, 'infinity'::timestamptz as run_at, i.failures, i.sends, i.coalesced,
-  i.flow, i.request_id, i.trace_id, false as live`
+  i.finished_at as status_at, i.last_sent_at, null::timestamptz as failed_at, 'infinity'::timestamptz as run_at,
+  i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, false as live`
 
-const shown = (
-  sql: Sql,
-) => sql`i.id, i.seller_id as "sellerId", r.name as "sellerName", i.product_set_id as "productSetId",
-  i.product_id as "productId", ${skuColumns(sql)}, i.topic, i.status,
-  i.reason, i.message, i.queued_at as "queuedAt", i.status_at as "statusAt", i.last_sent_at as "lastSentAt", i.failed_at as "failedAt",
-  case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end as "nextAttemptAt", i.failures, i.sends, i.coalesced,
-  i.flow, i.request_id as "requestId", i.trace_id as "traceId", b.id as "blockedBy", b.topic as "blockedByTopic", b.status as "blockedByStatus",
-  case when i.live and b.id is null then ${noCreate(sql)} end as "noCreate", i.live`
+const shown = (sql: Sql) => sql`
+  i.id,
+  i.seller_id as "sellerId",
+  r.name as "sellerName",
+  i.product_set_id as "productSetId",
+  i.product_id as "productId",
+  ${skuColumns(sql)},
+  i.topic,
+  i.status,
+  i.reason,
+  i.message,
+  i.queued_at as "queuedAt",
+  i.status_at as "statusAt",
+  i.last_sent_at as "lastSentAt",
+  i.failed_at as "failedAt",
+  case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end as "nextAttemptAt",
+  i.failures,
+  i.sends,
+  i.coalesced,
+  i.flow,
+  i.request_id as "requestId",
+  i.trace_id as "traceId",
+  b.id as "blockedBy",
+  b.topic as "blockedByTopic",
+  b.status as "blockedByStatus",
+  case when i.live and b.id is null then ${noCreate(sql)} end as "noCreate",
+  i.live`
 
 /**
  * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is
@@ -160,7 +200,10 @@ const beside = (sql: Sql) => sql`
   ${skusOf(sql, 'i')}
   left join lateral (
     select c.id, c.topic, c.status from ${createsAwaited(sql)} and i.live
-    order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last, c.topic = 'new_product_set' desc, c.id limit 1
+    order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last,
+      c.topic = 'new_product_set' desc,
+      c.id
+    limit 1
   ) b on true`
 
 const order = (sql: Sql, { key, descending }: Sort) => {

@@ -18,7 +18,14 @@ export interface Kpi {
  * in sql/views/kpi.sql.
  */
 export const readKpis = (sql: Sql): Promise<Kpi[]> => sql<Kpi[]>`
-  select "window", queued::float8, synced::float8, ratio, requests::float8, p50_seconds as "p50Seconds", p95_seconds as "p95Seconds"
+  select
+    "window",
+    queued::float8,
+    synced::float8,
+    ratio,
+    requests::float8,
+    p50_seconds as "p50Seconds",
+    p95_seconds as "p95Seconds"
   from shop_update.kpi`
 
 const OVERDUE_COUNTED = 100_000
@@ -36,12 +43,15 @@ export interface Overdue {
 export async function readOverdue(sql: Sql): Promise<Overdue> {
   const [row] = await sql<Overdue[]>`
     select count(*)::int as items, coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as seconds from (
-      (select run_at from shop_update.item where lane = 'delayed' and run_at <= now() order by run_at limit ${OVERDUE_COUNTED}::int)
+      (select run_at from shop_update.item
+        where lane = 'delayed' and run_at <= now() order by run_at limit ${OVERDUE_COUNTED}::int)
       union all
-      (select run_at from shop_update.item where reason in ('failure', 'stock_wait') and lane = 'ready' limit ${OVERDUE_COUNTED}::int)
+      (select run_at from shop_update.item
+        where reason in ('failure', 'stock_wait') and lane = 'ready' limit ${OVERDUE_COUNTED}::int)
       union all
       (select run_at from shop_update.item b
-        where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldUp(sql)} limit ${OVERDUE_COUNTED}::int)
+        where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldUp(sql)}
+        limit ${OVERDUE_COUNTED}::int)
     ) late`
   return row ?? { items: 0, seconds: 0 }
 }

@@ -58,7 +58,8 @@ export async function findScope(sql: Sql, text: string): Promise<Scope> {
         union select f.id from shop_update.finished_item f where f.id = ${id}::bigint
         union select r.item_id from shop_update.request r where r.request_id = ${id}::bigint) as "itemIds",
       array(select s.id from catalog.product_set s where s.id = ${id}::bigint) as "setIds",
-      array(select id from product) as "productIds", array(select distinct product_set_id from product) as "setsOfProducts"`
+      array(select id from product) as "productIds",
+      array(select distinct product_set_id from product) as "setsOfProducts"`
   const scope: Scope = { ...named!, sellerIds: [], sellersOfSets: [], truncated: false, seller: null }
   const isNamed = Object.values(named!).some((ids) => ids.length > 0)
   const seller = await findSeller(sql, text, null)
@@ -73,10 +74,12 @@ export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const begun = await sql<{ id: string; setId: string }[]>`
     select id, product_set_id as "setId" from (
       (select p.id, p.product_set_id, p.seller_sku as sku from catalog.product p
-        where p.seller_sku ~>=~ ${text}::text and p.seller_sku ~<~ (${text}::text || chr(1114111)) order by p.seller_sku using ~<~, p.id limit ${more}::int)
+        where p.seller_sku ~>=~ ${text}::text and p.seller_sku ~<~ (${text}::text || chr(1114111))
+        order by p.seller_sku using ~<~, p.id limit ${more}::int)
       union all
       (select p.id, p.product_set_id, p.shop_sku from catalog.product p
-        where p.shop_sku ~>=~ ${text}::text and p.shop_sku ~<~ (${text}::text || chr(1114111)) order by p.shop_sku using ~<~, p.id limit ${more}::int)
+        where p.shop_sku ~>=~ ${text}::text and p.shop_sku ~<~ (${text}::text || chr(1114111))
+        order by p.shop_sku using ~<~, p.id limit ${more}::int)
     ) begun group by 1, 2 order by min(sku) using ~<~, id limit ${more}::int`
   const meant = begun.slice(0, PRODUCTS_A_PREFIX)
   const setsOfProducts = [...new Set(meant.map(({ setId }) => setId))]
@@ -97,8 +100,11 @@ async function sellersOf(sql: Sql, setIds: readonly string[]): Promise<string[]>
 
 /** The items of sets: those at rest by the index, the one in flight by `set_lane`. */
 export const itemsOfSets = (sql: Sql, productSetIds: readonly string[]) => sql`
-  select s.id from shop_update.item s where s.product_set_id = any (${productSetIds}::bigint[]) and s.lane <> 'in_flight'
-  union all select l.item_id from shop_update.set_lane l where l.product_set_id = any (${productSetIds}::bigint[]) and l.item_id is not null`
+  select s.id from shop_update.item s
+  where s.product_set_id = any (${productSetIds}::bigint[]) and s.lane <> 'in_flight'
+  union all
+  select l.item_id from shop_update.set_lane l
+  where l.product_set_id = any (${productSetIds}::bigint[]) and l.item_id is not null`
 
 /**
  * Looks up a seller by id, else by name. Nobody of that id or name has no items.
@@ -115,10 +121,14 @@ export async function findSeller(
       select r.id from catalog.seller r where r.id = ${id}::bigint
       union all
       select r.id from catalog.seller r
-      where lower(r.name) = lower(${text}::text) and not exists (select from catalog.seller n where n.id = ${id}::bigint)
+      where lower(r.name) = lower(${text}::text)
+        and not exists (select from catalog.seller n where n.id = ${id}::bigint)
     )
-    select array(select id from meant) as "sellerIds",
-      array(select s.id from catalog.product_set s where s.seller_id in (select id from meant) limit ${SETS_LOOKED_UP + 1}::int) as "productSetIds"`
+    select
+      array(select id from meant) as "sellerIds",
+      array(
+        select s.id from catalog.product_set s
+        where s.seller_id in (select id from meant) limit ${SETS_LOOKED_UP + 1}::int) as "productSetIds"`
   const { sellerIds, productSetIds } = row!
   const isLookedUp =
     productSetIds.length <= SETS_LOOKED_UP && !(await haveMoreItems(sql, productSetIds, ITEMS_LOOKED_UP))

@@ -78,15 +78,21 @@ async function findWindow(sql: Sql, table: 'item' | 'finished_item', { from, to 
         with recursive search (low, high) as (
           select min(id), max(id) + 1 from ${sql(`shop_update.${table}`)}
           union all
-          select case when i.is_before then i.id + 1 else s.low end, case when i.is_before then s.high else s.low + (s.high - s.low) / 2 end
+          select
+            case when i.is_before then i.id + 1 else s.low end,
+            case when i.is_before then s.high else s.low + (s.high - s.low) / 2 end
           from search s left join lateral (
-            select n.id, n.queued_at < ${at}::text::timestamptz + ${slack}::text::interval as is_before from ${sql(`shop_update.${table}`)} n
+            select n.id, n.queued_at < ${at}::text::timestamptz + ${slack}::text::interval as is_before
+            from ${sql(`shop_update.${table}`)} n
             where n.id >= s.low + (s.high - s.low) / 2 and n.id < s.high order by n.id limit 1
           ) i on true
           where s.low < s.high
         ) select max(low) from search)`
   const [row] = await sql<{ first: string | null; end: string | null; beyond: string | null }[]>`
-    select ${boundary(from, '-1 hour')} as first, ${boundary(to, '1 hour')} as "end", (select max(id) + 1 from ${sql(`shop_update.${table}`)}) as beyond`
+    select
+      ${boundary(from, '-1 hour')} as first,
+      ${boundary(to, '1 hour')} as "end",
+      (select max(id) + 1 from ${sql(`shop_update.${table}`)}) as beyond`
   const { first, end, beyond } = row!
   // where nothing is later yet, what is queued from now on may belong to it
   return { first, end: end === beyond ? null : end }
@@ -102,7 +108,9 @@ async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
   const [row] = await sql<{ rare: boolean }[]>`
     select coalesce(sum(n), 0) <= ${RARE}::int as rare from (
       select n from shop_update.status_count where topic = ${topic}::shop_update.topic and status <> 'synced'
-      union all select n from shop_update.unfolded() where kind = 'status' and topic = ${topic}::shop_update.topic and status <> 'synced') c`
+      union all
+      select n from shop_update.unfolded()
+      where kind = 'status' and topic = ${topic}::shop_update.topic and status <> 'synced') c`
   return row!.rare
 }
 
@@ -147,13 +155,20 @@ export const inQueue = (
   ${set === undefined ? sql`` : sql`and i.id = any (array(${itemsOfSets(sql, [set])}))`}
   ${rareTopic && !isFew(status) ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
-  ${all(sql, sellers, ({ productSetIds }) => (productSetIds && productSetIds.length <= setsLookedUp(status ?? tab) ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))` : sql``))}
+  ${all(sql, sellers, ({ productSetIds }) =>
+    productSetIds && productSetIds.length <= setsLookedUp(status ?? tab)
+      ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))`
+      : sql``,
+  )}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope)})`}
   ${
     // a seller has no index of its own here: where one is meant, its items are looked through
     scope === null || scope.sellerIds.length > 0
       ? sql``
-      : sql`and i.id = any (array(select unnest(${scope.itemIds}::bigint[]) union all ${itemsOfSets(sql, [...scope.setIds, ...scope.setsOfProducts])}))`
+      : sql`and i.id = any (array(
+    select unnest(${scope.itemIds}::bigint[])
+    union all
+    ${itemsOfSets(sql, [...scope.setIds, ...scope.setsOfProducts])}))`
   }`
 
 /**
@@ -171,9 +186,18 @@ export const inHistory = (
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)} and i.finished_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, historyWindow)}
-  ${set === undefined ? sql`` : sql`and i.seller_id = (select s.seller_id from catalog.product_set s where s.id = ${set}::bigint) and i.product_set_id = ${set}::bigint`}
+  ${
+    set === undefined
+      ? sql``
+      : sql`and i.seller_id = (select s.seller_id from catalog.product_set s where s.id = ${set}::bigint)
+    and i.product_set_id = ${set}::bigint`
+  }
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
-  ${scope === null ? sql`` : sql`and (${scoped(sql, scope, sql`i.seller_id = any (${scope.sellersOfSets}::bigint[]) and`)})`}`
+  ${
+    scope === null
+      ? sql``
+      : sql`and (${scoped(sql, scope, sql`i.seller_id = any (${scope.sellersOfSets}::bigint[]) and`)})`
+  }`
 
 /** Each of the conditions; of an empty list `postgres` would make a parameter. */
 const all = (
@@ -199,7 +223,8 @@ function ofStatus(sql: Sql, status: Status) {
     case 'failed':
       return sql`i.reason in ('failure', 'stock_wait')`
     default:
-      return sql`i.lane = 'in_flight' and i.id = any (array(select l.item_id from shop_update.set_lane l where l.item_id is not null))`
+      return sql`i.lane = 'in_flight'
+    and i.id = any (array(select l.item_id from shop_update.set_lane l where l.item_id is not null))`
   }
 }
 
@@ -218,7 +243,8 @@ const setsLookedUp = (status: Status | undefined): number =>
   status === undefined || status === 'pending' ? Number.POSITIVE_INFINITY : isFew(status) ? 0 : 2000
 
 const within = (sql: Sql, { first, end }: Window) => sql`
-  ${first === null ? sql`` : sql`and i.id >= ${first}::bigint`} ${end === null ? sql`` : sql`and i.id < ${end}::bigint`}`
+  ${first === null ? sql`` : sql`and i.id >= ${first}::bigint`}
+  ${end === null ? sql`` : sql`and i.id < ${end}::bigint`}`
 
 /** The items of a topic, and whatever is in flight. */
 const itemsOfTopic = (sql: Sql, topic: Topic) => sql`
@@ -238,7 +264,8 @@ function scoped(sql: Sql, { itemIds, setIds, setsOfProducts, productIds, sellerI
     itemIds.length > 0 ? sql`or i.id = any (${itemIds}::bigint[])` : sql``,
     setIds.length > 0 ? sql`or (${ofSets} = any (${setIds}::bigint[]))` : sql``,
     setsOfProducts.length > 0
-      ? sql`or (${ofSets} = any (${setsOfProducts}::bigint[]) and (i.product_id is null or i.product_id = any (${productIds}::bigint[])))`
+      ? sql`or (${ofSets} = any (${setsOfProducts}::bigint[])
+    and (i.product_id is null or i.product_id = any (${productIds}::bigint[])))`
       : sql``,
     sellerIds.length > 0 ? sql`or i.seller_id = any (${sellerIds}::bigint[])` : sql``,
   ]

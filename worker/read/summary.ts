@@ -134,8 +134,14 @@ function ofPool(sql: Sql) {
 const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
   (Statuses['oldest'][number] & { ready: string | null; awaiting: string | null; last: string | null })[]
 >`
-  select topic, status, held, min(status_at) as at, greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds,
-    min(ready) as ready, min(awaiting) as awaiting,
+  select
+    topic,
+    status,
+    held,
+    min(status_at) as at,
+    greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds,
+    min(ready) as ready,
+    min(awaiting) as awaiting,
     case when grouping(topic) = 1 then pg_sequence_last_value('shop_update.item_id_seq') end as last
   from (
     (select topic, status, status_at, false as held, id as ready, null::bigint as awaiting from shop_update.item
@@ -145,12 +151,15 @@ const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
       from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
     union all
     select i.topic, i.status, i.status_at, false, null, null
-    from shop_update.set_lane l cross join lateral (select * from shop_update.item where id = l.item_id offset 0) i where i.lane = 'in_flight'
+    from shop_update.set_lane l cross join lateral (
+      select * from shop_update.item where id = l.item_id offset 0) i
+    where i.lane = 'in_flight'
     union all
     (select topic, status, status_at, false, null, id from shop_update.item
       where lane = 'awaiting' and id >= ${from.awaiting}::bigint order by id limit 500)
     union all
-    (select topic, status, status_at, false, null, null from shop_update.item where lane = 'blocked' order by id limit 500)
+    (select topic, status, status_at, false, null, null from shop_update.item
+      where lane = 'blocked' order by id limit 500)
     union all
     (select topic, status, status_at, false, null, null from shop_update.item
       where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)

@@ -451,7 +451,8 @@ function codeOf(error: unknown): number | null {
 }
 
 function httpMessage(httpStatus: number, body: string, movedTo: string | null): string {
-  const what = `The Shop answered with HTTP status ${httpStatus}${movedTo === null ? '' : `, which leads to ${movedTo}`}`
+  const leadsTo = movedTo === null ? '' : `, which leads to ${movedTo}`
+  const what = `The Shop answered with HTTP status ${httpStatus}${leadsTo}`
   const start = quote(body.startsWith(UNREADABLE) ? firstLine(body) : body)
   return `${what}${start === '' ? '.' : `: ${start}`}`
 }

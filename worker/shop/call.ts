@@ -210,15 +210,16 @@ function createCall(
   return serialise(topic, { productsInfo, config_id: set.srcId }, requestId)
 }
 
+const noWholeNumber = (srcId: string): string =>
+  `The Shop's ID of the product set, ${srcId}, is no whole number, and images can be sent for no other.`
+
 function imagesCall(set: CatalogueSet, requestId: string): Call | NotSendable {
   if (set.srcId === null) return SET_NOT_IN_SHOP
   const productSetSrcId = Number(set.srcId)
   // The one id that is a number in docs/shop-protocol.md, section 1. Past 2^53, or with a leading zero, the number
   // would name another set.
   if (!Number.isSafeInteger(productSetSrcId) || String(productSetSrcId) !== set.srcId) {
-    return {
-      impossible: `The Shop's ID of the product set, ${set.srcId}, is no whole number, and images can be sent for no other.`,
-    }
+    return { impossible: noWholeNumber(set.srcId) }
   }
   return serialise('images', { productSetSrcId, images: set.images.map(({ url, hash }) => ({ url, hash })) }, requestId)
 }

@@ -191,7 +191,8 @@ export function createShopClient({
               const codings = codingsOf(headersOf('content-encoding'), body)
               if (codings.length === 0) return answer(body)
               const begin = () => void unpack(body, codings).catch((error) => giveUp(unreachable(error, host)))
-              if (share !== null && !share.isGranted) share.resize(bytes) // it came all the same: the rest had been received
+              // it came all the same: the rest had been received
+              if (share !== null && !share.isGranted) share.resize(bytes)
               share ??= budget?.ask(MAX_BODY_BYTES, begin) ?? null // a few bytes may become 8 MiB
               if (share?.isGranted !== false) begin()
             },

@@ -53,7 +53,8 @@ export function observeQueue(
   const stranded = meter.createObservableGauge('shop_update.queue.stranded', {
     unit: '{item}',
     description:
-      'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there',
+      'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not ' +
+      'there',
   })
   meter.addBatchObservableCallback(
     async (result) => {

@@ -92,7 +92,8 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
   })
   const sdk = new NodeSDK({
     resource,
-    autoDetectResources: false, // the detectors put the command line, the process owner and the host on every line and series
+    // the detectors put the command line, the process owner and the host on every line and series
+    autoDetectResources: false,
     instrumentations: [],
     metricReaders: readers,
     // Spans and log records take a shorter way: see encode.ts.
@@ -118,7 +119,8 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
       description: 'Taken by the receiver, or, with an error.type, lost',
       attributes: ['error.type'],
     })
-    for (const reason of LOSS_REASONS) processed([reason], 0) // a series that is there before the first loss: rate() needs it
+    // a series that is there before the first loss: rate() needs it
+    for (const reason of LOSS_REASONS) processed([reason], 0)
     const losses = lossReport(log, name)
     lastWords.push(losses.tell)
     const batches = createBatches({

@@ -14,7 +14,8 @@ export function Problem({ error, retry, write = false }: { error: Error; retry?:
         ? `${error.message} `
         : write
           ? 'It may have been done, or a part of it: look before you do it again. '
-          : 'Nothing is lost: what is queued stays in the database. This page goes on by itself as soon as the worker answers. '}
+          : 'Nothing is lost: what is queued stays in the database. This page goes on by itself as soon as the ' +
+            'worker answers. '}
       {retry && (
         <Button variant="secondary" size="sm" onClick={retry}>
           Try again

@@ -14,7 +14,8 @@ import { Problem } from './Problem.tsx'
 export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
 
 const BLOCKED_AGAIN =
-  'Requeued, it is Blocked again until the Shop has the product. “Queue its creation” on the page of the item creates it.'
+  'Requeued, it is Blocked again until the Shop has the product. “Queue its creation” on the page of the item ' +
+  'creates it.'
 
 const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 
@@ -56,7 +57,8 @@ export function RequeueDialog({
           >
             {stranded
               ? BLOCKED_AGAIN
-              : `${outcome.requeued === 1 ? 'It is' : 'They are'} sent again from now on, with what the catalogue has at that moment.`}
+              : `${outcome.requeued === 1 ? 'It is' : 'They are'} sent again from now on, ` +
+                'with what the catalogue has at that moment.'}
             <ProductSets outcome={outcome} />
           </Alert>
           <Refused outcome={outcome} known={known} />

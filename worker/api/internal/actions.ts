@@ -57,7 +57,8 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
           if (!item) throw noSuchItem(itemId)
           throw new Problem(
             409,
-            `Item ${itemId} is ${item.live ? '' : 'no longer in the queue and '}not one for an admin to decide: ${stands(item)}.`,
+            `Item ${itemId} is ${item.live ? '' : 'no longer in the queue and '}not one for an admin to decide: ` +
+              `${stands(item)}.`,
           )
         }
         onQueued()

@@ -233,7 +233,8 @@ async function enqueue(
     return await transaction(sql, async (tx) => {
       const [row] = await tx<{ itemId: string; coalesced: boolean }[]>`
         select item_id as "itemId", coalesced
-        from shop_update.enqueue_item(${change.topic}::text, ${change.productId}::bigint, ${change.productSetId}::bigint)`
+        from shop_update.enqueue_item(
+          ${change.topic}::text, ${change.productId}::bigint, ${change.productSetId}::bigint)`
       await audit(tx, actor, 'enqueue', { ...change, ...row })
       return row!
     })

@@ -60,10 +60,13 @@ const selection = {
   reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
   seller: text(200).optional().openapi({ description: 'Id or name' }),
   set: id.optional().openapi({ description: 'Id of a product set, and nothing else' }),
-  q: text(200).optional().openapi({
-    description:
-      'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the name of a seller (his id goes into `seller`)',
-  }),
+  q: text(200)
+    .optional()
+    .openapi({
+      description:
+        'A seller SKU or Shop SKU, to the letter or its beginning; the id of a product, set, item or request; the ' +
+        'name of a seller (his id goes into `seller`)',
+    }),
   from: moment.optional().openapi({ description: 'Queued at or after' }),
   to: moment.optional().openapi({ description: 'Queued before' }),
 }
@@ -73,7 +76,9 @@ const sort = z
   .optional()
   .openapi({
     description:
-      'A minus: descending. Default: oldest first for Pending, newest first otherwise. `queuedAt` is the order of queueing, the same as `id`. `statusAt` is for Delayed, Blocked and Failed, and for one status other than Pending and Synced; `nextAttemptAt` for Delayed and Failed',
+      'A minus: descending. Default: oldest first for Pending, newest first otherwise. `queuedAt` is the order of ' +
+      'queueing, the same as `id`. `statusAt` is for Delayed, Blocked and Failed, and for one status other than ' +
+      'Pending and Synced; `nextAttemptAt` for Delayed and Failed',
   })
 
 export const downloadQuery = z.strictObject({ ...selection, sort })
@@ -125,7 +130,9 @@ export const itemsSchema = z
     nextCursor: z.string().nullable(),
     total: z.object({ count, exact: z.boolean().openapi({ description: 'False: there are more than `count`' }) }),
     truncated: z.boolean().openapi({
-      description: `More products begin with \`q\` than the ${PRODUCTS_A_PREFIX} that were looked up; no download or requeue takes it`,
+      description:
+        `More products begin with \`q\` than the ${PRODUCTS_A_PREFIX} that were looked up; no download or requeue ` +
+        'takes it',
     }),
   })
   .openapi('Items')
@@ -277,7 +284,8 @@ export const summarySchema = z
       .openapi({ description: 'Blocked until an admin decides, by reason; counted up to 100,000' }),
     stranded: count.openapi({
       description:
-        'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not there; looked for among the 5,000 oldest',
+        'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or ' +
+        'not there; looked for among the 5,000 oldest',
     }),
     byStatus: z.array(
       z.object({ status, label: z.string(), count, oldestAt: time.nullable(), oldestSeconds: seconds.nullable() }),

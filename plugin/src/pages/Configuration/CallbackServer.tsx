@@ -99,7 +99,10 @@ export function CallbackServer() {
           <ConfirmModal
             isOpen={asking}
             title="Make a new key?"
-            body="The Shop needs the new key before the next one is made: two are valid at a time, the new one and the one before it."
+            body={
+              'The Shop needs the new key before the next one is made: two are valid at a time, the new one and the ' +
+              'one before it.'
+            }
             confirmText="Make a new key"
             confirmButtonVariant="primary"
             disabled={rotate.isPending}
@@ -112,7 +115,8 @@ export function CallbackServer() {
             body={
               data.keys.length === 1
                 ? 'It is the only one: within seconds the Shop cannot call back until it has a new key.'
-                : 'Whoever has it is refused within seconds, and it cannot be brought back. Does the Shop use the other one?'
+                : 'Whoever has it is refused within seconds, and it cannot be brought back. Does the Shop use the ' +
+                  'other one?'
             }
             confirmText="Withdraw it"
             disabled={withdraw.isPending}

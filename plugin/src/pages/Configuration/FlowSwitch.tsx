@@ -41,7 +41,8 @@ export function FlowSwitch() {
         <Modal title={`Send in the ${wanted} flow?`} isOpen onDismiss={() => setWanted(null)}>
           <Alert severity="warning" title="The Shop must be ready for it">
             {wanted === 'asynchronous'
-              ? 'The Shop will acknowledge each request and must call back with the result. Its address must be on the white list, and it needs the callback key. '
+              ? 'The Shop will acknowledge each request and must call back with the result. Its address must be on ' +
+                'the white list, and it needs the callback key. '
               : 'The Shop will have to answer each request at once. '}
             Workers follow within seconds; until then, and for what is on its way, the Shop must support both flows.
           </Alert>

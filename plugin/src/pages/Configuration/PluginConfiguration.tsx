@@ -77,7 +77,10 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
     <FieldSet label="Worker">
       <Field
         label="Address"
-        description="Of the worker's internal listener, as Grafana's server reaches it. Where it is provisioned, the provisioned one comes back when Grafana starts again"
+        description={
+          "Of the worker's internal listener, as Grafana's server reaches it. Where it is provisioned, the " +
+          'provisioned one comes back when Grafana starts again'
+        }
         invalid={apiUrl !== '' && !isUrl}
         error="An address like http://worker:8081 is needed."
       >
@@ -135,7 +138,10 @@ const saveError = (error: unknown): string =>
 function hint(error: Error): string {
   if (!(error instanceof ApiError)) return error.message
   if (error.unreachable)
-    return "Nothing answers at this address. Save it first; then see whether the worker runs and Grafana's server reaches it."
+    return (
+      'Nothing answers at this address. Save it first; then see whether the worker runs and ' +
+      "Grafana's server reaches it."
+    )
   if (error.status === 401) return `The worker does not accept the key: ${error.message}`
   return error.message
 }

@@ -43,7 +43,10 @@ export function QueueCreation({ productSetId, isOpen }: { productSetId: string; 
       <ConfirmModal
         isOpen={asking}
         title="Queue its creation?"
-        body={`${TOPIC} is queued for product set ${productSetId}: every variation that the Shop does not have yet is created there.`}
+        body={
+          `${TOPIC} is queued for product set ${productSetId}: ` +
+          'every variation that the Shop does not have yet is created there.'
+        }
         confirmText="Queue its creation"
         confirmButtonVariant="primary"
         disabled={create.isPending}

@@ -37,8 +37,10 @@ export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
         <Modal title={action === 'resend' ? 'Send it again' : 'Discard it'} isOpen onDismiss={() => setAction(null)}>
           <p>
             {action === 'resend'
-              ? 'The item goes back to Pending and is sent again. Where the Shop has created the product already, it may create it twice: ask it first.'
-              : 'The item leaves the queue and is not sent any more. What it would have told the Shop is lost to the Shop until the next change.'}
+              ? 'The item goes back to Pending and is sent again. Where the Shop has created the product already, it ' +
+                'may create it twice: ask it first.'
+              : 'The item leaves the queue and is not sent any more. What it would have told the Shop is lost to ' +
+                'the Shop until the next change.'}
           </p>
           <Field label="Reason" description="Recorded with your name" required>
             <Input

@@ -79,7 +79,10 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
       <Alert
         severity="info"
         topSpacing={2}
-        title={`${products(toSend)} to be sent to the Shop, ${products(awaitingShop)} waiting for its acknowledgment or answer`}
+        title={
+          `${products(toSend)} to be sent to the Shop, ` +
+          `${products(awaitingShop)} waiting for its acknowledgment or answer`
+        }
       >
         {waiting.toLocaleString('en')} more {waiting === 1 ? 'is' : 'are'}{' '}
         <Link to={pageUrl('blocked')} inText>
@@ -191,5 +194,6 @@ function Search({ q = '' }: { q?: string | undefined }) {
 
 const getStyles = (theme: GrafanaTheme2) => ({
   kpis: css({ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(160px, 1fr))', gap: theme.spacing(1) }),
-  search: css({ marginBottom: theme.spacing(2), '& > div': { maxWidth: '100%' } }), // on a narrow screen the box is as wide as the page
+  // on a narrow screen the box is as wide as the page
+  search: css({ marginBottom: theme.spacing(2), '& > div': { maxWidth: '100%' } }),
 })

@@ -22,9 +22,12 @@ const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }
 
 /** What a search matches: an admin who types something else would take "nothing found" for an answer. */
 export const SEARCHED =
-  'A search finds a seller SKU or Shop SKU, case-sensitive; a product, set, item or request by its whole id; a seller by their whole name; or else the SKUs that begin with it.'
+  'A search finds a seller SKU or Shop SKU, case-sensitive; a product, set, item or request by its whole id; a ' +
+  'seller by their whole name; or else the SKUs that begin with it.'
 /** Where a search found so much that the API looked no further. */
-export const FIRST_ONLY = `More than ${PRODUCTS_A_PREFIX} products begin with this; only the first ${PRODUCTS_A_PREFIX} were looked at. Give more of the SKU.`
+export const FIRST_ONLY =
+  `More than ${PRODUCTS_A_PREFIX} products begin with this; only the first ${PRODUCTS_A_PREFIX} were looked at. Give ` +
+  'more of the SKU.'
 
 /** While somebody types, nothing is asked; the list follows when he pauses. */
 const TYPING_MS = 400

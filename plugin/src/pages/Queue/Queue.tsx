@@ -129,7 +129,9 @@ export function Queue({ tab }: { tab: Tab }) {
         )}
         <span className={styles.count} aria-live="polite" data-testid="total">
           {data &&
-            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} item${data.total.count === 1 && data.total.exact ? '' : 's'}${tab === 'pending' && !status ? ', including Blocked' : ''}`}
+            `${data.total.exact ? '' : 'more than '}${data.total.count.toLocaleString('en')} ` +
+              `item${data.total.count === 1 && data.total.exact ? '' : 's'}` +
+              (tab === 'pending' && !status ? ', including Blocked' : '')}
         </span>
         <ColumnPicker shown={shown} onChange={(columns) => changeQuery({ columns: columns?.join('.') })} />
       </div>

@@ -1,0 +1,20 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+/** The formatter leaves texts, SQL and comments as they are: their lines have the same width. */
+const ROOT = join(import.meta.dirname, '..', '..')
+const WIDTH = 120
+/** Migrations are never changed after they have been applied. */
+const LEFT_OUT = ['**/node_modules/**', '**/dist/**', 'sql/migrations/**', 'worker/life/**', 'test/**']
+
+test(`no line is wider than ${WIDTH} characters`, () => {
+  const files = globSync('**/*.{ts,tsx,sql}', { cwd: ROOT, exclude: LEFT_OUT })
+  expect(files.length).toBeGreaterThan(150)
+  const wide = files.flatMap((file) =>
+    readFileSync(join(ROOT, file), 'utf8')
+      .split('\n')
+      .flatMap((line, index) => ([...line].length > WIDTH ? [`${file}:${index + 1}`] : [])),
+  )
+  expect(wide).toEqual([])
+})
