@@ -80,7 +80,8 @@ const CASES: Case[] = [
     [
       `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
       '3 other changes of the same product are sent before it.',
-      'It has been like this for 5 minutes, which is longer than usual; our operations team is looking into it, and there is nothing you need to do.',
+      'It has been like this for 5 minutes, which is longer than usual; our operations team is looking into it, ' +
+        'and there is nothing you need to do.',
     ],
   ],
   [
@@ -94,7 +95,8 @@ const CASES: Case[] = [
     'nobody',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
-      'It is sent after an earlier change of the same product, item 12 (Price, status Delayed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      'It is sent after an earlier change of the same product, item 12 (Price, status Delayed), ' +
+        'which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
       NOTHING,
     ],
   ],
@@ -104,7 +106,8 @@ const CASES: Case[] = [
     'sre',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
-      'It is sent after an earlier change of the same product, item 12 (Price, status Failed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      'It is sent after an earlier change of the same product, item 12 (Price, status Failed), ' +
+        'which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
       'Our operations team is looking into it; there is nothing you need to do.',
     ],
   ],
@@ -122,7 +125,8 @@ const CASES: Case[] = [
     [
       `${PRICE} could not be synced: 12 attempts have failed, and from the 12th on we count it as failed.`,
       'The last one failed on 24 Nov 2026, 07:14 UTC (5 seconds ago).',
-      'It is sent after an earlier change of the same product, item 12 (Price, status Delayed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      'It is sent after an earlier change of the same product, item 12 (Price, status Delayed), ' +
+        'which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
       'Our operations team is looking into it; there is nothing you need to do.',
     ],
   ],
@@ -162,7 +166,8 @@ const CASES: Case[] = [
       { reason: because(code) },
       'nobody',
       [
-        `${PRICE} was interrupted on our side on 24 Nov 2026, 07:14 UTC (5 seconds ago) and is queued again; nothing is lost.`,
+        `${PRICE} was interrupted on our side on 24 Nov 2026, 07:14 UTC (5 seconds ago) and is queued again; ` +
+          'nothing is lost.',
         'It is sent as soon as its turn comes.',
         NOTHING,
       ],
@@ -181,7 +186,8 @@ const CASES: Case[] = [
     'sre',
     [
       `${PRICE} is being prepared for the Shop right now.`,
-      'It has been like this for 45 seconds, which is longer than usual; our operations team is looking into it, and there is nothing you need to do.',
+      'It has been like this for 45 seconds, which is longer than usual; our operations team is looking into it, ' +
+        'and there is nothing you need to do.',
     ],
   ],
   [
@@ -210,7 +216,8 @@ const CASES: Case[] = [
     'sre',
     [
       `${PRICE} was handed to the Shop on 24 Nov 2026, 07:05 UTC (10 minutes ago).`,
-      'It has been like this for 10 minutes, which is longer than usual; our operations team is looking into it, and there is nothing you need to do.',
+      'It has been like this for 10 minutes, which is longer than usual; our operations team is looking into it, ' +
+        'and there is nothing you need to do.',
     ],
   ],
   [
@@ -218,9 +225,11 @@ const CASES: Case[] = [
     { status: 'got_acknowledgment', flow: 'asynchronous', statusAt: at(-3 * HOUR), sends: 1 },
     'shop',
     [
-      'The Shop confirmed on 24 Nov 2026, 04:15 UTC (3 hours ago) that it has received the price change for “Black T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
+      'The Shop confirmed on 24 Nov 2026, 04:15 UTC (3 hours ago) that it has received the price change for ' +
+        '“Black T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
       'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
-      'The Shop has to answer now, and if no answer comes, an admin can have the change sent again; there is nothing you need to do.',
+      'The Shop has to answer now, and if no answer comes, an admin can have the change sent again; ' +
+        'there is nothing you need to do.',
     ],
   ],
   [
@@ -235,7 +244,8 @@ const CASES: Case[] = [
     },
     'shop',
     [
-      'The Shop confirmed on 22 Nov 2026, 02:15 UTC (2 days 5 hours ago) that it has received the image change for “Black T-shirt” and put it into its own queue.',
+      'The Shop confirmed on 22 Nov 2026, 02:15 UTC (2 days 5 hours ago) ' +
+        'that it has received the image change for “Black T-shirt” and put it into its own queue.',
       'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
       'The Shop has to answer now; there is nothing you need to do.',
     ],
@@ -246,7 +256,8 @@ const CASES: Case[] = [
       { status },
       'nobody',
       [
-        'The Shop has answered the price change for “Black T-shirt” (seller SKU TEE-BLK-M), and the answer is being processed right now.',
+        'The Shop has answered the price change for “Black T-shirt” (seller SKU TEE-BLK-M), ' +
+          'and the answer is being processed right now.',
         NOTHING,
       ],
     ],
@@ -278,7 +289,8 @@ const CASES: Case[] = [
     { topic: 'new_product', status: 'synced', reason: because('nothing_to_send') },
     'nobody',
     [
-      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was finished on 24 Nov 2026, 07:14 UTC (5 seconds ago): the Shop already had everything, so nothing had to be sent.',
+      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was finished on ' +
+        '24 Nov 2026, 07:14 UTC (5 seconds ago): the Shop already had everything, so nothing had to be sent.',
       'The Shop SKU is AC123APP-9001.',
       NOTHING,
     ],
@@ -288,7 +300,8 @@ const CASES: Case[] = [
     { status: 'synced', statusAt: at(-90 * MINUTE), newer: { itemId: '13', status: 'pending' } },
     'nobody',
     [
-      `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), but has been overtaken: the same data was changed again.`,
+      `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), ` +
+        'but has been overtaken: the same data was changed again.',
       'The newer change, item 13, is not in the Shop yet; its status is Pending.',
       NOTHING,
     ],
@@ -298,7 +311,8 @@ const CASES: Case[] = [
     { status: 'synced', statusAt: at(-90 * MINUTE), newer: { itemId: '13', status: 'failed' } },
     'sre',
     [
-      `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), but has been overtaken: the same data was changed again.`,
+      `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), ` +
+        'but has been overtaken: the same data was changed again.',
       'The newer change, item 13, is not in the Shop yet; its status is Failed.',
     ],
   ],
@@ -307,7 +321,8 @@ const CASES: Case[] = [
     { status: 'failed', reason: because('product_deleted'), statusAt: at(-MINUTE) },
     'nobody',
     [
-      `${PRICE} left the queue on 24 Nov 2026, 07:14 UTC (1 minute ago), because its product has been deleted in Seller Center.`,
+      `${PRICE} left the queue on 24 Nov 2026, 07:14 UTC (1 minute ago), ` +
+        'because its product has been deleted in Seller Center.',
       'There is nothing left to send.',
       NOTHING,
     ],
@@ -317,7 +332,8 @@ const CASES: Case[] = [
     { reason: because('newer_change') },
     'nobody',
     [
-      `${PRICE} was changed again before the Shop answered on 24 Nov 2026, 07:14 UTC (5 seconds ago); the newest data is sent now.`,
+      `${PRICE} was changed again before the Shop answered on 24 Nov 2026, 07:14 UTC (5 seconds ago); ` +
+        'the newest data is sent now.',
       'It is sent as soon as its turn comes.',
       NOTHING,
     ],
@@ -342,7 +358,9 @@ const CASES: Case[] = [
     },
     'nobody',
     [
-      'The stock change for “Black T-shirt” (seller SKU TEE-BLK-M) was queued on 24 Nov 2026, 07:09 UTC (6 minutes ago) and waits on purpose: a stock change is sent 10 minutes after it was queued, so that orders are processed first.',
+      'The stock change for “Black T-shirt” (seller SKU TEE-BLK-M) was queued on ' +
+        '24 Nov 2026, 07:09 UTC (6 minutes ago) and waits on purpose: ' +
+        'a stock change is sent 10 minutes after it was queued, so that orders are processed first.',
       'It is sent on 24 Nov 2026, 07:19 UTC (in 4 minutes).',
       NOTHING,
     ],
@@ -358,7 +376,9 @@ const CASES: Case[] = [
     },
     'sre',
     [
-      'The stock change for “Black T-shirt” (seller SKU TEE-BLK-M) was queued on 24 Nov 2026, 06:15 UTC (1 hour ago) and waits on purpose: a stock change is sent 10 minutes after it was queued, so that orders are processed first.',
+      'The stock change for “Black T-shirt” (seller SKU TEE-BLK-M) was queued on ' +
+        '24 Nov 2026, 06:15 UTC (1 hour ago) and waits on purpose: ' +
+        'a stock change is sent 10 minutes after it was queued, so that orders are processed first.',
       'It is sent any moment now (it was planned for 24 Nov 2026, 06:25 UTC).',
       'That is later than planned; our operations team is looking into it, and there is nothing you need to do.',
     ],
@@ -370,7 +390,8 @@ const CASES: Case[] = [
     [
       `${PRICE} could not be synced yet: one attempt has failed.`,
       'It failed on 24 Nov 2026, 07:14 UTC (5 seconds ago).',
-      'It is tried again automatically on 24 Nov 2026, 07:15 UTC (in 55 seconds), as retry 1 of 27; there is nothing you need to do.',
+      'It is tried again automatically on 24 Nov 2026, 07:15 UTC (in 55 seconds), as retry 1 of 27; ' +
+        'there is nothing you need to do.',
     ],
   ],
   [
@@ -387,7 +408,8 @@ const CASES: Case[] = [
     [
       `${PRICE} could not be synced yet: 3 attempts have failed.`,
       'The last one failed on 24 Nov 2026, 07:15 UTC (just now): the Shop said “Price must be positive”.',
-      'It is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes), as retry 3 of 27; there is nothing you need to do.',
+      'It is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes), as retry 3 of 27; ' +
+        'there is nothing you need to do.',
     ],
   ],
   [
@@ -404,7 +426,8 @@ const CASES: Case[] = [
     [
       `${PRICE} could not be synced yet: 2 attempts have failed.`,
       'The last one failed on 24 Nov 2026, 07:06 UTC (9 minutes ago): the Shop answered with an error.',
-      'It is tried again automatically any moment now (it was planned for 24 Nov 2026, 07:14 UTC), as retry 2 of 27; there is nothing you need to do.',
+      'It is tried again automatically any moment now (it was planned for 24 Nov 2026, 07:14 UTC), ' +
+        'as retry 2 of 27; there is nothing you need to do.',
     ],
   ],
   [
@@ -421,7 +444,8 @@ const CASES: Case[] = [
     [
       `${PRICE} could not be synced yet: 2 attempts have failed.`,
       'The last one failed on 24 Nov 2026, 06:15 UTC (1 hour ago).',
-      'It is tried again automatically any moment now (it was planned for 24 Nov 2026, 06:23 UTC), as retry 2 of 27; our operations team is looking into it, and there is nothing you need to do.',
+      'It is tried again automatically any moment now (it was planned for 24 Nov 2026, 06:23 UTC), ' +
+        'as retry 2 of 27; our operations team is looking into it, and there is nothing you need to do.',
     ],
   ],
   [
@@ -438,7 +462,8 @@ const CASES: Case[] = [
     [
       `${PRICE} could not be synced: 14 attempts have failed, and from the 12th on we count it as failed.`,
       'The last one failed on 24 Nov 2026, 06:29 UTC (46 minutes ago): the Shop did not answer in time.',
-      'It is tried again automatically on 24 Nov 2026, 14:29 UTC (in 7 hours 14 minutes), as retry 14 of 27; our operations team is looking into it, and there is nothing you need to do.',
+      'It is tried again automatically on 24 Nov 2026, 14:29 UTC (in 7 hours 14 minutes), as retry 14 of 27; ' +
+        'our operations team is looking into it, and there is nothing you need to do.',
     ],
   ],
   [
@@ -464,7 +489,8 @@ const CASES: Case[] = [
     },
     'seller',
     [
-      'The image change for “Black T-shirt” could not be synced: 28 attempts have failed, and from the 12th on we count it as failed.',
+      'The image change for “Black T-shirt” could not be synced: 28 attempts have failed, ' +
+        'and from the 12th on we count it as failed.',
       'The last one failed on 23 Nov 2026, 07:15 UTC (1 day ago).',
       'All 27 automatic retries are used up: please save the images again in Seller Center, which sends them anew.',
     ],
@@ -516,7 +542,8 @@ const CASES: Case[] = [
     },
     'admin',
     [
-      `${PRICE} is saved but not sent yet, because another variation of the product is still being created in the Shop.`,
+      `${PRICE} is saved but not sent yet, ` +
+        'because another variation of the product is still being created in the Shop.',
       'It waits for item 18 (New Product, status Failed) and is sent at once when that is synced.',
       'An admin has to look at that item first; there is nothing you need to do.',
     ],
@@ -530,7 +557,8 @@ const CASES: Case[] = [
     },
     'admin',
     [
-      `${PRICE} was answered by the Shop on 24 Nov 2026, 05:15 UTC (2 hours ago), but the answer could not be processed.`,
+      `${PRICE} was answered by the Shop on 24 Nov 2026, 05:15 UTC (2 hours ago), ` +
+        'but the answer could not be processed.',
       'The answer is kept, and nothing is sent again by itself.',
       'An admin decides whether the change is sent again; there is nothing you need to do.',
     ],
@@ -547,7 +575,8 @@ const CASES: Case[] = [
     },
     'admin',
     [
-      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was answered by the Shop with a second ID: it has the product under another one already.',
+      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was answered by the Shop with a second ID: ' +
+        'it has the product under another one already.',
       'The product keeps the one that it had.',
       'An admin has to have the second one removed by the Shop; there is nothing you need to do.',
     ],
@@ -578,7 +607,8 @@ const CASES: Case[] = [
     },
     'admin',
     [
-      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was handed to the Shop on 24 Nov 2026, 06:55 UTC (20 minutes ago), but we lost track of it before the answer came.',
+      'The new variation “Black T-shirt” (seller SKU TEE-BLK-M) was handed to the Shop on ' +
+        '24 Nov 2026, 06:55 UTC (20 minutes ago), but we lost track of it before the answer came.',
       'The Shop may have created the product already, so it is not sent again by itself: that could create it twice.',
       "It goes on when the Shop's answer arrives or an admin decides; there is nothing you need to do.",
     ],

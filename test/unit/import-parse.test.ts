@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { parseCatalogue } from '../../worker/catalogue/parse.ts'
 
 const HEADER =
-  'Handle,Title,Body (HTML),Vendor,Type,Tags,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Variant Compare At Price,Variant Barcode,Image Src,Image Position'
+  'Handle,Title,Body (HTML),Vendor,Type,Tags,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,' +
+  'Variant Price,Variant Compare At Price,Variant Barcode,Image Src,Image Position'
 
 type Cells = Partial<Record<string, string>>
 

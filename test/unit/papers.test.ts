@@ -159,7 +159,8 @@ describe('the papers', () => {
 
   test.each(['README.md', 'CONTRIBUTING.md', ...DOCS])('%s: the files that it names are there', (paper) => {
     const named = found(read(paper), /`((?:worker|plugin|sql|provisioning|test)\/[\w./-]*)`/g)
-    expect(named.filter((path) => path !== 'plugin/dist' && !existsSync(join(root, path)))).toEqual([]) // made by npm run build
+    // made by npm run build
+    expect(named.filter((path) => path !== 'plugin/dist' && !existsSync(join(root, path)))).toEqual([])
     expect(missing(`/* ${read(paper).replaceAll('*', '')} */`, paper)).toEqual([])
   })
 

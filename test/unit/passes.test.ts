@@ -56,7 +56,7 @@ test('a pass with more than one claim goes on where the last one ended, and is f
   expect((await claim()).after).toBe('0')
 })
 
-test('a backlog: the last claim of a pass, which finds nobody any more, does not make a slow pass a fast one', async () => {
+test('a backlog: the last claim of a pass, which finds nobody, does not make a slow pass a fast one', async () => {
   const { claim } = passing()
   for (let k = 0; k < 5; k++) {
     expect((await claim({ candidates: MOST, last: '7', milliseconds: 80 })).quick).toBeNull()

@@ -422,7 +422,8 @@ describe('the result of a callback (section 3)', () => {
 describe('whole numbers past 2^53', () => {
   it('keep their digits', () => {
     const body =
-      '[{"api":1,"id":481516,"result":[{"status":"success","product":{"id":9007199254740993,"sku":18446744073709551615,"config_id":-9007199254740993}}]}]'
+      '[{"api":1,"id":481516,"result":[{"status":"success","product":{"id":9007199254740993,' +
+      '"sku":18446744073709551615,"config_id":-9007199254740993}}]}]'
     expect(read(body, created(1))).toMatchObject({
       kind: 'success',
       rows: [{ srcId: '9007199254740993', shopSku: '18446744073709551615', configId: '-9007199254740993' }],

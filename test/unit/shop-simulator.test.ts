@@ -228,7 +228,7 @@ describe('the synchronous flow', () => {
     expect(product?.fields).toMatchObject({ quantity: '7', price: '19.00' })
   })
 
-  test('an update of a product that was not created here is echoed, or fails where the Shop is not lenient', async () => {
+  test('an update of a product not created here is echoed, or fails where the Shop is not lenient', async () => {
     const lenient = await start()
     const echoed = await send(lenient, 'stock', stock('77'))
     expect(echoed.body[0].result[0]).toMatchObject({
@@ -421,7 +421,7 @@ describe('trouble with the answer', () => {
     expect((await worker.body(1))[1].id).toBe('gateway')
   })
 
-  test('a request that was given up before its time is processed or let go; a late answer is to one that was processed', async () => {
+  test('a request given up before its time is processed or let go; a late answer is to a processed one', async () => {
     const worker = await receiver()
     for (const dropsAbandoned of [false, true]) {
       const shop = await troubled({ latencyMs: 100 }, { callback: worker.callback, settings: { dropsAbandoned } })
@@ -635,7 +635,7 @@ describe('trouble with the callback', () => {
     expect(worker.bodies[1]).toEqual(worker.bodies[0])
   })
 
-  test('callbackShuffle: a full batch goes out as one, in another order; what was refused is sent again by itself', async () => {
+  test('callbackShuffle: a full batch goes out as one, reordered; what was refused is sent again alone', async () => {
     const worker = await receiver((calls, nth) => {
       const { body } = accept(calls)
       return { body: nth > 1 ? body : [...refuse(calls).body.slice(0, 1), ...body.slice(1)] }

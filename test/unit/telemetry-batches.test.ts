@@ -74,7 +74,7 @@ test('large entries make small batches', () => {
   expect(sent.map(({ entries }) => entries.length)).toEqual([2, 2, 2, 2])
 })
 
-test('a receiver that is away gets the same batch again until it takes it; meanwhile only what finds no room is lost', async () => {
+test('a receiver that is away gets the same batch until it takes it; only what finds no room is lost', async () => {
   const { batches, sent, told, add } = setUp()
   add(10)
   await sent[0]!.answer(DOWN)

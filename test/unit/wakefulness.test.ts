@@ -57,7 +57,7 @@ describe('asleep', () => {
 })
 
 describe('awake', () => {
-  it('looks again at once while it finds something, then after pauses, and then says that it sleeps and looks once more', async () => {
+  it('looks at once while it finds something, then after pauses, then says it sleeps and looks once more', async () => {
     const wakefulness = await awake()
     expect(await looks(wakefulness, 1, 'nothing', false)).toBe(3)
     clock += 19
