@@ -24,8 +24,9 @@ export async function measureFloor(items: number, limit = 2000): Promise<number>
     await once(shop, 'message')
     await sql.unsafe(`
       create table item (id bigint generated always as identity primary key, product_id bigint, topic smallint,
-        status smallint not null default 0, lane smallint not null default 0, status_at timestamptz not null default now(),
-        run_at timestamptz not null default now(), attempts int not null default 0, payload jsonb) with (fillfactor = 50);
+        status smallint not null default 0, lane smallint not null default 0,
+        status_at timestamptz not null default now(), run_at timestamptz not null default now(),
+        attempts int not null default 0, payload jsonb) with (fillfactor = 50);
       create index item_run on item (run_at, id) where lane = 0;
       create table transition (item_id bigint, from_s smallint, to_s smallint, at timestamptz, ms real);
       create index on transition using brin (at);
@@ -68,14 +69,18 @@ async function drain(sql: postgres.Sql, pool: Pool, items: number, limit: number
       const ids = batch.map(({ id }) => id)
       try {
         if (to === 8) {
-          await sql`with d as (delete from item where id = any(${ids}::bigint[]) returning id) insert into transition select id, 7, 8, now(), 0 from d`
+          await sql`
+            with d as (delete from item where id = any(${ids}::bigint[]) returning id)
+            insert into transition select id, 7, 8, now(), 0 from d`
         } else if (to === 2) {
           await sql`with u as (update item i set status = 2, status_at = now(), payload = x.p::jsonb
-              from (select unnest(${ids}::bigint[]) id, unnest(${batch.map(({ payload }) => payload ?? null)}::text[]) p) x
+              from (select unnest(${ids}::bigint[]) id,
+                unnest(${batch.map(({ payload }) => payload ?? null)}::text[]) p) x
               where i.id = x.id returning i.id, old.status f, old.status_at sa)
             insert into transition select id, f, 2, now(), extract(epoch from now() - sa) * 1000 from u`
         } else {
-          await sql`with u as (update item i set status = ${to}, status_at = now() from (select unnest(${ids}::bigint[]) id) x
+          await sql`
+            with u as (update item i set status = ${to}, status_at = now() from (select unnest(${ids}::bigint[]) id) x
               where i.id = x.id returning i.id, old.status f, old.status_at sa)
             insert into transition select id, f, ${to}, now(), extract(epoch from now() - sa) * 1000 from u`
         }
@@ -120,8 +125,10 @@ async function drain(sql: postgres.Sql, pool: Pool, items: number, limit: number
       claiming = true
       while (inFlight < limit * 0.75) {
         const rows = await sql<{ id: string }[]>`
-          with c as (select id from item where lane = 0 and run_at <= now() order by run_at, id limit ${limit - inFlight} for update skip locked),
-            u as (update item i set status = 1, lane = 1, status_at = now(), attempts = attempts + 1 from c where i.id = c.id returning i.id),
+          with c as (select id from item
+            where lane = 0 and run_at <= now() order by run_at, id limit ${limit - inFlight} for update skip locked),
+            u as (update item i set status = 1, lane = 1, status_at = now(), attempts = attempts + 1 from c
+              where i.id = c.id returning i.id),
             t as (insert into transition select id, 0, 1, now(), 0 from u)
           select id from u`
         if (rows.length === 0) {

@@ -17,7 +17,8 @@ export async function held(options: { items: number; rounds: number; seconds: nu
     await measure(without, false, options)
     await measure(withOne, true, options)
     log(
-      `Round ${round}: ${Math.round(without.throughput.at(-1)!)} items a second without, ${Math.round(withOne.throughput.at(-1)!)} with a snapshot held; ` +
+      `Round ${round}: ${Math.round(without.throughput.at(-1)!)} items a second without, ` +
+        `${Math.round(withOne.throughput.at(-1)!)} with a snapshot held; ` +
         `pick-up p50 ${without.pickUp.at(-1)!.toFixed(1)} and ${withOne.pickUp.at(-1)!.toFixed(1)} ms, statuses ` +
         `${without.statuses.at(-1)!.toFixed(1)} and ${withOne.statuses.at(-1)!.toFixed(1)} ms`,
     )

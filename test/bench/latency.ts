@@ -46,7 +46,9 @@ export async function latency(seconds: number) {
     await migrate(sql)
     const items = (seconds + WARM_UP_SECONDS) * PER_SECOND
     await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 25) g`
-    await sql`insert into catalog.product_set (id, seller_id, src_id) select g, 1 + g % 25, (7000000 + g)::text from generate_series(1, ${items}::int) g`
+    await sql`
+      insert into catalog.product_set (id, seller_id, src_id)
+      select g, 1 + g % 25, (7000000 + g)::text from generate_series(1, ${items}::int) g`
     await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
       select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${items}::int) g`
     await sql`vacuum analyze`

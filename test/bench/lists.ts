@@ -94,7 +94,8 @@ type Query = Record<string, string>
 export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; path: string }[]> {
   const [sent] = await sql<Record<'requestId' | 'setId' | 'sellerSku', string>[]>`
     select i.request_id::text as "requestId", i.product_set_id::text as "setId", p.seller_sku as "sellerSku"
-    from shop_update.item i join catalog.product p on p.id = i.product_id where i.lane = 'awaiting' order by i.id desc limit 1`
+    from shop_update.item i join catalog.product p on p.id = i.product_id
+    where i.lane = 'awaiting' order by i.id desc limit 1`
   const { requestId, setId, sellerSku } = sent!
   const ago = (days: number) => new Date(Date.now() - days * DAY).toISOString()
   const hour = { from: ago(1 / 24) }
@@ -174,6 +175,7 @@ const ordersOf = (list: { tab: Tab | undefined; status?: Status }): string[] =>
 async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string> {
   const sort = sortOf({ tab: tab ?? undefined }, order)
   const statuses = STATUS_NAMES.filter((status) => tab === null || STATUSES[status].tab === tab)
+  const column = sort.key === 'statusAt' ? sql`status_at` : sort.key === 'nextAttemptAt' ? sql`run_at` : sql`id`
   const [row] =
     tab === 'synced'
       ? await sql<
@@ -181,8 +183,7 @@ async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string>
         >`select percentile_disc(0.5) within group (order by id)::text as id from shop_update.finished_item`
       : await sql<{ id: string; statusAt: string; nextAttemptAt: string }[]>`
           with one as (
-            select i.*, row_number() over (order by ${sort.key === 'statusAt' ? sql`status_at` : sort.key === 'nextAttemptAt' ? sql`run_at` : sql`id`}, id) as place,
-              count(*) over () as n
+            select i.*, row_number() over (order by ${column}, id) as place, count(*) over () as n
             from shop_update.item i where status = any (${statuses}::text[]::shop_update.status[]))
           select id::text, status_at::text as "statusAt", run_at::text as "nextAttemptAt" from one where place = n / 2`
   const { id, ...times } = row as Record<string, string> & { id: string }
@@ -201,73 +202,97 @@ export async function fill(sql: Sql, items: number): Promise<void> {
   const sets = Math.ceil(items / 4)
   const id = (parity: 0 | 1) =>
     sql`(floor(extract(epoch from queued_at - ${since}::text::timestamptz) * 100) * 2 + ${parity}::int)::bigint`
-  const topic = sql`case when r < 0.4 then 'price' when r < 0.7 then 'stock' when r < 0.84 then 'content' when r < 0.92 then 'status'
-    when r < 0.97 then 'consignment_stock' else 'qc_status' end`
+  const topic = sql`
+    case when r < 0.4 then 'price' when r < 0.7 then 'stock' when r < 0.84 then 'content' when r < 0.92 then 'status'
+      when r < 0.97 then 'consignment_stock' else 'qc_status' end`
   await sql`set statement_timeout = 0`
   await sql`select setseed(0.5)`
   await sql`
     do $$ declare day date; parent text; begin
       for day in select generate_series(current_date - 92, current_date - 2, interval '1 day')::date loop
         foreach parent in array array['finished_item', 'request', 'transition', 'answer', 'callback'] loop
-          execute format('create table if not exists shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
+          execute format(
+            'create table if not exists shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
             parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);
         end loop;
       end loop;
     end $$`
   await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 31) g`
   await sql`insert into catalog.product_set (id, seller_id, src_id, title)
-    select g, case when g > ${sets}::int or g % (${sets}::int / 20) = 0 then 31 when random() < 0.9 then 1 else 2 + floor(29 * power(random(), 5)) end,
+    select g, case when g > ${sets}::int or g % (${sets}::int / 20) = 0 then 31
+      when random() < 0.9 then 1 else 2 + floor(29 * power(random(), 5)) end,
       case when g % 5 <> 0 then (7000000 + g)::text end, 'Set ' || g
     from generate_series(1, ${Math.ceil(sets * 1.05)}::int) g`
   await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id, stock)
     select id, set_id, 'S' || id, case when known then 'K' || id end, case when known then (9000000 + id)::text end, 5
-    from (select g as id, 1 + (g - 1) / 4 as set_id, (1 + (g - 1) / 4) % 5 <> 0 and g % 11 <> 0 as known from generate_series(1, ${items}::int) g) p`
+    from (select g as id, 1 + (g - 1) / 4 as set_id, (1 + (g - 1) / 4) % 5 <> 0 and g % 11 <> 0 as known
+      from generate_series(1, ${items}::int) g) p`
   await sql`
-    insert into shop_update.item (id, seller_id, product_set_id, product_id, topic, status, lane, reason, queued_at, entered_at, status_at, run_at,
+    insert into shop_update.item (id, seller_id, product_set_id, product_id,
+      topic, status, lane, reason, queued_at, entered_at, status_at, run_at,
       last_sent_at, failed_at, request_id, sends, failures, fresh, flow, message) overriding system value
     select ${id(0)}, s.seller_id, s.id, case when topic in ('images', 'new_product_set') then null else g end,
       topic::shop_update.topic, state::shop_update.status,
-      (case state when 'pending' then 'ready' when 'got_acknowledgment' then 'awaiting' when 'delayed' then 'delayed' when 'failed' then 'delayed'
+      (case state when 'pending' then 'ready' when 'got_acknowledgment' then 'awaiting'
+        when 'delayed' then 'delayed' when 'failed' then 'delayed'
         when 'blocked' then 'blocked' else 'in_flight' end)::shop_update.lane,
-      case when state in ('delayed', 'failed') then case when state = 'delayed' and waits then 'stock_wait' else 'failure' end
-        when state <> 'blocked' then null when s.src_id is null and topic <> 'new_product_set' then 'not_in_shop' when g % 11 = 0 and s.src_id is not null then 'new_variation'
+      case when state in ('delayed', 'failed')
+          then case when state = 'delayed' and waits then 'stock_wait' else 'failure' end
+        when state <> 'blocked' then null
+        when s.src_id is null and topic <> 'new_product_set' then 'not_in_shop'
+        when g % 11 = 0 and s.src_id is not null then 'new_variation'
         else (array['unprocessable_response', 'src_id_conflict', 'unknown_outcome'])[1 + g % 3] end,
-      queued_at, queued_at, case when state = 'pending' then queued_at else least(now(), queued_at + r * interval '5 days') end,
+      queued_at, queued_at,
+      case when state = 'pending' then queued_at else least(now(), queued_at + r * interval '5 days') end,
       case when state = 'delayed' and waits then queued_at + ${STOCK_WAIT_SECONDS}::int * interval '1 second'
-        when state in ('delayed', 'failed') then case when g % 7 = 0 then 'infinity' else now() + (1 + r) * interval '8 hours' end else queued_at end,
-      case when sent then queued_at + interval '1 second' end, case when state = 'failed' or state = 'delayed' and not waits then queued_at + interval '1 second' end,
+        when state in ('delayed', 'failed') then case when g % 7 = 0 then 'infinity'
+          else now() + (1 + r) * interval '8 hours' end else queued_at end,
+      case when sent then queued_at + interval '1 second' end,
+      case when state = 'failed' or state = 'delayed' and not waits then queued_at + interval '1 second' end,
       case when sent then 1000000000000 + g end, case when sent then 1 else 0 end,
-      case when state = 'failed' then 13 when state = 'delayed' and not waits then 2 else 0 end, not sent and state = 'pending',
+      case when state = 'failed' then 13 when state = 'delayed' and not waits then 2 else 0 end,
+      not sent and state = 'pending',
       case when sent then 'asynchronous'::shop_update.flow end, case when state = 'failed' then 'The Shop says no' end
     from (
-      select *, topic = 'stock' and not old as waits, state <> 'pending' and not (state = 'delayed' and topic = 'stock' and not old) as sent from (
+      select *, topic = 'stock' and not old as waits,
+        state <> 'pending' and not (state = 'delayed' and topic = 'stock' and not old) as sent from (
         select *, case
-            when old then case when r2 < 0.25 then 'failed' when r2 < 0.5 then 'blocked' when r2 < 0.75 then 'got_acknowledgment' when r2 < 0.95 then 'delayed' else 'pending' end
+            when old then case when r2 < 0.25 then 'failed' when r2 < 0.5 then 'blocked'
+              when r2 < 0.75 then 'got_acknowledgment' when r2 < 0.95 then 'delayed' else 'pending' end
             when g % (${items}::int / 280) = 1 then
-              (array['processing', 'building_payload', 'made_request', 'got_response', 'building_response_payload', 'response_processing'])[1 + g / (${items}::int / 280) % 6]
-            when r2 < 0.02 then 'got_acknowledgment' when r2 < 0.04 then 'delayed' when r2 < 0.08 and topic = 'stock' and queued_at > now() - interval '20 hours' then 'delayed'
+              (array['processing', 'building_payload', 'made_request', 'got_response',
+                'building_response_payload', 'response_processing'])[1 + g / (${items}::int / 280) % 6]
+            when r2 < 0.02 then 'got_acknowledgment' when r2 < 0.04 then 'delayed'
+              when r2 < 0.08 and topic = 'stock' and queued_at > now() - interval '20 hours' then 'delayed'
             else 'pending' end as state
         from (
           select g, r, r2, old, 1 + (g - 1) / 4 as set_id,
-            case when g > 0.99 * ${items}::int and g % 401 = 0 or old and g % 101 = 0 then 'new_product' when g % 20 = 17 then 'new_product_set'
+            case when g > 0.99 * ${items}::int and g % 401 = 0 or old and g % 101 = 0 then 'new_product'
+              when g % 20 = 17 then 'new_product_set'
               when g % 4 = 2 and r < 0.2 then 'images' else ${topic} end as topic,
             case when old then now() - interval '60 days' + g * interval '58 days' / (${items}::int / 10)
-              else now() - interval '2 days' + (g - ${items}::int / 10) * interval '2 days' / (${items}::int * 9 / 10 + 1) end as queued_at
-          from (select g, random() as r, random() as r2, g <= ${items}::int / 10 as old from generate_series(1, ${items}::int) g) drawn
+              else now() - interval '2 days'
+                + (g - ${items}::int / 10) * interval '2 days' / (${items}::int * 9 / 10 + 1) end as queued_at
+          from (select g, random() as r, random() as r2, g <= ${items}::int / 10 as old
+            from generate_series(1, ${items}::int) g) drawn
         ) told
       ) placed
     ) known join catalog.product_set s on s.id = known.set_id order by g`
   // What is in flight is in the hands of a worker that will be heard of for another day.
   await sql`
-    with other as (insert into shop_update.worker (name, flow, heartbeat_at) values ('other', 'asynchronous', now() + interval '1 day') returning id)
+    with other as (insert into shop_update.worker (name, flow, heartbeat_at)
+      values ('other', 'asynchronous', now() + interval '1 day') returning id)
     insert into shop_update.set_lane (product_set_id, item_id, worker_id)
     select i.product_set_id, i.id, other.id from shop_update.item i cross join other where i.lane = 'in_flight'`
   await sql`
-    insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures, coalesced, topic, status, flow)
-    select ${id(1)}, s.seller_id, s.id, product_id, queued_at, least(now(), queued_at + 1.05 * took), queued_at + took, 2000000000000 + g, 1, 0, 0,
+    insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at,
+      finished_at, last_sent_at, request_id, sends, failures, coalesced, topic, status, flow)
+    select ${id(1)}, s.seller_id, s.id, product_id, queued_at,
+      least(now(), queued_at + 1.05 * took), queued_at + took, 2000000000000 + g, 1, 0, 0,
       (${topic})::shop_update.topic, 'synced', 'synchronous'
     from (
-      select g, r, now() - interval '90 days' + g * interval '90 days' / (${items}::int + 1) as queued_at, 1 + g * 7919::bigint % ${items}::int as product_id,
+      select g, r, now() - interval '90 days' + g * interval '90 days' / (${items}::int + 1) as queued_at,
+        1 + g * 7919::bigint % ${items}::int as product_id,
         case when r2 < 0.05 then r * interval '2 days' else r * interval '10 minutes' end as took
       from (select g, random() as r, random() as r2 from generate_series(1, ${items}::int) g) drawn
     ) done join catalog.product_set s on s.id = 1 + (product_id - 1) / 4 order by g`
@@ -276,16 +301,21 @@ export async function fill(sql: Sql, items: number): Promise<void> {
     select request_id, id, last_sent_at, flow, '{}' from shop_update.item where request_id is not null
     union all select request_id, id, least(last_sent_at, now()), flow, '{}' from shop_update.finished_item`
   await sql`insert into shop_update.status_count
-    select topic, status, count(*) from shop_update.item group by 1, 2 union all select topic, status, count(*) from shop_update.finished_item group by 1, 2`
+    select topic, status, count(*) from shop_update.item group by 1, 2
+    union all select topic, status, count(*) from shop_update.finished_item group by 1, 2`
   await sql`insert into shop_update.kpi_hour
     select date_trunc('hour', queued_at, 'UTC'), topic, -1, count(*) from (
-      select queued_at, topic from shop_update.item union all select queued_at, topic from shop_update.finished_item) q group by 1, 2
-    union all select date_trunc('hour', queued_at, 'UTC'), topic, shop_update.bucket(extract(epoch from finished_at - queued_at)::float8), count(*)
-      from shop_update.finished_item group by 1, 2, 3`
+      select queued_at, topic from shop_update.item union all select queued_at, topic from shop_update.finished_item) q
+    group by 1, 2
+    union all select date_trunc('hour', queued_at, 'UTC'), topic,
+      shop_update.bucket(extract(epoch from finished_at - queued_at)::float8), count(*)
+    from shop_update.finished_item group by 1, 2, 3`
   await sql`insert into shop_update.call_slot
-    select date_bin('5 minutes', finished_at, '2000-01-01'), topic, flow, 'success', 10, count(*), 57.0 * count(*), 57 from shop_update.finished_item group by 1, 2, 3`
+    select date_bin('5 minutes', finished_at, '2000-01-01'), topic, flow, 'success', 10, count(*), 57.0 * count(*), 57
+    from shop_update.finished_item group by 1, 2, 3`
   await sql`insert into shop_update.call_hour
-    select date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest) from shop_update.call_slot group by 1, 2, 3, 4, 5`
+    select date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest)
+    from shop_update.call_slot group by 1, 2, 3, 4, 5`
   await sql`select setval(pg_get_serial_sequence('shop_update.item', 'id'), (select max(id) + 1 from shop_update.item))`
   await sql`vacuum analyze`
   await sql`checkpoint`

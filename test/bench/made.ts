@@ -24,7 +24,8 @@ export async function readMade(sql: Sql, points: readonly Point[], ownLines: num
       (select count(*)::int from shop_update.transition where from_status is null) as queued,
       (select count(*)::int from shop_update.item where fresh) as unclaimed,
       (select count(*)::int from shop_update.transition where to_status = 'processing') as attempts,
-      (select count(*)::int from shop_update.request) as requests, (select count(*)::int from shop_update.answer) as answers`
+      (select count(*)::int from shop_update.request) as requests,
+      (select count(*)::int from shop_update.answer) as answers`
   const { steps, queued, unclaimed, attempts, requests, answers } = row!
   const statements = points.reduce(
     (sum, { name, count }) => sum + (name === 'db.client.operation.duration' ? (count ?? 0) : 0),

@@ -12,11 +12,13 @@ import { throughput } from './throughput.ts'
 const USAGE = `npm run bench -- NAME [--json] [options]
 
   throughput [--items 100000] [--rounds 3] [--backlog N] [--history N] [--drained]
-             a backlog of stock changes through the worker, and the bare loop in turn with it; --drained: on a queue that has drained before
+             a backlog of stock changes through the worker, and the bare loop in turn with it;
+             --drained: on a queue that has drained before
   latency    [--seconds 20]
              from enqueue() to the commit of Processing, at 200 items a second
   held       [--items 200000] [--rounds 3] [--seconds 10]
-             while a dump keeps its snapshot: the throughput against that without, then the pick-up and the reading of the numbers
+             while a dump keeps its snapshot: the throughput against that without,
+             then the pick-up and the reading of the numbers
   lists      [--items 1000000]
              every list that a page offers, over HTTP, with so many items in the queue and as many in the history
   notify     [--seconds 3] [--rounds 5]
@@ -24,7 +26,8 @@ const USAGE = `npm run bench -- NAME [--json] [options]
   telemetry  [--items 40000] [--rounds 3]
              the throughput with all signals exported against that without; what came is held against the history
   outage     [--items 400000] [--seconds 60]
-             the telemetry receiver away for a while under load, then the worker stopped under load: is every loss counted?`
+             the telemetry receiver away for a while under load, then the worker stopped under load:
+             is every loss counted?`
 
 function parse<const Config extends ParseArgsConfig>(config: Config) {
   try {

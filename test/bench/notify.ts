@@ -46,7 +46,9 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
     await migrate(sql)
     const products = Math.ceil(((rounds + 1) * 3 * seconds * MOST_PER_SECOND) / TOPICS.length)
     await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 25) g`
-    await sql`insert into catalog.product_set (id, seller_id, src_id) select g, 1 + g % 25, (7000000 + g)::text from generate_series(1, ${products}::int) g`
+    await sql`
+      insert into catalog.product_set (id, seller_id, src_id)
+      select g, 1 + g % 25, (7000000 + g)::text from generate_series(1, ${products}::int) g`
     await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
       select g, g, 'S' || g, 'K' || g, (9000000 + g)::text from generate_series(1, ${products}::int) g`
     await sql`vacuum analyze`
@@ -75,7 +77,8 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
             const n = changes++
             const product = 1 + (n % products)
             const topic = TOPICS[Math.floor(n / products)]!
-            await sellerCenter`select shop_update.${sellerCenter(`bench_${name.toLowerCase()}`)}(${topic}, ${product}::bigint, null)`
+            await sellerCenter`
+              select shop_update.${sellerCenter(`bench_${name.toLowerCase()}`)}(${topic}, ${product}::bigint, null)`
           }
         }),
       )
@@ -92,13 +95,13 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
         for (const place of ORDERS[slice % ORDERS.length]!)
           slices[NAMES[place]].push(await commit(NAMES[place], SLICE_MS))
       for (const name of NAMES) seen[name].push(slices[name].reduce((sum, rate) => sum + rate) / slices[name].length)
-      print(
-        `round ${round + 1}: ${NAMES.map((name) => `${name} ${seen[name].at(-1)!.toFixed(0)}`).join(', ')} commits a second`,
-      )
+      const rates = NAMES.map((name) => `${name} ${seen[name].at(-1)!.toFixed(0)}`)
+      print(`round ${round + 1}: ${rates.join(', ')} commits a second`)
     }
     const stolenPercent = stolen()
     await worker.stop()
-    const ofNever = median(seen.asItIs.map((rate, round) => rate / seen.never[round]!)) // of a machine that was as quiet or as loud
+    // of a machine that was as quiet or as loud
+    const ofNever = median(seen.asItIs.map((rate, round) => rate / seen.never[round]!))
     return {
       name: 'notify',
       alwaysPerSecond: Math.round(median(seen.always)),

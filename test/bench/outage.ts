@@ -47,7 +47,8 @@ export async function outage({ items, seconds }: { items: number; seconds: numbe
           .filter(({ value }) => value > 0)
           .map(({ value, attributes }) => `${attributes['error.type']} ${value}`)
         log(
-          `  ${signal}: ${made[signal]} made, ${came[signal]} came; the metrics say ${lost[signal]} lost (${reasons.join(', ') || 'none'})`,
+          `  ${signal}: ${made[signal]} made, ${came[signal]} came; ` +
+            `the metrics say ${lost[signal]} lost (${reasons.join(', ') || 'none'})`,
         )
         unaccounted += Math.abs(made[signal] - came[signal] - lost[signal])
       }

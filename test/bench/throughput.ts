@@ -116,8 +116,13 @@ export async function measureWorker({
     }
     await untilSynced(sql, items)
     const [seen] = await sql<{ n: number; seconds: number }[]>`
-      select count(*)::int as n, extract(epoch from max(f.finished_at) - (select min(at) from shop_update.transition where to_status = 'processing' and at > now() - interval '10 minutes'))::double precision as seconds
-      from (select finished_at from shop_update.finished_item where finished_at > now() - interval '10 minutes' and status = 'synced' and id > 0 order by finished_at limit ${items}) f`
+      select count(*)::int as n, extract(epoch from max(f.finished_at) - (
+        select min(at) from shop_update.transition
+        where to_status = 'processing' and at > now() - interval '10 minutes'))::double precision as seconds
+      from (
+        select finished_at from shop_update.finished_item
+        where finished_at > now() - interval '10 minutes' and status = 'synced' and id > 0
+        order by finished_at limit ${items}) f`
     await beyond?.(sql)
     await worker.stop()
     // what it said of itself, but for the last word, which is said when nothing is sent any more
@@ -142,7 +147,8 @@ async function hold(holder: Sql): Promise<void> {
 /** Where PostgreSQL's time went, by statement; for `BENCH_STATEMENTS=1` (see CONTRIBUTING.md). */
 async function printStatements(sql: Sql): Promise<void> {
   const rows = await sql<Record<string, unknown>[]>`
-    select calls::int, total_exec_time::int as ms, round(mean_exec_time::numeric, 2)::float as mean, rows::int, (wal_bytes / 1000)::int as wal_kb,
+    select calls::int, total_exec_time::int as ms, round(mean_exec_time::numeric, 2)::float as mean,
+      rows::int, (wal_bytes / 1000)::int as wal_kb,
       left(regexp_replace(query, '\\s+', ' ', 'g'), 90) as query
     from pg_stat_statements where query not like '%enqueue%' order by total_exec_time desc limit 16`
   process.stdout.write(`${rows.map((row) => Object.values(row).join('\t')).join('\n')}\n`)
@@ -154,8 +160,12 @@ const benchEnv = (): Record<string, string> => JSON.parse(process.env.BENCH_WORK
 async function fill(sql: Sql, items: number): Promise<void> {
   await sql`update shop_update.setting set value = '0' where key = 'shop_update/stock_wait_seconds'`
   await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, ${SELLERS}::int) g`
-  await sql`insert into catalog.product_set (id, seller_id, src_id, title) select g, 1 + g % ${SELLERS}::int, (7000000 + g)::text, 'Set ' || g from generate_series(1, ${items}::int) g`
-  await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id, stock) select g, g, 'S' || g, 'K' || g, (9000000 + g)::text, 5 from generate_series(1, ${items}::int) g`
+  await sql`
+    insert into catalog.product_set (id, seller_id, src_id, title)
+    select g, 1 + g % ${SELLERS}::int, (7000000 + g)::text, 'Set ' || g from generate_series(1, ${items}::int) g`
+  await sql`
+    insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id, stock)
+    select g, g, 'S' || g, 'K' || g, (9000000 + g)::text, 5 from generate_series(1, ${items}::int) g`
   await queueAll(sql)
 }
 
@@ -169,12 +179,17 @@ async function queueAll(sql: Sql): Promise<void> {
 /** A history as the worker would have written it, of finished items with their eight transitions and their call. */
 async function fillHistory(sql: Sql, rows: number): Promise<void> {
   await sql`set statement_timeout = 0`
-  await sql`insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
-    select -g, 1, g, g, now() - interval '30 minutes', now() - interval '20 minutes', 1, 0, 0, 'stock', 'synced' from generate_series(1, ${rows}::int) g`
+  await sql`
+    insert into shop_update.finished_item (id, seller_id, product_set_id,
+      product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
+    select -g, 1, g, g, now() - interval '30 minutes', now() - interval '20 minutes', 1, 0, 0, 'stock', 'synced'
+    from generate_series(1, ${rows}::int) g`
   await sql`insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
-    select -g, now() - interval '20 minutes', 'response_processing', 'synced', 0.01 from generate_series(1, ${rows}::int) g`
+    select -g, now() - interval '20 minutes', 'response_processing', 'synced', 0.01
+    from generate_series(1, ${rows}::int) g`
   await sql`insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
-    select -g, -g, now() - interval '20 minutes', 'synchronous', '0af7651916cd43dd8448eb211c80319c', '{"api":1}' from generate_series(1, ${rows}::int) g`
+    select -g, -g, now() - interval '20 minutes', 'synchronous', '0af7651916cd43dd8448eb211c80319c', '{"api":1}'
+    from generate_series(1, ${rows}::int) g`
 }
 
 function untilSynced(sql: Sql, items: number): Promise<void> {
