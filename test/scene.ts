@@ -92,10 +92,12 @@ export async function startScene({
 
   const stored = async (itemId: string): Promise<StoredItem | undefined> => {
     const [row] = await sql<StoredItem[]>`
-      select id, status, reason, message, failures, sends, coalesced, request_id::text as "requestId", run_at as "runAt", false as finished
+      select id, status, reason, message, failures, sends, coalesced,
+        request_id::text as "requestId", run_at as "runAt", false as finished
         from shop_update.item where id = ${itemId}::bigint
       union all
-      select id, status, reason, message, failures, sends, coalesced, request_id::text, null, true from shop_update.finished_item where id = ${itemId}::bigint`
+      select id, status, reason, message, failures, sends, coalesced, request_id::text, null, true
+      from shop_update.finished_item where id = ${itemId}::bigint`
     return row
   }
 
@@ -180,7 +182,8 @@ export async function addSet(
 ): Promise<{ sellerId: string; setId: string; productIds: string[] }> {
   const [row] = await sql<{ sellerId: string; setId: string; productIds: string[] }[]>`
     with seller as (
-      insert into catalog.seller (name) values (${seller}) on conflict (name) do update set name = excluded.name returning id
+      insert into catalog.seller (name)
+      values (${seller}) on conflict (name) do update set name = excluded.name returning id
     ),
     product_set as (
       insert into catalog.product_set (seller_id, title, brand, attribute_set, primary_category, categories)
@@ -188,14 +191,18 @@ export async function addSet(
     ),
     product as (
       insert into catalog.product (product_set_id, seller_sku, title, price, stock, active)
-      select product_set.id, format('LINEN-%s-%s', product_set.id, g), 'Linen Shirt ' || g, 19.90, 50, ${active}::text::boolean
+      select product_set.id, format('LINEN-%s-%s', product_set.id, g),
+        'Linen Shirt ' || g, 19.90, 50, ${active}::text::boolean
       from product_set, generate_series(1, ${products}::int) g returning id
     )
-    select (select id from seller) as "sellerId", (select id from product_set) as "setId", (select array_agg(id order by id) from product) as "productIds"`
+    select (select id from seller) as "sellerId", (select id from product_set) as "setId",
+      (select array_agg(id order by id) from product) as "productIds"`
   const { sellerId, setId, productIds } = row!
   if (inShop) {
     await sql`update catalog.product_set set src_id = (500000 + id)::text where id = ${setId}::bigint`
-    await sql`update catalog.product set src_id = (600000 + id)::text, shop_sku = 'AC' || id || 'APP-' || id where product_set_id = ${setId}::bigint`
+    await sql`
+      update catalog.product set src_id = (600000 + id)::text, shop_sku = 'AC' || id || 'APP-' || id
+      where product_set_id = ${setId}::bigint`
   }
   return { sellerId, setId, productIds }
 }

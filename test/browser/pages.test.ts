@@ -111,8 +111,10 @@ test('a long body is shown in part; the whole of it on demand, or as a download'
   const { productIds } = await addSet(scene.sql)
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   await scene.untilStatus(itemId, 'synced')
-  await scene.sql`update shop_update.answer set body = ${`${'a'.repeat(20_000)} the end`} where item_id = ${itemId}::bigint`
-  await scene.sql`update shop_update.request set body = ${'b'.repeat(3 * 1024 * 1024)} where item_id = ${itemId}::bigint`
+  await scene.sql`
+    update shop_update.answer set body = ${`${'a'.repeat(20_000)} the end`} where item_id = ${itemId}::bigint`
+  await scene.sql`
+    update shop_update.request set body = ${'b'.repeat(3 * 1024 * 1024)} where item_id = ${itemId}::bigint`
   const { page, open, complaints, close } = await scene.visit({})
   await open(`items/${itemId}`)
   const calls = page.getByRole('region', { name: 'Calls to the Shop' })
@@ -138,7 +140,7 @@ test('what the list shows is downloaded as CSV, and a search may hold what no pa
 })
 
 describe('requeue', () => {
-  test('a viewer sees the button disabled, and is refused by the proxy and by the worker whatever path he takes', async () => {
+  test('a viewer sees the button disabled; proxy and worker refuse him whatever path he takes', async () => {
     const { page, open, close } = await scene.visit({ role: 'Viewer' })
     await open('failed')
     await page.getByRole('table', { name: 'Failed' }).waitFor()
@@ -213,7 +215,7 @@ test.each([
   await close()
 })
 
-test('what an admin has to decide is told apart on the Overview, leads to its list, and says afterwards who decided and why', async () => {
+test('what an admin has to decide is told apart on the Overview, leads to its list, tells who decided', async () => {
   const { productId } = await addUndecided()
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open('overview')
@@ -242,11 +244,14 @@ test('a dry run over a filter that matches 50,000 items tells its numbers', asyn
       select id, 'MANY-' || id, 'SHOP-MANY-' || id, 'MANY-' || id from sets returning id, product_set_id
     ),
     many as (
-      insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, failed_at, topic, status, lane, fresh, reason, failures, sends)
-      select ${sellerId}::bigint, product_set_id, id, now(), now(), now(), 'infinity', now(), 'content', 'failed', 'delayed', false, 'failure', 28, 28 from products
+      insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at,
+        status_at, run_at, failed_at, topic, status, lane, fresh, reason, failures, sends)
+      select ${sellerId}::bigint, product_set_id, id, now(), now(), now(), 'infinity',
+        now(), 'content', 'failed', 'delayed', false, 'failure', 28, 28 from products
       returning topic
     )
-    insert into shop_update.delta (kind, topic, status, n) select 'status', topic, 'failed', count(*) from many group by topic`
+    insert into shop_update.delta (kind, topic, status, n)
+    select 'status', topic, 'failed', count(*) from many group by topic`
   await scene.sql`analyze` // or it depends on when autovacuum comes by
   const { page, open, close } = await scene.visit({ role: 'Admin' })
   await open('failed?seller=Big%20Seller&topic=content')
@@ -355,7 +360,8 @@ test('the requeue button of a row stays in sight where the table is wider than t
   await addUndecided()
   const { page, open, close } = await scene.visit({ role: 'Admin' })
   const columns =
-    'sellerSku.sku.topic.queuedAt.status.requeuedCount.lastRequeuedAt.failedAt.statusAt.nextAttemptAt.reason.seller.requestId'
+    'sellerSku.sku.topic.queuedAt.status.requeuedCount.lastRequeuedAt.failedAt.' +
+    'statusAt.nextAttemptAt.reason.seller.requestId'
   await open(`blocked?columns=${columns}`)
   const table = page.getByRole('table', { name: 'Blocked' })
   const button = table
@@ -371,7 +377,8 @@ test('the requeue button of a row stays in sight where the table is wider than t
 
 test('a stock change that waits on purpose says so', async () => {
   const wait = (seconds: string) =>
-    scene.sql`update shop_update.setting set value = ${seconds}::text::jsonb where key = 'shop_update/stock_wait_seconds'`
+    scene.sql`
+      update shop_update.setting set value = ${seconds}::text::jsonb where key = 'shop_update/stock_wait_seconds'`
   const { productIds } = await addSet(scene.sql)
   await wait('3600')
   const itemId = await scene.enqueue('stock', { product: productIds[0]! })
@@ -532,6 +539,9 @@ async function faults(page: Page): Promise<AxeResults> {
   await page.addScriptTag({ path: AXE })
   // Grafana's own refresh picker calls itself otherwise than it looks
   return page.evaluate(
-    `axe.run({ exclude: ['[data-testid="data-testid RefreshPicker interval button"]'] }, { resultTypes: ['violations'] })`,
+    `axe.run(
+      { exclude: ['[data-testid="data-testid RefreshPicker interval button"]'] },
+      { resultTypes: ['violations'] },
+    )`,
   )
 }

@@ -85,7 +85,8 @@ const aSet = async ({ parts }: Stage, random: Random): Promise<string | undefine
  */
 async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
   const out = await parts.sql<{ id: string; lane: string }[]>`
-    select product_id as id, lane::text from shop_update.item where lane in ('in_flight', 'awaiting') and product_id is not null`
+    select product_id as id, lane::text from shop_update.item
+    where lane in ('in_flight', 'awaiting') and product_id is not null`
   const among = (lane: string) => products.filter(({ id }) => out.some((item) => item.id === id && item.lane === lane))
   return [products, among('awaiting'), among('in_flight')].findLast((some) => some.length > 0) ?? []
 }
@@ -141,7 +142,8 @@ async function allFrozenThenHushed(stage: Stage, frozenMs: number, hushedMs: num
 /** Whatever an admin can say of what waits for him. */
 async function decide(stage: Stage, random: Random): Promise<string> {
   const items = await stage.parts.sql<{ id: string; reason: string; topic: string }[]>`
-    select id, reason, topic from shop_update.item where lane = 'blocked' and reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')
+    select id, reason, topic from shop_update.item
+    where lane = 'blocked' and reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')
     order by id`
   if (items.length === 0) return 'nothing waits for an admin'
   const item = pick(random, items)
@@ -171,7 +173,8 @@ export async function decideItem(
     { topic: Change['topic']; setId: string; productId: string | null; there: boolean; inShop: boolean }[]
   >`
     select f.topic, f.product_set_id as "setId", f.product_id as "productId", p.src_id is not null as "inShop",
-      case when f.product_id is null then exists (select from catalog.product_set s where s.id = f.product_set_id) else p.id is not null end as there
+      case when f.product_id is null then exists (select from catalog.product_set s where s.id = f.product_set_id)
+        else p.id is not null end as there
     from shop_update.finished_item f left join catalog.product p on p.id = f.product_id where f.id = ${itemId}::bigint`
   if (!item?.there || (item.topic === 'new_product' && item.inShop)) return '200'
   const { topic, setId, productId } = item
@@ -331,14 +334,20 @@ export const ACTIONS: readonly Action[] = [
         stage,
         async (tx) => {
           const was = await tx<{ id: string; srcId: string | null; sku: string | null }[]>`
-            select id, src_id as "srcId", shop_sku as sku from catalog.product where id = any (${[first.id, second.id]}::bigint[]) order by id for no key update`
+            select id, src_id as "srcId", shop_sku as sku from catalog.product
+            where id = any (${[first.id, second.id]}::bigint[]) order by id for no key update`
           const [one, other] = was
           if (!one || !other || was.every(({ srcId }) => srcId === null)) return []
-          await tx`update catalog.product set src_id = null, shop_sku = null where id = any (${[one.id, other.id]}::bigint[])`
+          await tx`
+            update catalog.product set src_id = null, shop_sku = null where id = any (${[one.id, other.id]}::bigint[])`
           const [takes, gives] = swap || one.id === first.id ? [one, other] : [other, one]
           const given = swap || gives.srcId === null ? takes : { srcId: null, sku: null }
-          await tx`update catalog.product set src_id = ${gives.srcId}::text, shop_sku = ${gives.sku}::text where id = ${takes.id}::bigint`
-          await tx`update catalog.product set src_id = ${given.srcId}::text, shop_sku = ${given.sku}::text where id = ${gives.id}::bigint`
+          await tx`
+            update catalog.product set src_id = ${gives.srcId}::text, shop_sku = ${gives.sku}::text
+            where id = ${takes.id}::bigint`
+          await tx`
+            update catalog.product set src_id = ${given.srcId}::text, shop_sku = ${given.sku}::text
+            where id = ${gives.id}::bigint`
           now = { [takes.id]: gives.srcId, [gives.id]: given.srcId }
           const changes: Change[] = []
           for (const { id } of was) {
@@ -353,7 +362,8 @@ export const ACTIONS: readonly Action[] = [
       )
       // What the Shop still owes comes now, and brings the id that it knew.
       const owed = await stage.parts.sql<{ requestId: string }[]>`
-        select request_id::text as "requestId" from shop_update.item where product_id = ${first.id}::bigint and lane = 'awaiting'`
+        select request_id::text as "requestId" from shop_update.item
+        where product_id = ${first.id}::bigint and lane = 'awaiting'`
       const taken = stage.parts.shop
         .calls()
         .filter(({ requestId, done }) => done !== null && owed.some((one) => one.requestId === requestId))
@@ -523,7 +533,8 @@ export const ACTIONS: readonly Action[] = [
       const items = await sql<{ id: string; topic: ChangedTopic; productId: string; requests: string[] }[]>`
         select i.id, i.topic, i.product_id as "productId", array_agg(r.request_id::text) as requests
         from shop_update.item i join shop_update.request r on r.item_id = i.id
-        where i.lane not in ('in_flight', 'awaiting') and i.topic in ('price', 'stock', 'content', 'consignment_stock') group by i.id order by i.id`
+        where i.lane not in ('in_flight', 'awaiting') and i.topic in ('price', 'stock', 'content', 'consignment_stock')
+        group by i.id order by i.id`
       // Of a call that the Shop has taken though nobody knows.
       const taken = shop.calls().filter(({ done }) => done !== null)
       const known = items.filter(({ requests }) => taken.some(({ requestId }) => requests.includes(requestId)))

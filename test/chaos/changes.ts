@@ -65,14 +65,20 @@ export async function changeTopic(tx: Tx, product: Known, topic: ChangedTopic, r
     stock: () =>
       tx`update catalog.product set stock = ${between(random, 0, 9999)}::int where id = ${id}::bigint returning id`,
     content: () =>
-      tx`update catalog.product set description = ${`About ${word(random)}`}::text where id = ${id}::bigint returning id`,
+      tx`
+        update catalog.product set description = ${`About ${word(random)}`}::text
+        where id = ${id}::bigint returning id`,
     status: () =>
-      tx`update catalog.product set active = ${String(random() < 0.7)}::text::boolean where id = ${id}::bigint returning id`,
-    qc_status:
-      () => tx`update catalog.product set qc_status = ${pick(random, ['approved', 'approved', 'pending', 'rejected'])}::text
+      tx`
+        update catalog.product set active = ${String(random() < 0.7)}::text::boolean
+        where id = ${id}::bigint returning id`,
+    qc_status: () => tx`
+      update catalog.product set qc_status = ${pick(random, ['approved', 'approved', 'pending', 'rejected'])}::text
       where id = ${id}::bigint returning id`,
     consignment_stock: () =>
-      tx`update catalog.product set consignment_stock = ${between(random, 1, 9999)}::int where id = ${id}::bigint returning id`,
+      tx`
+        update catalog.product set consignment_stock = ${between(random, 1, 9999)}::int
+        where id = ${id}::bigint returning id`,
     images: async () => {
       const [set] = await tx`select id from catalog.product_set where id = ${setId}::bigint for no key update`
       if (!set) return []
@@ -85,7 +91,8 @@ export async function changeTopic(tx: Tx, product: Known, topic: ChangedTopic, r
 
 const addImages = (tx: Tx, setId: string, random: Random) => tx`
   insert into catalog.product_image (product_set_id, position, url, hash)
-  select ${setId}::bigint, n, format('https://images.example/%s/%s.jpg', ${word(random)}::text, n), md5(${word(random)}::text || n)
+  select ${setId}::bigint, n, format('https://images.example/%s/%s.jpg', ${word(random)}::text, n),
+    md5(${word(random)}::text || n)
   from generate_series(1, ${between(random, 1, 4)}::int) n returning position`
 
 /** One or several, each of a product of its own. */
@@ -98,7 +105,8 @@ export async function changeSome(tx: Tx, products: readonly Known[], many: numbe
 
 const addProduct = (tx: Tx, setId: string, random: Random) => tx<{ id: string; setId: string }[]>`
   insert into catalog.product (product_set_id, seller_sku, title, description, price, stock, attributes)
-  select id, ${`SKU-${word(random)}`}::text, 'Shirt', 'New', ${money(random)}::numeric, ${between(random, 0, 999)}::int, '{"color": "Sand"}'
+  select id, ${`SKU-${word(random)}`}::text, 'Shirt', 'New',
+    ${money(random)}::numeric, ${between(random, 0, 999)}::int, '{"color": "Sand"}'
   from catalog.product_set where id = ${setId}::bigint returning id, product_set_id as "setId"`
 
 export async function addVariation(tx: Tx, setId: string, random: Random): Promise<Change[]> {
@@ -109,7 +117,8 @@ export async function addVariation(tx: Tx, setId: string, random: Random): Promi
 export async function addSet(tx: Tx, random: Random): Promise<Change[]> {
   const [set] = await tx<{ id: string }[]>`
     with seller as (
-      insert into catalog.seller (name) values (${`Seller ${between(random, 1, 4)}`}::text) on conflict (name) do update set name = excluded.name returning id
+      insert into catalog.seller (name) values (${`Seller ${between(random, 1, 4)}`}::text)
+      on conflict (name) do update set name = excluded.name returning id
     )
     insert into catalog.product_set (seller_id, title, brand, attribute_set, primary_category, categories)
     select id, 'Shirt', 'Nile', 'apparel', 'Shirts', '{Shirts}' from seller returning id`

@@ -61,7 +61,8 @@ export async function chaos(
   const stage: Stage = {
     parts,
     done,
-    pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(() => {}), // the end of the run is the one thing that rejects it
+    // the end of the run is the one thing that rejects it
+    pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(() => {}),
   }
   try {
     tell(`seed ${seed}, ${seconds} s`)
@@ -98,7 +99,8 @@ export async function chaos(
       } catch (error) {
         // PostgreSQL or a worker is away, or two transactions were in each other's way: as it is for everybody.
         tell(
-          `${name} (${Math.round(performance.now() - at)} ms) failed: ${(error as { code?: string }).code ?? ''} ${(error as Error).message}`,
+          `${name} (${Math.round(performance.now() - at)} ms) failed: ` +
+            `${(error as { code?: string }).code ?? ''} ${(error as Error).message}`,
         )
       }
     }

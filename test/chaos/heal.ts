@@ -21,7 +21,8 @@ interface Waiting {
 }
 
 const readQueue = ({ parts }: Stage) => parts.sql<Waiting[]>`
-  select id, topic, status, lane, reason, product_set_id as "setId", product_id as "productId", run_at = 'infinity' as exhausted
+  select id, topic, status, lane, reason, product_set_id as "setId",
+    product_id as "productId", run_at = 'infinity' as exhausted
   from shop_update.item order by id`
 
 /**
@@ -80,7 +81,8 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
  */
 async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<boolean> {
   await parts.control('/troubles', 'PUT', { default: { noCallback: 100 } })
-  await parts.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'` // a worker may be about to start
+  // a worker may be about to start
+  await parts.sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
   const [product] = await parts.sql<{ id: string; setId: string }[]>`
     select p.id, p.product_set_id as "setId" from catalog.product p
     where p.src_id is not null and not exists (select from shop_update.item i where i.product_id = p.id)
@@ -89,7 +91,8 @@ async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, s
   for (let tries = 0; product && !requestId && tries < 100; tries++) {
     signal?.throwIfAborted()
     const [item] = await parts.sql<{ requestId: string; lane: string }[]>`
-      select request_id::text as "requestId", lane::text from shop_update.item where product_id = ${product.id}::bigint and topic = 'price'`
+      select request_id::text as "requestId", lane::text from shop_update.item
+      where product_id = ${product.id}::bigint and topic = 'price'`
     if (!item) done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'price', product)])))
     else if (item.lane === 'awaiting') requestId = item.requestId
     await delay(100)
@@ -128,8 +131,10 @@ const lastLines = (number: number, printed: readonly string[]): string[] =>
 async function whoWaits({ parts }: Stage): Promise<string[]> {
   const sessions = await parts.sql<{ line: string }[]>`
     select format('session %s of %s: %s for %s s, waits for %s, blocked by %s: %s', pid, application_name, state,
-      round(extract(epoch from now() - state_change)), wait_event, pg_blocking_pids(pid), left(regexp_replace(query, '\s+', ' ', 'g'), 200)) as line
-    from pg_stat_activity where datname = current_database() and state <> 'idle' and state_change < now() - interval '2 seconds' and pid <> pg_backend_pid()`
+      round(extract(epoch from now() - state_change)), wait_event,
+      pg_blocking_pids(pid), left(regexp_replace(query, '\s+', ' ', 'g'), 200)) as line
+    from pg_stat_activity where datname = current_database() and state <> 'idle'
+      and state_change < now() - interval '2 seconds' and pid <> pg_backend_pid()`
   return sessions.map(({ line }) => line)
 }
 
@@ -206,7 +211,8 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   // What is not in the Shop and has nothing that creates it: an admin queues its creation.
   const stranded = await parts.sql<{ setId: string }[]>`
     select distinct p.product_set_id as "setId" from catalog.product p
-    where p.src_id is null and not exists (select from shop_update.item i where i.product_set_id = p.product_set_id and i.topic in ('new_product_set', 'new_product'))`
+    where p.src_id is null and not exists (select from shop_update.item i
+      where i.product_set_id = p.product_set_id and i.topic in ('new_product_set', 'new_product'))`
   for (const { setId } of stranded) {
     left.push(`set ${setId} is to be created`)
     tell(`set ${setId} is to be created`)

@@ -101,13 +101,17 @@ async function readEvidence(stage: Stage): Promise<Evidence> {
     select id, topic, product_set_id as "setId", product_id as "productId", status, reason, message, lane::text, sends,
       extract(epoch from status_at)::float8 * 1000 as at from shop_update.item
     union all
-    select id, topic, product_set_id, product_id, status, reason, message, null, sends, extract(epoch from finished_at)::float8 * 1000 from shop_update.finished_item`
+    select id, topic, product_set_id, product_id, status, reason, message, null, sends,
+      extract(epoch from finished_at)::float8 * 1000 from shop_update.finished_item`
   const steps = await sql<Step[]>`
-    select item_id as "itemId", extract(epoch from at)::float8 * 1000 as at, from_status as "from", to_status as "to", seconds, reason, actor
+    select item_id as "itemId", extract(epoch from at)::float8 * 1000 as at,
+      from_status as "from", to_status as "to", seconds, reason, actor
     from shop_update.transition order by item_id, transition.at`
   const answers = await sql<Answered[]>`
-    select r.request_id as "requestId", r.item_id as "itemId", extract(epoch from r.sent_at)::float8 * 1000 as "sentAt", a.outcome, a.http_status as "httpStatus",
-      coalesce((select array_agg(c.outcome) from shop_update.callback c where c.request_id = r.request_id::text), '{}') as callbacks
+    select r.request_id as "requestId", r.item_id as "itemId",
+      extract(epoch from r.sent_at)::float8 * 1000 as "sentAt", a.outcome, a.http_status as "httpStatus",
+      coalesce((select array_agg(c.outcome) from shop_update.callback c where c.request_id = r.request_id::text),
+        '{}') as callbacks
     from shop_update.request r left join shop_update.answer a on a.request_id = r.request_id and a.item_id = r.item_id`
   const calls = shop.calls().toReversed()
   return {
@@ -136,7 +140,8 @@ async function unequal(evidence: Evidence): Promise<Violation[]> {
       qc: string
     }[]
   >`
-    select id, src_id as "srcId", price::text, special_price::text as special, stock::text, consignment_stock::text as consignment, description,
+    select id, src_id as "srcId", price::text, special_price::text as special,
+      stock::text, consignment_stock::text as consignment, description,
       case when active then 'active' else 'inactive' end as status, qc_status as qc
     from catalog.product where src_id is not null order by id`
   for (const { id, srcId, price, special, stock, consignment, description, status, qc } of products) {
@@ -170,7 +175,8 @@ async function unequal(evidence: Evidence): Promise<Violation[]> {
 
   const told = new Set([...items.values()].filter(({ topic }) => topic === 'images').map(({ setId }) => setId))
   const sets = await stage.parts.sql<{ id: string; srcId: string; hashes: string[] }[]>`
-    select s.id, s.src_id as "srcId", coalesce((select array_agg(hash order by position) from catalog.product_image m where m.product_set_id = s.id), '{}') as hashes
+    select s.id, s.src_id as "srcId", coalesce((select array_agg(hash order by position) from catalog.product_image m
+      where m.product_set_id = s.id), '{}') as hashes
     from catalog.product_set s where s.src_id is not null
       -- of a set without a product nothing is sent until it has one
       and exists (select from catalog.product p where p.product_set_id = s.id)
@@ -244,7 +250,9 @@ function twice(evidence: Evidence): Violation[] {
     if (unexcused.length > 0 && !stage.done.repaired.has(productId)) {
       violations.push({
         rule: 'once',
-        what: `product ${productId} was created ${creations.length} times (${ids}), and nothing excuses it after request ${unexcused.map(({ requestId }) => requestId).join(', ')}`,
+        what:
+          `product ${productId} was created ${creations.length} times (${ids}), and nothing excuses it after request ` +
+          unexcused.map(({ requestId }) => requestId).join(', '),
         story: storyOf(evidence, productId),
       })
     }
@@ -271,7 +279,9 @@ function twice(evidence: Evidence): Violation[] {
     if (!isIncident)
       violations.push({
         rule: 'once',
-        what: `the Shop told two ids for product ${productId} (${toldIds.map(({ srcId }) => srcId).join(', ')}), and that is no incident`,
+        what:
+          `the Shop told two ids for product ${productId} (${toldIds.map(({ srcId }) => srcId).join(', ')}), ` +
+          'and that is no incident',
         story: storyOf(evidence, productId),
       })
   }
@@ -313,7 +323,10 @@ function together(evidence: Evidence): Violation[] {
         if (excused) continue
         violations.push({
           rule: 'single',
-          what: `${subject}: request ${call.requestId} of worker ${workerOf(call)} came at ${call.receivedAt}, request ${earlier.requestId} of worker ${workerOf(earlier)} lasted from ${earlier.receivedAt} to ${earlier.endedAt}`,
+          what:
+            `${subject}: request ${call.requestId} of worker ${workerOf(call)} came at ${call.receivedAt}, ` +
+            `request ${earlier.requestId} of worker ${workerOf(earlier)} lasted ` +
+            `from ${earlier.receivedAt} to ${earlier.endedAt}`,
           story: subject.startsWith('product')
             ? storyOf(evidence, subject.split(' ')[1]!)
             : storyOfSet(evidence, subject.split(' ')[1]!),
@@ -352,7 +365,9 @@ function robbed(evidence: Evidence): Violation[] {
     if (!excused)
       violations.push({
         rule: 'living',
-        what: `item ${itemId}: ${from} -> ${to} (${reason}) at ${clock(at)}, and worker ${worker}, which had sent request ${request.requestId}, was there`,
+        what:
+          `item ${itemId}: ${from} -> ${to} (${reason}) at ${clock(at)}, ` +
+          `and worker ${worker}, which had sent request ${request.requestId}, was there`,
         story: storyOfItems(evidence, [itemId]),
       })
   }
@@ -382,7 +397,9 @@ function forgotten(evidence: Evidence): Violation[] {
     if (!excused)
       violations.push({
         rule: 'known',
-        what: `worker ${worker} was answered request ${call.requestId} of item ${answer.itemId} at ${clock(to)}, and nothing says so`,
+        what:
+          `worker ${worker} was answered request ${call.requestId} of item ${answer.itemId} at ${clock(to)}, ` +
+          'and nothing says so',
         story: storyOfItems(evidence, [answer.itemId]),
       })
   }
@@ -455,11 +472,13 @@ async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
   const drift = await sql<{ topic: string; status: string; counted: number; actual: number }[]>`
     with actual as (
       select topic, status, count(*)::int as n from shop_update.item group by topic, status
-      union all select topic, status, count(*)::int from shop_update.finished_item where status = 'synced' and reason is distinct from 'product_deleted' group by topic, status
+      union all select topic, status, count(*)::int from shop_update.finished_item
+      where status = 'synced' and reason is distinct from 'product_deleted' group by topic, status
     ),
     counted as (
       select topic, status, sum(n)::int as n from (
-        select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
+        select topic, status, n from shop_update.status_count
+        union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
       group by topic, status
     )
     select topic, status, coalesce(c.n, 0) as counted, coalesce(a.n, 0) as actual
@@ -469,7 +488,8 @@ async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
   >`select count(*)::int as n from shop_update.delta where xact < shop_update.folded_up_to()`
   const lanes = await sql<{ id: string; itemId: string | null; waiting: number; behind: number }[]>`
     select l.product_set_id as id, l.item_id as "itemId", l.waiting, count(i.id)::int as behind
-    from shop_update.set_lane l left join shop_update.item i on i.product_set_id = l.product_set_id and i.lane = 'behind'
+    from shop_update.set_lane l
+    left join shop_update.item i on i.product_set_id = l.product_set_id and i.lane = 'behind'
     group by l.product_set_id having l.waiting <> count(i.id)`
   return [
     ...(behind!.n > 0
@@ -570,14 +590,18 @@ function storyOfItems(
     const { price, quantity, description, product_id, status } = info ?? {}
     lines.push({
       at,
-      line: `item ${answer.itemId} request ${call.requestId} of worker ${workerOf(call)}, ${call.headers.flow}: ${JSON.stringify({ product_id, price, quantity, description, status })}`,
+      line:
+        `item ${answer.itemId} request ${call.requestId} of worker ${workerOf(call)}, ${call.headers.flow}: ` +
+        JSON.stringify({ product_id, price, quantity, description, status }),
     })
     if (call.processedAt !== null)
       lines.push({ at: Date.parse(call.processedAt), line: `request ${call.requestId} took effect as #${call.order}` })
     if (call.endedAt !== null)
       lines.push({
         at: Date.parse(call.endedAt),
-        line: `request ${call.requestId} ended: HTTP ${call.httpStatus}, trouble ${call.trouble}, ${call.callbackTrouble}; recorded as ${answer.outcome}, callbacks ${answer.callbacks.join(' ') || 'none'}`,
+        line:
+          `request ${call.requestId} ended: HTTP ${call.httpStatus}, trouble ${call.trouble}, ` +
+          `${call.callbackTrouble}; recorded as ${answer.outcome}, callbacks ${answer.callbacks.join(' ') || 'none'}`,
       })
   }
   for (const { worker, why, from, to } of stage.parts.isolations)

@@ -7,7 +7,8 @@ import { UsageError } from '../../worker/usage-error.ts'
 import { type ChaosReport, chaos } from './chaos.ts'
 import { RULES } from './invariants.ts'
 
-const USAGE = `npm run chaos -- [--seed N[,N…] | --seeds FIRST..LAST] [--minutes M] [--without ACTION[,ACTION…]] [--log FOLDER]
+const USAGE = `npm run chaos -- [--seed N[,N…] | --seeds FIRST..LAST] [--minutes M]
+                 [--without ACTION[,ACTION…]] [--log FOLDER]
 
   Three workers, PostgreSQL and a Shop with everything that can go wrong; the minutes are divided among the seeds.
   Prints what was found, and the report as JSON in the last line; exit code 1 where there was anything.`
@@ -52,7 +53,8 @@ await runCommand(async () => {
     reports.push(report)
     const { actions, changes, calls, restSeconds, unheard, violations } = report
     print(
-      `seed ${seed}: ${actions} actions, ${changes} changes, ${calls} calls, at rest after ${restSeconds} s, ${unheard} times a worker not heard of: ${violations.length} violations (${file})`,
+      `seed ${seed}: ${actions} actions, ${changes} changes, ${calls} calls, at rest after ${restSeconds} s, ` +
+        `${unheard} times a worker not heard of: ${violations.length} violations (${file})`,
     )
     for (const { rule, what } of violations.slice(0, 20)) print(`  ${RULES[rule]}\n    ${what}`)
   }

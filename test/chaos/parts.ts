@@ -168,7 +168,8 @@ async function prepareRefusals(sql: Sql): Promise<void> {
   await sql`
     create function chaos.refuse() returns trigger language plpgsql as $$
     begin
-      if exists (select from chaos.refused where product_id = new.id) then raise exception 'product % is not to be touched now', new.id; end if;
+      if exists (select from chaos.refused where product_id = new.id)
+      then raise exception 'product % is not to be touched now', new.id; end if;
       return new;
     end $$`
   // Only what is in the Shop: a create whose answer is not taken may be sent again by an admin, and nobody would know
@@ -244,7 +245,8 @@ export async function startParts(seed: number, log: Log) {
       if (to - from <= LEASE_SECONDS * 1000 || slot?.state !== 'up' || isKnown(from)) continue
       isolations.push({ worker, why: 'not heard of', from, to: to + 1000 })
       log(
-        `worker ${worker} has not been heard of for ${((to - from) / 1000).toFixed(1)} s, and nobody did anything to it`,
+        `worker ${worker} has not been heard of for ${((to - from) / 1000).toFixed(1)} s, ` +
+          'and nobody did anything to it',
       )
     }
   }

@@ -31,16 +31,20 @@ export const loadDemoCatalogue = (sql: Sql): Promise<DemoCatalogue | null> =>
     const { sets, products, images } = inventCatalogue(seeded(2026))
     await tx`
       insert into catalog.seller (name, active)
-      select x.name, x.name <> ${INACTIVE_SELLER}::text from unnest(${SELLERS.map(({ name }) => name)}::text[]) with ordinality x (name, n) order by x.n
+      select x.name, x.name <> ${INACTIVE_SELLER}::text
+      from unnest(${SELLERS.map(({ name }) => name)}::text[]) with ordinality x (name, n) order by x.n
       on conflict (name) do update set active = excluded.active`
     await tx`
       insert into catalog.product_set
         (seller_id, handle, src_id, title, brand, attribute_set, primary_category, categories, tax_class, shipment_type)
-      select r.id, x.handle, x.src_id, x.title, r.name, x.attribute_set, x.category, string_to_array(x.categories, ','), 'standard', x.shipment_type
+      select r.id, x.handle, x.src_id, x.title, r.name, x.attribute_set,
+        x.category, string_to_array(x.categories, ','), 'standard', x.shipment_type
       from unnest(${sets.map(({ seller }) => seller)}::text[], ${sets.map(({ handle }) => handle)}::text[],
         ${sets.map(({ srcId }) => srcId)}::text[], ${sets.map(({ title }) => title)}::text[],
-        ${sets.map(({ department }) => department.attributeSet)}::text[], ${sets.map(({ department }) => department.categories[0]!)}::text[],
-        ${sets.map(({ department }) => department.categories.join(','))}::text[], ${sets.map(({ shipmentType }) => shipmentType)}::text[])
+        ${sets.map(({ department }) => department.attributeSet)}::text[],
+        ${sets.map(({ department }) => department.categories[0]!)}::text[],
+        ${sets.map(({ department }) => department.categories.join(','))}::text[],
+        ${sets.map(({ shipmentType }) => shipmentType)}::text[])
         with ordinality x (seller, handle, src_id, title, attribute_set, category, categories, shipment_type, n)
       join catalog.seller r on r.name = x.seller
       order by x.n`
@@ -48,19 +52,26 @@ export const loadDemoCatalogue = (sql: Sql): Promise<DemoCatalogue | null> =>
       insert into catalog.product
         (product_set_id, seller_sku, shop_sku, src_id, src_updated_at, active, qc_status, title, description, barcode,
          price, special_price, special_from, special_to, stock, consignment_stock, attributes)
-      select s.id, x.seller_sku, x.shop_sku, x.src_id, case when x.src_id is not null then now() - x.days * interval '1 day' end,
+      select s.id, x.seller_sku, x.shop_sku, x.src_id,
+        case when x.src_id is not null then now() - x.days * interval '1 day' end,
         x.inactive is null, x.qc_status, s.title, x.description, x.barcode, x.price, x.special_price,
         case when x.special_price is not null then current_date - x.days end,
         case when x.special_price is not null then current_date + x.days end,
         x.stock, x.consignment_stock, x.attributes::jsonb
-      from unnest(${products.map(({ handle }) => handle)}::text[], ${products.map(({ sellerSku }) => sellerSku)}::text[],
+      from unnest(${products.map(({ handle }) => handle)}::text[],
+        ${products.map(({ sellerSku }) => sellerSku)}::text[],
         ${products.map(({ shopSku }) => shopSku)}::text[], ${products.map(({ srcId }) => srcId)}::text[],
-        ${products.map(({ inactive }) => (inactive ? 'inactive' : null))}::text[], ${products.map(({ qcStatus }) => qcStatus)}::text[],
+        ${products.map(({ inactive }) => (inactive ? 'inactive' : null))}::text[],
+        ${products.map(({ qcStatus }) => qcStatus)}::text[],
         ${products.map(({ description }) => description)}::text[], ${products.map(({ barcode }) => barcode)}::text[],
-        ${products.map(({ price }) => price)}::numeric[], ${products.map(({ specialPrice }) => specialPrice)}::numeric[],
-        ${products.map(({ stock }) => stock)}::int[], ${products.map(({ consignmentStock }) => consignmentStock)}::int[],
-        ${products.map(({ days }) => days)}::int[], ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[])
-        with ordinality x (handle, seller_sku, shop_sku, src_id, inactive, qc_status, description, barcode, price, special_price, stock,
+        ${products.map(({ price }) => price)}::numeric[],
+        ${products.map(({ specialPrice }) => specialPrice)}::numeric[],
+        ${products.map(({ stock }) => stock)}::int[],
+        ${products.map(({ consignmentStock }) => consignmentStock)}::int[],
+        ${products.map(({ days }) => days)}::int[],
+        ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[])
+        with ordinality x (handle, seller_sku, shop_sku, src_id, inactive,
+          qc_status, description, barcode, price, special_price, stock,
           consignment_stock, days, attributes, n)
       join catalog.product_set s on s.handle = x.handle
       order by x.n`

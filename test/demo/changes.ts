@@ -117,20 +117,26 @@ async function addSet(tx: Tx, sellerId: string, random: Random): Promise<string>
     Math.floor(random() * 2 ** 32).toString(36),
   )
   const [set] = await tx<{ id: string }[]>`
-    insert into catalog.product_set (seller_id, handle, title, brand, attribute_set, primary_category, categories, tax_class, shipment_type)
-    select id, ${handle}::text, ${title}::text, name, ${department.attributeSet}::text, ${department.categories[0]!}::text,
+    insert into catalog.product_set (seller_id, handle, title, brand,
+      attribute_set, primary_category, categories, tax_class, shipment_type)
+    select id, ${handle}::text, ${title}::text, name,
+      ${department.attributeSet}::text, ${department.categories[0]!}::text,
       ${department.categories}::text[], 'standard', 'own_warehouse'
     from catalog.seller where id = ${sellerId}::bigint
     returning id`
   await tx`
-    insert into catalog.product (product_set_id, seller_sku, title, description, price, special_price, stock, attributes)
-    select ${set!.id}::bigint, x.seller_sku, ${title}::text, ${description}::text, x.price, x.special_price, x.stock, x.attributes::jsonb
+    insert into catalog.product (product_set_id, seller_sku,
+      title, description, price, special_price, stock, attributes)
+    select ${set!.id}::bigint, x.seller_sku, ${title}::text, ${description}::text,
+      x.price, x.special_price, x.stock, x.attributes::jsonb
     from unnest(${products.map(({ sellerSku }) => sellerSku)}::text[], ${products.map(({ price }) => price)}::numeric[],
       ${products.map(({ specialPrice }) => specialPrice)}::numeric[], ${products.map(({ stock }) => stock)}::int[],
-      ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[]) x (seller_sku, price, special_price, stock, attributes)`
+      ${products.map(({ attributes }) => JSON.stringify(attributes))}::text[])
+      x (seller_sku, price, special_price, stock, attributes)`
   await tx`
     insert into catalog.product_image (product_set_id, position, url, hash)
-    select ${set!.id}::bigint, x.position, x.url, md5(x.url) from unnest(${imageUrls}::text[]) with ordinality x (url, position)`
+    select ${set!.id}::bigint, x.position, x.url, md5(x.url)
+    from unnest(${imageUrls}::text[]) with ordinality x (url, position)`
   return set!.id
 }
 
@@ -161,7 +167,8 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
             special_to = case when special_price is null then current_date + 14 end
           where product_set_id = ${setId}::bigint returning id`
       : await tx<{ id: string }[]>`
-          update catalog.product set price = least(2999.99, greatest(1.99, round(price * ${factor}::numeric) - 0.01)), special_price = null,
+          update catalog.product
+          set price = least(2999.99, greatest(1.99, round(price * ${factor}::numeric) - 0.01)), special_price = null,
             special_from = null, special_to = null
           where product_set_id = ${setId}::bigint returning id`
     return enqueueProducts(tx, 'price', changed)
@@ -183,15 +190,18 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
       random() < 0.7
         ? await tx`
             update catalog.product_image m set url = x.url, hash = md5(x.url)
-            from (select position, regexp_replace(url, '(\\?v=\\d+)?$', ${`?v=${version}`}::text) as url from catalog.product_image
+            from (select position, regexp_replace(url, '(\\?v=\\d+)?$', ${`?v=${version}`}::text) as url
+              from catalog.product_image
               where product_set_id = ${setId}::bigint order by position desc limit 1) x
             where m.product_set_id = ${setId}::bigint and m.position = x.position returning m.position`
         : await tx`
             insert into catalog.product_image (product_set_id, position, url, hash)
             select s.id, m.position + 1, x.url, md5(x.url)
             from catalog.product_set s
-            cross join lateral (select coalesce(max(position), 0) as position from catalog.product_image where product_set_id = s.id) m
-            cross join lateral (select format('https://images.example/%s/%s.jpg?v=%s', s.handle, m.position + 1, ${version}::int) as url) x
+            cross join lateral (select coalesce(max(position), 0) as position from catalog.product_image
+              where product_set_id = s.id) m
+            cross join lateral (select format('https://images.example/%s/%s.jpg?v=%s',
+              s.handle, m.position + 1, ${version}::int) as url) x
             where s.id = ${setId}::bigint and m.position < 8 returning position`
     if (changed.length === 0) return 0
     await tx`select shop_update.enqueue('images', product_set_id => ${setId}::bigint)`
@@ -203,7 +213,8 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     const to = random() < 0.7 ? 'true' : 'false'
     const changed = await tx<{ id: string }[]>`
       update catalog.product set active = ${to}::text::boolean
-      where id = (select id from catalog.product where product_set_id = ${setId}::bigint and active <> ${to}::text::boolean order by id limit 1)
+      where id = (select id from catalog.product
+        where product_set_id = ${setId}::bigint and active <> ${to}::text::boolean order by id limit 1)
       returning id`
     return enqueueProducts(tx, 'status', changed)
   },
@@ -223,7 +234,8 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     const to = drawn < 0.75 ? 'approved' : drawn < 0.92 ? 'pending' : 'rejected'
     const changed = await tx<{ id: string }[]>`
       update catalog.product set qc_status = ${to}::text
-      where id = (select id from catalog.product where product_set_id = ${setId}::bigint and qc_status <> ${to}::text order by id limit 1)
+      where id = (select id from catalog.product
+        where product_set_id = ${setId}::bigint and qc_status <> ${to}::text order by id limit 1)
       returning id`
     return enqueueProducts(tx, 'qc_status', changed)
   },
@@ -232,12 +244,14 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
   async new_product(tx, setId, random) {
     const colour = pick(random, COLOURS)
     const [set] = await tx<{ handle: string; attributeSet: string | null }[]>`
-      select coalesce(handle, 'set-' || id) as handle, attribute_set as "attributeSet" from catalog.product_set where id = ${setId}::bigint`
+      select coalesce(handle, 'set-' || id) as handle, attribute_set as "attributeSet" from catalog.product_set
+      where id = ${setId}::bigint`
     const { sizes } = DEPARTMENTS.find(({ attributeSet }) => attributeSet === set!.attributeSet) ?? DEPARTMENTS[0]!
     const size = pick(random, sizes)
     const changed = await tx<{ id: string }[]>`
       insert into catalog.product (product_set_id, seller_sku, title, description, price, stock, attributes)
-      select product_set_id, ${skuOf(set!.handle, colour, size)}::text, title, description, price, ${between(random, 5, 80)}::int,
+      select product_set_id, ${skuOf(set!.handle, colour, size)}::text,
+        title, description, price, ${between(random, 5, 80)}::int,
         attributes || jsonb_build_object('color', ${colour}::text, 'size', ${size}::text)
       from catalog.product where product_set_id = ${setId}::bigint order by id limit 1
       on conflict (product_set_id, seller_sku) do nothing

@@ -76,7 +76,8 @@ await runCommand(async () => {
     if (stopped.signal.aborted) return
 
     const workerEnv = {
-      LOG_ITEMS: 'false', // some of the demo's items fail on purpose: what the worker says of itself is enough for a terminal
+      // some of the demo's items fail on purpose: what the worker says of itself is enough for a terminal
+      LOG_ITEMS: 'false',
       VENTURE: 'zalora',
       COUNTRY: 'eg',
       ENVIRONMENT: 'staging',
@@ -180,7 +181,8 @@ async function checkPassable(folder: string): Promise<void> {
   const { mode } = await stat(folder)
   if (!(mode & 0o001)) {
     throw new UsageError(
-      `PostgreSQL does not run as root, and its own user cannot enter ${folder}: clone to a folder that others may enter, or start as another user.`,
+      `PostgreSQL does not run as root, and its own user cannot enter ${folder}: ` +
+        'clone to a folder that others may enter, or start as another user.',
     )
   }
   if (dirname(folder) !== folder) await checkPassable(dirname(folder))
@@ -201,7 +203,8 @@ async function demoDatabase(url: (name: string) => string): Promise<string> {
 async function nextShopIds(sql: Sql): Promise<Record<string, string>> {
   const [row] = await sql<{ product: string; config: string }[]>`
     select coalesce(max(src_id::bigint) filter (where src_id::bigint < 5000000), 9000) + 1 as product,
-      (select coalesce(max(src_id::bigint) filter (where src_id::bigint < 5000000), 700) + 1 from catalog.product_set where src_id ~ '^[0-9]{1,15}$') as config
+      (select coalesce(max(src_id::bigint) filter (where src_id::bigint < 5000000), 700) + 1 from catalog.product_set
+        where src_id ~ '^[0-9]{1,15}$') as config
     from catalog.product where src_id ~ '^[0-9]{1,15}$'`
   return { SHOP_FIRST_PRODUCT_ID: row!.product, SHOP_FIRST_CONFIG_ID: row!.config }
 }
@@ -254,8 +257,8 @@ interface Welcome {
 
 function welcome({ ports, keys, database, worker }: Welcome): string {
   return `
-Shop Update is running. About ${CHANGES_PER_SECOND} changes a second are queued, and the simulated Shop makes some trouble.
-A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
+Shop Update is running. About ${CHANGES_PER_SECOND} changes a second are queued, and the simulated Shop makes
+some trouble. A "minute" of the retry table lasts 5 s here, and a stock change waits 30 s.
 
   The pages      http://127.0.0.1:${ports.preview}/   (as in Grafana; seen as Viewer or Admin, dark or light)
   Internal API   http://127.0.0.1:${ports.internal}   (Grafana's side; described at /openapi.json, with a key)
@@ -274,7 +277,8 @@ Try:
   curl -H 'Authorization: Bearer ${keys.viewer}' 'http://127.0.0.1:${ports.internal}/api/items?tab=synced&limit=5'
 
   # the asynchronous flow: the Shop acknowledges, and calls back up to 20 s later
-  curl -X PUT -H 'Authorization: Bearer ${keys.admin}' -H 'content-type: application/json' -d '{"flow":"asynchronous"}' http://127.0.0.1:${ports.internal}/api/flow
+  curl -X PUT -H 'Authorization: Bearer ${keys.admin}' -H 'content-type: application/json' \\
+    -d '{"flow":"asynchronous"}' http://127.0.0.1:${ports.internal}/api/flow
 
   # a catalogue of your own, from a Shopify product CSV export; what is new in it is queued
   DATABASE_URL='${database}' npm run import -- test/fixtures/catalogue.csv --enqueue

@@ -71,7 +71,8 @@ export async function startReceiver({
       const closed = once(server, 'close')
       server.close() // what is under way is answered
       server.closeIdleConnections()
-      const deadline = setTimeout(() => server.closeAllConnections(), 1000) // of a client that keeps its connection and asks nothing
+      // of a client that keeps its connection and asks nothing
+      const deadline = setTimeout(() => server.closeAllConnections(), 1000)
       await closed
       clearTimeout(deadline)
     },

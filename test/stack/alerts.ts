@@ -81,7 +81,10 @@ export async function askAlerts(report: Report, stack: Stack): Promise<void> {
     assert.equal(first.title, 'Shop Update: watchdog')
     assert.match(
       first.message,
-      /^Always fires\. .*\nLook: http:\/\/\S+\/alerting\/list\nDo: http:\/\/\S+\/d\/shop-update-runbooks\?viewPanel=panel-\d+\n$/,
+      new RegExp(
+        '^Always fires\\. .*\nLook: http://\\S+/alerting/list\n' +
+          'Do: http://\\S+/d/shop-update-runbooks\\?viewPanel=panel-\\d+\n$',
+      ),
     )
     return first.message.trim().replaceAll('\n', ' | ')
   })

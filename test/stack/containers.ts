@@ -107,7 +107,8 @@ export async function startContainers(
       .map(([name, value]) => `${name}=${value}\n`)
       .join(''),
   )
-  await writeFile(overrideFile, JSON.stringify(overrides(await grafanaProvisioning(folder, pace), more))) // JSON is YAML
+  // JSON is YAML
+  await writeFile(overrideFile, JSON.stringify(overrides(await grafanaProvisioning(folder, pace), more)))
 
   const [command, ...first] = compose as [string, ...string[]]
   const project = [

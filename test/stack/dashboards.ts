@@ -140,7 +140,8 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         select shop_update.label(i.topic) as topic, count(*)::int as calls,
           count(*) filter (where a.outcome not in ('success', 'acknowledged'))::int as failed
         from shop_update.answer a
-        join (select id, topic from shop_update.item union all select id, topic from shop_update.finished_item) i on i.id = a.item_id group by 1 order by 1`
+        join (select id, topic from shop_update.item
+          union all select id, topic from shop_update.finished_item) i on i.id = a.item_id group by 1 order by 1`
       const rows = await table('shop-update-analytics', 'API calls in this time')
       const shown = rows.map(({ Topic, Calls, Failed }) => ({ topic: Topic, calls: Calls, failed: Failed }))
       assert.deepEqual(
@@ -277,7 +278,8 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
 
     await report.check('Grafana: a sample search leads a Viewer to its lines', needs, async () => {
       const { page } = viewer
-      await page.setViewportSize({ width: 1600, height: 3000 }) // the samples come last, and are made once they are in sight
+      // the samples come last, and are made once they are in sight
+      await page.setViewportSize({ width: 1600, height: 3000 })
       await page.goto(`${url}/d/shop-update-logs`)
       await page
         .getByRole('row')

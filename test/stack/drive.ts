@@ -61,7 +61,8 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
         const found = await item(id)
         if (found.status !== wanted)
           throw new Error(
-            `Item ${id} is ${found.status} after ${found.transitions.map(({ to }) => to).join(', ')}; expected ${wanted}`,
+            `Item ${id} is ${found.status} after ${found.transitions.map(({ to }) => to).join(', ')}; ` +
+              `expected ${wanted}`,
           )
         return found
       }),
@@ -90,13 +91,15 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
     async addSet(sellerSku: string): Promise<{ set: string; product: string }> {
       const [row] = await sql<{ set: string; product: string }[]>`
         with seller as (
-          insert into catalog.seller (name) values ('Nile Textiles') on conflict (name) do update set name = excluded.name returning id
+          insert into catalog.seller (name)
+          values ('Nile Textiles') on conflict (name) do update set name = excluded.name returning id
         ),
         product_set as (
           insert into catalog.product_set (seller_id, title, brand, attribute_set, primary_category, categories)
           select id, 'Linen Shirt', 'Nile', 'apparel', 'Shirts', '{Shirts,Summer}' from seller returning id
         )
-        insert into catalog.product (product_set_id, seller_sku, title, price, stock) select id, ${sellerSku}, 'Linen Shirt', 19.90, 50 from product_set
+        insert into catalog.product (product_set_id, seller_sku, title, price, stock)
+        select id, ${sellerSku}, 'Linen Shirt', 19.90, 50 from product_set
         returning product_set_id as "set", id as product`
       return row!
     },
@@ -170,9 +173,7 @@ export async function writeOrderLine(stack: Stack, line: string): Promise<void> 
 export async function writeOrderLines(stack: Stack): Promise<number> {
   const words = (what: string) => `order_call ${what} {"order_item_ids":[${ORDER_ITEM_ID}],"status":"ready_to_ship"}`
   await writeOrderLine(stack, words('setStatus'))
-  await appendFile(
-    join(stack.logFolder, 'oms.log'),
-    `${words('getMarketplaceOrders')}\n${JSON.stringify({ time: Date.now(), level: 30, venture: VENTURE, source: SOURCE, msg: words('setStatus') })}\n`,
-  )
+  const line = { time: Date.now(), level: 30, venture: VENTURE, source: SOURCE, msg: words('setStatus') }
+  await appendFile(join(stack.logFolder, 'oms.log'), `${words('getMarketplaceOrders')}\n${JSON.stringify(line)}\n`)
   return 3
 }

@@ -45,9 +45,8 @@ async function runStack(start: (stops: Stops) => Promise<Stack>): Promise<void> 
     const report = new Report(stack.missing)
     await ask(stack, report)
     const { ok, failed, notRun } = report
-    say(
-      `\n${ok} ok, ${failed} failed, ${notRun} not run; as ${stack.kind}, in ${Math.round((Date.now() - began) / 1000)} s`,
-    )
+    const seconds = Math.round((Date.now() - began) / 1000)
+    say(`\n${ok} ok, ${failed} failed, ${notRun} not run; as ${stack.kind}, in ${seconds} s`)
     if (failed > 0) process.exitCode = 1
   } catch (error) {
     if (!interruption.signal.aborted) throw error

@@ -29,7 +29,8 @@ export async function askPrometheus(report: Report, stack: Stack): Promise<void>
     needs,
     async () => {
       const rows = await sql<{ from: string; to: string; n: number }[]>`
-      select coalesce(from_status::text, 'none') as from, to_status::text as to, count(*)::int as n from shop_update.transition group by 1, 2`
+      select coalesce(from_status::text, 'none') as from, to_status::text as to, count(*)::int as n
+      from shop_update.transition group by 1, 2`
       const expected = Object.fromEntries(rows.map(({ from, to, n }) => [`${from} -> ${to}`, n]).toSorted())
       assert.deepEqual(
         counted(await metrics(`sum by (from, to) (shop_update_transitions_total${ours})`), 'from', 'to'),
@@ -57,7 +58,8 @@ export async function askPrometheus(report: Report, stack: Stack): Promise<void>
     needs,
     async () => {
       const rows = await sql<{ method: string; outcome: string; n: number }[]>`
-      select method, outcome::text as outcome, count(*)::int as n from shop_update.call where outcome is not null group by 1, 2`
+      select method, outcome::text as outcome, count(*)::int as n from shop_update.call
+      where outcome is not null group by 1, 2`
       const expected = Object.fromEntries(
         rows.map(({ method, outcome, n }) => [`${method} -> ${outcome}`, n]).toSorted(),
       )
@@ -113,9 +115,15 @@ export async function askPrometheus(report: Report, stack: Stack): Promise<void>
     },
   )
   await report.check('Prometheus: an exemplar leads to a trace', [...needs, 'tempo'], async () => {
+    const now = Date.now() / 1000
+    const query = new URLSearchParams({
+      query: 'traces_spanmetrics_latency_bucket',
+      start: `${now - 3600}`,
+      end: `${now}`,
+    })
     const found = await asker(stack).json<{ data: { exemplars: { labels: Record<string, string> }[] }[] }>(
       'prometheus',
-      `/api/v1/query_exemplars?${new URLSearchParams({ query: 'traces_spanmetrics_latency_bucket', start: `${Date.now() / 1000 - 3600}`, end: `${Date.now() / 1000}` })}`,
+      `/api/v1/query_exemplars?${query}`,
     )
     const [exemplar] = found.data.flatMap(({ exemplars }) => exemplars)
     const traceId = exemplar?.labels.traceID ?? exemplar?.labels.trace_id
@@ -491,7 +499,7 @@ export async function askGrafana(report: Report, stack: Stack, { synchronous, fa
     },
   )
   await report.check(
-    'Grafana: links lead from a line to its trace and item, from a trace to its lines and metrics, from a metric to its trace',
+    'Grafana: links lead from a line to its trace and item, a trace to its lines and metrics, a metric to its trace',
     ['grafana'],
     async () => {
       const sources = await grafana<{ uid: string; jsonData: never }[]>('/api/datasources')

@@ -185,12 +185,13 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
     'Grafana: a Viewer takes no lock, makes no file and no object in PostgreSQL',
     ['grafana'],
     async () => {
+      // the one before may have spoiled the connection
       for (const statement of [
         'select count(pg_advisory_lock(i)) from generate_series(1, 200000) i',
         'begin; set transaction read write; select lo_create(0); commit',
         'begin; set transaction read write; create temporary table mine (id int); commit',
       ])
-        await until(Date.now() + 5000, async () => assert.match(await sql(statement), /permission denied/)) // the one before may have spoiled the connection
+        await until(Date.now() + 5000, async () => assert.match(await sql(statement), /permission denied/))
     },
   )
 }
