@@ -168,7 +168,8 @@ export const CASES: Case[] = [
       11: null,
       13: {
         summary:
-          'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, and the queue waits',
+          'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, ' +
+          'and the queue waits',
       },
       23: null,
     },
@@ -194,7 +195,8 @@ export const CASES: Case[] = [
     expected: {
       14: {
         summary:
-          'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, and the queue waits',
+          'The Shop of zalora eg/live cannot be reached: each of the 1 workers sends it one probe at a time, ' +
+          'and the queue waits',
       },
     },
   },
@@ -239,7 +241,8 @@ export const CASES: Case[] = [
       14: null,
       16: {
         summary:
-          'An item of zalora eg/live has been in Made request for 5m 0s, longer than any call takes: its outcome is unknown',
+          'An item of zalora eg/live has been in Made request for 5m 0s, longer than any call takes: ' +
+          'its outcome is unknown',
       },
       33: null,
     },
@@ -264,7 +267,8 @@ export const CASES: Case[] = [
       14: null,
       16: {
         summary:
-          'The Shop has answered, and an item of zalora eg/live has been in Got response, Building response payload or Response processing for 5m 0s',
+          'The Shop has answered, and an item of zalora eg/live has been in Got response, ' +
+          'Building response payload or Response processing for 5m 0s',
         labels: { status: 'response_processing' },
       },
       33: null,
@@ -284,7 +288,8 @@ export const CASES: Case[] = [
       140: null,
       155: {
         summary:
-          'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+          'The Shop of zalora eg/live has called back steadily and has not for half an hour; ' +
+          '40 items wait in Got acknowledgment',
       },
       200: null,
     },
@@ -304,7 +309,8 @@ export const CASES: Case[] = [
         minute,
         {
           summary:
-            'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+            'The Shop of zalora eg/live has called back steadily and has not for half an hour; ' +
+            '40 items wait in Got acknowledgment',
         },
       ]),
       [415, null],
@@ -326,7 +332,8 @@ export const CASES: Case[] = [
         minute,
         {
           summary:
-            'The Shop of zalora eg/live has called back steadily and has not for half an hour; 40 items wait in Got acknowledgment',
+            'The Shop of zalora eg/live has called back steadily and has not for half an hour; ' +
+            '40 items wait in Got acknowledgment',
         },
       ]),
       [3040, null],
@@ -389,7 +396,8 @@ export const CASES: Case[] = [
       95: null,
       130: {
         summary:
-          'The error budget of price changes of zalora eg/live is used up 20.0 times faster than it may be: they are late or fail',
+          'The error budget of price changes of zalora eg/live is used up 20.0 times faster than it may be: ' +
+          'they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -403,7 +411,8 @@ export const CASES: Case[] = [
       95: null,
       150: {
         summary:
-          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: ' +
+          'they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -431,7 +440,8 @@ export const CASES: Case[] = [
     expected: {
       150: {
         summary:
-          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: ' +
+          'they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -447,7 +457,8 @@ export const CASES: Case[] = [
     expected: {
       150: {
         summary:
-          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: they are late or fail',
+          'The error budget of price changes of zalora eg/live is used up 50.0 times faster than it may be: ' +
+          'they are late or fail',
         labels: { topic: 'price' },
       },
       200: null,
@@ -461,7 +472,8 @@ export const CASES: Case[] = [
     expected: {
       230: {
         summary:
-          'The error budget of price changes of zalora eg/live is used up 9.2 times faster than it may be: they are late or fail',
+          'The error budget of price changes of zalora eg/live is used up 9.2 times faster than it may be: ' +
+          'they are late or fail',
         labels: { topic: 'price' },
       },
       300: null,
@@ -682,7 +694,8 @@ export const CASES: Case[] = [
       24: null,
       30: {
         summary:
-          'The workers of zalora eg/live have 87.5% of the items in flight that they may have: the Shop or the database is slower than the queue grows',
+          'The workers of zalora eg/live have 87.5% of the items in flight that they may have: ' +
+          'the Shop or the database is slower than the queue grows',
       },
       55: null,
     },
@@ -759,7 +772,7 @@ export const CASES: Case[] = [
 
 export const STORIES: Story[] = [
   {
-    what: 'somebody holds a product for hours; meanwhile nothing is taken up any more, then no retry is made, then outcomes are not written',
+    what: 'somebody holds a product for hours; nothing is taken up, then no retry is made, then no outcome is written',
     series: {
       [age('response_processing')]: (minute) => (minute >= 10 ? (minute - 10) * 60 : 0),
       [age('pending')]: (minute) => (minute >= 60 && minute < 80 ? (minute - 60) * 60 : 0),
@@ -827,7 +840,7 @@ export const STORIES: Story[] = [
     },
   },
   {
-    what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five minutes, and what was late is sent afterwards',
+    what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five',
     series: {
       ...Object.fromEntries(
         Object.entries({
@@ -862,7 +875,7 @@ export const STORIES: Story[] = [
     },
   },
   {
-    what: 'the database is away for twenty minutes: workers tell their old heartbeat, and nobody the numbers of the queue',
+    what: 'the database is away for twenty minutes: workers tell an old heartbeat, nobody the numbers of the queue',
     series: {
       [HEARTBEAT]: (minute) => (minute >= 10 && minute < 30 ? 600 : minute * 60),
       ...Object.fromEntries(

@@ -23,7 +23,7 @@ describe('the rules', () => {
     for (const { uid } of RULES) expect(uid).toMatch(/^shop-update-[a-z-]{1,28}$/)
   })
 
-  test('each has a runbook that says what it means, how to check, what to do, and what to tell the Shop; and no runbook is left over', async () => {
+  test('each has a runbook: meaning, how to check, what to do, what to tell the Shop; none is left over', async () => {
     const runbooks = sections(await readFile(RUNBOOKS, 'utf8'))
     expect([...runbooks.keys()].toSorted()).toEqual(RULES.map(({ uid }) => uid).toSorted())
     for (const [uid, text] of runbooks)
@@ -31,7 +31,7 @@ describe('the rules', () => {
         expect(text, uid).toMatch(new RegExp(`^\\*\\*${part}\\*\\*`, 'm'))
   })
 
-  test('each that an admin may be asked about has a sentence for the seller; numbers and place are in every summary', () => {
+  test('each that an admin may be asked about has words for the seller; every summary has numbers and place', () => {
     for (const { uid, summary, seller, link } of RULES) {
       if (link.includes('/a/sellercenter-shopupdate-app/')) expect(seller, uid).toMatch(/\.$/)
       if (severityOf.get(uid) !== 'none' && uid !== 'shop-update-stack-down') expect(summary, uid).toContain('$value')
@@ -56,7 +56,7 @@ describe('the rules', () => {
         expect(link.includes('var-venture={{'), uid).toBe(expr.includes('venture'))
   })
 
-  test('what is over and has no number any more is kept as one that is low, but never for longer than it takes to fire', () => {
+  test('what is over and has no number is kept as one that is low, never for longer than it takes to fire', () => {
     const { groups } = parse(alertFiles().find(({ path }) => path === 'alerting/rules.yaml')!.text)
     const secondsOf = (text: string) => Number.parseInt(text, 10) * { s: 1, m: 60, h: 3600 }[text.at(-1)!]!
     const [{ interval, rules }] = groups
@@ -68,7 +68,7 @@ describe('the rules', () => {
     }
   })
 
-  test('a change is late at a bound of the buckets: anything else would be counted as late or as in time by chance', () => {
+  test('a change is late at a bound of the buckets: else chance would count it as late or as in time', () => {
     for (const seconds of [...Object.values(IN_TIME), IN_TIME_ASYNCHRONOUS]) expect(DURATIONS).toContain(seconds)
   })
 
@@ -95,7 +95,8 @@ describe('the rules', () => {
 const bin = findPromtool(process.env)
 if (bin === null && !process.env.CI)
   process.stdout.write(
-    'The alert rules were NOT tried: there is no promtool. PROMTOOL_BIN names one; Debian has it in the package prometheus.\n',
+    'The alert rules were NOT tried: there is no promtool. PROMTOOL_BIN names one; ' +
+      'Debian has it in the package prometheus.\n',
   )
 else
   describe('promtool', { timeout: 600_000 }, () => {

@@ -28,9 +28,11 @@ interface StoredAnswer {
   body: string | null
 }
 const answersOf = (itemId: string) => scene.sql<StoredAnswer[]>`
-  select http_status as "httpStatus", outcome, body from shop_update.answer where item_id = ${itemId}::bigint order by answered_at`
+  select http_status as "httpStatus", outcome, body from shop_update.answer
+  where item_id = ${itemId}::bigint order by answered_at`
 const callbacksOf = (itemId: string) => scene.sql<{ outcome: string; body: string; applied: boolean }[]>`
-  select outcome, body, applied_at is not null as applied from shop_update.callback where item_id = ${itemId}::bigint order by id`
+  select outcome, body, applied_at is not null as applied from shop_update.callback
+  where item_id = ${itemId}::bigint order by id`
 
 /** What the catalogue knows from the Shop about the products of a set. */
 const idsOf = async (setId: string) => {
@@ -38,7 +40,8 @@ const idsOf = async (setId: string) => {
     { setSrcId: string | null; srcId: string | null; shopSku: string | null; updated: boolean }[]
   >`
     select s.src_id as "setSrcId", p.src_id as "srcId", p.shop_sku as "shopSku", p.src_updated_at is not null as updated
-    from catalog.product p join catalog.product_set s on s.id = p.product_set_id where s.id = ${setId}::bigint order by p.id`
+    from catalog.product p join catalog.product_set s on s.id = p.product_set_id
+    where s.id = ${setId}::bigint order by p.id`
   return [...rows]
 }
 const NOTHING = { setSrcId: null, srcId: null, shopSku: null, updated: false }
@@ -65,8 +68,8 @@ const expectDelayed = async (itemId: string, message: RegExp) => {
     failures: 1,
     sends: 1,
   })
-  const [times] =
-    await scene.sql`select extract(epoch from run_at - entered_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
+  const [times] = await scene.sql`
+    select extract(epoch from run_at - entered_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
   expect(times).toEqual({ wait: 3600 })
 }
 
@@ -213,7 +216,8 @@ describe('synchronous flow', () => {
     test('id of another product, of New Product', async () => {
       const other = await addSet(scene.sql)
       const set = await addSet(scene.sql, { products: 2 })
-      await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${set.productIds[1]!}::bigint`
+      await scene.sql`
+        update catalog.product set src_id = null, shop_sku = null where id = ${set.productIds[1]!}::bigint`
       await trouble({ srcIdTaken: 100, takenSrcId: String(600000 + Number(other.productIds[0])) })
       const itemId = await scene.enqueue('new_product', { product: set.productIds[1]! })
       expect(await scene.untilStatus(itemId, 'blocked')).toMatchObject({
@@ -290,13 +294,14 @@ describe('synchronous flow', () => {
     await scene.untilStatus(itemId, 'delayed')
     const { srcId } = (await idsOf(setId))[0]!
     await scene.sql`update catalog.product set src_id = null, shop_sku = null where product_set_id = ${setId}::bigint`
-    await scene.sql`update catalog.product set src_id = (${srcId}::bigint + 1)::text where id = ${other.productIds[0]!}::bigint`
+    await scene.sql`
+      update catalog.product set src_id = (${srcId}::bigint + 1)::text where id = ${other.productIds[0]!}::bigint`
     await makeDue(itemId)
     expect(await scene.untilStatus(itemId, 'blocked')).toMatchObject({ reason: 'src_id_conflict' })
     expect((await idsOf(setId)).map((row) => row.srcId)).toEqual([null, null])
   })
 
-  test('Seller Center holds the product in a transaction of its own: the answer is stored and written when it lets go', async () => {
+  test('Seller Center holds the product in a transaction: the answer is stored, written when it lets go', async () => {
     const { setId, productIds } = await addSet(scene.sql)
     const elsewhere = await addSet(scene.sql)
     const held = Promise.withResolvers<void>()
@@ -325,7 +330,7 @@ describe('synchronous flow', () => {
     ])
   })
 
-  test('Seller Center holds the product set in a transaction of its own: the ids of the create are stored and written when it lets go', async () => {
+  test('Seller Center holds the set in a transaction: the new ids are stored, written when it lets go', async () => {
     await trouble({ latencyMs: 4000 })
     const { itemId, setId } = await queue('new_product_set', { products: 2 })
     await scene.untilStatus(itemId, 'made_request')
@@ -435,7 +440,8 @@ describe('asynchronous flow', () => {
     const { itemId, setId } = await queue('price')
     await expectDelayed(itemId, /^Price failed to update$/)
     const [times] = await scene.sql`
-      select failed_at = last_sent_at as "of the attempt", failed_at < entered_at as "before it was known" from shop_update.item where id = ${itemId}::bigint`
+      select failed_at = last_sent_at as "of the attempt", failed_at < entered_at as "before it was known"
+      from shop_update.item where id = ${itemId}::bigint`
     expect(times).toEqual({ 'of the attempt': true, 'before it was known': true })
     expect((await scene.statuses(itemId)).slice(3)).toEqual([
       'made_request',
@@ -478,7 +484,7 @@ describe('asynchronous flow', () => {
     expect(await idsOf(setId)).toEqual([NOTHING])
   })
 
-  test('two callbacks give the same id at once: one item gets it, the other names it, and no callback is stuck', async () => {
+  test('two callbacks give the same id at once: one item gets it, the other names it, none is stuck', async () => {
     await trouble({ srcIdTaken: 100, takenSrcId: '777002', callbackShuffle: 100, callbackBatch: 2 })
     const [one, two] = await Promise.all([queue('new_product_set'), queue('new_product_set')])
     const ended = await Promise.all([one, two].map(({ itemId }) => scene.untilStatus(itemId, 'synced', 'blocked')))
@@ -574,7 +580,7 @@ describe('asynchronous flow', () => {
     expect(await scene.item(itemId)).toMatchObject({ status: 'synced', finished: true })
   })
 
-  test('a callback for an item that is Delayed, then for one that is Failed: a success makes it Synced, a failure changes nothing', async () => {
+  test('a callback for a Delayed item, then a Failed one: a success syncs it, a failure changes nothing', async () => {
     for (const status of ['delayed', 'failed'] as const) {
       const { itemId, setId, requestId } = await acknowledged('new_product_set')
       const owed = (await received(requestId)).result
@@ -606,14 +612,15 @@ describe('asynchronous flow', () => {
     }
   })
 
-  test('the callback spells the SKU otherwise: the ids decide, Synced, and the history has how it was spelled', async () => {
+  test('the callback spells the SKU otherwise: the ids decide, Synced, and the history has the spelling', async () => {
     const { productIds } = await addSet(scene.sql)
     await trouble({ noCallback: 100 })
     const item = await scene.enqueue('price', { product: productIds[0]! })
     const { requestId } = await scene.untilStatus(item, 'got_acknowledgment')
     const [product] = await scene.sql<{ id: string; sellerSku: string; sku: string; configId: string }[]>`
       select p.src_id as id, p.seller_sku as "sellerSku", p.shop_sku as sku, s.src_id as "configId"
-      from catalog.product p join catalog.product_set s on s.id = p.product_set_id where p.id = ${productIds[0]!}::bigint`
+      from catalog.product p join catalog.product_set s on s.id = p.product_set_id
+      where p.id = ${productIds[0]!}::bigint`
     const spelled = ` ${product!.sellerSku.toLowerCase()} `
     const row = {
       id: product!.id,
@@ -636,7 +643,7 @@ describe('asynchronous flow', () => {
     ])
   })
 
-  test('after it is Synced: the same callback is a duplicate, another one is late, and neither changes anything', async () => {
+  test('after it is Synced: the same callback is a duplicate, another is late, neither changes anything', async () => {
     const { itemId, setId, requestId } = await acknowledged()
     await callBack(requestId)
     await scene.untilStatus(itemId, 'synced')
@@ -691,7 +698,7 @@ describe('asynchronous flow', () => {
       await scene.untilStatus(one.itemId, 'synced')
     })
 
-    test('the item of one callback is locked by a change that it absorbs: the callbacks of others are not held up', async () => {
+    test('the item of one callback is locked by a change that it absorbs: others are not held up', async () => {
       const one = await acknowledged()
       await callBack(one.requestId, FAILURE)
       await scene.untilStatus(one.itemId, 'delayed')

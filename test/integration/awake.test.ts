@@ -44,7 +44,7 @@ const untilDrained = async () => {
   })
 }
 
-test('no change wakes a worker that is busy; each wakes it on a quiet queue, before it was busy and afterwards', async () => {
+test('no change wakes a busy worker; each wakes it on a quiet queue, before it was busy and afterwards', async () => {
   await busyWorker()
   expect(
     await heardOf(async () => {
@@ -58,7 +58,7 @@ test('no change wakes a worker that is busy; each wakes it on a quiet queue, bef
   expect(await heardOf(async () => scene.untilStatus(await change(), 'synced'))).toBe(1)
 })
 
-test('a change that was queued while the worker was awake and is committed when it sleeps is found all the same', async () => {
+test('a change queued while the worker was awake and committed when it sleeps is found all the same', async () => {
   await busyWorker()
   const item = await scene.sql.begin(async (tx) => {
     const id = await change(tx as unknown as Sql)
@@ -72,7 +72,9 @@ test('a change that was queued while the worker was awake and is committed when 
 test('each worker that is alive and not awake is reason enough to wake all', async () => {
   scene = await startScene({ workers: false })
   const worker = (awake: boolean, heartbeat = 'now') =>
-    scene.sql`insert into shop_update.worker (name, flow, awake, heartbeat_at) values ('one', 'synchronous', ${awake}, ${heartbeat}::text::timestamptz)`
+    scene.sql`
+      insert into shop_update.worker (name, flow, awake, heartbeat_at)
+      values ('one', 'synchronous', ${awake}, ${heartbeat}::text::timestamptz)`
   expect(await heardOf(() => change())).toBe(1)
   await worker(true)
   await worker(true)
@@ -89,7 +91,7 @@ test('each worker that is alive and not awake is reason enough to wake all', asy
   expect(await heardOf(() => change())).toBe(1)
 })
 
-test('a transaction that has been open for a while wakes even those that are awake: they may sleep when it commits', async () => {
+test('a transaction open for a while wakes even those that are awake: they may sleep when it commits', async () => {
   scene = await startScene({ workers: false })
   await scene.sql`insert into shop_update.worker (name, flow, awake) values ('one', 'synchronous', true)`
   const transaction = () =>

@@ -36,7 +36,8 @@ async function useFlow(flow: 'synchronous' | 'asynchronous') {
 
 const requestIds = async (itemIds: string[]) => {
   const rows = await scene.sql<{ requestId: string }[]>`
-    select request_id::text as "requestId" from shop_update.request where item_id = any (${itemIds}::bigint[]) order by request_id`
+    select request_id::text as "requestId" from shop_update.request
+    where item_id = any (${itemIds}::bigint[]) order by request_id`
   return rows.map(({ requestId }) => requestId)
 }
 const callOf = async (itemId: string) => {
@@ -74,7 +75,8 @@ describe('the product is not in the Shop yet', () => {
         expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0, reason: null })
       const released = await scene.sql`
       select item_id as id from shop_update.transition
-      where item_id = any (${items}::bigint[]) and from_status = 'blocked' and to_status = 'pending' and reason = 'released' order by item_id`
+      where item_id = any (${items}::bigint[]) and from_status = 'blocked'
+        and to_status = 'pending' and reason = 'released' order by item_id`
       expect(released.map(({ id }) => id)).toEqual(items)
       // In their old place: after the create, in the order they were queued.
       const ids = await requestIds([create, ...items])
@@ -83,7 +85,8 @@ describe('the product is not in the Shop yet', () => {
       // With the ids that the create has brought.
       const [row] = await scene.sql`
       select p.src_id as "srcId", p.shop_sku as "shopSku", s.src_id as "setSrcId"
-      from catalog.product p join catalog.product_set s on s.id = p.product_set_id where p.id = ${productIds[0]!}::bigint`
+      from catalog.product p join catalog.product_set s on s.id = p.product_set_id
+      where p.id = ${productIds[0]!}::bigint`
       expect((await callOf(items[0]!)).call.params.productsInfo).toMatchObject([
         { product_id: row!.srcId, sku: row!.shopSku, config_id: row!.setSrcId },
       ])
@@ -191,7 +194,7 @@ describe('the product is not in the Shop yet', () => {
     }
   })
 
-  test('hundreds of sets queued in the wrong order, whose creates are acknowledged and called back at any moment: nobody is forgotten', async () => {
+  test('hundreds of sets in the wrong order, creates called back at any moment: nobody is forgotten', async () => {
     await useFlow('asynchronous')
     await troubles({ default: { callbackDelayMs: { min: 0, max: 40 }, latencyMs: { min: 0, max: 20 } } })
     const sets = await Promise.all(Array.from({ length: 200 }, () => addSet(scene.sql, { inShop: false, products: 2 })))
@@ -266,7 +269,8 @@ describe('a new variation of a set that is in the Shop', () => {
     await troubles({ topics: { new_product: { http500: 100 } } })
     const { productIds } = await addSet(scene.sql, { products: 3 })
     const [one, two, old] = productIds as [string, string, string]
-    await scene.sql`update catalog.product set src_id = null, shop_sku = null where id in (${one}::bigint, ${two}::bigint)`
+    await scene.sql`
+      update catalog.product set src_id = null, shop_sku = null where id in (${one}::bigint, ${two}::bigint)`
     const first = await scene.enqueue('new_product', { product: one })
     await scene.untilStatus(first, 'delayed')
     const item = await scene.enqueue('price', { product: old })

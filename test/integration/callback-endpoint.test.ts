@@ -41,7 +41,8 @@ beforeEach(() => credential(['127.0.0.1', '192.0.2.0/24', '2001:db8::/32'], [KEY
 
 const credential = (allowedIps: string[], keys: string[]) => sql`
   update shop_update.system_credential set allowed_ips = ${allowedIps}::text[],
-    key_hashes = array(select decode(x, 'hex') from unnest(${keys.map((key) => keyHash(key).toString('hex'))}::text[]) x)
+    key_hashes = array(select decode(x, 'hex')
+      from unnest(${keys.map((key) => keyHash(key).toString('hex'))}::text[]) x)
   where name = 'bob_callback_server'`
 
 interface Listener {
@@ -128,8 +129,10 @@ let made = 0
 async function itemWithRequests(requests = 1, finished = false): Promise<{ itemId: string; ids: string[] }> {
   const product = ++made
   const [item] = await sql<{ id: string }[]>`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, flow, fresh)
-    values (1, ${product}::bigint, ${product}::bigint, now(), now(), now(), now(), 'stock', 'got_acknowledgment', 'awaiting', 'asynchronous', false)
+    insert into shop_update.item (seller_id, product_set_id, product_id,
+      queued_at, entered_at, status_at, run_at, topic, status, lane, flow, fresh)
+    values (1, ${product}::bigint, ${product}::bigint, now(), now(), now(),
+      now(), 'stock', 'got_acknowledgment', 'awaiting', 'asynchronous', false)
     returning id`
   const itemId = item!.id
   const rows = await sql<{ id: string }[]>`
@@ -142,8 +145,10 @@ async function itemWithRequests(requests = 1, finished = false): Promise<{ itemI
 
 const finish = (itemId: string) => sql`
   with gone as (delete from shop_update.item where id = ${itemId}::bigint returning *)
-  insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
-  select id, seller_id, product_set_id, product_id, queued_at, now(), sends, failures, coalesced, topic, 'synced' from gone`
+  insert into shop_update.finished_item (id, seller_id, product_set_id,
+    product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
+  select id, seller_id, product_set_id, product_id, queued_at,
+    now(), sends, failures, coalesced, topic, 'synced' from gone`
 
 interface Recorded {
   outcome: string
@@ -210,7 +215,7 @@ describe('a callback', () => {
     await unlisten()
   })
 
-  it('that is repeated changes nothing, in whichever order its members come; another result is another callback', async () => {
+  it('that is repeated changes nothing, in any order of its members; another result is another callback', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
     const answers = [
@@ -239,7 +244,9 @@ describe('a callback', () => {
       const listener = await listen()
       const { itemId, ids } = await itemWithRequests()
       const [status, lane] = where.split(' ') as [string, string]
-      await sql`update shop_update.item set status = ${status}::shop_update.status, lane = ${lane}::shop_update.lane where id = ${itemId}::bigint`
+      await sql`
+        update shop_update.item set status = ${status}::shop_update.status, lane = ${lane}::shop_update.lane
+        where id = ${itemId}::bigint`
       expect((await post(listener, [auth(), call(ids[0])])).body).toEqual([answered(ids[0])])
       expect(await outcomesOf(ids[0]!)).toEqual(['accepted'])
     },
@@ -288,7 +295,9 @@ describe('a callback', () => {
     const listener = await listen()
     const { itemId } = await itemWithRequests()
     await post(listener, [auth(), call('777000777')])
-    await sql`insert into shop_update.request (request_id, item_id, sent_at, flow, body) values (777000777, ${itemId}::bigint, now(), 'asynchronous', '{}')`
+    await sql`
+      insert into shop_update.request (request_id, item_id, sent_at, flow, body)
+      values (777000777, ${itemId}::bigint, now(), 'asynchronous', '{}')`
     expect((await post(listener, [auth(), call('777000777')])).body).toEqual([answered('777000777')])
     expect(await outcomesOf('777000777')).toEqual(['unknown', 'accepted'])
   })
@@ -297,7 +306,8 @@ describe('a callback', () => {
     const listener = await listen()
     const huge = await post(
       listener,
-      `[${JSON.stringify(auth())},{"jsonrpc":"2.0","method":"Callback.process","params":{"result":[]},"id":12345678901234567891}]`,
+      `[${JSON.stringify(auth())},
+        {"jsonrpc":"2.0","method":"Callback.process","params":{"result":[]},"id":12345678901234567891}]`,
     )
     expect(huge.body).toEqual([refused('12345678901234567891', { code: -32602, message: 'Unknown request id' })])
     expect(await outcomesOf('12345678901234567891')).toEqual(['unknown'])
@@ -314,7 +324,8 @@ describe('a callback', () => {
       '[{"status":"failure","error":{"message":"a\\u0000b\\ud800c","code":0},"\\u0000":1,"__proto__":{"x":1}}]'
     const { body } = await post(
       listener,
-      `[${JSON.stringify(auth())},{"jsonrpc":"2.0","method":"Callback.process","params":{"result":${result}},"id":"${ids[0]}"},
+      `[${JSON.stringify(auth())},
+        {"jsonrpc":"2.0","method":"Callback.process","params":{"result":${result}},"id":"${ids[0]}"},
         {"jsonrpc":"2.0","method":"Callback.process","params":{"result":[]},"id":"\\u0000\\udc00"}]`,
     )
     expect(body).toMatchObject([{ result: SUCCESS }, { error: { code: -32602 } }])
@@ -586,7 +597,7 @@ describe('auth', () => {
     expect((await post(listener, { ...auth('wrong'), id: 1 })).body).toEqual(refused(1, UNAUTHORIZED))
   })
 
-  it('counts though a header that was meant for somebody else holds another key; a wrong auth call counts though the header is right', async () => {
+  it('counts though a header for others holds another key; a wrong auth call, though the header is right', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
     expect((await post(listener, [auth('wrong'), call(ids[0])], { 'x-api-key': KEY })).body).toEqual([
@@ -1012,7 +1023,9 @@ describe('without a database there is no success', () => {
   it('when the table cannot take it', async () => {
     const listener = await listen()
     const { ids } = await itemWithRequests()
-    await sql`alter table shop_update.callback add constraint broken check (request_id <> ${sql.unsafe(`'${ids[0]}'`)}) not valid`
+    await sql`
+      alter table shop_update.callback
+      add constraint broken check (request_id <> ${sql.unsafe(`'${ids[0]}'`)}) not valid`
     try {
       const { status, body } = await post(listener, [auth(), call('41'), call(ids[0]), call('42')])
       expect(status).toBe(503)

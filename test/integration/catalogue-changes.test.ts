@@ -42,8 +42,11 @@ const untilLeft = (itemId: string) =>
 /** What the counters say is in the queue, and what is there. */
 const counted = async () => {
   const rows = await scene.sql`
-    select c.topic, c.status, sum(c.n)::int - (select count(*)::int from shop_update.item i where i.topic = c.topic and i.status = c.status) as off
-    from (select topic, status, n from shop_update.status_count union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
+    select c.topic, c.status, sum(c.n)::int - (
+        select count(*)::int from shop_update.item i
+        where i.topic = c.topic and i.status = c.status) as off
+    from (select topic, status, n from shop_update.status_count
+      union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
     where c.status <> 'synced' group by 1, 2`
   return rows.filter(({ off }) => off !== 0)
 }
@@ -53,7 +56,7 @@ const callsOf = (productId: string) =>
 describe('deleted', () => {
   const remove = (productId: string) => scene.sql`delete from catalog.product where id = ${productId}::bigint`
 
-  test('its items end at once, wherever they are, neither synced nor failed, and the rest of the set goes on', async () => {
+  test('its items end at once, wherever they are, neither synced nor failed; the rest of the set goes on', async () => {
     const { setId, productIds } = await addSet(scene.sql, { products: 3 })
     const [kept, gone, fresh] = productIds as [string, string, string]
     await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${fresh}::bigint`
@@ -63,7 +66,9 @@ describe('deleted', () => {
     const failed = await scene.enqueue('status', { product: gone })
     await scene.untilStatus(failed, 'delayed')
     await scene.sql`update shop_update.item set status = 'failed' where id = ${failed}::bigint`
-    await scene.sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'status', 'delayed', -1), ('status', 'status', 'failed', 1)`
+    await scene.sql`
+      insert into shop_update.delta (kind, topic, status, n)
+      values ('status', 'status', 'delayed', -1), ('status', 'status', 'failed', 1)`
     await useFlow('asynchronous')
     await troubles({ default: { noCallback: 100 } })
     const awaiting = await scene.enqueue('price', { product: gone })
@@ -102,7 +107,7 @@ describe('deleted', () => {
     expect(scene.worker.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
   })
 
-  test('a set of which no product is left: its create has made nothing, and what is about the set ends too', async () => {
+  test('a set with no product left: its create has made nothing, and what is about the set ends too', async () => {
     const { sellerId, setId, productIds } = await addSet(scene.sql, { inShop: false })
     await scene.sql`update catalog.seller set active = true where id = ${sellerId}::bigint`
     const images = await scene.enqueue('images', { set: setId })
@@ -120,12 +125,12 @@ describe('deleted', () => {
     const { body } = await scene.api<{ status: string; sellerAnswer: { text: string } }>(`/api/items/${create}`)
     expect(body.status).not.toBe('synced')
     expect(body.sellerAnswer.text).not.toMatch(/synced|already had everything/)
-    const [synced] =
-      await scene.sql`select count(*)::int as n from shop_update.delta where kind = 'synced' and topic = 'new_product_set'`
+    const [synced] = await scene.sql`
+      select count(*)::int as n from shop_update.delta where kind = 'synced' and topic = 'new_product_set'`
     expect(synced).toEqual({ n: 0 })
   })
 
-  test('a set that gets a product again after its images had ended with the last one: they are queued anew', async () => {
+  test('a set gets a product again after its images had ended with the last one: they are queued anew', async () => {
     const { setId, productIds } = await addSet(scene.sql)
     const { productIds: others } = await addSet(scene.sql, { products: 2 })
     await troubles({ topics: { images: { http500: 100 } } })
@@ -138,7 +143,9 @@ describe('deleted', () => {
     await vi.waitFor(
       async () =>
         expect(
-          await scene.sql`select status from shop_update.finished_item where product_set_id = ${setId}::bigint and topic = 'images' and status = 'synced'`,
+          await scene.sql`
+            select status from shop_update.finished_item
+            where product_set_id = ${setId}::bigint and topic = 'images' and status = 'synced'`,
         ).toHaveLength(1),
       { timeout: 20_000, interval: 20 },
     )
@@ -191,11 +198,13 @@ describe('moved to another set', () => {
     for (const itemId of items) {
       expect(await scene.untilStatus(itemId, 'synced')).toMatchObject({ failures: 0, sends: 1 })
     }
-    const sets =
-      await scene.sql`select distinct product_set_id as id from shop_update.finished_item where id = any (${items}::bigint[])`
+    const sets = await scene.sql`
+      select distinct product_set_id as id from shop_update.finished_item where id = any (${items}::bigint[])`
     expect(sets).toEqual([{ id: to }])
     expect(
-      await scene.sql`select product_set_id from shop_update.set_lane where product_set_id in (${from}::bigint, ${to}::bigint) and waiting <> 0`,
+      await scene.sql`
+        select product_set_id from shop_update.set_lane
+        where product_set_id in (${from}::bigint, ${to}::bigint) and waiting <> 0`,
     ).toEqual([])
   })
 
@@ -257,7 +266,7 @@ describe('moved to another set', () => {
     expect(from).not.toBe(to)
   })
 
-  test('the old set is merged into the new one and deleted, while a call is out: what is changed meanwhile follows it', async () => {
+  test('the old set is merged into the new one and deleted, a call being out: what is changed follows it', async () => {
     const { from, to, product, sibling } = await twoSets()
     await troubles({ topics: { price: { latencyMs: 1500 } } })
     const first = await scene.enqueue('price', { product })

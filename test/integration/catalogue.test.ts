@@ -14,16 +14,20 @@ beforeAll(async () => {
 })
 afterAll(() => scene.stop())
 
-test(`a catalogue that is queued in the wrong order is Synced as a whole: ${FILES.map((file) => file.split('/').at(-1)).join(', ')}`, async () => {
+const NAMES = FILES.map((file) => file.split('/').at(-1)).join(', ')
+test(`a catalogue that is queued in the wrong order is Synced as a whole: ${NAMES}`, async () => {
   const { sql } = scene
   const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'worker/import.ts'), ...FILES], {
     env: { PATH: process.env.PATH ?? '', DATABASE_URL: scene.databaseUrl },
   })
   expect(stdout.match(/^Loaded \d+ products? in \d+ product sets? with \d+ images? from /gm)).toHaveLength(FILES.length)
   const [there] = await sql<{ sets: number; products: number }[]>`
-    select (select count(*)::int from catalog.product_set) as sets, (select count(*)::int from catalog.product) as products`
+    select (select count(*)::int from catalog.product_set) as sets,
+      (select count(*)::int from catalog.product) as products`
 
-  await sql`select shop_update.enqueue('stock', product_id => id), shop_update.enqueue('price', product_id => id) from catalog.product`
+  await sql`
+    select shop_update.enqueue('stock', product_id => id), shop_update.enqueue('price', product_id => id)
+    from catalog.product`
   await sql`select shop_update.enqueue('images', product_set_id => id) from catalog.product_set`
   const early = 2 * there!.products + there!.sets
   await vi.waitFor(

@@ -153,7 +153,8 @@ describe('enqueue', () => {
     const { setId, productIds } = await addSet(scene.sql)
     const count = async () => {
       const [row] = await scene.sql`
-        select (select count(*)::int from shop_update.transition) as transitions, (select count(*)::int from shop_update.delta) as numbers`
+        select (select count(*)::int from shop_update.transition) as transitions,
+          (select count(*)::int from shop_update.delta) as numbers`
       return row
     }
     const before = await count()
@@ -173,8 +174,10 @@ describe('enqueue', () => {
   test('one notification per transaction, none for what is absorbed', async () => {
     const { productIds } = await addSet(scene.sql, { products: 50 })
     const heard = await listen(scene.sql)
-    await scene.sql`select shop_update.enqueue('price', product_id => id) from unnest(${productIds}::bigint[]) as t (id)`
-    await scene.sql`select shop_update.enqueue('price', product_id => id) from unnest(${productIds}::bigint[]) as t (id)`
+    await scene.sql`
+      select shop_update.enqueue('price', product_id => id) from unnest(${productIds}::bigint[]) as t (id)`
+    await scene.sql`
+      select shop_update.enqueue('price', product_id => id) from unnest(${productIds}::bigint[]) as t (id)`
     expect(await heard()).toBe(1)
   })
 })
@@ -248,7 +251,8 @@ describe('with a worker', () => {
       expect(quantities).toEqual(quantities.toSorted((a, b) => a - b))
     }
     const [sum] = await scene.sql`
-      select (count(*) + sum(coalesced))::int as changes from shop_update.finished_item where id = any (${[...items]}::bigint[])`
+      select (count(*) + sum(coalesced))::int as changes from shop_update.finished_item
+      where id = any (${[...items]}::bigint[])`
     expect(sum).toEqual({ changes: 600 })
   })
 
@@ -307,7 +311,8 @@ describe('with a worker', () => {
         { timeout: 10_000, interval: 20 },
       )
       const [step] = await scene.sql`
-      select from_status as "from", to_status as "to" from shop_update.transition where item_id = ${item}::bigint and reason = 'coalesced'`
+      select from_status as "from", to_status as "to" from shop_update.transition
+      where item_id = ${item}::bigint and reason = 'coalesced'`
       expect(step).toEqual({ from: status, to: 'pending' })
       await troubles({})
       expect(await scene.enqueue('price', { product: productIds[0]! })).toBe(item)
@@ -366,7 +371,7 @@ describe('with a worker', () => {
     expect(rows.slice(0, 2).map(({ topic }) => topic)).toEqual(['price', 'images'])
   })
 
-  test('an enqueue that meets the item just as it is claimed queues a second one; its open transaction keeps only that set waiting', async () => {
+  test('an enqueue that meets an item being claimed queues a second; only that set waits for its commit', async () => {
     // The claim of this item takes its time, so that the enqueue waits for it.
     await scene.sql`
       create function public.take_time() returns trigger language plpgsql as $$
@@ -377,7 +382,8 @@ describe('with a worker', () => {
     const { productIds } = await addSet(scene.sql)
     await scene.sql.unsafe(`
       create trigger take_time before update on shop_update.item for each row
-      when (new.status = 'processing' and old.status = 'pending' and new.product_id = ${productIds[0]}) execute function public.take_time()`)
+      when (new.status = 'processing' and old.status = 'pending'
+        and new.product_id = ${productIds[0]}) execute function public.take_time()`)
     const first = await scene.enqueue('price', { product: productIds[0]! })
     await vi.waitFor(
       async () => {

@@ -46,7 +46,8 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
     const { setId, productIds } = await addSet(sql, { inShop: k % 3 !== 0, products: 4 })
     for (const topic of ['price', 'stock', 'content', 'status', 'price']) await enqueueAll(sql, topic, productIds)
     await scene.enqueue('images', { set: setId })
-    if (k % 6 === 0) await scene.enqueue('new_product_set', { set: setId }) // the others stay Blocked: nobody creates their products
+    // the others stay Blocked: nobody creates their products
+    if (k % 6 === 0) await scene.enqueue('new_product_set', { set: setId })
     if (k === 15) {
       await sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
       await scene.worker.kill()
@@ -69,11 +70,13 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
   expect(new Set(now.map(({ status }) => status))).toEqual(new Set(['synced', 'blocked', 'failed']))
 
   const kpis = await sql`
-    select topic, sum(n) filter (where bucket < 0)::int as queued, coalesce(sum(n) filter (where bucket >= 0), 0)::int as synced
+    select topic, sum(n) filter (where bucket < 0)::int as queued,
+      coalesce(sum(n) filter (where bucket >= 0), 0)::int as synced
     from shop_update.kpi_hour group by topic order by topic`
   expect(kpis).toEqual(
     await sql`select topic, count(*)::int as queued, count(*) filter (where status = 'synced')::int as synced from (
-      select topic, status from shop_update.item union all select topic, status from shop_update.finished_item) i group by topic order by topic`,
+      select topic, status from shop_update.item union all select topic, status from shop_update.finished_item) i
+    group by topic order by topic`,
   )
   const calls = await sql`select outcome, count(*)::int as n from shop_update.answer group by outcome order by outcome`
   expect(
@@ -84,7 +87,9 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
   ).toEqual(calls)
   // whatever is asked for: what the dashboards see does not change by folding, nor by the grain
   expect(
-    await sql`select grain, sum(calls)::int as n, min(slot) = date_trunc('hour', min(slot)) as "wholeHours" from shop_update.call_durations group by grain order by grain`,
+    await sql`
+      select grain, sum(calls)::int as n, min(slot) = date_trunc('hour', min(slot)) as "wholeHours"
+      from shop_update.call_durations group by grain order by grain`,
   ).toMatchObject([
     { grain: '1h', wholeHours: true, n: calls.reduce((sum, { n }) => sum + n, 0) },
     { grain: '5m', n: calls.reduce((sum, { n }) => sum + n, 0) },
@@ -140,8 +145,10 @@ test('a day that is dropped from the history leaves the counter of Synced with i
         'finished_item_' || to_char(day, 'YYYYMMDD'), day, day + 1);
     end $$`
   await sql`
-    insert into shop_update.finished_item (id, seller_id, product_set_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
-    select g, 1, 1, now(), now() - least(g - 1, 1) * interval '100 days', 1, 0, 0, 'price', case when g = 4 then 'blocked' else 'synced' end::shop_update.status
+    insert into shop_update.finished_item (id, seller_id, product_set_id,
+      queued_at, finished_at, sends, failures, coalesced, topic, status)
+    select g, 1, 1, now(), now() - least(g - 1, 1) * interval '100 days', 1, 0, 0,
+      'price', case when g = 4 then 'blocked' else 'synced' end::shop_update.status
     from generate_series(1, 4) g`
   await sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'synced', 3)`
   expect(await sql`select shop_update.partition_days(1, 93) as dropped`).toEqual([{ dropped: 1 }])
@@ -150,7 +157,7 @@ test('a day that is dropped from the history leaves the counter of Synced with i
   expect(await counters(sql)).toEqual(await recount(sql))
 })
 
-test('in a server where the numbers of transactions begin anew, as after a dump was restored: all is folded', async () => {
+test('where the numbers of transactions begin anew, as after a dump was restored: all is folded', async () => {
   database = await createDatabase()
   const { sql } = database
   await sql`update shop_update.folded set up_to = '9000000000', server_started_at = '2020-01-01'`
@@ -165,7 +172,9 @@ test('in a server where the numbers of transactions begin anew, as after a dump 
 test('two leaders that fold at the same moment: what the one has taken is not all there is for the other', async () => {
   database = await createDatabase()
   const { sql } = database
-  await sql`insert into shop_update.delta (kind, topic, status, n) select 'status', 'price', 'synced', 1 from generate_series(1, 30)`
+  await sql`
+    insert into shop_update.delta (kind, topic, status, n)
+    select 'status', 'price', 'synced', 1 from generate_series(1, 30)`
   const other = await sql.reserve()
   try {
     await other`begin`

@@ -111,7 +111,8 @@ test('a second id for a product, or for a set, is a conflict that names both, an
   const { setId, productIds } = await addSet(scene.sql)
   const product = { productId: productIds[0]!, srcId: '1234' }
   expect(await findConflict(scene.sql, { productSetId: setId, setSrcId: null, products: [product] })).toBe(
-    `Product ${productIds[0]} (seller SKU LINEN-${setId}-1) already has the Shop's id ${600000 + Number(productIds[0])}; the answer brings 1234.`,
+    `Product ${productIds[0]} (seller SKU LINEN-${setId}-1) ` +
+      `already has the Shop's id ${600000 + Number(productIds[0])}; the answer brings 1234.`,
   )
   expect(await findConflict(scene.sql, { productSetId: setId, setSrcId: '99', products: [] })).toBe(
     `Product set ${setId} already has the Shop's id ${500000 + Number(setId)}; the answer brings 99.`,

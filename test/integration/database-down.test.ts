@@ -60,7 +60,8 @@ async function queue() {
   const ids = await sql<{ id: string }[]>`
     select case when s.src_id is null then shop_update.enqueue('new_product_set', product_set_id => s.id)
       else shop_update.enqueue('price', product_id => p.id) end::text as id
-    from catalog.product_set s join catalog.product p on p.product_set_id = s.id where s.id = any (${sets.map(({ setId }) => setId)}::bigint[])`
+    from catalog.product_set s join catalog.product p on p.product_set_id = s.id
+    where s.id = any (${sets.map(({ setId }) => setId)}::bigint[])`
   return ids.map(({ id }) => id)
 }
 
@@ -103,13 +104,14 @@ test('PostgreSQL stops and starts again in the middle: the worker survives, noth
   await expectAllDone(ids, { cuts: 1 })
 })
 
-test('PostgreSQL is down when the Shop answers a create: the answer is kept in hand until it can be written, all become Synced', async () => {
+test('PostgreSQL is down when the Shop answers a create: the answer is kept in hand, all become Synced', async () => {
   const control = (path: string, init: RequestInit = {}) =>
     fetch(`${shop.url}/_shop${path}`, { headers: { 'content-type': 'application/json' }, ...init })
   await control('/troubles', { method: 'PUT', body: JSON.stringify({ default: { latencyMs: 1000 } }) })
   const sets = await Promise.all(Array.from({ length: CONCURRENCY }, () => addSet(sql, { inShop: false })))
   const items = await sql<{ id: string }[]>`
-    select shop_update.enqueue('new_product_set', product_set_id => id)::text as id from unnest(${sets.map(({ setId }) => setId)}::bigint[]) id`
+    select shop_update.enqueue('new_product_set', product_set_id => id)::text as id
+    from unnest(${sets.map(({ setId }) => setId)}::bigint[]) id`
   await untilCalled(CONCURRENCY)
   await cluster.stop()
   await vi.waitFor(
@@ -131,14 +133,15 @@ test('all connections of the worker are cut three times: the worker survives, no
   for (const requests of [30, 80, 130]) {
     await untilCalled(requests)
     const cut = await sql`
-      select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'shop-update %' and application_name <> 'shop-update test'`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name like 'shop-update %' and application_name <> 'shop-update test'`
     expect(cut.length).toBeGreaterThan(3)
   }
   await expectAllDone(ids, { cuts: 3 })
 })
 
 test.for(CUTS)(
-  'the connection %s in a transaction, and new ones are reset while they are opened: the worker survives, and is at work afterwards',
+  'the connection %s in a transaction, and new ones are reset while opened: the worker is at work afterwards',
   async (how) => {
     const gate = await openGate(cluster.url('postgres'))
     const behind = await startWorkerProcess({ ...workerEnv(gate.url, shop.url), LEASE_SECONDS: '2' })
@@ -154,7 +157,8 @@ test.for(CUTS)(
           async () => {
             const waiting = await sql`
               select from pg_locks join pg_stat_activity using (pid)
-              where relation = 'shop_update.request'::regclass and not granted and client_port = any (${gate.ports()}::int[])
+              where relation = 'shop_update.request'::regclass and not granted
+                and client_port = any (${gate.ports()}::int[])
                 and query like '%distinct on (c.item_id)%'`
             expect(waiting).toHaveLength(1)
           },
@@ -181,8 +185,9 @@ test.for(CUTS)(
       await vi.waitFor(
         async () => {
           const { worker_id } = behind.log.find(({ msg }) => msg === 'Shop Update is running')!
-          const fresh =
-            await sql`select from shop_update.worker where id = ${String(worker_id)}::bigint and heartbeat_at > ${opened!.at}::timestamptz`
+          const fresh = await sql`
+            select from shop_update.worker
+            where id = ${String(worker_id)}::bigint and heartbeat_at > ${opened!.at}::timestamptz`
           expect(fresh, printed()).toHaveLength(1)
         },
         { timeout: 30_000, interval: 50 },
@@ -235,13 +240,14 @@ describe.for(CUTS)('the connection %s', (how) => {
     vi.waitFor(
       async () => {
         const sleeping = await sql`
-          select from pg_stat_activity where client_port = any (${gate.ports()}::int[]) and state = 'active' and query like '%pg_sleep(60)'`
+          select from pg_stat_activity
+          where client_port = any (${gate.ports()}::int[]) and state = 'active' and query like '%pg_sleep(60)'`
         expect(sleeping).toHaveLength(1)
       },
       { timeout: 10_000, interval: 20 },
     )
 
-  test('what is sent at the moment at which a statement fails is answered or refused, and the next one is answered', async () => {
+  test('what is sent as a statement fails is answered or refused, and the next one is answered', async () => {
     const soon = Promise.withResolvers<unknown>()
     const answers = Promise.allSettled([
       behind`select pg_sleep(60)`,
@@ -311,7 +317,7 @@ describe.for(CUTS)('the connection %s', (how) => {
     await ended
   })
 
-  test('while it listens, and again and again after that: when it can be had, each channel is listened to once', async () => {
+  test('while it listens, and again and again: when it can be had, each channel is listened to once', async () => {
     let listening = 0
     const told = Promise.withResolvers<void>()
     await behind.listen(

@@ -18,14 +18,15 @@ it('the demo catalogue is loaded once, a third of it in the Shop', async () => {
   expect(await loadDemoCatalogue(sql)).toBeNull()
   const [share] = await sql`
     select count(*)::int as products, count(src_id)::int as "inShop", count(shop_sku)::int as "withSku",
-      count(*) filter (where not active)::int as inactive, count(distinct qc_status)::int as "qcStatuses" from catalog.product`
+      count(*) filter (where not active)::int as inactive, count(distinct qc_status)::int as "qcStatuses"
+    from catalog.product`
   expect(share).toMatchObject({ products: 4211, qcStatuses: 3 })
   expect(share!.inShop / 4211).toBeCloseTo(1 / 3, 1)
   expect(share!.withSku).toBe(share!.inShop)
   expect(share!.inactive).toBeGreaterThan(50)
 })
 
-it('the stream of changes brings up every topic, half of it of the biggest seller, and stops at the signal', async () => {
+it('the stream of changes has every topic, half of it of the biggest seller, and stops at the signal', async () => {
   const { sql } = database
   const stop = new AbortController()
   const stream = streamChanges(sql, { perSecond: 5000, signal: stop.signal, random: seeded(1) })
@@ -38,7 +39,8 @@ it('the stream of changes brings up every topic, half of it of the biggest selle
   stop.abort()
   const queued = await stream
   const [items] = await sql`
-    select sum(i.coalesced + 1)::int as changes, sum(i.coalesced + 1) filter (where r.name = 'Sphinx Department Store')::int as biggest
+    select sum(i.coalesced + 1)::int as changes,
+      sum(i.coalesced + 1) filter (where r.name = 'Sphinx Department Store')::int as biggest
     from shop_update.item i join catalog.seller r on r.id = i.seller_id`
   expect(items!.changes).toBe(queued)
   expect(Math.abs(items!.biggest / items!.changes - 0.5)).toBeLessThan(0.15)

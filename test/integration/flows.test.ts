@@ -65,15 +65,19 @@ async function listenIn(shopUrl: string) {
 async function fullSet({ inShop = true, secondIsNew = false } = {}) {
   const added = await addSet(scene.sql, { inShop, products: 2 })
   const { setId, productIds } = added
-  await scene.sql`update catalog.product_set set tax_class = 'standard', shipment_type = 'dropshipping' where id = ${setId}::bigint`
   await scene.sql`
-    update catalog.product set description = 'Light & "airy"', barcode = '400638133393' || id % 10, price = 1019.9, special_price = 899,
-      special_from = '2026-11-24 00:00+02', special_to = '2026-11-30 21:59:59.5+00', consignment_stock = 7, qc_status = 'rejected', active = id % 2 = 0,
+    update catalog.product_set set tax_class = 'standard', shipment_type = 'dropshipping' where id = ${setId}::bigint`
+  await scene.sql`
+    update catalog.product
+    set description = 'Light & "airy"', barcode = '400638133393' || id % 10, price = 1019.9, special_price = 899,
+      special_from = '2026-11-24 00:00+02', special_to = '2026-11-30 21:59:59.5+00',
+      consignment_stock = 7, qc_status = 'rejected', active = id % 2 = 0,
       attributes = '{"12": "Linen", "31": "كتان"}'
     where product_set_id = ${setId}::bigint`
   await scene.sql`
     insert into catalog.product_image (product_set_id, position, url, hash) values
-      (${setId}::bigint, 2, 'https://images.example/2.jpg', ${'b'.repeat(32)}), (${setId}::bigint, 1, 'https://images.example/1.jpg', ${'a'.repeat(32)})`
+      (${setId}::bigint, 2, 'https://images.example/2.jpg', ${'b'.repeat(32)}),
+      (${setId}::bigint, 1, 'https://images.example/1.jpg', ${'a'.repeat(32)})`
   if (secondIsNew)
     await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${productIds[1]!}::bigint`
   return {
@@ -132,12 +136,14 @@ const stock = (set: FullSet, productId: string, quantity: string) => ({
 /** The time of each step, what it says it spent in the one before, and the time of the whole are one story. */
 async function expectWholeTimes(itemId: string): Promise<void> {
   const steps = await scene.sql<{ from: string | null; to: string; seconds: number | null; between: number | null }[]>`
-    select from_status as "from", to_status as "to", seconds, extract(epoch from at - lag(at) over (order by at, to_status))::float8 as between
+    select from_status as "from", to_status as "to", seconds,
+      extract(epoch from at - lag(at) over (order by at, to_status))::float8 as between
     from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
   expect(steps.map(({ from }) => from)).toEqual([null, ...steps.slice(0, -1).map(({ to }) => to)])
   for (const { seconds, between } of steps.slice(1)) expect(seconds).toBeCloseTo(between!, 3)
   const [finished] = await scene.sql<{ seconds: number }[]>`
-    select extract(epoch from finished_at - queued_at)::float8 as seconds from shop_update.finished_item where id = ${itemId}::bigint`
+    select extract(epoch from finished_at - queued_at)::float8 as seconds from shop_update.finished_item
+    where id = ${itemId}::bigint`
   expect(finished!.seconds).toBeCloseTo(
     steps.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0),
     3,
@@ -251,8 +257,10 @@ interface Row {
 /** What is stored of a finished item, its last request and the answer to it. */
 async function storedOf(itemId: string): Promise<Row> {
   const [row] = await scene.sql<Row[]>`
-    select f.status, f.flow, f.trace_id as "traceId", ((extract(epoch from f.queued_at) * 1000000)::bigint)::text || '000' as "enqueuedAtNs",
-      r.trace_id as "sentTraceId", r.flow as "sentFlow", r.body, a.http_status as "httpStatus", a.outcome, a.body as answer
+    select f.status, f.flow, f.trace_id as "traceId",
+      ((extract(epoch from f.queued_at) * 1000000)::bigint)::text || '000' as "enqueuedAtNs",
+      r.trace_id as "sentTraceId", r.flow as "sentFlow", r.body,
+      a.http_status as "httpStatus", a.outcome, a.body as answer
     from shop_update.finished_item f join shop_update.request r on r.request_id = f.request_id and r.item_id = f.id
     join shop_update.answer a on a.request_id = f.request_id and a.item_id = f.id
     where f.id = ${itemId}::bigint`
@@ -337,7 +345,8 @@ describe('synchronous flow', () => {
     expect(
       await scene.sql`
         select p.src_id as "srcId", p.shop_sku as "shopSku", s.src_id as "setSrcId", p.src_updated_at as "updatedAt"
-        from catalog.product p join catalog.product_set s on s.id = p.product_set_id where s.id = ${set.setId}::bigint order by p.id`,
+        from catalog.product p join catalog.product_set s on s.id = p.product_set_id
+        where s.id = ${set.setId}::bigint order by p.id`,
     ).toEqual(expected)
     // Cairo is ahead of UTC: the Shop's clock, read in its zone, is hours in our past.
     const hoursAgo = (Date.now() - expected[0]!.updatedAt.getTime()) / 3_600_000
@@ -345,19 +354,21 @@ describe('synchronous flow', () => {
     expect(hoursAgo).toBeLessThan(3.1)
 
     // A later update moves src_updated_at of its product alone and leaves the ids.
-    const [before] =
-      await scene.sql`update catalog.product set src_updated_at = '2020-01-01' where product_set_id = ${set.setId}::bigint returning id`
+    const [before] = await scene.sql`
+      update catalog.product set src_updated_at = '2020-01-01'
+      where product_set_id = ${set.setId}::bigint returning id`
     expect(before).toBeDefined()
     await scene.untilStatus(await scene.enqueue('price', { product: set.first }), 'synced')
     const after = await scene.sql<{ srcId: string; old: boolean }[]>`
-      select src_id as "srcId", src_updated_at = '2020-01-01' as old from catalog.product where product_set_id = ${set.setId}::bigint order by id`
+      select src_id as "srcId", src_updated_at = '2020-01-01' as old from catalog.product
+      where product_set_id = ${set.setId}::bigint order by id`
     expect(after).toEqual([
       { srcId: expected[0]!.srcId, old: false },
       { srcId: expected[1]!.srcId, old: true },
     ])
   })
 
-  test('a retry carries a new request id, a new trace, the requeue count and the time it entered the queue again', async () => {
+  test('a retry carries a new request id, a new trace, the requeue count and when it was queued again', async () => {
     const set = await fullSet()
     await scene.control('/troubles', { method: 'PUT', body: { topics: { price: { http500: 100 } } } })
     const itemId = await scene.enqueue('price', { product: set.first })
@@ -463,7 +474,8 @@ test('the flow is switched while items are in flight: all end, each remembers th
     vi.waitFor(
       async () => {
         const rows = await scene.sql`
-          select id from shop_update.item where id = any (${itemIds}::bigint[]) and status in ('made_request', 'got_acknowledgment') and flow::text = ${flow}::text`
+          select id from shop_update.item where id = any (${itemIds}::bigint[])
+            and status in ('made_request', 'got_acknowledgment') and flow::text = ${flow}::text`
         expect(rows).toHaveLength(10)
       },
       { timeout: 10_000, interval: 10 },
@@ -501,9 +513,9 @@ test('request ids are unique, and the auth element is in no table and no log lin
     where table_schema in ('shop_update', 'catalog') and table_type = 'BASE TABLE'`
   expect(tables.length).toBeGreaterThan(15)
   for (const { name } of tables) {
-    const [found] = await scene.sql.unsafe(
-      `select count(*)::int as n from ${name} t where t::text like '%canary-password%' or t::text ~ '"method": ?"auth"'`,
-    )
+    const [found] = await scene.sql.unsafe(`
+      select count(*)::int as n from ${name} t
+      where t::text like '%canary-password%' or t::text ~ '"method": ?"auth"'`)
     expect({ name, ...found }).toEqual({ name, n: 0 })
   }
   expect(scene.worker.log.length).toBeGreaterThan(0)

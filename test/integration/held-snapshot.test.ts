@@ -23,9 +23,12 @@ const after = ({ now, marks, again }: Claimed, turns: string[] = []): Quick => (
 
 /** Each with a set of its own, `age` old. */
 const addItems = (lane: string, seller: number, items: number, age: string) => sql<{ id: string }[]>`
-  insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
-  select ${seller}::bigint, nextval('sets'), currval('sets'), t.at, t.at, t.at, t.at, 'price', 'pending', ${lane}::shop_update.lane, false
-  from generate_series(1, ${items}::int) g, lateral (select now() - ${age}::text::interval + g * interval '1 microsecond' as at) t
+  insert into shop_update.item (seller_id, product_set_id, product_id,
+    queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
+  select ${seller}::bigint, nextval('sets'), currval('sets'), t.at, t.at,
+    t.at, t.at, 'price', 'pending', ${lane}::shop_update.lane, false
+  from generate_series(1, ${items}::int) g,
+    lateral (select now() - ${age}::text::interval + g * interval '1 microsecond' as at) t
   returning id`
 
 beforeAll(async () => {
@@ -97,9 +100,13 @@ test('what has become ready again is found where it is named, and otherwise by a
 test('whom somebody has locked this moment is named again', async () => {
   const before = await claim(sql, '1', 100, '0')
   const [inSet, itself] = await addItems('ready', 1, 2, '2 hours')
-  await sql`insert into shop_update.set_lane (product_set_id) select product_set_id from shop_update.item where id = ${inSet!.id}::bigint`
+  await sql`
+    insert into shop_update.set_lane (product_set_id) select product_set_id from shop_update.item
+    where id = ${inSet!.id}::bigint`
   await scene.sql.begin(async (tx) => {
-    await tx`select from shop_update.set_lane l join shop_update.item i using (product_set_id) where i.id = ${inSet!.id}::bigint for update of l`
+    await tx`
+      select from shop_update.set_lane l join shop_update.item i using (product_set_id)
+      where i.id = ${inSet!.id}::bigint for update of l`
     await tx`select from shop_update.item where id = ${itself!.id}::bigint for update`
     const passed = await claim(sql, '1', 100, '0', after(before, [inSet!.id, itself!.id]))
     expect(passed).toMatchObject({ items: [], passedOver: true })
@@ -122,7 +129,9 @@ test('what is due is woken without a walk over all that has been due', async () 
 })
 
 test('the numbers are read without a walk over what has been folded', async () => {
-  await sql`insert into shop_update.delta (kind, topic, status, n) select 'status', 'price', 'pending', 1 from generate_series(1, 40000)`
+  await sql`
+    insert into shop_update.delta (kind, topic, status, n)
+    select 'status', 'price', 'pending', 1 from generate_series(1, 40000)`
   while ((await foldCounts(sql)) > 0);
   await foldCounts(sql) // the ones before have their own transaction behind them
   await sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'pending', 1)`
@@ -135,7 +144,8 @@ test('the numbers are read without a walk over what has been folded', async () =
 test('what is new and what has become ready again is sent while the dump goes on', async () => {
   const [fresh, again] = [await addSet(scene.sql), await addSet(scene.sql)]
   const old = await scene.enqueue('price', { product: again.productIds[0]! })
-  await sql`update shop_update.item set lane = 'blocked', queued_at = now() - interval '2 hours' where id = ${old}::bigint`
+  await sql`
+    update shop_update.item set lane = 'blocked', queued_at = now() - interval '2 hours' where id = ${old}::bigint`
   scene.worker = await scene.startWorker()
   for (let k = 0; k < 3; k++)
     await scene.untilStatus(await scene.enqueue('stock', { product: fresh.productIds[0]! }), 'synced')

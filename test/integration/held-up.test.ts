@@ -29,7 +29,8 @@ const untilCounted = (status: Status, wanted: number) =>
     async () => {
       const [row] = await scene.sql<{ n: number }[]>`
         select sum(n)::int as n from (select status, n from shop_update.status_count
-          union all select status, n from shop_update.unfolded() where kind = 'status') c where status = ${status}::text::shop_update.status`
+          union all select status, n from shop_update.unfolded() where kind = 'status') c
+        where status = ${status}::text::shop_update.status`
       expect(row!.n).toBe(wanted)
     },
     { timeout: 60_000, interval: 50 },
@@ -60,7 +61,8 @@ test('a thousand callbacks whose products somebody holds keep no other waiting',
     with own as (insert into catalog.product_set (seller_id, title, src_id)
       select ${sellerId}::bigint, 'Set ' || g, (700000 + g)::text from generate_series(1, 1100) g returning id),
     products as (insert into catalog.product (product_set_id, seller_sku, title, price, stock, active, src_id, shop_sku)
-      select id, 'HELD-' || id, 'Shirt ' || id, 19.90, 50, true, (800000 + id)::text, 'HELD-SHOP-' || id from own returning id)
+      select id, 'HELD-' || id, 'Shirt ' || id, 19.90, 50, true, (800000 + id)::text, 'HELD-SHOP-' || id
+      from own returning id)
     select array_agg(id) as held from products`
   const productIds = [...held, ...free]
   const rows = await scene.sql<{ id: string }[]>`
@@ -74,7 +76,8 @@ test('a thousand callbacks whose products somebody holds keep no other waiting',
     await scene.sql`
       insert into shop_update.callback (request_id, item_id, outcome, digest, body)
       select i.request_id::text, i.id, 'accepted', '\\x00', x.result
-      from unnest(${calls.map(({ requestId }) => requestId)}::bigint[], ${calls.map(({ result }) => JSON.stringify(result))}::text[]) x (request_id, result)
+      from unnest(${calls.map(({ requestId }) => requestId)}::bigint[],
+        ${calls.map(({ result }) => JSON.stringify(result))}::text[]) x (request_id, result)
       join shop_update.item i on i.request_id = x.request_id order by i.id`
     await scene.untilStatus(items.at(-1)!, 'synced')
     expect(await scene.item(items[0]!)).toMatchObject({ status: 'got_acknowledgment' })
@@ -101,13 +104,14 @@ test('a product set that somebody has locked keeps its own items waiting, and no
   await scene.untilStatus(item, 'synced')
 })
 
-test('the leader looks for forgotten sets in one statement, which no worker that stands still can leave open', async () => {
+test('the leader looks for forgotten sets in one statement, which no worker standing still leaves open', async () => {
   const { setId, productIds } = await addSet(scene.sql)
   const database = await createDatabase()
   const { sql } = database
   try {
     await sql`
-      insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane)
+      insert into shop_update.item (seller_id, product_set_id, product_id,
+        queued_at, entered_at, status_at, run_at, topic, status, lane)
       values (1, ${setId}::bigint, ${productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'behind')`
     await sql`insert into shop_update.set_lane (product_set_id, next_id) values (${setId}::bigint, 0), (1000000, 0)`
     const autocommit = Object.assign(((...args: Parameters<Sql>) => sql(...args)) as Sql, { begin: undefined })
@@ -132,11 +136,14 @@ test('two that leave their set together are both counted out of those that wait'
     // They wait behind another of their set once more, as after a requeue, when the success of what was sent before
     // comes for two of them.
     await tx`update shop_update.item set status = 'pending', lane = 'behind' where id = any (${items}::bigint[])`
-    await tx`insert into shop_update.set_lane (product_set_id, item_id, worker_id, waiting) values (${setId}::bigint, -1, null, 3)`
+    await tx`
+      insert into shop_update.set_lane (product_set_id, item_id, worker_id, waiting)
+      values (${setId}::bigint, -1, null, 3)`
     await tx`
       insert into shop_update.callback (request_id, item_id, outcome, digest, body)
       select i.request_id::text, i.id, 'accepted', '\\x00', x.result
-      from unnest(${calls.map(({ requestId }) => requestId)}::bigint[], ${calls.map(({ result }) => JSON.stringify(result))}::text[]) x (request_id, result)
+      from unnest(${calls.map(({ requestId }) => requestId)}::bigint[],
+        ${calls.map(({ result }) => JSON.stringify(result))}::text[]) x (request_id, result)
       join shop_update.item i on i.request_id = x.request_id where i.id = any (${items.slice(0, 2)}::bigint[])`
   })
   for (const id of items.slice(0, 2)) await scene.untilStatus(id, 'synced')

@@ -10,7 +10,8 @@ const FIXTURE = join(ROOT, 'test/fixtures/catalogue.csv')
 const LOADED = 'Loaded 27 products in 12 product sets with 18 images from catalogue.csv.\n'
 
 const HEADER =
-  'Handle,Title,Vendor,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Image Src,Image Position'
+  'Handle,Title,Vendor,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Image Src,' +
+  'Image Position'
 const CAP = [
   'cap,Cap,Hatter,Size,M,,3,9.50,https://images.example/cap.jpg,1',
   'cap,,,,L,,2,9.50,https://images.example/side.jpg,2',
@@ -49,9 +50,11 @@ async function write(name: string, ...rows: string[]): Promise<string> {
 }
 
 const everything = () => database.sql`
-  select r.name, r.active as seller_active, s.handle, s.src_id as set_src_id, s.title, s.brand, s.primary_category, s.categories, p.*,
+  select r.name, r.active as seller_active, s.handle, s.src_id as set_src_id,
+    s.title, s.brand, s.primary_category, s.categories, p.*,
     (select json_agg(m order by m.position) from catalog.product_image m where m.product_set_id = s.id) as images
-  from catalog.seller r join catalog.product_set s on s.seller_id = r.id join catalog.product p on p.product_set_id = s.id
+  from catalog.seller r join catalog.product_set s on s.seller_id = r.id
+  join catalog.product p on p.product_set_id = s.id
   order by p.id`
 
 describe('npm run import', () => {
@@ -93,12 +96,14 @@ describe('npm run import', () => {
     expect(await everything()).toEqual(before)
   })
 
-  it('brings known products up to date, keeps what the Shop has given, and leaves alone what is no longer in the file', async () => {
+  it('updates known products, keeps what the Shop has given, leaves alone what is not in the file', async () => {
     await runImport([await write('cap.csv', ...CAP)])
     const { sql } = database
     await sql`update catalog.product_set set src_id = '700'`
-    await sql`update catalog.product set src_id = (9000 + id)::text, shop_sku = 'AC-' || id, active = false, qc_status = 'rejected',
-      special_price = 8, special_from = now(), special_to = now()`
+    await sql`
+      update catalog.product
+      set src_id = (9000 + id)::text, shop_sku = 'AC-' || id, active = false, qc_status = 'rejected',
+        special_price = 8, special_from = now(), special_to = now()`
     await sql`update catalog.seller set active = false`
     const changed = 'cap,Warm Cap,Hatter,Size,L,,7,12,https://images.example/new.jpg,5'
     expect(await runImport([await write('cap.csv', changed)])).toMatchObject({
@@ -131,7 +136,8 @@ describe('npm run import', () => {
     [
       'of a shop with several locations, which has no stock',
       'several-locations.csv',
-      'Loaded 2 products in 1 product set with 1 image from several-locations.csv. Stock is not in the file (2 rows): kept for known products, 0 for new ones.\n',
+      'Loaded 2 products in 1 product set with 1 image from several-locations.csv. ' +
+        'Stock is not in the file (2 rows): kept for known products, 0 for new ones.\n',
       [
         {
           handle: 'linen-robe',
@@ -181,7 +187,8 @@ describe('npm run import', () => {
     [
       'of a shop that does not count',
       'not-tracked.csv',
-      'Loaded 1 product in 1 product set with 1 image from not-tracked.csv. Stock is not tracked by the shop in 1 row: taken where it is more than 0, else kept for known products, 0 for new ones.\n',
+      'Loaded 1 product in 1 product set with 1 image from not-tracked.csv. Stock is not tracked by the shop in 1 ' +
+        'row: taken where it is more than 0, else kept for known products, 0 for new ones.\n',
       [
         {
           handle: 'signet',
@@ -215,7 +222,8 @@ describe('npm run import', () => {
       code: 1,
       out: '',
       error:
-        'rounded.csv was not loaded: line 3 (apron): the Variant SKU "4.05E+12" is a number that a spreadsheet has rounded; its digits are lost.\n',
+        'rounded.csv was not loaded: line 3 (apron): the Variant SKU "4.05E+12" is a number that a spreadsheet ' +
+        'has rounded; its digits are lost.\n',
     })
     expect(await everything()).toEqual([])
   })

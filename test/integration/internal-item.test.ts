@@ -17,12 +17,18 @@ describe('one item', () => {
     const id = await enqueue(sql, 'price', { product: productIds[0]! })
     await sql`
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select ${id}::bigint, now() + x.s * interval '1 second', x.f::shop_update.status, x.t::shop_update.status, x.seconds, x.reason from (values
-        (4, 'response_processing', 'synced', 0.25, null), (4, 'building_response_payload', 'response_processing', 0, null), (4, 'got_response', 'building_response_payload', 0, null),
-        (1, 'pending', 'processing', 1, null), (3, 'got_acknowledgment', 'got_response', 2, null)) x (s, f, t, seconds, reason)`
+      select ${id}::bigint, now() + x.s * interval '1 second', x.f::shop_update.status, x.t::shop_update.status,
+        x.seconds, x.reason
+      from (values
+        (4, 'response_processing', 'synced', 0.25, null),
+        (4, 'building_response_payload', 'response_processing', 0, null),
+        (4, 'got_response', 'building_response_payload', 0, null),
+        (1, 'pending', 'processing', 1, null),
+        (3, 'got_acknowledgment', 'got_response', 2, null)) x (s, f, t, seconds, reason)`
     await sql`
       insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body) values
-        (501, ${id}::bigint, now(), 'asynchronous', 'trace-1', '{"id":"501"}'), (502, ${id}::bigint, now() + interval '1 minute', 'synchronous', 'trace-2', '{"id":"502"}')`
+        (501, ${id}::bigint, now(), 'asynchronous', 'trace-1', '{"id":"501"}'),
+        (502, ${id}::bigint, now() + interval '1 minute', 'synchronous', 'trace-2', '{"id":"502"}')`
     await sql`
       insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
       values (501, ${id}::bigint, now(), 12.5, 200, 'acknowledged', '[ack]')`
@@ -93,12 +99,15 @@ describe('one item', () => {
     const other = await enqueue(sql, 'content', { product: productIds[0]! })
     await sql`
       insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
-      select 600 + n, ${id}::bigint, now() + n * interval '1 second', 'synchronous', 't', '{}' from generate_series(0, 27) n`
+      select 600 + n, ${id}::bigint, now() + n * interval '1 second', 'synchronous', 't', '{}'
+      from generate_series(0, 27) n`
     await sql`
       insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
-      select 600 + n, ${id}::bigint, now() + n * interval '1 second', 1, 200, 'unprocessable', ${body} from generate_series(0, 27) n`
+      select 600 + n, ${id}::bigint, now() + n * interval '1 second', 1, 200, 'unprocessable', ${body}
+      from generate_series(0, 27) n`
     await sql`
-      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at) values ('600', ${id}::bigint, 'late', 'l', '[late]', now())`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at)
+      values ('600', ${id}::bigint, 'late', 'l', '[late]', now())`
     const { calls } = await detail(id)
     expect(calls).toHaveLength(28)
     for (const { response, responseBytes } of calls) {
@@ -150,7 +159,7 @@ describe('one item', () => {
     ]).toEqual([3, 2, null])
   })
 
-  it('names the create that it waits for: of the product itself first, then of the set, and of another variation only where that is in its way', async () => {
+  it('names the create that it waits for: of the product, then of the set, of a variation if in its way', async () => {
     const { productIds, setId } = await addSet(api.sql, 'WAIT', { products: 2, inShop: false })
     const price = await enqueue(api.sql, 'price', { product: productIds[0]! })
     await put(api.sql, price, 'blocked', { reason: 'not_in_shop' })
@@ -163,7 +172,8 @@ describe('one item', () => {
     expect((await detail(price)).blockedBy).toBeNull()
     // what has come into the Shop meanwhile is released when nothing of its set is being created
     const inShop = (is: boolean) => api.sql`
-      with set as (update catalog.product_set set src_id = case when ${String(is)} = 'true' then 'S-WAIT' end where id = ${setId}::bigint)
+      with set as (update catalog.product_set set src_id = case when ${String(is)} = 'true' then 'S-WAIT' end
+        where id = ${setId}::bigint)
       update catalog.product set src_id = case when ${String(is)} = 'true' then 'WAIT/1' end,
         shop_sku = case when ${String(is)} = 'true' then 'SHOP-WAIT-1' end where id = ${productIds[0]!}::bigint`
     await inShop(true)
@@ -183,7 +193,7 @@ describe('one item', () => {
     })
   })
 
-  it('waits for the quality control where that has not approved it; who has to act depends on what it says', async () => {
+  it('waits for the quality control if that has not approved it; who has to act depends on what it says', async () => {
     const { productIds, setId } = await addSet(api.sql, 'UNAPPROVED', { inShop: false })
     const [price, images] = [
       await enqueue(api.sql, 'price', { product: productIds[0]! }),
@@ -218,8 +228,10 @@ describe('one item', () => {
     await api.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
     const late = await enqueue(api.sql, 'new_product_set', { set: setId })
     await put(api.sql, late, 'failed')
-    expect(await detail(price)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' }) // not even what creates the others
-    expect(await detail(images)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' }) // the set has no product left to create
+    // not even what creates the others
+    expect(await detail(price)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' })
+    // the set has no product left to create
+    expect(await detail(images)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' })
     await finish(api.sql, late)
     await put(api.sql, price, 'blocked', { reason: 'new_variation' })
     for (const item of [price, images, create]) {
@@ -230,7 +242,7 @@ describe('one item', () => {
     }
   })
 
-  it('that has its own time waits all the same for one of its set and topic that is tried after it: the last of them', async () => {
+  it('that has its own time waits for one of its set and topic that is tried after it: the last of them', async () => {
     const { productIds } = await addSet(api.sql, 'LATER', { products: 3 })
     const [first, second, stock] = [
       await enqueue(api.sql, 'stock', { product: productIds[0]! }),
@@ -238,7 +250,8 @@ describe('one item', () => {
       await enqueue(api.sql, 'stock', { product: productIds[2]! }),
     ]
     const dueIn = (item: string, minutes: number) =>
-      api.sql`update shop_update.item set run_at = now() + ${minutes}::int * interval '1 minute' where id = ${item}::bigint`
+      api.sql`
+        update shop_update.item set run_at = now() + ${minutes}::int * interval '1 minute' where id = ${item}::bigint`
     await put(api.sql, first, 'delayed', { reason: 'failure', failures: 1 })
     await put(api.sql, second, 'delayed', { reason: 'failure', failures: 1 })
     await put(api.sql, stock, 'delayed', { reason: 'stock_wait' })
@@ -292,7 +305,8 @@ describe('one item', () => {
     // its own time has come, and it is not its turn
     for (const reason of ['failure', 'stock_wait']) {
       await put(api.sql, held, 'delayed', { reason })
-      await api.sql`update shop_update.item set lane = 'behind', run_at = now() - interval '1 hour' where id = ${held}::bigint`
+      await api.sql`
+        update shop_update.item set lane = 'behind', run_at = now() - interval '1 hour' where id = ${held}::bigint`
       expect((await detail(held)).sellerAnswer).toMatchObject({
         whoActs: 'sre',
         text: expect.stringContaining(`${after}Failed)`),

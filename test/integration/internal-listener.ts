@@ -132,25 +132,30 @@ export async function addSet(
 ): Promise<CatalogueSet> {
   const [row] = await sql<CatalogueSet[]>`
     with seller as (
-      insert into catalog.seller (name) values (${seller}) on conflict (name) do update set name = excluded.name returning id
+      insert into catalog.seller (name)
+      values (${seller}) on conflict (name) do update set name = excluded.name returning id
     ),
     product_set as (
       insert into catalog.product_set (seller_id, handle, title, src_id)
-      select id, ${handle}, 'Linen Shirt', case when ${String(inShop)} = 'true' then ${`S-${handle}`} end from seller returning id
+      select id, ${handle}, 'Linen Shirt', case when ${String(inShop)} = 'true' then ${`S-${handle}`} end
+      from seller returning id
     ),
     product as (
       insert into catalog.product (product_set_id, seller_sku, title, shop_sku, src_id)
-      select id, ${handle} || '-' || g, 'Linen Shirt ' || g, case when ${String(inShop)} = 'true' then 'SHOP-' || ${handle} || '-' || g end,
+      select id, ${handle} || '-' || g, 'Linen Shirt ' || g,
+        case when ${String(inShop)} = 'true' then 'SHOP-' || ${handle} || '-' || g end,
         case when ${String(inShop)} = 'true' then ${handle} || '/' || g end
       from product_set, generate_series(1, ${products}::int) g returning id
     )
-    select (select id from seller) as "sellerId", (select id from product_set) as "setId", (select array_agg(id order by id) from product) as "productIds"`
+    select (select id from seller) as "sellerId", (select id from product_set) as "setId",
+      (select array_agg(id order by id) from product) as "productIds"`
   return row!
 }
 
 export async function enqueue(sql: Sql, topic: string, subject: { product?: string; set?: string }): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
-    select shop_update.enqueue(${topic}::text, ${subject.product ?? null}::bigint, ${subject.set ?? null}::bigint) as id`
+    select shop_update.enqueue(${topic}::text,
+      ${subject.product ?? null}::bigint, ${subject.set ?? null}::bigint) as id`
   return row!.id
 }
 
@@ -178,18 +183,23 @@ export async function put(
   const lane = LANES[status] ?? 'in_flight'
   await sql`
     with moved as (
-      update shop_update.item set status = ${status}::shop_update.status, lane = ${lane}::shop_update.lane, reason = ${reason}::text, message = ${message}::text,
-        failures = ${failures}::int, sends = ${sends}::int, fresh = false, status_at = now() - ${secondsAgo}::float8 * interval '1 second',
-        last_sent_at = case when ${sends}::int > 0 then now() end, failed_at = case when ${failures}::int > 0 then now() end,
+      update shop_update.item set status = ${status}::shop_update.status,
+        lane = ${lane}::shop_update.lane, reason = ${reason}::text, message = ${message}::text,
+        failures = ${failures}::int, sends = ${sends}::int, fresh = false,
+        status_at = now() - ${secondsAgo}::float8 * interval '1 second',
+        last_sent_at = case when ${sends}::int > 0 then now() end,
+        failed_at = case when ${failures}::int > 0 then now() end,
         run_at = case when ${lane}::text = 'delayed' then now() + interval '8 hours' else run_at end
       where id = ${itemId}::bigint returning id, topic, product_set_id, old.status as was, old.status_at as since
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, was, -1 from moved union all select 'status', topic, ${status}::shop_update.status, 1 from moved
+      select 'status', topic, was, -1 from moved
+      union all select 'status', topic, ${status}::shop_update.status, 1 from moved
     ),
     held as (
-      insert into shop_update.set_lane (product_set_id, item_id) select product_set_id, id from moved where ${lane}::text = 'in_flight'
+      insert into shop_update.set_lane (product_set_id, item_id) select product_set_id, id from moved
+      where ${lane}::text = 'in_flight'
     )
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
     select id, now(), was, ${status}::shop_update.status, extract(epoch from now() - since), ${reason}::text from moved`
@@ -200,7 +210,8 @@ export async function finish(sql: Sql, itemId: string): Promise<void> {
   await sql`
     with gone as (delete from shop_update.item where id = ${itemId}::bigint returning *),
     kept as (
-      insert into shop_update.finished_item (id, seller_id, product_set_id, product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
+      insert into shop_update.finished_item (id, seller_id, product_set_id,
+        product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
       select id, seller_id, product_set_id, product_id, queued_at, now(), 1, 0, coalesced, topic, 'synced' from gone
     )
     insert into shop_update.delta (kind, slot, topic, status, bucket, n)

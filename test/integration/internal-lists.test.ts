@@ -38,7 +38,9 @@ beforeAll(async () => {
   await put(sql, items.waiting, 'blocked', { reason: 'not_in_shop' })
   await put(sql, items.hat, 'got_acknowledgment', { sends: 3 })
   await finish(sql, items.done)
-  await sql`insert into shop_update.request (request_id, item_id, sent_at, flow, body) values (777001, ${items.hat}::bigint, now(), 'asynchronous', '{}')`
+  await sql`
+    insert into shop_update.request (request_id, item_id, sent_at, flow, body)
+    values (777001, ${items.hat}::bigint, now(), 'asynchronous', '{}')`
 })
 
 afterAll(() => api.stop())
@@ -199,7 +201,7 @@ describe('search', () => {
     expect(await found(`?q=${items.done}`)).toContain('done')
   })
 
-  it('says so where more products begin with the words than are looked up, and downloads or requeues none of them', async () => {
+  it('says so where more products begin so than are looked up, and downloads or requeues none of them', async () => {
     const many = await addSet(api.sql, 'PREFIX', { products: 201 })
     await api.sql`select shop_update.enqueue('content', product_id => id) from unnest(${many.productIds}::bigint[]) id`
     expect(await list('?q=PREFIX-&tab=pending')).toMatchObject({ total: { count: 200, exact: false }, truncated: true })
@@ -256,10 +258,15 @@ describe('a window of time', () => {
     // One in five waited for most of an hour, between its time and its id; ids have gaps, as those have that are not in
     // the queue any more.
     const rows = await timed.sql<{ id: string; minute: number }[]>`
-      insert into shop_update.item (id, seller_id, product_set_id, product_id, topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
+      insert into shop_update.item (id, seller_id, product_set_id, product_id,
+        topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
       overriding system value
-      select 1000 + g * g, ${set.sellerId}::bigint, ${set.setId}::bigint, ${set.productIds[0]!}::bigint, 'price', 'pending', 'ready', false, at, at, at, at
-      from (select g, ${at(0)}::text::timestamptz + (g * 10 - case when g % 5 = 0 then 55 else 0 end) * interval '1 minute' as at from generate_series(1, 300) g) q
+      select 1000 + g * g, ${set.sellerId}::bigint, ${set.setId}::bigint,
+        ${set.productIds[0]!}::bigint, 'price', 'pending', 'ready', false, at, at, at, at
+      from (
+        select g,
+          ${at(0)}::text::timestamptz + (g * 10 - case when g % 5 = 0 then 55 else 0 end) * interval '1 minute' as at
+        from generate_series(1, 300) g) q
       returning id, round(extract(epoch from queued_at - ${at(0)}::text::timestamptz) / 60)::int as minute`
     for (const { id, minute } of rows) minutes.set(id, minute)
     for (const { id } of rows) if (Number(id) % 2 === 0) await finish(timed.sql, id)
@@ -474,8 +481,10 @@ describe('the download', () => {
   it('is one at a time for each user', async () => {
     const slow = await addSet(api.sql, 'SLOW', { seller: 'Slow Seller' })
     await api.sql`
-      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
-      select ${slow.sellerId}::bigint, ${slow.setId}::bigint, ${slow.productIds[0]!}::bigint, 'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
+      insert into shop_update.item (seller_id, product_set_id, product_id, topic,
+        status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
+      select ${slow.sellerId}::bigint, ${slow.setId}::bigint, ${slow.productIds[0]!}::bigint,
+        'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
         now(), now(), now(), now() from generate_series(1, 40000)`
     const path = '/api/items.csv?seller=Slow+Seller'
     const leave = new AbortController()
@@ -505,8 +514,10 @@ describe('the download', () => {
   it('goes on beyond what it reads at a time, each item once', async () => {
     const bulk = await addSet(api.sql, 'BULK', { seller: 'Bulk Seller' })
     await api.sql`
-      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
-      select ${bulk.sellerId}::bigint, ${bulk.setId}::bigint, ${bulk.productIds[0]!}::bigint, 'price', 'pending', 'ready', false, now(), now(), now(), now()
+      insert into shop_update.item (seller_id, product_set_id, product_id,
+        topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
+      select ${bulk.sellerId}::bigint, ${bulk.setId}::bigint, ${bulk.productIds[0]!}::bigint,
+        'price', 'pending', 'ready', false, now(), now(), now(), now()
       from generate_series(1, 2500)`
     const { text } = await api.call('GET', '/api/items.csv?seller=Bulk+Seller')
     const rows = rowsOf(text)
@@ -517,8 +528,10 @@ describe('the download', () => {
     const long = await addSet(api.sql, 'LONG', { seller: 'Long Seller' })
     // Far more than the sockets between us can hold, so that the reading waits for us.
     await api.sql`
-      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
-      select ${long.sellerId}::bigint, ${long.setId}::bigint, ${long.productIds[0]!}::bigint, 'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
+      insert into shop_update.item (seller_id, product_set_id, product_id, topic,
+        status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)
+      select ${long.sellerId}::bigint, ${long.setId}::bigint, ${long.productIds[0]!}::bigint,
+        'price', 'pending', 'ready', 'released', repeat('x', 1000), false,
         now(), now(), now(), now() from generate_series(1, 40000)`
     const response = await fetch(`${api.url}/api/items.csv?seller=Long+Seller`, {
       headers: { authorization: `Bearer ${VIEWER}` },
@@ -550,8 +563,10 @@ describe('the total', () => {
   it('says no more than "many" beyond what is counted', async () => {
     const huge = await addSet(api.sql, 'HUGE', { seller: 'Huge Seller' })
     await api.sql`
-      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
-      select ${huge.sellerId}::bigint, ${huge.setId}::bigint, ${huge.productIds[0]!}::bigint, 'price', 'pending', 'ready', false, now(), now(), now(), now()
+      insert into shop_update.item (seller_id, product_set_id, product_id,
+        topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
+      select ${huge.sellerId}::bigint, ${huge.setId}::bigint, ${huge.productIds[0]!}::bigint,
+        'price', 'pending', 'ready', false, now(), now(), now(), now()
       from generate_series(1, 10001)`
     expect((await list('?seller=Huge+Seller')).total).toEqual({ count: 10_000, exact: false })
   })

@@ -121,10 +121,12 @@ describe('the KPIs', () => {
           (date_trunc('hour', now() - interval '200 days'), 'price', -1, 1000)`
       await sql`
         insert into shop_update.delta (kind, slot, topic, bucket, n) values
-          ('queued', date_trunc('hour', now()), 'price', null, 4), ('synced', date_trunc('hour', now()), 'price', shop_update.bucket(1), 3)`
+          ('queued', date_trunc('hour', now()), 'price', null, 4),
+          ('synced', date_trunc('hour', now()), 'price', shop_update.bucket(1), 3)`
       await sql`
         with call (slot, topic, flow, outcome, bucket, n, milliseconds, slowest) as (
-          values (now() - interval '20 days', 'price'::shop_update.topic, 'synchronous'::shop_update.flow, 'success', 10::smallint, 5, 500, 200),
+          values (now() - interval '20 days', 'price'::shop_update.topic,
+            'synchronous'::shop_update.flow, 'success', 10::smallint, 5, 500, 200),
             (now() - interval '200 days', 'price', 'synchronous', 'success', 10, 50, 500, 200)),
         by_slot as (insert into shop_update.call_slot select * from call)
         insert into shop_update.call_hour select * from call`
@@ -152,7 +154,9 @@ describe('the KPIs', () => {
       await vi.waitFor(async () => expect(await database.get<Kpis>('/api/kpis')).toEqual(kpis), ONCE_FORGOTTEN)
 
       expect(
-        await sql`select method, flow, outcome, calls, average_ms, slowest_ms from shop_update.call_stats order by slot desc limit 2`,
+        await sql`
+          select method, flow, outcome, calls, average_ms, slowest_ms
+          from shop_update.call_stats order by slot desc limit 2`,
       ).toMatchObject([
         {
           method: 'Product.updatePrices',
@@ -313,8 +317,9 @@ describe('events', () => {
 describe('views', () => {
   it('have the words of the requirements', async () => {
     for (const topic of TOPIC_NAMES) {
-      const [row] =
-        await api.sql`select shop_update.label(${topic}::text::shop_update.topic) as label, shop_update.method(${topic}::text::shop_update.topic) as method`
+      const [row] = await api.sql`
+        select shop_update.label(${topic}::text::shop_update.topic) as label,
+          shop_update.method(${topic}::text::shop_update.topic) as method`
       expect(row).toEqual({ label: TOPICS[topic].label, method: TOPICS[topic].method })
     }
     for (const status of STATUS_NAMES) {

@@ -304,10 +304,14 @@ describe('by a filter', () => {
     await sql`insert into catalog.seller (name) values ('Big Seller')`
     await sql`
       with s as (insert into catalog.product_set (seller_id, handle, src_id)
-        select r.id, 'big-' || g, 'big-' || g from catalog.seller r, generate_series(1, 5000) g where r.name = 'Big Seller' returning id, seller_id),
-      p as (insert into catalog.product (product_set_id, seller_sku, active) select id, 'BIG-' || id, id % 4 <> 0 from s returning id, product_set_id),
-      i as (insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, failures, sends, fresh, queued_at, entered_at, status_at, run_at)
-        select s.seller_id, s.id, p.id, 'price', 'failed', 'delayed', 'failure', 12, 12, false, now(), now(), now(), now() + interval '1 hour'
+        select r.id, 'big-' || g, 'big-' || g from catalog.seller r, generate_series(1, 5000) g
+        where r.name = 'Big Seller' returning id, seller_id),
+      p as (insert into catalog.product (product_set_id, seller_sku, active)
+        select id, 'BIG-' || id, id % 4 <> 0 from s returning id, product_set_id),
+      i as (insert into shop_update.item (seller_id, product_set_id, product_id, topic, status,
+        lane, reason, failures, sends, fresh, queued_at, entered_at, status_at, run_at)
+        select s.seller_id, s.id, p.id, 'price', 'failed', 'delayed', 'failure',
+          12, 12, false, now(), now(), now(), now() + interval '1 hour'
         from s join p on p.product_set_id = s.id returning 1)
       insert into shop_update.delta (kind, topic, status, n) select 'status', 'price', 'failed', count(*) from i`
     const before = await api.get<Summary>('/api/summary')
@@ -323,8 +327,8 @@ describe('by a filter', () => {
     expect(after.failed).toBe(before.failed - 3750)
     const [counted] = await sql`select count(*)::int as n from shop_update.item where status = 'failed'`
     expect(after.failed).toBe(counted!.n)
-    const audit =
-      await sql`select detail from shop_update.audit where action = 'requeue' and detail->'filter'->>'seller' = 'Big Seller'`
+    const audit = await sql`
+      select detail from shop_update.audit where action = 'requeue' and detail->'filter'->>'seller' = 'Big Seller'`
     expect(audit).toMatchObject([
       { detail: { filter: { tab: 'failed', seller: 'Big Seller' }, requeued: 3750, skipped: 1250 } },
     ])
@@ -344,7 +348,9 @@ describe('races', () => {
       locked = resolve
     })
     const worker = api.sql.begin(async (tx) => {
-      await tx`update shop_update.item set lane = 'in_flight', status = 'processing', token = token + 1, reason = null where id = ${id}::bigint`
+      await tx`
+        update shop_update.item set lane = 'in_flight', status = 'processing', token = token + 1, reason = null
+        where id = ${id}::bigint`
       locked()
       await released
     })
@@ -352,8 +358,9 @@ describe('races', () => {
     const answer = api.call<Requeued>('POST', '/api/requeue', { key: ADMIN, body: { itemIds: [id] } })
     // The requeue has seen the item as Failed once it waits for the row that the worker holds.
     for (;;) {
-      const [waiting] =
-        await api.sql`select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+      const [waiting] = await api.sql`
+        select count(*)::int as n from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()`
       if (waiting!.n > 0) break
     }
     release()

@@ -124,7 +124,9 @@ describe('the credential of the callbacks', () => {
 
   it('knows the keys that a worker of the version before has set', async () => {
     const hash = sha256('set-by-an-older-worker')
-    await api.sql`update shop_update.system_credential set key_hashes = array[decode(${hash}, 'hex')] || key_hashes[1:1], updated_by = 'nadia'`
+    await api.sql`
+      update shop_update.system_credential
+      set key_hashes = array[decode(${hash}, 'hex')] || key_hashes[1:1], updated_by = 'nadia'`
     const { keys } = await api.get(path)
     expect(keys).toMatchObject([{ setBy: 'nadia', lastUsedAt: null }, { setBy: 'admin (key)' }])
     expect((await put({ withdrawKey: keys[0].id })).body.keys).toEqual([keys[1]])

@@ -68,7 +68,9 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
   scene.shop.callbackTo({ url: `${worker.publicUrl}/shop-update/`, apiKey: CALLBACK_API_KEY })
   const known = await addSet(sql)
   const created = await addSet(sql, { inShop: false })
-  await sql`insert into catalog.product_image (product_set_id, position, url, hash) values (${known.setId}::bigint, 1, 'http://127.0.0.1/1.jpg', md5('1'))`
+  await sql`
+    insert into catalog.product_image (product_set_id, position, url, hash)
+    values (${known.setId}::bigint, 1, 'http://127.0.0.1/1.jpg', md5('1'))`
   const items = [
     await scene.enqueue('new_product_set', { set: created.setId }),
     await scene.enqueue('images', { set: known.setId }),
@@ -81,7 +83,7 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
   for (const item of items) expect(await scene.untilStatus(item, 'synced')).toMatchObject({ sends: 1, failures: 0 })
 }
 
-test("the last release's worker goes on beside the schema of this version, alone and with workers of this version", async () => {
+test("the last release's worker goes on beside the schema of this version, alone and with its workers", async () => {
   const { sql } = scene
   const env = {
     ...workerEnv(scene.databaseUrl, scene.shop.url),
@@ -107,7 +109,7 @@ test("the last release's worker goes on beside the schema of this version, alone
   expect(await verifyCounts(sql)).toEqual([])
 })
 
-test('a login that queued with grants of its own goes on during the upgrade and after it; a reader still cannot', async () => {
+test('a login with grants of its own queues during the upgrade and after it; a reader still cannot', async () => {
   const { sql } = scene
   await startAfresh()
   const [seller, reader] = ['seller', 'reader'].map((name) => `${name}_${randomUUID().replaceAll('-', '')}`) as [
@@ -127,7 +129,8 @@ test('a login that queued with grants of its own goes on during the upgrade and 
       sql.begin(async (tx) => {
         await tx`select set_config('role', ${login}, true)`
         const rows = await tx<{ coalesced: boolean }[]>`
-          select (shop_update.enqueue_item(topic, ${productIds[0]!}, null)).coalesced from unnest(array['price', 'stock']) topic
+          select (shop_update.enqueue_item(topic, ${productIds[0]!}, null)).coalesced
+          from unnest(array['price', 'stock']) topic
           union all select (shop_update.enqueue_item('images', null, ${setId})).coalesced`
         await tx`select shop_update.enqueue('price', ${productIds[0]!}::bigint)`
         return rows.map(({ coalesced }) => coalesced)

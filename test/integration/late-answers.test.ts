@@ -56,7 +56,8 @@ const allApplied = () =>
   )
 const stepsOf = async (itemId: string) => {
   const rows = await scene.sql<{ step: string }[]>`
-    select to_status || coalesce(' ' || reason, '') as step from shop_update.transition where item_id = ${itemId}::bigint order by at, to_status`
+    select to_status || coalesce(' ' || reason, '') as step from shop_update.transition
+    where item_id = ${itemId}::bigint order by at, to_status`
   return rows.map(({ step }) => step)
 }
 
@@ -92,7 +93,7 @@ describe('a success settles only what was queued before its request was sent', (
     expect(product).toEqual({ updated: true })
   })
 
-  test('failed, changed, and the success of the first request comes while the item waits behind another of its set', async () => {
+  test('failed, changed, and the first request succeeds while the item waits behind another of its set', async () => {
     const { itemId, productId, requestId } = await acknowledgedPrice()
     await callBack(requestId, [{ status: 'failure', error: { message: 'Busy' } }])
     await scene.untilStatus(itemId, 'delayed')
@@ -110,7 +111,7 @@ describe('a success settles only what was queued before its request was sent', (
     await expectSentAgain(itemId, requestId)
   })
 
-  test('the second request, with the newer change, has failed: the success of the first does not settle that', async () => {
+  test('the second request, with the newer change, failed: the success of the first does not settle that', async () => {
     const { itemId, productId, requestId } = await acknowledgedPrice()
     await callBack(requestId, [{ status: 'failure', error: { message: 'Busy' } }])
     await scene.untilStatus(itemId, 'delayed')
@@ -122,7 +123,7 @@ describe('a success settles only what was queued before its request was sent', (
     await expectSentAgain(itemId, requestId)
   })
 
-  test('the second request, with the newer change, is with the Shop: the item goes on waiting for its answer', async () => {
+  test('the second request, with the newer change, is with the Shop: the item still waits for its answer', async () => {
     const { itemId, productId, requestId } = await acknowledgedPrice()
     await callBack(requestId, [{ status: 'failure', error: { message: 'Busy' } }])
     await scene.untilStatus(itemId, 'delayed')
@@ -156,9 +157,11 @@ describe('a success settles only what was queued before its request was sent', (
     await expectSentAgain(itemId, requestId)
   })
 
-  test('a create is never sent twice: it is Synced, and what it had absorbed is queued as content and images', async () => {
+  test('a create is never sent twice: it is Synced, what it had absorbed is queued as content and images', async () => {
     const { setId, productIds } = await addSet(scene.sql, { inShop: false, products: 2 })
-    await scene.sql`insert into catalog.product_image (product_set_id, position, url, hash) values (${setId}::bigint, 1, 'https://i.example/1.jpg', 'a')`
+    await scene.sql`
+      insert into catalog.product_image (product_set_id, position, url, hash)
+      values (${setId}::bigint, 1, 'https://i.example/1.jpg', 'a')`
     const itemId = await scene.enqueue('new_product_set', { set: setId })
     const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
     await callBack(requestId!, ['garbage'])
@@ -166,7 +169,8 @@ describe('a success settles only what was queued before its request was sent', (
     await scene.sql`update catalog.product set title = 'Renamed' where product_set_id = ${setId}::bigint`
     // A third variation comes by: it was in no request.
     const [third] = await scene.sql<{ id: string }[]>`
-      insert into catalog.product (product_set_id, seller_sku, title) values (${setId}::bigint, 'THIRD', 'Third') returning id`
+      insert into catalog.product (product_set_id, seller_sku, title)
+      values (${setId}::bigint, 'THIRD', 'Third') returning id`
     expect(await scene.enqueue('new_product_set', { set: setId })).toBe(itemId)
     await callBack(requestId!)
     await scene.untilStatus(itemId, 'synced')
@@ -174,7 +178,8 @@ describe('a success settles only what was queued before its request was sent', (
       async () =>
         expect(
           await scene.sql`
-            select topic, product_id as "productId" from shop_update.item where product_set_id = ${setId}::bigint order by topic, product_id`,
+            select topic, product_id as "productId" from shop_update.item
+            where product_set_id = ${setId}::bigint order by topic, product_id`,
         ).toEqual([
           { topic: 'content', productId: productIds[0] },
           { topic: 'content', productId: productIds[1] },
@@ -192,13 +197,14 @@ describe('a success settles only what was queued before its request was sent', (
 })
 
 describe('what the catalogue does not take', () => {
-  test('an id that another product has got meanwhile: its item alone is Blocked, the callbacks of others go on', async () => {
+  test('an id that another product has got meanwhile: its item is Blocked, the callbacks of others go on', async () => {
     const one = await acknowledgedPrice()
     const [two, three] = [await acknowledgedPrice(), await acknowledgedPrice()]
     const other = await addSet(scene.sql, { inShop: false })
     const srcId = `${600000 + Number(one.productId)}`
     await scene.sql`update catalog.product set src_id = null where id = ${one.productId}::bigint`
-    await scene.sql`update catalog.product set src_id = ${srcId}, shop_sku = 'TAKEN' where id = ${other.productIds[0]!}::bigint`
+    await scene.sql`
+      update catalog.product set src_id = ${srcId}, shop_sku = 'TAKEN' where id = ${other.productIds[0]!}::bigint`
     await Promise.all([two, one, three].map(({ requestId }) => callBack(requestId)))
     for (const { itemId } of [two, three]) await scene.untilStatus(itemId, 'synced')
     expect(await scene.untilStatus(one.itemId, 'blocked')).toMatchObject({
@@ -212,7 +218,8 @@ describe('what the catalogue does not take', () => {
   /** A trigger of Seller Center refuses whatever writes to these products, while `act` runs. */
   async function frozen(productIds: readonly string[], act: () => Promise<void>) {
     await scene.sql.unsafe(`
-      create or replace function catalog.keep_frozen() returns trigger language plpgsql as $$ begin raise exception 'It is frozen'; end $$;
+      create or replace function catalog.keep_frozen() returns trigger
+        language plpgsql as $$ begin raise exception 'It is frozen'; end $$;
       create trigger keep_frozen before update of src_updated_at on catalog.product for each row
         when (old.id in (${productIds.join()})) execute function catalog.keep_frozen()`)
     try {
@@ -222,7 +229,7 @@ describe('what the catalogue does not take', () => {
     }
   }
 
-  test('what is refused of an older attempt, of a partial success, and of a late create: nobody else waits for it', async () => {
+  test('refused of an older attempt, of a partial success and of a late create: nobody else waits for it', async () => {
     // older: the second request, with the newer change, is with the Shop when the first one's success comes
     const older = await acknowledgedPrice()
     await callBack(older.requestId, [{ status: 'failure', error: { message: 'Busy' } }])
@@ -246,7 +253,8 @@ describe('what the catalogue does not take', () => {
       await allApplied()
       expect(await scene.item(older.itemId)).toMatchObject({ status: 'got_acknowledgment', requestId: second })
       const incidents = await scene.sql`
-        select reason, message from shop_update.item where product_set_id = ${given.setId}::bigint and status = 'blocked'`
+        select reason, message from shop_update.item
+        where product_set_id = ${given.setId}::bigint and status = 'blocked'`
       expect(incidents).toMatchObject([{ reason: 'unprocessable_response', message: expect.stringContaining(FROZEN) }])
 
       await useFlow('synchronous')
@@ -256,14 +264,14 @@ describe('what the catalogue does not take', () => {
         reason: 'unprocessable_response',
         message: FROZEN,
       })
-      const [answer] =
-        await scene.sql`select outcome, body is not null as kept from shop_update.answer where item_id = ${half}::bigint`
+      const [answer] = await scene.sql`
+        select outcome, body is not null as kept from shop_update.answer where item_id = ${half}::bigint`
       expect(answer).toEqual({ outcome: 'unprocessable', kept: true })
     })
     await useFlow('asynchronous')
   })
 
-  test('refused only once Seller Center lets go of the product: the answer is kept once, and every step is a legal one', async () => {
+  test('refused once Seller Center lets go of the product: the answer is kept once, every step is legal', async () => {
     await useFlow('synchronous')
     await troubles({})
     const { productIds } = await addSet(scene.sql)
@@ -302,8 +310,10 @@ describe('what the catalogue does not take', () => {
       await useFlow(flow)
       const [one, two] = [await addSet(scene.sql), await addSet(scene.sql)]
       await scene.sql.unsafe(`
-      create or replace function catalog.refuse() returns trigger language plpgsql as $$ begin raise exception 'Product % is frozen', old.id; end $$;
-      create trigger refuse before update of src_updated_at on catalog.product for each row when (old.id = ${one.productIds[0]!}) execute function catalog.refuse()`)
+      create or replace function catalog.refuse() returns trigger
+        language plpgsql as $$ begin raise exception 'Product % is frozen', old.id; end $$;
+      create trigger refuse before update of src_updated_at on catalog.product for each row
+        when (old.id = ${one.productIds[0]!}) execute function catalog.refuse()`)
       try {
         if (flow === 'asynchronous') await troubles({ callbackShuffle: 100, callbackBatch: 2 })
         else await troubles({})
@@ -325,13 +335,13 @@ describe('what the catalogue does not take', () => {
     },
   )
 
-  test('an admin gives the product another id while its price is out: it stays, and the price is sent for it too', async () => {
+  test('an admin gives the product another id, its price being out: it stays, the price goes to it too', async () => {
     const { itemId, productId, requestId } = await acknowledgedPrice()
     await scene.sql`update catalog.product set src_id = '990001', shop_sku = 'REPAIRED' where id = ${productId}::bigint`
     await callBack(requestId)
     await scene.untilStatus(itemId, 'synced')
-    const [product] =
-      await scene.sql`select src_id as "srcId", shop_sku as "shopSku" from catalog.product where id = ${productId}::bigint`
+    const [product] = await scene.sql`
+      select src_id as "srcId", shop_sku as "shopSku" from catalog.product where id = ${productId}::bigint`
     expect(product).toEqual({ srcId: '990001', shopSku: 'REPAIRED' })
     const again = await vi.waitFor(
       async () => {
@@ -403,14 +413,16 @@ describe('the Shop has made a product twice', () => {
       const price = await scene.enqueue('price', { product: productId })
       await scene.untilStatus(price, 'got_acknowledgment')
       const [fresh] = await scene.sql<{ id: string }[]>`
-        insert into catalog.product (product_set_id, seller_sku, title) values (${setId}::bigint, 'FRESH', 'Fresh') returning id`
+        insert into catalog.product (product_set_id, seller_sku, title)
+        values (${setId}::bigint, 'FRESH', 'Fresh') returning id`
       await scene.untilStatus(await scene.enqueue('new_product', { product: fresh!.id }), 'got_acknowledgment')
 
       // The same news again is no second incident.
       await callBack(first!, [{ ...product(setId, `71${setId}`), note: 'again' }])
       await allApplied()
       expect(
-        await scene.sql`select id from shop_update.item where product_set_id = ${setId}::bigint and reason = 'src_id_conflict'`,
+        await scene.sql`
+          select id from shop_update.item where product_set_id = ${setId}::bigint and reason = 'src_id_conflict'`,
       ).toHaveLength(1)
     },
   )

@@ -117,10 +117,12 @@ test.each(['migrate', 'main'] as const)(
   '%s on a database that is newer and not for this code: one sentence',
   async (entry) => {
     await run('migrate')
-    await database.sql`insert into shop_update.migration (version, name, digest, oldest) values (9999, '9999_later.sql', 'x', 9998)`
+    await database.sql`
+      insert into shop_update.migration (version, name, digest, oldest) values (9999, '9999_later.sql', 'x', 9998)`
     const before = await objects()
     const sentence =
-      'The database has the migration 9999_later.sql, which this version of Shop Update does not know: it is newer than the code.\n'
+      'The database has the migration 9999_later.sql, which this version of Shop Update does not know: ' +
+      'it is newer than the code.\n'
     expect(await run(entry)).toEqual({ code: 1, stdout: '', stderr: sentence })
     expect(await objects()).toEqual(before)
   },
@@ -136,7 +138,7 @@ test.each(['migrate', 'main'] as const)(
   },
 )
 
-test('a migration takes away what older code needs only where it says so: older code goes on beside the others, and says it', async () => {
+test('a migration takes away what older code needs only if it says so: else that goes on, and says it', async () => {
   await migrate(database.sql, {
     folder: await later({ '9998_more.sql': 'alter table shop_update.item add column more int;' }),
   })
@@ -151,7 +153,7 @@ test('a migration takes away what older code needs only where it says so: older 
   )
 })
 
-test('functions and views of a newer version: the one before goes on beside them, and one that is newer than both replaces them', async () => {
+test('functions and views of a newer version: the one before goes on beside them, the next replaces them', async () => {
   await migrate(database.sql)
   const folder = await later({})
   await writeFile(join(folder, 'views', 'zzz.sql'), 'create or replace view shop_update.zzz as select 1 as one;')
@@ -162,7 +164,7 @@ test('functions and views of a newer version: the one before goes on beside them
   await expect(checkSchema(database.sql)).rejects.toThrow(/run "npm run migrate"\.$/)
 })
 
-test('while somebody reads for long what is changed, nobody who queues waits; it goes on when the reader has ended', async () => {
+test('while somebody reads for long what is changed, nobody who queues waits; it goes on afterwards', async () => {
   const { sql } = database
   await migrate(sql)
   const { productIds } = await addSet(sql)
@@ -197,10 +199,11 @@ test('while somebody reads for long what is changed, nobody who queues waits; it
   expect(longest).toBeLessThan(1000)
 })
 
-test('while one of the files has to wait, whoever reads, works or queues has what the files before have made', async () => {
+test('while one of the files has to wait, whoever reads, works or queues has what those before have made', async () => {
   const { sql } = database
   await migrate(sql)
-  await sql`drop function shop_update.partition_days, shop_update.mend_statistics, shop_update.enqueue_item` // what they had been granted, too
+  // what they had been granted, too
+  await sql`drop function shop_update.partition_days, shop_update.mend_statistics, shop_update.enqueue_item`
   // After the views, and before what is said of the roles at the end.
   const folder = await later({})
   await writeFile(join(folder, 'views', 'r.sql'), 'select pg_advisory_xact_lock(4711);')
@@ -223,7 +226,8 @@ test('while one of the files has to wait, whoever reads, works or queues has wha
   expect(
     await sql`
     select p.oid::regprocedure from pg_proc p
-    where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef and has_function_privilege('shop_update_read', p.oid, 'execute')`,
+    where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef
+      and has_function_privilege('shop_update_read', p.oid, 'execute')`,
   ).toEqual([])
   await holder`select pg_advisory_unlock(4711)`
   holder.release()
@@ -248,7 +252,7 @@ test('somebody who never lets go: a sentence, and nothing of that file is there'
   expect(await migrate(sql, { folder })).toEqual(['9998_more.sql', 'functions and views'])
 })
 
-test('an index that a run before has left half-built is built anew, and what it had finished is passed over', async () => {
+test('an index that a run before left half-built is built anew, and what it had finished is passed over', async () => {
   const { sql } = database
   await migrate(sql)
   await addSet(sql, { products: 2 })
@@ -263,7 +267,8 @@ test('an index that a run before has left half-built is built anew, and what it 
     Object.fromEntries(
       (
         await sql<{ name: string; valid: boolean }[]>`
-          select relname as name, indisvalid as valid from pg_index join pg_class on oid = indexrelid where relname in ('first_title', 'one_price')`
+          select relname as name, indisvalid as valid from pg_index join pg_class on oid = indexrelid
+          where relname in ('first_title', 'one_price')`
       ).map(({ name, valid }) => [name, valid]),
     )
   expect(await valid()).toEqual({ first_title: true, one_price: false })

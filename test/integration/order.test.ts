@@ -31,7 +31,8 @@ const enqueueTogether = (changes: { topic: string; product?: string; set?: strin
 /** The requests for these items as the Shop received them, the first one first, each with its item. */
 async function requestsOf(itemIds: string[]): Promise<(ReceivedCall & { itemId: string })[]> {
   const rows = await scene.sql<{ requestId: string; itemId: string }[]>`
-    select request_id::text as "requestId", item_id as "itemId" from shop_update.request where item_id = any (${itemIds}::bigint[])`
+    select request_id::text as "requestId", item_id as "itemId" from shop_update.request
+    where item_id = any (${itemIds}::bigint[])`
   const itemOf = new Map(rows.map(({ requestId, itemId }) => [requestId, itemId]))
   const calls = await scene.control<ReceivedCall[]>('/requests?limit=100000')
   return calls.toReversed().flatMap((call) => {
@@ -44,7 +45,8 @@ const untilSynced = (itemIds: string[], timeout = 20_000) =>
   vi.waitFor(
     async () => {
       const [row] = await scene.sql<{ n: number }[]>`
-        select count(*)::int as n from shop_update.finished_item where id = any (${itemIds}::bigint[]) and status = 'synced'`
+        select count(*)::int as n from shop_update.finished_item
+        where id = any (${itemIds}::bigint[]) and status = 'synced'`
       expect(row!.n).toBe(itemIds.length)
     },
     { timeout, interval: 50 },
@@ -103,7 +105,8 @@ describe('within a product set', () => {
     expectOneAtATime(calls)
     // They waited behind it and were never Blocked.
     expect(
-      await scene.sql`select item_id from shop_update.transition where item_id = any (${items}::bigint[]) and to_status = 'blocked'`,
+      await scene.sql`
+        select item_id from shop_update.transition where item_id = any (${items}::bigint[]) and to_status = 'blocked'`,
     ).toEqual([])
   })
 
@@ -131,7 +134,8 @@ describe('within a product set', () => {
     await vi.waitFor(
       async () => {
         expect(
-          await scene.sql`select id from shop_update.item where id in (${locked!}::bigint, ${next!}::bigint) and lane = 'behind'`,
+          await scene.sql`
+            select id from shop_update.item where id in (${locked!}::bigint, ${next!}::bigint) and lane = 'behind'`,
         ).toHaveLength(2)
       },
       { timeout: 10_000, interval: 20 },
@@ -160,7 +164,8 @@ describe('within a product set', () => {
   test('a set of 2,000 items drains in order, and does not keep others waiting', async () => {
     const big = await addSet(scene.sql, { seller: 'A Thousand Variations', products: 2000 })
     const rows = await scene.sql<{ id: string }[]>`
-      select shop_update.enqueue('price', product_id => p.id) as id from (select unnest(${big.productIds}::bigint[]) as id) p`
+      select shop_update.enqueue('price', product_id => p.id) as id
+      from (select unnest(${big.productIds}::bigint[]) as id) p`
     const items = rows.map(({ id }) => id)
     const small = await addSet(scene.sql, { seller: 'A Thousand Variations' })
     await scene.untilStatus(await scene.enqueue('price', { product: small.productIds[0]! }), 'synced')
@@ -197,7 +202,8 @@ describe('between product sets', () => {
       const rows = await scene.sql<{ productId: string }[]>`
         with s as (
           insert into catalog.product_set (seller_id, title, src_id)
-          select ${sellerId}::bigint, 'Scarf', 'S-' || ${sellerId}::text || '-' || g from generate_series(1, ${sets}::int) g returning id
+          select ${sellerId}::bigint, 'Scarf', 'S-' || ${sellerId}::text || '-' || g
+          from generate_series(1, ${sets}::int) g returning id
         )
         insert into catalog.product (product_set_id, seller_sku, title, price, src_id, shop_sku)
         select id, 'SCARF-' || id, 'Scarf', 9.90, 'P-' || id, 'AC' || id from s returning id as "productId"`
@@ -209,7 +215,8 @@ describe('between product sets', () => {
     const [ofLarge, ofSmall] = await scene.sql.begin(async (tx) => {
       const queue = async (productIds: string[]) => {
         const rows = await tx<{ id: string }[]>`
-          select shop_update.enqueue('price', product_id => p.id) as id from (select unnest(${productIds}::bigint[]) as id) p`
+          select shop_update.enqueue('price', product_id => p.id) as id
+          from (select unnest(${productIds}::bigint[]) as id) p`
         return rows.map(({ id }) => id)
       }
       return [await queue(large), await queue(small)] as const
@@ -289,7 +296,7 @@ describe('items that wait hold nobody but their own topic', () => {
     },
   )
 
-  test('the same change of another product is held only by an earlier one: what failed later lets the earlier pass', async () => {
+  test('the same change of another product is held only by an earlier one: a later one lets it pass', async () => {
     const { productIds } = await addSet(scene.sql, { products: 2 })
     await troubles({ topics: { price: { http500: 100 } } })
     const [early, late] = await enqueueTogether(productIds.map((product) => ({ topic: 'price', product })))

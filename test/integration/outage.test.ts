@@ -54,9 +54,11 @@ afterAll(async () => {
 const until = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 30_000, interval: 50 })
 const stats = async () => (await fetch(`${shop.url}/_shop/stats`)).json()
 
-test('PostgreSQL is away for longer than the lease, and one worker is back before the other: what the other holds stays its own', async () => {
+test('PostgreSQL is away longer than the lease, one worker is back first: the other keeps what it holds', async () => {
   const sets = await Promise.all(Array.from({ length: 2 * CALLS }, () => addSet(sql, { inShop: false })))
-  await sql`select shop_update.enqueue('new_product_set', product_set_id => id) from unnest(${sets.map(({ setId }) => setId)}::bigint[]) id`
+  await sql`
+    select shop_update.enqueue('new_product_set', product_set_id => id)
+    from unnest(${sets.map(({ setId }) => setId)}::bigint[]) id`
   await until(async () => expect(await stats()).toMatchObject({ requests: 2 * CALLS }))
   expect(await sql`select distinct worker_id from shop_update.set_lane`).toHaveLength(2)
   await cluster.stop()
@@ -68,7 +70,8 @@ test('PostgreSQL is away for longer than the lease, and one worker is back befor
   // The first one leads, and has done all its duties since.
   const leads = async () => {
     const [row] = await sql<{ until: Date; name: string }[]>`
-      select l.until, w.name from shop_update.leader l join shop_update.worker w on w.id = l.worker_id where l.until > now()`
+      select l.until, w.name from shop_update.leader l join shop_update.worker w on w.id = l.worker_id
+      where l.until > now()`
     expect(row?.name).toBe('first')
     return row!.until.getTime()
   }

@@ -41,7 +41,8 @@ test.each(['main', 'migrate', 'import'])(
       ),
     )
     expect(stderr).toBe(
-      `${CLIENT}/src/connection.js lacks what worker/patches/postgres+3.4.9.patch mends: run "npm ci" without --ignore-scripts.\n`,
+      `${CLIENT}/src/connection.js lacks what worker/patches/postgres+3.4.9.patch mends: ` +
+        'run "npm ci" without --ignore-scripts.\n',
     )
     expect(code).toBe(1)
   },

@@ -12,7 +12,8 @@ import { workerEnv } from '../worker-process.ts'
 const bin = findProgram('pgbouncer', process.env.PGBOUNCER_BIN, process.env)
 if (bin === null && !process.env.CI)
   process.stdout.write(
-    'Poolers were NOT tried: there is no pgbouncer. PGBOUNCER_BIN names one; Debian has it in a package of that name.\n',
+    'Poolers were NOT tried: there is no pgbouncer. PGBOUNCER_BIN names one; ' +
+      'Debian has it in a package of that name.\n',
   )
 
 const SENTENCE = /^DATABASE_URL: it leads to a pooler that keeps no session \(pgbouncer in transaction mode\).*\n$/
@@ -22,7 +23,11 @@ const WAYS = [
   ['as it comes', ''],
   [
     'told to ignore what it does not know',
-    'search_path, lock_timeout, statement_timeout, idle_in_transaction_session_timeout, enable_seqscan, plan_cache_mode, extra_float_digits, bytea_output, IntervalStyle, lc_numeric, lc_monetary, lc_time, xmloption, xmlbinary, backslash_quote, quote_all_identifiers, array_nulls, transform_null_equals, row_security, default_transaction_isolation, default_transaction_read_only, default_transaction_deferrable, transaction_timeout, idle_session_timeout',
+    'search_path, lock_timeout, statement_timeout, idle_in_transaction_session_timeout, enable_seqscan, ' +
+      'plan_cache_mode, extra_float_digits, bytea_output, IntervalStyle, lc_numeric, lc_monetary, lc_time, ' +
+      'xmloption, xmlbinary, backslash_quote, quote_all_identifiers, array_nulls, transform_null_equals, ' +
+      'row_security, default_transaction_isolation, default_transaction_read_only, default_transaction_deferrable, ' +
+      'transaction_timeout, idle_session_timeout',
   ],
 ] as const
 describe.for(bin === null && !process.env.CI ? [] : WAYS)('pgbouncer in transaction mode, %s', ([, ignored]) => {

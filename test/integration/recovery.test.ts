@@ -74,7 +74,7 @@ test('Made request: anything but a create is sent again, with a new request id, 
   ])
 })
 
-test('Made request of a create: Blocked as unknown_outcome, not sent again; the callback for the old request id settles it', async () => {
+test('Made request of a create: Blocked as unknown_outcome, not sent again; the old callback settles it', async () => {
   scene = await startScene(SOON_DEAD)
   await hangs('new_product_set')
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
@@ -157,7 +157,8 @@ test('Processing: an item that was claimed and never sent goes back, and nothing
   await vi.waitFor(
     async () =>
       expect(
-        await scene.sql`select from pg_stat_activity where datname = current_database() and application_name = 'shop-update queue'`,
+        await scene.sql`
+          select from pg_stat_activity where datname = current_database() and application_name = 'shop-update queue'`,
       ).toHaveLength(0),
     { timeout: 30_000, interval: 20 },
   )
@@ -171,7 +172,7 @@ test('Processing: an item that was claimed and never sent goes back, and nothing
   expect(await scene.control('/stats')).toMatchObject({ requests: 1 })
 })
 
-test('Got acknowledgment: holds nothing; the callback comes to the next worker, and nothing is sent again', async () => {
+test('Got acknowledgment: holds nothing; the callback comes to the next worker, nothing is sent again', async () => {
   scene = await startScene(SOON_DEAD)
   await becomesAsynchronous()
   await scene.control('/troubles', { method: 'PUT', body: { default: { callbackDelayMs: 5000 } } })
@@ -190,7 +191,7 @@ test('Got acknowledgment: holds nothing; the callback comes to the next worker, 
   expect(await scene.control('/stats')).toMatchObject({ requests: 2, creates: 1 })
 })
 
-test('Response processing: the stored answer is read by another worker while Seller Center holds the product; a create is not made twice', async () => {
+test('Response processing: another worker reads the answer of a held product; no create is repeated', async () => {
   scene = await startScene(SOON_DEAD)
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
   const sellerCenter = await begin()
@@ -211,7 +212,8 @@ test('Response processing: the stored answer is read by another worker while Sel
   await scene.untilStatus(itemId, 'synced')
   expect(await scene.control('/stats')).toMatchObject({ creates: 1, duplicateCreates: 0 })
   expect(
-    await scene.sql`select price::text, src_id is not null as "inShop" from catalog.product where id = ${productIds[0]!}::bigint`,
+    await scene.sql`
+      select price::text, src_id is not null as "inShop" from catalog.product where id = ${productIds[0]!}::bigint`,
   ).toEqual([{ price: '29.90', inShop: true }])
 })
 
@@ -231,7 +233,7 @@ test('a callback that was recorded and not applied is applied by the next worker
   expect(await waitingCallbacks()).toHaveLength(0)
 })
 
-test('a worker that was frozen for longer than its lease: what the Shop has answered it is told like a callback, and nothing counts twice', async () => {
+test('a worker frozen for longer than its lease: its answers are told like callbacks and count once', async () => {
   scene = await startScene(SOON_DEAD)
   const slow = { latencyMs: 4000 }
   await scene.control('/troubles', {
@@ -241,7 +243,8 @@ test('a worker that was frozen for longer than its lease: what the Shop has answ
   const changed = await addSet(scene.sql)
   const created = await addSet(scene.sql, { inShop: false, products: 2 })
   const refused = await addSet(scene.sql, { products: 2 })
-  await scene.sql`update catalog.product set src_id = null, shop_sku = null where id = ${refused.productIds[1]!}::bigint`
+  await scene.sql`
+    update catalog.product set src_id = null, shop_sku = null where id = ${refused.productIds[1]!}::bigint`
   const price = await scene.enqueue('price', { product: changed.productIds[0]! })
   const create = await scene.enqueue('new_product_set', { set: created.setId })
   const failing = await scene.enqueue('new_product', { product: refused.productIds[1]! })
@@ -268,7 +271,7 @@ test('a worker that was frozen for longer than its lease: what the Shop has answ
   expect(await verifyCounts(scene.sql)).toEqual([])
 })
 
-test('an item that a frozen worker lost and claimed again while its first call is out: each call counts, and none is repeated without end', async () => {
+test('an item lost by a frozen worker and claimed again, its first call out: both count, none is endless', async () => {
   scene = await startScene({ env: { ...SOON_DEAD.env, SHOP_TIMEOUT_MS: '8000', RETRY_UNIT_SECONDS: '0.1' } })
   await hangs('price')
   const { productIds } = await addSet(scene.sql)
@@ -304,7 +307,7 @@ test('an item that a frozen worker lost and claimed again while its first call i
   expect(third!.sentAt.getTime()).toBeGreaterThan(second!.failedAt!.getTime())
 })
 
-test('a worker whose heartbeat cannot be written claims nothing, and sends nothing of what it has, until it can', async () => {
+test('a worker whose heartbeat cannot be written claims nothing, sends nothing it has, until it can', async () => {
   scene = await startScene(SOON_DEAD)
   const ready = (status: number) =>
     vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), {
@@ -359,7 +362,7 @@ test('a worker that was forgotten while it was frozen enters again, and is at wo
   })
 })
 
-test('a storm: all topics, both flows, three workers killed in the middle; everything ends, nothing is created twice', async () => {
+test('a storm: all topics, both flows, three workers killed in it; all ends, nothing is created twice', async () => {
   scene = await startScene({
     env: { ...SOON_DEAD.env, RETRY_UNIT_SECONDS: '0.05' },
     settings: {
@@ -392,8 +395,11 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
   await vi.waitFor(
     async () =>
       expect(
-        await sql`select status, reason from shop_update.item i where reason is distinct from 'unknown_outcome' and not (status = 'blocked'
-          and exists (select from shop_update.item c where c.product_set_id = i.product_set_id and c.reason = 'unknown_outcome'))`,
+        await sql`
+          select status, reason from shop_update.item i
+          where reason is distinct from 'unknown_outcome' and not (status = 'blocked'
+            and exists (select from shop_update.item c
+              where c.product_set_id = i.product_set_id and c.reason = 'unknown_outcome'))`,
       ).toEqual([]),
     { timeout: 60_000, interval: 100 },
   )
@@ -402,8 +408,8 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
     { id: string }[]
   >`select id from shop_update.item union all select id from shop_update.finished_item`
   expect(kept.map(({ id }) => id).sort()).toEqual([...queued].sort())
-  const [lost] =
-    await sql`select count(*)::int as steps from shop_update.transition where reason in ('worker_lost', 'unknown_outcome')`
+  const [lost] = await sql`
+    select count(*)::int as steps from shop_update.transition where reason in ('worker_lost', 'unknown_outcome')`
   expect(lost!.steps).toBeGreaterThan(2)
   // Rows that nobody needs go with the leader's next look.
   await vi.waitFor(async () => expect([...(await sql`select * from shop_update.set_lane`)]).toEqual([]), {
@@ -412,7 +418,8 @@ test('a storm: all topics, both flows, three workers killed in the middle; every
   })
   expect(await verifyCounts(sql)).toEqual([])
   const steps = await sql<{ itemId: string; from: null; to: 'pending' }[]>`
-    select item_id as "itemId", from_status as "from", to_status as "to" from shop_update.transition order by item_id, at, to_status`
+    select item_id as "itemId", from_status as "from", to_status as "to"
+    from shop_update.transition order by item_id, at, to_status`
   const odd = steps.filter(
     ({ itemId, from, to }, k) => !isAllowed(from, to) || (steps[k - 1]?.itemId === itemId && steps[k - 1]!.to !== from),
   )

@@ -16,10 +16,14 @@ import { addSet, startScene } from '../scene.ts'
 const blockMany = (sql: Sql, n: number) =>
   sql.unsafe(`
   insert into catalog.seller (id, name) values (9000000, 'Many') on conflict do nothing;
-  insert into catalog.product_set (id, seller_id) select 9000000 + g, 9000000 from generate_series(1, ${n}) g on conflict do nothing;
-  insert into catalog.product (id, product_set_id, seller_sku) select 9000000 + g, 9000000 + g, 'M' || g from generate_series(1, ${n}) g on conflict do nothing;
-  insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, fresh, queued_at, entered_at, status_at, run_at)
-  select 9000000, 9000000 + g, 9000000 + g, 'price', 'blocked', 'blocked', 'not_in_shop', false, now(), now(), now(), now() from generate_series(1, ${n}) g;
+  insert into catalog.product_set (id, seller_id)
+  select 9000000 + g, 9000000 from generate_series(1, ${n}) g on conflict do nothing;
+  insert into catalog.product (id, product_set_id, seller_sku)
+  select 9000000 + g, 9000000 + g, 'M' || g from generate_series(1, ${n}) g on conflict do nothing;
+  insert into shop_update.item (seller_id, product_set_id, product_id, topic,
+    status, lane, reason, fresh, queued_at, entered_at, status_at, run_at)
+  select 9000000, 9000000 + g, 9000000 + g, 'price', 'blocked', 'blocked',
+    'not_in_shop', false, now(), now(), now(), now() from generate_series(1, ${n}) g;
   insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'blocked', ${n});`)
 
 describe('whatever lets a Blocked item go has noted it in the same transaction', () => {
@@ -51,12 +55,17 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
     const status = lane === 'in_flight' ? 'processing' : lane === 'awaiting' ? 'got_acknowledgment' : lane
     const [item] = await sql<ClaimedItem[]>`
       insert into shop_update.item as i
-        (seller_id, product_set_id, product_id, topic, status, lane, reason, fresh, sends, queued_at, entered_at, status_at, run_at)
-      values (1, ${set}::bigint, ${product ?? null}::bigint, ${topic}::text::shop_update.topic, ${status}::text::shop_update.status,
-        ${lane}::text::shop_update.lane, ${reason ?? null}::text, false, 1, now(), now(), now(), now() + interval '1 hour')
+        (seller_id, product_set_id, product_id, topic, status, lane,
+          reason, fresh, sends, queued_at, entered_at, status_at, run_at)
+      values (1, ${set}::bigint, ${product ?? null}::bigint,
+        ${topic}::text::shop_update.topic, ${status}::text::shop_update.status,
+        ${lane}::text::shop_update.lane, ${reason ?? null}::text,
+        false, 1, now(), now(), now(), now() + interval '1 hour')
       returning id, token, topic, product_set_id as "productSetId", product_id as "productId"`
     if (lane === 'in_flight')
-      await sql`insert into shop_update.set_lane (product_set_id, item_id, worker_id) values (${set}::bigint, ${item!.id}::bigint, 1)`
+      await sql`
+        insert into shop_update.set_lane (product_set_id, item_id, worker_id)
+        values (${set}::bigint, ${item!.id}::bigint, 1)`
     return item!
   }
   const ids = { srcId: (id: string) => `p${id}`, setSrcId: (id: string) => `s${id}` }
@@ -182,7 +191,8 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
   test('more than are released together', async () => {
     const { setId: set, productIds } = await addSet(sql, { products: 6000 })
     await sql`
-      insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, fresh, queued_at, entered_at, status_at, run_at)
+      insert into shop_update.item (seller_id, product_set_id, product_id, topic,
+        status, lane, reason, fresh, queued_at, entered_at, status_at, run_at)
       select 1, ${set}::bigint, id, 'price', 'blocked', 'blocked', 'new_variation', false, now(), now(), now(), now()
       from unnest(${productIds}::bigint[]) id`
     await sql`insert into shop_update.owed_release (product_set_id) values (${set}::bigint)`
@@ -196,9 +206,11 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
     const read = async () => {
       await worker`select pg_stat_force_next_flush()`
       const [row] = await worker<{ rows: number; pages: number }[]>`
-        select pg_stat_get_tuples_fetched('shop_update.item'::regclass)::int + pg_stat_get_tuples_returned('shop_update.item'::regclass)::int as rows,
+        select pg_stat_get_tuples_fetched('shop_update.item'::regclass)::int
+            + pg_stat_get_tuples_returned('shop_update.item'::regclass)::int as rows,
           (select sum(pg_stat_get_blocks_fetched(oid))::int from pg_class
-            where relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and relkind in ('r', 'i')) as pages`
+            where relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace)
+              and relkind in ('r', 'i')) as pages`
       return row!
     }
     for (const many of [100, 20_000]) {
@@ -220,7 +232,7 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
   })
 })
 
-test('50,000 Blocked in the queue: one whose ids an admin writes is sent at once, though it is the last of them', async () => {
+test('50,000 Blocked in the queue: one whose ids an admin writes is sent at once, though it is the last', async () => {
   const scene = await startScene({ workers: false })
   try {
     const { sql } = scene
@@ -228,7 +240,9 @@ test('50,000 Blocked in the queue: one whose ids an admin writes is sent at once
     const { setId, productIds } = await addSet(sql, { inShop: false })
     const item = await scene.enqueue('price', { product: productIds[0]! })
     // No worker looks at it when it is being Blocked.
-    await sql`update shop_update.item set status = 'blocked', lane = 'blocked', reason = 'not_in_shop', fresh = false where id = ${item}::bigint`
+    await sql`
+      update shop_update.item set status = 'blocked', lane = 'blocked', reason = 'not_in_shop', fresh = false
+      where id = ${item}::bigint`
     await sql`update shop_update.delta set status = 'blocked' where kind = 'status' and status = 'pending'`
     await sql`truncate shop_update.owed_release`
     await scene.startWorker()

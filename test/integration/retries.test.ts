@@ -88,8 +88,8 @@ describe('a Shop that always answers with HTTP 500', () => {
   })
 
   test('after the 28th the retries are exhausted, and nothing more is sent', async () => {
-    const [item] =
-      await scene.sql`select status, reason, message, run_at = 'infinity' as never from shop_update.item where id = ${itemId}::bigint`
+    const [item] = await scene.sql`
+      select status, reason, message, run_at = 'infinity' as never from shop_update.item where id = ${itemId}::bigint`
     expect(item).toEqual({
       status: 'failed',
       reason: 'failure',
@@ -138,7 +138,8 @@ describe('a Shop that always answers with HTTP 500', () => {
     // The count of requeues is of all sends, and the person is on record.
     expect((await requestsFor('price'))[28]!.headers.requeueCount).toBe('28')
     const [by] = await scene.sql`
-      select from_status as "from", actor is not null as named from shop_update.transition where item_id = ${itemId}::bigint and reason = 'requeued'`
+      select from_status as "from", actor is not null as named from shop_update.transition
+      where item_id = ${itemId}::bigint and reason = 'requeued'`
     expect(by).toEqual({ from: 'failed', named: true })
 
     // A Shop that comes back ends it in the middle of the table.
@@ -149,7 +150,7 @@ describe('a Shop that always answers with HTTP 500', () => {
   })
 })
 
-test('a requeue is refused for what Seller Center would not send: inactive seller, inactive or unapproved product, images', async () => {
+test('a requeue is refused of what is not sent: inactive seller, inactive or unapproved product, images', async () => {
   await scene.control('/troubles', { method: 'PUT', body: { default: { http500: 100 } } })
   const seller = async (name: string) => {
     const set = await addSet(scene.sql, { seller: name })
@@ -175,9 +176,12 @@ test('a requeue is refused for what Seller Center would not send: inactive selle
   // From here on they rest where they are.
   await vi.waitFor(
     async () => {
-      await scene.sql`update shop_update.item set run_at = 'infinity' where id = any (${ids}::bigint[]) and lane = 'delayed'`
+      await scene.sql`
+        update shop_update.item set run_at = 'infinity' where id = any (${ids}::bigint[]) and lane = 'delayed'`
       expect(
-        await scene.sql`select id from shop_update.item where id = any (${ids}::bigint[]) and lane = 'delayed' and run_at = 'infinity'`,
+        await scene.sql`
+          select id from shop_update.item
+          where id = any (${ids}::bigint[]) and lane = 'delayed' and run_at = 'infinity'`,
       ).toHaveLength(5)
     },
     { timeout: 10_000, interval: 20 },
@@ -207,7 +211,7 @@ describe('the stock wait', () => {
   })
   afterAll(() => first.stop())
 
-  test('a Stock item is Delayed with reason stock_wait and sent when its time has come: no failure, no requeue', async () => {
+  test('a Stock item is Delayed with reason stock_wait and sent when it is time: no failure, no requeue', async () => {
     const productId = await oneProduct()
     const itemId = await scene.enqueue('stock', { product: productId })
     expect(await scene.item(itemId)).toMatchObject({ status: 'delayed', reason: 'stock_wait', failures: 0, sends: 0 })
@@ -226,7 +230,8 @@ describe('the stock wait', () => {
       'made_request',
     ])
     const [waited] = await scene.sql<{ seconds: number }[]>`
-      select extract(epoch from last_sent_at - queued_at)::float8 as seconds from shop_update.finished_item where id = ${itemId}::bigint`
+      select extract(epoch from last_sent_at - queued_at)::float8 as seconds from shop_update.finished_item
+      where id = ${itemId}::bigint`
     expect(waited!.seconds).toBeGreaterThanOrEqual(8)
     const [call] = await requestsFor('stock')
     expect(call!.headers.requeueCount).toBe('0')

@@ -53,20 +53,25 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
 test('each table: what a worker may do, and what a reader', async () => {
   const rows = await database.sql<{ name: string; worker: string[]; reader: string[]; more: boolean }[]>`
     select c.oid::regclass::text as name,
-      array(select p from unnest(${[...ALL]}::text[]) p where has_table_privilege('shop_update_worker', c.oid, p)) as worker,
-      array(select p from unnest(${[...ALL]}::text[]) p where has_table_privilege('shop_update_read', c.oid, p)) as reader,
+      array(select p from unnest(${[...ALL]}::text[]) p
+        where has_table_privilege('shop_update_worker', c.oid, p)) as worker,
+      array(select p from unnest(${[...ALL]}::text[]) p
+        where has_table_privilege('shop_update_read', c.oid, p)) as reader,
       has_table_privilege('shop_update_worker', c.oid, 'truncate, references, trigger, maintain')
         or has_table_privilege('shop_update_read', c.oid, 'truncate, references, trigger, maintain')
-        or has_any_column_privilege('shop_update_enqueue', c.oid, 'select, insert, update') or has_table_privilege('shop_update_enqueue', c.oid, 'delete')
+        or has_any_column_privilege('shop_update_enqueue', c.oid, 'select, insert, update')
+          or has_table_privilege('shop_update_enqueue', c.oid, 'delete')
         as more
-    from pg_class c where c.relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and c.relkind in ('r', 'p') and not c.relispartition`
+    from pg_class c where c.relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace)
+      and c.relkind in ('r', 'p') and not c.relispartition`
   expect(Object.fromEntries(rows.map((row) => [row.name, [row.worker, row.reader]]))).toEqual(DECIDED)
   expect(rows.filter(({ more }) => more)).toEqual([])
 })
 
 test('no partition can be written to past its table', async () => {
   const rows = await database.sql<{ name: string; may: boolean }[]>`
-    select c.oid::regclass::text as name, has_table_privilege('shop_update_worker', c.oid, 'insert, update, delete, truncate') as may
+    select c.oid::regclass::text as name,
+      has_table_privilege('shop_update_worker', c.oid, 'insert, update, delete, truncate') as may
     from pg_class c where c.relnamespace = 'shop_update'::regnamespace and c.relispartition and c.relkind = 'r'`
   expect(rows.length).toBeGreaterThan(50)
   expect(rows.filter(({ may }) => may)).toEqual([])
@@ -90,7 +95,8 @@ test('whoever queues needs shop_update_enqueue, and does nothing else with it', 
     expect(await tx`select shop_update.enqueue('price', ${productIds[0]!}::bigint) as id`).toEqual([row])
   })
   const others = await database.sql<{ name: string }[]>`
-    select p.oid::regprocedure::text as name from pg_proc p where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef
+    select p.oid::regprocedure::text as name from pg_proc p
+    where p.pronamespace = 'shop_update'::regnamespace and p.prosecdef
       and has_function_privilege('shop_update_enqueue', p.oid, 'execute')`
   expect(others.map(({ name }) => name)).toEqual(['shop_update.enqueue_item(text,bigint,bigint)'])
 })

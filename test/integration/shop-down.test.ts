@@ -21,7 +21,8 @@ async function queue(items: number) {
 const countOf = async (status: string) => {
   const [row] = await scene.sql<{ items: number }[]>`select (
     (select count(*) from shop_update.item where status = ${status}::text::shop_update.status)
-    + (select count(*) from shop_update.finished_item where status = ${status}::text::shop_update.status))::int as items`
+    + (select count(*) from shop_update.finished_item
+      where status = ${status}::text::shop_update.status))::int as items`
   return row!.items
 }
 /** Calls that failed, ever. */
@@ -33,7 +34,7 @@ const failedCalls = async () => {
 }
 const until = (condition: () => Promise<void>) => vi.waitFor(condition, { timeout: 40_000, interval: 20 })
 
-test('the Shop is down: the circuit opens, only a handful of items burns a retry; when it is back, everything becomes Synced', async () => {
+test('the Shop is down: the circuit opens, only a handful of items burns a retry; later all is Synced', async () => {
   scene = await startScene({ env: { CONCURRENCY: '10', RETRY_UNIT_SECONDS: '0.1' } })
   await scene.shop.stop()
   await queue(200)

@@ -35,7 +35,7 @@ const health = (status: number) =>
   })
 const price = async () => scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! })
 
-test('connections that have fallen silent: after a lease they are broken off, and the worker is at work on new ones', async () => {
+test('connections that have fallen silent: after a lease they are broken off, the worker is on new ones', async () => {
   await scene.startWorker({ DATABASE_URL: gate.url })
   await scene.untilStatus(await price(), 'synced')
   gate.hush()

@@ -59,7 +59,8 @@ const queue = async (sql: Sql) => {
   await sql`
     select case when s.src_id is null then shop_update.enqueue('new_product_set', product_set_id => s.id)
       else shop_update.enqueue('price', product_id => p.id) end
-    from catalog.product_set s join catalog.product p on p.product_set_id = s.id where s.id = any (${sets.map(({ setId }) => setId)}::bigint[])`
+    from catalog.product_set s join catalog.product p on p.product_set_id = s.id
+    where s.id = any (${sets.map(({ setId }) => setId)}::bigint[])`
 }
 const synced = async (sql: Sql) => {
   const [row] = await sql<
@@ -69,7 +70,7 @@ const synced = async (sql: Sql) => {
 }
 const until = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 30_000, interval: 50 })
 
-test('of two hosts it goes to the one that writes; when that is gone and the other is promoted, it goes on there, and nothing is lost', async () => {
+test('of two hosts it uses the one that writes; after a promotion it goes on there, and nothing is lost', async () => {
   const [before, after] = [poolOf(primary), poolOf(standby)]
   expect(await after`select pg_is_in_recovery() as standby`).toEqual([{ standby: true }])
   await queue(before)

@@ -61,7 +61,7 @@ async function start() {
   }
 }
 
-test('npm start: items flow to Synced in both flows, a killed worker is replaced, Ctrl-C stops it cleanly, a second start goes on', async () => {
+test('npm start: both flows reach Synced, a killed worker is replaced, Ctrl-C ends it, a restart goes on', async () => {
   const first = await start()
   const synced = async (flow: string) => {
     const { items } = await first.call('/api/items?tab=synced&limit=200')

@@ -27,7 +27,7 @@ const untilWaitingFor = (table: string) =>
     { timeout: 10_000, interval: 20 },
   )
 
-test('SIGTERM: calls in flight are finished, what was not sent is handed back, the worker leaves with exit code 0', async () => {
+test('SIGTERM: calls in flight are finished, what was not sent is handed back, the exit code is 0', async () => {
   scene = await startScene({ env: { CONCURRENCY: '5' }, settings: { default: { latencyMs: 2000 } } })
   const products = (await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))).flatMap(
     ({ productIds }) => productIds,

@@ -109,15 +109,19 @@ test('Blocked: what an admin has to decide, by reason, and what waits for a crea
   expect(series('shop_update.queue.stranded')[0]!.resource).not.toHaveProperty('service.instance.id')
 })
 
-test('Blocked: of a long lane the items of an admin are all counted, of those that wait the oldest are looked at', async () => {
+test('Blocked: of a long lane the items of an admin are all counted, of those that wait the oldest', async () => {
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
   // the oldest are of a product that has been deleted, and stay
   await scene.sql`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
-    select 1, ${setId}::bigint, -1, now(), now(), now(), now(), 'price', 'blocked', 'blocked', false, 'not_in_shop' from generate_series(1, 600)`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
+      entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    select 1, ${setId}::bigint, -1, now(), now(), now(), now(), 'price', 'blocked', 'blocked', false, 'not_in_shop'
+    from generate_series(1, 600)`
   await scene.sql`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
-    select 1, ${setId}::bigint, ${productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'blocked', 'blocked', false,
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
+      entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    select 1, ${setId}::bigint, ${productIds[0]!}::bigint, now(),
+      now(), now(), now(), 'price', 'blocked', 'blocked', false,
       case when g <= 1000 then 'src_id_conflict' else 'not_in_shop' end from generate_series(1, 2000) g`
   const lane = await readBlocked(scene.sql)
   // what the quality control has not approved yet is created in its time
@@ -128,7 +132,8 @@ test('Blocked: of a long lane the items of an admin are all counted, of those th
   const deleted = await readBlocked(scene.sql)
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
   expect(lane.toResolve).toContainEqual({ reason: 'src_id_conflict', n: 1000 })
-  expect(lane.stranded).toBeGreaterThan(490) // of those that wait the oldest 500, however many older ones wait for an admin
+  // of those that wait the oldest 500, however many older ones wait for an admin
+  expect(lane.stranded).toBeGreaterThan(490)
   expect(lane.stranded).toBeLessThanOrEqual(500)
   expect(unapproved.stranded).toBeLessThan(10)
   expect(deleted.stranded).toBeLessThan(10)
@@ -140,9 +145,12 @@ test('Delayed and Failed past their time: how many, and by how long the one that
   const { setId } = await addSet(scene.sql)
   // woken, and behind one that goes before anybody can give it its turn
   await scene.sql`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
-    select 1, ${setId}::bigint, x.product, now(), now(), now(), x.run_at, 'price', 'delayed', x.lane::shop_update.lane, false, 'failure'
-    from (values (-1, now() - interval '1 hour', 'behind'), (-2, now() + interval '8 hours', 'delayed')) x (product, run_at, lane)`
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
+      entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    select 1, ${setId}::bigint, x.product, now(), now(), now(), x.run_at,
+      'price', 'delayed', x.lane::shop_update.lane, false, 'failure'
+    from (values (-1, now() - interval '1 hour', 'behind'),
+      (-2, now() + interval '8 hours', 'delayed')) x (product, run_at, lane)`
   await withNoTurn(setId, async () => {
     await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint and product_id = -2`
     await value('shop_update.overdue', 1)
@@ -155,12 +163,14 @@ test('Delayed and Failed past their time: how many, and by how long the one that
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
 })
 
-test('what another item of its set holds up is neither stuck in Pending nor past its time, but is shown as old as it is', async () => {
+test('what another item of its set holds up is neither stuck nor past its time, but shows its age', async () => {
   const { setId } = await addSet(scene.sql)
   const old = '2 hours'
   await scene.sql`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason)
-    select 1, ${setId}::bigint, x.product, t.at, t.at, t.at, x.run_at, 'content', x.status::shop_update.status, x.lane::shop_update.lane, false, x.reason
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
+      entered_at, status_at, run_at, topic, status, lane, fresh, reason)
+    select 1, ${setId}::bigint, x.product, t.at, t.at, t.at, x.run_at, 'content',
+      x.status::shop_update.status, x.lane::shop_update.lane, false, x.reason
     from (select now() - ${old}::text::interval as at) t, (values
       (-1, now() + interval '8 hours', 'failed', 'delayed', 'failure'),
       (-2, now() - interval '1 hour', 'pending', 'behind', null),
@@ -188,8 +198,10 @@ test('what another item of its set holds up is neither stuck in Pending nor past
     // or one that is in flight for longer than anything takes
     await scene.sql`
       with stuck as (
-      insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
-      values (1, ${setId}::bigint, -4, now(), now(), now() - interval '1 hour', now(), 'images', 'response_processing', 'in_flight', false) returning id)
+      insert into shop_update.item (seller_id, product_set_id, product_id,
+        queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
+      values (1, ${setId}::bigint, -4, now(), now(), now() - interval '1 hour',
+        now(), 'images', 'response_processing', 'in_flight', false) returning id)
     insert into shop_update.set_lane (product_set_id, item_id, worker_id, waiting)
     select ${setId}::bigint, stuck.id, w.id, 2 from stuck, shop_update.worker w limit 1
     on conflict (product_set_id) do update set item_id = excluded.item_id, worker_id = excluded.worker_id`
@@ -201,7 +213,8 @@ test('what another item of its set holds up is neither stuck in Pending nor past
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
   await scene.sql`
     insert into shop_update.delta (kind, topic, status, n)
-    values ('status', 'content', 'failed', -1), ('status', 'content', 'pending', -1), ('status', 'content', 'delayed', -1)`
+    values ('status', 'content', 'failed', -1),
+      ('status', 'content', 'pending', -1), ('status', 'content', 'delayed', -1)`
 })
 
 test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {
@@ -219,7 +232,8 @@ test('PostgreSQL: connections, dead rows, the oldest transaction, and how many u
   expect(values('shop_update.database.connections', 'state').idle).toBeGreaterThan(1)
   await vi.waitFor(async () => {
     const [row] = await scene.sql<{ hot: number; all: number; dead: number }[]>`
-      select n_tup_hot_upd::int as hot, n_tup_upd::int as all, n_dead_tup::int as dead from pg_stat_user_tables where relid = 'shop_update.item'::regclass`
+      select n_tup_hot_upd::int as hot, n_tup_upd::int as all, n_dead_tup::int as dead from pg_stat_user_tables
+      where relid = 'shop_update.item'::regclass`
     expect(row!.hot).toBeGreaterThan(0)
     expect(values('shop_update.database.updates', 'hot')).toEqual({ true: row!.hot, false: row!.all - row!.hot })
     expect(values('shop_update.database.dead_rows', 'table').item).toBe(row!.dead)

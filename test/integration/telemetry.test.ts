@@ -66,7 +66,7 @@ async function detail(itemId: string) {
 }
 
 describe('traces', () => {
-  test('synchronous: one trace, its spans are the statuses in order, the call is one with the traceparent that the Shop got', async () => {
+  test('synchronous: one trace, a span a status, in order; the Shop got the traceparent of the call', async () => {
     const { productIds } = await addSet(scene.sql)
     const item = await scene.enqueue('price', { product: productIds[0]! })
     await scene.untilStatus(item, 'synced')
@@ -104,7 +104,8 @@ describe('traces', () => {
 
     // times are those of the history, to the microsecond; each status ends where the next one begins
     const history = await scene.sql<{ to: string; at: number }[]>`
-      select to_status as "to", round(date_part('epoch', at) * 1000000) as at from shop_update.transition where item_id = ${item}::bigint order by at`
+      select to_status as "to", round(date_part('epoch', at) * 1000000) as at from shop_update.transition
+      where item_id = ${item}::bigint order by at`
     const begins = new Map(
       spans
         .filter(({ kind }) => kind === 1)
@@ -128,7 +129,7 @@ describe('traces', () => {
     }, IN_TIME)
   })
 
-  test('asynchronous: the callback is a trace of its own with a link to the attempt; the traceparent of the Shop is not adopted', async () => {
+  test('asynchronous: the callback is a trace of its own, linked to the attempt, never that of the Shop', async () => {
     await useFlow('asynchronous')
     const { productIds } = await addSet(scene.sql)
     const item = await scene.enqueue('price', { product: productIds[0]! })
@@ -197,7 +198,7 @@ describe('traces', () => {
     expect(receiver.received.spans.some(({ traceId }) => traceId === theirs)).toBe(false)
   })
 
-  test('a retry is a new trace that links to the attempt before; a failure sets the status and error.type', async () => {
+  test('a retry is a new trace linked to the attempt before; a failure sets the status and error.type', async () => {
     await troubles({ default: { http500: 100 } })
     const { productIds } = await addSet(scene.sql)
     const item = await scene.enqueue('price', { product: productIds[0]! })
@@ -300,7 +301,8 @@ describe('lines', () => {
 
   test('are one line each on stdout, whatever is in them', async () => {
     const { productIds } = await addSet(scene.sql)
-    await scene.sql`update catalog.product set description = ${'one\u2028two\u2029three\nfour'} where id = ${productIds[0]!}::bigint`
+    await scene.sql`
+      update catalog.product set description = ${'one\u2028two\u2029three\nfour'} where id = ${productIds[0]!}::bigint`
     const { requestId } = await scene.untilStatus(await scene.enqueue('content', { product: productIds[0]! }), 'synced')
     const printed = await vi.waitFor(
       () => scene.worker.log.find(({ msg }) => String(msg).endsWith(`} ${requestId}`)) ?? Promise.reject(),
@@ -391,8 +393,9 @@ test('no secret is in anything that is sent, printed, stored or shown', async ()
     ]),
   })
   await linesOf(({ body }) => body.startsWith('Could not authorize'), 1)
-  const stored =
-    await scene.sql`select body from shop_update.request union all select body from shop_update.answer union all select body from shop_update.callback`
+  const stored = await scene.sql`
+    select body from shop_update.request
+    union all select body from shop_update.answer union all select body from shop_update.callback`
   const items = await scene.sql<{ id: string }[]>`select item_id::text as id from shop_update.request`
   const shown = await Promise.all(
     items.map(async ({ id }) => JSON.stringify((await scene.api(`/api/items/${id}`)).body)),
@@ -411,7 +414,7 @@ test('no secret is in anything that is sent, printed, stored or shown', async ()
   for (const secret of secrets) for (const text of everything) expect(text).not.toContain(secret)
 })
 
-test('a collector that is away costs no item; what finds no room is counted and said, what found room comes when it is back', async () => {
+test('a collector away costs no item; what finds no room is counted and said, the rest comes afterwards', async () => {
   const port = await freePort()
   const env = {
     ...QUICK,

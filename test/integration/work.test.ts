@@ -55,16 +55,19 @@ const STATISTICS = {
 
 const empty = async (sql: Sql, but = 0) => {
   for (const table of ['item', 'set_lane', 'delta', 'callback', 'request'])
-    await sql.unsafe(
-      `delete from shop_update.${table} where ctid not in (select ctid from shop_update.${table} order by random() limit ${but})`,
-    )
+    await sql.unsafe(`
+      delete from shop_update.${table}
+      where ctid not in (select ctid from shop_update.${table} order by random() limit ${but})`)
 }
 
 async function catalogue(sql: Sql) {
   await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 25) g`
-  await sql`insert into catalog.product_set (id, seller_id, src_id) select g, 1 + g % 25, 'set ' || g from generate_series(1, ${6 * MANY}::int) g`
+  await sql`
+    insert into catalog.product_set (id, seller_id, src_id)
+    select g, 1 + g % 25, 'set ' || g from generate_series(1, ${6 * MANY}::int) g`
   await sql`insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id)
-    select g, case when g > ${6 * MANY}::int then 1 + (g - 1) / ${MANY}::int - 6 else g end, 'S' || g, 'K' || g, 'product ' || g from generate_series(1, ${8 * MANY}::int) g`
+    select g, case when g > ${6 * MANY}::int then 1 + (g - 1) / ${MANY}::int - 6 else g end,
+      'S' || g, 'K' || g, 'product ' || g from generate_series(1, ${8 * MANY}::int) g`
   await sql`analyze catalog.product, catalog.product_set, catalog.seller`
 }
 
@@ -75,22 +78,32 @@ async function catalogue(sql: Sql) {
  */
 async function fill(sql: Sql) {
   await sql.unsafe(`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh, reason, request_id, flow)
-    select 1 + s % 25, s, p, now(), now(), now(), now() + delay, topic::shop_update.topic, status::shop_update.status, lane::shop_update.lane, fresh, reason,
+    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
+      entered_at, status_at, run_at, topic, status, lane, fresh, reason, request_id, flow)
+    select 1 + s % 25, s, p, now(), now(), now(), now() + delay, topic::shop_update.topic,
+      status::shop_update.status, lane::shop_update.lane, fresh, reason,
       case when lane = 'awaiting' then nextval('shop_update.request_id') end, 'asynchronous'
     from (
-      select g as s, g as p, interval '0' as delay, 'price' as topic, 'pending' as status, 'ready' as lane, true as fresh, null as reason from generate_series(3, ${MANY}) g
-      union all select g, g, interval '1 hour', 'price', 'delayed', 'delayed', false, 'failure' from generate_series(${MANY + 1}, ${2 * MANY}) g
-      union all select g, g, interval '0', 'price', 'pending', 'behind', true, null from generate_series(${MANY + 1}, ${2 * MANY}) g
-      union all select g, g, interval '0', 'price', 'blocked', 'blocked', false, 'not_in_shop' from generate_series(${3 * MANY + 1}, ${4 * MANY}) g
-      union all select g, g, interval '0', 'price', 'got_acknowledgment', 'awaiting', false, null from generate_series(${4 * MANY + 1}, ${5 * MANY}) g
-      union all select 1, g, interval '1 hour', 'stock', 'delayed', 'delayed', true, 'stock_wait' from generate_series(${6 * MANY + 1}, ${7 * MANY}) g
-      union all select 2, g, interval '0', 'price', 'pending', 'behind', true, null from generate_series(${7 * MANY + 1}, ${8 * MANY}) g
+      select g as s, g as p, interval '0' as delay, 'price' as topic, 'pending' as status,
+        'ready' as lane, true as fresh, null as reason from generate_series(3, ${MANY}) g
+      union all select g, g, interval '1 hour', 'price', 'delayed', 'delayed', false, 'failure'
+      from generate_series(${MANY + 1}, ${2 * MANY}) g
+      union all select g, g, interval '0', 'price', 'pending', 'behind', true, null
+      from generate_series(${MANY + 1}, ${2 * MANY}) g
+      union all select g, g, interval '0', 'price', 'blocked', 'blocked', false, 'not_in_shop'
+      from generate_series(${3 * MANY + 1}, ${4 * MANY}) g
+      union all select g, g, interval '0', 'price', 'got_acknowledgment', 'awaiting', false, null
+      from generate_series(${4 * MANY + 1}, ${5 * MANY}) g
+      union all select 1, g, interval '1 hour', 'stock', 'delayed', 'delayed', true, 'stock_wait'
+      from generate_series(${6 * MANY + 1}, ${7 * MANY}) g
+      union all select 2, g, interval '0', 'price', 'pending', 'behind', true, null
+      from generate_series(${7 * MANY + 1}, ${8 * MANY}) g
     ) x;
     insert into shop_update.set_lane (product_set_id, next_id, waiting)
     select product_set_id, 0, count(*) from shop_update.item where lane = 'behind' group by 1;
     insert into shop_update.request (request_id, item_id, sent_at, flow, body)
-    select request_id, id, now(), flow, '{"api":1,"method":"Product.updatePrices","params":{"productsInfo":[{"product_id":"1"}]},"id":"1"}'
+    select request_id, id, now(), flow,
+      '{"api":1,"method":"Product.updatePrices","params":{"productsInfo":[{"product_id":"1"}]},"id":"1"}'
     from shop_update.item where lane = 'awaiting';
     insert into shop_update.callback (request_id, item_id, outcome, digest, body)
     select request_id::text, id, 'accepted', '\\x00', '[]' from shop_update.item where lane = 'awaiting';
@@ -210,7 +223,9 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       await measure('forgottenSets', 1000, () => forgottenSets(sql, '0'))
       await measure('lostSets', 1000, () => lostSets(sql, '0'))
       // All of a large set come due, and are claimed among those of others.
-      await sql`update shop_update.item set run_at = now() where id = any (array(select id from shop_update.item where reason = 'stock_wait'))`
+      await sql`
+        update shop_update.item set run_at = now()
+        where id = any (array(select id from shop_update.item where reason = 'stock_wait'))`
       await measure('wakeDue', 2000, () => wakeDue(sql))
       await measure('claim, a large set', 500, () => claim(sql, other, 500, '0'))
       const [asked] = await sql<{ ids: string[] }[]>`

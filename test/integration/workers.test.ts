@@ -17,7 +17,7 @@ const untilEmpty = () =>
     interval: 50,
   })
 
-test('several workers share the queue: each item is sent once, of a product set one at a time and in its order', async () => {
+test('several workers share the queue: each item is sent once, of a set one at a time and in its order', async () => {
   scene = await startScene({ env: { CONCURRENCY: '20' }, settings: { default: { latencyMs: { min: 1, max: 8 } } } })
   await Promise.all([scene.startWorker(), scene.startWorker()])
   const sets = []
@@ -117,7 +117,9 @@ test('a claim says whether it has seen all there is: no seller had his whole sha
   ] as const) {
     for (let set = 0; set < sets; set++) {
       const { setId, productIds } = await addSet(sql)
-      await sql`insert into catalog.seller (id, name) values (${sellerId}::bigint, 'Seller ' || ${sellerId}::text) on conflict do nothing`
+      await sql`
+        insert into catalog.seller (id, name)
+        values (${sellerId}::bigint, 'Seller ' || ${sellerId}::text) on conflict do nothing`
       await scene.enqueue('price', { product: productIds[0]! })
       await sql`update shop_update.item set seller_id = ${sellerId}::bigint where product_set_id = ${setId}::bigint`
     }
@@ -130,14 +132,16 @@ test('a claim says whether it has seen all there is: no seller had his whole sha
   expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 0, all: true })
 })
 
-test('more sellers than a claim visits, and nearly all that they have locked: the next one is served in turn', async () => {
+test('more sellers than a claim visits, nearly all that they have locked: the next one is served in turn', async () => {
   scene = await startScene({ workers: false })
   const { sql } = scene
   const locked = await addSet(sql)
   await sql`insert into catalog.seller (id, name) values (100000, 'The next one')`
   await sql`
-    insert into shop_update.item (seller_id, product_set_id, product_id, queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
-    select 1000 + g, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint, now(), now(), now(), now(), 'price', 'pending', 'ready', false
+    insert into shop_update.item (seller_id, product_set_id, product_id,
+      queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
+    select 1000 + g, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint,
+      now(), now(), now(), now(), 'price', 'pending', 'ready', false
     from generate_series(1, 250) g`
   // but for one, who has more than his share
   const many: string[] = []
@@ -154,7 +158,8 @@ test('more sellers than a claim visits, and nearly all that they have locked: th
     const [{ before }] = await sql<[{ before: number }]>`
       select count(distinct item_id)::int as before from shop_update.transition
       where item_id = any (${many}::bigint[]) and to_status = 'processing'
-        and at < (select min(at) from shop_update.transition where item_id = ${last}::bigint and to_status = 'processing')`
+        and at < (select min(at) from shop_update.transition
+          where item_id = ${last}::bigint and to_status = 'processing')`
     expect(before).toBeLessThan(20)
     expect(
       await sql`select from shop_update.item where seller_id between 1001 and 1250 and status = 'pending'`,
@@ -165,7 +170,7 @@ test('more sellers than a claim visits, and nearly all that they have locked: th
   }
 })
 
-test('a claim that puts an item behind while the leader looks for forgotten sets: it is counted, and not forgotten', async () => {
+test('a claim puts an item behind while the leader seeks forgotten sets: it is counted, not forgotten', async () => {
   scene = await startScene({ workers: false })
   const { sql } = scene
   const { setId, productIds } = await addSet(sql, { products: 2 })
