@@ -7,7 +7,7 @@ COPY worker/patches worker/patches
 RUN npm ci --omit=dev
 COPY worker worker
 COPY sql sql
-COPY test/shop test/shop
+COPY demo/shop demo/shop
 USER node
 # Half of the memory that docker-compose.yml gives it: buffers of bodies and telemetry are not on the heap.
 ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size=1024

@@ -1,10 +1,10 @@
 import { vi } from 'vitest'
+import { freePort } from '../demo/postgres.ts'
+import { type RunningShop, startShop } from '../demo/shop/shop.ts'
+import type { SettingsInput } from '../demo/shop/troubles.ts'
 import type { Sql } from '../worker/database/database.ts'
 import type { Status } from '../worker/domain/statuses.ts'
 import { createDatabase } from './database.ts'
-import { freePort } from './postgres.ts'
-import { type RunningShop, startShop } from './shop/shop.ts'
-import type { SettingsInput } from './shop/troubles.ts'
 import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from './worker-process.ts'
 
 export const CALLBACK_API_KEY = 'canary-key-of-the-callbacks'

@@ -9,7 +9,7 @@ export interface ShopProcess {
 
 /** Starts the simulated Shop as a process of its own, as `npm run shop` does; any free port unless `env` names one. */
 export function startShopProcess(env: Record<string, string> = {}): Promise<ShopProcess> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'shop', 'main.ts')], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'demo', 'shop', 'main.ts')], {
     env: { PATH: process.env.PATH ?? '', SHOP_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

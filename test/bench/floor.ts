@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import postgres from 'postgres'
 import { Pool } from 'undici'
-import { freePort, startPostgres } from '../postgres.ts'
+import { freePort, startPostgres } from '../../demo/postgres.ts'
 import { BENCH_POSTGRES } from './setting.ts'
 
 /**

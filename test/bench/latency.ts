@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { startPostgres } from '../../demo/postgres.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { startPostgres } from '../postgres.ts'
 import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'
 import { BENCH_POSTGRES, percentile, startStolen } from './setting.ts'

@@ -1,11 +1,11 @@
 import { createServer, type Socket } from 'node:net'
+import { freePort, startPostgres } from '../../demo/postgres.ts'
 import { sortOf, toCursor } from '../../worker/api/internal/paging.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { hasOrder, ORDERS } from '../../worker/domain/orders.ts'
 import { STATUS_NAMES, STATUSES, type Status, TABS, type Tab } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { freePort, startPostgres } from '../postgres.ts'
 import { startWorkerProcess, VIEWER_API_KEY, workerEnv } from '../worker-process.ts'
 import { BENCH_POSTGRES, percentile } from './setting.ts'
 

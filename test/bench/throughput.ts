@@ -1,6 +1,6 @@
+import { startPostgres } from '../../demo/postgres.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { startPostgres } from '../postgres.ts'
 import { startShopProcess } from '../shop-process.ts'
 import { startWorkerProcess, workerEnv } from '../worker-process.ts'
 import { measureFloor } from './floor.ts'

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { freePort } from '../postgres.ts'
+import { freePort } from '../../demo/postgres.ts'
 import { addSet } from '../scene.ts'
 import { APP, type PreviewScene, startPreviewScene } from './preview.ts'
 

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { between, pick, type Random, weighted } from '../../demo/chance.ts'
+import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../../demo/shop/troubles.ts'
 import { FLOWS } from '../../worker/domain/statuses.ts'
-import { between, pick, type Random, weighted } from '../demo/chance.ts'
 import { CUTS } from '../gate.ts'
-import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../shop/troubles.ts'
 import {
   addSet,
   addVariation,

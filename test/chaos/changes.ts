@@ -1,7 +1,7 @@
 import type postgres from 'postgres'
+import { between, pick, type Random, weighted } from '../../demo/chance.ts'
 import type { Sql } from '../../worker/database/database.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
-import { between, pick, type Random, weighted } from '../demo/chance.ts'
 
 type Tx = postgres.TransactionSql<Record<string, never>>
 

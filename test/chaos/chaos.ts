@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { between, seeded, weighted } from '../demo/chance.ts'
+import { between, seeded, weighted } from '../../demo/chance.ts'
 import { ACTIONS, type Done, type Stage } from './actions.ts'
 import { addSet } from './changes.ts'
 import { heal } from './heal.ts'

@@ -1,6 +1,6 @@
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import type { Status } from '../../worker/domain/statuses.ts'
 import { isAllowed } from '../../worker/domain/transitions.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 import type { Stage } from './actions.ts'
 import { LEASE_SECONDS } from './parts.ts'
 import { isCreate, type Ledger, readLedger } from './shop-ledger.ts'

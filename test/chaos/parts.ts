@@ -2,11 +2,11 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Cluster, freePort, startPostgres } from '../../demo/postgres.ts'
+import { type RunningShop, startShop } from '../../demo/shop/shop.ts'
 import { connect, isConnectionError, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { type Cut, type Gate, openGate } from '../gate.ts'
-import { type Cluster, freePort, startPostgres } from '../postgres.ts'
-import { type RunningShop, startShop } from '../shop/shop.ts'
 import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
 
 /** All times are short, so that minutes hold what weeks do elsewhere. */

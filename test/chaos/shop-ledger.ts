@@ -1,4 +1,4 @@
-import type { ReceivedCall } from '../shop/memory.ts'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 
 /** What the Shop has of a product, as the calls brought it in the order in which they took effect. */
 export interface InShop {

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Callback } from '../../demo/shop/callbacks.ts'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
+import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
-import type { Callback } from '../shop/callbacks.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
-import type { SettingsInput } from '../shop/troubles.ts'
 
 let scene: Scene
 beforeAll(async () => {

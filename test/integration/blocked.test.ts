@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
+import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
-import type { SettingsInput } from '../shop/troubles.ts'
 
 let scene: Scene
 beforeAll(async () => {

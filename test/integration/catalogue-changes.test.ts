@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 
 /** Products that are deleted, or moved to another set, while changes of them are in the queue. */
 let scene: Scene

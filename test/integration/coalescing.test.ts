@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
+import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { addSet, listen, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
-import type { SettingsInput } from '../shop/troubles.ts'
 
 let scene: Scene
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { loadDemoCatalogue } from '../../demo/catalogue.ts'
+import { seeded } from '../../demo/chance.ts'
+import { streamChanges } from '../../demo/changes.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { createDatabase, type Database } from '../database.ts'
-import { loadDemoCatalogue } from '../demo/catalogue.ts'
-import { seeded } from '../demo/chance.ts'
-import { streamChanges } from '../demo/changes.ts'
 
 let database: Database
 

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import { TOPIC_NAMES, type Topic } from '../../worker/domain/topics.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 
 const AUTH = { api: 1, method: 'auth', params: { username: 'sc', password: 'canary-password-of-the-shop' }, id: 1 }
 const CALLED = ['pending', 'processing', 'building_payload', 'made_request']

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Cluster, startPostgres } from '../../demo/postgres.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { type Cluster, startPostgres } from '../postgres.ts'
 import { provisionLogin } from '../provisioned-login.ts'
 import { addSet } from '../scene.ts'
 

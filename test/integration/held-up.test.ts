@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import type { Sql } from '../../worker/database/database.ts'
 import type { Flow, Status } from '../../worker/domain/statuses.ts'
 import { forgottenSets } from '../../worker/queue/promote.ts'
 import { createDatabase } from '../database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 
 let scene: Scene
 beforeAll(async () => {

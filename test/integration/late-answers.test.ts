@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 
 /**
  * Answers that come when things have moved on: after a newer change, after the ids have changed hands, after the item

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import { median } from '../bench/setting.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 
 /**
  * The retry table (docs/requirements.md, "Retry table"): minutes before retry #1, #2, …; from #8 on it is eight hours.

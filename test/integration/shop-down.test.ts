@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
+import { type RunningShop, startShop } from '../../demo/shop/shop.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
-import { type RunningShop, startShop } from '../shop/shop.ts'
 
 let scene: Scene
 let back: RunningShop | undefined

@@ -2,11 +2,11 @@ import { chmod, chown, cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type Cluster, freePort, startPostgres } from '../../demo/postgres.ts'
+import { type RunningShop, startShop } from '../../demo/shop/shop.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { migrate } from '../../worker/migrate.ts'
-import { type Cluster, freePort, startPostgres } from '../postgres.ts'
 import { addSet } from '../scene.ts'
-import { type RunningShop, startShop } from '../shop/shop.ts'
 import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
 
 let folder: string

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { freePort } from '../../demo/postgres.ts'
 import { createDatabase, type Database } from '../database.ts'
-import { freePort } from '../postgres.ts'
 import { workerEnv } from '../worker-process.ts'
 
 let database: Database

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { freePort } from '../postgres.ts'
+import { freePort } from '../../demo/postgres.ts'
 
-const ENTRY = join(import.meta.dirname, '..', 'demo', 'start.ts')
+const ENTRY = join(import.meta.dirname, '..', '..', 'demo', 'start.ts')
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shop-update-start-'))

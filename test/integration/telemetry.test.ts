@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { freePort } from '../../demo/postgres.ts'
 import type { LogRecord, Span } from '../otlp/decode.ts'
 import { type Receiver, startReceiver } from '../otlp/receiver.ts'
-import { freePort } from '../postgres.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 import { ADMIN_API_KEY, VIEWER_API_KEY } from '../worker-process.ts'
 

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import type { Sql } from '../../worker/database/database.ts'
 import { claim } from '../../worker/queue/claim.ts'
 import { forgottenSets } from '../../worker/queue/promote.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
 
 let scene: Scene
 afterEach(() => scene.stop())

@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import type { Flow, Status } from '../../worker/domain/statuses.ts'
-import type { SettingsInput } from '../shop/troubles.ts'
 import { type App, SOURCE, type Stack, VENTURE } from './parts.ts'
 import { until } from './report.ts'
 

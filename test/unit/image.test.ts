@@ -22,7 +22,7 @@ describe('the image', () => {
 
   test('what it copies imports nothing that only development has', () => {
     const copied = [...dockerfile.matchAll(/^COPY (\S+) \S+$/gm)].map(([, from]) => from!)
-    expect(copied).toEqual(expect.arrayContaining(['worker', 'test/shop']))
+    expect(copied).toEqual(expect.arrayContaining(['worker', 'demo/shop']))
     const files = copied.flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
     )

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Callback } from '../../demo/shop/callbacks.ts'
+import type { ReceivedCall } from '../../demo/shop/memory.ts'
+import type { Product } from '../../demo/shop/products.ts'
+import { type RunningShop, type ShopOptions, startShop } from '../../demo/shop/shop.ts'
+import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../../demo/shop/troubles.ts'
 import { TOPICS, type Topic } from '../../worker/domain/topics.ts'
-import type { Callback } from '../shop/callbacks.ts'
-import type { ReceivedCall } from '../shop/memory.ts'
-import type { Product } from '../shop/products.ts'
-import { type RunningShop, type ShopOptions, startShop } from '../shop/shop.ts'
-import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../shop/troubles.ts'
 
 type Flow = 'synchronous' | 'asynchronous'
 type Json = Record<string, unknown>
@@ -915,7 +915,7 @@ describe('what the Shop tells', () => {
 
 describe('the program', () => {
   const run = (env: Record<string, string>) =>
-    spawn(process.execPath, ['test/shop/main.ts'], {
+    spawn(process.execPath, ['demo/shop/main.ts'], {
       cwd: `${import.meta.dirname}/../..`,
       env: { ...process.env, ...env },
       stdio: 'pipe',

@@ -1,4 +1,4 @@
-import type { Sql } from '../../worker/database/database.ts'
+import type { Sql } from '../worker/database/database.ts'
 import { pick, type Random, seeded, weighted } from './chance.ts'
 import { inventSet } from './sets.ts'
 import { INACTIVE_SELLER, SELLERS } from './words.ts'

@@ -3,7 +3,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { UsageError } from '../../worker/usage-error.ts'
+import { UsageError } from '../worker/usage-error.ts'
 
 const run = promisify(execFile)
 const EVERYTHING = /demo\/everything\.ts/

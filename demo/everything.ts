@@ -3,17 +3,17 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Preview, startPreview } from '../../plugin/preview/server.ts'
-import { runCommand } from '../../worker/command.ts'
-import { connect, type Sql } from '../../worker/database/database.ts'
-import { migrate } from '../../worker/migrate.ts'
-import { UsageError } from '../../worker/usage-error.ts'
-import { type Cluster, freePort, startPostgres } from '../postgres.ts'
+import { type Preview, startPreview } from '../plugin/preview/server.ts'
+import { runCommand } from '../worker/command.ts'
+import { connect, type Sql } from '../worker/database/database.ts'
+import { migrate } from '../worker/migrate.ts'
+import { UsageError } from '../worker/usage-error.ts'
 import { loadDemoCatalogue } from './catalogue.ts'
 import { streamChanges } from './changes.ts'
 import { endLeftovers, noteProcesses, writeWhole } from './leftovers.ts'
+import { type Cluster, freePort, startPostgres } from './postgres.ts'
 
-const ROOT = join(import.meta.dirname, '..', '..')
+const ROOT = join(import.meta.dirname, '..')
 const DATA = process.env.DATA_FOLDER || join(ROOT, '.data')
 const CHANGES_PER_SECOND = 5
 /** Enough to be seen in every tab, little enough for most items to go through. */
@@ -63,7 +63,7 @@ await runCommand(async () => {
     await loadDemoCatalogue(sql)
     if (stopped.signal.aborted) return
 
-    const shop = await startChild('test/shop/main.ts', {
+    const shop = await startChild('demo/shop/main.ts', {
       SHOP_PORT: String(ports.shop),
       SHOP_USERNAME: 'seller-center',
       SHOP_PASSWORD: keys.shopPassword,
