@@ -129,7 +129,8 @@ export const noteMoved = (
   insert into shop_update.catalog_change (product_id, product_set_id, moved)
   select ${productId}::bigint, ${productSetId}::bigint, true
   union
-  select i.product_id, i.product_set_id, true from shop_update.item i join catalog.product p on p.id = i.product_id
+  select i.product_id, i.product_set_id, true
+  from shop_update.item i join catalog.product p on p.id = i.product_id
   where i.product_set_id = ${productSetId}::bigint and i.lane <> 'in_flight' and p.product_set_id <> i.product_set_id
   order by 1
   on conflict (product_id) where moved do nothing`

@@ -87,7 +87,8 @@ export async function claim(
         where i.lane = 'ready' and i.seller_id > ${afterSeller}::bigint ${isNew}
         order by i.seller_id limit 1)
       union all
-      select next.seller_id, hop.n + 1 from hop cross join lateral (
+      select next.seller_id, hop.n + 1
+      from hop cross join lateral (
         select i.seller_id from shop_update.item i
         where i.lane = 'ready' and i.seller_id > hop.id ${isNew}
         order by i.seller_id limit 1) next
@@ -117,7 +118,8 @@ export async function claim(
       order by i.id limit ${most}::int for update skip locked
     ),
     own as materialized (
-      select o.* from seller cross join lateral (
+      select o.*
+      from seller cross join lateral (
         select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
         where i.lane = 'ready' and i.seller_id = seller.id and i.queued_at >= seller.since
           and i.id <> all (${quick.turns}::bigint[])
@@ -269,7 +271,8 @@ export async function claim(
       was_fresh as "wasFresh",
       -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle
       case when was = 'pending' and not was_fresh then (
-        select json_build_object('from', t.from_status, 'seconds', t.seconds) from shop_update.transition t
+        select json_build_object('from', t.from_status, 'seconds', t.seconds)
+        from shop_update.transition t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from ranked) as candidates,
       (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",

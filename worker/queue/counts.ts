@@ -15,10 +15,8 @@ export const FOLD_FULL = 50_000
 export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
   const [row] = await sql<{ folded: number }[]>`
     with picked as materialized (
-      select ctid as place
-      from shop_update.delta
-      where xact >= (select shop_update.folded_up_to())
-      order by xact limit ${most}::int
+      select ctid as place from shop_update.delta
+      where xact >= (select shop_update.folded_up_to()) order by xact limit ${most}::int
     ),
     taken as (
       delete from shop_update.delta where ctid = any (array(select place from picked)) returning *
@@ -27,7 +25,9 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
     -- not taken: another fold may have taken the same ones, and know of no more than them.
     noted as (
       update shop_update.folded
-      set up_to = pg_snapshot_xmin(pg_current_snapshot()), server_started_at = pg_postmaster_start_time()
+      set
+        up_to = pg_snapshot_xmin(pg_current_snapshot()),
+        server_started_at = pg_postmaster_start_time()
       where (select count(*) from picked) < ${most}::int
         and shop_update.folded_up_to() < pg_snapshot_xmin(pg_current_snapshot())
     ),
@@ -38,7 +38,8 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
     ),
     kpis as (
       insert into shop_update.kpi_hour as k (hour, topic, bucket, n)
-      select slot, topic, coalesce(bucket, -1), sum(n) from taken where kind in ('queued', 'synced') group by 1, 2, 3
+      select slot, topic, coalesce(bucket, -1), sum(n)
+      from taken where kind in ('queued', 'synced') group by 1, 2, 3
       on conflict (hour, topic, bucket) do update set n = k.n + excluded.n
     ),
     calls as (
@@ -92,7 +93,9 @@ export interface Drift {
  */
 export async function verifyCounts(sql: Sql): Promise<Drift[]> {
   return sql<Drift[]>`
-    with actual as (select topic, status, count(*)::int as n from shop_update.item group by topic, status),
+    with actual as (
+      select topic, status, count(*)::int as n from shop_update.item group by topic, status
+    ),
     counted as (
       select topic, status, sum(n)::int as n from (
         select topic, status, n from shop_update.status_count
@@ -105,7 +108,8 @@ export async function verifyCounts(sql: Sql): Promise<Drift[]> {
       from counted c full join actual a using (topic, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)
     ),
     mended as (
-      insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, actual - counted from drift
+      insert into shop_update.delta (kind, topic, status, n)
+      select 'status', topic, status, actual - counted from drift
     )
     select topic, status, counted, actual from drift`
 }

@@ -82,10 +82,12 @@ export async function finish(
   const late = entries.some(({ sentAt }) => sentAt !== undefined)
   const writable = patient
     ? sql`writable as materialized (
-      select p.id from catalog.product p where p.id = any (${productIds}::bigint[]) for no key update skip locked
+      select p.id from catalog.product p
+      where p.id = any (${productIds}::bigint[]) for no key update skip locked
     ),
     writable_set as materialized (
-      select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]) for no key update skip locked
+      select s.id from catalog.product_set s
+      where s.id = any (${setIds}::bigint[]) for no key update skip locked
     ),
     locked as materialized (
       select w.item_id
@@ -193,7 +195,8 @@ export async function finish(
       from finished
     ),
     freed as (
-      merge into shop_update.set_lane l using (select product_set_id, id from gone order by product_set_id) g
+      merge into shop_update.set_lane l using (
+        select product_set_id, id from gone order by product_set_id) g
         on l.product_set_id = g.product_set_id and l.item_id = g.id
       -- a claim that puts an item behind this very moment is seen: MERGE looks again at a row that changed under it
       when matched and l.waiting = 0 then delete
@@ -231,7 +234,8 @@ export async function finish(
           extract(epoch from g.payload_at - g.response_at), null),
         (g.called, g.processing_at, 'building_response_payload', 'response_processing',
           extract(epoch from g.processing_at - g.payload_at), null),
-        (g.called, g.done_at, 'response_processing', g.goes_to, extract(epoch from g.done_at - g.processing_at),
+        (g.called, g.done_at, 'response_processing', g.goes_to,
+          extract(epoch from g.done_at - g.processing_at),
           case when g.goes_to = 'pending' then 'newer_change' end),
         (not g.called, g.done_at, g.status, 'synced', extract(epoch from g.done_at - g.status_at),
           case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)

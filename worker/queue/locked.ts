@@ -7,12 +7,12 @@ import type { Sql } from '../database/database.ts'
 export async function lockedItems(sql: Sql, itemIds: readonly string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     with free as materialized (
-      select id from shop_update.item where id = any (${itemIds}::bigint[]) order by id for no key update skip locked
+      select id from shop_update.item
+      where id = any (${itemIds}::bigint[]) order by id for no key update skip locked
     ),
     lane as materialized (
       select i.id, l.product_set_id
-      from shop_update.item i
-      join shop_update.set_lane l on l.product_set_id = i.product_set_id
+      from shop_update.item i join shop_update.set_lane l on l.product_set_id = i.product_set_id
       where i.id = any (${itemIds}::bigint[])
     ),
     free_lane as materialized (
@@ -20,7 +20,9 @@ export async function lockedItems(sql: Sql, itemIds: readonly string[]): Promise
         select product_set_id from shop_update.set_lane
         where product_set_id = lane.product_set_id for no key update skip locked) l
     )
-    select id from shop_update.item where id = any (${itemIds}::bigint[]) and id not in (select id from free)
-    union select id from lane where product_set_id not in (select product_set_id from free_lane)`
+    select id from shop_update.item
+    where id = any (${itemIds}::bigint[]) and id not in (select id from free)
+    union
+    select id from lane where product_set_id not in (select product_set_id from free_lane)`
   return rows.map(({ id }) => id)
 }

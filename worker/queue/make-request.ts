@@ -44,7 +44,8 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         trace_id = x.trace_id,
         sends = i.sends + 1,
         last_sent_at = greatest(now(), i.status_at + interval '1 microsecond')
-      from x where i.id = x.id and i.token = x.token and i.status = 'processing'
+      from x
+      where i.id = x.id and i.token = x.token and i.status = 'processing'
       returning
         i.id,
         i.topic,

@@ -20,9 +20,11 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
       free as (
         -- Not where somebody (the leader, who looks for forgotten sets) has given the turn already, or has since this
         -- statement took its snapshot: it would be given once more, to the one after.
-        select l.product_set_id, l.waiting from shop_update.set_lane l
+        select l.product_set_id, l.waiting
+        from shop_update.set_lane l
         join seen on seen.product_set_id = l.product_set_id and seen.next_id is not distinct from l.next_id
-        where l.item_id is null order by l.product_set_id for update of l ${patient ? sql`` : sql`skip locked`}
+        where l.item_id is null
+        order by l.product_set_id for update of l ${patient ? sql`` : sql`skip locked`}
       ),
       turn as (
         select f.product_set_id, n.id from free f left join lateral (
@@ -47,8 +49,12 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
         returning i.id
       ),
       told as (
-        update shop_update.set_lane l set next_id = t.id, waiting = l.waiting - case when m.id is null then 0 else 1 end
-        from turn t left join moved m on m.id = t.id where l.product_set_id = t.product_set_id
+        update shop_update.set_lane l
+        set
+          next_id = t.id,
+          waiting = l.waiting - case when m.id is null then 0 else 1 end
+        from turn t left join moved m on m.id = t.id
+        where l.product_set_id = t.product_set_id
         returning l.product_set_id, t.id, l.waiting
       )
       select product_set_id as "productSetId", id, waiting from told`
@@ -130,12 +136,18 @@ export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[
     ),
     made as (
       insert into shop_update.set_lane (product_set_id, waiting)
-      select seen.id, (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = seen.id)
+      select
+        seen.id,
+        (select count(*) from shop_update.item b where b.lane = 'behind' and b.product_set_id = seen.id)
       from seen where not exists (select from shop_update.set_lane l where l.product_set_id = seen.id offset 0)
       on conflict (product_set_id) do nothing
       returning product_set_id as id
     )
-    select (select array_agg(id) from made) as sets, count(*)::int as seen, max(id)::text as last from seen`
+    select
+      (select array_agg(id) from made) as sets,
+      count(*)::int as seen,
+      max(id)::text as last
+    from seen`
   const { sets, seen, last } = row!
   return { sets: sets ?? [], last: seen < SETS_A_LOOK ? '0' : last }
 }

@@ -117,7 +117,10 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           left join shop_update.item i on i.id = r.item_id
         ),
         judged as materialized (
-          select x.*, o.outcome, o.outcome = 'accepted' or o.outcome = 'late' and exists (
+          select
+            x.*,
+            o.outcome,
+            o.outcome = 'accepted' or o.outcome = 'late' and exists (
               -- a create that the Shop has made is never without consequence: see apply-late.ts
               select from shop_update.finished_item f
               where f.id = x.item_id and f.topic in ('new_product_set', 'new_product')) as to_apply
@@ -178,7 +181,8 @@ export async function callbackState(sql: Sql, requestId: string): Promise<Callba
         (select status from shop_update.finished_item f
           where f.id = r.item_id and f.finished_at >= r.sent_at limit 1)
       ) as status
-    from shop_update.request r where r.request_id = ${requestId}::bigint order by r.sent_at desc limit 1`
+    from shop_update.request r
+    where r.request_id = ${requestId}::bigint order by r.sent_at desc limit 1`
   return row?.status ? { received: row.received, status: row.status } : null
 }
 

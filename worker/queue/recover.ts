@@ -43,10 +43,12 @@ export async function recover(
           and me.heartbeat_at > now() - ${leaseSeconds}::double precision / 2 * interval '1 second')`
   const rows = await sql<(Step & { lane: string; action: string | null })[]>`
     with lost as materialized (
-      select l.product_set_id, l.item_id from shop_update.set_lane l where l.item_id is not null and ${lost} limit 2000
+      select l.product_set_id, l.item_id from shop_update.set_lane l
+      where l.item_id is not null and ${lost} limit 2000
     ),
     free as materialized (
-      select i.id from shop_update.item i where i.id = any (array(select item_id from lost)) and i.lane = 'in_flight'
+      select i.id from shop_update.item i
+      where i.id = any (array(select item_id from lost)) and i.lane = 'in_flight'
       order by i.id for no key update skip locked
     ),
     moved as (
@@ -75,7 +77,8 @@ export async function recover(
     ),
     freed as (
       merge into shop_update.set_lane l using (
-          select lost.product_set_id, lost.item_id, m.lane from lost left join moved m on m.id = lost.item_id
+          select lost.product_set_id, lost.item_id, m.lane
+          from lost left join moved m on m.id = lost.item_id
           where m.id is not null
             or not exists (select from shop_update.item i where i.id = lost.item_id and i.lane = 'in_flight')
           order by 1) g
@@ -92,13 +95,13 @@ export async function recover(
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
       select 'status', topic, was, -count(*) from moved where was <> status group by topic, was
-      union all select 'status', topic, status, count(*) from moved where was <> status group by topic, status
+      union all
+      select 'status', topic, status, count(*) from moved where was <> status group by topic, status
     ),
     noted as (
       insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
       select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost')
-      from moved
-      where was <> status
+      from moved where was <> status
     )
     select
       m.lane,
@@ -173,6 +176,5 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
 /** The claims that the database believes this worker to hold; of an item that is no more, too. */
 export const heldClaims = (sql: Sql, workerId: string): Promise<Claim[]> => sql<Claim[]>`
   select l.item_id as id, coalesce(i.token, 0) as token
-  from shop_update.set_lane l
-  left join shop_update.item i on i.id = l.item_id
+  from shop_update.set_lane l left join shop_update.item i on i.id = l.item_id
   where l.worker_id = ${workerId}::bigint and l.item_id is not null`

@@ -31,7 +31,8 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       select b.id, b.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
       cross join lateral (
         select * from shop_update.item i where i.product_set_id = x.id and i.lane <> 'in_flight' offset 0) b
-      left join lateral (select s.src_id from catalog.product_set s where s.id = b.product_set_id offset 0) s on true
+      left join lateral (
+        select s.src_id from catalog.product_set s where s.id = b.product_set_id offset 0) s on true
       left join lateral (
         select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
       where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
@@ -127,7 +128,8 @@ export async function releaseOwed(sql: Sql, after: string): Promise<{ steps: Ste
   const until = performance.now() + MOST_MS
   for (let last = after; ; ) {
     const rows = await sql<{ id: string }[]>`
-      select distinct product_set_id as id from shop_update.owed_release where product_set_id > ${last}::bigint
+      select distinct product_set_id as id from shop_update.owed_release
+      where product_set_id > ${last}::bigint
       order by product_set_id limit ${SETS_A_PAGE}::int`
     const sets = rows.map(({ id }) => id)
     const released = sets.length > 0 ? await release(sql, sets) : []
@@ -149,7 +151,8 @@ const BLOCKED_A_LOOK = 1000
  */
 export async function blockedSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
   const rows = await sql<{ id: string; productSetId: string }[]>`
-    select id, product_set_id as "productSetId" from shop_update.item where lane = 'blocked' and id > ${after}::bigint
+    select id, product_set_id as "productSetId" from shop_update.item
+    where lane = 'blocked' and id > ${after}::bigint
     order by id limit ${BLOCKED_A_LOOK}::int`
   return {
     sets: [...new Set(rows.map(({ productSetId }) => productSetId))],

@@ -84,7 +84,8 @@ export async function settle(
           when x.to_status not in ('delayed', 'failed') then i.run_at
           when x.retry_in is null then 'infinity'
           else now() + x.retry_in * interval '1 second' end
-      from x where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
+      from x
+      where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         and not (i.status = 'response_processing' and x.to_status = 'response_processing')
       returning
         i.id,
@@ -119,8 +120,7 @@ export async function settle(
     answered as (
       insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
       select request_id, id, coalesce(answered_at, status_at), ms, http, outcome, body
-      from moved
-      where outcome is not null
+      from moved where outcome is not null
     ),
     counted as (
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
@@ -149,7 +149,8 @@ export async function settle(
             when m.status = 'response_processing' then 'building_response_payload'
             when p.passes then 'got_response'
             else m.was end,
-          m.status, extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)
+          m.status,
+          extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)
       ) t (happened, at, f, t, seconds, reason)
       where t.happened
     )

@@ -35,7 +35,8 @@ const isThere = (sql: Sql) => sql`case
  * same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
-    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends from shop_update.item m
+    select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends
+    from shop_update.item m
     where m.product_set_id = i.product_set_id
       and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
     union all

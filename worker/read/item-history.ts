@@ -49,7 +49,8 @@ export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promi
 >`
   select t.from_status as "from", t.to_status as "to", t.at, t.seconds, t.reason, t.actor, t.note
   from shop_update.transition t
-  where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz order by t.at, t.to_status`
+  where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz
+  order by t.at, t.to_status`
 
 /** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */
 export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<CallRow[]> => sql<CallRow[]>`

@@ -42,7 +42,10 @@ export interface Overdue {
  */
 export async function readOverdue(sql: Sql): Promise<Overdue> {
   const [row] = await sql<Overdue[]>`
-    select count(*)::int as items, coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as seconds from (
+    select
+      count(*)::int as items,
+      coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as seconds
+    from (
       (select run_at from shop_update.item
         where lane = 'delayed' and run_at <= now() order by run_at limit ${OVERDUE_COUNTED}::int)
       union all

@@ -107,7 +107,8 @@ const RARE = 20_000
 async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
   const [row] = await sql<{ rare: boolean }[]>`
     select coalesce(sum(n), 0) <= ${RARE}::int as rare from (
-      select n from shop_update.status_count where topic = ${topic}::shop_update.topic and status <> 'synced'
+      select n from shop_update.status_count
+      where topic = ${topic}::shop_update.topic and status <> 'synced'
       union all
       select n from shop_update.unfolded()
       where kind = 'status' and topic = ${topic}::shop_update.topic and status <> 'synced') c`
@@ -248,8 +249,10 @@ const within = (sql: Sql, { first, end }: Window) => sql`
 
 /** The items of a topic, and whatever is in flight. */
 const itemsOfTopic = (sql: Sql, topic: Topic) => sql`
-  select s.id from shop_update.item s where s.topic = ${topic}::shop_update.topic and s.lane <> 'in_flight'
-  union all select l.item_id from shop_update.set_lane l where l.item_id is not null`
+  select s.id from shop_update.item s
+  where s.topic = ${topic}::shop_update.topic and s.lane <> 'in_flight'
+  union all
+  select l.item_id from shop_update.set_lane l where l.item_id is not null`
 
 /**
  * An item of a whole set is about each of its products: who looks for a SKU that is not in the Shop yet must find the
