@@ -158,7 +158,7 @@ describe('the papers', () => {
   })
 
   test.each(['README.md', 'CONTRIBUTING.md', ...DOCS])('%s: the files that it names are there', (paper) => {
-    const named = found(read(paper), /`((?:worker|plugin|sql|provisioning|test)\/[\w./-]*)`/g)
+    const named = found(read(paper), /`((?:worker|plugin|sql|provisioning|demo|docs|test)\/[\w./-]*)`/g)
     // made by npm run build
     expect(named.filter((path) => path !== 'plugin/dist' && !existsSync(join(root, path)))).toEqual([])
     expect(missing(`/* ${read(paper).replaceAll('*', '')} */`, paper)).toEqual([])
