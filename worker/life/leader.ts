@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { Sql } from '../database/database.ts'
 import type { Adopted } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
+import { every } from '../loop.ts'
 import { followCatalogue } from '../queue/catalog-changes.ts'
 import { FOLD_FULL, foldCounts, forgetCounts, verifyCounts } from '../queue/counts.ts'
 import { mendStatistics } from '../queue/mend-statistics.ts'
@@ -82,8 +83,6 @@ export function startLeader({
     partitions: 0,
     verify: performance.now(),
   }
-  let working: Promise<void> = Promise.resolve()
-  let busy = false
   let leadsUntil = 0
   let [releasedUpTo, lookedUpTo, lostUpTo, blockedUpTo] = ['0', '0', '0', '0']
 
@@ -147,23 +146,13 @@ export function startLeader({
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
   }
 
-  const timer = setInterval(() => {
-    if (busy) return
-    busy = true
-    working = tick()
-      .catch((error) => log.warn({ err: error }, 'A duty of the leader failed; it is tried again'))
-      .finally(() => {
-        busy = false
-      })
-  }, 1000)
+  const ticks = every(1000, () =>
+    tick().catch((error) => {
+      log.warn({ err: error }, 'A duty of the leader failed; it is tried again')
+    }),
+  )
 
-  return {
-    leads: () => performance.now() < leadsUntil,
-    async stop() {
-      clearInterval(timer)
-      await working
-    },
-  }
+  return { leads: () => performance.now() < leadsUntil, stop: ticks.stop }
 }
 
 const idsOf = (steps: readonly Step[]): string[] => steps.map(({ itemId }) => itemId)

@@ -1,0 +1,78 @@
+import type { Logger } from 'pino'
+import type { Sql } from '../database/database.ts'
+import { createLoop } from '../loop.ts'
+import { Attempt } from '../telemetry/attempt.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { applyCallbacks } from './callbacks.ts'
+import type { Follow } from './follow.ts'
+import type { Retry } from './verdict.ts'
+
+export interface CallbackLoop {
+  /** A callback has been recorded: give it to its item at once. */
+  poke(): void
+  /** An item has come to rest: a callback may be waiting for it. */
+  pokeIfWaiting(): void
+  /** Looks no more by itself. */
+  stopPolling(): void
+  settled(): Promise<void>
+}
+
+export interface CallbackLoopOptions {
+  sql: Sql
+  /** Of the venture, for the Shop's `updated_at`. */
+  zone: string
+  retry: Retry
+  log: Logger
+  telemetry: Telemetry
+  follow: Follow
+  /** An item may have stayed, Pending. */
+  onReady(): void
+}
+
+const POLL_MS = 1000
+
+/** Gives recorded callbacks to their items: whichever worker is told first does, and each looks now and then. */
+export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
+  const { sql, zone, retry, log, telemetry, follow, onReady } = options
+  let inFlight = 0
+
+  /** @returns how many were dealt with, of all pages */
+  async function applyAll(): Promise<number> {
+    let [seen, waiting] = [0, 0]
+    for (let after: string | null = '0'; after !== null; ) {
+      const page = await applyCallbacks(sql, zone, after, retry)
+      after = page.next
+      seen += page.seen
+      waiting += page.inFlight
+      inFlight = waiting
+      for (const story of page.stories) {
+        const attempt = Attempt.callback(telemetry, story)
+        attempt.entered(story.steps, null)
+        attempt.rested()
+      }
+      if (page.failed !== null) log.warn({ err: page.failed }, 'A callback could not be applied; it is tried again')
+      telemetry.steps(page.incidents)
+      await follow.now({ sets: page.sets, created: page.created })
+      if (page.sets.length > 0) onReady()
+    }
+    return seen
+  }
+
+  const loop = createLoop(async () => {
+    try {
+      while ((await applyAll()) > 0);
+    } catch (error) {
+      log.warn({ err: error }, 'Applying callbacks failed; it is tried again')
+    }
+  })
+  const poll = setInterval(loop.poke, POLL_MS)
+
+  return {
+    poke: loop.poke,
+    pokeIfWaiting() {
+      if (inFlight > 0) loop.poke()
+    },
+    stopPolling: () => clearInterval(poll),
+    settled: loop.settled,
+  }
+}
