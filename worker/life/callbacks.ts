@@ -69,7 +69,8 @@ const ITEMS_A_PAGE = 1000
  */
 export async function applyCallbacks(sql: Sql, zone: string, after: string, retry: Retry): Promise<AppliedCallbacks> {
   const page = await sql<{ itemId: string }[]>`
-    select distinct item_id as "itemId" from shop_update.callback where applied_at is null and item_id > ${after}::bigint
+    select distinct item_id as "itemId" from shop_update.callback
+    where applied_at is null and item_id > ${after}::bigint
     order by item_id limit ${ITEMS_A_PAGE}::int`
   const itemIds = page.map(({ itemId }) => itemId)
   const applied = await applyToItems(sql, zone, retry, itemIds, null)
@@ -137,13 +138,18 @@ const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
     select distinct on (c.item_id) c.* from shop_update.callback c
     where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) order by c.item_id, c.id
   )
-  select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request, r.sent_at::text as "sentAt",
+  select c.id as "callbackId", c.received_at::text as "receivedAt", c.body as result, r.body as request,
+    r.sent_at::text as "sentAt",
     i.request_id = r.request_id as current, coalesce(i.absorbed_at > r.sent_at, false) as newer,
     i.lane = 'awaiting' and coalesce(i.absorbed_at < i.last_sent_at, false) as carried,
-    i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId", i.product_id as "productId", i.sends, i.failures,
-    r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId", false as "variationComing",
-    round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt", round(date_part('epoch', i.status_at) * 1000000) as since,
-    round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId", r.trace_id as answers, r.flow,
+    i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId",
+    i.product_id as "productId", i.sends, i.failures,
+    r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId",
+    false as "variationComing",
+    round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt",
+    round(date_part('epoch', i.status_at) * 1000000) as since,
+    round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId",
+    r.trace_id as answers, r.flow,
     ${skuColumns(tx)}, null as before
   from c
   join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
@@ -205,9 +211,11 @@ async function applyEffects(
   ]
   const [rest] = await tx<{ inFlight: number }[]>`
     with done as (
-      update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[]) and c.applied_at is null
+      update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[])
+        and c.applied_at is null
     )
-    select count(*)::int as "inFlight" from shop_update.callback c join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
+    select count(*)::int as "inFlight" from shop_update.callback c
+    join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
     where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
   return {
     seen: effects.length,
@@ -235,7 +243,8 @@ async function oweContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void>
     join catalog.product p on p.product_set_id = x.set_id and p.id = coalesce(x.product_id, p.id)
     union all
     select 'images', null, s.id from catalog.product_set s
-    where s.id = any (${setIds}::bigint[]) and exists (select from catalog.product_image m where m.product_set_id = s.id)
+    where s.id = any (${setIds}::bigint[]) and exists (
+      select from catalog.product_image m where m.product_set_id = s.id)
     order by 1, 2, 3`
 }
 
@@ -286,12 +295,16 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
   const setIds = written.flatMap(({ ids }) => (ids.setSrcId === null ? [] : [ids.productSetId]))
   const products = await tx<{ id: string; free: boolean }[]>`
     with free as materialized (
-      select p.id from catalog.product p where p.id = any (${productIds}::bigint[]) order by p.id for no key update skip locked)
-    select p.id, p.id in (select id from free) as free from catalog.product p where p.id = any (${productIds}::bigint[])`
+      select p.id from catalog.product p where p.id = any (${productIds}::bigint[])
+        order by p.id for no key update skip locked)
+    select p.id, p.id in (select id from free) as free from catalog.product p
+      where p.id = any (${productIds}::bigint[])`
   const sets = await tx<{ id: string; free: boolean }[]>`
     with free as materialized (
-      select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[]) order by s.id for no key update skip locked)
-    select s.id, s.id in (select id from free) as free from catalog.product_set s where s.id = any (${setIds}::bigint[])`
+      select s.id from catalog.product_set s where s.id = any (${setIds}::bigint[])
+        order by s.id for no key update skip locked)
+    select s.id, s.id in (select id from free) as free from catalog.product_set s
+      where s.id = any (${setIds}::bigint[])`
   const locked = (rows: { id: string; free: boolean }[]) =>
     new Set(rows.filter(({ free }) => !free).map(({ id }) => id))
   const [lockedProducts, lockedSets] = [locked(products), locked(sets)]
@@ -319,14 +332,18 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
  */
 const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: number }[]>`
   with x as (
-    select * from unnest(${rows.map(({ id }) => id)}::bigint[], ${rows.map(({ token }) => token)}::int[], ${rows.map(({ receivedAt }) => receivedAt)}::timestamptz[])
+    select * from unnest(${rows.map(({ id }) => id)}::bigint[], ${rows.map(({ token }) => token)}::int[],
+      ${rows.map(({ receivedAt }) => receivedAt)}::timestamptz[])
       x (id, token, received_at)
   ),
   moved as (
-    update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1, status_at = greatest(x.received_at, i.status_at + interval '1 microsecond'),
+    update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1,
+      status_at = greatest(x.received_at, i.status_at + interval '1 microsecond'),
       fresh = false, reason = null, message = null
-    from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token and i.lane <> 'in_flight'
-    returning i.id, i.token, i.topic, i.product_set_id, i.status_at, old.status as was, old.status_at as since, old.lane as lane
+    from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token
+      and i.lane <> 'in_flight'
+    returning i.id, i.token, i.topic, i.product_set_id, i.status_at, old.status as was, old.status_at as since,
+      old.lane as lane
   ),
   left_behind as (
     update shop_update.set_lane l set waiting = l.waiting - m.n

@@ -10,7 +10,9 @@ import { type Brought, blocked, type Verdict } from './verdict.ts'
 
 /** What carrying out asks of the database: a life's group commits, or a callback's transaction. */
 export interface Verbs<Item extends ClaimedItem = ClaimedItem> {
-  /** One transaction of many items: what the catalogue refuses ends it, and whoever began it begins anew, knowing that. */
+  /**
+   * One transaction of many items: what the catalogue refuses ends it, and whoever began it begins anew, knowing that.
+   */
   inTransaction: boolean
   findConflict(ids: NewIds): Promise<string | null>
   writeBack(item: Item, products: WriteBack[], setSrcId: string | null): Promise<void>
@@ -29,9 +31,9 @@ export interface Received {
 }
 
 /**
- * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings none. What
- * the catalogue does not take (an id that another product has got meanwhile, a trigger) Blocks the item instead; its
- * answer is kept.
+ * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings none.
+ * What the catalogue does not take (an id that another product has got meanwhile, a trigger) Blocks the item instead;
+ * its answer is kept.
  *
  * @param received null: nothing came just now; it was stored before, is a callback, or nothing was sent
  */

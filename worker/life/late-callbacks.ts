@@ -37,10 +37,12 @@ interface Late {
  */
 export async function applyLate(sql: Sql, zone: string, itemIds: readonly string[]): Promise<AppliedLate> {
   const rows = await sql<Late[]>`
-    select c.id as "callbackId", c.request_id as "requestId", c.body as result, r.body as request, c.item_id as "itemId", f.topic,
+    select c.id as "callbackId", c.request_id as "requestId", c.body as result, r.body as request,
+      c.item_id as "itemId", f.topic,
       f.seller_id as "sellerId", f.product_set_id as "productSetId", f.product_id as "productId"
     from shop_update.callback c
-    left join lateral (select body from shop_update.request r where r.request_id = c.request_id::bigint and r.item_id = c.item_id limit 1) r on true
+    left join lateral (select body from shop_update.request r where r.request_id = c.request_id::bigint
+      and r.item_id = c.item_id limit 1) r on true
     left join lateral (select * from shop_update.finished_item f where f.id = c.item_id limit 1) f on true
     where c.applied_at is null and c.item_id = any (${itemIds}::bigint[])
       and not exists (select from shop_update.item i where i.id = c.item_id)
@@ -101,7 +103,8 @@ function bringsIds({ request, result, topic, productId, productSetId }: Late): I
 }
 
 const markLate = (sql: Sql, callbackIds: readonly string[]) => sql`
-  update shop_update.callback set applied_at = now(), outcome = 'late' where id = any (${callbackIds}::bigint[]) and applied_at is null`
+  update shop_update.callback set applied_at = now(), outcome = 'late' where id = any (${callbackIds}::bigint[])
+    and applied_at is null`
 
 async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products }: Ids): Promise<Step[]> {
   await tx`
@@ -112,7 +115,8 @@ async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products
     update catalog.product p set src_id = w.src_id, shop_sku = coalesce(w.shop_sku, p.shop_sku),
       src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
     from unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[],
-      ${products.map(({ shopSku }) => shopSku)}::text[], ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)
+      ${products.map(({ shopSku }) => shopSku)}::text[],
+        ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)
     where p.id = w.product_id and p.src_id is null`
   return []
 }
@@ -126,14 +130,19 @@ const tell = (
   message: string,
 ) => tx<Step[]>`
   with made as (
-    insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message, queued_at, entered_at, status_at,
+    insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message,
+      queued_at, entered_at, status_at,
       run_at, fresh)
-    select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic, 'blocked', 'blocked', ${reason}::text,
-      ${`${message} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(), now() + interval '1 microsecond', now(), false
+    select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic,
+      'blocked', 'blocked', ${reason}::text,
+      ${`${message} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(),
+        now() + interval '1 microsecond', now(), false
     where not exists (
-      select from shop_update.item i where i.product_set_id = ${productSetId}::bigint and i.topic = ${topic}::text::shop_update.topic
+      select from shop_update.item i where i.product_set_id = ${productSetId}::bigint
+        and i.topic = ${topic}::text::shop_update.topic
         and i.lane = 'blocked' and i.reason = ${reason}::text and starts_with(i.message, ${message}::text))
-      and exists (select from catalog.product p where p.id = any (${products.map(({ productId }) => productId)}::bigint[]))
+      and exists (select from catalog.product p
+        where p.id = any (${products.map(({ productId }) => productId)}::bigint[]))
     returning *
   ),
   counted as (
@@ -145,8 +154,12 @@ const tell = (
     select id, queued_at, null::shop_update.status, 'pending'::shop_update.status, null::real, null from made
     union all select id, status_at, 'pending', 'blocked', 0, reason from made
   )
-  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId", ${skuColumns(tx)}, m.topic,
-    s."from", s."to", round(date_part('epoch', s.at) * 1000000) as at, 0 as seconds, s.reason, null as actor, null as flow, null as "requestId",
+  select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId",
+    ${skuColumns(tx)}, m.topic,
+    s."from", s."to", round(date_part('epoch', s.at) * 1000000) as at, 0 as seconds, s.reason, null as actor,
+      null as flow, null as "requestId",
     null as "traceId", 0 as sends
-  from made m cross join lateral (values (m.queued_at, null, 'pending', null), (m.status_at, 'pending', 'blocked', m.reason)) s (at, "from", "to", reason)
+  from made m cross join lateral (values
+    (m.queued_at, null, 'pending', null),
+    (m.status_at, 'pending', 'blocked', m.reason)) s (at, "from", "to", reason)
   ${skusOf(tx, 'm')} order by s.at`
