@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ClaimedItem } from '../../worker/domain/item.ts'
+import type { Item } from '../../worker/domain/item.ts'
 import { creates, TOPICS, type Topic } from '../../worker/domain/topics.ts'
 import { carryOut, type Received, refused, type Verbs } from '../../worker/life/carry-out.ts'
 import {
@@ -19,7 +19,7 @@ const FLOWS = ['synchronous', 'asynchronous'] as const
 const topics = Object.keys(TOPICS) as Topic[]
 const retry: Retry = (failures) => ({ to: 'delayed', retryInSeconds: failures * 60 })
 
-const itemOf = (topic: Topic): ClaimedItem => ({
+const itemOf = (topic: Topic): Item => ({
   id: '1',
   token: 3,
   topic,
@@ -29,12 +29,9 @@ const itemOf = (topic: Topic): ClaimedItem => ({
   requestId: '99',
   sends: 0,
   failures: 2,
-  enteredAtNs: '0',
   previousTraceId: null,
-  variationComing: false,
   queuedAt: 0,
   at: 0,
-  before: null,
 })
 
 const ROW: SyncedRow = { productId: '42', srcId: '9001', shopSku: 'K-1', configId: '7001', updatedAt: null }

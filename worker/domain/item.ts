@@ -12,8 +12,8 @@ export interface Claim {
   token: number
 }
 
-/** An item in the hands of this worker, as the claim returned it. */
-export interface ClaimedItem extends Claim {
+/** An item in the hands of this worker: claimed, taken up after another, or with a callback. */
+export interface Item extends Claim {
   topic: Topic
   sellerId: string
   productSetId: string
@@ -24,27 +24,31 @@ export interface ClaimedItem extends Claim {
   sends: number
   /** Failures in the present retry cycle. */
   failures: number
-  /** When it last entered the queue, Unix time in nanoseconds: X-SC-Enqueued-At. */
-  enteredAtNs: string
   /** Trace of the attempt before, null for the first. */
   previousTraceId: string | null
+  queuedAt: Micros
+  /** When it entered the status it is in. */
+  at: Micros
+}
+
+/** As the claim returned it. */
+export interface ClaimedItem extends Item {
+  /** When it last entered the queue, Unix time in nanoseconds: X-SC-Enqueued-At. */
+  enteredAtNs: string
   /**
    * Another item of the set that creates a product there is still in the queue: everything else of the set waits
    * (`new_variation`). Not for one that brings nothing more, see `isComing`. A create itself waits only where another
    * create of the same product is with the Shop or of unknown outcome: it would make the product twice.
    */
   variationComing: boolean
-  queuedAt: Micros
-  /** When it entered the status it is in. */
-  at: Micros
-  /** What the claim took it from; null where it was not claimed. */
+  /** What the claim took it from. */
   before: {
     status: Status
     since: Micros
     reason: string | null
     fresh: boolean
     coalesced: { from: Status; seconds: number } | null
-  } | null
+  }
 }
 
 /** What came back on the exchange. `httpStatus` and `body` are null where no answer came. */
@@ -60,7 +64,7 @@ export interface Exchange {
 
 /** An item whose answer had been stored when its worker died: reading it goes on here. */
 export interface Adopted {
-  item: ClaimedItem
+  item: Item
   /** The call as it was sent. */
   request: string
   httpStatus: number
@@ -72,7 +76,7 @@ export interface Adopted {
 }
 
 export interface Story {
-  item: ClaimedItem
+  item: Item
   flow: Flow
   sellerSku: string | null
   sku: string | null

@@ -1,5 +1,5 @@
 import { isLocked, isRefusedByRow, type Sql, transaction } from '../database/database.ts'
-import type { ClaimedItem, Story } from '../domain/item.ts'
+import type { Item, Story } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Commit, Entered, Micros, Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
@@ -33,7 +33,7 @@ export interface AppliedCallbacks {
   failed: unknown
 }
 
-type Waiting = ClaimedItem & {
+type Waiting = Item & {
   callbackId: string
   receivedAt: string
   result: string
@@ -144,13 +144,12 @@ const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
     i.lane = 'awaiting' and coalesce(i.absorbed_at < i.last_sent_at, false) as carried,
     i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId",
     i.product_id as "productId", i.sends, i.failures,
-    r.request_id::text as "requestId", '0' as "enteredAtNs", i.trace_id as "previousTraceId",
-    false as "variationComing",
+    r.request_id::text as "requestId", i.trace_id as "previousTraceId",
     round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt",
     round(date_part('epoch', i.status_at) * 1000000) as since,
     round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId",
     r.trace_id as answers, r.flow,
-    ${skuColumns(tx)}, null as before
+    ${skuColumns(tx)}
   from c
   join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
   join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
@@ -233,7 +232,7 @@ async function applyEffects(
  * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create
  * is sent once. A variation that came by meanwhile was not in it, and is created.
  */
-async function oweContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void> {
+async function oweContent(tx: Sql, items: readonly Item[]): Promise<void> {
   if (items.length === 0) return
   const setIds = items.map(({ productSetId }) => productSetId)
   await tx`
@@ -249,7 +248,7 @@ async function oweContent(tx: Sql, items: readonly ClaimedItem[]): Promise<void>
 }
 
 /** Got response, and what the commit made of it. */
-function storyOf<Entry extends { item: ClaimedItem }>(
+function storyOf<Entry extends { item: Item }>(
   entry: Entry,
   commit: (Commit & { stays?: true }) | string | null | undefined,
   stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],

@@ -1,5 +1,5 @@
 import { isRefusedByRow, refusal } from '../database/database.ts'
-import type { ClaimedItem, Exchange } from '../domain/item.ts'
+import type { Exchange, Item } from '../domain/item.ts'
 import type { Commit } from '../domain/step.ts'
 import { storable } from '../domain/text.ts'
 import { creates } from '../domain/topics.ts'
@@ -9,18 +9,18 @@ import type { Settlement } from '../queue/settle.ts'
 import { type Brought, blocked, type Verdict } from './verdict.ts'
 
 /** What carrying out asks of the database: a life's group commits, or a callback's transaction. */
-export interface Verbs<Item extends ClaimedItem = ClaimedItem> {
+export interface Verbs<Held extends Item = Item> {
   /**
    * One transaction of many items: what the catalogue refuses ends it, and whoever began it begins anew, knowing that.
    */
   inTransaction: boolean
   findConflict(ids: NewIds): Promise<string | null>
-  writeBack(item: Item, products: WriteBack[], setSrcId: string | null): Promise<void>
-  settle(settlement: Settlement & { item: Item }): Promise<Commit | null | 'noted'>
+  writeBack(item: Held, products: WriteBack[], setSrcId: string | null): Promise<void>
+  settle(settlement: Settlement & { item: Held }): Promise<Commit | null | 'noted'>
   /** `locked`: somebody else holds the product; nothing has happened. `noted`: it is done together with others. */
-  finish(entry: Finish & { item: Item }): Promise<Finished | 'noted'>
+  finish(entry: Finish & { item: Held }): Promise<Finished | 'noted'>
   /** Goes on when whoever holds the product lets go: the answer has been stored. */
-  finishLater(entry: Finish & { item: Item }): Promise<void>
+  finishLater(entry: Finish & { item: Held }): Promise<void>
 }
 
 /** What came on the exchange; `answeredAt` and `readAt` by `performance.now()`. */
@@ -37,10 +37,10 @@ export interface Received {
  *
  * @param received null: nothing came just now; it was stored before, is a callback, or nothing was sent
  */
-export async function carryOut<Item extends ClaimedItem>(
+export async function carryOut<Held extends Item>(
   verdict: Verdict,
-  item: Item,
-  verbs: Verbs<Item>,
+  item: Held,
+  verbs: Verbs<Held>,
   received: Received | null = null,
 ): Promise<void> {
   const { ids } = verdict

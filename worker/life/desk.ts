@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { isLocked, isTransient, type Sql } from '../database/database.ts'
 import type { CatalogueSet } from '../domain/catalogue.ts'
-import type { Adopted, ClaimedItem, Exchange } from '../domain/item.ts'
+import type { Adopted, ClaimedItem, Exchange, Item } from '../domain/item.ts'
 import { atOf, type Commit } from '../domain/step.ts'
 import { creates } from '../domain/topics.ts'
 import { followCatalogue, noteMoved } from '../queue/catalog-changes.ts'
@@ -34,12 +34,12 @@ export interface Desk extends Verbs {
   /** The trace of the attempt begins; `end` forgets it. */
   begin(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements): Attempt
   resume(adopted: Adopted): void
-  end(item: ClaimedItem): void
+  end(item: Item): void
   makeRequest(request: NewRequest): Promise<Commit | null>
   /** Its product no longer exists: it leaves the queue. */
-  drop(item: ClaimedItem): Promise<void>
+  drop(item: Item): Promise<void>
   /** Its product is in another set by now; once nothing of it is in flight, `followCatalogue` takes it along. */
-  noteMoved(item: ClaimedItem): Promise<void>
+  noteMoved(item: Item): Promise<void>
   followCatalogue(): Promise<void>
   /** Resolves when what follows the commits so far has been done. */
   followUps(): Promise<void>
@@ -89,7 +89,7 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
   // Each verb tells what it did at the moment at which the commit is known: attempts have the rest of the story. By the
   // claim, not by the item: a worker that lost an item to another may claim it again while its first life has not
   // ended.
-  const attempts = new Map<ClaimedItem, Attempt>()
+  const attempts = new Map<Item, Attempt>()
   const statements = new WeakMap<Commit, SpanRef | null>()
   const { protocol, hostname: host, port } = new URL(config.SHOP_URL)
   const server = { host, port: Number(port) || (protocol === 'https:' ? 443 : 80) }
@@ -137,7 +137,7 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
     }),
   )
 
-  const dropping = aloneWhenLocked(sql, async (entries: { item: ClaimedItem }[]) => {
+  const dropping = aloneWhenLocked(sql, async (entries: { item: Item }[]) => {
     const items = entries.map(({ item }) => item)
     const { steps, setsWaiting } = await drop(sql, items)
     follow.soon({ sets: setsWaiting, created: setsOf(entries.filter(({ item }) => creates(item.topic))) })
@@ -253,7 +253,7 @@ async function untilPossible<Result>(work: () => Promise<Result>): Promise<Resul
   }
 }
 
-const setsOf = (entries: readonly { item: ClaimedItem }[]): string[] => [
+const setsOf = (entries: readonly { item: Item }[]): string[] => [
   ...new Set(entries.map(({ item }) => item.productSetId)),
 ]
 
@@ -264,7 +264,7 @@ const HELD = Symbol('held by somebody else')
  * go. No transaction should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed
  * keeps its row until it commits.
  */
-function aloneWhenLocked<Entry extends { item: ClaimedItem; body?: string; exchange?: Exchange | null }, Result>(
+function aloneWhenLocked<Entry extends { item: Item; body?: string; exchange?: Exchange | null }, Result>(
   sql: Sql,
   write: (entries: Entry[]) => Promise<Result[]>,
 ): (entry: Entry) => Promise<Result> {

@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { RecordedCallback } from '../domain/callback.ts'
-import type { ClaimedItem, Exchange } from '../domain/item.ts'
+import type { Exchange, Item } from '../domain/item.ts'
 import { digestOf, type ReceivedCallback } from '../queue/record-callback.ts'
 import { finalResult } from '../shop/answer.ts'
 
@@ -16,7 +16,7 @@ import { finalResult } from '../shop/answer.ts'
 export async function recordLostAnswer(
   sql: Sql,
   record: (callback: ReceivedCallback) => Promise<RecordedCallback>,
-  { id, requestId }: ClaimedItem,
+  { id, requestId }: Item,
   { httpStatus, body }: Exchange,
   traceId: string,
 ): Promise<RecordedCallback | null> {

@@ -49,7 +49,7 @@ export interface Pump {
   /** `performance.now()` since which claiming has failed each time; null while it works. */
   readonly failingSince: number | null
   /** Takes up an item that was not claimed here. */
-  adopt(item: ClaimedItem, life: Promise<void>): void
+  adopt(item: Claim, life: Promise<void>): void
   /** Claims no more, and resolves when the last item has come to rest. */
   stop(): Promise<void>
 }
@@ -206,7 +206,7 @@ export function startPump({
     for (const item of items) adopt(item, live(item, sets.get(item.id), { claim: claimSpan, catalogue }))
   }
 
-  function adopt(item: ClaimedItem, life: Promise<void>): void {
+  function adopt(item: Claim, life: Promise<void>): void {
     held.add(claimKey(item))
     life.then(
       () => rest(item),
@@ -218,7 +218,7 @@ export function startPump({
     )
   }
 
-  function rest(item: ClaimedItem): void {
+  function rest(item: Claim): void {
     held.delete(claimKey(item))
     if (hungry && held.size <= concurrency * (1 - ROOM_SHARE)) poke()
     if (held.size === 0) onIdle?.()

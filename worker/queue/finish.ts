@@ -1,5 +1,5 @@
 import type { Sql } from '../database/database.ts'
-import type { ClaimedItem, Exchange } from '../domain/item.ts'
+import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 
@@ -15,7 +15,7 @@ export interface WriteBack {
 }
 
 export interface Finish {
-  item: ClaimedItem
+  item: Item
   /** Null where the answer had been stored before (Response processing), or there was nothing to send. */
   exchange: Exchange | null
   /**

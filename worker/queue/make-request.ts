@@ -1,10 +1,10 @@
 import type { Sql } from '../database/database.ts'
-import type { ClaimedItem } from '../domain/item.ts'
+import type { Item } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
 import { atOf, type Commit, type Micros } from '../domain/step.ts'
 
 export interface NewRequest {
-  item: ClaimedItem
+  item: Item
   flow: Flow
   traceId: string
   /** The call element as JSON, without the auth element. */

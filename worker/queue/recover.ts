@@ -1,5 +1,5 @@
 import type { Sql } from '../database/database.ts'
-import type { Adopted, Claim, ClaimedItem } from '../domain/item.ts'
+import type { Adopted, Claim, Item } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
 import { skuColumns, skusOf } from './skus.ts'
 
@@ -135,7 +135,7 @@ export async function recover(
 }
 
 async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]> {
-  const rows = await sql<(ClaimedItem & Omit<Adopted, 'item'>)[]>`
+  const rows = await sql<(Item & Omit<Adopted, 'item'>)[]>`
     select
       i.id,
       i.token,
@@ -146,12 +146,9 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
       i.sends,
       i.failures,
       i.request_id::text as "requestId",
-      '0' as "enteredAtNs",
       i.trace_id as "previousTraceId",
-      false as "variationComing",
       round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt",
       round(date_part('epoch', i.status_at) * 1000000) as at,
-      null as before,
       i.flow,
       ${skuColumns(sql)},
       r.body as request,

@@ -1,12 +1,12 @@
 import type { Sql } from '../database/database.ts'
-import type { ClaimedItem, Exchange } from '../domain/item.ts'
+import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {
-  item: ClaimedItem
+  item: Item
   to: 'pending' | 'got_acknowledgment' | 'delayed' | 'failed' | 'blocked' | 'response_processing'
   reason: ReasonCode | null
   /** A sentence for people; null where the reason says all. */

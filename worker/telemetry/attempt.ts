@@ -1,5 +1,5 @@
 import type { CatalogueProduct, CatalogueSet } from '../domain/catalogue.ts'
-import type { Adopted, ClaimedItem, Exchange, Story } from '../domain/item.ts'
+import type { Adopted, ClaimedItem, Exchange, Item, Story } from '../domain/item.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Entered, Micros } from '../domain/step.ts'
 import { TOPICS } from '../domain/topics.ts'
@@ -38,7 +38,7 @@ export class Attempt {
   private constructor(
     telemetry: Telemetry,
     subject: Subject,
-    item: Pick<ClaimedItem, 'queuedAt'>,
+    item: Pick<Item, 'queuedAt'>,
     trace: { root: SpanRef; parent?: SpanRef; name: Buffer; linkTo: string | null },
     status: Status,
     since: Micros,
@@ -75,7 +75,6 @@ export class Attempt {
       'processing',
       item.at,
     )
-    if (!before) return attempt
     const tell = (from: Status | null, to: Status, since: Micros, at: Micros, reason: string | null) =>
       telemetry.step(subject, { from, to, since, at, reason })
     // What Seller Center's transaction did is told by the first worker that sees the item.
@@ -297,7 +296,7 @@ const PROCESS_CALLBACK = text('process shop_update_callback')
 
 const linked = (...statements: (SpanRef | null)[]): SpanRef[] => statements.filter((ref) => ref !== null)
 
-function fieldsOf(item: ClaimedItem, set: CatalogueSet | undefined, flow: Flow, attempt: number): Subject['fields'] {
+function fieldsOf(item: Item, set: CatalogueSet | undefined, flow: Flow, attempt: number): Subject['fields'] {
   const products = set?.products ?? []
   return {
     itemId: item.id,
