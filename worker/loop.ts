@@ -10,11 +10,14 @@ export function createLoop(work: () => Promise<void>): Loop {
   let running: Promise<void> | null = null
   let again = false
   async function run(): Promise<void> {
-    do {
-      again = false
-      await work()
-    } while (again)
-    running = null
+    try {
+      do {
+        again = false
+        await work()
+      } while (again)
+    } finally {
+      running = null // before anybody can call again
+    }
   }
   return {
     poke() {

@@ -90,6 +90,7 @@ begin
       reason = case when i.reason = 'failure' then null else i.reason end
     where i.ctid = was.place
     returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason into was;
+    if not found then raise exception 'the item that absorbs the change could not be changed'; end if;
     item_id := was.id;
     if was.reason is distinct from 'failure' or was.status not in ('delayed', 'failed') then return; end if;
     insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)

@@ -141,6 +141,27 @@ test('the numbers are read without a walk over what has been folded', async () =
   expect(pages).toBeLessThan(30)
 })
 
+test('a claim reads the rows of its own sets, not those of all that are in flight', async () => {
+  const claimed = async (by: Sql) => {
+    const before = await claim(by, '1', 100, '0')
+    const added = (await addItems('ready', 2, 5, '0')).map(({ id }) => id)
+    return pagesOf(by, async () => {
+      const { items } = await claim(by, '1', 100, '0', after(before))
+      expect(items.map(({ id }) => id)).toEqual(added)
+    })
+  }
+  const few = await claimed(sql)
+  await sql`insert into shop_update.set_lane (product_set_id, waiting) select -g, 1 from generate_series(1, 200000) g`
+  await sql`vacuum analyze shop_update.set_lane`
+  const planned = connect(scene.databaseUrl, { max: 1, name: 'worker', byIndex: true })
+  try {
+    expect(await claimed(planned)).toBeLessThan(few + 200)
+  } finally {
+    await planned.end()
+    await sql`delete from shop_update.set_lane where product_set_id < 0`
+  }
+})
+
 test('what is new and what has become ready again is sent while the dump goes on', async () => {
   const [fresh, again] = [await addSet(scene.sql), await addSet(scene.sql)]
   const old = await scene.enqueue('price', { product: again.productIds[0]! })

@@ -147,13 +147,20 @@ describe('what stands in the way', () => {
     expect(asked).toEqual([['finish', 1, null, null, false]])
   })
 
-  test('an id that was taken in between is looked up again (23505), anything else is not', async () => {
+  test("where the id is another product's by now, that is what the item says", async () => {
     const taken = Object.assign(new Error('duplicate key'), { code: '23505' })
-    const { asked, verbs } = recording({ conflict: 'It belongs to S-2.' })
     const ids = { productSetId: '5', setSrcId: null, products: [] }
-    expect(await refused(taken, ids, verbs)).toMatchObject({ to: 'blocked', reason: 'src_id_conflict' })
-    expect(await refused(new TypeError('x'), ids, verbs)).toMatchObject({ reason: 'unprocessable_response' })
-    expect(asked).toEqual([['findConflict']])
+    const conflict = { to: 'blocked', reason: 'src_id_conflict' }
+    expect(await refused(taken, ids, recording({ conflict: 'It belongs to S-2.' }).verbs)).toMatchObject(conflict)
+    expect(await refused(taken, ids, recording().verbs)).toMatchObject({ reason: 'unprocessable_response' })
+  })
+
+  test('without an answer there is nothing that the catalogue could refuse: it is thrown', async () => {
+    const refuses = Object.assign(new Error('no partition'), { code: '23514' })
+    const { asked, verbs } = recording({ refuses })
+    const nothing = verdictWithoutCall({ nothingToSend: true }, itemOf('price'), retry)!
+    await expect(carryOut(nothing, itemOf('price'), verbs)).rejects.toBe(refuses)
+    expect(asked.map(([verb]) => verb)).toEqual(['finish'])
   })
 
   test('a locked product stores the answer first, and finishes when it is free', async () => {

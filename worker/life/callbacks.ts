@@ -195,7 +195,8 @@ async function applyEffects(
     const token = taken.get(row.id)
     if (!acts || token === undefined) continue
     applied.push(row.callbackId)
-    const verdict = refusedBy ? await refused(refusedBy, ids, verbs) : verdictOf(answer, row, asked, retry)
+    const brings = answer.kind === 'success' || answer.kind === 'failure'
+    const verdict = refusedBy && brings ? await refused(refusedBy, ids, verbs) : verdictOf(answer, row, asked, retry)
     await carryOut(verdict, { ...row, token }, verbs)
   }
   const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []

@@ -31,7 +31,7 @@ export interface Received {
 }
 
 /**
- * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings none.
+ * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings the one that it was sent with.
  * What the catalogue does not take (an id that another product has got meanwhile, a trigger) Blocks the item instead;
  * its answer is kept.
  *
@@ -51,7 +51,7 @@ export async function carryOut<Held extends Item>(
     if (verdict.to === 'synced') return await finish(ids)
     if (ids && ids.products.length > 0) await verbs.writeBack(item, ids.products, ids.setSrcId)
   } catch (error) {
-    if (verbs.inTransaction || !isRefusedByRow(error)) throw error
+    if (ids === null || verbs.inTransaction || !isRefusedByRow(error)) throw error
     return settle(await refused(error as Error, ids, verbs), stored ? null : received)
   }
   await settle(verdict, received)
@@ -95,11 +95,10 @@ const exchangeOf = ({ outcome }: Verdict, received: Received | null): Exchange |
   received && outcome && { ...received.exchange, outcome }
 
 /**
- * The catalogue does not take what the answer brings. Another worker may have given the same id to another product
- * between the look and the write: then the unique index stood in the way (23505).
+ * The catalogue does not take what the answer brings. The id may have been given to another product, or the product
+ * another id, between the look and the write; or a trigger objects.
  */
-export async function refused(error: Error, ids: Brought | null, verbs: Pick<Verbs, 'findConflict'>): Promise<Verdict> {
-  const isTaken = (error as { code?: string }).code === '23505'
-  const conflict = isTaken && ids ? await verbs.findConflict(ids) : null
+export async function refused(error: Error, ids: Brought, verbs: Pick<Verbs, 'findConflict'>): Promise<Verdict> {
+  const conflict = await verbs.findConflict(ids)
   return conflict ? blocked('src_id_conflict', conflict) : blocked('unprocessable_response', refusal(error))
 }

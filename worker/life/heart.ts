@@ -13,7 +13,7 @@ export interface Heart {
   isWorking(): boolean
   /** Unix time in seconds of the last heartbeat that was written, by the clock on the wall. */
   at(): number
-  /** Begins to beat: until now it counts from when it was made. */
+  /** Begins to beat. All looks count from here: entering has been the first life sign. */
   start(): void
   stop(): Promise<void>
 }
@@ -104,6 +104,7 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
     // the other clock stands still while the machine is suspended
     at: () => (Date.now() - (now() - beatAt)) / 1000,
     start() {
+      beatAt = confirmedAt = steadySince = heardAt = lookedAt = now()
       const beats = every(beatMs, beat)
       const watching = setInterval(watch, beatMs)
       stop = () => {

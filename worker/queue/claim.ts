@@ -158,7 +158,7 @@ export async function claim(
           c.id) as place
       from candidate c left join free l on l.product_set_id = c.product_set_id
       where l.product_set_id is not null
-        or not exists (select from shop_update.set_lane s where s.product_set_id = c.product_set_id)
+        or not exists (select from shop_update.set_lane s where s.product_set_id = c.product_set_id offset 0)
     ),
     first as materialized (
       select
