@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { z } from 'zod'
-import { SECRETS, SETTINGS, SHORTEST_KEY, SHORTEST_OF_GRAFANA } from '../worker/config.ts'
+import { createInternalApi, type InternalApiOptions, openApi } from '../worker/api/internal.ts'
+import { type Config, SECRETS, SETTINGS, SHORTEST_KEY, SHORTEST_OF_GRAFANA } from '../worker/config.ts'
 
 const NOTES: Partial<Record<keyof typeof SETTINGS, string>> = {
   OpenTelemetry:
@@ -73,4 +75,14 @@ const atLeast = (shortest: Record<string, number>): string =>
     .map(([name, least]) => `  \`${name}\` under ${least} characters`)
     .join(',\n')
 
-if (import.meta.main) await writeFile(join(import.meta.dirname, 'configuration.md'), configuration())
+/** The text of docs/openapi.json: what the internal listener says of itself. Its routes ask for nothing before a call. */
+export function openApiText(): string {
+  const config = { VIEWER_API_KEY: '', ADMIN_API_KEY: '', MAX_RETRIES: 0, FAILED_AFTER: 0 } as Config
+  const api = createInternalApi({ config, log: pino({ enabled: false }) } as unknown as InternalApiOptions)
+  return `${JSON.stringify(api.getOpenAPI31Document(openApi()), null, 2)}\n`
+}
+
+if (import.meta.main) {
+  await writeFile(join(import.meta.dirname, 'configuration.md'), configuration())
+  await writeFile(join(import.meta.dirname, 'openapi.json'), openApiText())
+}

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { configuration } from '../../docs/generate.ts'
+import { configuration, openApiText } from '../../docs/generate.ts'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
 import { SETTINGS } from '../../worker/config.ts'
 import { REASONS, REFUSALS } from '../../worker/domain/reasons.ts'
@@ -144,8 +144,9 @@ describe('the papers', () => {
     expect(read('README.md').split('\n').length).toBeLessThan(120)
   })
 
-  test('docs/configuration.md is what `npm run papers` makes', () => {
+  test('docs/configuration.md and docs/openapi.json are what `npm run papers` makes', () => {
     expect(read('docs/configuration.md')).toBe(configuration())
+    expect(read('docs/openapi.json')).toBe(openApiText())
   })
 
   test('CHANGELOG.md has a dated section of this version, and LICENSE says what package.json does', () => {

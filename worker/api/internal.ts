@@ -27,6 +27,15 @@ export type InternalApi = ReturnType<typeof createInternalApi>
 
 const MAX_BODY_BYTES = 1024 * 1024
 
+export const openApi = (version = '0.1.0') => ({
+  openapi: '3.1.0',
+  info: {
+    title: 'Shop Update',
+    version,
+    description: 'The queue between Seller Center and the Shop, for Grafana. Ids are strings, times ISO 8601 UTC.',
+  },
+})
+
 /**
  * The internal listener, Grafana's side: lists, numbers, and what admins do. Everything needs a key (see `authorize`),
  * the OpenAPI document too. Errors are RFC 9457 `application/problem+json`.
@@ -36,7 +45,7 @@ const MAX_BODY_BYTES = 1024 * 1024
  * serve({ fetch: api.fetch, port: 8081 })
  */
 export function createInternalApi(options: InternalApiOptions) {
-  const { config, log, version = '0.1.0', onRefusal } = options
+  const { config, log, version, onRefusal } = options
   const base = routes()
   base.use(plainPath, authorize(config))
   base.use(async (c, next) => {
@@ -57,14 +66,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', actionRoutes(options))
     .route('/', settingRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'Shop Update',
-      version,
-      description: 'The queue between Seller Center and the Shop, for Grafana. Ids are strings, times ISO 8601 UTC.',
-    },
-  })
+  app.doc31('/openapi.json', openApi(version))
 
   const known = app.routes
     .filter(({ method }) => method !== 'ALL')
