@@ -31,9 +31,9 @@ export interface Received {
 }
 
 /**
- * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings the one that it was sent with.
- * What the catalogue does not take (an id that another product has got meanwhile, a trigger) Blocks the item instead;
- * its answer is kept.
+ * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings the one
+ * that it was sent with. What the catalogue does not take (an id that another product has got meanwhile, a trigger)
+ * Blocks the item instead; its answer is kept.
  *
  * @param received null: nothing came just now; it was stored before, is a callback, or nothing was sent
  */
