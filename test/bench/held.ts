@@ -3,7 +3,8 @@ import { PER_SECOND, pickUps, queueEvenly } from './latency.ts'
 import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'
 
-const READINGS = 9
+/** More than twice the five slow ones that a process makes before it knows that a snapshot is held. */
+const READINGS = 25
 
 /**
  * What a transaction costs that keeps its snapshot, as a dump or a report does: nothing that the queue leaves behind
