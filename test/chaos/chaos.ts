@@ -62,7 +62,7 @@ export async function chaos(
     parts,
     done,
     // the end of the run is the one thing that rejects it
-    pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(() => {}),
+    pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(unlessAborted),
   }
   try {
     tell(`seed ${seed}, ${seconds} s`)
@@ -132,4 +132,9 @@ export async function chaos(
     over.abort()
     await parts.stop()
   }
+}
+
+/** A pause that is broken off has come to its end. */
+function unlessAborted(error: Error): void {
+  if (error.name !== 'AbortError') throw error
 }

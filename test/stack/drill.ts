@@ -187,7 +187,7 @@ async function forever(signal: AbortSignal, ms: number, act: (n: number) => Prom
   let n = 0
   try {
     for await (const _ of every(ms, undefined, { signal: AbortSignal.any([signal, interruption.signal]) }))
-      await act(n++).catch(() => {})
+      await act(n++).catch((error) => process.stderr.write(`It is tried again: ${(error as Error).message}\n`))
   } catch (error) {
     if ((error as Error).name !== 'AbortError') throw error
   }

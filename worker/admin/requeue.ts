@@ -3,7 +3,7 @@ import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import type { Step } from '../domain/step.ts'
 import { creates, type Topic } from '../domain/topics.ts'
-import { skuColumns, skusOf } from '../queue/skus.ts'
+import { skusOf, stepColumns } from '../queue/skus.ts'
 import { inQueue, type Resolved, resolve, type Selection, sources } from '../read/selection.ts'
 import { type Actor, audit } from './audit.ts'
 
@@ -261,22 +261,13 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
   ),
   told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
   select
-    m.id as "itemId",
-    m.seller_id as "sellerId",
-    m.product_set_id as "productSetId",
-    m.product_id as "productId",
-    ${skuColumns(sql)},
-    m.topic,
+    ${stepColumns(sql, 'm')},
     m.was as "from",
     'pending' as "to",
     round(date_part('epoch', m.status_at) * 1000000) as at,
     m.seconds,
     'requeued' as reason,
-    ${actor}::text as actor,
-    m.flow,
-    m.request_id::text as "requestId",
-    m.trace_id as "traceId",
-    m.sends
+    ${actor}::text as actor
   from moved m ${skusOf(sql, 'm')}
   -- named here, or it would not run
   where (select count(*) from told) >= 0`

@@ -3,7 +3,7 @@ import { ADMIN_RESOLVES } from '../domain/reasons.ts'
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { release } from '../queue/release.ts'
-import { skuColumns, skusOf } from '../queue/skus.ts'
+import { skusOf, stepColumns } from '../queue/skus.ts'
 import { type Actor, audit } from './audit.ts'
 import { putBack } from './requeue.ts'
 
@@ -73,20 +73,11 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     select id, now(), status, status, seconds, 'discarded', ${actor}::text, ${message}::text from gone
   )
   select
-    g.id as "itemId",
-    g.seller_id as "sellerId",
-    g.product_set_id as "productSetId",
-    g.product_id as "productId",
-    ${skuColumns(sql)},
-    g.topic,
+    ${stepColumns(sql, 'g')},
     g.status as "from",
     g.status as "to",
     round(date_part('epoch', now()) * 1000000) as at,
     g.seconds,
     'discarded' as reason,
-    ${actor}::text as actor,
-    g.flow,
-    g.request_id::text as "requestId",
-    g.trace_id as "traceId",
-    g.sends
+    ${actor}::text as actor
   from gone g ${skusOf(sql, 'g')}`

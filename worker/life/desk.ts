@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { isLocked, isTransient, type Sql } from '../database/database.ts'
@@ -199,7 +200,7 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
     finish: (entry) => finished(finishingSoon, entry),
     async finishLater(entry) {
       // A worker that stops leaves it: the answer is stored, and the next one goes on with it.
-      do await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+      do await delay(LOCKED_RETRY_MS)
       while (line.maySend() && (await finished(finishingPatiently, entry)) === 'locked')
     },
     async settle(settlement) {
@@ -248,7 +249,7 @@ async function untilPossible<Result>(work: () => Promise<Result>): Promise<Resul
       return await work()
     } catch (error) {
       if (!isTransient(error) && !isLocked(error)) throw error
-      await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+      await delay(LOCKED_RETRY_MS)
     }
   }
 }
@@ -298,7 +299,7 @@ function aloneWhenLocked<Entry extends { item: Item; body?: string; exchange?: E
       if (!isLocked(error)) throw error
     }
     for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS))
+      await delay(LOCKED_RETRY_MS)
       try {
         return (await write([entry]))[0] as Result
       } catch (error) {

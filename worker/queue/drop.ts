@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
-import { skuColumns, skusOf } from './skus.ts'
+import { skusOf, stepColumns } from './skus.ts'
 
 export interface Dropped {
   steps: Step[]
@@ -65,22 +65,13 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       select id, done_at, status, status, extract(epoch from done_at - status_at), 'product_deleted' from gone
     )
     select
-      g.id as "itemId",
-      g.seller_id as "sellerId",
-      g.product_set_id as "productSetId",
-      g.product_id as "productId",
-      ${skuColumns(sql)},
-      g.topic,
+      ${stepColumns(sql, 'g')},
       g.status as "from",
       g.status as "to",
       round(date_part('epoch', g.done_at) * 1000000) as at,
       date_part('epoch', g.done_at - g.status_at) as seconds,
       'product_deleted' as reason,
       null as actor,
-      g.flow,
-      g.request_id::text as "requestId",
-      g.trace_id as "traceId",
-      g.sends,
       f.action = 'UPDATE' as waiting
     from gone g left join freed f on f.product_set_id = g.product_set_id ${skusOf(sql, 'g')}`
   return {

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Adopted, Claim, Item } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
-import { skuColumns, skusOf } from './skus.ts'
+import { skuColumns, skusOf, stepColumns } from './skus.ts'
 
 export interface Recovered {
   recovered: number
@@ -106,22 +106,13 @@ export async function recover(
     select
       m.lane,
       f.action,
-      m.id as "itemId",
-      m.seller_id as "sellerId",
-      m.product_set_id as "productSetId",
-      m.product_id as "productId",
-      ${skuColumns(sql)},
-      m.topic,
+      ${stepColumns(sql, 'm')},
       m.was as "from",
       m.status as "to",
       round(date_part('epoch', m.status_at) * 1000000) as at,
       date_part('epoch', m.status_at - m.since) as seconds,
       coalesce(m.reason, 'worker_lost') as reason,
-      null as actor,
-      m.flow,
-      m.request_id::text as "requestId",
-      m.trace_id as "traceId",
-      m.sends
+      null as actor
     from moved m left join freed f on f.product_set_id = m.product_set_id ${skusOf(sql, 'm')}`
   const adopted = rows.filter(({ lane }) => lane === 'in_flight').map(({ itemId }) => itemId)
   return {

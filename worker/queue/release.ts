@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
 import { isComing } from './coming.ts'
-import { skuColumns, skusOf } from './skus.ts'
+import { skusOf, stepColumns } from './skus.ts'
 
 /** In one statement so many are released; the next one goes on. */
 const RELEASED_TOGETHER = 5000
@@ -91,22 +91,13 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       select id, status_at, 'blocked', 'pending', extract(epoch from status_at - since), 'released' from freed
     )
     select
-      f.id as "itemId",
-      f.seller_id as "sellerId",
-      f.product_set_id as "productSetId",
-      f.product_id as "productId",
-      ${skuColumns(sql)},
-      f.topic,
+      ${stepColumns(sql, 'f')},
       'blocked' as "from",
       f.status as "to",
       round(date_part('epoch', f.status_at) * 1000000) as at,
       date_part('epoch', f.status_at - f.since) as seconds,
       'released' as reason,
-      null as actor,
-      f.flow,
-      f.request_id::text as "requestId",
-      f.trace_id as "traceId",
-      f.sends
+      null as actor
     from freed f ${skusOf(sql, 'f')}`
 }
 

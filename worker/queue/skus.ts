@@ -24,3 +24,23 @@ export const skusOf = (sql: Sql, item: string) => sql`
       where x.product_set_id = ${sql(item)}.product_set_id and ${sql(item)}.product_id is null
       order by x.id limit 4) w
   ) v on true`
+
+/**
+ * What a `Step` says of its item; needs `skusOf` among the joins.
+ *
+ * @param item alias of the row of the item
+ */
+export const stepColumns = (sql: Sql, item: string) => {
+  const i = sql(item)
+  return sql`
+    ${i}.id as "itemId",
+    ${i}.seller_id as "sellerId",
+    ${i}.product_set_id as "productSetId",
+    ${i}.product_id as "productId",
+    ${skuColumns(sql)},
+    ${i}.topic,
+    ${i}.flow,
+    ${i}.request_id::text as "requestId",
+    ${i}.trace_id as "traceId",
+    ${i}.sends`
+}
