@@ -269,9 +269,12 @@ async function migrations(folder: string): Promise<Migration[]> {
   }))
 }
 
-/** Roles, then functions and views, which say who may use them. */
-const replacedFiles = async (folder: string) =>
-  (await Promise.all(['roles', 'functions', 'views'].map((part) => sqlFiles(join(folder, part))))).flat()
+/** The rules, which the other functions call; roles, then functions and views, which say who may use them. */
+async function replacedFiles(folder: string): Promise<SqlFile[]> {
+  const files = (await Promise.all(['roles', 'functions', 'views'].map((part) => sqlFiles(join(folder, part))))).flat()
+  const rules = files.filter(({ name }) => name === 'rules.sql')
+  return [...rules, ...files.filter((file) => !rules.includes(file))]
+}
 
 const digestOf = (files: readonly SqlFile[]): string => digest(files.map((file) => file.text).join('\0'))
 

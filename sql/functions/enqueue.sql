@@ -78,7 +78,7 @@ begin
       absorbed_at = at,
       status = case when i.reason = 'failure' then 'pending' else i.status end,
       status_at = case
-        when i.reason = 'failure' then greatest(at, i.status_at + interval '1 microsecond')
+        when i.reason = 'failure' then shop_update.later(i.status_at, at)
         else i.status_at end,
       entered_at = case when i.reason = 'failure' then at else i.entered_at end,
       -- set_lane counts who is behind

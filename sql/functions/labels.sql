@@ -37,7 +37,7 @@ $$;
 create or replace function shop_update.method(topic shop_update.topic) returns text
 language sql immutable parallel safe as $$
   select case
-    when topic in ('new_product_set', 'new_product') then 'Product.createProducts'
+    when shop_update.creates(topic) then 'Product.createProducts'
     when topic in ('content', 'status', 'qc_status') then 'Product.updateProducts'
     when topic = 'price' then 'Product.updatePrices'
     when topic in ('stock', 'consignment_stock') then 'Product.updateStock'

@@ -212,7 +212,7 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   const stranded = await parts.sql<{ setId: string }[]>`
     select distinct p.product_set_id as "setId" from catalog.product p
     where p.src_id is null and not exists (select from shop_update.item i
-      where i.product_set_id = p.product_set_id and i.topic in ('new_product_set', 'new_product'))`
+      where i.product_set_id = p.product_set_id and shop_update.creates(i.topic))`
   for (const { setId } of stranded) {
     left.push(`set ${setId} is to be created`)
     tell(`set ${setId} is to be created`)

@@ -244,7 +244,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
       -- an item that is behind in its set keeps its place there: set_lane counts it
       lane = case when i.lane = 'behind' then i.lane else 'ready' end,
-      run_at = now(), entered_at = now(), status_at = greatest(now(), i.status_at + interval '1 microsecond')
+      run_at = now(), entered_at = now(), status_at = shop_update.later(i.status_at)
     where i.id = any (array(
         select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
       and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
@@ -264,7 +264,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     ${stepColumns(sql, 'm')},
     m.was as "from",
     'pending' as "to",
-    round(date_part('epoch', m.status_at) * 1000000) as at,
+    shop_update.micros(m.status_at) as at,
     m.seconds,
     'requeued' as reason,
     ${actor}::text as actor

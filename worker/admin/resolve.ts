@@ -31,7 +31,7 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
       { reason: string; topic: Topic; productId: string | null; productSetId: string; absorbed: boolean }[]
     >`
       select reason, topic, product_id as "productId", product_set_id as "productSetId",
-        coalesce(absorbed_at > status_at, false) and topic not in ('new_product_set', 'new_product') as absorbed
+        coalesce(absorbed_at > status_at, false) and not shop_update.creates(topic) as absorbed
       from shop_update.item
       where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
     if (!item) return null
@@ -76,7 +76,7 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     ${stepColumns(sql, 'g')},
     g.status as "from",
     g.status as "to",
-    round(date_part('epoch', now()) * 1000000) as at,
+    shop_update.micros(now()) as at,
     g.seconds,
     'discarded' as reason,
     ${actor}::text as actor

@@ -46,6 +46,6 @@ export const TOPIC_NAMES = Object.keys(TOPICS) as Topic[]
 
 /**
  * True for the topics whose call makes a product in the Shop: they go first in their set, and are not resent where
- * nobody knows whether the Shop has it (decision 11).
+ * nobody knows whether the Shop has it (decision 11). In SQL it is `shop_update.creates`.
  */
 export const creates = (topic: Topic): boolean => TOPICS[topic].method === 'Product.createProducts'

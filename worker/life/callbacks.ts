@@ -145,9 +145,9 @@ const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
     i.status, i.reason, i.id, i.token, i.topic, i.seller_id as "sellerId", i.product_set_id as "productSetId",
     i.product_id as "productId", i.sends, i.failures,
     r.request_id::text as "requestId", i.trace_id as "previousTraceId",
-    round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt",
-    round(date_part('epoch', i.status_at) * 1000000) as since,
-    round(date_part('epoch', c.received_at) * 1000000) as received, coalesce(c.trace_id, r.trace_id) as "traceId",
+    shop_update.micros(i.queued_at) as "queuedAt",
+    shop_update.micros(i.status_at) as since,
+    shop_update.micros(c.received_at) as received, coalesce(c.trace_id, r.trace_id) as "traceId",
     r.trace_id as answers, r.flow,
     ${skuColumns(tx)}
   from c
@@ -338,7 +338,7 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
   ),
   moved as (
     update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1,
-      status_at = greatest(x.received_at, i.status_at + interval '1 microsecond'),
+      status_at = shop_update.later(i.status_at, x.received_at),
       fresh = false, reason = null, message = null
     from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token
       and i.lane <> 'in_flight'

@@ -156,7 +156,7 @@ const tell = (
   )
   select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId",
     ${skuColumns(tx)}, m.topic,
-    s."from", s."to", round(date_part('epoch', s.at) * 1000000) as at, 0 as seconds, s.reason, null as actor,
+    s."from", s."to", shop_update.micros(s.at) as at, 0 as seconds, s.reason, null as actor,
       null as flow, null as "requestId",
     null as "traceId", 0 as sends
   from made m cross join lateral (values

@@ -149,12 +149,12 @@ export async function claim(
         c.product_set_id,
         c.held,
         c.id is not distinct from l.next_id as its_turn,
-        c.topic in ('new_product_set', 'new_product') as creates,
+        shop_update.creates(c.topic) as creates,
         count(*) over (partition by c.product_set_id) as of_set,
         row_number() over (partition by c.product_set_id order by
           c.held,
           (c.id = l.next_id) desc nulls last,
-          (c.topic in ('new_product_set', 'new_product')) desc,
+          shop_update.creates(c.topic) desc,
           c.id) as place
       from candidate c left join free l on l.product_set_id = c.product_set_id
       where l.product_set_id is not null
@@ -200,13 +200,11 @@ export async function claim(
       where id = any (array(select id from ranked where id not in (select id from taken)))
     ),
     mine as (
-      -- always later than the status before, in every statement: the history is read in the order of its times, and
-      -- this one may have begun while the item was being queued
       update shop_update.item i
       set
         status = 'processing',
         lane = 'in_flight',
-        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        status_at = shop_update.later(i.status_at),
         token = i.token + 1,
         fresh = false,
         reason = null,
@@ -254,19 +252,19 @@ export async function claim(
       exists (
         select from shop_update.item v
         where v.product_set_id = mine.product_set_id
-          and v.topic in ('new_product_set', 'new_product')
+          and shop_update.creates(v.topic)
           and v.lane <> 'in_flight'
           and v.id <> mine.id
           and ${isComing(sql, 'v')}
-          and (mine.topic not in ('new_product_set', 'new_product') or (
+          and (not shop_update.creates(mine.topic) or (
             (v.lane = 'awaiting'
               or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
             and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))
       ) as "variationComing",
-      round(date_part('epoch', queued_at) * 1000000) as "queuedAt",
-      round(date_part('epoch', status_at) * 1000000) as at,
+      shop_update.micros(queued_at) as "queuedAt",
+      shop_update.micros(status_at) as at,
       was,
-      round(date_part('epoch', since) * 1000000) as since,
+      shop_update.micros(since) as since,
       was_reason as "wasReason",
       was_fresh as "wasFresh",
       -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle

@@ -21,7 +21,7 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       delete from shop_update.item i
       using unnest(${ids}::bigint[], ${items.map(({ token }) => token)}::int[]) x (id, token)
       where i.id = x.id and i.token = x.token
-      returning i.*, greatest(now(), i.status_at + interval '1 microsecond') as done_at
+      returning i.*, shop_update.later(i.status_at) as done_at
     ),
     kept as (
       insert into shop_update.finished_item (
@@ -68,7 +68,7 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       ${stepColumns(sql, 'g')},
       g.status as "from",
       g.status as "to",
-      round(date_part('epoch', g.done_at) * 1000000) as at,
+      shop_update.micros(g.done_at) as at,
       date_part('epoch', g.done_at - g.status_at) as seconds,
       'product_deleted' as reason,
       null as actor,

@@ -44,7 +44,6 @@ export type Finished = (Commit & { stays?: true }) | 'lost' | 'locked'
  * are queued as `content`.
  */
 const isUnsettled = (sql: Sql) => sql`coalesce(i.absorbed_at > x.sent_at, false)`
-const isCreate = (sql: Sql) => sql`i.topic in ('new_product_set', 'new_product')`
 
 /**
  * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history,
@@ -126,7 +125,7 @@ export async function finish(
       delete from shop_update.item i using x
       where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
-        ${late ? sql`and (${isCreate(sql)} or not ${isUnsettled(sql)})` : sql``}
+        ${late ? sql`and (shop_update.creates(i.topic) or not ${isUnsettled(sql)})` : sql``}
       returning ${answered(sql, sql`i`)}
     ),
     ${
@@ -136,7 +135,7 @@ export async function finish(
       set
         status = 'pending',
         lane = 'ready',
-        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        status_at = shop_update.later(i.status_at),
         failures = 0,
         failed_at = null,
         run_at = now(),
@@ -144,7 +143,7 @@ export async function finish(
         reason = 'newer_change'
       from x
       where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
-        and not (${isCreate(sql)}) and ${isUnsettled(sql)}
+        and not shop_update.creates(i.topic) and ${isUnsettled(sql)}
       returning ${answered(sql, sql`old`)}
     ),
     gone as (
@@ -175,7 +174,7 @@ export async function finish(
     again as (
       insert into shop_update.owed_change (topic, product_id)
       select f.topic, f.product_id from written w join finished f on f.id = w.item_id
-      where w.elsewhere and f.topic not in ('new_product_set', 'new_product')
+      where w.elsewhere and not shop_update.creates(f.topic)
     ),
     named as (
       update catalog.product_set s set src_id = w.src_id
@@ -245,7 +244,7 @@ export async function finish(
       (select array_agg(id) from gone) as ids,
       (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
       (select array_agg(id) from gone where goes_to = 'pending') as stays,
-      round(date_part('epoch', now()) * 1000000) as now`
+      shop_update.micros(now()) as now`
   const commit: Commit = { now: row!.now, left: now }
   const staying = { ...commit, stays: true as const }
   const stays = new Set(row?.stays)
@@ -283,7 +282,7 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   coalesce(x.trace_id, i.trace_id) as trace_id,
   ${row}.status,
   ${row}.status_at,
-  greatest(now(), ${row}.status_at + interval '1 microsecond') as done_at,
+  shop_update.later(${row}.status_at) as done_at,
   x.http,
   x.ms,
   x.body,

@@ -38,12 +38,12 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
       update shop_update.item i
       set
         status = 'made_request',
-        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        status_at = shop_update.later(i.status_at),
         request_id = x.request_id,
         flow = x.flow::shop_update.flow,
         trace_id = x.trace_id,
         sends = i.sends + 1,
-        last_sent_at = greatest(now(), i.status_at + interval '1 microsecond')
+        last_sent_at = shop_update.later(i.status_at)
       from x
       where i.id = x.id and i.token = x.token and i.status = 'processing'
       returning
@@ -76,7 +76,7 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         (m.status_at, 'building_payload', 'made_request', extract(epoch from m.status_at - m.built_at))
       ) t (at, f, t, seconds)
     )
-    select array_agg(id) as ids, round(date_part('epoch', now()) * 1000000) as now from moved`
+    select array_agg(id) as ids, shop_update.micros(now()) as now from moved`
   const commit: Commit = { now: row!.now, left: now }
   const moved = new Set(row?.ids)
   if (moved.size === ids.length) return ids.map(() => commit)

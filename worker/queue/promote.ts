@@ -30,14 +30,14 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
         select f.product_set_id, n.id from free f left join lateral (
           select id from (
             select * from (
-              select b.id, b.topic in ('new_product_set', 'new_product') as creates from shop_update.item b
+              select b.id, shop_update.creates(b.topic) as creates from shop_update.item b
               where b.lane = 'behind' and b.product_set_id = f.product_set_id
                 and not exists (select from ${holdersOf(sql, 'b')})
-              order by (b.topic in ('new_product_set', 'new_product')) desc, b.id
+              order by shop_update.creates(b.topic) desc, b.id
               limit 1 for no key update skip locked) behind
             union all
             select * from (
-              select r.id, r.topic in ('new_product_set', 'new_product') as creates from shop_update.item r
+              select r.id, shop_update.creates(r.topic) as creates from shop_update.item r
               where r.lane = 'ready' and r.product_set_id = f.product_set_id
                 and not exists (select from ${holdersOf(sql, 'r')})
               order by r.id limit 1 for no key update skip locked) ready

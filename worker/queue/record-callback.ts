@@ -123,7 +123,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             o.outcome = 'accepted' or o.outcome = 'late' and exists (
               -- a create that the Shop has made is never without consequence: see apply-late.ts
               select from shop_update.finished_item f
-              where f.id = x.item_id and f.topic in ('new_product_set', 'new_product')) as to_apply
+              where f.id = x.item_id and shop_update.creates(f.topic)) as to_apply
           from x cross join lateral (
             select case
               when item_id is null then 'unknown'

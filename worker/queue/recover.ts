@@ -57,21 +57,21 @@ export async function recover(
         token = i.token + 1,
         status = case
           when i.status = 'response_processing' then i.status
-          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked'
+          when i.status = 'made_request' and shop_update.creates(i.topic) then 'blocked'
           else 'pending' end,
         lane = case
           when i.status = 'response_processing' then i.lane
-          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'blocked'
+          when i.status = 'made_request' and shop_update.creates(i.topic) then 'blocked'
           else 'ready' end,
         reason = case
-          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product') then 'unknown_outcome' end,
+          when i.status = 'made_request' and shop_update.creates(i.topic) then 'unknown_outcome' end,
         message = case
-          when i.status = 'made_request' and i.topic in ('new_product_set', 'new_product')
+          when i.status = 'made_request' and shop_update.creates(i.topic)
             then 'The worker stopped after the request had been made; '
               'whether the Shop created the product is not known.' end,
         status_at = case
           when i.status = 'response_processing' then i.status_at
-          else greatest(now(), i.status_at + interval '1 microsecond') end
+          else shop_update.later(i.status_at) end
       where i.id = any (array(select id from free)) and i.lane = 'in_flight'
       returning i.*, old.status as was, old.status_at as since
     ),
@@ -109,7 +109,7 @@ export async function recover(
       ${stepColumns(sql, 'm')},
       m.was as "from",
       m.status as "to",
-      round(date_part('epoch', m.status_at) * 1000000) as at,
+      shop_update.micros(m.status_at) as at,
       date_part('epoch', m.status_at - m.since) as seconds,
       coalesce(m.reason, 'worker_lost') as reason,
       null as actor
@@ -138,8 +138,8 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
       i.failures,
       i.request_id::text as "requestId",
       i.trace_id as "previousTraceId",
-      round(date_part('epoch', i.queued_at) * 1000000) as "queuedAt",
-      round(date_part('epoch', i.status_at) * 1000000) as at,
+      shop_update.micros(i.queued_at) as "queuedAt",
+      shop_update.micros(i.status_at) as at,
       i.flow,
       ${skuColumns(sql)},
       r.body as request,

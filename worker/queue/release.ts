@@ -37,24 +37,24 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
       where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
         and (b.product_id is null or p.id is not null)
-        and (b.topic in ('new_product_set', 'new_product')
+        and (shop_update.creates(b.topic)
           or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
         and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
         and not exists (
           select from shop_update.item v
           where v.product_set_id = b.product_set_id
-            and v.topic in ('new_product_set', 'new_product')
+            and shop_update.creates(v.topic)
             and v.lane <> 'in_flight'
             and v.id <> b.id
             and ${isComing(sql, 'v')}
-            and (b.topic not in ('new_product_set', 'new_product') or (
+            and (not shop_update.creates(b.topic) or (
               (v.lane = 'awaiting' or (v.lane = 'blocked'
                 and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
               and (v.product_id is null or b.product_id is null or v.product_id = b.product_id)))
           offset 0)
-        and (b.topic in ('new_product_set', 'new_product') or not exists (
+        and (shop_update.creates(b.topic) or not exists (
           select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
-          where l.product_set_id = b.product_set_id and v.topic in ('new_product_set', 'new_product') offset 0))
+          where l.product_set_id = b.product_set_id and shop_update.creates(v.topic) offset 0))
       limit ${RELEASED_TOGETHER}::int
     ),
     free as materialized (
@@ -67,7 +67,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       set
         status = 'pending',
         lane = 'ready',
-        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        status_at = shop_update.later(i.status_at),
         reason = null,
         message = null
       where i.id = any (array(select id from free)) and i.status = 'blocked'
@@ -94,7 +94,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       ${stepColumns(sql, 'f')},
       'blocked' as "from",
       f.status as "to",
-      round(date_part('epoch', f.status_at) * 1000000) as at,
+      shop_update.micros(f.status_at) as at,
       date_part('epoch', f.status_at - f.since) as seconds,
       'released' as reason,
       null as actor

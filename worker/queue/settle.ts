@@ -67,7 +67,7 @@ export async function settle(
       set
         status = x.to_status::shop_update.status,
         lane = x.lane::shop_update.lane,
-        status_at = greatest(now(), i.status_at + interval '1 microsecond'),
+        status_at = shop_update.later(i.status_at),
         reason = x.reason,
         message = x.message,
         trace_id = coalesce(x.trace_id, i.trace_id),
@@ -157,7 +157,7 @@ export async function settle(
     select
       (select array_agg(id) from moved) as ids,
       (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
-      round(date_part('epoch', now()) * 1000000) as now`
+      shop_update.micros(now()) as now`
   const moved = new Set(row?.ids)
   const commit: Commit = { now: row!.now, left: now }
   return { results: ids.map((id) => (moved.has(id) ? commit : null)), setsWaiting: row?.waiting ?? [] }

@@ -38,11 +38,11 @@ export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends
     from shop_update.item m
     where m.product_set_id = i.product_set_id
-      and m.topic in ('new_product_set', 'new_product') and m.lane <> 'in_flight'
+      and shop_update.creates(m.topic) and m.lane <> 'in_flight'
     union all
     select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends
     from shop_update.set_lane l join shop_update.item m on m.id = l.item_id
-    where l.product_set_id = i.product_set_id and m.topic in ('new_product_set', 'new_product')
+    where l.product_set_id = i.product_set_id and shop_update.creates(m.topic)
   ) c
   where i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and c.id <> i.id
     and (i.reason = 'new_variation'
@@ -54,7 +54,7 @@ export const createsAwaited = (sql: Sql) => sql`(
         where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
     and ${isComing(sql, 'c')}
     and ${isThere(sql)}
-    and (i.reason <> 'new_variation' or i.topic not in ('new_product_set', 'new_product')
+    and (i.reason <> 'new_variation' or not shop_update.creates(i.topic)
       or ((c.lane = 'awaiting' or (c.lane = 'blocked' and c.reason = any (${[...ADMIN_RESOLVES]}::text[])))
         and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
 
@@ -66,7 +66,7 @@ export const createsAwaited = (sql: Sql) => sql`(
 export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)}
     then 'product_deleted'
-  when i.status = 'blocked' and i.reason = 'not_in_shop' and i.topic not in ('new_product_set', 'new_product') then (
+  when i.status = 'blocked' and i.reason = 'not_in_shop' and not shop_update.creates(i.topic) then (
     select case
       when count(*) = 0 then 'product_deleted'
       when bool_or(q.qc_status = 'approved') then null

@@ -148,8 +148,8 @@ export async function readSurroundings(
         select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
       from shop_update.item i left join shop_update.item b
         on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
-        and (b.topic not in ('new_product_set', 'new_product'), b.id)
-          < (i.topic not in ('new_product_set', 'new_product'), i.id)
+        and (not shop_update.creates(b.topic), b.id)
+          < (not shop_update.creates(i.topic), i.id)
       where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') group by i.product_set_id
     )::int as "positionInSet", (
       select json_build_object('itemId', n.id::text, 'status', n.status) from (
