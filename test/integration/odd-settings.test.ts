@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { connect } from '../../worker/database/database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
 /** Of the database, for every session that does not say otherwise. */
@@ -22,6 +23,13 @@ const ODD = {
   statement_timeout: '1ms',
   transaction_timeout: '1s',
   idle_session_timeout: '1s',
+  idle_in_transaction_session_timeout: '1ms',
+  lc_numeric: 'POSIX',
+  lc_monetary: 'POSIX',
+  lc_time: 'POSIX',
+  standard_conforming_strings: 'off',
+  backslash_quote: 'on',
+  row_security: 'off',
 } as const
 
 let scene: Scene
@@ -102,4 +110,14 @@ test('every list with a cursor goes on where it was', async () => {
   )
   expect(second.status).toBe(200)
   expect(new Set([...first.body.items, ...second.body.items].map(({ id }) => id)).size).toBe(4)
+})
+
+test('a connection leaves nothing to the database that changes what a statement means or what its text is', async () => {
+  const sql = connect(scene.databaseUrl, { max: 1, name: 'test' })
+  try {
+    const left = await sql<{ name: string }[]>`select name from pg_settings where source = 'database'`
+    expect(left.map(({ name }) => name)).toEqual(['search_path']) // statements name their schemas
+  } finally {
+    await sql.end()
+  }
 })

@@ -329,7 +329,7 @@ describe('the room for answers', () => {
     expect(budget.left).toBe(2 * MIB)
   })
 
-  it('is needed for what is unpacked, too', async () => {
+  it('is needed for what is unpacked, too, and before that is done', async () => {
     const budget = new ByteBudget(8 * MIB)
     const bytes = gzipSync(Buffer.alloc(MIB, 'x'))
     const { port } = await shopThat((_request, response) =>
@@ -338,6 +338,9 @@ describe('the room for answers', () => {
     const client = clientOf(port, { budget })
     const first = await client.send(call, headers)
     expect(budget.left).toBe(7 * MIB)
+    const impatient = clientOf(port, { budget, timeoutMs: 300 })
+    const failure = await failureOf(impatient.send(call, headers))
+    expect(failure).toMatchObject({ message: expect.stringContaining('no room in memory') })
     const second = client.send(call, headers)
     first.release()
     expect((await second).body).toHaveLength(MIB)
