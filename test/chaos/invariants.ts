@@ -3,7 +3,7 @@ import type { Status } from '../../worker/domain/statuses.ts'
 import { isAllowed } from '../../worker/domain/transitions.ts'
 import type { Stage } from './actions.ts'
 import { LEASE_SECONDS } from './parts.ts'
-import { isCreate, type Ledger, readLedger } from './shop-ledger.ts'
+import { type Creation, isCreate, type Ledger, readLedger } from './shop-ledger.ts'
 
 export interface Violation {
   rule: keyof typeof RULES
@@ -68,6 +68,10 @@ interface Evidence {
   answers: Map<string, Answered>
   calls: ReceivedCall[]
   ledger: Ledger
+  /** Of each product, by its id. */
+  srcIds: Map<string, string | null>
+  /** What admins were told of ids, also where an item has moved on since. */
+  incidents: { at: number; message: string }[]
 }
 
 /** Holds the catalogue, the queue, its history and what the Shop has against each other. */
@@ -84,7 +88,7 @@ export async function findViolations(stage: Stage, unrest: readonly string[]): P
     ...forgotten(evidence),
     ...gaps(evidence),
     ...(await miscounted(stage)),
-    ...(await undone(evidence)),
+    ...undone(evidence),
     ...stage.parts.slots.flatMap((slot) =>
       slot
         .complaints()
@@ -113,6 +117,9 @@ async function readEvidence(stage: Stage): Promise<Evidence> {
       coalesce((select array_agg(c.outcome) from shop_update.callback c where c.request_id = r.request_id::text),
         '{}') as callbacks
     from shop_update.request r left join shop_update.answer a on a.request_id = r.request_id and a.item_id = r.item_id`
+  const products = await sql<{ id: string; srcId: string | null }[]>`select id, src_id as "srcId" from catalog.product`
+  const incidents = await sql<{ at: number; message: string }[]>`
+    select extract(epoch from at)::float8 * 1000 as at, message from chaos.incident`
   const calls = shop.calls().toReversed()
   return {
     stage,
@@ -121,6 +128,8 @@ async function readEvidence(stage: Stage): Promise<Evidence> {
     answers: new Map(answers.map((answer) => [answer.requestId, answer])),
     calls,
     ledger: readLedger(calls),
+    srcIds: new Map(products.map(({ id, srcId }) => [id, srcId])),
+    incidents,
   }
 }
 
@@ -239,8 +248,24 @@ function isExcused({ answers, steps, calls }: Evidence, requestId: string): bool
   return (steps.get(answer.itemId) ?? []).some(({ actor, at }) => actor !== null && at >= sentAt)
 }
 
+/**
+ * Whether an admin has been told of this very id, or of another one that the same answer brought: that of the set, or of
+ * another of its products.
+ */
+function isIncident({ incidents, calls, ledger }: Evidence, { requestId }: Creation): boolean {
+  const { call, done, receivedAt } = calls.find((one) => one.requestId === requestId)!
+  const ofProducts = ledger.creations.filter((one) => one.requestId === requestId).map(({ srcId }) => srcId)
+  const madeSet = call.params.config_id == null && Array.isArray(done)
+  const ofSet = madeSet ? done.flatMap((row) => (row.status === 'success' ? row.product.config_id : [])) : []
+  return incidents.some(({ at, message }) => {
+    const brought = /^Product set|'s set id/.test(message) ? ofSet : ofProducts
+    const [, id = ''] = /(?:the answer brings|gave the id|'s (?:product|set) id) (\w+)/.exec(message) ?? []
+    return brought.includes(id) && at >= Date.parse(receivedAt)
+  })
+}
+
 function twice(evidence: Evidence): Violation[] {
-  const { ledger, stage, answers, steps, items, calls } = evidence
+  const { ledger, stage, answers, calls, srcIds } = evidence
   const violations: Violation[] = []
   for (const [productId, creations] of Map.groupBy(ledger.creations, (creation) => creation.productId)) {
     if (creations.length === 1) continue
@@ -264,24 +289,17 @@ function twice(evidence: Evidence): Violation[] {
       return answer?.outcome === 'success' || (asItWas && answer?.callbacks.some((outcome) => outcome !== 'unknown'))
     })
     if (toldIds.length < 2 || stage.done.deleted.has(productId) || stage.done.repaired.has(productId)) continue
-    // A second id that comes when the create has left the queue is told by an item of its own; a set's is about all of
-    // its products.
-    const creators = creations.flatMap(({ requestId }) => items.get(answers.get(requestId)?.itemId ?? '') ?? [])
-    const isAbout = (item: Item): boolean =>
-      item.productId === productId ||
-      creators.some(
-        ({ id, topic, setId }) =>
-          item.id === id || (item.productId === null && item.topic === topic && item.setId === setId),
-      )
-    const isIncident = [...items.values()].some(
-      (item) => isAbout(item) && (steps.get(item.id) ?? []).some(({ reason }) => reason === 'src_id_conflict'),
+    // One of them the catalogue has; of each other one it is told, or of one that came in the same answer.
+    const kept = toldIds.some(({ srcId }) => srcId === srcIds.get(productId)) ? 0 : 1
+    const untold = toldIds.filter(
+      (creation) => creation.srcId !== srcIds.get(productId) && !isIncident(evidence, creation),
     )
-    if (!isIncident)
+    if (untold.length > kept)
       violations.push({
         rule: 'once',
         what:
-          `the Shop told two ids for product ${productId} (${toldIds.map(({ srcId }) => srcId).join(', ')}), ` +
-          'and that is no incident',
+          `the Shop told product ${productId} the ids ${toldIds.map(({ srcId }) => srcId).join(', ')}, and no incident ` +
+          `names ${untold.map(({ srcId }) => srcId).join(', ')}`,
         story: storyOf(evidence, productId),
       })
   }
@@ -512,13 +530,10 @@ async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
   ]
 }
 
-async function undone(evidence: Evidence): Promise<Violation[]> {
-  const { parts, done } = evidence.stage
-  const rows = await parts.sql<
-    { id: string; srcId: string | null }[]
-  >`select id, src_id as "srcId" from catalog.product`
-  return rows.flatMap(({ id, srcId }): Violation[] => {
-    const repaired = done.repaired.get(id)
+function undone(evidence: Evidence): Violation[] {
+  const { stage, srcIds } = evidence
+  return [...srcIds].flatMap(([id, srcId]): Violation[] => {
+    const repaired = stage.done.repaired.get(id)
     if (repaired === undefined || repaired === null || repaired === srcId) return []
     return [
       {

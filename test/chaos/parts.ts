@@ -179,6 +179,20 @@ async function prepareRefusals(sql: Sql): Promise<void> {
     for each row when (old.src_id is not null) execute function chaos.refuse()`
 }
 
+/** What admins are told of ids: a decision takes the message away. */
+async function keepIncidents(sql: Sql): Promise<void> {
+  await sql`create table chaos.incident (at timestamptz not null, message text not null)`
+  await sql`
+    create function chaos.keep_incident() returns trigger language plpgsql security definer as $$
+    begin
+      insert into chaos.incident values (clock_timestamp(), new.message);
+      return null;
+    end $$`
+  await sql`
+    create trigger chaos_keep after insert or update of reason on shop_update.item
+    for each row when (new.reason = 'src_id_conflict') execute function chaos.keep_incident()`
+}
+
 export type Parts = Awaited<ReturnType<typeof startParts>>
 
 /**
@@ -196,6 +210,7 @@ export async function startParts(seed: number, log: Log) {
   const sql: Sql = connect(databaseUrl, { max: 12, name: 'chaos', lockTimeoutMs: 5000 })
   await migrate(sql)
   await prepareRefusals(sql)
+  await keepIncidents(sql)
   const shopTimeoutMs = SHOP_TIMEOUTS_MS[seed % SHOP_TIMEOUTS_MS.length]!
   const shop: RunningShop = await startShop({
     port: await freePort(),
