@@ -59,6 +59,17 @@ test('it reads what dashboards read, and after a second run of its file too', as
   await grafana.end()
 })
 
+test('neither it nor the worker is more than a login, also where it was before', async () => {
+  await owner`alter role worker superuser createdb createrole bypassrls`
+  await owner`alter role grafana superuser createdb createrole replication bypassrls`
+  await provisionLogin(owner, 'worker', 'worker')
+  await provisionLogin(owner, 'grafana', 'grafana')
+  const more = await owner`
+    select rolname from pg_roles where rolname in ('worker', 'grafana')
+      and (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls)`
+  expect([...more]).toEqual([])
+})
+
 describe('by itself', () => {
   test.each([
     ['sees no credentials', 'select * from shop_update.system_credential'],
