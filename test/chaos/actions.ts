@@ -143,7 +143,7 @@ async function allFrozenThenHushed(stage: Stage, frozenMs: number, hushedMs: num
 async function decide(stage: Stage, random: Random): Promise<string> {
   const items = await stage.parts.sql<{ id: string; reason: string; topic: string }[]>`
     select id, reason, topic from shop_update.item
-    where lane = 'blocked' and reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')
+    where lane = 'blocked' and shop_update.needs_admin(reason)
     order by id`
   if (items.length === 0) return 'nothing waits for an admin'
   const item = pick(random, items)

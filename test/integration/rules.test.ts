@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Sql } from '../../worker/database/database.ts'
+import { ADMIN_RESOLVES, REASONS } from '../../worker/domain/reasons.ts'
 import { creates, TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { createDatabase, type Database } from '../database.ts'
 
@@ -31,6 +32,9 @@ const CALLS: Record<string, string> = {
   'shop_update.creates': 'shop_update.creates(i.topic)',
   'shop_update.later': 'shop_update.later(i.status_at), shop_update.later(i.status_at, o.queued_at)',
   'shop_update.micros': 'shop_update.micros(i.status_at)',
+  'shop_update.needs_admin': 'shop_update.needs_admin(i.reason)',
+  'shop_update.keeps_waiting': 'shop_update.keeps_waiting(o.lane, o.reason, o.product_id, i.topic, i.product_id)',
+  'shop_update.goes_before': 'shop_update.goes_before(o.lane, o.run_at, o.topic, o.id, i.topic, i.id)',
 }
 
 test.each([...RULES].map(([, name = '']) => name))('%s leaves nothing of itself in a plan', async (name) => {
@@ -49,10 +53,53 @@ test('the topics that create are those of the worker', async () => {
   )
 })
 
+test('the reasons that need an admin are those of the worker', async () => {
+  const rows = await worker<{ reason: string }[]>`
+    select reason from unnest(${[...REASONS]}::text[]) reason where shop_update.needs_admin(reason)`
+  expect(rows.map(({ reason }) => reason)).toEqual(ADMIN_RESOLVES)
+})
+
+/** Creates of a set and of one product, in each place that a create rests in. */
+test.each([
+  ['ready', null, false],
+  ['delayed', 'failure', false],
+  ['blocked', 'new_variation', false],
+  ['blocked', 'unknown_outcome', true],
+  ['awaiting', null, true],
+])('a create that is %s (%s) may have made its products: %s', async (lane, reason, made) => {
+  const rows = await worker<{ created: string | null; topic: string; product: string | null; waits: boolean }[]>`
+    select created, topic, product, coalesce(
+      shop_update.keeps_waiting(${lane}::text::shop_update.lane, ${reason}::text, created, topic, product),
+      false) as waits
+    from unnest(array[1, null]::bigint[]) created
+    cross join unnest(array['price', 'new_product', 'new_product_set']::shop_update.topic[]) topic
+    cross join unnest(array[1, 2, null]::bigint[]) product`
+  expect(rows).toHaveLength(18)
+  for (const { created, topic, product, waits } of rows) {
+    const same = created === null || product === null || created === product
+    expect({ created, topic, product, waits }).toEqual({
+      ...{ created, topic, product },
+      waits: topic === 'price' || (made && same),
+    })
+  }
+})
+
 test('whose turn it is is found in the order of an index', async () => {
   const plan = await planOf(`
     select from shop_update.item b where b.lane = 'behind' and b.product_set_id = 1
     order by shop_update.creates(b.topic) desc, b.id limit 1`)
   expect(plan).toContain('using item_behind on')
   expect(plan).not.toMatch(/Sort|Filter/)
+})
+
+test('who goes before is found in an index, and so is what needs an admin', async () => {
+  const held = await planOf(`
+    select from shop_update.item d, (select 1::bigint as id, 'price'::shop_update.topic as topic) i
+    where d.product_set_id = 1 and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, i.topic, i.id)`)
+  expect(held).toContain('using item_holding on')
+  expect(held).toMatch(/Index Cond: .*product_set_id = .* AND .*topic = .* AND .*id < /)
+  const blocked = await planOf(`
+    select from shop_update.item i
+    where i.lane = 'blocked' and shop_update.needs_admin(i.reason) and i.reason = 'unknown_outcome' limit 1`)
+  expect(blocked).toContain('using item_to_resolve on')
 })

@@ -1,5 +1,4 @@
 import { type Sql, transaction } from '../database/database.ts'
-import { ADMIN_RESOLVES } from '../domain/reasons.ts'
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { release } from '../queue/release.ts'
@@ -33,7 +32,7 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
       select reason, topic, product_id as "productId", product_set_id as "productSetId",
         coalesce(absorbed_at > status_at, false) and not shop_update.creates(topic) as absorbed
       from shop_update.item
-      where id = ${itemId}::bigint and lane = 'blocked' and reason = any (${[...ADMIN_RESOLVES]}::text[]) for update`
+      where id = ${itemId}::bigint and lane = 'blocked' and shop_update.needs_admin(reason) for update`
     if (!item) return null
     const [done] =
       action === 'resend'

@@ -37,7 +37,7 @@ export const SECOND_ID = "already has the Shop's id"
 
 /** Blocked reasons that end by themselves, with the create that the item waits for. */
 export const AWAIT_CREATE = ['not_in_shop', 'new_variation'] as const satisfies readonly ReasonCode[]
-/** Blocked reasons that only an admin can resolve. */
+/** Blocked reasons that only an admin can resolve. In SQL it is `shop_update.needs_admin`. */
 export const ADMIN_RESOLVES = [
   'unprocessable_response',
   'src_id_conflict',

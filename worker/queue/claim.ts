@@ -3,7 +3,6 @@ import type { ClaimedItem } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Micros } from '../domain/step.ts'
 import { isComing } from './coming.ts'
-import { holdersOf } from './holders.ts'
 
 /** Where a quick claim looks, see `createFullLooks`. What else has become ready is found by the next full one. */
 export interface Quick {
@@ -81,6 +80,10 @@ export async function claim(
     ? sql`${quick.since}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'`
     : sql`'-infinity'::timestamptz`
   const isNew = quick ? sql`and i.queued_at >= ${since}` : sql``
+  const isHeld = sql`exists (
+        select from shop_update.item d
+        where d.product_set_id = c.product_set_id
+          and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, c.topic, c.id))`
   const rows = await sql<ClaimedRow[]>`
     with recursive hop (id, n) as (
       (select i.seller_id, 1 from shop_update.item i
@@ -127,11 +130,11 @@ export async function claim(
       limit ${most}::int - (select count(*) from turn)
     ),
     candidate as materialized (
-      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
+      select c.*, ${isHeld} as held
       from (select * from turn union all select * from own) c
     ),`
         : sql`candidate as materialized (
-      select c.*, exists (select from ${holdersOf(sql, 'c')}) as held
+      select c.*, ${isHeld} as held
       from seller cross join lateral (
         select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
         where i.lane = 'ready' and i.seller_id = seller.id
@@ -256,10 +259,7 @@ export async function claim(
           and v.lane <> 'in_flight'
           and v.id <> mine.id
           and ${isComing(sql, 'v')}
-          and (not shop_update.creates(mine.topic) or (
-            (v.lane = 'awaiting'
-              or (v.lane = 'blocked' and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
-            and (v.product_id is null or mine.product_id is null or v.product_id = mine.product_id)))
+          and shop_update.keeps_waiting(v.lane, v.reason, v.product_id, mine.topic, mine.product_id)
       ) as "variationComing",
       shop_update.micros(queued_at) as "queuedAt",
       shop_update.micros(status_at) as at,

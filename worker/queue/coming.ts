@@ -3,7 +3,7 @@ import type { Sql } from '../database/database.ts'
 /**
  * Whether a create in the queue may still bring something: a product of it has no id of the Shop's. One whose products
  * have theirs, or have been deleted, keeps nobody waiting, nor does one that was never to be sent: it is there to tell
- * of a second id (apply-late.ts).
+ * of a second id (life/late-callbacks.ts).
  *
  * @param create alias of the row that has `product_id`, `product_set_id`, `sends` and `reason`
  */

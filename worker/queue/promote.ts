@@ -1,5 +1,4 @@
 import type { Sql } from '../database/database.ts'
-import { holdersOf } from './holders.ts'
 
 /**
  * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry),
@@ -32,14 +31,20 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
             select * from (
               select b.id, shop_update.creates(b.topic) as creates from shop_update.item b
               where b.lane = 'behind' and b.product_set_id = f.product_set_id
-                and not exists (select from ${holdersOf(sql, 'b')})
+                and not exists (
+                  select from shop_update.item d
+                  where d.product_set_id = b.product_set_id
+                    and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, b.topic, b.id))
               order by shop_update.creates(b.topic) desc, b.id
               limit 1 for no key update skip locked) behind
             union all
             select * from (
               select r.id, shop_update.creates(r.topic) as creates from shop_update.item r
               where r.lane = 'ready' and r.product_set_id = f.product_set_id
-                and not exists (select from ${holdersOf(sql, 'r')})
+                and not exists (
+                  select from shop_update.item d
+                  where d.product_set_id = r.product_set_id
+                    and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, r.topic, r.id))
               order by r.id limit 1 for no key update skip locked) ready
           ) waiting order by creates desc, id limit 1) n on true
       ),

@@ -121,7 +121,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             x.*,
             o.outcome,
             o.outcome = 'accepted' or o.outcome = 'late' and exists (
-              -- a create that the Shop has made is never without consequence: see apply-late.ts
+              -- a create that the Shop has made is never without consequence: see life/late-callbacks.ts
               select from shop_update.finished_item f
               where f.id = x.item_id and shop_update.creates(f.topic)) as to_apply
           from x cross join lateral (

@@ -47,10 +47,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
             and v.lane <> 'in_flight'
             and v.id <> b.id
             and ${isComing(sql, 'v')}
-            and (not shop_update.creates(b.topic) or (
-              (v.lane = 'awaiting' or (v.lane = 'blocked'
-                and v.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')))
-              and (v.product_id is null or b.product_id is null or v.product_id = b.product_id)))
+            and shop_update.keeps_waiting(v.lane, v.reason, v.product_id, b.topic, b.product_id)
           offset 0)
         and (shop_update.creates(b.topic) or not exists (
           select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id

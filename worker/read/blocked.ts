@@ -54,9 +54,8 @@ export const createsAwaited = (sql: Sql) => sql`(
         where q.id = i.product_id and q.src_id is not null and q.shop_sku is not null and s.src_id is not null))
     and ${isComing(sql, 'c')}
     and ${isThere(sql)}
-    and (i.reason <> 'new_variation' or not shop_update.creates(i.topic)
-      or ((c.lane = 'awaiting' or (c.lane = 'blocked' and c.reason = any (${[...ADMIN_RESOLVES]}::text[])))
-        and (i.product_id is null or c.product_id is null or c.product_id = i.product_id)))`
+    and (i.reason <> 'new_variation'
+      or shop_update.keeps_waiting(c.lane, c.reason, c.product_id, i.topic, i.product_id))`
 
 /**
  * Of a change `i` whose product is not in the Shop: why no create of that is due, else null. The quality control has
@@ -86,10 +85,8 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
       select r.reason, (
         select count(*)::int from (
           select from shop_update.item i
-          -- the list, word for word, is the predicate of the index item_to_resolve
-          where i.lane = 'blocked'
-            and i.reason in ('unprocessable_response', 'src_id_conflict', 'unknown_outcome')
-            and i.reason = r.reason
+          -- the predicate of the index item_to_resolve
+          where i.lane = 'blocked' and shop_update.needs_admin(i.reason) and i.reason = r.reason
           limit ${COUNTED_UP_TO}::int) counted
       ) as n
       from unnest(${[...ADMIN_RESOLVES]}::text[]) r (reason)`,

@@ -2,7 +2,6 @@ import type { Sql } from '../database/database.ts'
 import { type Holder, OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import { creates, type Topic } from '../domain/topics.ts'
-import { holdersOf } from '../queue/holders.ts'
 
 export interface TransitionRow {
   from: Status | null
@@ -176,7 +175,10 @@ export async function readSurroundings(
 export async function readHolder(sql: Sql, itemId: string): Promise<Holder | null> {
   const [row] = await sql<Holder[]>`
     select h.* from shop_update.item i cross join lateral (
-      select d.id as "itemId", d.status, d.run_at as "nextAttemptAt" from ${holdersOf(sql, 'i')}
+      select d.id as "itemId", d.status, d.run_at as "nextAttemptAt"
+      from shop_update.item d
+      where d.product_set_id = i.product_set_id
+        and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, i.topic, i.id)
         and (i.lane <> 'delayed' or d.run_at > i.run_at)
       order by
         (d.status = 'failed' or d.run_at < now() - ${OVERDUE_AFTER_SECONDS}::int * interval '1 second') desc,

@@ -3,7 +3,6 @@ import type { Status } from '../domain/statuses.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import { createFullLooks } from '../full-looks.ts'
-import { holdersOf } from '../queue/holders.ts'
 
 /** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, if need be by an admin. */
 export const TO_SEND = [
@@ -79,7 +78,10 @@ const IN_HAND_TOO_LONG = '1 minute'
  * (decision 7), or the one of its set that is in flight is stuck.
  */
 export const isHeldUp = (sql: Sql) => sql`(
-  exists (select from ${holdersOf(sql, 'b')})
+  exists (
+    select from shop_update.item d
+    where d.product_set_id = b.product_set_id
+      and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, b.topic, b.id))
   or exists (
     select from shop_update.set_lane l join shop_update.item f on f.id = l.item_id
     where l.product_set_id = b.product_set_id and f.status_at < now() - ${IN_HAND_TOO_LONG}::text::interval))`
