@@ -9,8 +9,9 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } }, // a guard: what is waited for has a signal of its own
     projects: [
-      // By itself with `npm run test:unit`: no PostgreSQL is started for these.
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // By itself with `npm run test:unit`: no PostgreSQL is started for these. Files share a process, and what they
+      // import: one process a file would be a third more work.
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       {
         extends: true,
         test: {
