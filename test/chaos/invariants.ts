@@ -1,6 +1,13 @@
 import type { ReceivedCall } from '../../demo/shop/memory.ts'
-import type { Status } from '../../worker/domain/statuses.ts'
-import { isAllowed } from '../../worker/domain/transitions.ts'
+import {
+  countFaults,
+  historyFaults,
+  type KeptItem,
+  type KeptStep,
+  laneFaults,
+  readItems,
+  readSteps,
+} from '../invariants.ts'
 import type { Stage } from './actions.ts'
 import { LEASE_SECONDS } from './parts.ts'
 import { type Creation, isCreate, type Ledger, readLedger } from './shop-ledger.ts'
@@ -21,33 +28,10 @@ const RULES = {
   living: 'nothing is taken from a worker that was there all the while',
   known: 'what the Shop has answered a worker that lives is on record',
   history: 'the history of each item is a legal path without a gap',
-  counters: 'the counters equal a recount',
+  counters: 'the counters equal a recount, and each set knows who is in flight and who waits',
   repaired: 'an id that an admin has set stays',
   quiet: 'no worker says that the life of an item broke off, or that a counter had drifted',
 } as const
-
-interface Item {
-  id: string
-  topic: string
-  setId: string
-  productId: string | null
-  status: Status
-  reason: string | null
-  message: string | null
-  lane: string | null
-  sends: number
-  at: number
-}
-
-interface Step {
-  itemId: string
-  at: number
-  from: Status | null
-  to: Status
-  seconds: number | null
-  reason: string | null
-  actor: string | null
-}
 
 interface Answered {
   requestId: string
@@ -62,9 +46,9 @@ interface Answered {
 /** All that is read once nothing moves any more. */
 interface Evidence {
   stage: Stage
-  items: Map<string, Item>
+  items: Map<string, KeptItem>
   /** By item, in the order of their times. */
-  steps: Map<string, Step[]>
+  steps: Map<string, KeptStep[]>
   answers: Map<string, Answered>
   calls: ReceivedCall[]
   ledger: Ledger
@@ -101,16 +85,7 @@ export async function findViolations(stage: Stage, unrest: readonly string[]): P
 
 async function readEvidence(stage: Stage): Promise<Evidence> {
   const { sql, shop } = stage.parts
-  const items = await sql<Item[]>`
-    select id, topic, product_set_id as "setId", product_id as "productId", status, reason, message, lane::text, sends,
-      extract(epoch from status_at)::float8 * 1000 as at from shop_update.item
-    union all
-    select id, topic, product_set_id, product_id, status, reason, message, null, sends,
-      extract(epoch from finished_at)::float8 * 1000 from shop_update.finished_item`
-  const steps = await sql<Step[]>`
-    select item_id as "itemId", extract(epoch from at)::float8 * 1000 as at,
-      from_status as "from", to_status as "to", seconds, reason, actor
-    from shop_update.transition order by item_id, transition.at`
+  const [items, steps] = [await readItems(sql), await readSteps(sql)]
   const answers = await sql<Answered[]>`
     select r.request_id as "requestId", r.item_id as "itemId",
       extract(epoch from r.sent_at)::float8 * 1000 as "sentAt", a.outcome, a.http_status as "httpStatus",
@@ -433,30 +408,10 @@ function subjectsOf({ answers, items }: Evidence, call: ReceivedCall): string[] 
   return [item.productId === null ? `set ${item.setId}` : `product ${item.productId}`]
 }
 
-const LEAVES_AS_IT_IS = new Set<string | null>(['discarded', 'product_deleted'])
-
-/** `seconds` is kept with seven digits. */
-const CLOSE_ENOUGH_MS = 10
-
 function gaps(evidence: Evidence): Violation[] {
   const violations: Violation[] = []
   for (const item of evidence.items.values()) {
-    const steps = inOrder(evidence.steps.get(item.id) ?? [])
-    const faults: string[] = []
-    let status: Status | null = null
-    let at = 0
-    for (const step of steps) {
-      if (step.from !== status) faults.push(`${step.from} -> ${step.to} after ${status}`)
-      else if (!isAllowed(step.from, step.to)) faults.push(`${step.from} -> ${step.to} is no legal step`)
-      else if (step.from === step.to && !LEAVES_AS_IT_IS.has(step.reason))
-        faults.push(`${step.from} -> ${step.to} for ${step.reason}`)
-      if (step.at < at) faults.push(`${step.to} is before ${status}`)
-      if (step.from !== null && Math.abs((step.seconds ?? Number.NaN) * 1000 - (step.at - at)) > CLOSE_ENOUGH_MS)
-        faults.push(`${step.from} -> ${step.to} says ${step.seconds} s, and it was ${(step.at - at) / 1000}`)
-      status = step.to
-      at = step.at
-    }
-    if (status !== item.status) faults.push(`the last step is to ${status}, and it is ${item.status}`)
+    const faults = historyFaults(item, evidence.steps.get(item.id) ?? [])
     if (faults.length > 0)
       violations.push({
         rule: 'history',
@@ -474,60 +429,9 @@ function gaps(evidence: Evidence): Violation[] {
   return violations
 }
 
-/** Steps of the same moment have no order but that of their statuses. */
-function inOrder(steps: readonly Step[]): Step[] {
-  const left = [...steps]
-  const ordered: Step[] = []
-  while (left.length > 0) {
-    const status = ordered.at(-1)?.to ?? null
-    const next = left.findIndex((step) => step.at === left[0]!.at && step.from === status)
-    ordered.push(...left.splice(Math.max(0, next), 1))
-  }
-  return ordered
-}
-
 async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
-  const drift = await sql<{ topic: string; status: string; counted: number; actual: number }[]>`
-    with actual as (
-      select topic, status, count(*)::int as n from shop_update.item group by topic, status
-      union all select topic, status, count(*)::int from shop_update.finished_item
-      where status = 'synced' and reason is distinct from 'product_deleted' group by topic, status
-    ),
-    counted as (
-      select topic, status, sum(n)::int as n from (
-        select topic, status, n from shop_update.status_count
-        union all select topic, status, n from shop_update.unfolded() where kind = 'status') c
-      group by topic, status
-    )
-    select topic, status, coalesce(c.n, 0) as counted, coalesce(a.n, 0) as actual
-    from counted c full join actual a using (topic, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)`
-  const [behind] = await sql<
-    { n: number }[]
-  >`select count(*)::int as n from shop_update.delta where xact < shop_update.folded_up_to()`
-  const lanes = await sql<{ id: string; itemId: string | null; waiting: number; behind: number }[]>`
-    select l.product_set_id as id, l.item_id as "itemId", l.waiting, count(i.id)::int as behind
-    from shop_update.set_lane l
-    left join shop_update.item i on i.product_set_id = l.product_set_id and i.lane = 'behind'
-    group by l.product_set_id having l.waiting <> count(i.id)`
-  return [
-    ...(behind!.n > 0
-      ? [{ rule: 'counters', what: `${behind!.n} deltas lie behind what is said to be folded`, story: [] } as Violation]
-      : []),
-    ...drift.map(
-      ({ topic, status, counted, actual }): Violation => ({
-        rule: 'counters',
-        what: `${topic}, ${status}: counted ${counted}, there are ${actual}`,
-        story: [],
-      }),
-    ),
-    ...lanes.map(
-      ({ id, waiting, behind }): Violation => ({
-        rule: 'counters',
-        what: `set ${id}: ${waiting} are said to wait, ${behind} do`,
-        story: [],
-      }),
-    ),
-  ]
+  const faults = [...(await countFaults(sql)), ...(await laneFaults(sql))]
+  return faults.map((what): Violation => ({ rule: 'counters', what, story: [] }))
 }
 
 function undone(evidence: Evidence): Violation[] {
