@@ -136,7 +136,7 @@ const tell = (
     select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic,
       'blocked', 'blocked', ${reason}::text,
       ${`${message} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(),
-        now() + interval '1 microsecond', now(), false
+        shop_update.later(now()), now(), false
     where not exists (
       select from shop_update.item i where i.product_set_id = ${productSetId}::bigint
         and i.topic = ${topic}::text::shop_update.topic
