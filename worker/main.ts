@@ -93,7 +93,7 @@ await runCommand(async () => {
     sql: callbacks,
     config,
     log,
-    onCallback: () => worker?.pokeCallbacks(),
+    onCallback: (itemId) => worker?.pokeCallbacks(itemId),
     onOutcome: (outcome) => telemetry.instruments.callbacks([outcome]),
     telemetry,
     ready: async () => worker?.isReady() ?? false,

@@ -224,8 +224,8 @@ function isExcused({ answers, steps, calls }: Evidence, requestId: string): bool
 }
 
 /**
- * Whether an admin has been told of this very id, or of another one that the same answer brought: that of the set, or of
- * another of its products.
+ * Whether an admin has been told of this very id, or of another one that the same answer brought: that of the set, or
+ * of another of its products.
  */
 function isIncident({ incidents, calls, ledger }: Evidence, { requestId }: Creation): boolean {
   const { call, done, receivedAt } = calls.find((one) => one.requestId === requestId)!
@@ -273,8 +273,8 @@ function twice(evidence: Evidence): Violation[] {
       violations.push({
         rule: 'once',
         what:
-          `the Shop told product ${productId} the ids ${toldIds.map(({ srcId }) => srcId).join(', ')}, and no incident ` +
-          `names ${untold.map(({ srcId }) => srcId).join(', ')}`,
+          `the Shop told product ${productId} the ids ${toldIds.map(({ srcId }) => srcId).join(', ')}, and no ` +
+          `incident names ${untold.map(({ srcId }) => srcId).join(', ')}`,
         story: storyOf(evidence, productId),
       })
   }

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Sql } from '../../worker/database/database.ts'
+import { applyCallbacks } from '../../worker/life/callbacks.ts'
 import { type Claimed, claim, type Quick, wakeDue } from '../../worker/queue/claim.ts'
 import { foldCounts } from '../../worker/queue/counts.ts'
 import { mendStatistics } from '../../worker/queue/mend-statistics.ts'
+import { forgottenSets } from '../../worker/queue/promote.ts'
+import { releaseOwed } from '../../worker/queue/release.ts'
 import { pagesOf } from '../pages.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
@@ -160,6 +163,84 @@ test('a claim reads the rows of its own sets, not those of all that are in fligh
     await planned.end()
     await sql`delete from shop_update.set_lane where product_set_id < 0`
   }
+})
+
+/** A table of which so many rows have passed: the pages that looks from its beginning and from its end read. */
+async function looksAt<Looked extends { end: string }>(
+  table: 'set_lane' | 'owed_release',
+  look: (since: string | null) => Promise<Looked>,
+  add: () => Promise<unknown>,
+) {
+  await sql.unsafe(
+    `insert into shop_update.${table} (product_set_id) select 1000000 + g from generate_series(1, 40000) g`,
+  )
+  await sql.unsafe(`delete from shop_update.${table} where product_set_id > 1000000`)
+  let [first, second]: Looked[] = []
+  const full = await pagesOf(sql, async () => {
+    first = await look(null)
+  })
+  await add()
+  const quick = await pagesOf(sql, async () => {
+    second = await look(first!.end)
+  })
+  return { full, quick, found: second! }
+}
+
+test('a set that was forgotten is found without a walk over all that have been there', async () => {
+  const { setId, productIds } = await addSet(scene.sql)
+  const { full, quick, found } = await looksAt(
+    'set_lane',
+    (since) => forgottenSets(sql, '0', since),
+    async () => {
+      const item = await scene.enqueue('price', { product: productIds[0]! })
+      await sql`update shop_update.item set lane = 'behind' where id = ${item}::bigint`
+      await sql`insert into shop_update.set_lane (product_set_id, waiting) values (${setId}::bigint, 1)`
+    },
+  )
+  expect(found).toMatchObject({ sets: [setId], seen: 1, last: '0' })
+  expect(full).toBeGreaterThan(300)
+  expect(quick).toBeLessThan(60)
+  await sql`delete from shop_update.item`
+  await sql`delete from shop_update.set_lane`
+})
+
+test('what has been noted is released without a walk over all that has been', async () => {
+  const { setId, productIds } = await addSet(scene.sql)
+  const item = await scene.enqueue('price', { product: productIds[0]! })
+  await sql`
+    update shop_update.item set status = 'blocked', lane = 'blocked', reason = 'not_in_shop', fresh = false
+    where id = ${item}::bigint`
+  const { full, quick, found } = await looksAt(
+    'owed_release',
+    (since) => releaseOwed(sql, '0', since),
+    async () => {
+      await sql`update shop_update.item set status = 'blocked', lane = 'blocked', reason = 'not_in_shop'`
+      await sql`insert into shop_update.owed_release (product_set_id) values (${setId}::bigint)`
+    },
+  )
+  expect(found.steps.map(({ itemId }) => itemId)).toEqual([item])
+  expect(full).toBeGreaterThan(300)
+  expect(quick).toBeLessThan(100) // with what releasing it takes
+  await sql`delete from shop_update.item`
+})
+
+test('a callback is found by its item without a walk over all that have been applied', async () => {
+  await sql`
+    insert into shop_update.callback (request_id, item_id, outcome, digest, body)
+    select g::text, g, 'accepted', '\\x00', '[]' from generate_series(1, 40000) g`
+  await sql`update shop_update.callback set applied_at = now()`
+  await sql`
+    insert into shop_update.callback (request_id, item_id, outcome, digest, body)
+    values ('1', 40001, 'accepted', '\\x00', '[]')`
+  const look = async (named: string[] | null) => {
+    const { itemIds, next } = await applyCallbacks(sql, 'UTC', '0', () => ({ to: 'delayed', retryInSeconds: 1 }), named)
+    expect({ itemIds, next }).toEqual({ itemIds: ['40001'], next: null })
+    await sql`update shop_update.callback set applied_at = null where item_id = 40001`
+  }
+  const quick = await pagesOf(sql, () => look(['40000', '40001']))
+  const full = await pagesOf(sql, () => look(null))
+  expect(full - quick).toBeGreaterThan(100)
+  await sql`delete from shop_update.callback`
 })
 
 test('what is new and what has become ready again is sent while the dump goes on', async () => {

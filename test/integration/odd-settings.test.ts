@@ -112,7 +112,7 @@ test('every list with a cursor goes on where it was', async () => {
   expect(new Set([...first.body.items, ...second.body.items].map(({ id }) => id)).size).toBe(4)
 })
 
-test('a connection leaves nothing to the database that changes what a statement means or what its text is', async () => {
+test('a connection leaves nothing to the database that changes a statement or the text of an answer', async () => {
   const sql = connect(scene.databaseUrl, { max: 1, name: 'test' })
   try {
     const left = await sql<{ name: string }[]>`select name from pg_settings where source = 'database'`

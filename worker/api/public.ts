@@ -21,8 +21,8 @@ export interface PublicApiOptions {
   sql: Sql
   config: Pick<Config, 'TRUSTED_PROXIES' | 'SHOP_USERNAME' | 'SHOP_PASSWORD'>
   log: { [level in 'warn' | 'error']: (fields: object, message: string) => void }
-  /** A callback has been committed that waits to be applied. */
-  onCallback?: () => void
+  /** A callback has been committed that waits to be applied to this item. */
+  onCallback?: (itemId: string | null) => void
   /** Once for each call of the Shop's: the counter `shop_update.callbacks`. */
   onOutcome?: (outcome: CallbackOutcome | 'unauthorized' | 'malformed') => void
   telemetry?: Telemetry
@@ -172,7 +172,7 @@ export function createPublicApi({
     try {
       const recorded = await inTime(answerWithinMs, record(callback))
       const { outcome } = recorded
-      if (outcome === 'accepted') onCallback?.()
+      if (outcome === 'accepted') onCallback?.(recorded.itemId)
       trace.received(callback.requestId.slice(0, 255), recorded, callback.body)
       return { answer: outcome === 'unknown' ? failure(UNKNOWN_REQUEST, id) : success(id), outcome }
     } catch (error) {

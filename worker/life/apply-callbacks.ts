@@ -5,11 +5,12 @@ import { Attempt } from '../telemetry/attempt.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { applyCallbacks } from './callbacks.ts'
 import type { Follow } from './follow.ts'
+import { createKnownItems } from './known-items.ts'
 import type { Retry } from './verdict.ts'
 
 export interface CallbackLoop {
-  /** A callback has been recorded: give it to its item at once. */
-  poke(): void
+  /** A callback has been recorded: give it to its item at once, to this one where it is known. */
+  poke(itemId?: string | null): void
   /** An item has come to rest: a callback may be waiting for it. */
   pokeIfWaiting(): void
   /** Looks no more by itself. */
@@ -34,14 +35,14 @@ const POLL_MS = 1000
 /** Gives recorded callbacks to their items: whichever worker is told first does, and each looks now and then. */
 export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
   const { sql, zone, retry, log, telemetry, follow, onReady } = options
+  const known = createKnownItems()
   let inFlight = 0
 
   /** @returns how many were dealt with, of all pages */
   async function applyAll(): Promise<number> {
     let [seen, waiting] = [0, 0]
-    for (let after: string | null = '0'; after !== null; ) {
-      const page = await applyCallbacks(sql, zone, after, retry)
-      after = page.next
+    await known.look(async (after, named) => {
+      const page = await applyCallbacks(sql, zone, after, retry, named)
       seen += page.seen
       waiting += page.inFlight
       inFlight = waiting
@@ -54,7 +55,8 @@ export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
       telemetry.steps(page.incidents)
       await follow.now({ sets: page.sets, created: page.created })
       if (page.sets.length > 0) onReady()
-    }
+      return page
+    })
     return seen
   }
 
@@ -68,7 +70,10 @@ export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
   const poll = setInterval(loop.poke, POLL_MS)
 
   return {
-    poke: loop.poke,
+    poke(itemId) {
+      if (itemId != null) known.name(itemId)
+      loop.poke()
+    },
     pokeIfWaiting() {
       if (inFlight > 0) loop.poke()
     },

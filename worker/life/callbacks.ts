@@ -19,6 +19,10 @@ export interface AppliedCallbacks {
   seen: number
   /** After which item the next page begins; null: this was the last one. */
   next: string | null
+  /** The items of this page. */
+  itemIds: string[]
+  /** That finding them took PostgreSQL. */
+  milliseconds: number
   /** Callbacks of this page whose item is in flight this moment: they wait until it rests. */
   inFlight: number
   /** Sets in which a turn may have to be given. */
@@ -66,17 +70,32 @@ const ITEMS_A_PAGE = 1000
  *
  * @param after the item after which the page begins; '0': the first page
  * @param retry where a failure leads
+ * @param named look for callbacks of these items alone; null: of all
  */
-export async function applyCallbacks(sql: Sql, zone: string, after: string, retry: Retry): Promise<AppliedCallbacks> {
-  const page = await sql<{ itemId: string }[]>`
-    select distinct item_id as "itemId" from shop_update.callback
-    where applied_at is null and item_id > ${after}::bigint
-    order by item_id limit ${ITEMS_A_PAGE}::int`
-  const itemIds = page.map(({ itemId }) => itemId)
+export async function applyCallbacks(
+  sql: Sql,
+  zone: string,
+  after: string,
+  retry: Retry,
+  named: readonly string[] | null = null,
+): Promise<AppliedCallbacks> {
+  const [page] = await sql<[{ itemIds: string[]; milliseconds: number }]>`
+    with page as materialized (
+      select distinct item_id from shop_update.callback
+      where applied_at is null and item_id > ${after}::bigint
+        ${named === null ? sql`` : sql`and item_id = any (${named}::bigint[])`}
+      order by item_id limit ${ITEMS_A_PAGE}::int
+    )
+    select
+      coalesce(array_agg(item_id order by item_id), '{}') as "itemIds",
+      date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
+    from page`
+  const { itemIds } = page
   const applied = await applyToItems(sql, zone, retry, itemIds, null)
   const late = await applyLate(sql, zone, itemIds)
   return {
     ...applied,
+    ...page,
     failed: applied.failed ?? late.failed,
     seen: applied.seen + late.seen,
     next: itemIds.length < ITEMS_A_PAGE ? null : itemIds.at(-1)!,
@@ -85,7 +104,7 @@ export async function applyCallbacks(sql: Sql, zone: string, after: string, retr
   }
 }
 
-type Applied = Omit<AppliedCallbacks, 'next' | 'incidents'>
+type Applied = Omit<AppliedCallbacks, 'next' | 'itemIds' | 'milliseconds' | 'incidents'>
 
 /** @param refusedBy why the catalogue does not take what the callback of the one item brings: it is Blocked */
 async function applyToItems(

@@ -14,6 +14,7 @@ import { blockedSets, releaseOwed } from '../queue/release.ts'
 import { forgetWorkers, lead } from '../queue/worker-row.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Follow } from './follow.ts'
+import { createRounds } from './rounds.ts'
 
 /** How often each duty is done, in milliseconds. */
 const DUTIES = {
@@ -84,7 +85,9 @@ export function startLeader({
     verify: performance.now(),
   }
   let leadsUntil = 0
-  let [releasedUpTo, lookedUpTo, lostUpTo, blockedUpTo] = ['0', '0', '0', '0']
+  let [lostUpTo, blockedUpTo] = ['0', '0']
+  const releaseNext = createRounds((after, since) => releaseOwed(sql, after, since))
+  const forgottenNext = createRounds((after, since) => forgottenSets(sql, after, since))
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -116,14 +119,12 @@ export function startLeader({
     }
     if (isDue('owed')) await queueOwed(sql)
     if (isDue('release')) {
-      const { steps, last } = await releaseOwed(sql, releasedUpTo)
-      releasedUpTo = last
+      const { steps } = await releaseNext()
       telemetry.steps(steps)
       if (steps.length > 0) onReady(idsOf(steps))
     }
     if (isDue('forgottenSets')) {
-      const forgotten = await forgottenSets(sql, lookedUpTo)
-      lookedUpTo = forgotten.last
+      const forgotten = await forgottenNext()
       const lost = await lostSets(sql, lostUpTo)
       lostUpTo = lost.last
       await follow.now({ sets: [...new Set([...forgotten.sets, ...lost.sets])], created: [] })

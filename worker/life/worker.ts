@@ -25,8 +25,8 @@ export interface Worker {
   readonly id: string
   /** Items may have become ready: claim at once. */
   poke(): void
-  /** A callback has been recorded: give it to its item at once. */
-  pokeCallbacks(): void
+  /** A callback has been recorded: give it to its item at once, to this one where it is known. */
+  pokeCallbacks(itemId?: string | null): void
   /** Whether it does what must be done once. */
   leads(): boolean
   /** Unix time in seconds of the last heartbeat that was written. */
@@ -196,7 +196,7 @@ export async function startWorker({
     }
   })
 
-  told = { changes: () => pump.poke(), callbacks: callbacks.poke }
+  told = { changes: () => pump.poke(), callbacks: () => callbacks.poke() }
   callbacks.poke()
   return {
     id,

@@ -1,4 +1,5 @@
 import type { Sql } from '../database/database.ts'
+import { endOf, type Looked, writtenSince } from './look.ts'
 
 /**
  * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry),
@@ -87,12 +88,17 @@ const SETS_A_LOOK = 1000
  * How many wait is counted anew. The count is right for a row that has not changed since the statement took its
  * snapshot: whoever puts an item behind writes its row in the same statement. Others are left for the next time.
  *
- * @returns the sets to promote in, and after which set to go on
+ * @param since null: all of them, see `Looked`
+ * @returns the sets to promote in
  */
-export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
-  const [row] = await sql<{ sets: string[] | null; seen: number; last: string }[]>`
+export async function forgottenSets(
+  sql: Sql,
+  after: string,
+  since: string | null = null,
+): Promise<{ sets: string[] } & Looked> {
+  const [row] = await sql<({ sets: string[] | null } & Looked)[]>`
     with seen as materialized (
-      select l.product_set_id as id, l.ctid as place from shop_update.set_lane l
+      select l.product_set_id as id, l.place from ${writtenSince(sql, 'set_lane', since)} l
       where l.item_id is null and l.product_set_id > ${after}::bigint
         and not coalesce((select i.lane = 'ready' from shop_update.item i where i.id = l.next_id), false)
       order by l.product_set_id limit ${SETS_A_LOOK}::int
@@ -114,10 +120,12 @@ export async function forgottenSets(sql: Sql, after: string): Promise<{ sets: st
     select
       (select array_agg(id) from free where waiting > 0) as sets,
       count(*)::int as seen,
-      max(id)::text as last
+      max(id)::text as last,
+      ${endOf(sql, 'set_lane')} as end,
+      date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
     from seen`
-  const { sets, seen, last } = row!
-  return { sets: sets ?? [], last: seen < SETS_A_LOOK ? '0' : last }
+  const { sets, last, ...looked } = row!
+  return { sets: sets ?? [], last: looked.seen < SETS_A_LOOK ? '0' : last, ...looked }
 }
 
 /**

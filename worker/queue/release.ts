@@ -1,6 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
 import { isComing } from './coming.ts'
+import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
 
 /** In one statement so many are released; the next one goes on. */
@@ -109,21 +110,38 @@ const SETS_A_PAGE = 500
  * are Blocked.
  *
  * @param after the set after which to begin, so that those that have to wait keep no others waiting
- * @returns the steps, and after which set to go on
+ * @param since null: all that has been noted, see `Looked`
+ * @returns the steps
  */
-export async function releaseOwed(sql: Sql, after: string): Promise<{ steps: Step[]; last: string }> {
+export async function releaseOwed(
+  sql: Sql,
+  after: string,
+  since: string | null = null,
+): Promise<{ steps: Step[] } & Looked> {
   const steps: Step[] = []
   const until = performance.now() + MOST_MS
+  let [seen, milliseconds] = [0, 0]
+  let from: string | undefined
   for (let last = after; ; ) {
-    const rows = await sql<{ id: string }[]>`
-      select distinct product_set_id as id from shop_update.owed_release
-      where product_set_id > ${last}::bigint
-      order by product_set_id limit ${SETS_A_PAGE}::int`
-    const sets = rows.map(({ id }) => id)
+    const [page] = await sql<[{ sets: string[]; end: string; milliseconds: number }]>`
+      with page as materialized (
+        select distinct product_set_id as id from ${writtenSince(sql, 'owed_release', since)} o
+        where product_set_id > ${last}::bigint
+        order by product_set_id limit ${SETS_A_PAGE}::int
+      )
+      select
+        coalesce(array_agg(id order by id), '{}') as sets,
+        ${endOf(sql, 'owed_release')} as end,
+        date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
+      from page`
+    const { sets } = page
+    seen += sets.length
+    milliseconds += page.milliseconds
+    from ??= page.end
     const released = sets.length > 0 ? await release(sql, sets) : []
     steps.push(...released)
     if (released.length < RELEASED_TOGETHER) last = sets.length < SETS_A_PAGE ? '0' : sets.at(-1)!
-    if (last === '0' || performance.now() > until) return { steps, last }
+    if (last === '0' || performance.now() > until) return { steps, last, seen, milliseconds, end: from }
   }
 }
 

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { createRounds } from '../../worker/life/rounds.ts'
+
+/** A table of two parts, whose `end` moves on with each look. */
+function rounds(milliseconds: (since: string | null) => number, parts = 2) {
+  let at = 0
+  let end = 0
+  const asked: [after: string, since: string | null][] = []
+  const next = createRounds(
+    async (after, since) => {
+      asked.push([after, since])
+      at += milliseconds(since)
+      const last = after === '0' && parts > 1 ? '7' : '0'
+      return { last, seen: 0, end: `(${++end},0)`, milliseconds: milliseconds(since) }
+    },
+    () => at,
+  )
+  const pass = (time: number) => {
+    at += time
+  }
+  return { next, asked, pass }
+}
+
+test('as long as full rounds are fast there are no others', async () => {
+  const { next, asked } = rounds(() => 4)
+  for (let k = 0; k < 20; k++) await next()
+  expect(asked).toEqual(Array.from({ length: 20 }, (_, k) => [k % 2 ? '7' : '0', null]))
+})
+
+test('after five slow ones there are quick ones, from where the table ended as the last full one began', async () => {
+  const { next, asked, pass } = rounds((since) => (since ? 1 : 40))
+  for (let k = 0; k < 14; k++) await next()
+  expect(asked.slice(0, 10).every(([, since]) => since === null)).toBe(true)
+  expect(asked.slice(10)).toEqual(['0', '7', '0', '7'].map((after) => [after, '(9,0)']))
+  pass(5000)
+  await next()
+  await next()
+  await next()
+  expect(asked.slice(14)).toEqual([
+    ['0', null],
+    ['7', null],
+    ['0', '(15,0)'],
+  ])
+})
+
+test('a look that fails is made again', async () => {
+  let fails = true
+  const next = createRounds(async (after) => {
+    if (after === '7' && fails) throw new Error('away')
+    return { last: after === '0' ? '7' : '0', seen: 0, end: '(0,0)', milliseconds: 0, after }
+  })
+  expect(await next()).toMatchObject({ after: '0' })
+  await expect(next()).rejects.toThrow('away')
+  fails = false
+  expect(await next()).toMatchObject({ after: '7' })
+})
