@@ -93,7 +93,7 @@ begin
     if not found then raise exception 'the item that absorbs the change could not be changed'; end if;
     item_id := was.id;
     if was.reason is distinct from 'failure' or was.status not in ('delayed', 'failed') then return; end if;
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
       values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
     insert into shop_update.delta (kind, topic, status, n)
       values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
@@ -115,10 +115,9 @@ begin
     returning i.id, i.coalesced > 0 into item_id, coalesced;
     if coalesced then return; end if;
 
-    insert into shop_update.transition (item_id, at, from_status, to_status) values (item_id, at, null, 'pending');
     insert into shop_update.delta (kind, slot, topic, n) values ('queued', date_trunc('hour', at, 'UTC'), the_topic, 1);
     if wait > interval '0' then
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
         values (item_id, at, 'pending', 'delayed', 0, 'stock_wait');
       insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'delayed', 1);
     else

@@ -13,7 +13,7 @@ declare
 begin
   perform pg_advisory_xact_lock(hashtext('shop_update.partition_days'));
   -- Dropping first, and first what has to be counted: nothing is locked yet while it is.
-  foreach parent in array array['finished_item', 'transition', 'request', 'answer', 'callback'] loop
+  foreach parent in array array['finished_item', 'step', 'request', 'answer', 'callback'] loop
     for old in
       select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = format('shop_update.%I', parent)::regclass
@@ -30,7 +30,7 @@ begin
       dropped := dropped + 1;
     end loop;
   end loop;
-  foreach parent in array array['transition', 'request', 'answer', 'finished_item', 'callback'] loop
+  foreach parent in array array['step', 'request', 'answer', 'finished_item', 'callback'] loop
     for day in select generate_series(current_date - 1, current_date + ahead, interval '1 day')::date loop
       if to_regclass(format('shop_update.%I', parent || '_' || to_char(day, 'YYYYMMDD'))) is null then
         execute format('create table shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',

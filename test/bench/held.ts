@@ -1,5 +1,5 @@
 import { readStatuses } from '../../worker/read/summary.ts'
-import { PER_SECOND, pickUps, queueEvenly } from './latency.ts'
+import { keepClaims, PER_SECOND, pickUps, queueEvenly } from './latency.ts'
 import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'
 
@@ -50,6 +50,7 @@ async function measure(
     held: isHeld,
     async beyond(sql) {
       const [last] = await sql<{ id: number }[]>`select max(id)::float8 as id from shop_update.finished_item`
+      await keepClaims(sql)
       await queueEvenly(sql, seconds * PER_SECOND)
       seen.pickUp.push(median(await pickUps(sql, last!.id)))
       const times: number[] = []

@@ -24,9 +24,7 @@ beforeAll(async () => {
   database = await createDatabase()
   folder = await mkdtemp(join(tmpdir(), 'shop-update-import-'))
 })
-beforeEach(
-  () => database.sql`truncate catalog.seller, shop_update.item, shop_update.transition restart identity cascade`,
-)
+beforeEach(() => database.sql`truncate catalog.seller, shop_update.item, shop_update.step restart identity cascade`)
 afterAll(async () => {
   await database?.drop()
   await rm(folder, { recursive: true, force: true })

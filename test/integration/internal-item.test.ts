@@ -16,7 +16,7 @@ describe('one item', () => {
     const { productIds } = await addSet(sql, 'LINE')
     const id = await enqueue(sql, 'price', { product: productIds[0]! })
     await sql`
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
       select ${id}::bigint, now() + x.s * interval '1 second', x.f::shop_update.status, x.t::shop_update.status,
         x.seconds, x.reason
       from (values

@@ -201,7 +201,7 @@ export async function put(
       insert into shop_update.set_lane (product_set_id, item_id) select product_set_id, id from moved
       where ${lane}::text = 'in_flight'
     )
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
     select id, now(), was, ${status}::shop_update.status, extract(epoch from now() - since), ${reason}::text from moved`
 }
 

@@ -256,7 +256,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     union all select 'status', topic, 'pending', count(*) from moved group by topic
   ),
   noted as (
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor, note)
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved
   ),
   told as materialized (select pg_notify('shop_update', '') where exists (select from moved))

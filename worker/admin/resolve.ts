@@ -68,7 +68,7 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
     insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, -1 from gone
   ),
   noted as (
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, actor, note)
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, now(), status, status, seconds, 'discarded', ${actor}::text, ${message}::text from gone
   )
   select

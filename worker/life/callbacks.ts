@@ -375,7 +375,7 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
     union all select 'status', topic, 'got_response', count(*) from moved group by topic
   ),
   noted as (
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds)
     select id, status_at, was, 'got_response', greatest(extract(epoch from status_at - since), 0) from moved
   )
   select id, token from moved`

@@ -150,9 +150,8 @@ const tell = (
     insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, 1 from made
   ),
   noted as (
-    insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-    select id, queued_at, null::shop_update.status, 'pending'::shop_update.status, null::real, null from made
-    union all select id, status_at, 'pending', 'blocked', 0, reason from made
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
+    select id, status_at, 'pending', 'blocked', 0, reason from made
   )
   select m.id as "itemId", m.seller_id as "sellerId", m.product_set_id as "productSetId", m.product_id as "productId",
     ${skuColumns(tx)}, m.topic,

@@ -211,7 +211,10 @@ export async function claim(
         token = i.token + 1,
         fresh = false,
         reason = null,
-        message = null
+        message = null,
+        claimed_at = shop_update.later(i.status_at),
+        claimed_from = i.status,
+        claimed_seconds = extract(epoch from shop_update.later(i.status_at) - i.status_at)
       where i.id = any (array(select id from taken))
       returning
         i.id,
@@ -235,10 +238,6 @@ export async function claim(
       insert into shop_update.delta (kind, topic, status, n)
       select 'status', topic, was, -count(*) from mine group by topic, was
       union all select 'status', topic, 'processing', count(*) from mine group by topic
-    ),
-    noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
-      select id, status_at, was, 'processing', extract(epoch from status_at - since) from mine
     )
     select
       id,
@@ -270,7 +269,7 @@ export async function claim(
       -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle
       case when was = 'pending' and not was_fresh then (
         select json_build_object('from', t.from_status, 'seconds', t.seconds)
-        from shop_update.transition t
+        from shop_update.step t
         where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
       (select count(*)::int from ranked) as candidates,
       (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",

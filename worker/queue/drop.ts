@@ -1,5 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
+import { claimSteps } from './books.ts'
 import { skusOf, stepColumns } from './skus.ts'
 
 export interface Dropped {
@@ -21,7 +22,7 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       delete from shop_update.item i
       using unnest(${ids}::bigint[], ${items.map(({ token }) => token)}::int[]) x (id, token)
       where i.id = x.id and i.token = x.token
-      returning i.*, shop_update.later(i.status_at) as done_at
+      returning i.*, i.status as was, i.status_at as since, shop_update.later(i.status_at) as done_at
     ),
     kept as (
       insert into shop_update.finished_item (
@@ -61,7 +62,9 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       where g.topic = 'images'
     ),
     noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
+      ${claimSteps(sql, 'gone')}
+      union all
       select id, done_at, status, status, extract(epoch from done_at - status_at), 'product_deleted' from gone
     )
     select

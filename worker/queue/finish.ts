@@ -2,6 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
+import { claimColumns, claimSteps } from './books.ts'
 
 /** What a synced row writes back into the catalogue. Null leaves what is there. */
 export interface WriteBack {
@@ -103,8 +104,8 @@ export async function finish(
   const notes = entries.map(({ products }) => products.find(({ spelling }) => spelling)?.spelling ?? null)
   // hardly ever there is one
   const noteOf = notes.some((note) => note !== null)
-    ? sql`case when t.t in ('synced', 'pending') then (
-        select n.note from unnest(${ids}::bigint[], ${notes}::text[]) n (id, note) where n.id = g.id) end`
+    ? sql`(
+        select n.note from unnest(${ids}::bigint[], ${notes}::text[]) n (id, note) where n.id = gone.id)`
     : sql`null`
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; stays: string[] | null; now: Micros }[]>`
     with ${writable} x as (
@@ -190,7 +191,7 @@ export async function finish(
         id, seller_id, product_set_id, product_id, queued_at, finished_at, last_sent_at, request_id, sends, failures,
         coalesced, topic, status, flow, reason, trace_id)
       select id, seller_id, product_set_id, product_id, queued_at, done_at, last_sent_at, request_id, sends, failures,
-        coalesced, topic, 'synced', flow, case when status = 'processing' then 'nothing_to_send' end, trace_id
+        coalesced, topic, 'synced', flow, case when was = 'processing' then 'nothing_to_send' end, trace_id
       from finished
     ),
     freed as (
@@ -203,14 +204,18 @@ export async function finish(
       returning merge_action() as action, l.product_set_id
     ),
     answered as (
-      insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
-      select request_id, id, response_at, ms, http, 'success', body from gone where ms is not null
+      insert into shop_update.answer (
+        request_id, item_id, answered_at, milliseconds, http_status, outcome, body,
+        made_seconds, payload_at, processing_at, done_at, done_to, done_note)
+      select request_id, id, response_at, ms, http, 'success', body,
+        extract(epoch from response_at - since), payload_at, processing_at, done_at, goes_to, ${noteOf}
+      from gone where ms is not null
     ),
     counted as (
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
-      select 'status', null::timestamptz, topic, status, null::shop_update.flow, null, null::smallint, -count(*),
+      select 'status', null::timestamptz, topic, was, null::shop_update.flow, null, null::smallint, -count(*),
         null::double precision, null::real
-      from gone group by topic, status
+      from gone group by topic, was
       union all
       select 'status', null, topic, goes_to, null, null, null, count(*), null, null
       from gone group by topic, goes_to
@@ -224,21 +229,22 @@ export async function finish(
       from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
     ),
     noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason, note)
-      select g.id, t.at, t.f, t.t, t.seconds, t.reason, ${noteOf}
-      from gone g cross join lateral (values
-        (g.called and g.status <> 'got_response', g.response_at, g.status, 'got_response'::shop_update.status,
-          extract(epoch from g.response_at - g.status_at), null),
-        (g.called, g.payload_at, 'got_response', 'building_response_payload',
-          extract(epoch from g.payload_at - g.response_at), null),
-        (g.called, g.processing_at, 'building_response_payload', 'response_processing',
-          extract(epoch from g.processing_at - g.payload_at), null),
-        (g.called, g.done_at, 'response_processing', g.goes_to,
-          extract(epoch from g.done_at - g.processing_at),
-          case when g.goes_to = 'pending' then 'newer_change' end),
-        (not g.called, g.done_at, g.status, 'synced', extract(epoch from g.done_at - g.status_at),
-          case when g.status = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
-      where t.happened
+      -- of what no exchange has just answered: a callback, an answer that had been stored, nothing to send
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, note)
+      select g.*, null from (${claimSteps(sql, 'gone')}) g
+      union all
+      select gone.id, t.at, t.f, t.t, t.seconds, t.reason, case when t.t = gone.goes_to then ${noteOf} end
+      from gone cross join lateral (values
+        (gone.called, gone.payload_at, 'got_response'::shop_update.status, 'building_response_payload'::shop_update.status,
+          extract(epoch from gone.payload_at - gone.response_at), null),
+        (gone.called, gone.processing_at, 'building_response_payload', 'response_processing',
+          extract(epoch from gone.processing_at - gone.payload_at), null),
+        (gone.called, gone.done_at, 'response_processing', gone.goes_to,
+          extract(epoch from gone.done_at - gone.processing_at),
+          case when gone.goes_to = 'pending' then 'newer_change' end),
+        (not gone.called, gone.done_at, gone.was, 'synced', extract(epoch from gone.done_at - gone.since),
+          case when gone.was = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
+      where gone.ms is null and t.happened
     )
     select
       (select array_agg(id) from gone) as ids,
@@ -280,8 +286,9 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   i.topic,
   i.flow,
   coalesce(x.trace_id, i.trace_id) as trace_id,
-  ${row}.status,
-  ${row}.status_at,
+  ${row}.status as was,
+  ${row}.status_at as since,
+  ${claimColumns(sql)},
   shop_update.later(${row}.status_at) as done_at,
   x.http,
   x.ms,

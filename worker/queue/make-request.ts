@@ -50,7 +50,9 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         i.id,
         i.topic,
         i.status_at,
-        old.status_at as since,
+        i.claimed_at,
+        i.claimed_from,
+        i.claimed_seconds,
         x.request_id,
         x.flow,
         x.trace_id,
@@ -58,8 +60,11 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
     ),
     sent as (
-      insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
-      select request_id, id, status_at, flow::shop_update.flow, trace_id, body from moved
+      insert into shop_update.request (
+        request_id, item_id, sent_at, flow, trace_id, body, claimed_at, claimed_from, claimed_seconds, built_at)
+      select request_id, id, status_at, flow::shop_update.flow, trace_id, body,
+        claimed_at, claimed_from, claimed_seconds, built_at
+      from moved
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -67,14 +72,6 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
       from (select topic, count(*) as many from moved group by topic) m
       cross join lateral (values ('processing', -m.many), ('made_request', m.many)) c (status, n)
       group by topic, status
-    ),
-    noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
-      select m.id, t.at, t.f, t.t, t.seconds from moved m cross join lateral (values
-        (m.built_at, 'processing'::shop_update.status, 'building_payload'::shop_update.status,
-          extract(epoch from m.built_at - m.since)),
-        (m.status_at, 'building_payload', 'made_request', extract(epoch from m.status_at - m.built_at))
-      ) t (at, f, t, seconds)
     )
     select array_agg(id) as ids, shop_update.micros(now()) as now from moved`
   const commit: Commit = { now: row!.now, left: now }

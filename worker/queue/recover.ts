@@ -1,6 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Adopted, Claim, Item } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
+import { claimSteps } from './books.ts'
 import { skuColumns, skusOf, stepColumns } from './skus.ts'
 
 export interface Recovered {
@@ -99,7 +100,9 @@ export async function recover(
       select 'status', topic, status, count(*) from moved where was <> status group by topic, status
     ),
     noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
+      ${claimSteps(sql, 'moved')}
+      union all
       select id, status_at, was, status, extract(epoch from status_at - since), coalesce(reason, 'worker_lost')
       from moved where was <> status
     )

@@ -85,7 +85,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       group by topic, status
     ),
     noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
       select id, status_at, 'blocked', 'pending', extract(epoch from status_at - since), 'released' from freed
     )
     select

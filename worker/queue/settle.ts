@@ -3,6 +3,7 @@ import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
+import { claimColumns, claimSteps } from './books.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {
@@ -99,6 +100,7 @@ export async function settle(
         i.reason,
         old.status as was,
         old.status_at as since,
+        ${claimColumns(sql)},
         x.http,
         x.ms,
         x.outcome,
@@ -118,9 +120,19 @@ export async function settle(
       returning merge_action() as action, l.product_set_id
     ),
     answered as (
-      insert into shop_update.answer (request_id, item_id, answered_at, milliseconds, http_status, outcome, body)
-      select request_id, id, coalesce(answered_at, status_at), ms, http, outcome, body
-      from moved where outcome is not null
+      insert into shop_update.answer (
+        request_id, item_id, answered_at, milliseconds, http_status, outcome, body,
+        made_seconds, payload_at, processing_at, done_at, done_to, done_reason)
+      select request_id, id, coalesce(answered_at, status_at), ms, http, outcome, body,
+        extract(epoch from case when status = 'got_acknowledgment' then status_at
+          else coalesce(answered_at, status_at) end - since),
+        case when stored then answered_at end,
+        case when stored then status_at end,
+        case when not stored then status_at end,
+        case when not stored then status end,
+        case when not stored then reason end
+      from moved cross join lateral (select status = 'response_processing' as stored) s
+      where outcome is not null
     ),
     counted as (
       insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
@@ -136,23 +148,10 @@ export async function settle(
       from moved where outcome is not null group by topic, flow, outcome, shop_update.bucket(ms / 1000)
     ),
     noted as (
-      insert into shop_update.transition (item_id, at, from_status, to_status, seconds, reason)
-      select m.id, t.at, t.f, t.t, t.seconds, t.reason
-      from moved m
-      cross join lateral (select m.answered_at is not null and m.status <> 'got_acknowledgment' as passes) p
-      cross join lateral (values
-        (p.passes, m.answered_at, m.was, 'got_response'::shop_update.status,
-          extract(epoch from m.answered_at - m.since), null),
-        (m.status = 'response_processing', m.answered_at, 'got_response', 'building_response_payload', 0, null),
-        (true, m.status_at,
-          case
-            when m.status = 'response_processing' then 'building_response_payload'
-            when p.passes then 'got_response'
-            else m.was end,
-          m.status,
-          extract(epoch from m.status_at - case when p.passes then m.answered_at else m.since end), m.reason)
-      ) t (happened, at, f, t, seconds, reason)
-      where t.happened
+      insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
+      ${claimSteps(sql, 'moved')}
+      union all
+      select id, status_at, was, status, extract(epoch from status_at - since), reason from moved where outcome is null
     )
     select
       (select array_agg(id) from moved) as ids,

@@ -1,0 +1,69 @@
+-- Every step that items have taken, wherever it was written (see worker/queue/books.ts). Ask for one item: that is by
+-- index throughout; by time alone it is not. Steps of one moment are in the order of the statuses.
+--
+-- Written as rows of its own is what belongs to no exchange: see `step`.
+create or replace view shop_update.transition as
+select s.item_id, s.at, s.from_status, s.to_status, s.seconds, s.reason, s.actor, s.note from shop_update.step s
+union all
+-- the first one, of what is in the queue and of what has left it
+select i.id, i.queued_at, null, 'pending', null, null, null, null
+from (
+  select id, queued_at from shop_update.item
+  union all select id, queued_at from shop_update.finished_item) i
+where not exists (select from shop_update.step s where s.item_id = i.id and s.from_status is null)
+union all
+-- claimed, and no request made yet
+select i.id, i.claimed_at, i.claimed_from, 'processing', i.claimed_seconds, null, null, null
+from shop_update.item i where i.status = 'processing' and i.claimed_at = i.status_at
+union all
+select r.item_id, t.at, t.from_status, t.to_status, t.seconds, null, null, null
+from shop_update.request r cross join lateral (values
+  (r.claimed_at, r.claimed_from, 'processing'::shop_update.status, r.claimed_seconds),
+  (r.built_at, 'processing', 'building_payload', extract(epoch from r.built_at - r.claimed_at)::real),
+  (r.sent_at, 'building_payload', 'made_request', extract(epoch from r.sent_at - r.built_at)::real)
+) t (at, from_status, to_status, seconds)
+where r.claimed_at is not null
+union all
+select a.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note
+from shop_update.answer a
+-- an acknowledgment, or no answer at all, leads on without Got response
+cross join lateral (select a.http_status is not null and a.done_to is distinct from 'got_acknowledgment' as got) g
+cross join lateral (values
+  (g.got, a.answered_at, 'made_request'::shop_update.status, 'got_response'::shop_update.status, a.made_seconds,
+    null, null),
+  (a.payload_at is not null, a.payload_at, 'got_response', 'building_response_payload',
+    extract(epoch from a.payload_at - a.answered_at)::real, null, null),
+  (a.processing_at is not null, a.processing_at, 'building_response_payload', 'response_processing',
+    extract(epoch from a.processing_at - a.payload_at)::real, null, null),
+  (a.done_at is not null, a.done_at,
+    case
+      when a.processing_at is not null then 'response_processing'
+      when g.got then 'got_response'
+      else 'made_request' end::shop_update.status,
+    a.done_to,
+    case
+      when g.got then extract(epoch from a.done_at - coalesce(a.processing_at, a.answered_at))::real
+      else a.made_seconds end,
+    a.done_reason, a.done_note)
+) t (happened, at, from_status, to_status, seconds, reason, note)
+where a.made_seconds is not null and t.happened;
+
+-- What a worker of the version before writes. It does not know that the claim of one of this version is in the item:
+-- where it takes that up, it is written down first.
+create or replace function shop_update.keep_step() returns trigger language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.from_status = 'processing' and new.to_status <> 'building_payload' then
+    insert into shop_update.step (item_id, at, from_status, to_status, seconds)
+    select i.id, i.claimed_at, i.claimed_from, 'processing', i.claimed_seconds
+    from shop_update.item i where i.id = new.item_id and i.status = 'processing' and i.claimed_at = i.status_at;
+  end if;
+  insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
+    values (new.item_id, new.at, new.from_status, new.to_status, new.seconds, new.reason, new.actor, new.note);
+  return new;
+end $$;
+create or replace trigger keep_step instead of insert on shop_update.transition
+  for each row execute function shop_update.keep_step();
+
+grant select on shop_update.transition to shop_update_read, shop_update_worker;
+grant insert on shop_update.transition to shop_update_worker;
