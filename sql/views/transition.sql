@@ -56,7 +56,13 @@ begin
   if new.from_status = 'processing' and new.to_status <> 'building_payload' then
     insert into shop_update.step (item_id, at, from_status, to_status, seconds)
     select i.id, i.claimed_at, i.claimed_from, 'processing', i.claimed_seconds
-    from shop_update.item i where i.id = new.item_id and i.status = 'processing' and i.claimed_at = i.status_at;
+    from shop_update.item i
+    where i.id = new.item_id
+      and not exists (
+        select from shop_update.request r where r.item_id = i.id and r.claimed_at = i.claimed_at)
+      and not exists (
+        select from shop_update.step s where s.item_id = i.id and s.at = i.claimed_at and s.to_status = 'processing')
+      and i.claimed_at is not null;
   end if;
   insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     values (new.item_id, new.at, new.from_status, new.to_status, new.seconds, new.reason, new.actor, new.note);

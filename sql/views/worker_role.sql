@@ -17,7 +17,7 @@ begin
   for name, may in
     select c.oid::regclass, case
         when c.relispartition or c.relname = 'migration' then null
-        when c.relname in ('step', 'audit') then 'insert'
+        when c.relname in ('step', 'request', 'answer', 'finished_item', 'audit') then 'insert'
         else 'insert, update, delete'
       end
     from pg_class c where c.relnamespace = 'shop_update'::regnamespace and c.relkind in ('r', 'p')

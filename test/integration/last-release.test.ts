@@ -7,7 +7,9 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { TOPICS } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
+import { claim } from '../../worker/queue/claim.ts'
 import { verifyCounts } from '../../worker/queue/counts.ts'
+import { readTransitions } from '../../worker/read/item-history.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
 
@@ -107,6 +109,69 @@ test("the last release's worker goes on beside the schema of this version, alone
   }
   await vi.waitFor(async () => expect(await sql`select from shop_update.delta`).toHaveLength(0), { timeout: 20_000 })
   expect(await verifyCounts(sql)).toEqual([])
+})
+
+test('the timelines of what it has written are the same afterwards, to the byte', async () => {
+  const { sql } = scene
+  const env = {
+    ...workerEnv(scene.databaseUrl, scene.shop.url),
+    ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
+  }
+  await startAfresh()
+  const before = await startWorkerProcess(env, { root: folder })
+  try {
+    await change('synchronous', before)
+    await change('asynchronous', before)
+    const { productIds } = await addSet(sql)
+    await scene.control('/troubles', { method: 'PUT', body: { topics: { price: { http500: 100 } } } })
+    await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'delayed')
+    const { productIds: more } = await addSet(sql, { inShop: false })
+    await scene.untilStatus(await scene.enqueue('price', { product: more[0]! }), 'blocked')
+  } finally {
+    await scene.control('/troubles', { method: 'PUT', body: {} })
+    await before.stop()
+  }
+  const timelines = async () => {
+    const items = await sql<{ id: string; queuedAt: Date }[]>`
+      select id, queued_at as "queuedAt" from shop_update.item
+      union all select id, queued_at from shop_update.finished_item order by id`
+    return Promise.all(items.map(async ({ id, queuedAt }) => JSON.stringify(await readTransitions(sql, id, queuedAt))))
+  }
+  const written = await timelines()
+  expect(written.length).toBeGreaterThan(29)
+  await migrate(sql)
+  expect(await timelines()).toEqual(written)
+})
+
+test('a claim of this version that the last one takes up leaves no gap in the history', async () => {
+  const { sql } = scene
+  await startAfresh()
+  const before = await startWorkerProcess(workerEnv(scene.databaseUrl, scene.shop.url), { root: folder })
+  await migrate(sql)
+  before.child.kill('SIGSTOP')
+  const { productIds } = await addSet(sql)
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  try {
+    const [dead] = await sql<[{ id: string }]>`
+      insert into shop_update.worker (name, flow, heartbeat_at)
+      values ('dead', 'synchronous', now() - interval '1 hour') returning id`
+    expect((await claim(sql, dead.id, 100, '0')).items.map(({ id }) => id)).toEqual([itemId])
+    before.child.kill('SIGCONT')
+    await scene.untilStatus(itemId, 'synced')
+    expect(await before.stop()).toBe(0)
+  } finally {
+    if (before.child.exitCode === null) await before.kill()
+  }
+  const steps = await sql<{ from: string | null; to: string; reason: string | null }[]>`
+    select from_status as "from", to_status as "to", reason from shop_update.transition
+    where item_id = ${itemId}::bigint order by at, to_status`
+  expect(steps.slice(0, 4)).toEqual([
+    { from: null, to: 'pending', reason: null },
+    { from: 'pending', to: 'processing', reason: null },
+    { from: 'processing', to: 'pending', reason: 'worker_lost' },
+    { from: 'pending', to: 'processing', reason: null },
+  ])
+  expect(steps.slice(1).map(({ from }) => from)).toEqual(steps.slice(0, -1).map(({ to }) => to))
 })
 
 test('a login with grants of its own queues during the upgrade and after it; a reader still cannot', async () => {
