@@ -15,13 +15,16 @@ export async function openGate(databaseUrl: string) {
   let refused = 0
   let silent = false
   let hushes = 0
+  /** The connections that have begun to listen. */
+  const listening: { isMute: boolean }[] = []
   const lose = (socket: Socket, how: Cut) => (how === 'ends' ? socket.destroy() : socket.resetAndDestroy())
   const url = new URL(databaseUrl)
   const databasePort = Number(url.port)
   const server = createServer((near) => {
     const far = dial(databasePort, url.hostname)
     const openedAt = hushes
-    const isMute = () => silent || openedAt < hushes
+    let listener: { isMute: boolean } | undefined
+    const isMute = () => silent || openedAt < hushes || listener?.isMute
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -43,6 +46,10 @@ export async function openGate(databaseUrl: string) {
     })
     near.on('data', (message) => {
       if (isMute()) return
+      if (!listener && message.includes('listen "')) {
+        listener = { isMute: false }
+        listening.push(listener)
+      }
       if (unwanted === null || !message.includes(unwanted.text)) return far.write(message)
       refused += 1
       lose(near, unwanted.how)
@@ -78,6 +85,12 @@ export async function openGate(databaseUrl: string) {
       silent = true
       hushes += 1
     },
+    /** The same of those that listen, now. */
+    hushListeners() {
+      for (const listener of listening) listener.isMute = true
+    },
+    /** How many have begun to listen. */
+    listeners: () => listening.length,
     /**
      * New connections come through again. The old ones stay as they are, as behind a firewall that has forgotten them.
      */

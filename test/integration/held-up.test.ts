@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { ReceivedCall } from '../../demo/shop/memory.ts'
-import type { Sql } from '../../worker/database/database.ts'
+import { connect, type Sql } from '../../worker/database/database.ts'
 import type { Flow, Status } from '../../worker/domain/statuses.ts'
 import { forgottenSets } from '../../worker/queue/promote.ts'
 import { createDatabase } from '../database.ts'
@@ -121,6 +121,66 @@ test('the leader looks for forgotten sets in one statement, which no worker stan
     ])
   } finally {
     await database.drop()
+  }
+})
+
+test('the leader passes over a set that somebody has locked', async () => {
+  const database = await createDatabase()
+  const { sql } = database
+  const impatient = connect(database.url, { max: 1, name: 'leader', lockTimeoutMs: 100 })
+  try {
+    await sql`
+      insert into shop_update.item (seller_id, product_set_id, product_id,
+        queued_at, entered_at, status_at, run_at, topic, status, lane)
+      select 1, g, g, now(), now(), now(), now(), 'price', 'pending', 'behind' from generate_series(1, 2) g`
+    await sql`insert into shop_update.set_lane (product_set_id, next_id) values (1, 0), (2, 0)`
+    await sql.begin(async (tx) => {
+      await tx`select from shop_update.set_lane where product_set_id = 1 for update`
+      expect(await forgottenSets(impatient, '0')).toMatchObject({ sets: ['2'] })
+    })
+    expect(await forgottenSets(impatient, '0')).toMatchObject({ sets: ['1', '2'] })
+  } finally {
+    await impatient.end()
+    await database.drop()
+  }
+})
+
+test('a worker that stands still in a transaction holds what it has locked for a part of its lease', async () => {
+  const own = await startScene({ env: { LEASE_SECONDS: '3' } })
+  try {
+    const { sql, worker } = own
+    await sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
+    const { productIds } = await addSet(sql)
+    // A trigger of Seller Center's, in the middle of what the worker does for a callback.
+    await sql.unsafe(`
+      create function catalog.wait() returns trigger language plpgsql as $$
+      begin perform pg_advisory_xact_lock(4711); return new; end $$;
+      create trigger waits before update of src_updated_at on catalog.product
+      for each row execute function catalog.wait()`)
+    const session = async (condition: string) => {
+      const rows = await sql.unsafe(`
+        select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+          and application_name = 'shop-update background' and ${condition}`)
+      return rows.length
+    }
+    const holder = await sql.reserve()
+    await holder`select pg_advisory_lock(4711)`
+    await vi.waitFor(async () =>
+      expect((await own.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }),
+    )
+    await own.enqueue('price', { product: productIds[0]! })
+    await expect.poll(() => session(`wait_event = 'advisory'`), { interval: 5 }).toBe(1)
+    process.kill(worker.child.pid!, 'SIGSTOP')
+    await holder`select pg_advisory_unlock(4711)`
+    holder.release()
+    await expect.poll(() => session(`state = 'idle in transaction'`), { interval: 5 }).toBe(1)
+    await sql.begin(async (tx) => {
+      await tx`set local lock_timeout = '10s'` // far less than what another pool allows
+      await tx`update catalog.product set price = 20 where id = ${productIds[0]!}::bigint`
+    })
+  } finally {
+    process.kill(own.worker.child.pid!, 'SIGCONT')
+    await own.stop()
   }
 })
 

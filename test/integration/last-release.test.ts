@@ -82,6 +82,11 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
     items.push(await scene.enqueue(topic, { product: known.productIds[0]! }))
     items.push(await scene.enqueue(topic, { product: created.productIds[0]! }))
   }
+  // the second one is absorbed by the first
+  const { productIds } = await addSet(sql)
+  const [twice] = await sql<{ id: string }[]>`
+    select max(shop_update.enqueue('price', ${productIds[0]!}::bigint)) as id from generate_series(1, 2)`
+  items.push(twice!.id)
   for (const item of items) expect(await scene.untilStatus(item, 'synced')).toMatchObject({ sends: 1, failures: 0 })
 }
 

@@ -272,7 +272,10 @@ test('an index that a run before left half-built is built anew, and what it had 
       ).map(({ name, valid }) => [name, valid]),
     )
   expect(await valid()).toEqual({ first_title: true, one_price: false })
+  const finished = async () => [...(await sql`select 'catalog.first_title'::regclass::oid`)]
+  const before = await finished()
   await sql`update catalog.product set price = id`
   expect(await migrate(sql, { folder })).toEqual(['9999_index.sql', 'functions and views'])
   expect(await valid()).toEqual({ first_title: true, one_price: true })
+  expect(await finished()).toEqual(before)
 })

@@ -52,6 +52,17 @@ test('connections that have fallen silent: after a lease they are broken off, th
   expect(scene.worker.child.exitCode).toBeNull()
 })
 
+test('the connection that is told of changes falls silent by itself: that is noticed, and it is opened anew', async () => {
+  await scene.startWorker({ DATABASE_URL: gate.url })
+  await scene.untilStatus(await price(), 'synced')
+  const before = gate.listeners()
+  gate.hushListeners()
+  await said('Nothing is heard on the connection that is told of changes: it is opened anew')
+  await expect.poll(() => gate.listeners(), { timeout: 60_000 }).toBeGreaterThan(before)
+  await scene.untilStatus(await price(), 'synced')
+  expect(scene.worker.child.exitCode).toBeNull()
+})
+
 test('new connections are silent as well: after two leases the worker ends, so that it is started anew', async () => {
   await scene.startWorker({ DATABASE_URL: gate.url })
   gate.hush()
