@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync'
+import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Item, Items } from '../../worker/api/internal.ts'
 import {
@@ -505,6 +506,15 @@ describe('the download', () => {
     for (const query of ['?seller=Nobody', '?q=PREFIX-', '?seller=Nobody']) {
       await expect.poll(async () => (await api.call('GET', `/api/items.csv${query}`)).status).not.toBe(429)
     }
+  })
+
+  it('has connections of its own: no list waits for it, and it is no list', async () => {
+    const away = postgres('postgres://nobody@127.0.0.1:1/none', { connect_timeout: 1, max: 1 }) as never
+    const broken = await startListener({ downloadSql: away })
+    expect((await broken.call('GET', '/api/items.csv')).status).toBe(503)
+    expect((await broken.call('GET', '/api/items')).status).toBe(200)
+    expect((await broken.call('GET', '/api/items/1/calls/1/request')).status).toBe(503)
+    await broken.stop()
   })
 
   it('has only a header where nothing is selected', async () => {

@@ -91,8 +91,12 @@ describe('the credential of the callbacks', () => {
     const [before] = await hashes()
     expect((await put({ apiKey: 'brought-by-the-admin' })).body.apiKey).toBe('brought-by-the-admin')
     expect(await hashes()).toEqual([sha256('brought-by-the-admin'), before])
-    await put({ apiKey: 'brought-by-the-admin' })
+    await api.sql`update shop_update.callback_key set set_at = '2020-01-01', set_by = 'somebody'`
+    const { keys } = (await put({ apiKey: 'brought-by-the-admin' })).body
     expect(await hashes()).toEqual([sha256('brought-by-the-admin'), before])
+    // but says when, and who it was
+    expect(keys).toMatchObject([{ setBy: 'admin (key)' }, { setBy: 'somebody', setAt: '2020-01-01T00:00:00.000Z' }])
+    expect(keys[0].setAt).not.toBe(keys[1].setAt)
     expect(await audited()).not.toContain('brought-by-the-admin')
   })
 
@@ -124,12 +128,17 @@ describe('the credential of the callbacks', () => {
 
   it('knows the keys that a worker of the version before has set', async () => {
     const hash = sha256('set-by-an-older-worker')
-    await api.sql`
+    const setBy = (name: string) => api.sql`
       update shop_update.system_credential
-      set key_hashes = array[decode(${hash}, 'hex')] || key_hashes[1:1], updated_by = 'nadia'`
+      set key_hashes = array[decode(${hash}, 'hex')] || key_hashes[1:1], updated_by = ${name}`
+    await setBy('nadia')
     const { keys } = await api.get(path)
     expect(keys).toMatchObject([{ setBy: 'nadia', lastUsedAt: null }, { setBy: 'admin (key)' }])
-    expect((await put({ withdrawKey: keys[0].id })).body.keys).toEqual([keys[1]])
+    await api.sql`update shop_update.callback_key set last_used_at = now()`
+    expect((await put({ withdrawKey: keys[0].id })).body.keys).toMatchObject([{ id: keys[1].id }])
+    await setBy('omar') // the same key: what was known of it went with it
+    expect((await api.get(path)).keys).toMatchObject([{ setBy: 'omar', lastUsedAt: null }, { id: keys[1].id }])
+    await put({ withdrawKey: (await api.get(path)).keys[0].id })
   })
 
   it('for live takes no trivial key and no open white list, unless that is allowed', async () => {

@@ -69,6 +69,12 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   answers.check('GET', bodyPath, body.status, await body.text())
   const download = await get('/api/items.csv')
   answers.check('GET', '/api/items.csv', download.status, await download.text())
+  // by connections of its own, which no list waits for
+  expect(
+    await scene.sql`
+      select from pg_stat_activity
+      where datname = current_database() and application_name = 'shop-update downloads'`,
+  ).not.toHaveLength(0)
   const leave = new AbortController()
   const events = await get('/api/events', leave.signal)
   answers.check('GET', '/api/events', events.status, null)

@@ -240,12 +240,14 @@ test('PostgreSQL: connections, dead rows, the oldest transaction, and how many u
   }, IN_TIME)
 })
 
-test('refusals of the internal API: each reason is told before the first', async () => {
+test('refusals of the internal API: each reason is told before the first, and each refusal', async () => {
   await told(
     'shop_update.internal.refusals',
     'reason',
     Object.fromEntries(REFUSAL_REASONS.map((reason) => [reason, 0])),
   )
+  expect(await scene.api('/api/flow', { key: 'wrong' })).toMatchObject({ status: 401 })
+  await told('shop_update.internal.refusals', 'reason', { wrong_key: 1 })
 })
 
 test('a worker that dies: the items that others take up, by the status in which it left them', async () => {
