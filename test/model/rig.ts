@@ -12,6 +12,7 @@ import { applyCallbacks } from '../../worker/life/callbacks.ts'
 import { createDesk, type Desk } from '../../worker/life/desk.ts'
 import { createFollow, type Follow } from '../../worker/life/follow.ts'
 import { live, resume } from '../../worker/life/item.ts'
+import { Life } from '../../worker/life/life.ts'
 import { retryOf } from '../../worker/life/verdict.ts'
 import { followCatalogue } from '../../worker/queue/catalog-changes.ts'
 import { readCatalogue } from '../../worker/queue/catalogue.ts'
@@ -198,7 +199,7 @@ export class ModelWorker {
   async work(which?: number): Promise<void> {
     const chosen = which === undefined ? this.claimed.splice(0) : this.claimed.splice(which, 1)
     for (const { item, set } of chosen)
-      await this.#act(() => live(item, set, { claim: null, catalogue: null }, this.#desk))
+      await this.#act(() => live(Life.begin(item, set, { claim: null, catalogue: null }, this.#desk), set, this.#desk))
   }
 
   applyCallbacks(): Promise<void> {

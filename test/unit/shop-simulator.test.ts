@@ -424,7 +424,7 @@ describe('trouble with the answer', () => {
   test('a request given up before its time is processed or let go; a late answer is to a processed one', async () => {
     const worker = await receiver()
     for (const dropsAbandoned of [false, true]) {
-      const shop = await troubled({ latencyMs: 100 }, { callback: worker.callback, settings: { dropsAbandoned } })
+      const shop = await troubled({ latencyMs: 250 }, { callback: worker.callback, settings: { dropsAbandoned } })
       const giveUp = new AbortController()
       const waiting = send(shop, 'new_product_set', created('S'), { signal: giveUp.signal })
       await arrival(shop)

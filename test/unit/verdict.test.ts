@@ -44,19 +44,20 @@ const ANSWERS: Record<Answer['kind'], Answer> = {
 }
 
 /** What is asked of the database, in order; `conflict`: what the look-up finds, `refuses`: what a write runs into. */
-function recording({ conflict = null, refuses, locked = false, inTransaction = false }: Scene = {}) {
+function recording(topic: Topic, { conflict = null, refuses, locked = false, inTransaction = false }: Scene = {}) {
   const asked: unknown[][] = []
   const said = (...what: unknown[]) => void asked.push(what)
   const refusedWrite = () => {
     if (refuses) throw refuses
   }
   const verbs: Verbs = {
+    item: itemOf(topic),
     inTransaction,
     async findConflict() {
       said('findConflict')
       return conflict
     },
-    async writeBack(_item, products, setSrcId) {
+    async writeBack(products, setSrcId) {
       said('writeBack', products.length, setSrcId)
       refusedWrite()
     },
@@ -96,11 +97,10 @@ describe('what an answer makes of an item', () => {
   })
 
   test.each(CASES)('$answer.kind, $topic, $flow, $origin', async ({ topic, origin, flow, answer }) => {
-    const item = itemOf(topic)
     const received = origin === 'exchange' ? RECEIVED : null
     const read = origin === 'exchange' ? orNack(answer, flow, '"product":') : answer
-    const { asked, verbs } = recording()
-    await carryOut(verdictOf(read, item, askedOf(topic), retry), item, verbs, received)
+    const { asked, verbs } = recording(topic)
+    await carryOut(verdictOf(read, verbs.item, askedOf(topic), retry), verbs, received)
     const outcome = received ? answer.kind : null
     const setSrcId = creates(topic) ? '7001' : null
     const look = creates(topic) ? [['findConflict']] : []
@@ -118,8 +118,8 @@ describe('what stands in the way', () => {
   const success = (topic: Topic) => verdictOf(ANSWERS.success, itemOf(topic), askedOf(topic), retry)
 
   test('an id of another product Blocks a create before anything is written', async () => {
-    const { asked, verbs } = recording({ conflict: 'It belongs to S-2.' })
-    await carryOut(success('new_product'), itemOf('new_product'), verbs, RECEIVED)
+    const { asked, verbs } = recording('new_product', { conflict: 'It belongs to S-2.' })
+    await carryOut(success('new_product'), verbs, RECEIVED)
     expect(asked).toEqual([
       ['findConflict'],
       ['settle', 'blocked', 'src_id_conflict', 'It belongs to S-2.', null, 'unprocessable'],
@@ -128,8 +128,8 @@ describe('what stands in the way', () => {
 
   test('what the catalogue refuses Blocks the item, with its answer', async () => {
     const refuses = Object.assign(new Error('no such thing'), { code: '23514' })
-    const { asked, verbs } = recording({ refuses })
-    await carryOut(success('price'), itemOf('price'), verbs, RECEIVED)
+    const { asked, verbs } = recording('price', { refuses })
+    await carryOut(success('price'), verbs, RECEIVED)
     expect(asked.at(-1)).toEqual([
       'settle',
       'blocked',
@@ -142,8 +142,8 @@ describe('what stands in the way', () => {
 
   test('in a transaction of many it is thrown: the transaction is over', async () => {
     const refuses = Object.assign(new Error('no such thing'), { code: '23514' })
-    const { asked, verbs } = recording({ refuses, inTransaction: true })
-    await expect(carryOut(success('price'), itemOf('price'), verbs)).rejects.toBe(refuses)
+    const { asked, verbs } = recording('price', { refuses, inTransaction: true })
+    await expect(carryOut(success('price'), verbs)).rejects.toBe(refuses)
     expect(asked).toEqual([['finish', 1, null, null, false]])
   })
 
@@ -151,21 +151,23 @@ describe('what stands in the way', () => {
     const taken = Object.assign(new Error('duplicate key'), { code: '23505' })
     const ids = { productSetId: '5', setSrcId: null, products: [] }
     const conflict = { to: 'blocked', reason: 'src_id_conflict' }
-    expect(await refused(taken, ids, recording({ conflict: 'It belongs to S-2.' }).verbs)).toMatchObject(conflict)
-    expect(await refused(taken, ids, recording().verbs)).toMatchObject({ reason: 'unprocessable_response' })
+    expect(await refused(taken, ids, recording('price', { conflict: 'It belongs to S-2.' }).verbs)).toMatchObject(
+      conflict,
+    )
+    expect(await refused(taken, ids, recording('price').verbs)).toMatchObject({ reason: 'unprocessable_response' })
   })
 
   test('without an answer there is nothing that the catalogue could refuse: it is thrown', async () => {
     const refuses = Object.assign(new Error('no partition'), { code: '23514' })
-    const { asked, verbs } = recording({ refuses })
+    const { asked, verbs } = recording('price', { refuses })
     const nothing = verdictWithoutCall({ nothingToSend: true }, itemOf('price'), retry)!
-    await expect(carryOut(nothing, itemOf('price'), verbs)).rejects.toBe(refuses)
+    await expect(carryOut(nothing, verbs)).rejects.toBe(refuses)
     expect(asked.map(([verb]) => verb)).toEqual(['finish'])
   })
 
   test('a locked product stores the answer first, and finishes when it is free', async () => {
-    const { asked, verbs } = recording({ locked: true })
-    await carryOut(success('price'), itemOf('price'), verbs, RECEIVED)
+    const { asked, verbs } = recording('price', { locked: true })
+    await carryOut(success('price'), verbs, RECEIVED)
     expect(asked).toEqual([
       ['finish', 1, null, 'success', true],
       ['settle', 'response_processing', null, null, null, 'success'],
@@ -174,8 +176,8 @@ describe('what stands in the way', () => {
   })
 
   test('what was stored before is not stored again', async () => {
-    const { asked, verbs } = recording({ locked: true })
-    await carryOut(success('price'), itemOf('price'), verbs, null)
+    const { asked, verbs } = recording('price', { locked: true })
+    await carryOut(success('price'), verbs, null)
     expect(asked.map(([verb]) => verb)).toEqual(['finish', 'finishLater'])
   })
 })

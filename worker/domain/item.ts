@@ -1,5 +1,5 @@
 import type { Flow, Status } from './statuses.ts'
-import type { Entered, Micros } from './step.ts'
+import type { Micros, Passage } from './step.ts'
 import type { Topic } from './topics.ts'
 
 /** One claim of an item. */
@@ -75,6 +75,7 @@ export interface Adopted {
   sku: string | null
 }
 
+/** What a callback did to its item. */
 export interface Story {
   item: Item
   flow: Flow
@@ -84,9 +85,7 @@ export interface Story {
   traceId: string
   /** Trace id of the attempt that it answers. */
   answers: string | null
-  /** Where it met the item, and since when. */
-  status: Status
-  since: Micros
   receivedAt: Micros
-  steps: Entered[]
+  /** The first begins where the callback met the item. */
+  steps: Passage[]
 }

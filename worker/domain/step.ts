@@ -34,6 +34,17 @@ export interface Step {
 /** A status that an item entered, where the item is known. */
 export type Entered = Pick<Step, 'to' | 'at' | 'reason'>
 
+/** The same, with where the item was before, and since when. */
+export type Passage = Entered & { from: Status | null; since: Micros }
+
+/** Steps one after another, of an item that was in `from` since `since`. */
+export function passages(from: Status, since: Micros, steps: readonly Entered[]): Passage[] {
+  return steps.map((step, place) => {
+    const { to, at } = steps[place - 1] ?? { to: from, at: since }
+    return { ...step, from: to, since: at }
+  })
+}
+
 /** What a commit was, for those who tell of it. */
 export interface Commit {
   /** `now()` of its transaction. */

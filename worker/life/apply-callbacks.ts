@@ -46,11 +46,7 @@ export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
       seen += page.seen
       waiting += page.inFlight
       inFlight = waiting
-      for (const story of page.stories) {
-        const attempt = Attempt.callback(telemetry, story)
-        attempt.entered(story.steps, null)
-        attempt.rested()
-      }
+      for (const story of page.stories) Attempt.callback(telemetry, story)
       if (page.failed !== null) log.warn({ err: page.failed }, 'A callback could not be applied; it is tried again')
       telemetry.steps(page.incidents)
       await follow.now({ sets: page.sets, created: page.created })

@@ -1,7 +1,7 @@
 import { isLocked, isRefusedByRow, type Sql, transaction } from '../database/database.ts'
 import type { Item, Story } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
-import type { Commit, Entered, Micros, Step } from '../domain/step.ts'
+import { type Commit, type Entered, type Micros, passages, type Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { creates } from '../domain/topics.ts'
 import { findConflict } from '../queue/conflict.ts'
@@ -49,6 +49,7 @@ type Waiting = Item & {
   newer: boolean
   carried: boolean
   status: Status
+  since: Micros
   reason: string | null
 } & Omit<Story, 'item' | 'receivedAt' | 'steps'> & { received: Micros }
 
@@ -193,30 +194,32 @@ async function applyEffects(
   // Looked up and written one by one, in the order of the items; what ends them goes together.
   const finishes: (Finish & { item: Waiting })[] = []
   const settlements: (Settlement & { item: Waiting })[] = []
-  const verbs: Verbs<Waiting> = {
+  const verbsOf = (item: Waiting): Verbs => ({
+    item,
     inTransaction: true,
     findConflict: (ids) => findConflict(tx, ids),
-    writeBack: (item, products, setSrcId) => writeBack(tx, zone, item, products, setSrcId),
-    async settle(settlement) {
-      settlements.push(settlement)
+    writeBack: (products, setSrcId) => writeBack(tx, zone, item, products, setSrcId),
+    async settle(entry) {
+      settlements.push({ ...entry, item })
       return 'noted'
     },
     async finish(entry) {
       const at = performance.now()
-      finishes.push({ ...entry, at: { response: at, payload: at, processing: at }, sentAt: entry.item.sentAt })
+      finishes.push({ ...entry, item, at: { response: at, payload: at, processing: at }, sentAt: item.sentAt })
       return 'noted'
     },
     async finishLater() {},
-  }
+  })
   const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
   for (const { row, answer, asked, ids, acts, noted } of effects) {
-    if (noted && !refusedBy) await verbs.writeBack(row, ids.products, ids.setSrcId)
+    if (noted && !refusedBy) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
     const token = taken.get(row.id)
     if (!acts || token === undefined) continue
     applied.push(row.callbackId)
+    const verbs = verbsOf({ ...row, token })
     const brings = answer.kind === 'success' || answer.kind === 'failure'
     const verdict = refusedBy && brings ? await refused(refusedBy, ids, verbs) : verdictOf(answer, row, asked, retry)
-    await carryOut(verdict, { ...row, token }, verbs)
+    await carryOut(verdict, verbs)
   }
   const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
   const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
@@ -277,8 +280,9 @@ function storyOf<Entry extends { item: Item }>(
   const row = entry.item as Waiting
   const got = Math.max(row.received, row.since + 1)
   const steps = [{ to: 'got_response' as const, at: got, reason: null }, ...stepsOf('got_response', got, entry, commit)]
-  const { flow, sellerSku, sku, traceId, answers, status, since, received: receivedAt } = row
-  return [{ item: { ...row, at: got }, flow, sellerSku, sku, traceId, answers, status, since, receivedAt, steps }]
+  const { flow, sellerSku, sku, traceId, answers, received: receivedAt } = row
+  const item = { ...row, at: got }
+  return [{ item, flow, sellerSku, sku, traceId, answers, receivedAt, steps: passages(row.status, row.since, steps) }]
 }
 
 function read(row: Waiting) {

@@ -8,19 +8,20 @@ import type { Finish, Finished, WriteBack } from '../queue/finish.ts'
 import type { Settlement } from '../queue/settle.ts'
 import { type Brought, blocked, type Verdict } from './verdict.ts'
 
-/** What carrying out asks of the database: a life's group commits, or a callback's transaction. */
-export interface Verbs<Held extends Item = Item> {
+/** What carrying out asks of the database for an item: a life's group commits, or a transaction of callbacks. */
+export interface Verbs {
+  item: Item
   /**
    * One transaction of many items: what the catalogue refuses ends it, and whoever began it begins anew, knowing that.
    */
   inTransaction: boolean
   findConflict(ids: NewIds): Promise<string | null>
-  writeBack(item: Held, products: WriteBack[], setSrcId: string | null): Promise<void>
-  settle(settlement: Settlement & { item: Held }): Promise<Commit | null | 'noted'>
+  writeBack(products: WriteBack[], setSrcId: string | null): Promise<void>
+  settle(entry: Omit<Settlement, 'item'>): Promise<Commit | null | 'noted'>
   /** `locked`: somebody else holds the product; nothing has happened. `noted`: it is done together with others. */
-  finish(entry: Finish & { item: Held }): Promise<Finished | 'noted'>
+  finish(entry: Omit<Finish, 'item'>): Promise<Finished | 'noted'>
   /** Goes on when whoever holds the product lets go: the answer has been stored. */
-  finishLater(entry: Finish & { item: Held }): Promise<void>
+  finishLater(entry: Omit<Finish, 'item'>): Promise<void>
 }
 
 /** What came on the exchange; `answeredAt` and `readAt` by `performance.now()`. */
@@ -37,19 +38,14 @@ export interface Received {
  *
  * @param received null: nothing came just now; it was stored before, is a callback, or nothing was sent
  */
-export async function carryOut<Held extends Item>(
-  verdict: Verdict,
-  item: Held,
-  verbs: Verbs<Held>,
-  received: Received | null = null,
-): Promise<void> {
+export async function carryOut(verdict: Verdict, verbs: Verbs, received: Received | null = null): Promise<void> {
   const { ids } = verdict
-  const conflict = ids && creates(item.topic) && ids.products.length > 0 ? await verbs.findConflict(ids) : null
+  const conflict = ids && creates(verbs.item.topic) && ids.products.length > 0 ? await verbs.findConflict(ids) : null
   if (conflict) return settle(blocked('src_id_conflict', conflict), received)
   let stored = received === null
   try {
     if (verdict.to === 'synced') return await finish(ids)
-    if (ids && ids.products.length > 0) await verbs.writeBack(item, ids.products, ids.setSrcId)
+    if (ids && ids.products.length > 0) await verbs.writeBack(ids.products, ids.setSrcId)
   } catch (error) {
     if (ids === null || verbs.inTransaction || !isRefusedByRow(error)) throw error
     return settle(await refused(error as Error, ids, verbs), stored ? null : received)
@@ -59,7 +55,6 @@ export async function carryOut<Held extends Item>(
   async function finish(ids: Brought | null): Promise<void> {
     const now = performance.now()
     const entry = {
-      item,
       exchange: exchangeOf(verdict, received),
       at: received?.answeredAt
         ? { response: received.answeredAt, payload: received.readAt ?? now, processing: now }
@@ -70,7 +65,7 @@ export async function carryOut<Held extends Item>(
     if ((await verbs.finish(entry)) !== 'locked') return
     const { exchange } = entry
     const answeredAt = received?.answeredAt ?? null
-    stored ||= (await verbs.settle({ ...AT_REST, item, to: 'response_processing', exchange, answeredAt })) !== null
+    stored ||= (await verbs.settle({ ...AT_REST, to: 'response_processing', exchange, answeredAt })) !== null
     if (stored) await verbs.finishLater({ ...entry, exchange: null, at: null })
   }
 
@@ -78,7 +73,6 @@ export async function carryOut<Held extends Item>(
     if (rest.to === 'synced') return
     const { to, reason, message, retryInSeconds } = rest
     await verbs.settle({
-      item,
       to,
       reason,
       message: message === null ? null : storable(message),

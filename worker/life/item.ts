@@ -6,10 +6,10 @@ import { askedFromJson, askedOf, readAnswer } from '../shop/answer.ts'
 import { isCall } from '../shop/call.ts'
 import { shopHeaders } from '../shop/client.ts'
 import type { Line } from '../shop/line.ts'
-import type { Attempt, Statements } from '../telemetry/attempt.ts'
 import { build } from './build.ts'
 import { carryOut, type Received } from './carry-out.ts'
 import type { Desk } from './desk.ts'
+import { Life } from './life.ts'
 import {
   brokenOff,
   failed,
@@ -28,35 +28,25 @@ type Concluded = { verdict: Verdict; received?: Received; release?(): void }
  * The life of one item from its claim to where it rests: Synced, Got acknowledgment, Delayed, Failed or Blocked. A verb
  * that says "lost" ends it without a word: the item is in other hands.
  */
-export async function live(
-  item: ClaimedItem,
-  set: CatalogueSet | undefined,
-  served: Statements,
-  desk: Desk,
-): Promise<void> {
+export async function live(life: Life<ClaimedItem>, set: CatalogueSet | undefined, desk: Desk): Promise<void> {
+  const { item } = life
   try {
-    const concluded = await attempt(item, set, desk.begin(item, set, served), desk)
+    const concluded = await attempt(life, set, desk)
     if (concluded === null) return
-    await carryOut(concluded.verdict, item, desk, concluded.received).finally(concluded.release)
+    await carryOut(concluded.verdict, life, concluded.received).finally(concluded.release)
     if (concluded.verdict === MOVED) await desk.followCatalogue()
   } catch (error) {
     desk.line.notSent(item.id)
     // Any exception is a failure (docs/requirements.md, "Statuses").
     const message = storable(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
-    await carryOut(brokenOff(message, item, desk.retry), item, desk)
+    await carryOut(brokenOff(message, item, desk.retry), life)
     throw error
-  } finally {
-    desk.end(item)
   }
 }
 
 /** @returns null: there is nothing more to do, or the item is in other hands */
-async function attempt(
-  item: ClaimedItem,
-  set: CatalogueSet | undefined,
-  { traceId, traceparent }: Attempt,
-  desk: Desk,
-): Promise<Concluded | null> {
+async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, desk: Desk): Promise<Concluded | null> {
+  const { item } = life
   const { line, retry } = desk
   // It was claimed in the set in which its product was: there it must not be sent, others may be on their way.
   if (set && set.id !== item.productSetId) {
@@ -70,7 +60,7 @@ async function attempt(
   if (!isCall(call)) {
     line.notSent(item.id)
     const verdict = verdictWithoutCall(call, item, retry)
-    if (verdict === null) await desk.drop(item)
+    if (verdict === null) await life.drop()
     return verdict && { verdict }
   }
   const builtAt = performance.now()
@@ -78,10 +68,11 @@ async function attempt(
   // Building payload -> Made request, committed before the call leaves
   const flow = line.flow()
   if (!line.maySend()) return letGo(item, line, { verdict: HANDED_BACK })
-  const made = await desk.makeRequest({ item, flow, traceId, body: storable(call.json), builtAt })
+  const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
   if (!made) return letGo(item, line, null)
   if (!line.maySend()) return letGo(item, line, { verdict: HANDED_BACK })
   const { event } = TOPICS[item.topic]
+  const { traceparent } = life.attempt
   const headers = { flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent }
   const sent = await line.send(item.id, call, shopHeaders(headers))
   if (sent === 'not sent') return { verdict: HANDED_BACK }
@@ -111,10 +102,9 @@ function letGo<End extends Concluded | null>({ id }: ClaimedItem, line: Line, en
 /** Goes on where a worker died after it had stored the answer. */
 export async function resume(adopted: Adopted, desk: Desk): Promise<void> {
   const { item, request, httpStatus, body } = adopted
-  desk.resume(adopted)
   const asked = askedFromJson(item.topic, item.productId, request)
   const answer = asked
     ? readAnswer(httpStatus, body, asked)
     : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
-  await carryOut(verdictOf(answer, item, asked, desk.retry), item, desk).finally(() => desk.end(item))
+  await carryOut(verdictOf(answer, item, asked, desk.retry), Life.resume(adopted, desk))
 }

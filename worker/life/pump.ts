@@ -11,6 +11,7 @@ import type { Circuit } from '../shop/circuit.ts'
 import type { RateLimit } from '../shop/rate.ts'
 import type { Statements } from '../telemetry/attempt.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { claimKey, type Life } from './life.ts'
 import { createPasses } from './passes.ts'
 import { createWakefulness, type Look } from './wakefulness.ts'
 
@@ -36,9 +37,8 @@ export interface PumpOptions {
   log: Logger
   /** False while others may take over what this worker holds: nothing is claimed that could not be sent. */
   mayClaim(): boolean
-  live(item: ClaimedItem, set: CatalogueSet | undefined, served: Statements): Promise<void>
-  /** It was claimed, and will be handed back: nothing could be read of it. */
-  unread(item: ClaimedItem, served: Statements): void
+  begin(item: ClaimedItem, set: CatalogueSet | undefined, statements: Statements): Life<ClaimedItem>
+  live(life: Life<ClaimedItem>, set: CatalogueSet | undefined): Promise<void>
 }
 
 export interface Pump {
@@ -67,8 +67,8 @@ export function startPump({
   telemetry,
   log,
   mayClaim,
+  begin,
   live,
-  unread,
 }: PumpOptions): Pump {
   const held = new Set<string>()
   let running = false
@@ -191,7 +191,7 @@ export function startPump({
     } catch (error) {
       log.warn({ err: error }, 'The catalogue could not be read; the items are handed back')
       for (const item of items) {
-        unread(item, { claim: claimSpan, catalogue: null })
+        begin(item, undefined, { claim: claimSpan, catalogue: null })
         circuit.notSent(item.id)
         rest(item)
       }
@@ -203,7 +203,10 @@ export function startPump({
       readFrom,
       atOf(claimed, performance.now()),
     )
-    for (const item of items) adopt(item, live(item, sets.get(item.id), { claim: claimSpan, catalogue }))
+    for (const item of items) {
+      const set = sets.get(item.id)
+      adopt(item, live(begin(item, set, { claim: claimSpan, catalogue }), set))
+    }
   }
 
   function adopt(item: Claim, life: Promise<void>): void {
@@ -245,9 +248,3 @@ export function startPump({
     },
   }
 }
-
-/**
- * What is held is a claim and not an item: a worker that was frozen may lose an item to another and claim it again
- * while its first call is still out, and the end of that one is not the end of the second.
- */
-export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`

@@ -18,7 +18,8 @@ import { createFollow } from './follow.ts'
 import { createHeart } from './heart.ts'
 import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
-import { claimKey, startPump } from './pump.ts'
+import { claimKey, Life } from './life.ts'
+import { startPump } from './pump.ts'
 import { retryOf } from './verdict.ts'
 
 export interface Worker {
@@ -142,11 +143,8 @@ export async function startWorker({
     telemetry,
     log,
     mayClaim: heart.isAlive,
-    live: (item, set, served) => live(item, set, served, desk),
-    unread(item, served) {
-      desk.begin(item, undefined, served)
-      desk.end(item)
-    },
+    begin: (item, set, statements) => Life.begin(item, set, statements, desk),
+    live: (life, set) => live(life, set, desk),
   })
 
   const callbacks = startCallbacks({

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Item } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
-import { atOf, type Commit, type Micros } from '../domain/step.ts'
+import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 
 export interface NewRequest {
   item: Item
@@ -89,10 +89,9 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
 }
 
 /** Building payload and Made request of an item that became Processing at `since`, as the statement wrote them. */
-export function requestSteps(
-  since: Micros,
-  { builtAt }: Pick<NewRequest, 'builtAt'>,
-  commit: Commit,
-): [building: Micros, made: Micros] {
-  return [Math.max(since, atOf(commit, builtAt)), Math.max(commit.now, since + 1)]
+export function requestSteps(since: Micros, { builtAt }: Pick<NewRequest, 'builtAt'>, commit: Commit): Entered[] {
+  return [
+    { to: 'building_payload', at: Math.max(since, atOf(commit, builtAt)), reason: null },
+    { to: 'made_request', at: Math.max(commit.now, since + 1), reason: null },
+  ]
 }

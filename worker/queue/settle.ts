@@ -166,7 +166,7 @@ export async function settle(
 export function settleSteps(
   status: Status,
   since: Micros,
-  { to, reason, answeredAt }: Settlement,
+  { to, reason, answeredAt }: Pick<Settlement, 'to' | 'reason' | 'answeredAt'>,
   commit: Commit,
 ): Entered[] {
   const at = Math.max(commit.now, since + 1)

@@ -1,7 +1,7 @@
 import type { CatalogueProduct, CatalogueSet } from '../domain/catalogue.ts'
 import type { Adopted, ClaimedItem, Exchange, Item, Story } from '../domain/item.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
-import type { Entered, Micros } from '../domain/step.ts'
+import type { Micros, Passage } from '../domain/step.ts'
 import { TOPICS } from '../domain/topics.ts'
 import { type Attributes, spanAttributes, text } from './encode.ts'
 import { EVENTS, FAILURES, SPANS, Subject, type Telemetry } from './telemetry.ts'
@@ -16,12 +16,9 @@ export interface Statements {
 /**
  * One attempt at an item: a trace of its own, from the claim to where the item rests. Each status is a span with the
  * time spent in it; the one that the claim took the item from comes first, the one in which it rests last and without a
- * length, since its time is not over.
+ * length, since its time is not over. It is told each step and where the item rests; where the item is, its life knows.
  */
 export class Attempt {
-  /** Where the item is, as the history has it. */
-  status: Status
-  since: Micros
   readonly #telemetry: Telemetry
   readonly #subject: Subject
   readonly #queuedAt: Micros
@@ -40,12 +37,8 @@ export class Attempt {
     subject: Subject,
     item: Pick<Item, 'queuedAt'>,
     trace: { root: SpanRef; parent?: SpanRef; name: Buffer; linkTo: string | null },
-    status: Status,
-    since: Micros,
-    began = since,
+    began: Micros,
   ) {
-    this.status = status
-    this.since = since
     this.#telemetry = telemetry
     this.#subject = subject
     this.#queuedAt = item.queuedAt
@@ -72,7 +65,6 @@ export class Attempt {
       subject,
       item,
       { root: SpanRef.root(), name: PROCESS, linkTo: item.previousTraceId },
-      'processing',
       item.at,
     )
     const tell = (from: Status | null, to: Status, since: Micros, at: Micros, reason: string | null) =>
@@ -91,6 +83,7 @@ export class Attempt {
       to: 'processing',
       since: before.since,
       at: item.at,
+      reason: null,
       root: attempt.#root,
       links: linked(claim),
     })
@@ -107,17 +100,17 @@ export class Attempt {
       requestId: item.requestId,
     })
     const root = item.previousTraceId === null ? SpanRef.root() : SpanRef.rootOf(item.previousTraceId)
-    return new Attempt(telemetry, subject, item, { root, name: PROCESS, linkTo: null }, 'response_processing', item.at)
+    return new Attempt(telemetry, subject, item, { root, name: PROCESS, linkTo: null }, item.at)
   }
 
   /**
-   * A callback that is given to its item: goes on in the trace of the callback, with a link to the attempt that it
-   * answers.
+   * A callback that has been given to its item, from its coming to where the item rests: in the trace of the callback,
+   * with a link to the attempt that it answers.
    */
   static callback(
     telemetry: Telemetry,
-    { item, flow, sellerSku, sku, traceId, answers, status, since, receivedAt }: Story,
-  ): Attempt {
+    { item, flow, sellerSku, sku, traceId, answers, receivedAt, steps }: Story,
+  ): void {
     const subject = new Subject({
       ...fieldsOf(item, undefined, flow, item.sends),
       sellerSku,
@@ -125,15 +118,16 @@ export class Attempt {
       requestId: item.requestId,
     })
     const parent = SpanRef.rootOf(traceId)
-    return new Attempt(
+    const attempt = new Attempt(
       telemetry,
       subject,
       item,
       { root: parent.child(), parent, name: PROCESS_CALLBACK, linkTo: answers },
-      status,
-      since,
       receivedAt,
     )
+    attempt.entered(steps, null)
+    const { to, at } = steps.at(-1)!
+    attempt.rested(to, at)
   }
 
   get traceId(): string {
@@ -145,15 +139,14 @@ export class Attempt {
   }
 
   /** Building payload and Made request, and the call that leaves now. */
-  requested(flow: Flow, json: string, [building, made]: [Micros, Micros], statement: SpanRef | null): void {
+  requested(flow: Flow, json: string, steps: readonly Passage[], statement: SpanRef | null): void {
     if (flow !== this.#subject.fields.flow) this.#subject.set({ flow })
-    this.#enter({ to: 'building_payload', at: building, reason: null }, linked(this.#catalogue, statement))
-    this.#enter({ to: 'made_request', at: made, reason: null })
+    this.#enter(steps, linked(this.#catalogue, statement))
     const { method } = TOPICS[this.#subject.fields.topic]
     this.#telemetry.words(this.#subject, {
       event: EVENTS.request,
       status: 'made_request',
-      at: made,
+      at: steps.at(-1)!.at,
       level: 'info',
       words: [`${method} `, ` ${this.#subject.fields.requestId}`],
       body: json,
@@ -221,17 +214,12 @@ export class Attempt {
   }
 
   /** Steps that a commit has made. */
-  entered(steps: readonly Entered[], statement: SpanRef | null): void {
-    let links: readonly SpanRef[] | undefined = linked(statement)
-    for (const step of steps) {
-      this.#enter(step, links)
-      links = undefined
-    }
+  entered(steps: readonly Passage[], statement: SpanRef | null): void {
+    this.#enter(steps, linked(statement))
   }
 
   /** Where the item rests: the trace ends. */
-  rested(): void {
-    const { status, since } = this
+  rested(status: Status, since: Micros): void {
     const { itemId, sellerId, productSetId, topic, flow, requestId, attempt, sellerSku } = this.#subject.fields
     if (status === 'synced') {
       this.#telemetry.instruments.timeToSync([topic, flow ?? 'none'], Math.max(0, since - this.#queuedAt) / 1e6)
@@ -275,19 +263,12 @@ export class Attempt {
     })
   }
 
-  #enter({ to, at, reason }: Entered, links?: readonly SpanRef[]): void {
-    if (reason !== null && FAILURES.has(reason)) this.#failure = reason
-    this.#telemetry.step(this.#subject, {
-      from: this.status,
-      to,
-      since: this.since,
-      at,
-      reason,
-      root: this.#root,
-      links,
-    })
-    this.status = to
-    this.since = at
+  /** @param links of the first: the rest has been done by the same statement */
+  #enter(steps: readonly Passage[], links: readonly SpanRef[]): void {
+    for (const [place, step] of steps.entries()) {
+      if (step.reason !== null && FAILURES.has(step.reason)) this.#failure = step.reason
+      this.#telemetry.step(this.#subject, { ...step, root: this.#root, links: place === 0 ? links : undefined })
+    }
   }
 }
 

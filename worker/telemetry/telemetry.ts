@@ -3,7 +3,7 @@ import type { CallbackOutcome, RecordedCallback } from '../domain/callback.ts'
 import type { Adopted } from '../domain/item.ts'
 import { REFUSAL_REASONS } from '../domain/refusals.ts'
 import { STATUS_NAMES, STATUSES, type Status } from '../domain/statuses.ts'
-import { type Micros, nowInMicros, type Step } from '../domain/step.ts'
+import { type Micros, nowInMicros, type Passage, type Step } from '../domain/step.ts'
 import { TOPICS } from '../domain/topics.ts'
 import {
   type Attributes,
@@ -101,14 +101,8 @@ export const EVENTS = {
 
 export type Telemetry = ReturnType<typeof createTelemetry>
 
-/** A step of an item, as a part of the trace whose root is given. */
-interface Told {
-  from: Status | null
-  to: Status
-  /** When it entered `from`. */
-  since: Micros
-  at: Micros
-  reason?: string | null
+/** How a step is part of a trace, whose root is given, and who took it. */
+interface StepContext {
   actor?: string | null
   root?: SpanRef | undefined
   links?: readonly SpanRef[] | undefined
@@ -146,7 +140,7 @@ export function createTelemetry(
   for (const status of LEFT_IN) instruments.leasesRescued([status], 0)
   for (const outcome of CALLBACK_OUTCOMES) instruments.callbacks([outcome], 0)
   for (const reason of REFUSAL_REASONS) instruments.internalRefusals([reason], 0)
-  const isTold = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
+  const isWanted = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
 
   /** Whatever goes wrong in telling must not go wrong in what is told: an item would fail for it. */
   function safely(tell: () => void): void {
@@ -201,7 +195,10 @@ export function createTelemetry(
    * The counter, the duration and the line; and, where it is part of a trace, the span of the status that the item
    * left.
    */
-  function step(subject: Subject, { from, to, since, at, reason = null, actor = null, root, links }: Told): void {
+  function step(
+    subject: Subject,
+    { from, to, since, at, reason, actor = null, root, links }: Passage & StepContext,
+  ): void {
     const { topic, flow, sellerSku, requestId } = subject.fields
     instruments.transitions([topic, from ?? 'none', to, flow ?? 'none'])
     if (from !== null) instruments.statusDuration([topic, from], Math.max(0, at - since) / 1e6)
@@ -212,7 +209,7 @@ export function createTelemetry(
       span({ name, kind: 'internal', ref, parent: root, start: since, end: at, attributes, links })
     }
     const level = levelOf(to, reason)
-    if (!isTold(level)) return
+    if (!isWanted(level)) return
     const more: Attributes = {}
     if (reason !== null) more.reason = reason
     if (actor !== null) more.actor = actor
@@ -233,7 +230,7 @@ export function createTelemetry(
     subject: Subject,
     { event, status, at, level, words: [before, after], body, more = {}, ref }: Words,
   ): void {
-    if (!isTold(level)) return
+    if (!isWanted(level)) return
     const attributes: Attributes = { 'event.name': event, status, ...more }
     line(
       { at, place: subject.place },
@@ -272,7 +269,7 @@ export function createTelemetry(
   }
 
   /** A callback that has been recorded. */
-  function callback({ requestId, itemId, subject, outcome, body, at }: RecordedCallbackTold, ref: SpanRef): void {
+  function callback({ requestId, itemId, subject, outcome, body, at }: CallbackEvent, ref: SpanRef): void {
     const attributes: Attributes = { 'event.name': EVENTS.callback, request_id: requestId, outcome }
     if (itemId !== null) attributes.item_id = itemId
     if (itemId !== null && subject !== null)
@@ -312,7 +309,7 @@ export function createTelemetry(
   }
 }
 
-interface RecordedCallbackTold extends Omit<RecordedCallback, 'answers'> {
+interface CallbackEvent extends Omit<RecordedCallback, 'answers'> {
   requestId: string
   body: string
   at: Micros
