@@ -86,6 +86,7 @@ export const DUTIES = {
 export type Duty = keyof typeof DUTIES
 
 interface Means {
+  sql: Sql
   config: Config
   complain(error: unknown): void
   onSent(out: Out): void
@@ -253,14 +254,16 @@ export class ModelWorker {
     this.gate.close('dead', after)
   }
 
-  /** What it had sent is answered before its heartbeat is. */
-  async thaw(): Promise<void> {
+  /** @param beatsFirst its heartbeat is answered before what it had asked */
+  async thaw(beatsFirst = false): Promise<void> {
+    const beat = async () => {
+      await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running')
+      this.isAlive = true
+    }
+    if (beatsFirst) await beat()
     this.gate.open()
     await this.#quiet()
-    await this.#act(async () => {
-      await heartbeat(this.gate.sql, this.id, this.name, this.#means.flow(), 'running')
-      this.isAlive = true
-    })
+    if (!beatsFirst) await beat()
   }
 }
 
@@ -293,7 +296,7 @@ export async function openRig(
     order by array_position(array['product_image', 'product', 'product_set', 'seller']::name[], c.relname)`
   const clear = tables.map(({ name }) => `delete from ${name};`).join('\n')
   const record = recordCallback(sql)
-  const means: Means = { config, complain, onSent, flow: () => rig.flow }
+  const means: Means = { sql, config, complain, onSent, flow: () => rig.flow }
 
   const rig: Rig = {
     sql,

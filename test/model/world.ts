@@ -76,10 +76,14 @@ export class World {
     for (let k = 1; k <= WORKERS; k++) this.workers.push(await this.rig.enter(`worker ${k}`))
   }
 
+  #productAt(place: number): { setId: string; productId: string } {
+    const all = this.sets.flatMap(({ id, productIds }) => productIds.map((productId) => ({ setId: id, productId })))
+    return all[place % all.length]!
+  }
+
   /** Seller Center changes a product, or its set, and queues that. */
   async change(topic: Topic, place: number): Promise<string | null> {
-    const of = this.sets.flatMap(({ id, productIds }) => productIds.map((productId) => ({ setId: id, productId })))
-    const { setId, productId } = of[place % of.length]!
+    const { setId, productId } = this.#productAt(place)
     const value = ++this.#value
     const subject = TOPICS[topic].subject === 'product_set' ? { setId } : { productId }
     const itemId = await this.rig.sql.begin(async (transaction) => {
@@ -92,10 +96,31 @@ export class World {
     return `Seller Center changes ${topic} of ${this.name(subject)} to ${value}: ${this.nameOfItem(itemId)}`
   }
 
+  async remove(place: number): Promise<string | null> {
+    const { productId } = this.#productAt(place)
+    const { count } = await this.rig.sql`delete from catalog.product where id = ${productId}::bigint`
+    return count === 0 ? null : `Seller Center deletes ${this.name({ productId })}`
+  }
+
+  /** Into the other set. */
+  async move(place: number): Promise<string | null> {
+    const { productId } = this.#productAt(place)
+    const [moved] = await this.rig.sql<{ setId: string }[]>`
+      update catalog.product p set product_set_id = s.id from catalog.product_set s
+      where p.id = ${productId}::bigint and s.id <> p.product_set_id returning s.id as "setId"`
+    return moved ? `Seller Center moves ${this.name({ productId })} to ${this.name({ setId: moved.setId })}` : null
+  }
+
   name({ productId, setId }: { productId?: string | null; setId?: string }): string {
     const set = this.sets.findIndex(({ id, productIds }) => (productId ? productIds.includes(productId) : id === setId))
     const letter = 'AB'[set] ?? '?'
     return productId ? `product ${letter}${this.sets[set]!.productIds.indexOf(productId) + 1}` : `set ${letter}`
+  }
+
+  /** Of "product 17" or "set 4". */
+  #nameOf(subject: string): string {
+    const [what, id] = subject.split(' ')
+    return this.name(what === 'set' ? { setId: id! } : { productId: id! })
   }
 
   nameOfItem(itemId: string): string {
@@ -175,7 +200,9 @@ export class World {
     )
     this.calls.push(call)
     if (other)
-      throw new Violation(`Call ${call.number} left of ${subjects.join(', ')} while call ${other.number} was out.`)
+      throw new Violation(
+        `Call ${call.number} left of ${subjects.map((one) => this.#nameOf(one)).join(', ')} while call ${other.number} was out.`,
+      )
   }
 
   /** Why a change is lost; null: it is not. */
@@ -280,7 +307,9 @@ export class World {
       union all
       select 'set ' || s.id, 'set ' || s.src_id, null, null, null, null,
         (select hash::int from catalog.product_image m where m.product_set_id = s.id)
-      from catalog.product_set s`
+      from catalog.product_set s
+      -- of a set without a product nothing is sent until it has one
+      where exists (select from catalog.product p where p.product_set_id = s.id)`
     return this.changes.flatMap((change) => {
       const field = FIELDS[change.topic]
       const item = this.#items.find(({ id }) => id === change.itemId)
@@ -292,7 +321,7 @@ export class World {
         const has = this.shop.has.get(srcId)?.[field]
         if (has?.value === now) return []
         const said = has ? `${has.value}, by call ${has.by}` : 'nothing of it'
-        return `${change.topic} to ${now} (${this.nameOfItem(change.itemId)}): of ${subject} the Shop has ${said}`
+        return `${change.topic} to ${now} (${this.nameOfItem(change.itemId)}): of ${this.#nameOf(subject)} the Shop has ${said}`
       })
     })
   }
