@@ -52,7 +52,7 @@ test('connections that have fallen silent: after a lease they are broken off, th
   expect(scene.worker.child.exitCode).toBeNull()
 })
 
-test('the connection that is told of changes falls silent by itself: that is noticed, and it is opened anew', async () => {
+test('the connection that is told of changes falls silent by itself: it is noticed, and opened anew', async () => {
   await scene.startWorker({ DATABASE_URL: gate.url })
   await scene.untilStatus(await price(), 'synced')
   const before = gate.listeners()

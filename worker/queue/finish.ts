@@ -235,7 +235,8 @@ export async function finish(
       union all
       select gone.id, t.at, t.f, t.t, t.seconds, t.reason, case when t.t = gone.goes_to then ${noteOf} end
       from gone cross join lateral (values
-        (gone.called, gone.payload_at, 'got_response'::shop_update.status, 'building_response_payload'::shop_update.status,
+        (gone.called, gone.payload_at, 'got_response'::shop_update.status,
+          'building_response_payload'::shop_update.status,
           extract(epoch from gone.payload_at - gone.response_at), null),
         (gone.called, gone.processing_at, 'building_response_payload', 'response_processing',
           extract(epoch from gone.processing_at - gone.payload_at), null),
