@@ -101,6 +101,7 @@ export class ModelWorker {
   readonly claimed: Claimed[] = []
   /** Its heartbeats have come, as far as it knows: it may send. */
   isAlive = true
+  #aliveSince = performance.now()
   readonly #means: Means
   readonly #desk: Desk
   readonly #follow: Follow
@@ -138,7 +139,7 @@ export class ModelWorker {
   #line(): Line {
     return {
       flow: this.#means.flow,
-      maySend: () => this.isAlive,
+      maySend: (since = Number.POSITIVE_INFINITY) => this.isAlive && this.#aliveSince <= since,
       notSent() {},
       send: async (itemId, call) => {
         const heard = Promise.withResolvers<Sent>()
@@ -258,6 +259,7 @@ export class ModelWorker {
   async thaw(beatsFirst = false): Promise<void> {
     const beat = async () => {
       await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running')
+      if (!this.isAlive) this.#aliveSince = performance.now()
       this.isAlive = true
     }
     if (beatsFirst) await beat()
@@ -269,6 +271,16 @@ export class ModelWorker {
 
 /** Of the schema what is no part of the queue. */
 const KEPT = ['setting', 'folded', 'system_credential', 'leader', 'migration']
+
+/** Leaves the tables of today and of tomorrow: a look at the history would go through those of each day. */
+async function dropDays(sql: Sql): Promise<void> {
+  const days = await sql<{ name: string }[]>`
+    select oid::regclass::text as name from pg_class
+    where relispartition and relkind = 'r' and relnamespace = 'shop_update'::regnamespace
+      and to_date(right(relname, 8), 'YYYYMMDD') not between (now() at time zone 'UTC')::date
+        and (now() at time zone 'UTC')::date + 1`
+  if (days.length > 0) await sql.unsafe(`drop table ${days.map(({ name }) => name).join(', ')}`)
+}
 
 /**
  * @param onSent a call has left
@@ -288,6 +300,7 @@ export async function openRig(
   // One connection each, as a worker's pool is set: what is sent together arrives in that order.
   const hot = connect(databaseUrl, { max: 1, name: 'model worker', lockTimeoutMs: 2000, byIndex: true })
   await setStockWait(sql, 600)
+  await dropDays(sql)
   const tables = await sql<{ name: string }[]>`
     select format('%I.%I', n.nspname, c.relname) as name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -199,10 +199,8 @@ export class World {
       (one) => !one.isAnswered && !one.isAbandoned && one.subjects.some((subject) => subjects.includes(subject)),
     )
     this.calls.push(call)
-    if (other)
-      throw new Violation(
-        `Call ${call.number} left of ${subjects.map((one) => this.#nameOf(one)).join(', ')} while call ${other.number} was out.`,
-      )
+    const about = subjects.map((one) => this.#nameOf(one)).join(', ')
+    if (other) throw new Violation(`Call ${call.number} left of ${about} while call ${other.number} was out.`)
   }
 
   /** Why a change is lost; null: it is not. */
@@ -320,8 +318,8 @@ export class World {
         if (!subjects.includes(subject) || srcId === null || now !== change.value) return []
         const has = this.shop.has.get(srcId)?.[field]
         if (has?.value === now) return []
-        const said = has ? `${has.value}, by call ${has.by}` : 'nothing of it'
-        return `${change.topic} to ${now} (${this.nameOfItem(change.itemId)}): of ${this.#nameOf(subject)} the Shop has ${said}`
+        const said = `${change.topic} to ${now} (${this.nameOfItem(change.itemId)}): of ${this.#nameOf(subject)}`
+        return `${said} the Shop has ${has ? `${has.value}, by call ${has.by}` : 'nothing'}`
       })
     })
   }

@@ -5,8 +5,13 @@ import { every } from '../loop.ts'
 
 /** What every worker has: its life sign, and the two looks that tell it what that is worth. */
 export interface Heart {
-  /** False after half a lease without a heartbeat: others take over at a whole one, and nothing may leave any more. */
-  isAlive(): boolean
+  /**
+   * False after half a lease without a heartbeat: others take over at a whole one, and nothing may leave any more.
+   *
+   * @param since `performance.now()`; whether it has been alive ever since then, too: what was begun before a gap may
+   *   be in other hands, though the heartbeats come again
+   */
+  isAlive(since?: number): boolean
   /** Whether the heartbeats have come for a whole lease without a gap. */
   isSteady(): boolean
   /** False after two leases without a heartbeat. */
@@ -98,7 +103,7 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
 
   let stop = async () => {}
   return {
-    isAlive: () => now() - beatAt < leaseMs / 2,
+    isAlive: (since = Number.POSITIVE_INFINITY) => now() - beatAt < leaseMs / 2 && steadySince <= since,
     isSteady: () => now() - confirmedAt < leaseMs / 2 && now() - steadySince >= leaseMs,
     isWorking: () => now() - beatAt < 2 * leaseMs,
     // the other clock stands still while the machine is suspended

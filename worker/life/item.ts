@@ -70,11 +70,12 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   if (!line.maySend()) return letGo(item, line, { verdict: HANDED_BACK })
   const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
   if (!made) return letGo(item, line, null)
-  if (!line.maySend()) return letGo(item, line, { verdict: HANDED_BACK })
+  // The answer to the statement may have been on its way for longer than a lease, and a heartbeat have come before it.
+  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: HANDED_BACK })
   const { event } = TOPICS[item.topic]
   const { traceparent } = life.attempt
   const headers = { flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent }
-  const sent = await line.send(item.id, call, shopHeaders(headers))
+  const sent = await line.send(item.id, call, shopHeaders(headers), builtAt)
   if (sent === 'not sent') return { verdict: HANDED_BACK }
 
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads

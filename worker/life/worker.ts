@@ -120,7 +120,7 @@ export async function startWorker({
     shop,
     circuit,
     flow: () => flow,
-    maySend: () => state === 'running' && heart.isAlive(),
+    maySend: (since) => state === 'running' && heart.isAlive(since),
   })
   const retry = retryOf(config)
   const desk = createDesk({

@@ -12,10 +12,18 @@ export type Sent =
 /** The way to the Shop: the client, the circuit that watches it, and whether anything may leave at all. */
 export interface Line {
   flow(): Flow
-  /** False once this worker may have been declared dead, or is stopping: nothing may leave any more. */
-  maySend(): boolean
-  /** Asks `maySend` once more just before the first byte. */
-  send(itemId: string, call: Call, headers: ShopHeaders): Promise<Sent>
+  /**
+   * False once this worker may have been declared dead, or is stopping: nothing may leave any more.
+   *
+   * @param since `performance.now()`; false also where that has been so for a while since then
+   */
+  maySend(since?: number): boolean
+  /**
+   * Asks `maySend` once more just before the first byte.
+   *
+   * @param since when the request was begun
+   */
+  send(itemId: string, call: Call, headers: ShopHeaders, since: number): Promise<Sent>
   /** The item was claimed, and no call of it leaves after all. */
   notSent(itemId: string): void
 }
@@ -24,17 +32,17 @@ export interface LineOptions {
   shop: ShopClient
   circuit: Circuit
   flow(): Flow
-  maySend(): boolean
+  maySend(since?: number): boolean
 }
 
 export const createLine = ({ shop, circuit, flow, maySend }: LineOptions): Line => ({
   flow,
   maySend,
   notSent: (itemId) => circuit.notSent(itemId),
-  async send(itemId, call, headers) {
+  async send(itemId, call, headers, since) {
     const sentAt = performance.now()
     try {
-      const response = await shop.send(call, headers, maySend)
+      const response = await shop.send(call, headers, () => maySend(since))
       const answeredAt = performance.now()
       if (isGatewayError(response.httpStatus)) circuit.unreachable(itemId)
       else circuit.answered()
