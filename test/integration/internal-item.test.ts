@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ItemDetail } from '../../worker/api/internal.ts'
+import { readBody } from '../../worker/read/item-history.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
 
 let api: Listener
@@ -108,8 +109,14 @@ describe('one item', () => {
     await sql`
       insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at)
       values ('600', ${id}::bigint, 'late', 'l', '[late]', now())`
+    await sql`update shop_update.request set body = repeat('r', 5000) where request_id = 605`
+    await sql`
+      insert into shop_update.callback (request_id, item_id, outcome, digest, body, received_at)
+      values ('605', ${id}::bigint, 'accepted', 'l', repeat('c', 5000), now())`
     const { calls } = await detail(id)
     expect(calls).toHaveLength(28)
+    expect(calls[5]).toMatchObject({ request: 'r'.repeat(4096), requestBytes: 5000 })
+    expect(calls[5]).toMatchObject({ callback: 'c'.repeat(4096), callbackBytes: 5000 })
     for (const { response, responseBytes } of calls) {
       expect(response).toBe('\u0001'.repeat(4096))
       expect(responseBytes).toBe(Buffer.byteLength(body))
@@ -122,6 +129,11 @@ describe('one item', () => {
       'content-disposition': 'attachment; filename="response-627.txt"',
       'x-content-type-options': 'nosniff',
     })
+    // a piece at a time, so that eight such pages take no more memory than one
+    const [item] = await sql<[{ queuedAt: Date }]>`
+      select queued_at as "queuedAt" from shop_update.item where id = ${id}::bigint`
+    for await (const piece of readBody(sql, { ...item, itemId: id, requestId: '627', part: 'response' }))
+      expect(piece.length).toBeLessThanOrEqual(1024 * 1024 + 1) // one character of it is two to JavaScript
     expect((await part('600/request')).text).toBe('{}')
     expect((await part('600/callback')).text).toBe('[late]')
     expect((await part('601/callback')).body.detail).toBe(`Item ${id} has no callback with the request ID 601.`)
