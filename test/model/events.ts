@@ -86,8 +86,7 @@ const CALM = [
       place,
     )
     if (!call) return null
-    call.isAnswered = true
-    await call.answer(world.shop.answer(call, how, await world.otherId(call)))
+    await world.answer(call, how)
     return `the Shop answers ${world.nameOfCall(call)} with ${ANSWERS[how]}`
   }),
 
@@ -97,7 +96,7 @@ const CALM = [
     async (world, place, how, atOnce, by) => {
       const call = callAt(world.calls, place)
       if (!call) return null
-      await world.rig.callBack(call.call.requestId, world.shop.callBack(call, how, await world.otherId(call)))
+      await world.callBack(call, how)
       const applying = atOnce ? await running(world, by) : null
       await applying?.applyCallbacks()
       const said = `the Shop calls back for ${world.nameOfCall(call)} with ${CALLBACKS[how]}`

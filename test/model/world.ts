@@ -3,7 +3,16 @@ import { creates, TOPICS, type Topic } from '../../worker/domain/topics.ts'
 import { countFaults, historyFaults, type KeptItem, laneFaults, readItems, readSteps } from '../invariants.ts'
 import { addSet } from '../scene.ts'
 import { DUTIES, type Duty, type ModelWorker, type Out, openRig, type Rig } from './rig.ts'
-import { carriedBy, FIELDS, type Field, ModelShop, type ShopCall, subjectsOf } from './shop.ts'
+import {
+  carriedBy,
+  FIELDS,
+  type Field,
+  type HowAnswered,
+  type HowCalledBack,
+  ModelShop,
+  type ShopCall,
+  subjectsOf,
+} from './shop.ts'
 
 /** A change that Seller Center has committed. */
 export interface Change {
@@ -133,8 +142,17 @@ export class World {
     return `call ${number} (${topic}, ${this.nameOfItem(itemId)}, ${worker.name})`
   }
 
+  async answer(call: ShopCall, how: HowAnswered): Promise<void> {
+    call.isAnswered = true
+    await call.answer(this.shop.answer(call, how, await this.#otherId(call)))
+  }
+
+  async callBack(call: ShopCall, how: HowCalledBack): Promise<void> {
+    await this.rig.callBack(call.call.requestId, this.shop.callBack(call, how, await this.#otherId(call)))
+  }
+
   /** The Shop's id of a product that a call is not about. */
-  async otherId({ subjects }: ShopCall): Promise<string> {
+  async #otherId({ subjects }: ShopCall): Promise<string> {
     const [row] = await this.rig.sql<{ srcId: string }[]>`
       select src_id as "srcId" from catalog.product
       where src_id is not null and 'product ' || id <> all (${subjects}::text[]) order by id limit 1`
@@ -250,16 +268,10 @@ export class World {
     await worker.claim(100)
     await worker.work()
     await this.look()
-    for (const call of this.calls) {
-      if (!call.isAnswered) {
-        call.isAnswered = true
-        await call.answer(this.shop.answer(call, 'success', ''))
-      }
-    }
+    for (const call of this.calls) if (!call.isAnswered) await this.answer(call, 'success')
     for (const item of this.queue) {
       const call = this.calls.findLast(({ itemId }) => itemId === item.id)
-      if (item.lane === 'awaiting' && call)
-        await this.rig.callBack(call.call.requestId, this.shop.callBack(call, 'success', ''))
+      if (item.lane === 'awaiting' && call) await this.callBack(call, 'success')
       if (item.reason === 'failure' && item.lane === 'delayed' && item.topic !== 'images')
         await this.rig.requeue(item.id)
       if (ADMIN_RESOLVES.has(item.reason ?? ''))

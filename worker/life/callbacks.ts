@@ -225,7 +225,7 @@ async function applyEffects(
   const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
   await oweContent(
     tx,
-    finishes.filter(({ item }) => creates(item.topic) && item.newer).map(({ item }) => item),
+    finishes.filter(({ item }) => creates(item.topic) && item.newer),
   )
   const stories = [
     ...finishes.flatMap((entry, place) => storyOf(entry, finished[place], finishSteps)),
@@ -253,16 +253,20 @@ async function applyEffects(
 
 /**
  * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create
- * is sent once. A variation that came by meanwhile was not in it, and is created.
+ * is sent once. A variation that came by meanwhile was not in it, and is created; one that has been moved to another
+ * set was, and is told of.
  */
-async function oweContent(tx: Sql, items: readonly Item[]): Promise<void> {
-  if (items.length === 0) return
-  const setIds = items.map(({ productSetId }) => productSetId)
+async function oweContent(tx: Sql, creations: readonly Finish[]): Promise<void> {
+  if (creations.length === 0) return
+  const setIds = creations.map(({ item }) => item.productSetId)
+  const answered = creations.flatMap(({ products }) => products.map(({ productId }) => productId))
   await tx`
     insert into shop_update.owed_change (topic, product_id, product_set_id)
-    select case when p.src_id is null then 'new_product' else 'content' end::shop_update.topic, p.id, null
-    from unnest(${setIds}::bigint[], ${items.map(({ productId }) => productId)}::bigint[]) x (set_id, product_id)
+    select case when p.src_id is null then 'new_product' else 'content' end::shop_update.topic, p.id, null::bigint
+    from unnest(${setIds}::bigint[], ${creations.map(({ item }) => item.productId)}::bigint[]) x (set_id, product_id)
     join catalog.product p on p.product_set_id = x.set_id and p.id = coalesce(x.product_id, p.id)
+    union
+    select 'content', p.id, null from catalog.product p where p.id = any (${answered}::bigint[])
     union all
     select 'images', null, s.id from catalog.product_set s
     where s.id = any (${setIds}::bigint[]) and exists (
