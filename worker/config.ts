@@ -90,10 +90,14 @@ export const SETTINGS = {
     SHOP_RATE_PER_SECOND: number('must be a number above 0', (value) => value > 0)
       .optional()
       .meta({ unit: 'calls/s', otherwise: 'no limit', description: 'Calls of one worker, at most.' }),
-    CONCURRENCY: integer(1, 20_000).default(2000).meta({
-      unit: 'items',
-      description: 'In flight in one worker, and so connections to the Shop, at most.',
-    }),
+    CONCURRENCY: integer(1, 20_000)
+      .default(2000)
+      .meta({
+        unit: 'items',
+        description:
+          'In flight in one worker, and so connections to the Shop, at most. How many calls are on their way follows ' +
+          'what the Shop takes.',
+      }),
     ANSWER_BUDGET_MIB: integer(8, 1_000_000)
       .default(256)
       .meta({

@@ -55,10 +55,19 @@ export function controlApi(state: State): Hono {
   app.get('/products', (c) => c.json(state.products.list()))
 
   app.get('/stats', (c) => {
-    const { memory, products, callbacks } = state
+    const { memory, products, callbacks, limits } = state
     const { requests, byTopic, byMethod, byTrouble } = memory
     const { creates, duplicateCreates } = products
-    return c.json({ requests, byTopic, byMethod, byTrouble, creates, duplicateCreates, callbacks: callbacks.counts })
+    return c.json({
+      requests,
+      byTopic,
+      byMethod,
+      byTrouble,
+      creates,
+      duplicateCreates,
+      callbacks: callbacks.counts,
+      limits: limits.counts,
+    })
   })
 
   app.get('/callbacks', (c) => c.json(state.callbacks.list()))

@@ -27,7 +27,10 @@ const isAuthorized = (credentials: Auth | undefined, auth: Auth | null): boolean
  * drawn for it.
  */
 export function takeRequest(state: State, request: IncomingMessage, response: ServerResponse): void {
+  const { limits } = state
   let body = ''
+  limits.began(request)
+  response.once('finish', () => limits.ended(request))
   request.setEncoding('utf8')
   request.on('data', (chunk: string) => {
     body += chunk
@@ -38,10 +41,15 @@ export function takeRequest(state: State, request: IncomingMessage, response: Se
       write(response, 400, HTML_TYPE, 'The body is not a JSON array of calls')
       return
     }
+    if (limits.turnsDown(response)) return
     const exchange = new Exchange(state, request, response, read)
     response.once('close', () => exchange.end())
-    if (exchange.latencyMs > 0) setTimeout(() => exchange.answer(), exchange.latencyMs).unref()
-    else exchange.answer()
+    limits.enter(() => {
+      if (response.closed) limits.end()
+      else response.once('close', () => limits.end())
+      if (exchange.latencyMs > 0) setTimeout(() => exchange.answer(), exchange.latencyMs).unref()
+      else exchange.answer()
+    })
   })
 }
 

@@ -56,6 +56,7 @@ export async function startShop(options: ShopOptions = {}): Promise<RunningShop>
     if (request.method === 'POST' && !request.url?.startsWith('/_shop/')) takeRequest(state, request, response)
     else void control(request, response)
   })
+  state.limits.watch(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, resolve)

@@ -1,6 +1,7 @@
 import { Callbacks, type CallbackTarget } from './callbacks.ts'
 import type { Auth } from './calls.ts'
 import { Draws } from './draws.ts'
+import { Limits } from './limits.ts'
 import { Memory } from './memory.ts'
 import { type FirstIds, Products } from './products.ts'
 import { readSettings, type Settings } from './troubles.ts'
@@ -21,6 +22,7 @@ export class State {
   products: Products
   memory: Memory
   callbacks: Callbacks
+  readonly limits = new Limits(() => this.settings.limits)
 
   constructor(
     settings: Settings,

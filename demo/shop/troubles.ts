@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
+import { limitsSchema } from './limits.ts'
 
 const percent = z.number().min(0).max(100).default(0)
 
@@ -131,6 +132,7 @@ const troubleSchema = z
 export const settingsSchema = z.strictObject({
   default: troubleSchema.prefault({}),
   topics: z.partialRecord(z.enum(TOPIC_NAMES), troubleSchema).default({}),
+  limits: limitsSchema.prefault({}),
   /** Makes the draws repeatable: the same seed and the same order of requests have the same troubles. */
   seed: z.int().optional(),
   /**

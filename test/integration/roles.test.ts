@@ -46,6 +46,7 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.catalog_change': [ALL, READ],
   'shop_update.owed_change': [ALL, READ],
   'shop_update.owed_release': [ALL, READ],
+  'shop_update.shop_pace': [ALL, READ],
   'shop_update.setting': [ALL, READ],
   'shop_update.migration': [READ, READ],
   'shop_update.step': [ADDED_TO, READ],

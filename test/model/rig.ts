@@ -140,6 +140,10 @@ export class ModelWorker {
     return {
       flow: this.#means.flow,
       maySend: (since = Number.POSITIVE_INFINITY) => this.isAlive && this.#aliveSince <= since,
+      most: () => Number.POSITIVE_INFINITY,
+      room: () => Number.POSITIVE_INFINITY,
+      claimed() {},
+      turn: async () => {},
       notSent() {},
       send: async (itemId, call) => {
         const heard = Promise.withResolvers<Sent>()

@@ -106,7 +106,15 @@ export class ModelShop {
   /** @param otherId of another product, for `conflict` */
   answer(call: ShopCall, how: HowAnswered, otherId: string): Sent {
     const response = (httpStatus: number, body: unknown): Sent => ({
-      response: { httpStatus, body: JSON.stringify(body), movedTo: null, release() {} },
+      response: {
+        httpStatus,
+        body: JSON.stringify(body),
+        movedTo: null,
+        saysWait: false,
+        waitSeconds: null,
+        leftAt: performance.now(),
+        release() {},
+      },
       milliseconds: 1,
       answeredAt: performance.now(),
     })

@@ -160,6 +160,17 @@ const CASES: Case[] = [
       NOTHING,
     ],
   ],
+  [
+    'Pending, told to wait by the Shop',
+    { reason: because('shop_busy') },
+    'nobody',
+    [
+      `${PRICE} could not be sent on 24 Nov 2026, 07:14 UTC (5 seconds ago), for the Shop has more to do than it can ` +
+        'take at the moment; it keeps its turn, and that does not count as a failure.',
+      'It is sent as soon as its turn comes.',
+      NOTHING,
+    ],
+  ],
   ...(['worker_lost', 'worker_stopped'] as const).map(
     (code): Case => [
       `Pending, ${code}`,

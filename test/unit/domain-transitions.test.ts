@@ -51,6 +51,7 @@ const WALKS: Record<string, Status[]> = {
     'response_processing',
     'pending',
   ],
+  'told to wait by the Shop': ['made_request', 'got_response', 'pending', 'processing'],
   'a second id of the Shop, after the item had left': ['pending', 'blocked'],
 }
 
@@ -69,7 +70,6 @@ describe('never', () => {
     ['got_acknowledgment', 'synced', 'Synced by an acknowledgment'],
     ['got_acknowledgment', 'processing', 'resent by itself'],
     ['got_acknowledgment', 'delayed', 'resent by itself'],
-    ['got_response', 'pending', 'sent again although the answer is here'],
     ['building_response_payload', 'pending', 'sent again although the answer is here'],
     ['blocked', 'processing', 'claimed while Blocked'],
     ['failed', 'delayed', 'back from Failed to Delayed without an attempt'],

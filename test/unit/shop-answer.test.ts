@@ -181,10 +181,17 @@ describe('the HTTP exchange (section 2)', () => {
 describe('HTTP statuses (section 4)', () => {
   const good = [element([{ status: 'success', product }])]
 
-  it.each([400, 401, 404, 429, 500, 502, 503, 504, 599])('HTTP %i is a failure, whatever the body says', (status) => {
+  it.each([400, 401, 404, 500, 502, 503, 504, 599])('HTTP %i is a failure, whatever the body says', (status) => {
     const answer = read(good, stock, status)
     expect(answer).toMatchObject({ kind: 'failure', code: null, rows: [null] })
     expect(answer).toHaveProperty('message', expect.stringContaining(`HTTP status ${status}: [{"api":1`))
+  })
+
+  it('"wait" is none, whatever the body says', () => {
+    expect(readAnswer(429, JSON.stringify(good), stock, { saysWait: true })).toEqual({
+      kind: 'busy',
+      message: expect.stringContaining('HTTP status 429: [{"api":1'),
+    })
   })
 
   it.each([301, 302, 304, 101, 0, Number.NaN])('HTTP %d is a failure: the Shop did not take the call', (status) => {
@@ -697,7 +704,7 @@ describe('anything at all', () => {
       expect(answer.message).toBe(storable(answer.message))
       expect(answer.message.length).toBeLessThan(1500)
     }
-    if (answer.kind === 'unprocessable') return
+    if (answer.kind === 'unprocessable' || answer.kind === 'busy') return
     expect(answer.rows).toHaveLength(asked.products.length)
     for (const [k, row] of answer.rows.entries()) {
       if (row === null) {

@@ -13,6 +13,7 @@ import {
   ShopUnreachable,
   shopHeaders,
 } from '../../worker/shop/client.ts'
+import { createLimiter } from '../../worker/shop/limiter.ts'
 
 const call = { json: '{"api":1,"method":"Product.updateStock","params":{"productsInfo":[]},"id":"481516"}' }
 const headers = shopHeaders({
@@ -53,6 +54,8 @@ function clientOf(port: number, options: Partial<ShopClientOptions> = {}): ShopC
   cleanups.push(() => client.close())
   return client
 }
+
+const limiterOf = (most: number) => createLimiter({ most, now: () => performance.now() })
 
 const failureOf = async (sent: Promise<unknown>): Promise<ShopUnreachable> => {
   const error = await sent.then(
@@ -270,12 +273,28 @@ describe('the answer', () => {
     const { httpStatus, body, movedTo } = await client.send(call, headers)
     expect(movedTo).toBe('login.example:8443')
     expect(
-      readAnswer(httpStatus, body, { requestId: '1', topic: 'images', products: [], setSrcId: null }, movedTo),
+      readAnswer(httpStatus, body, { requestId: '1', topic: 'images', products: [], setSrcId: null }, { movedTo }),
     ).toMatchObject({
       message: 'The Shop answered with HTTP status 302, which leads to login.example:8443.',
     })
     location = '/elsewhere'
     expect((await client.send(call, headers)).movedTo).toBe(`127.0.0.1:${port}`)
+  })
+
+  it.each([
+    [429, undefined, true, null],
+    [429, '7', true, 7],
+    [503, '7', true, 7],
+    [503, '86400', true, 3600],
+    [503, 'Thu, 01 Jan 1970 00:00:00 GMT', true, 0],
+    [503, 'soon', false, null],
+    [503, undefined, false, null],
+    [500, '7', false, 7],
+  ])('HTTP %i, Retry-After %s: "wait" %s, %s s', async (status, retryAfter, saysWait, waitSeconds) => {
+    const { port } = await shopThat((_request, response) =>
+      response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter }).end(),
+    )
+    expect(await clientOf(port).send(call, headers)).toMatchObject({ saysWait, waitSeconds })
   })
 
   it('may have 8 MiB and no byte more', async () => {
@@ -374,7 +393,7 @@ describe('connections', () => {
         response.end('[]')
       })
     })
-    const client = clientOf(shop.port, { connections: 3 })
+    const client = clientOf(shop.port, { limiter: limiterOf(3) })
     await Promise.all(Array.from({ length: 50 }, () => client.send(call, headers)))
     expect(most).toBeLessThanOrEqual(3)
     expect(shop.connections).toBe(3)
@@ -397,32 +416,30 @@ describe('a Shop that cannot be reached', () => {
     expect(await failureOf(clientOf(port, { timeoutMs: 100 }).send(call, headers))).toMatchObject(timeout)
   })
 
-  it('a call that timed out while it waited for a connection never leaves', async () => {
-    const seen: ServerResponse[] = []
-    const { promise: arrived, resolve } = Promise.withResolvers<void>()
+  it('a call that waits for a connection has not left: turned away, it never does', async () => {
+    const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>()
+    let calls = 0
     const shop = await shopThat((_request, response) => {
-      seen.push(response)
-      resolve()
+      calls++
+      resolve(response)
     })
-    const client = clientOf(shop.port, { timeoutMs: 1000, connections: 1 })
-    // All five time out in the same turn: the second would rightly leave on a new connection, had it a moment more than
-    // the first.
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const failing = Array.from({ length: 5 }, () => failureOf(client.send(call, headers)))
-    await arrived
-    vi.advanceTimersByTime(1000)
-    vi.useRealTimers()
-    for (const failure of await Promise.all(failing))
-      expect(failure).toMatchObject({ code: 'timeout', message: 'The Shop did not answer within 1 s.' })
+    const client = clientOf(shop.port, { limiter: limiterOf(1) })
+    const sent = Array.from({ length: 5 }, () => client.send(call, headers))
+    const response = await arrived
+    expect(client.waiting).toBe(4)
+    client.turnAway()
+    for (const waiting of sent.slice(1)) await expect(waiting).rejects.toThrow(NotSent)
+    response.end('[]')
+    expect(await sent[0]).toMatchObject({ httpStatus: 200 })
     await client.close()
-    expect(seen).toHaveLength(1)
-    expect(shop.connections).toBeLessThanOrEqual(2)
+    expect(calls).toBe(1)
+    expect(shop.connections).toBe(1)
   })
 
   it('answers again after a time-out', async () => {
     let hangs = true
     const { port } = await shopThat((_request, response) => hangs || response.end('[]'))
-    const client = clientOf(port, { timeoutMs: 1000, connections: 1 })
+    const client = clientOf(port, { timeoutMs: 1000, limiter: limiterOf(1) })
     await failureOf(client.send(call, headers))
     hangs = false
     expect(await client.send(call, headers)).toMatchObject({ httpStatus: 200, body: '[]' })

@@ -896,7 +896,7 @@ describe('what the Shop tells', () => {
     await send(shop, 'new_product_set', created('S'), { flow: 'asynchronous' })
     expect((await stats(shop)).callbacks).toMatchObject({ pending: 1 })
     expect((await control(shop, 'POST', 'reset')).status).toBe(200)
-    expect(await stats(shop)).toEqual({
+    expect(await stats(shop)).toMatchObject({
       requests: 0,
       byTopic: {},
       byMethod: {},

@@ -4,7 +4,7 @@ import { creates, TOPICS, type Topic } from '../../worker/domain/topics.ts'
 import { carryOut, type Received, refused, type Verbs } from '../../worker/life/carry-out.ts'
 import {
   brokenOff,
-  HANDED_BACK,
+  handedBack,
   MOVED,
   orNack,
   type Retry,
@@ -39,6 +39,7 @@ const askedOf = (topic: Topic): Asked => ({ topic, requestId: '99', setSrcId: nu
 const ANSWERS: Record<Answer['kind'], Answer> = {
   acknowledged: { kind: 'acknowledged' },
   unprocessable: { kind: 'unprocessable', message: 'It cannot be read.' },
+  busy: { kind: 'busy', message: 'Wait.' },
   failure: { kind: 'failure', message: 'No.', code: 1, rows: [ROW, null] },
   success: { kind: 'success', rows: [ROW] },
 }
@@ -92,7 +93,7 @@ const CASES = topics.flatMap((topic) =>
 
 describe('what an answer makes of an item', () => {
   test('all kinds, topics, flows and origins are there', () => {
-    expect(CASES.length).toBe(topics.length * 3 * 2 * 4)
+    expect(CASES.length).toBe(topics.length * 3 * 2 * 5)
     expect(topics.length).toBe(9)
   })
 
@@ -107,6 +108,7 @@ describe('what an answer makes of an item', () => {
     const expected = {
       acknowledged: [['settle', 'got_acknowledgment', null, null, null, outcome]],
       unprocessable: [['settle', 'blocked', 'unprocessable_response', 'It cannot be read.', null, outcome]],
+      busy: [['settle', 'pending', 'shop_busy', 'Wait.', null, outcome]],
       failure: [...look, ['writeBack', 1, setSrcId], ['settle', 'delayed', 'failure', 'No.', 180, outcome]],
       success: [...look, ['finish', 1, setSrcId, outcome, received !== null]],
     }
@@ -201,7 +203,8 @@ describe('without an answer', () => {
   })
 
   test('handed back and moved rest Pending without a failure', () => {
-    expect(HANDED_BACK).toMatchObject({ to: 'pending', reason: 'worker_stopped', outcome: null })
+    expect(handedBack(false)).toMatchObject({ to: 'pending', reason: 'worker_stopped', outcome: null })
+    expect(handedBack(true)).toMatchObject({ to: 'pending', reason: 'shop_busy', outcome: null })
     expect(MOVED).toMatchObject({ to: 'pending', reason: 'product_moved', outcome: null })
   })
 

@@ -92,6 +92,12 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
     sentence: 'The worker that had the item stopped answering; another one takes over.',
   },
   worker_stopped: { label: 'Worker stopped', sentence: 'The worker that had the item was stopped and handed it back.' },
+  shop_busy: {
+    label: 'Shop busy',
+    sentence:
+      'The Shop takes no more calls at the moment. This is no failure: the item keeps its turn, and is sent as soon ' +
+      'as the Shop takes it.',
+  },
   nothing_to_send: { label: 'Nothing to send', sentence: 'The Shop has everything already, so no call was made.' },
   product_deleted: {
     label: 'Product deleted',

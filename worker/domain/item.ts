@@ -56,7 +56,7 @@ export interface Exchange {
   httpStatus: number | null
   body: string | null
   milliseconds: number
-  outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable'
+  outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable' | 'busy'
   /** Where no answer came: why, in one word, and when that was known (`performance.now()`). */
   error?: string
   endedAt?: number

@@ -20,6 +20,7 @@ export const REASONS = [
   'released',
   'worker_lost',
   'worker_stopped',
+  'shop_busy',
   // finished without a call, or by an admin
   'nothing_to_send',
   'discarded',

@@ -250,6 +250,11 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
     case 'worker_lost':
     case 'worker_stopped':
       return `was interrupted on our side on ${when(item.statusAt, now)} and is queued again; nothing is lost`
+    case 'shop_busy':
+      return (
+        `could not be sent on ${when(item.statusAt, now)}, for the Shop has more to do than it can take at the ` +
+        'moment; it keeps its turn, and that does not count as a failure'
+      )
     default:
       return `was queued on ${when(item.queuedAt, now)}`
   }

@@ -36,7 +36,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'delayed',
     'failed',
     'blocked', // unknown_outcome: the worker died while a create was out (decision 11)
-    'pending', // worker_lost, worker_stopped: anything but a create is sent again (decision 11)
+    // worker_lost: anything but a create is sent again (decision 11); worker_stopped, shop_busy: it has not left
+    'pending',
   ],
   got_acknowledgment: [
     'got_response', // the callback, hours or days later
@@ -45,7 +46,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
   ],
   // A failure row makes the item Delayed or Failed, an answer that
   // cannot be used Blocked (unprocessable_response, src_id_conflict; docs/shop-protocol.md, section 4).
-  got_response: ['building_response_payload', 'delayed', 'failed', 'blocked'],
+  // Where the Shop said "wait" it goes back to Pending (shop_busy, decision 21).
+  got_response: ['building_response_payload', 'delayed', 'failed', 'blocked', 'pending'],
   building_response_payload: ['response_processing'],
   response_processing: [
     'synced',

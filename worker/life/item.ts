@@ -10,16 +10,7 @@ import { build } from './build.ts'
 import { carryOut, type Received } from './carry-out.ts'
 import type { Desk } from './desk.ts'
 import { Life } from './life.ts'
-import {
-  brokenOff,
-  failed,
-  HANDED_BACK,
-  MOVED,
-  orNack,
-  type Verdict,
-  verdictOf,
-  verdictWithoutCall,
-} from './verdict.ts'
+import { brokenOff, failed, handedBack, MOVED, orNack, type Verdict, verdictOf, verdictWithoutCall } from './verdict.ts'
 
 /** What became of an attempt, what came of it on the exchange, and what to let go of when that is written. */
 type Concluded = { verdict: Verdict; received?: Received; release?(): void }
@@ -66,17 +57,18 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   const builtAt = performance.now()
 
   // Building payload -> Made request, committed before the call leaves
+  await line.turn(item.id)
   const flow = line.flow()
-  if (!line.maySend()) return letGo(item, line, { verdict: HANDED_BACK })
+  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack(false) })
   const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
   if (!made) return letGo(item, line, null)
   // The answer to the statement may have been on its way for longer than a lease, and a heartbeat have come before it.
-  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: HANDED_BACK })
+  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack(false) })
   const { event } = TOPICS[item.topic]
   const { traceparent } = life.attempt
   const headers = { flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent }
   const sent = await line.send(item.id, call, shopHeaders(headers), builtAt)
-  if (sent === 'not sent') return { verdict: HANDED_BACK }
+  if (sent === 'not sent') return { verdict: handedBack(line.maySend(builtAt)) }
 
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
   const { milliseconds } = sent
@@ -86,9 +78,9 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
     const received = { exchange, answeredAt: null, readAt: null }
     return { verdict: failed(message, item, retry, 'unreachable'), received }
   }
-  const { httpStatus, body, movedTo, release } = sent.response
+  const { httpStatus, body, release } = sent.response
   const asked = askedOf(item.topic, call, item.productId)
-  const answer = orNack(readAnswer(httpStatus, body, asked, movedTo), flow, body)
+  const answer = orNack(readAnswer(httpStatus, body, asked, sent.response), flow, body)
   const exchange = { httpStatus, body: storable(body), milliseconds }
   const received = { exchange, answeredAt: sent.answeredAt, readAt: performance.now() }
   return { verdict: verdictOf(answer, item, asked, retry), received, release }

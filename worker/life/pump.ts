@@ -8,10 +8,12 @@ import { readCatalogue } from '../queue/catalogue.ts'
 import { claim, wakeDue } from '../queue/claim.ts'
 import { setAwake } from '../queue/worker-row.ts'
 import type { Circuit } from '../shop/circuit.ts'
+import type { Line } from '../shop/line.ts'
 import type { RateLimit } from '../shop/rate.ts'
 import type { Statements } from '../telemetry/attempt.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { claimKey, type Life } from './life.ts'
+import type { Pacing } from './pacing.ts'
 import { createPasses } from './passes.ts'
 import { createWakefulness, type Look } from './wakefulness.ts'
 
@@ -32,7 +34,9 @@ export interface PumpOptions {
   workerId: string
   concurrency: number
   circuit: Circuit
+  line: Line
   rate: RateLimit
+  pace: Pick<Pacing, 'take'>
   telemetry: Telemetry
   log: Logger
   /** False while others may take over what this worker holds: nothing is claimed that could not be sent. */
@@ -44,6 +48,8 @@ export interface PumpOptions {
 export interface Pump {
   /** There may be something to claim, now or in so many seconds; `items`: these, however long ago they were queued. */
   poke(inSeconds?: number, items?: readonly string[]): void
+  /** There is more room than before. */
+  onRoom(): void
   /** The claims in the hands of this process, as `claimKey` names them. */
   readonly held: ReadonlySet<string>
   /** `performance.now()` since which claiming has failed each time; null while it works. */
@@ -55,15 +61,17 @@ export interface Pump {
 }
 
 /**
- * Keeps as many items in flight as there is room, as the Shop's rate allows and as its circuit lets through; database
- * or Shop slow down: so does it.
+ * Keeps as many items in flight as there is room, as the line to the Shop takes, as its rate allows and as its circuit
+ * lets through; database or Shop slow down: so does it.
  */
 export function startPump({
   sql,
   workerId,
   concurrency,
   circuit,
+  line,
   rate,
+  pace,
   telemetry,
   log,
   mayClaim,
@@ -154,14 +162,18 @@ export function startPump({
     let look: Look = 'nothing'
     let fromFirst = false // what has been seen since the first seller is all there is
     for (;;) {
-      const room = concurrency - held.size
-      hungry = room < Math.max(1, concurrency * ROOM_SHARE)
+      hungry = !isRoomy()
       if (stopped || !mayClaim()) return null
       if (hungry) return 'no room'
-      const most = Math.min(room, MOST_A_CLAIM, circuit.allowance(), rate.available())
-      if (most < 1) {
+      const room = Math.min(concurrency - held.size, line.room(), MOST_A_CLAIM, circuit.allowance(), rate.available())
+      if (room < 1) {
         if (circuit.nextProbeAt !== null) wakeAt(circuit.nextProbeAt)
         else wakeAt(performance.now() + rate.msUntilNext())
+        return 'no room'
+      }
+      const { calls: most, nextInSeconds } = await pace.take(room)
+      if (most < 1) {
+        wakeAt(performance.now() + nextInSeconds * 1000)
         return 'no room'
       }
       const left = performance.now()
@@ -169,7 +181,7 @@ export function startPump({
       const { items, candidates, passedOver, all } = await passes.claim(most)
       for (const item of items) {
         held.add(claimKey(item))
-        circuit.started(item.id)
+        line.claimed(item.id)
       }
       rate.take(items.length)
       if (passedOver) wakeAt(performance.now() + PASSED_OVER_MS)
@@ -192,7 +204,7 @@ export function startPump({
       log.warn({ err: error }, 'The catalogue could not be read; the items are handed back')
       for (const item of items) {
         begin(item, undefined, { claim: claimSpan, catalogue: null })
-        circuit.notSent(item.id)
+        line.notSent(item.id)
         rest(item)
       }
       return
@@ -223,13 +235,25 @@ export function startPump({
 
   function rest(item: Claim): void {
     held.delete(claimKey(item))
-    if (hungry && held.size <= concurrency * (1 - ROOM_SHARE)) poke()
+    onRoom()
     if (held.size === 0) onIdle?.()
+  }
+
+  /** One claim for many items, not one for each that comes to rest. */
+  const isRoomy = () =>
+    concurrency - held.size >= Math.max(1, concurrency * ROOM_SHARE) &&
+    line.room() >= Math.max(1, line.most() * ROOM_SHARE)
+
+  function onRoom(): void {
+    if (!hungry || !isRoomy()) return
+    hungry = false
+    poke()
   }
 
   poke()
   return {
     poke,
+    onRoom,
     held,
     get failingSince() {
       return failingSince

@@ -46,8 +46,9 @@ export const retryOf =
 
 type RetrySettings = Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS'>
 
-/** A worker that stops, or may have been declared dead, hands the item back: nothing has left. */
-export const HANDED_BACK: Verdict = rests('pending', 'worker_stopped', null)
+/** Nothing has left: a worker hands the item back that stops or may have been declared dead, or the Shop takes none. */
+export const handedBack = (maySend: boolean): Verdict =>
+  rests('pending', maySend ? 'shop_busy' : 'worker_stopped', null)
 
 /** Its product is in another set by now. */
 export const MOVED: Verdict = rests('pending', 'product_moved', null)
@@ -57,6 +58,8 @@ export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, ret
   switch (answer.kind) {
     case 'acknowledged':
       return { ...rests('got_acknowledgment', null, null), outcome: 'acknowledged' }
+    case 'busy':
+      return { ...rests('pending', 'shop_busy', answer.message), outcome: 'busy' }
     case 'unprocessable':
       return blocked('unprocessable_response', answer.message)
     case 'failure':

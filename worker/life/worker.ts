@@ -9,6 +9,7 @@ import { enterWorker, heartbeat, leaveWorker } from '../queue/worker-row.ts'
 import { ByteBudget } from '../shop/byte-budget.ts'
 import { createCircuit } from '../shop/circuit.ts'
 import { createShopClient } from '../shop/client.ts'
+import { createLimiter } from '../shop/limiter.ts'
 import { createLine } from '../shop/line.ts'
 import { createRateLimit } from '../shop/rate.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -19,6 +20,7 @@ import { createHeart } from './heart.ts'
 import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { claimKey, Life } from './life.ts'
+import { startPacing } from './pacing.ts'
 import { startPump } from './pump.ts'
 import { retryOf } from './verdict.ts'
 
@@ -99,13 +101,17 @@ export async function startWorker({
   const id = await enterWorker(background, config.WORKER_NAME, flow)
   const leaseMs = config.LEASE_SECONDS * 1000
 
+  const limiter = createLimiter({ most: config.CONCURRENCY, now: () => performance.timeOrigin + now() })
   const circuit = createCircuit({
     now,
     onChange: (isOpen) => {
-      const shop = new URL(config.SHOP_URL).host
-      if (isOpen)
-        log.warn({ shop }, 'The Shop cannot be reached: nothing is sent but a probe now and then, and the queue waits')
-      else log.info({ shop }, 'The Shop answers again')
+      const { host } = new URL(config.SHOP_URL)
+      if (!isOpen) return log.info({ shop: host }, 'The Shop answers again')
+      log.warn(
+        { shop: host },
+        'The Shop cannot be reached: nothing is sent but a probe now and then, and the queue waits',
+      )
+      shop.turnAway()
     },
   })
   const shop = createShopClient({
@@ -113,14 +119,27 @@ export async function startWorker({
     username: config.SHOP_USERNAME ?? null,
     password: config.SHOP_PASSWORD ?? null,
     timeoutMs: config.SHOP_TIMEOUT_MS,
-    connections: config.CONCURRENCY, // a call that is made is on the wire, and waits for no other
+    limiter,
     budget: new ByteBudget(config.ANSWER_BUDGET_MIB * 1024 * 1024),
+  })
+  const { host: shopHost } = new URL(config.SHOP_URL)
+  const pace = await startPacing({
+    sql: background,
+    log,
+    leaseSeconds: config.LEASE_SECONDS,
+    shop: shopHost,
+    perSecond: limiter.inLastSecond,
+    onRefusal: shop.turnAway,
+    onFaster: () => pump.poke(),
   })
   const line = createLine({
     shop,
     circuit,
+    limiter,
+    pace,
     flow: () => flow,
     maySend: (since) => state === 'running' && heart.isAlive(since),
+    onRoom: () => pump.onRoom(),
   })
   const retry = retryOf(config)
   const desk = createDesk({
@@ -139,7 +158,9 @@ export async function startWorker({
     workerId: id,
     concurrency: config.CONCURRENCY,
     circuit,
+    line,
     rate: createRateLimit({ perSecond: config.SHOP_RATE_PER_SECOND ?? null, now }),
+    pace,
     telemetry,
     log,
     mayClaim: heart.isAlive,
@@ -216,7 +237,7 @@ export async function startWorker({
       const beats = heart.stop()
       await leader.stop()
       told = silent
-      await Promise.all([callbacks.settled(), looks, beats, shop.close()])
+      await Promise.all([callbacks.settled(), looks, beats, pace.stop(), shop.close()])
       try {
         await leaveWorker(background, id)
       } catch (error) {

@@ -73,7 +73,9 @@ export async function settle(
         message = x.message,
         trace_id = coalesce(x.trace_id, i.trace_id),
         -- handed back with its request written but not sent: it was not sent
-        sends = i.sends - case when x.reason = 'worker_stopped' and i.status = 'made_request' then 1 else 0 end,
+        sends = i.sends - case
+          when x.to_status = 'pending' and x.outcome is null and i.status = 'made_request' then 1
+          else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
         -- decision 14: when it was tried last, not when the Shop said, maybe days later, that it had failed
         failed_at = case

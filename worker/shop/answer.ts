@@ -44,13 +44,14 @@ export interface SyncedRow {
 /**
  * What an answer means (docs/shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that
  * order; in a failure null stands for each product that did not get through, so a partial success is a failure with
- * some rows. `message` is a sentence for people.
+ * some rows. `busy`: the Shop has not made the call, and says "wait" (decision 21). `message` is a sentence for people.
  */
 export type Answer =
   | { kind: 'acknowledged' }
   | { kind: 'success'; rows: SyncedRow[] }
   | { kind: 'failure'; message: string; code: number | null; rows: (SyncedRow | null)[] }
   | { kind: 'unprocessable'; message: string }
+  | { kind: 'busy'; message: string }
 
 /**
  * What to hold the answer to a call against.
@@ -112,9 +113,16 @@ export function askedFromJson(topic: Topic, productIdOfItem: string | null, json
  *
  * A status outside 200–299 is a failure: a redirect, too, is a Shop that did not take the call.
  *
- * @param movedTo the host that a redirect leads to
+ * @param from.movedTo the host that a redirect leads to
+ * @param from.saysWait whether it is HTTP 429, or 503 with Retry-After
  */
-export function readAnswer(httpStatus: number, body: string, asked: Asked, movedTo: string | null = null): Answer {
+export function readAnswer(
+  httpStatus: number,
+  body: string,
+  asked: Asked,
+  { movedTo = null, saysWait = false }: { movedTo?: string | null; saysWait?: boolean } = {},
+): Answer {
+  if (saysWait) return { kind: 'busy', message: httpMessage(httpStatus, body, null) }
   if (!(httpStatus >= 200 && httpStatus <= 299)) return failure(httpMessage(httpStatus, body, movedTo), null, asked)
   if (body.startsWith(UNREADABLE)) return unprocessable(firstLine(body))
 

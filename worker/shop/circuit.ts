@@ -12,6 +12,8 @@ export interface Circuit {
   readonly nextProbeAt: number | null
   /** How many calls may leave now: Infinity while closed, 1 when a probe is due, else 0. Asking changes nothing. */
   allowance(): number
+  /** Whether the call of this item may leave now: an open one lets none pass but the probe. */
+  passes(itemId: string): boolean
   /**
    * The item has been claimed and its call will leave. With a probe due, this is the probe; else it changes nothing.
    */
@@ -43,6 +45,9 @@ export interface CircuitOptions {
 /** True for the statuses by which a proxy says that the Shop behind it is away; a 500 comes from the Shop itself. */
 export const isGatewayError = (httpStatus: number): boolean =>
   httpStatus === 502 || httpStatus === 503 || httpStatus === 504
+
+/** True for the statuses that say that there are too many calls, or that whoever should answer them is away. */
+export const isTooMuch = (httpStatus: number): boolean => httpStatus === 429 || isGatewayError(httpStatus)
 
 /**
  * Counts items and not calls: a single item whose every call times out is that item's trouble, five different ones are
@@ -82,6 +87,7 @@ export function createCircuit({
       return state === 'closed' ? null : nextProbeAt
     },
     allowance: () => (state === 'closed' ? Number.POSITIVE_INFINITY : isProbeDue() ? 1 : 0),
+    passes: (itemId) => state === 'closed' || itemId === probe,
     started(itemId) {
       if (!isProbeDue()) return
       state = 'probing'

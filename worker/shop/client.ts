@@ -1,7 +1,10 @@
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Flow } from '../domain/statuses.ts'
 import type { ByteBudget, Share } from './byte-budget.ts'
 import { authElement } from './call.ts'
+import { isTooMuch } from './circuit.ts'
+import { type Connection, createConnections } from './connections.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
 import { hidingSecrets } from './secrets.ts'
 import { codingsOf, textOf, unpacked } from './unpack.ts'
 
@@ -10,10 +13,10 @@ export interface ShopClientOptions {
   /** Null or '' where the Shop wants no `auth` element. */
   username: string | null
   password: string | null
-  /** For one call in all: waiting for a connection, connecting, sending, and the whole body of the answer. */
+  /** For one call, from the first byte that leaves to the last one of the answer; and for opening a connection. */
   timeoutMs: number
-  /** Calls on the wire at a time, one a connection; a further call waits for a free one. */
-  connections?: number
+  /** Calls on their way at a time, one a connection; a further call waits for a free one. */
+  limiter?: Limiter
   /** Of answers that are being received or worked on; what is beyond waits, within its time-out. */
   budget?: ByteBudget
 }
@@ -27,6 +30,12 @@ export interface ShopResponse {
   body: string
   /** The host that a redirect leads to: there, nothing is sent. */
   movedTo: string | null
+  /** It is "wait": HTTP 429, or 503 with Retry-After. */
+  saysWait: boolean
+  /** Seconds, of Retry-After. */
+  waitSeconds: number | null
+  /** When it left, by `performance.now()`. */
+  leftAt: number
   /** The body is done with: its bytes may be another answer's. */
   release(): void
 }
@@ -38,6 +47,10 @@ export interface ShopClient {
    * @throws ShopUnreachable when no whole answer came, NotSent when `mayLeave` said no
    */
   send(call: { json: string }, headers: ShopHeaders, mayLeave?: () => boolean): Promise<ShopResponse>
+  /** Calls that wait for a connection do not leave. */
+  turnAway(): void
+  /** Calls that wait for a connection. */
+  readonly waiting: number
   /** Takes no more calls and resolves when those under way have ended, which takes `timeoutMs` at most. */
   close(): Promise<void>
 }
@@ -51,10 +64,13 @@ export type UnreachableCode = 'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 
 export class ShopUnreachable extends Error {
   override readonly name = 'ShopUnreachable'
   readonly code: UnreachableCode
+  /** When the call left, by `performance.now()`; null: there was no connection for it. */
+  readonly leftAt: number | null
 
-  constructor(code: UnreachableCode, message: string) {
+  constructor(code: UnreachableCode, message: string, leftAt: number | null = null) {
     super(message)
     this.code = code
+    this.leftAt = leftAt
   }
 }
 
@@ -88,124 +104,146 @@ export function createShopClient({
   username,
   password,
   timeoutMs,
-  connections = 64,
+  limiter = createLimiter({ most: 64, now: () => performance.now() }),
   budget,
 }: ShopClientOptions): ShopClient {
   const shop = URL.parse(url)
-  if (shop === null) throw new Error("The Shop's URL is not a URL")
-  const { host, origin } = shop
+  if (shop === null || !/^https?:$/.test(shop.protocol)) throw new Error("The Shop's URL is not one of HTTP")
+  const { host } = shop
   const path = shop.pathname + shop.search
   const auth = username ? authElement(username, password ?? '') : null
   const opening = auth === null ? '[' : `[${auth},`
   const hide = auth === null ? (text: string) => text : hidingSecrets(auth, password ?? '')
-  const pool = new Pool(origin, {
-    connections,
-    pipelining: 1,
-    // One call a connection is what `connections` promises; with HTTP/2 undici would put a hundred on each.
-    allowH2: false,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { timeout: timeoutMs },
-  })
+  const connections = createConnections({ shop, limiter, timeoutMs })
   let closing: Promise<void> | null = null
 
   return {
     send: (call, headers, mayLeave = () => true) =>
       new Promise((resolve, reject) => {
-        let controller: Dispatcher.DispatchController | null = null
-        let givenUp: ShopUnreachable | NotSent | null = null
-        let httpStatus = 0
-        let headersOf = (_name: string) => ''
-        let bytes = 0
-        const chunks: Buffer[] = []
-        let share: Share | null = null
+        if (closing) throw new ShopUnreachable('other', `No call is sent to ${host} any more.`)
+        connections.ask({
+          refuse: (error) => reject(error instanceof NotSent ? error : unreachable(error, host)),
+          board: (connection) => leave(connection, resolve, reject),
+        })
 
-        const giveUp = (reason: ShopUnreachable | NotSent) => {
-          givenUp = reason
-          clearTimeout(timer)
-          share?.free()
-          reject(reason)
-          controller?.abort(reason)
-        }
-        const tooLarge = () => giveUp(new ShopUnreachable('other', 'The Shop sent an answer of more than 8 MiB.'))
-        const timer = setTimeout(() => {
-          const message = share?.isGranted === false ? NO_ROOM : `The Shop did not answer within ${timeoutMs / 1000} s.`
-          giveUp(new ShopUnreachable('timeout', message))
-        }, timeoutMs)
+        function leave(
+          connection: Connection,
+          resolve: (response: ShopResponse) => void,
+          reject: (error: ShopUnreachable | NotSent) => void,
+        ): void {
+          let controller: Dispatcher.DispatchController | null = null
+          let givenUp: ShopUnreachable | NotSent | null = null
+          let leftAt = 0
+          let latency = 0
+          let httpStatus = 0
+          let headersOf = (_name: string) => ''
+          let bytes = 0
+          const chunks: Buffer[] = []
+          let share: Share | null = null
 
-        /** @param unread why the bytes could not be unpacked */
-        const answer = (body: Buffer, unread: string | null = null) => {
-          clearTimeout(timer)
-          share?.resize(body.length)
-          resolve({
-            httpStatus,
-            body: textOf(body, headersOf('content-type'), hide, unread),
-            movedTo:
-              httpStatus >= 300 && httpStatus <= 399 ? (URL.parse(headersOf('location'), url)?.host ?? null) : null,
-            release: () => share?.free(),
-          })
-        }
-        const unpack = async (body: Buffer, codings: readonly string[]) => {
-          const whole = await unpacked(body, codings, MAX_BODY_BYTES)
-          if (givenUp !== null) return
-          if (whole === null) tooLarge()
-          else if (typeof whole === 'string') answer(body, whole)
-          else answer(whole)
-        }
+          const giveUp = (reason: ShopUnreachable | NotSent) => {
+            givenUp = reason
+            clearTimeout(timer)
+            share?.free()
+            reject(reason)
+            controller?.abort(reason)
+          }
+          const tooLarge = () =>
+            giveUp(new ShopUnreachable('other', 'The Shop sent an answer of more than 8 MiB.', leftAt))
+          const timer = setTimeout(() => {
+            const message =
+              share?.isGranted === false ? NO_ROOM : `The Shop did not answer within ${timeoutMs / 1000} s.`
+            giveUp(new ShopUnreachable('timeout', message, leftAt))
+          }, timeoutMs)
 
-        pool.dispatch(
-          {
-            path,
-            method: 'POST',
-            headers: { 'accept-encoding': 'identity', ...headers },
-            body: `${opening}${call.json}]`,
-          },
-          {
-            onRequestStart(started) {
-              // Given up while it waited for a connection: it must not leave now. Thrown, for an abort would cost the
-              // connection.
-              if (givenUp === null && !mayLeave()) giveUp(new NotSent('It may not leave any more.'))
-              if (givenUp !== null) throw givenUp
-              controller = started
+          /** @param unread why the bytes could not be unpacked */
+          const answer = (body: Buffer, unread: string | null = null) => {
+            clearTimeout(timer)
+            share?.resize(body.length)
+            const waitSeconds = readRetryAfter(headersOf('retry-after'), Date.now())
+            resolve({
+              httpStatus,
+              body: textOf(body, headersOf('content-type'), hide, unread),
+              movedTo:
+                httpStatus >= 300 && httpStatus <= 399 ? (URL.parse(headersOf('location'), url)?.host ?? null) : null,
+              saysWait: httpStatus === 429 || (httpStatus === 503 && waitSeconds !== null),
+              waitSeconds,
+              leftAt,
+              release: () => share?.free(),
+            })
+          }
+          const unpack = async (body: Buffer, codings: readonly string[]) => {
+            const whole = await unpacked(body, codings, MAX_BODY_BYTES)
+            if (givenUp !== null) return
+            if (whole === null) tooLarge()
+            else if (typeof whole === 'string') answer(body, whole)
+            else answer(whole)
+          }
+
+          connection.dispatch(
+            {
+              path,
+              method: 'POST',
+              headers: { 'accept-encoding': 'identity', ...headers },
+              body: `${opening}${call.json}]`,
             },
-            onResponseStart(_controller, status, received) {
-              httpStatus = status
-              headersOf = (name) => String(received[name] ?? '')
+            {
+              onRequestStart(started) {
+                // It must not leave now. Thrown, for an abort would cost the connection.
+                if (givenUp === null && !mayLeave()) giveUp(new NotSent('It may not leave any more.'))
+                if (givenUp !== null) throw givenUp
+                controller = started
+                leftAt = performance.now()
+              },
+              onResponseStart(_controller, status, received) {
+                latency = performance.now() - leftAt
+                httpStatus = status
+                headersOf = (name) => String(received[name] ?? '')
+              },
+              onResponseData(receiving, chunk) {
+                bytes += chunk.length
+                if (bytes > MAX_BODY_BYTES) return tooLarge()
+                chunks.push(chunk)
+                if (bytes <= SMALL_BODY_BYTES || share !== null || !budget) return
+                // All that it may become: who has half of an answer, and waits for room for the rest, keeps the room of
+                // another.
+                const length = headersOf('content-encoding') === '' ? Number(headersOf('content-length')) : 0
+                share = budget.ask(length > 0 ? Math.min(length, MAX_BODY_BYTES) : MAX_BODY_BYTES, () =>
+                  receiving.resume(),
+                )
+                if (!share.isGranted) receiving.pause()
+              },
+              onResponseEnd() {
+                controller = null
+                connection.end(isTooMuch(httpStatus) ? 'too much' : 'answered', latency)
+                const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+                const codings = codingsOf(headersOf('content-encoding'), body)
+                if (codings.length === 0) return answer(body)
+                const begin = () =>
+                  void unpack(body, codings).catch((error) => giveUp(unreachable(error, host, leftAt)))
+                // it came all the same: the rest had been received
+                if (share !== null && !share.isGranted) share.resize(bytes)
+                share ??= budget?.ask(MAX_BODY_BYTES, begin) ?? null // a few bytes may become 8 MiB
+                if (share?.isGranted !== false) begin()
+              },
+              onResponseError(_controller, error) {
+                clearTimeout(timer)
+                share?.free()
+                if (leftAt > 0) connection.end('too much', performance.now() - leftAt)
+                else if (givenUp !== null) connection.end('not sent')
+                else return connection.missed()
+                reject(givenUp ?? unreachable(error, host, leftAt))
+              },
             },
-            onResponseData(receiving, chunk) {
-              bytes += chunk.length
-              if (bytes > MAX_BODY_BYTES) return tooLarge()
-              chunks.push(chunk)
-              if (bytes <= SMALL_BODY_BYTES || share !== null || !budget) return
-              // All that it may become: who has half of an answer, and waits for room for the rest, keeps the room of
-              // another.
-              const length = headersOf('content-encoding') === '' ? Number(headersOf('content-length')) : 0
-              share = budget.ask(length > 0 ? Math.min(length, MAX_BODY_BYTES) : MAX_BODY_BYTES, () =>
-                receiving.resume(),
-              )
-              if (!share.isGranted) receiving.pause()
-            },
-            onResponseEnd() {
-              controller = null
-              const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-              const codings = codingsOf(headersOf('content-encoding'), body)
-              if (codings.length === 0) return answer(body)
-              const begin = () => void unpack(body, codings).catch((error) => giveUp(unreachable(error, host)))
-              // it came all the same: the rest had been received
-              if (share !== null && !share.isGranted) share.resize(bytes)
-              share ??= budget?.ask(MAX_BODY_BYTES, begin) ?? null // a few bytes may become 8 MiB
-              if (share?.isGranted !== false) begin()
-            },
-            onResponseError(_controller, error) {
-              clearTimeout(timer)
-              share?.free()
-              reject(givenUp ?? unreachable(error, host))
-            },
-          },
-        )
+          )
+        }
       }),
+    turnAway: () => connections.turnAway(new NotSent('The Shop cannot be reached.')),
+    get waiting() {
+      return connections.waiting
+    },
     close() {
-      closing ??= pool.close()
+      closing ??= connections.close()
       return closing
     },
   }
@@ -238,6 +276,19 @@ export const shopHeaders = ({
   traceparent,
 })
 
+/** An hour at most (decision 21). */
+const LONGEST_WAIT_SECONDS = 3600
+
+/**
+ * Seconds or a date (RFC 9110, section 10.2.3).
+ *
+ * @returns null where there is none, or nobody can read it
+ */
+export function readRetryAfter(value: string, nowMs: number): number | null {
+  const seconds = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : (Date.parse(value) - nowMs) / 1000
+  return Number.isNaN(seconds) ? null : Math.min(LONGEST_WAIT_SECONDS, Math.max(0, seconds))
+}
+
 const NO_ROOM = "The Shop's answer found no room in memory in time: too many large ones came at once."
 
 const CODES: Record<string, UnreachableCode> = {
@@ -255,21 +306,21 @@ const CODES: Record<string, UnreachableCode> = {
 /** OpenSSL names dozens of reasons, Node some more; all of them look like these. */
 const TLS_CODE = /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_|^CRL_/
 
-function unreachable(error: Error, host: string): ShopUnreachable {
+function unreachable(error: Error, host: string, leftAt: number | null = null): ShopUnreachable {
   const cause = 'code' in error && typeof error.code === 'string' ? error.code : error.name
   const code = CODES[cause] ?? (TLS_CODE.test(cause) ? 'tls' : 'other')
   switch (code) {
     case 'timeout':
-      return new ShopUnreachable(code, `No connection to ${host} came about in time (${cause}).`)
+      return new ShopUnreachable(code, `No connection to ${host} came about in time (${cause}).`, leftAt)
     case 'refused':
-      return new ShopUnreachable(code, `${host} refused the connection (${cause}).`)
+      return new ShopUnreachable(code, `${host} refused the connection (${cause}).`, leftAt)
     case 'reset':
-      return new ShopUnreachable(code, `${host} broke off the connection before it had answered (${cause}).`)
+      return new ShopUnreachable(code, `${host} broke off the connection before it had answered (${cause}).`, leftAt)
     case 'dns':
-      return new ShopUnreachable(code, `The name ${host} could not be resolved (${cause}).`)
+      return new ShopUnreachable(code, `The name ${host} could not be resolved (${cause}).`, leftAt)
     case 'tls':
-      return new ShopUnreachable(code, `No secure connection to ${host} came about (${cause}).`)
+      return new ShopUnreachable(code, `No secure connection to ${host} came about (${cause}).`, leftAt)
     case 'other':
-      return new ShopUnreachable(code, `The Shop's answer could not be received from ${host} (${cause}).`)
+      return new ShopUnreachable(code, `The Shop's answer could not be received from ${host} (${cause}).`, leftAt)
   }
 }

@@ -168,7 +168,7 @@ export const callSchema = z
     answeredAt: time.nullable(),
     milliseconds: z.number().nullable(),
     httpStatus: z.int().nullable(),
-    outcome: z.enum(['success', 'acknowledged', 'failure', 'unprocessable', 'unreachable']).nullable(),
+    outcome: z.enum(['success', 'acknowledged', 'failure', 'unprocessable', 'unreachable', 'busy']).nullable(),
     request: z.string().openapi({ description: `The call as JSON, without the auth element. ${BEGINNING}` }),
     requestBytes: count,
     response: z

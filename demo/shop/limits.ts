@@ -1,0 +1,112 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { z } from 'zod'
+
+const positive = z.number().positive()
+
+/** What the Shop takes. Nothing is limited where a field is left out. */
+export const limitsSchema = z.strictObject({
+  /** Connections; one more is closed at once. */
+  connections: z.int().min(1).optional(),
+  /** Requests that are worked on at a time; the others stand in line, so that the latency grows with their number. */
+  parallel: z.int().min(1).optional(),
+  /** Requests a second, a second's worth of them at once; the others are told to wait, and are not processed. */
+  perSecond: positive.optional(),
+  /** In what words: HTTP 429, or 503 (which says so with `retryAfter` only). */
+  busyStatus: z.union([z.literal(429), z.literal(503)]).default(429),
+  /** Seconds, or a date, in the header Retry-After. */
+  retryAfter: z.union([z.number().min(0), z.string()]).optional(),
+  /** A connection that has been idle for so long is closed; the answers do not say so. */
+  idleMs: positive.optional(),
+})
+
+export type LimitSettings = z.output<typeof limitsSchema>
+
+/** Holds the Shop to what it takes. */
+export class Limits {
+  readonly #settings: () => LimitSettings
+  readonly #line: (() => void)[] = []
+  #working = 0
+  readonly #sockets = new Set<Socket>()
+  readonly #idle = new WeakMap<Socket, NodeJS.Timeout>()
+  #emptyAt = Number.NEGATIVE_INFINITY
+  /** Connections that were closed at once, and the most that there were. */
+  refused = 0
+  mostConnections = 0
+  /** Requests that were told to wait. */
+  busy = 0
+  idleClosed = 0
+
+  constructor(settings: () => LimitSettings) {
+    this.#settings = settings
+  }
+
+  watch(server: Server): void {
+    server.on('connection', (socket) => {
+      const { connections } = this.#settings()
+      if (connections !== undefined && this.#sockets.size >= connections) {
+        this.refused += 1
+        socket.destroy()
+        return
+      }
+      this.#sockets.add(socket)
+      this.mostConnections = Math.max(this.mostConnections, this.#sockets.size)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+  }
+
+  /** @returns whether it was told to wait */
+  turnsDown(response: ServerResponse): boolean {
+    const { perSecond, busyStatus, retryAfter } = this.#settings()
+    if (perSecond === undefined) return false
+    const now = performance.now()
+    this.#emptyAt = Math.max(this.#emptyAt, now - 1000)
+    if (this.#emptyAt + 1000 / perSecond <= now) {
+      this.#emptyAt += 1000 / perSecond
+      return false
+    }
+    this.busy += 1
+    const header = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }
+    response.writeHead(busyStatus, { 'content-type': 'text/plain', ...header })
+    response.end('Too many requests')
+    return true
+  }
+
+  /** Begins when it is this one's turn; `end` lets the next one in. */
+  enter(begin: () => void): void {
+    const { parallel = Number.POSITIVE_INFINITY } = this.#settings()
+    if (this.#working >= parallel) {
+      this.#line.push(begin)
+      return
+    }
+    this.#working += 1
+    begin()
+  }
+
+  end(): void {
+    const next = this.#line.shift()
+    if (next) next()
+    else this.#working -= 1
+  }
+
+  /** A request comes on a connection. */
+  began({ socket }: IncomingMessage): void {
+    clearTimeout(this.#idle.get(socket))
+  }
+
+  /** The connection is idle. */
+  ended({ socket }: IncomingMessage): void {
+    const { idleMs } = this.#settings()
+    if (idleMs === undefined || socket.destroyed) return
+    const timer = setTimeout(() => {
+      this.idleClosed += 1
+      socket.destroy()
+    }, idleMs)
+    this.#idle.set(socket, timer.unref())
+  }
+
+  get counts() {
+    const { refused, mostConnections, busy, idleClosed } = this
+    return { refused, mostConnections, busy, idleClosed }
+  }
+}

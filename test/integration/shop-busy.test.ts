@@ -1,0 +1,65 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import type { SettingsInput } from '../../demo/shop/troubles.ts'
+import { addSet, type Scene, startScene } from '../scene.ts'
+
+let scene: Scene
+afterEach(() => scene.stop())
+
+/** So many changes of their own sets, and a create of every tenth set. */
+async function queue(items: number) {
+  const sets = await Promise.all(Array.from({ length: items }, (_, k) => addSet(scene.sql, { inShop: k % 10 !== 0 })))
+  await scene.sql`
+    select case when p.src_id is null then shop_update.enqueue('new_product_set', product_set_id => p.product_set_id)
+      else shop_update.enqueue('price', product_id => p.id) end
+    from catalog.product p where p.product_set_id = any (${sets.map(({ setId }) => setId)}::bigint[])`
+}
+
+const untilSynced = (items: number) =>
+  vi.waitFor(
+    async () => {
+      const [row] = await scene.sql<{ n: number }[]>`
+        select count(*)::int as n from shop_update.finished_item where status = 'synced'`
+      expect(row!.n).toBe(items)
+    },
+    { timeout: 100_000, interval: 50 },
+  )
+
+/** What became of all items, by the history. */
+async function seen() {
+  const [row] = await scene.sql`
+    select
+      (select sum(failures)::int from shop_update.finished_item) as failures,
+      (select count(*)::int from shop_update.transition where to_status in ('delayed', 'failed', 'blocked')) as held,
+      (select count(*)::int from shop_update.answer where outcome not in ('success', 'busy')) as "failedCalls",
+      (select count(*)::int from shop_update.answer where outcome = 'busy') as busy,
+      (select count(*)::int from shop_update.transition
+        where from_status = 'got_response' and to_status = 'pending' and reason = 'shop_busy') as "putBack"`
+  const shop = await scene.control<{ creates: number; duplicateCreates: number; limits: Record<string, number> }>(
+    '/stats',
+  )
+  return { ...(row as { failures: number; held: number; failedCalls: number; busy: number; putBack: number }), shop }
+}
+
+const SAYS: [string, SettingsInput['limits']][] = [
+  ['429', { perSecond: 20 }],
+  ['429 with Retry-After', { perSecond: 20, retryAfter: 1 }],
+  ['503 with Retry-After', { perSecond: 20, busyStatus: 503, retryAfter: 1 }],
+]
+
+test.each(SAYS)(
+  'a Shop that takes 20 a second and says %s: all is Synced, and nothing has failed',
+  async (_says, limits) => {
+    scene = await startScene({ settings: { limits } })
+    await scene.startWorker()
+    await queue(200)
+    await untilSynced(200)
+    const { shop, busy, putBack, ...bad } = await seen()
+    expect(bad).toEqual({ failures: 0, held: 0, failedCalls: 0 })
+    expect(shop).toMatchObject({ creates: 20, duplicateCreates: 0 })
+    expect(shop.limits.busy).toBeGreaterThan(0)
+    expect(busy).toBe(shop.limits.busy)
+    expect(putBack).toBe(busy)
+    const said = scene.worker.log.filter((line) => line['event.name'] === 'shop_busy')
+    expect(said.length).toBeLessThanOrEqual(1)
+  },
+)

@@ -1,0 +1,132 @@
+import type { Logger } from 'pino'
+import type { Sql } from '../database/database.ts'
+import { every } from '../loop.ts'
+import { endBusy, type Pace, type Refusal, readPace, slowDown, takeCalls } from '../queue/shop-pace.ts'
+import type { Pacer } from '../shop/line.ts'
+
+/** What this worker knows of a Shop that says "wait", and does about it (decision 21). */
+export interface Pacing extends Pacer {
+  readonly isBusy: boolean
+  /** Before a claim: of so many calls those that may leave. All, while the Shop takes what comes. */
+  take(most: number): Promise<{ calls: number; nextInSeconds: number }>
+  stop(): Promise<void>
+}
+
+export interface PacingOptions {
+  sql: Sql
+  log: Logger
+  leaseSeconds: number
+  /** Host of the Shop. */
+  shop: string
+  /** Calls of this worker that were answered in the last second. */
+  perSecond(): number
+  /** What waits for the Shop goes back: it has been claimed for a pace that does not hold any more. */
+  onRefusal(): void
+  /** More may leave than before. */
+  onFaster(): void
+}
+
+/** How often to look whether others have met a "wait", or its end: a notification may be lost with its connection. */
+const LOOK_MS = 1000
+/** The longest pause between two looks for a call that may leave: another worker may have ended the wait. */
+const LONGEST_PAUSE_SECONDS = 5
+
+/** All workers of a database slow down together: they share one row, and who meets a "wait" tells the others. */
+export async function startPacing(options: PacingOptions): Promise<Pacing> {
+  const { sql, log, leaseSeconds, shop, perSecond, onRefusal, onFaster } = options
+  let isBusy = false
+  let cut = ''
+  let said = 0
+  let refusal: (Refusal & { leftAt: number }) | null = null
+  let telling: Promise<void> | null = null
+
+  function heard(pace: Pace): void {
+    const wasBusy = isBusy
+    isBusy = pace.busySince !== null
+    if (isBusy && pace.cut !== cut) turnBack()
+    cut = pace.cut
+    if (wasBusy && !isBusy) onFaster()
+  }
+
+  function turnBack(): void {
+    said++
+    onRefusal()
+  }
+
+  async function look(): Promise<void> {
+    try {
+      if (isBusy) {
+        const since = await endBusy(sql)
+        if (since !== null) {
+          const seconds = Math.round((Date.now() - since.getTime()) / 1000)
+          log.info({ 'event.name': 'shop_busy_over', shop, seconds }, 'The Shop takes what comes again')
+        }
+      }
+      heard(await readPace(sql))
+    } catch (error) {
+      log.warn({ err: error }, 'Whether the Shop is busy could not be read; what was known stays in force')
+    }
+  }
+
+  /** One statement for all that were refused while the one before was written. */
+  async function tell(): Promise<void> {
+    while (refusal !== null) {
+      const { leftAt, ...told } = refusal
+      refusal = null
+      try {
+        const pace = await slowDown(sql, { ...told, leftAgo: (performance.now() - leftAt) / 1000 }, leaseSeconds)
+        if (pace.began)
+          log.warn(
+            { 'event.name': 'shop_busy', shop, wait_until: pace.waitUntil, per_second: pace.perSecond },
+            'The Shop says "wait": all workers slow down, and no item counts that as a failure',
+          )
+        heard(pace)
+      } catch (error) {
+        log.warn({ err: error }, 'That the Shop says "wait" could not be written; its next "wait" will be')
+      }
+    }
+    telling = null
+  }
+
+  await sql.listen(
+    'shop_update_pace',
+    () => void look(),
+    () => void look(),
+  )
+  heard(await readPace(sql))
+  const looks = every(LOOK_MS, look)
+
+  return {
+    get isBusy() {
+      return isBusy
+    },
+    get said() {
+      return said
+    },
+    refused(leftAt, waitSeconds) {
+      if (!isBusy) {
+        isBusy = true
+        turnBack()
+      }
+      refusal = {
+        leftAgo: 0,
+        leftAt: Math.max(leftAt, refusal?.leftAt ?? 0),
+        waitSeconds: Math.max(waitSeconds ?? 0, refusal?.waitSeconds ?? 0),
+        perSecond: perSecond(),
+      }
+      telling ??= tell()
+    },
+    async take(most) {
+      if (!isBusy) return { calls: most, nextInSeconds: 0 }
+      await telling // what it has just been told holds for this claim already
+      const { calls, nextInSeconds, over } = await takeCalls(sql, most)
+      if (over) isBusy = false
+      return over
+        ? { calls: most, nextInSeconds: 0 }
+        : { calls, nextInSeconds: Math.min(nextInSeconds, LONGEST_PAUSE_SECONDS) }
+    },
+    async stop() {
+      await Promise.all([looks.stop(), telling])
+    },
+  }
+}

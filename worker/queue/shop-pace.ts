@@ -1,0 +1,141 @@
+import type { Sql } from '../database/database.ts'
+
+/** What all workers know together of a Shop that has said "wait" (decision 21). */
+export interface Pace {
+  busySince: Date | null
+  /** Until then nothing leaves; null where that is over. */
+  waitUntil: Date | null
+  /** Calls of all workers in a second, now. */
+  perSecond: number
+  /** Another one with each time that the pace was cut. */
+  cut: string
+}
+
+export interface Refusal {
+  /** Seconds since the refused call had left. */
+  leftAgo: number
+  /** What the Shop asked for; null where it named no time. */
+  waitSeconds: number | null
+  /** What it took of this worker in the last second. */
+  perSecond: number
+}
+
+/** So long without another "wait", and the Shop takes what comes again. */
+export const BUSY_SECONDS = 60
+/** Not less than one call in so long leaves, or nobody would learn that the Shop takes calls again. */
+const SLOWEST_SECONDS = 10
+/** A tenth of a second's worth may leave at once: a claim for several, as `SHOP_RATE_PER_SECOND` has it. */
+const AT_ONCE_SECONDS = 0.1
+/** What left when it said "wait" was a little more than it takes. */
+const SAID_SHARE = 0.95
+/** Where it says so again within a second, this much of what it was taken to take is left. */
+const AGAIN_SHARE = 0.75
+
+/** From the later of the last "wait" and the end of the wait that it named. */
+const sinceCut = (sql: Sql) => sql`clock_timestamp() - greatest(p.refused_at, p.wait_until)`
+const rate = (sql: Sql) => sql`shop_update.pace(p.per_second, ${sinceCut(sql)})`
+
+const paceColumns = (sql: Sql) => sql`
+  p.busy_since as "busySince",
+  case when p.wait_until > clock_timestamp() then p.wait_until end as "waitUntil",
+  ${rate(sql)} as "perSecond",
+  (p.refused_at, p.wait_until)::text as cut`
+
+export async function readPace(sql: Sql): Promise<Pace> {
+  const [pace] = await sql<Pace[]>`select ${paceColumns(sql)} from shop_update.shop_pace p`
+  return pace!
+}
+
+/**
+ * The Shop has said "wait": the pace of all workers is halved. Once for all calls that had left before; the time to
+ * wait that it names holds whichever call it answers.
+ *
+ * @returns `began`: it had taken what came
+ */
+export async function slowDown(
+  sql: Sql,
+  { leftAgo, waitSeconds, perSecond }: Refusal,
+  leaseSeconds: number,
+): Promise<Pace & { began: boolean }> {
+  const [pace] = await sql<(Pace & { began: boolean })[]>`
+    with p as materialized (select * from shop_update.shop_pace for update),
+    said as (
+      select
+        p.busy_since is null as began,
+        p.busy_since is null or p.refused_at < clock_timestamp() - ${leftAgo}::double precision * interval '1 second'
+          as cuts,
+        greatest(1.0 / ${SLOWEST_SECONDS}::int, case
+          when p.busy_since is null then ${perSecond}::double precision * (
+            select greatest(1, count(*)) from shop_update.worker
+            where heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')
+          else greatest(
+            ${SAID_SHARE}::double precision * ${rate(sql)},
+            case when ${sinceCut(sql)} < interval '1 second' then ${AGAIN_SHARE}::double precision * p.per_second end)
+          end) as per_second
+      from p
+    )
+    update shop_update.shop_pace p
+    set
+      busy_since = coalesce(p.busy_since, clock_timestamp()),
+      refused_at = case when said.cuts then clock_timestamp() else p.refused_at end,
+      per_second = case when said.cuts then said.per_second else p.per_second end,
+      wait_until = greatest(
+        p.wait_until,
+        clock_timestamp() + ${waitSeconds}::double precision * interval '1 second')
+    from said
+    returning said.began, ${paceColumns(sql)}`
+  await sql`select pg_notify('shop_update_pace', '')`
+  return pace!
+}
+
+/**
+ * Calls that may leave now, of all workers, in turn. A worker asks while the Shop is busy, before it claims.
+ *
+ * @returns how many, and in how many seconds there is another one; `over`: the Shop takes what comes
+ */
+export async function takeCalls(
+  sql: Sql,
+  most: number,
+): Promise<{ calls: number; nextInSeconds: number; over: boolean }> {
+  const [taken] = await sql<{ calls: number; nextInSeconds: number; over: boolean }[]>`
+    with p as materialized (
+      select p.*, ${rate(sql)} as rate from shop_update.shop_pace p for update
+    ),
+    there as (
+      select
+        p.rate,
+        greatest(
+          p.spent_until,
+          p.wait_until,
+          clock_timestamp() - greatest(${AT_ONCE_SECONDS}::double precision, 1 / nullif(p.rate, 0))
+            * interval '1 second') as since
+      from p where p.busy_since is not null
+    ),
+    given as (
+      select rate, since, least(${most}::int, floor(
+        greatest(0, extract(epoch from clock_timestamp() - since)) * rate + 1e-6)::int) as calls
+      from there
+    ),
+    spent as (
+      update shop_update.shop_pace p set spent_until = g.since + g.calls / g.rate * interval '1 second'
+      from given g where g.calls > 0
+    )
+    select
+      coalesce(calls, 0) as calls,
+      coalesce(greatest(0.01, extract(epoch from since - clock_timestamp()) + coalesce(1 / nullif(rate, 0), 0.05)), 0)
+        ::double precision as "nextInSeconds",
+      calls is null as over
+    from (select) one left join given on true`
+  return taken!
+}
+
+/** @returns since when the Shop had been busy, where this statement has ended it; null where it has not */
+export async function endBusy(sql: Sql): Promise<Date | null> {
+  const [ended] = await sql<{ since: Date }[]>`
+    update shop_update.shop_pace p set busy_since = null
+    where p.busy_since is not null and ${sinceCut(sql)} > ${BUSY_SECONDS}::int * interval '1 second'
+    returning old.busy_since as since`
+  if (!ended) return null
+  await sql`select pg_notify('shop_update_pace', '')`
+  return ended.since
+}

@@ -1,0 +1,234 @@
+import type { Socket } from 'node:net'
+import { buildConnector, Client, type Dispatcher } from 'undici'
+import type { Limiter } from './limiter.ts'
+
+/** A call that wants to leave. */
+export interface Passenger {
+  /** It has a connection: exactly one of `end` and `missed` is called when it is done with that. */
+  board(connection: Connection): void
+  /** There is none to be had, and it has not left. */
+  refuse(error: Error): void
+}
+
+/** A connection that is there, and free. */
+export interface Connection {
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void
+  /** The call is over, so many milliseconds after it left. */
+  end(how: 'answered' | 'too much' | 'not sent', milliseconds?: number): void
+  /** The Shop had closed the connection before the call could leave on it: it gets another one. */
+  missed(): void
+}
+
+export interface Connections {
+  readonly open: number
+  readonly waiting: number
+  ask(passenger: Passenger): void
+  /** Whoever still waits does not leave. */
+  turnAway(error: Error): void
+  /** Resolves when all calls are over. */
+  close(): Promise<void>
+}
+
+export interface ConnectionsOptions {
+  shop: URL
+  limiter: Limiter
+  /** For opening one. */
+  timeoutMs: number
+}
+
+/** So many are being opened at a time, or this share of those that are open: a Shop's queue of new ones holds 511. */
+const OPENING = 4
+const OPENING_SHARE = 0.25
+/** A Shop that has too many closes the new one: what is open for so long has been taken in. */
+const TAKEN_MS = 20
+/** Until the next try, where the Shop did not take one: doubles. */
+const AGAIN_MS = 50
+const AGAIN_MOST_MS = 1000
+/** Of the shortest idleness after which the Shop has closed one: no call leaves on one that is idle for longer. */
+const IDLE_SHARE = 0.5
+
+/**
+ * Connections to the Shop, kept and used again; the one that was used last goes first, so that what is too many goes
+ * idle. A call is given one only when it is there: one that waits has not left.
+ */
+export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptions): Connections {
+  const connect = buildConnector({ timeout: timeoutMs, allowH2: false })
+  const { host, hostname, origin, port, protocol } = shop
+  const address = {
+    host,
+    hostname: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
+    port,
+    protocol,
+  }
+  const waiting: Passenger[] = []
+  /** The socket is the client's from its first call on. */
+  const open = new Map<Client, Socket>()
+  const idle: { client: Client; since: number }[] = []
+  let opening = 0
+  /** Since when none has been taken in, while none is open. */
+  let closedOutSince: number | null = null
+  let mostIdleMs = Number.POSITIVE_INFINITY
+  let againMs = AGAIN_MS
+  let againTimer: NodeJS.Timeout | null = null
+  let closed: PromiseWithResolvers<void> | null = null
+  let draining = false
+  let again = false
+
+  /** A call that is over at once begins no drain inside of this one: thousands of them would be as many levels deep. */
+  function drain(): void {
+    again = true
+    if (draining) return
+    draining = true
+    while (again) {
+      again = false
+      board()
+    }
+    draining = false
+    if (!closed || waiting.length > 0 || limiter.inFlight > 0) return
+    for (const client of [...open.keys()]) drop(client)
+    closed.resolve()
+  }
+
+  function board(): void {
+    while (waiting.length > 0 && limiter.hasRoom()) {
+      const client = free()
+      if (!client) break
+      limiter.started()
+      const passenger = waiting.shift()!
+      passenger.board(seat(client, passenger))
+    }
+    if (waiting.length === 0) return
+    if (limiter.hasRoom()) openMore()
+    else limiter.full()
+  }
+
+  function free(): Client | null {
+    for (let last = idle.pop(); last; last = idle.pop()) {
+      if (performance.now() - last.since <= mostIdleMs) return last.client
+      drop(last.client)
+    }
+    return null
+  }
+
+  function openMore(): void {
+    if (againTimer) return
+    const most = Math.max(OPENING, Math.floor(open.size * OPENING_SHARE))
+    const wanted = Math.min(waiting.length, most, limiter.limit - open.size)
+    while (opening < wanted) openOne()
+  }
+
+  function openOne(): void {
+    opening++
+    connect(address as buildConnector.Options, (error, socket) => {
+      if (error) return notOpened(error, false)
+      const over = () => notOpened(Object.assign(new Error(), { code: 'UND_ERR_SOCKET' }), true)
+      socket!.once('close', over)
+      setTimeout(() => {
+        if (socket!.destroyed) return // it has been said
+        socket!.off('close', over)
+        opened(socket!)
+      }, TAKEN_MS)
+    })
+  }
+
+  function opened(socket: Socket): void {
+    opening--
+    againMs = AGAIN_MS
+    closedOutSince = null
+    let given = false
+    const client = new Client(origin, {
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: (_options, give) => {
+        // later, for undici is in the middle of something when it asks
+        if (given) queueMicrotask(() => give(new Error('The connection is gone'), null))
+        else queueMicrotask(() => give(null, socket))
+        given = true
+      },
+    })
+    socket.once('close', () => given || drop(client))
+    client.on('disconnect', (_url, _targets, error) => drop(client, 'code' in error && error.code === 'UND_ERR_SOCKET'))
+    open.set(client, socket)
+    idle.push({ client, since: performance.now() })
+    drain()
+  }
+
+  function notOpened(error: Error, atOnce: boolean): void {
+    opening--
+    if (open.size > 0 || atOnce) {
+      if (open.size > 0) limiter.refused(open.size)
+      else closedOutSince ??= performance.now()
+      tryAgain()
+    }
+    const isHopeless = !atOnce || performance.now() - (closedOutSince ?? Number.POSITIVE_INFINITY) > timeoutMs
+    if (open.size === 0 && isHopeless) waiting.shift()?.refuse(error)
+    drain()
+  }
+
+  function tryAgain(): void {
+    againTimer ??= setTimeout(() => {
+      againTimer = null
+      drain()
+    }, againMs)
+    againMs = Math.min(againMs * 2, AGAIN_MOST_MS)
+  }
+
+  /** @param byShop whether it was the Shop that closed it */
+  function drop(client: Client, byShop = false): void {
+    const socket = open.get(client)
+    if (!socket) return
+    open.delete(client)
+    const place = idle.findIndex((one) => one.client === client)
+    if (place >= 0) {
+      const idleMs = performance.now() - idle[place]!.since
+      if (byShop) mostIdleMs = Math.min(mostIdleMs, idleMs * IDLE_SHARE)
+      idle.splice(place, 1)
+    }
+    // later: it may be that undici has just read the last byte of an answer
+    queueMicrotask(() => {
+      socket.destroy()
+      void client.destroy()
+    })
+    drain()
+  }
+
+  const seat = (client: Client, passenger: Passenger): Connection => ({
+    dispatch: (options, handler) => void client.dispatch(options, handler),
+    end(how, milliseconds = 0) {
+      if (how === 'answered') limiter.answered(milliseconds)
+      else if (how === 'too much') limiter.overloaded(milliseconds)
+      else limiter.notSent()
+      if (open.size > limiter.mostConnections) drop(client)
+      else if (open.has(client)) idle.push({ client, since: performance.now() })
+      drain()
+    },
+    missed() {
+      limiter.notSent()
+      waiting.unshift(passenger)
+      drop(client)
+      drain()
+    },
+  })
+
+  return {
+    get open() {
+      return open.size
+    },
+    get waiting() {
+      return waiting.length
+    },
+    ask(passenger) {
+      waiting.push(passenger)
+      drain()
+    },
+    turnAway(error) {
+      for (const passenger of waiting.splice(0)) passenger.refuse(error)
+    },
+    close() {
+      closed ??= Promise.withResolvers()
+      drain()
+      return closed.promise
+    },
+  }
+}
