@@ -307,13 +307,25 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
   expect(third!.sentAt.getTime()).toBeGreaterThan(second!.failedAt!.getTime())
 })
 
+const ready = (status: number) =>
+  vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), {
+    timeout: 15_000,
+    interval: 20,
+  })
+
+test('a worker whose claims fail is not ready, though its heart beats, until it can claim', async () => {
+  scene = await startScene(SOON_DEAD)
+  await ready(200)
+  const sets = await begin()
+  await sets.sql`lock table shop_update.set_lane in share mode`
+  await ready(503)
+  expect(await (await fetch(`${scene.worker.publicUrl}/healthz`)).json()).toEqual({ status: 'ok' })
+  await sets.commit()
+  await ready(200)
+})
+
 test('a worker whose heartbeat cannot be written claims nothing, sends nothing it has, until it can', async () => {
   scene = await startScene(SOON_DEAD)
-  const ready = (status: number) =>
-    vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), {
-      timeout: 15_000,
-      interval: 20,
-    })
   const items: string[] = []
   const change = async () =>
     items.push(await scene.enqueue('price', { product: (await addSet(scene.sql)).productIds[0]! }))
