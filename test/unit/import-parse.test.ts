@@ -176,6 +176,38 @@ describe('a file', () => {
     expect(parseCatalogue(saved)[0]).toMatchObject({ title: 'Mütze', description: 'a\nb' })
   })
 
+  it('may call each column as newer exports do', () => {
+    const lines = [
+      'URL handle,Title,Description,Vendor,Custom Product Type,SKU,Barcode,Option1 name,Option1 value,Price,' +
+        'Compare-at price,Tax code,Inventory tracker,Inventory quantity,Weight value (grams),Product image URL,' +
+        'Image position',
+      `jumper,Jumper,Thick,Tidewater,Knitwear,J-S,4006381333931,Size,S,29.99,35.00,P1,shopify,10,480,${URLS[0]},1`,
+      'jumper,,,,,J-M,,,M,29.99,,,,0,480,,', // nobody counts its stock
+    ]
+    const assumed: string[] = []
+    const sets = parseCatalogue(Buffer.from(lines.join('\n')), { assume: (what) => assumed.push(what) })
+    expect(sets).toMatchObject([
+      {
+        handle: 'jumper',
+        description: 'Thick',
+        primaryCategory: 'Knitwear',
+        products: [
+          {
+            sellerSku: 'J-S',
+            barcode: '4006381333931',
+            price: '35.00',
+            specialPrice: '29.99',
+            stock: 10,
+            attributes: { Size: 'S', grams: '480', tax_code: 'P1' },
+          },
+          { sellerSku: 'J-M', price: '29.99', stock: null },
+        ],
+        images: [{ url: URLS[0] }],
+      },
+    ])
+    expect(assumed).toEqual(['stock_not_tracked'])
+  })
+
   it('may have a column that is called as a newer export calls another: it is one of the many unknown', () => {
     const both = file({ ...FIRST, Type: '99' })
       .toString()
