@@ -2,7 +2,7 @@
 export interface Loop {
   poke(): void
   /** Resolves when it does not run any more. */
-  settled(): Promise<void>
+  idle(): Promise<void>
 }
 
 /** @param work must not reject */
@@ -24,7 +24,7 @@ export function createLoop(work: () => Promise<void>): Loop {
       if (running === null) running = run()
       else again = true
     },
-    settled: async () => {
+    idle: async () => {
       await running
     },
   }

@@ -2,11 +2,11 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { createWakefulness, type Look } from '../../worker/life/wakefulness.ts'
 
 let clock: number
-let told: boolean[]
+let stored: boolean[]
 let away: boolean
 beforeEach(() => {
   clock = 100_000
-  told = []
+  stored = []
   away = false
 })
 
@@ -14,7 +14,7 @@ const asleep = () =>
   createWakefulness(
     async (awake) => {
       if (away) throw new Error('The database is away')
-      told.push(awake)
+      stored.push(awake)
     },
     () => clock,
   )
@@ -28,7 +28,7 @@ async function looks(wakefulness: ReturnType<typeof asleep>, n: number, look: Lo
 async function awake() {
   const wakefulness = asleep()
   await looks(wakefulness, 20, 'found')
-  expect(told).toEqual([true])
+  expect(stored).toEqual([true])
   return wakefulness
 }
 
@@ -37,7 +37,7 @@ describe('asleep', () => {
     const wakefulness = asleep()
     expect(await looks(wakefulness, 100, 'nothing')).toBeNull()
     expect(await looks(wakefulness, 19, 'found')).toBeNull()
-    expect(told).toEqual([])
+    expect(stored).toEqual([])
   })
 
   it.each(['nothing', 'found'] as const)('is not awake before it has been busy without a pause (%s)', async (pause) => {
@@ -45,14 +45,14 @@ describe('asleep', () => {
     await looks(wakefulness, 19, 'found')
     await looks(wakefulness, 1, pause, false)
     await looks(wakefulness, 19, 'found')
-    expect(told).toEqual([])
+    expect(stored).toEqual([])
     expect(await looks(wakefulness, 1, 'found')).toBe(0)
-    expect(told).toEqual([true])
+    expect(stored).toEqual([true])
   })
 
   it('is awake when it has been called again and again for nothing: it has no room', async () => {
     expect(await looks(asleep(), 20, 'no room', false)).toBeNull()
-    expect(told).toEqual([true])
+    expect(stored).toEqual([true])
   })
 })
 
@@ -66,9 +66,9 @@ describe('awake', () => {
     clock += 19
     expect(await looks(wakefulness, 1, 'nothing', false)).toBe(3)
     clock += 1
-    expect(told).toEqual([true])
+    expect(stored).toEqual([true])
     expect(await looks(wakefulness, 1, 'nothing', false)).toBe(0)
-    expect(told).toEqual([true, false])
+    expect(stored).toEqual([true, false])
     expect(await looks(wakefulness, 1, 'nothing', false)).toBe(10)
     clock += 10
     expect(await looks(wakefulness, 1, 'nothing', false)).toBe(40)
@@ -76,14 +76,14 @@ describe('awake', () => {
     expect(await looks(wakefulness, 1, 'found', false)).toBe(195)
     clock += 195
     expect(await looks(wakefulness, 1, 'nothing', false)).toBeNull()
-    expect(told).toEqual([true, false])
+    expect(stored).toEqual([true, false])
   })
 
   it('does not fall asleep for want of room', async () => {
     const wakefulness = await awake()
     clock += 60_000
     expect(await looks(wakefulness, 1, 'no room', false)).toBeNull()
-    expect(told).toEqual([true])
+    expect(stored).toEqual([true])
   })
 
   it('has not fallen asleep before the database has confirmed it', async () => {
@@ -93,6 +93,6 @@ describe('awake', () => {
     await expect(looks(wakefulness, 1, 'nothing')).rejects.toThrow('away')
     away = false
     expect(await looks(wakefulness, 1, 'nothing')).toBe(0)
-    expect(told).toEqual([true, false])
+    expect(stored).toEqual([true, false])
   })
 })

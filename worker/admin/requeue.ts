@@ -4,7 +4,7 @@ import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } 
 import type { Step } from '../domain/step.ts'
 import { creates, type Topic } from '../domain/topics.ts'
 import { skusOf, stepColumns } from '../queue/skus.ts'
-import { inQueue, type Resolved, resolve, type Selection, sources } from '../read/selection.ts'
+import { inQueue, type Located, locate, type Selection, sources } from '../read/selection.ts'
 import { type Actor, audit } from './audit.ts'
 
 export type RequeueTarget =
@@ -156,7 +156,7 @@ async function* pages(sql: Sql, target: RequeueTarget, include: readonly Requeue
     for (let start = 0; start < ids.length; start += SETS_A_PAGE) {
       yield { productSetIds: ids.slice(start, start + SETS_A_PAGE), named: new Set() }
     }
-  } else yield* pagesOfFilter(sql, await resolve(sql, target.filter), include)
+  } else yield* pagesOfFilter(sql, await locate(sql, target.filter), include)
 }
 
 async function* pagesOfItems(sql: Sql, ids: string[]): AsyncGenerator<Page> {
@@ -179,7 +179,7 @@ async function* pagesOfItems(sql: Sql, ids: string[]): AsyncGenerator<Page> {
   yield page
 }
 
-async function* pagesOfFilter(sql: Sql, filter: Resolved, include: readonly RequeueInclude[]): AsyncGenerator<Page> {
+async function* pagesOfFilter(sql: Sql, filter: Located, include: readonly RequeueInclude[]): AsyncGenerator<Page> {
   if (!sources(filter).includes('queue')) return
   const seen = new Set<string>()
   let after = '0'
@@ -259,7 +259,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved
   ),
-  told as materialized (select pg_notify('shop_update', '') where exists (select from moved))
+  notified as materialized (select pg_notify('shop_update', '') where exists (select from moved))
   select
     ${stepColumns(sql, 'm')},
     m.was as "from",
@@ -270,7 +270,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     ${actor}::text as actor
   from moved m ${skusOf(sql, 'm')}
   -- named here, or it would not run
-  where (select count(*) from told) >= 0`
+  where (select count(*) from notified) >= 0`
 
 async function countVariations(sql: Sql, productSetIds: readonly string[]): Promise<Map<string, number>> {
   const rows = await sql<{ id: string; n: number }[]>`

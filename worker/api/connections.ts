@@ -18,26 +18,26 @@ export interface ConnectionLimits {
   log: { warn(fields: object, message: string): void }
 }
 
-/** Closes what is more than enough, at once and without an answer; told once a minute at most. */
+/** Closes what is more than enough, at once and without an answer; logged once a minute at most. */
 export function limitConnections(server: Server, { most, mostOfOne, trustedProxies, log }: ConnectionLimits): void {
   const open = new Map<string, number>()
-  let told = Number.NEGATIVE_INFINITY
-  const tell = (remote: string | undefined) => {
-    if (performance.now() - told < 60_000) return
-    told = performance.now()
+  let loggedAt = Number.NEGATIVE_INFINITY
+  const logOnce = (remote: string | undefined) => {
+    if (performance.now() - loggedAt < 60_000) return
+    loggedAt = performance.now()
     log.warn(
       { 'event.name': 'connections_refused', remote, most, most_of_one: mostOfOne },
       'There are too many connections to the public listener',
     )
   }
   server.maxConnections = most
-  server.on('drop', (dropped) => tell(dropped?.remoteAddress))
+  server.on('drop', (dropped) => logOnce(dropped?.remoteAddress))
   server.on('connection', (socket: Socket) => {
     const address = remoteAddress(socket.remoteAddress, undefined, trustedProxies)
     if (address === null || trustedProxies.allows(address)) return
     const others = open.get(address) ?? 0
     if (others >= mostOfOne) {
-      tell(address)
+      logOnce(address)
       socket.destroy()
       return
     }

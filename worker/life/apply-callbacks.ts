@@ -15,7 +15,7 @@ export interface CallbackLoop {
   pokeIfWaiting(): void
   /** Looks no more by itself. */
   stopPolling(): void
-  settled(): Promise<void>
+  idle(): Promise<void>
 }
 
 export interface CallbackLoopOptions {
@@ -74,6 +74,6 @@ export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
       if (inFlight > 0) loop.poke()
     },
     stopPolling: () => clearInterval(poll),
-    settled: loop.settled,
+    idle: loop.idle,
   }
 }

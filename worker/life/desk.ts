@@ -155,7 +155,7 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
         'An answer came for an item that had been taken up by another worker',
       )
     },
-    followUps: follow.settled,
+    followUps: follow.idle,
   }
 }
 

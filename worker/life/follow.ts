@@ -47,7 +47,7 @@ export function createFollow({ sql, telemetry, log, onReady }: FollowOptions) {
       void work.finally(() => following.delete(work))
     },
     /** Resolves when all that was to be done soon has been done. */
-    async settled(): Promise<void> {
+    async idle(): Promise<void> {
       await Promise.all(following)
     },
   }

@@ -52,7 +52,7 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
   for (const { row, ids } of effects) {
     if (!ids) continue
     try {
-      result.incidents.push(...(await conclude(sql, zone, row, ids)))
+      result.incidents.push(...(await applyOne(sql, zone, row, ids)))
       result.created.push(row.productSetId)
       result.seen++
     } catch (error) {
@@ -65,21 +65,19 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
   return result
 }
 
-type Ids = Brought
-
 /**
  * Each in a transaction of its own; what the catalogue refuses is an incident like a second id, since nobody else would
  * hear of it.
  */
-async function conclude(sql: Sql, zone: string, row: Late, ids: Ids): Promise<Step[]> {
+async function applyOne(sql: Sql, zone: string, row: Late, ids: Brought): Promise<Step[]> {
   const act = (why: string | null) =>
     transaction(sql, async (tx) => {
       await tx`set local lock_timeout = '1s'`
       const conflict = await findConflict(tx, ids)
       const steps = conflict
-        ? await tell(tx, row, ids, 'src_id_conflict', conflict)
+        ? await makeIncident(tx, row, ids, 'src_id_conflict', conflict)
         : why
-          ? await tell(tx, row, ids, 'unprocessable_response', why)
+          ? await makeIncident(tx, row, ids, 'unprocessable_response', why)
           : await keepIds(tx, zone, ids)
       await markLate(tx, [row.callbackId])
       return steps
@@ -93,7 +91,7 @@ async function conclude(sql: Sql, zone: string, row: Late, ids: Ids): Promise<St
 }
 
 /** What a late success of a create says of its products; null for all others. */
-function bringsIds({ request, result, topic, productId, productSetId }: Late): Ids | null {
+function bringsIds({ request, result, topic, productId, productSetId }: Late): Brought | null {
   if (request === null || topic === null || !creates(topic)) return null
   const asked = askedFromJson(topic, productId, request)
   const answer = asked && readResult(parseShopJson(result), asked, 'callback')
@@ -106,7 +104,7 @@ const markLate = (sql: Sql, callbackIds: readonly string[]) => sql`
   update shop_update.callback set applied_at = now(), outcome = 'late' where id = any (${callbackIds}::bigint[])
     and applied_at is null`
 
-async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products }: Ids): Promise<Step[]> {
+async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products }: Brought): Promise<Step[]> {
   await tx`
     with named as (
       update catalog.product_set set src_id = ${setSrcId}::text
@@ -122,10 +120,10 @@ async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products
 }
 
 /** An item that is there to be decided by an admin; one that says the same already is enough. */
-const tell = (
+const makeIncident = (
   tx: Sql,
   { topic, sellerId, productSetId, productId, requestId, itemId }: Late,
-  { products }: Ids,
+  { products }: Brought,
   reason: 'src_id_conflict' | 'unprocessable_response',
   message: string,
 ) => tx<Step[]>`

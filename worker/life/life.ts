@@ -82,16 +82,19 @@ export class Life<Held extends Item = Item> implements Verbs {
   }
 
   finish(entry: Omit<Finish, 'item'>): Promise<Finished> {
-    return this.#finish(entry, this.#desk.finish)
+    return this.#finishBy(this.#desk.finish, entry)
   }
 
   async finishLater(entry: Omit<Finish, 'item'>): Promise<void> {
     // A worker that stops leaves it: the answer is stored, and the next one goes on with it.
     do await delay(LOCKED_RETRY_MS)
-    while (this.#desk.line.maySend() && (await this.#finish(entry, this.#desk.finishPatiently)) === 'locked')
+    while (this.#desk.line.maySend() && (await this.#finishBy(this.#desk.finishPatiently, entry)) === 'locked')
   }
 
-  async #finish(entry: Omit<Finish, 'item'>, write: (entry: Finish) => Promise<Written<Finished>>): Promise<Finished> {
+  async #finishBy(
+    write: (entry: Finish) => Promise<Written<Finished>>,
+    entry: Omit<Finish, 'item'>,
+  ): Promise<Finished> {
     const { result, statement } = await write(this.#ofItem(entry))
     if (result === 'lost') await this.#keepAnswer(entry.exchange)
     if (typeof result === 'string') return result

@@ -25,10 +25,10 @@ const ASLEEP_LOOKS_MS = [10, 50, 250]
  * Between the two is a change that was queued while it was awake and is committed after the last of these looks: the
  * poll finds that one.
  *
- * @param tell stores whether it is awake
+ * @param store stores whether it is awake
  */
 export function createWakefulness(
-  tell: (awake: boolean) => Promise<void>,
+  store: (awake: boolean) => Promise<void>,
   now: () => number = () => performance.now(),
 ) {
   let awake = false
@@ -37,7 +37,7 @@ export function createWakefulness(
   let asleepAt = Number.NEGATIVE_INFINITY
 
   async function turn(to: boolean): Promise<void> {
-    await tell(to) // where it fails, it is what it was, and tries again after the next look
+    await store(to) // where it fails, it is what it was, and tries again after the next look
     awake = to
     busyLooks = 0
     if (awake) foundAt = now()

@@ -81,11 +81,11 @@ export async function startWorker({
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
   let state: 'running' | 'stopping' = 'running'
-  // Before anything is begun: who cannot be told of changes does not start. What is told until then is found at the
+  // Before anything is begun: who cannot be notified of changes does not start. What comes until then is found at the
   // start.
-  const silent = { changes() {}, callbacks() {} }
-  let told = silent
-  const tell = (what: keyof typeof told) => () => told[what]()
+  const unheeded = { changes() {}, callbacks() {} }
+  let onNotice = unheeded
+  const notice = (of: keyof typeof onNotice) => () => onNotice[of]()
   const heart = await createHeart({
     sql,
     background,
@@ -96,8 +96,8 @@ export async function startWorker({
     onSilence,
     onLost,
   })
-  await background.listen('shop_update', tell('changes'), tell('changes'))
-  await background.listen('shop_update_callback', tell('callbacks'), tell('callbacks'))
+  await background.listen('shop_update', notice('changes'), notice('changes'))
+  await background.listen('shop_update_callback', notice('callbacks'), notice('callbacks'))
   const id = await enterWorker(background, config.WORKER_NAME, flow)
   const leaseMs = config.LEASE_SECONDS * 1000
 
@@ -215,7 +215,7 @@ export async function startWorker({
     }
   })
 
-  told = { changes: () => pump.poke(), callbacks: () => callbacks.poke() }
+  onNotice = { changes: () => pump.poke(), callbacks: () => callbacks.poke() }
   callbacks.poke()
   return {
     id,
@@ -236,8 +236,8 @@ export async function startWorker({
       const looks = flowLooks.stop()
       const beats = heart.stop()
       await leader.stop()
-      told = silent
-      await Promise.all([callbacks.settled(), looks, beats, pace.stop(), shop.close()])
+      onNotice = unheeded
+      await Promise.all([callbacks.idle(), looks, beats, pace.stop(), shop.close()])
       try {
         await leaveWorker(background, id)
       } catch (error) {

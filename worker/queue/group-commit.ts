@@ -29,8 +29,8 @@ export function groupCommit<Entry, Result>(
   const waiting: Waiting[] = []
   let writing = false
 
-  async function settle(batch: Waiting[]): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+  async function writeBatch(batch: Waiting[]): Promise<void> {
+    for (let tries = 0; ; tries++) {
       try {
         const results = await write(batch.map(({ entry }) => entry))
         batch.forEach(({ resolve }, place) => {
@@ -38,12 +38,12 @@ export function groupCommit<Entry, Result>(
         })
         return
       } catch (error) {
-        if (isTransient(error) && attempt < 300) {
-          await new Promise((resolve) => setTimeout(resolve, Math.min(retryMs * (attempt + 1), 2_000)))
+        if (isTransient(error) && tries < 300) {
+          await new Promise((resolve) => setTimeout(resolve, Math.min(retryMs * (tries + 1), 2_000)))
         } else if (batch.length > 1) {
           const half = batch.length >> 1
-          await settle(batch.slice(0, half))
-          await settle(batch.slice(half))
+          await writeBatch(batch.slice(0, half))
+          await writeBatch(batch.slice(half))
           return
         } else {
           batch[0]?.reject(error)
@@ -67,7 +67,7 @@ export function groupCommit<Entry, Result>(
   async function run(): Promise<void> {
     writing = true
     await null // let everything of this turn of the event loop gather
-    while (waiting.length > 0) await settle(waiting.splice(0, sizeOf ? howMany(sizeOf) : most))
+    while (waiting.length > 0) await writeBatch(waiting.splice(0, sizeOf ? howMany(sizeOf) : most))
     writing = false
   }
 

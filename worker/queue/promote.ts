@@ -54,7 +54,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
         where i.id = any (array(select id from turn where id is not null)) and i.lane = 'behind'
         returning i.id
       ),
-      told as (
+      given as (
         update shop_update.set_lane l
         set
           next_id = t.id,
@@ -63,15 +63,15 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
         where l.product_set_id = t.product_set_id
         returning l.product_set_id, t.id, l.waiting
       )
-      select product_set_id as "productSetId", id, waiting from told`
+      select product_set_id as "productSetId", id, waiting from given`
   if (productSetIds.length === 0) return []
   const first = await turn(productSetIds, false)
   // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look
   // decides; it waits for those rows that somebody else had his hands on, and for no others.
-  const settled = new Set(
+  const decided = new Set(
     first.filter(({ id, waiting }) => id !== null || waiting === 0).map(({ productSetId }) => productSetId),
   )
-  const again = productSetIds.filter((id) => !settled.has(id))
+  const again = productSetIds.filter((id) => !decided.has(id))
   const second = again.length > 0 ? await turn(again, true) : []
   return [...first, ...second].flatMap(({ id }) => id ?? [])
 }
@@ -112,7 +112,7 @@ export async function forgottenSets(
         select product_set_id from shop_update.set_lane
         where product_set_id = seen.id and ctid = seen.place for update skip locked) l
     ),
-    told as (
+    counted as (
       merge into shop_update.set_lane l using free f on l.product_set_id = f.id
       when matched and f.waiting = 0 then delete
       when matched then update set waiting = f.waiting

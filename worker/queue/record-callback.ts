@@ -137,7 +137,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             remote::inet, body, trace_id
           from judged order by place
         ),
-        told as (select pg_notify('shop_update_callback', '') where exists (select from judged where to_apply))
+        notified as (select pg_notify('shop_update_callback', '') where exists (select from judged where to_apply))
         select
           outcome,
           item_id as "itemId",
@@ -149,7 +149,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           product_id as "productId"
         from judged
         -- named here, or it would not run
-        where (select count(*) from told) >= 0 order by place`,
+        where (select count(*) from notified) >= 0 order by place`,
     ]),
   )
   return rows.map(({ outcome, itemId, answers, topic, sellerId, productSetId, ...rest }) => ({

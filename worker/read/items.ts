@@ -5,7 +5,7 @@ import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { createsAwaited, noCreate } from './blocked.ts'
-import { inHistory, inQueue, moment, type Resolved, resolve, type Selection, sources } from './selection.ts'
+import { inHistory, inQueue, type Located, locate, moment, type Selection, sources } from './selection.ts'
 
 /** An item as lists show it, from the queue or from the history. */
 export interface ItemRow {
@@ -63,7 +63,7 @@ export interface Position {
  */
 export async function listItems(
   sql: Sql,
-  selection: Resolved,
+  selection: Located,
   sort: Sort,
   after: Position | null,
   limit: number,
@@ -97,7 +97,7 @@ export const COUNTED_UP_TO = 10_000
  * How many items a selection has. By tab, status and topic the counters know it at any size of the queue; anything else
  * is counted, up to a limit beyond which the number says no more than "many".
  */
-export async function countItems(sql: Sql, selection: Resolved): Promise<{ count: number; exact: boolean }> {
+export async function countItems(sql: Sql, selection: Located): Promise<{ count: number; exact: boolean }> {
   if (isCounted(selection)) {
     const { tab, status, topic } = selection
     const all = status === undefined ? sql`c.status <> 'synced'` : sql`true`
@@ -148,7 +148,7 @@ export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
   return row ?? null
 }
 
-export { type Resolved, resolve, type Selection }
+export { type Located, locate, type Selection }
 
 const queueColumns = (
   sql: Sql,

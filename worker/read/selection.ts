@@ -24,7 +24,7 @@ export interface Selection {
 }
 
 /** A selection whose words have been looked up; null where there is nothing to look for. */
-export interface Resolved extends Selection {
+export interface Located extends Selection {
   scope: Scope | null
   /** All of them are meant at once. */
   sellers: SellerScope[]
@@ -42,7 +42,7 @@ interface Window {
 }
 
 /** Looks up what `q` and `seller` mean, so that the list itself is found by ids and indexes. */
-export async function resolve(sql: Sql, selection: Selection): Promise<Resolved> {
+export async function locate(sql: Sql, selection: Selection): Promise<Located> {
   const from = sources(selection)
   const [scope, seller, queueWindow, historyWindow, rareTopic] = await Promise.all([
     selection.q === undefined ? null : findScope(sql, selection.q),
@@ -139,7 +139,7 @@ export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::
  */
 export const inQueue = (
   sql: Sql,
-  { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Resolved,
+  { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Located,
 ) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
@@ -178,7 +178,7 @@ export const inQueue = (
  */
 export const inHistory = (
   sql: Sql,
-  { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Resolved,
+  { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Located,
 ) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}

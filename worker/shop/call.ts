@@ -261,12 +261,12 @@ function createInfo(set: CatalogueSet, product: CatalogueProduct): CreateInfo {
 /** Why an amount cannot be sent, or null. */
 function wrongAmount({ sellerSku, price, specialPrice }: CatalogueProduct): NotSendable | null {
   const amounts = [price, ...(specialPrice === null ? [] : [specialPrice])]
-  const told = amounts.join(', ')
+  const listed = amounts.join(', ')
   if (!amounts.every((amount) => AMOUNT.test(amount))) {
-    return { impossible: `A price of ${sellerSku} is no amount with two decimals: ${told}.` }
+    return { impossible: `A price of ${sellerSku} is no amount with two decimals: ${listed}.` }
   }
   return amounts.some((amount) => amount.startsWith('-'))
-    ? { impossible: `A price of ${sellerSku} is below zero: ${told}.` }
+    ? { impossible: `A price of ${sellerSku} is below zero: ${listed}.` }
     : null
 }
 

@@ -256,20 +256,20 @@ const WHY: Record<LossReason, string> = {
   shutdown: 'the telemetry receiver did not take them before this worker ended',
 }
 
-/** The same complaint comes with every batch while the receiver is away: each is told once in ten seconds. */
+/** The same complaint comes with every batch while the receiver is away: each is logged once in ten seconds. */
 function toLog(log: Logger): DiagLogger {
-  const told = new Map<string, number>()
-  const tell =
+  const loggedAt = new Map<string, number>()
+  const logged =
     (level: 'warn' | 'error') =>
     (message: string, ...details: unknown[]) => {
       const now = performance.now()
-      if (now - (told.get(message) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return
-      if (told.size > 100) told.clear()
-      told.set(message, now)
+      if (now - (loggedAt.get(message) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return
+      if (loggedAt.size > 100) loggedAt.clear()
+      loggedAt.set(message, now)
       log[level](
         { details: details.map((detail) => (detail instanceof Error ? detail.message : detail)) },
         `OpenTelemetry: ${message}`,
       )
     }
-  return { error: tell('error'), warn: tell('warn'), info() {}, debug() {}, verbose() {} }
+  return { error: logged('error'), warn: logged('warn'), info() {}, debug() {}, verbose() {} }
 }

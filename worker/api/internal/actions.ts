@@ -3,7 +3,7 @@ import { requeue } from '../../admin/requeue.ts'
 import { resolveBlocked } from '../../admin/resolve.ts'
 import type { RequeueInclude } from '../../domain/requeue.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
-import { readItem, resolve, type Selection } from '../../read/items.ts'
+import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
 import { noSuchItem, whole } from './items.ts'
@@ -22,7 +22,7 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
       }),
       async (c) => {
         const { itemIds, productSetIds, filter, include, reason, dryRun } = c.req.valid('json')
-        if (filter?.q !== undefined) whole(await resolve(sql, filter), 'filter.q')
+        if (filter?.q !== undefined) whole(await locate(sql, filter), 'filter.q')
         const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
         const { byTopic, ...result } = await requeue(sql, {
           target,

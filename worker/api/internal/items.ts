@@ -4,7 +4,7 @@ import { type Actor, audit } from '../../admin/audit.ts'
 import { type Sql, transaction } from '../../database/database.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { readBody, readCalls, readHolder, readSurroundings, readTransitions } from '../../read/item-history.ts'
-import { countItems, type ItemRow, isCounted, listItems, type Resolved, readItem, resolve } from '../../read/items.ts'
+import { countItems, type ItemRow, isCounted, type Located, listItems, locate, readItem } from '../../read/items.ts'
 import { loggable, Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, TOO_MANY, UNPROCESSABLE } from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
@@ -40,12 +40,12 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         const { sort: wanted, cursor, limit, ...selection } = c.req.valid('query')
         const sort = sortOf(selection, wanted)
         const after = cursor === undefined ? null : fromCursor(cursor, sort)
-        const resolved = await resolve(readSql, selection)
-        const counting = countItems(readSql, resolved)
+        const located = await locate(readSql, selection)
+        const counting = countItems(readSql, located)
         // Where the counters say that there is nothing, no index has to prove it.
         const isEmpty = isCounted(selection) && (await counting).count === 0
         const [{ rows, next }, total] = await Promise.all([
-          isEmpty ? EMPTY : listItems(readSql, resolved, sort, after, limit),
+          isEmpty ? EMPTY : listItems(readSql, located, sort, after, limit),
           counting,
         ])
         return c.json(
@@ -53,7 +53,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
             items: rows.map((row) => toItem(row, config.MAX_RETRIES)),
             nextCursor: next && toCursor(sort, next),
             total,
-            truncated: resolved.scope?.truncated ?? false,
+            truncated: located.scope?.truncated ?? false,
           },
           200,
         )
@@ -79,11 +79,11 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         const end = oneEach(c.var.actor.sub ?? c.var.actor.name)
         // whatever becomes of it, also where nobody reads the first line
         c.env?.outgoing?.once('close', end)
-        let resolved: Resolved
+        let located: Located
         let first: Awaited<ReturnType<typeof listItems>>
         try {
-          resolved = whole(await resolve(downloadSql, selection), 'q')
-          first = await listItems(downloadSql, resolved, sort, null, ROWS_A_READ)
+          located = whole(await locate(downloadSql, selection), 'q')
+          first = await listItems(downloadSql, located, sort, null, ROWS_A_READ)
         } catch (error) {
           end()
           throw error
@@ -94,7 +94,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         async function* lines() {
           yield csvHeader()
           try {
-            for (let part = first; ; part = await listItems(downloadSql, resolved, sort, part.next, ROWS_A_READ)) {
+            for (let part = first; ; part = await listItems(downloadSql, located, sort, part.next, ROWS_A_READ)) {
               yield part.rows.map((row) => csvLine(toItem(row, config.MAX_RETRIES))).join('')
               if (part.next === null) return
             }
@@ -213,8 +213,8 @@ const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
  * @param field where the words came from
  * @throws Problem that asks for longer ones
  */
-export function whole(resolved: Resolved, field: string): Resolved {
-  if (!resolved.scope?.truncated) return resolved
+export function whole(located: Located, field: string): Located {
+  if (!located.scope?.truncated) return located
   const message = `more than ${PRODUCTS_A_PREFIX} products begin with it; give more of the SKU`
   throw new Problem(400, `${field}: ${message}`, { errors: [{ field, message }] })
 }

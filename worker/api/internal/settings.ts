@@ -63,9 +63,9 @@ export const settingRoutes = ({ sql, config, log }: InternalApiOptions) =>
           throw new Problem(422, message, { errors: [{ field: 'withdrawKey', message }] })
         }
         const changed = [allowedIps && 'white list', apiKey !== undefined && 'key'].filter(Boolean).join(' and ')
-        const told = { 'event.name': 'credential_set', actor: c.var.actor.name, withdrawn: withdrawKey }
-        if (changed !== '') log.info(told, `The ${changed} of bob_callback_server has been changed`)
-        if (withdrawKey !== undefined) log.info(told, `Key ${withdrawKey} of bob_callback_server has been withdrawn`)
+        const fields = { 'event.name': 'credential_set', actor: c.var.actor.name, withdrawn: withdrawKey }
+        if (changed !== '') log.info(fields, `The ${changed} of bob_callback_server has been changed`)
+        if (withdrawKey !== undefined) log.info(fields, `Key ${withdrawKey} of bob_callback_server has been withdrawn`)
         return c.json({ ...toJson(credential), ...(apiKey !== undefined && { apiKey }) }, 200)
       },
     )
