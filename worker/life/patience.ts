@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isLocked, isTransient, type Sql } from '../database/database.ts'
-import type { Exchange, Item } from '../domain/item.ts'
+import type { Claim, Exchange, Item } from '../domain/item.ts'
 import { groupCommit } from '../queue/group-commit.ts'
 import { lockedItems } from '../queue/locked.ts'
 
@@ -22,6 +22,22 @@ export async function untilPossible<Result>(work: () => Promise<Result>): Promis
   }
 }
 
+/**
+ * Statements know their rows by the item: two claims of one (a worker that was frozen may have both) each go into a
+ * statement of their own, or what was done for the one would be said of the other.
+ */
+export const oneClaimAnItem =
+  <Entry extends { item: Claim }, Result>(write: (entries: Entry[]) => Promise<Result[]>) =>
+  async (entries: Entry[]): Promise<Result[]> => {
+    const lastOf = new Map(entries.map((entry) => [entry.item.id, entry]))
+    if (lastOf.size === entries.length) return write(entries)
+    const isLast = (entry: Entry) => lastOf.get(entry.item.id) === entry
+    const last = await write([...lastOf.values()])
+    const others = await oneClaimAnItem(write)(entries.filter((entry) => !isLast(entry)))
+    const places = new Map([...lastOf.keys()].map((id, place) => [id, place]))
+    return entries.map((entry) => (isLast(entry) ? last[places.get(entry.item.id)!] : others.shift()) as Result)
+  }
+
 const HELD = Symbol('held by somebody else')
 
 /**
@@ -33,11 +49,12 @@ export function aloneWhenLocked<Entry extends { item: Item; body?: string; excha
   sql: Sql,
   write: (entries: Entry[]) => Promise<Result[]>,
 ): (entry: Entry) => Promise<Result> {
+  const writeApart = oneClaimAnItem(write)
   const sizeOf = ({ body, exchange }: Entry) => body?.length ?? exchange?.body?.length ?? 0
   const together = groupCommit(
     async (entries: Entry[]): Promise<(Result | typeof HELD)[]> => {
       try {
-        return await write(entries)
+        return await writeApart(entries)
       } catch (error) {
         if (!isLocked(error)) throw error
       }
@@ -50,7 +67,7 @@ export function aloneWhenLocked<Entry extends { item: Item; body?: string; excha
         ),
       )
       const free = entries.filter(({ item }) => !held.has(item.id))
-      const results = free.length > 0 ? await write(free) : []
+      const results = free.length > 0 ? await writeApart(free) : []
       return entries.map(({ item }) => (held.has(item.id) ? HELD : (results.shift() as Result)))
     },
     { sizeOf },
