@@ -80,6 +80,11 @@ begin
       status_at = case
         when i.reason = 'failure' then shop_update.later(i.status_at, at)
         else i.status_at end,
+      came_at = case when i.reason = 'failure' then shop_update.later(i.status_at, at) else i.came_at end,
+      came_from = case when i.reason = 'failure' then i.status else i.came_from end,
+      came_seconds = case
+        when i.reason = 'failure' then extract(epoch from shop_update.later(i.status_at, at) - i.status_at)
+        else i.came_seconds end,
       entered_at = case when i.reason = 'failure' then at else i.entered_at end,
       -- set_lane counts who is behind
       lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end,

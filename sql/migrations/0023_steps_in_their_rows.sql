@@ -3,9 +3,9 @@
 -- item's own. Steps that belong to neither keep a row, in `step`; the view `transition` is all of them. What was written before stays where
 -- it is.
 alter table shop_update.item
-  add column claimed_at timestamptz,        -- the last claim: when it became Processing
-  add column claimed_from shop_update.status, -- out of which status
-  add column claimed_seconds real;          -- spent in that
+  add column came_at timestamptz,           -- a claim, or a change that it absorbed after a failure: when it came to the status that it has then
+  add column came_from shop_update.status,  -- out of which
+  add column came_seconds real;             -- spent in that
 
 alter table shop_update.request
   add column claimed_at timestamptz,        -- Processing; null: the steps of this attempt are in `step`

@@ -13,8 +13,8 @@ from (
 where not exists (select from shop_update.step s where s.item_id = i.id and s.from_status is null)
 union all
 -- claimed, and no request made yet
-select i.id, i.claimed_at, i.claimed_from, 'processing', i.claimed_seconds, null, null, null
-from shop_update.item i where i.status = 'processing' and i.claimed_at = i.status_at
+select i.id, i.came_at, i.came_from, 'processing', i.came_seconds, null, null, null
+from shop_update.item i where i.status = 'processing' and i.came_at = i.status_at
 union all
 select r.item_id, t.at, t.from_status, t.to_status, t.seconds, null, null, null
 from shop_update.request r cross join lateral (values
@@ -55,14 +55,12 @@ set search_path = pg_catalog, pg_temp as $$
 begin
   if new.from_status = 'processing' and new.to_status <> 'building_payload' then
     insert into shop_update.step (item_id, at, from_status, to_status, seconds)
-    select i.id, i.claimed_at, i.claimed_from, 'processing', i.claimed_seconds
+    select i.id, i.came_at, i.came_from, 'processing', i.came_seconds
     from shop_update.item i
     where i.id = new.item_id
-      and not exists (
-        select from shop_update.request r where r.item_id = i.id and r.claimed_at = i.claimed_at)
-      and not exists (
-        select from shop_update.step s where s.item_id = i.id and s.at = i.claimed_at and s.to_status = 'processing')
-      and i.claimed_at is not null;
+      and i.came_at is not null
+      and not exists (select from shop_update.request r where r.item_id = i.id and r.claimed_at = i.came_at)
+      and not exists (select from shop_update.step s where s.item_id = i.id and s.at = i.came_at);
   end if;
   insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     values (new.item_id, new.at, new.from_status, new.to_status, new.seconds, new.reason, new.actor, new.note);

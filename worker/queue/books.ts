@@ -12,7 +12,7 @@ import type { Sql } from '../database/database.ts'
  */
 
 /** What `claimSteps` needs of the item. */
-export const claimColumns = (sql: Sql) => sql`i.claimed_at, i.claimed_from, i.claimed_seconds`
+export const cameColumns = (sql: Sql) => sql`i.came_at, i.came_from, i.came_seconds`
 
 /**
  * The step to Processing of those that leave it without a request: rows for `shop_update.step`, as
@@ -22,5 +22,5 @@ export const claimColumns = (sql: Sql) => sql`i.claimed_at, i.claimed_from, i.cl
  * @param rows the CTE of the items; `was` and `since` are the status before this statement
  */
 export const claimSteps = (sql: Sql, rows: string) => sql`
-  select id, claimed_at, claimed_from, 'processing'::shop_update.status, claimed_seconds, null
-  from ${sql(rows)} where was = 'processing' and claimed_at = since`
+  select id, came_at, came_from, 'processing'::shop_update.status, came_seconds, null
+  from ${sql(rows)} where was = 'processing' and came_at = since`

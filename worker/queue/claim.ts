@@ -212,9 +212,9 @@ export async function claim(
         fresh = false,
         reason = null,
         message = null,
-        claimed_at = shop_update.later(i.status_at),
-        claimed_from = i.status,
-        claimed_seconds = extract(epoch from shop_update.later(i.status_at) - i.status_at)
+        came_at = shop_update.later(i.status_at),
+        came_from = i.status,
+        came_seconds = extract(epoch from shop_update.later(i.status_at) - i.status_at)
       where i.id = any (array(select id from taken))
       returning
         i.id,
@@ -232,7 +232,9 @@ export async function claim(
         old.status as was,
         old.status_at as since,
         old.reason as was_reason,
-        old.fresh as was_fresh
+        old.fresh as was_fresh,
+        case when old.status = 'pending' and old.came_at = old.status_at then old.came_from end as coalesced_from,
+        old.came_seconds as coalesced_after
     ),
     counted as (
       insert into shop_update.delta (kind, topic, status, n)
@@ -267,10 +269,8 @@ export async function claim(
       was_reason as "wasReason",
       was_fresh as "wasFresh",
       -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle
-      case when was = 'pending' and not was_fresh then (
-        select json_build_object('from', t.from_status, 'seconds', t.seconds)
-        from shop_update.step t
-        where t.item_id = mine.id and t.at = mine.since and t.reason = 'coalesced') end as coalesced,
+      case when coalesced_from is not null then
+        json_build_object('from', coalesced_from, 'seconds', coalesced_after) end as coalesced,
       (select count(*)::int from ranked) as candidates,
       (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",
       (select count(*) from ranked ${quick ? sql`where id in (select id from own)` : sql``}) < (select each from share)

@@ -2,7 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { claimColumns, claimSteps } from './books.ts'
+import { cameColumns, claimSteps } from './books.ts'
 
 /** What a synced row writes back into the catalogue. Null leaves what is there. */
 export interface WriteBack {
@@ -289,7 +289,7 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   coalesce(x.trace_id, i.trace_id) as trace_id,
   ${row}.status as was,
   ${row}.status_at as since,
-  ${claimColumns(sql)},
+  ${cameColumns(sql)},
   shop_update.later(${row}.status_at) as done_at,
   x.http,
   x.ms,

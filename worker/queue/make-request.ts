@@ -2,6 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Item } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
+import { cameColumns } from './books.ts'
 
 export interface NewRequest {
   item: Item
@@ -50,9 +51,7 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         i.id,
         i.topic,
         i.status_at,
-        i.claimed_at,
-        i.claimed_from,
-        i.claimed_seconds,
+        ${cameColumns(sql)},
         x.request_id,
         x.flow,
         x.trace_id,
@@ -63,7 +62,7 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
       insert into shop_update.request (
         request_id, item_id, sent_at, flow, trace_id, body, claimed_at, claimed_from, claimed_seconds, built_at)
       select request_id, id, status_at, flow::shop_update.flow, trace_id, body,
-        claimed_at, claimed_from, claimed_seconds, built_at
+        came_at, came_from, came_seconds, built_at
       from moved
     ),
     counted as (

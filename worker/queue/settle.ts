@@ -3,7 +3,7 @@ import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { claimColumns, claimSteps } from './books.ts'
+import { cameColumns, claimSteps } from './books.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {
@@ -102,7 +102,7 @@ export async function settle(
         i.reason,
         old.status as was,
         old.status_at as since,
-        ${claimColumns(sql)},
+        ${cameColumns(sql)},
         x.http,
         x.ms,
         x.outcome,
