@@ -210,9 +210,11 @@ describe('npm run import', () => {
 
     // what the file does not know is kept, what it knows is not
     const { sql } = database
-    await sql`update catalog.product set stock = 77`
+    await sql`update catalog.product set stock = 77, price = 1`
     await runImport([file])
-    expect((await everything()).map(({ stock }) => stock)).toEqual(expected.map(({ stock }) => stock || 77))
+    expect((await everything()).map(({ stock, price }) => ({ stock, price }))).toEqual(
+      expected.map(({ stock, price }) => ({ stock: stock || 77, price })),
+    )
   })
 
   it('loads nothing of a file whose codes a spreadsheet has rounded', async () => {
