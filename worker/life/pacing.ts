@@ -38,7 +38,7 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
   let cut = ''
   let said = 0
   let refusal: (Refusal & { leftAt: number }) | null = null
-  let telling: Promise<void> | null = null
+  let reporting: Promise<void> | null = null
 
   function heard(pace: Pace): void {
     const wasBusy = isBusy
@@ -69,12 +69,12 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
   }
 
   /** One statement for all that were refused while the one before was written. */
-  async function tell(): Promise<void> {
+  async function report(): Promise<void> {
     while (refusal !== null) {
-      const { leftAt, ...told } = refusal
+      const { leftAt, ...rest } = refusal
       refusal = null
       try {
-        const pace = await slowDown(sql, { ...told, leftAgo: (performance.now() - leftAt) / 1000 }, leaseSeconds)
+        const pace = await slowDown(sql, { ...rest, leftAgo: (performance.now() - leftAt) / 1000 }, leaseSeconds)
         if (pace.began)
           log.warn(
             { 'event.name': 'shop_busy', shop, wait_until: pace.waitUntil, per_second: pace.perSecond },
@@ -85,7 +85,7 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
         log.warn({ err: error }, 'That the Shop says "wait" could not be written; its next "wait" will be')
       }
     }
-    telling = null
+    reporting = null
   }
 
   await sql.listen(
@@ -114,11 +114,11 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
         waitSeconds: Math.max(waitSeconds ?? 0, refusal?.waitSeconds ?? 0),
         perSecond: perSecond(),
       }
-      telling ??= tell()
+      reporting ??= report()
     },
     async take(most) {
       if (!isBusy) return { calls: most, nextInSeconds: 0 }
-      await telling // what it has just been told holds for this claim already
+      await reporting // what has just been heard holds for this claim already
       const { calls, nextInSeconds, over } = await takeCalls(sql, most)
       if (over) isBusy = false
       return over
@@ -126,7 +126,7 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
         : { calls, nextInSeconds: Math.min(nextInSeconds, LONGEST_PAUSE_SECONDS) }
     },
     async stop() {
-      await Promise.all([looks.stop(), telling])
+      await Promise.all([looks.stop(), reporting])
     },
   }
 }
