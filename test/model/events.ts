@@ -182,7 +182,7 @@ const DISTURBING = [
     return `a lease passes, and ${by.name} takes up what is left`
   }),
 
-  event(5, [worker, fc.boolean()], async (world, place, goesOn) => {
+  event(8, [worker, fc.nat({ max: 2 })], async (world, place, further) => {
     const of = await running(world, place)
     const by = await running(world, (place + 1) % WORKERS)
     if (!of || !by) return null
@@ -191,10 +191,12 @@ const DISTURBING = [
     await world.leasePasses()
     await by.takeOver()
     const said = `${of.name} freezes, a lease passes, and ${by.name} takes up what is left`
-    if (!goesOn) return said
+    if (further === 0) return said
     await by.claim(10)
     await by.work()
-    return `${said} and all else that it may`
+    if (further === 1) return `${said} and all else that it may`
+    await of.thaw()
+    return `${said} and all else that it may; then ${of.name} goes on`
   }),
 ]
 
