@@ -47,13 +47,15 @@ await runCommand(async () => {
   if (config.ENVIRONMENT === 'live' && config.ALLOW_INSECURE.length > 0)
     log.warn(
       { 'event.name': 'insecure', allowed: config.ALLOW_INSECURE },
-      'This worker is live, and ALLOW_INSECURE lets it be less secure',
+      'ENVIRONMENT is live, and ALLOW_INSECURE turns off the security checks in "allowed"',
     )
 
   await using running = new AsyncDisposableStack()
   const pipelines = startPipelines(config, log)
   const telemetry = createTelemetry(pipelines, items)
-  pipelines.begin().catch((error) => log.warn({ err: error }, 'The first metrics could not be sent'))
+  pipelines
+    .begin()
+    .catch((error) => log.warn({ err: error }, 'The first metrics could not be sent; the next export sends them'))
   exportTo(telemetry.ownLine)
   // Begun first, ended last: what is told while everything else stops is sent, too.
   running.defer(async () => {
@@ -159,7 +161,7 @@ await runCommand(async () => {
   // our lease is over.
   const deadline = setTimeout(
     () => {
-      log.error('Not everything could be finished in time; other workers will take it up')
+      log.error('Stopping took too long: this process exits, and other workers take over its items after a lease')
       process.exit(1)
     },
     config.SHOP_TIMEOUT_MS + STOP_GRACE_MS + 2 * FLUSH_MS,

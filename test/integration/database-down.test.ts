@@ -170,7 +170,7 @@ test.for(CUTS)(
         await vi.waitFor(
           () => {
             const lines = behind.log.slice(shutAt) as { msg: string; err?: { code: string } }[]
-            const lost = lines.find(({ msg }) => msg === 'Applying callbacks failed; it is tried again')
+            const lost = lines.find(({ msg }) => msg === 'Applying callbacks failed; the next poll tries again')
             expect(lost?.err?.code, printed()).toMatch(/^(CONNECTION_CLOSED|ECONNRESET)$/)
           },
           { timeout: 20_000, interval: 20 },

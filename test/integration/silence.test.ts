@@ -41,7 +41,7 @@ test('connections that have fallen silent: after a lease they are broken off, th
   gate.hush()
   gate.speak()
   const item = await price()
-  await said('PostgreSQL has not answered for a lease: all connections are broken off and opened anew')
+  await said('PostgreSQL has not answered for a lease: all connections are closed and reopened')
   await vi.waitFor(async () => expect(await scene.item(item)).toMatchObject({ status: 'synced' }), {
     timeout: 60_000,
     interval: 50,
@@ -57,7 +57,7 @@ test('the connection that is told of changes falls silent by itself: it is notic
   await scene.untilStatus(await price(), 'synced')
   const before = gate.listeners()
   gate.hushListeners()
-  await said('Nothing is heard on the connection that is told of changes: it is opened anew')
+  await said('The connection for notifications is silent and is reopened; until then, polls find the items')
   await expect.poll(() => gate.listeners(), { timeout: 60_000 }).toBeGreaterThan(before)
   await scene.untilStatus(await price(), 'synced')
   expect(scene.worker.child.exitCode).toBeNull()

@@ -430,7 +430,7 @@ test('a collector away costs no item; what finds no room is counted and said, th
       await alone.untilStatus(await alone.enqueue('price', { product: productIds[0]! }), 'synced')
     }
     const complaints = alone.worker.log.filter(({ msg }) => String(msg).includes('were lost'))
-    const why = 'were lost: the telemetry receiver is away or too slow, and there is no room for more'
+    const why = 'were lost: the telemetry receiver is down or too slow, and the buffer is full; items are not affected'
     expect(complaints.map(({ msg }) => msg).sort()).toEqual([`Log records ${why}`, `Spans ${why}`])
 
     const back = await startReceiver({ port })

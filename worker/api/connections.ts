@@ -27,7 +27,7 @@ export function limitConnections(server: Server, { most, mostOfOne, trustedProxi
     loggedAt = performance.now()
     log.warn(
       { 'event.name': 'connections_refused', remote, most, most_of_one: mostOfOne },
-      'There are too many connections to the public listener',
+      'Public listener: too many connections; new ones are closed without an answer, and callbacks may come late',
     )
   }
   server.maxConnections = most

@@ -94,7 +94,10 @@ export function createPublicApi({
   const credential = callbackCredential(sql)
   const record = recordCallback(sql)
   const used = noteUses(sql, (error) =>
-    log.warn({ 'event.name': 'key_use_not_noted', error: brief(error) }, 'When a key was used could not be noted'),
+    log.warn(
+      { 'event.name': 'key_use_not_noted', error: brief(error) },
+      'Public listener: the time at which a key was last used could not be stored; the callback itself is not affected',
+    ),
   )
   // An error that a callback tells may quote the request that it is about, as an answer's may.
   const { SHOP_USERNAME: username, SHOP_PASSWORD: password = '' } = config
@@ -110,7 +113,7 @@ export function createPublicApi({
       toldOfProxy = true
       log.warn(
         { 'event.name': 'forwarded_for_ignored', remote: getConnInfo(c).remote.address },
-        'A request has X-Forwarded-For, but TRUSTED_PROXIES is empty: it is ignored, and a proxy counts as the client',
+        'Public listener: X-Forwarded-For is ignored, because TRUSTED_PROXIES is empty; a proxy counts as the client',
       )
     }
     return remoteAddress(getConnInfo(c).remote.address, forwardedFor, trustedProxies)
@@ -178,7 +181,7 @@ export function createPublicApi({
     } catch (error) {
       log.error(
         { 'event.name': 'callback_not_recorded', request_id: callback.requestId, error: brief(error) },
-        'A callback could not be recorded',
+        'Public listener: a callback could not be recorded; the Shop was told to send it again',
       )
       return { answer: failure(TRY_AGAIN, id), outcome: null }
     }
@@ -359,7 +362,7 @@ export function createPublicApi({
   app.onError((error, c) => {
     log.error(
       { 'event.name': 'public_listener_failed', error: brief(error) },
-      'A request on the public listener could not be answered',
+      'Public listener: a request failed and was answered with 503; the Shop should send it again',
     )
     return c.req.method === 'POST' ? c.json(failure(TRY_AGAIN, null), 503) : problem(c, 503, TRY_AGAIN.message)
   })

@@ -47,7 +47,7 @@ export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
       waiting += page.inFlight
       inFlight = waiting
       for (const story of page.stories) Attempt.callback(telemetry, story)
-      if (page.failed !== null) log.warn({ err: page.failed }, 'A callback could not be applied; it is tried again')
+      if (page.failed !== null) log.warn({ err: page.failed }, 'A callback could not be applied; it is retried')
       telemetry.steps(page.incidents)
       await follow.now({ sets: page.sets, created: page.created })
       if (page.sets.length > 0) onReady()
@@ -60,7 +60,7 @@ export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
     try {
       while ((await applyAll()) > 0);
     } catch (error) {
-      log.warn({ err: error }, 'Applying callbacks failed; it is tried again')
+      log.warn({ err: error }, 'Applying callbacks failed; the next poll tries again')
     }
   })
   const poll = setInterval(loop.poke, POLL_MS)

@@ -152,7 +152,7 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
       const { outcome } = kept
       log.warn(
         { item_id: item.id, request_id: item.requestId, outcome },
-        'An answer came for an item that had been taken up by another worker',
+        'An answer came after another worker had taken over the item; it is recorded as a callback',
       )
     },
     followUps: follow.idle,

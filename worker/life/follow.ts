@@ -41,7 +41,7 @@ export function createFollow({ sql, telemetry, log, onReady }: FollowOptions) {
     /** Beside whatever comes next. */
     soon(left: Left): void {
       const work = now(left).catch((error) => {
-        log.warn({ err: error }, 'Giving turns after a commit failed; the leader will do it')
+        log.warn({ err: error }, 'Items that a commit made ready could not be moved on; the leader does it in seconds')
       })
       following.add(work)
       void work.finally(() => following.delete(work))

@@ -75,14 +75,17 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
       brokenOff = false
       await sql`select pg_notify(${echo}, '')`
       if (now() - echoAt > leaseMs) {
-        log.error('Nothing is heard on the connection that is told of changes: it is opened anew')
+        log.error('The connection for notifications is silent and is reopened; until then, polls find the items')
         echoAt = now()
         breakOff(background)
       }
       await beaten()
     } catch (error) {
       if (!isSilence(error)) heardAt = now()
-      log.warn({ err: error, seconds: Math.round((now() - beatAt) / 1000) }, 'The heartbeat could not be written')
+      log.warn(
+        { err: error, seconds: Math.round((now() - beatAt) / 1000) },
+        'The heartbeat could not be written; after half a lease without one this worker stops claiming and sending',
+      )
     }
   }
 
@@ -92,10 +95,10 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
     lookedAt = now()
     const seconds = Math.round((now() - heardAt) / 1000)
     if (now() - heardAt > 2 * leaseMs) {
-      log.error({ seconds }, 'PostgreSQL has not answered for two leases, on new connections neither: this worker ends')
+      log.error({ seconds }, 'PostgreSQL has not answered for two leases, even on new connections: this process exits')
       onLost()
     } else if (now() - heardAt > leaseMs && !brokenOff) {
-      log.error({ seconds }, 'PostgreSQL has not answered for a lease: all connections are broken off and opened anew')
+      log.error({ seconds }, 'PostgreSQL has not answered for a lease: all connections are closed and reopened')
       brokenOff = true
       onSilence()
     }

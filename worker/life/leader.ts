@@ -105,7 +105,7 @@ export function startLeader({
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
       telemetry.rescued({ steps, adopted })
       if (recovered > 0) {
-        log.warn({ recovered, adopted: adopted.length }, 'Took up the items of a worker that is gone')
+        log.warn({ recovered, adopted: adopted.length }, 'Took over the items of a worker that is gone')
         onReady(idsOf(steps))
       }
       await follow.now({ sets: setsWaiting, created: [] })
@@ -141,7 +141,7 @@ export function startLeader({
     }
     if (isDue('verify')) {
       for (const drift of await verifyCounts(sql))
-        log.error(drift, 'A counter had drifted from the queue and was mended')
+        log.error(drift, 'A counter did not match the queue and was corrected; pages showed the wrong number')
     }
     // While it leads: two that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
@@ -149,7 +149,7 @@ export function startLeader({
 
   const ticks = every(1000, () =>
     tick().catch((error) => {
-      log.warn({ err: error }, 'A duty of the leader failed; it is tried again')
+      log.warn({ err: error }, 'A duty of the leader failed; the next round tries again')
     }),
   )
 

@@ -59,12 +59,15 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
         const since = await endBusy(sql)
         if (since !== null) {
           const seconds = Math.round((Date.now() - since.getTime()) / 1000)
-          log.info({ 'event.name': 'shop_busy_over', shop, seconds }, 'The Shop takes what comes again')
+          log.info(
+            { 'event.name': 'shop_busy_over', shop, seconds },
+            'The Shop no longer says "wait": all workers send at full speed',
+          )
         }
       }
       heard(await readPace(sql))
     } catch (error) {
-      log.warn({ err: error }, 'Whether the Shop is busy could not be read; what was known stays in force')
+      log.warn({ err: error }, 'The pace that the Shop asks for could not be read; the last one stays in force')
     }
   }
 
@@ -78,11 +81,11 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
         if (pace.began)
           log.warn(
             { 'event.name': 'shop_busy', shop, wait_until: pace.waitUntil, per_second: pace.perSecond },
-            'The Shop says "wait": all workers slow down, and no item counts that as a failure',
+            'The Shop says "wait": all workers slow down; no item counts this as a failure',
           )
         heard(pace)
       } catch (error) {
-        log.warn({ err: error }, 'That the Shop says "wait" could not be written; its next "wait" will be')
+        log.warn({ err: error }, 'The Shop\'s "wait" could not be stored; other workers slow down at the next one')
       }
     }
     reporting = null

@@ -137,7 +137,7 @@ export function startPump({
       } while (again && !stopped)
     } catch (error) {
       failingSince ??= performance.now()
-      log.warn({ err: error }, 'Claiming failed; it is tried again')
+      log.warn({ err: error }, 'Claiming failed; the next poll tries again')
       wakeAt(performance.now() + POLL_MS)
     }
     running = false
@@ -201,7 +201,7 @@ export function startPump({
     try {
       sets = await readCatalogue(sql, items)
     } catch (error) {
-      log.warn({ err: error }, 'The catalogue could not be read; the items are handed back')
+      log.warn({ err: error }, 'The catalogue could not be read; the claimed items go back to the queue')
       for (const item of items) {
         begin(item, undefined, { claim: claimSpan, catalogue: null })
         line.notSent(item.id)
@@ -227,7 +227,10 @@ export function startPump({
       () => rest(item),
       (error) => {
         // What it left is found by the sweep for orphans, which knows what "held" does not.
-        log.error({ err: error, item_id: item.id }, 'The life of an item broke off')
+        log.error(
+          { err: error, item_id: item.id },
+          'Processing an item failed unexpectedly; it is recovered within two heartbeats',
+        )
         rest(item)
       },
     )

@@ -76,7 +76,10 @@ export async function startWorker({
     await background`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
   } catch (error) {
     if (!isLocked(error)) throw error
-    log.warn({ err: error }, 'Partitions could not be made now; the leader will make them')
+    log.warn(
+      { err: error },
+      'The tables for the next days are locked and could not be created; the leader creates them',
+    )
   }
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
@@ -106,10 +109,10 @@ export async function startWorker({
     now,
     onChange: (isOpen) => {
       const { host } = new URL(config.SHOP_URL)
-      if (!isOpen) return log.info({ shop: host }, 'The Shop answers again')
+      if (!isOpen) return log.info({ shop: host }, 'The Shop answers again: this worker sends again')
       log.warn(
         { shop: host },
-        'The Shop cannot be reached: nothing is sent but a probe now and then, and the queue waits',
+        'The Shop cannot be reached: this worker sends only a probe now and then, and items wait in the queue',
       )
       shop.turnAway()
     },
@@ -198,7 +201,7 @@ export async function startWorker({
     if (orphans.length === 0) return
     const { recovered, steps, setsWaiting, adopted } = await recover(background, id, config.LEASE_SECONDS, orphans)
     telemetry.rescued({ steps, adopted })
-    log.warn({ recovered }, 'Took up items of our own whose life had broken off')
+    log.warn({ recovered }, 'Recovered items that the database says this worker holds, but that it was not processing')
     await follow.now({ sets: setsWaiting, created: [] })
     for (const each of adopted) pump.adopt(each.item, resume(each, desk))
     pump.poke()
@@ -211,7 +214,7 @@ export async function startWorker({
       if (wanted !== flow) log.info({ from: flow, to: wanted }, 'The flow has changed')
       flow = wanted
     } catch (error) {
-      log.warn({ err: error }, 'The flow could not be read; the last one stays in force')
+      log.warn({ err: error }, 'The flow setting could not be read; the last one stays in force')
     }
   })
 
@@ -241,7 +244,7 @@ export async function startWorker({
       try {
         await leaveWorker(background, id)
       } catch (error) {
-        log.warn({ err: error }, 'The database is away: this worker is taken for dead when its lease is over')
+        log.warn({ err: error }, 'This worker could not sign off; others take it for dead when its lease is over')
       }
     },
   }

@@ -251,9 +251,9 @@ function lossReport(log: Logger, what: string): { note(count: number, reason: Lo
 }
 
 const WHY: Record<LossReason, string> = {
-  queue_full: 'the telemetry receiver is away or too slow, and there is no room for more',
-  rejected: 'the telemetry receiver does not take them',
-  shutdown: 'the telemetry receiver did not take them before this worker ended',
+  queue_full: 'the telemetry receiver is down or too slow, and the buffer is full; items are not affected',
+  rejected: 'the telemetry receiver rejected them; items are not affected',
+  shutdown: 'the telemetry receiver did not take them before this worker stopped; items are not affected',
 }
 
 /** The same complaint comes with every batch while the receiver is away: each is logged once in ten seconds. */

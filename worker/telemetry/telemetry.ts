@@ -147,7 +147,10 @@ export function createTelemetry(
     try {
       tell()
     } catch (error) {
-      stdout.error({ err: error }, 'Something could not be told')
+      stdout.error(
+        { err: error },
+        'Telemetry: a span or log line could not be encoded and is lost; items are not affected',
+      )
     }
   }
 

@@ -101,7 +101,10 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
           } catch (error) {
             // The connection is broken off: half a file must not look whole. What node-server does with an error here
             // is to end the answer with its message.
-            log.error({ err: loggable(error) }, 'A download broke off')
+            log.error(
+              { err: loggable(error) },
+              'A download broke off: the file is incomplete, and must be fetched again',
+            )
             c.env.outgoing?.destroy()
           } finally {
             end()
@@ -170,7 +173,10 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
           try {
             yield* slices
           } catch (error) {
-            log.error({ err: loggable(error) }, 'A download broke off')
+            log.error(
+              { err: loggable(error) },
+              'A download broke off: the file is incomplete, and must be fetched again',
+            )
             c.env.outgoing?.destroy()
           }
         }

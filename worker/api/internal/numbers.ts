@@ -34,7 +34,10 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
     }
   }
   const feed = createFeed(summary, eventsEveryMs, (error) =>
-    log.warn({ err: loggable(error) }, 'The numbers for the open pages could not be read'),
+    log.warn(
+      { err: loggable(error) },
+      'The numbers for open pages could not be read; pages keep showing the last ones',
+    ),
   )
 
   const kpis = sparing(
