@@ -3,7 +3,7 @@ import { creates, type Topic } from '../domain/topics.ts'
 import { AUTH_ID, type CallParams } from './call.ts'
 import { UNREADABLE } from './unpack.ts'
 
-/** One product of a call as it was asked for; row k of the answer must be about product k. */
+/** One product as the call asked for it; row k of the answer must be about product k. */
 export interface AskedProduct {
   /** Our product id; null where neither the call nor the item names one. */
   productId: string | null
@@ -14,18 +14,18 @@ export interface AskedProduct {
   srcId: string | null
 }
 
-/** What an answer is held against: the little of a call that the Shop's answer must repeat. */
+/** The part of a call that the Shop's answer must repeat. An answer is checked against it. */
 export interface Asked {
   requestId: string
   topic: Topic
   /** Empty for Images, whose call names a set and no product. */
   products: AskedProduct[]
-  /** The Shop's id of the set as the call gave it; null when the call creates the set, or does not name it (stock). */
+  /** The Shop's id of the set, as in the call; null when the call creates the set or does not name it (stock). */
   setSrcId: string | null
 }
 
 /**
- * What a success row says of one product. All of it fits into PostgreSQL `text`: no U+0000, no lone surrogate, at most
+ * What a success row says about one product. All of it fits PostgreSQL `text`: no U+0000, no lone surrogate, at most
  * 255 characters.
  */
 export interface SyncedRow {
@@ -35,16 +35,18 @@ export interface SyncedRow {
   shopSku: string | null
   /** The Shop's id of the set. */
   configId: string | null
-  /** 'YYYY-MM-DD HH:MM:SS', a real date without a zone: read it in the venture's. Null when absent or no date. */
+  /**
+   * 'YYYY-MM-DD HH:MM:SS', a real date without a zone: read it in the venture's zone. Null when missing or not a date.
+   */
   updatedAt: string | null
-  /** A sentence, where the Shop spells a SKU of it otherwise than we do. */
+  /** A sentence, when the Shop spells one of the SKUs differently. */
   spelling?: string
 }
 
 /**
- * What an answer means (docs/shop-protocol.md, section 4). `rows` has one entry for each product asked for, in that
- * order; in a failure null stands for each product that did not get through, so a partial success is a failure with
- * some rows. `busy`: the Shop has not made the call, and says "wait" (decision 21). `message` is a sentence for people.
+ * What an answer means (docs/shop-protocol.md, section 4). `rows` has one entry per requested product, in the same
+ * order. In a failure, null marks each product that did not get through, so a partial success is a failure with some
+ * rows. `busy`: the Shop did not process the call and says "wait" (decision 21). `message` is a sentence for people.
  */
 export type Answer =
   | { kind: 'acknowledged' }
@@ -54,9 +56,9 @@ export type Answer =
   | { kind: 'busy'; message: string }
 
 /**
- * What to hold the answer to a call against.
+ * What the answer to a call is checked against.
  *
- * @param productIdOfItem our product id of the item: price and stock calls do not carry it
+ * @param productIdOfItem our product id of the item: price and stock calls do not contain it
  */
 export function askedOf(
   topic: Topic,
@@ -80,10 +82,10 @@ export function askedOf(
 }
 
 /**
- * The same from the stored JSON of a call, for a callback that comes hours or days later. Null when the text is no call
- * of this topic.
+ * The same from the stored JSON of a call, for a callback that comes hours or days later. Null when the text is not a
+ * call of this topic.
  *
- * @param json `Call.json` as it was stored
+ * @param json `Call.json` as stored
  */
 export function askedFromJson(topic: Topic, productIdOfItem: string | null, json: string): Asked | null {
   let call: unknown
@@ -108,13 +110,13 @@ export function askedFromJson(topic: Topic, productIdOfItem: string | null, json
 }
 
 /**
- * Reads what came on the HTTP exchange of a call (docs/shop-protocol.md, sections 2 and 4). Whichever flow the call was
- * sent in, an acknowledgment and a final answer are both understood. Never throws.
+ * Reads what the Shop sent back for a call (docs/shop-protocol.md, sections 2 and 4). Understands both an
+ * acknowledgment and a final answer, whatever the flow of the call. Never throws.
  *
- * A status outside 200–299 is a failure: a redirect, too, is a Shop that did not take the call.
+ * A status outside 200–299 is a failure. That includes redirects: the Shop did not take the call.
  *
- * @param from.movedTo the host that a redirect leads to
- * @param from.saysWait whether it is HTTP 429, or 503 with Retry-After
+ * @param from.movedTo the host that a redirect points to
+ * @param from.saysWait HTTP 429, or 503 with Retry-After
  */
 export function readAnswer(
   httpStatus: number,
@@ -144,7 +146,7 @@ export function readAnswer(
       if (ours !== null) return unprocessable(`The Shop answered request ${asked.requestId} twice in one answer.`)
       ours = element
     } else if (id === null || id === AUTH_ID) {
-      // A Shop that could not even read our call, or did not accept our credentials, does not name the call.
+      // A Shop that could not read our call or refused our credentials does not name the call.
       strayError ??= element.error || undefined
     }
   }
@@ -157,8 +159,8 @@ export function readAnswer(
 }
 
 /**
- * The `result` of a final answer as a callback would bring it; undefined where what came on the exchange is none: an
- * error, an acknowledgment, nothing that can be read.
+ * The `result` of a final answer, as a callback would bring it; undefined for an error, an acknowledgment, or anything
+ * unreadable.
  */
 export function finalResult(httpStatus: number, body: string, requestId: string): object | undefined {
   if (!(httpStatus >= 200 && httpStatus <= 299)) return
@@ -166,7 +168,7 @@ export function finalResult(httpStatus: number, body: string, requestId: string)
   try {
     answer = parseShopJson(body)
   } catch {
-    return // it is no JSON
+    return // not JSON
   }
   const elements = Array.isArray(answer) ? answer : [answer]
   const [ours, another] = elements.filter((element) => isObject(element) && idText(element.id) === requestId)
@@ -181,17 +183,17 @@ export function finalResult(httpStatus: number, body: string, requestId: string)
  * Reads the `result` of an answer or of a callback (docs/shop-protocol.md, sections 2 to 4). Never throws, whatever
  * JSON `result` was.
  *
- * An unusable row outweighs a failed one: a failure is sent again by itself, and a create whose success could not be
- * read must not be.
+ * An unusable row outweighs a failed one: a failure is retried automatically, but a create whose success could not be
+ * read must not be sent again.
  *
- * @param where an acknowledgment is one only on the `exchange`; as the result of a `callback` it says nothing
+ * @param where only on the `exchange` can it be an acknowledgment; as the result of a `callback` it says nothing
  */
 export function readResult(result: unknown, asked: Asked, where: 'exchange' | 'callback'): Answer {
   const isList = Array.isArray(result)
   const lone: unknown = isList && result.length === 1 ? result[0] : isList ? undefined : result
 
   if (isObject(lone) && isAbsent(lone.product) && isAbsent(lone.images)) {
-    // The counterpart of an acknowledgment: one failed row turns down the whole call, however many products it had.
+    // The opposite of an acknowledgment: one failed row rejects the whole call, however many products it had.
     if (lone.status === 'failure' && (where === 'exchange' || !isList)) return refusal(lone.error, asked)
     if (lone.status === 'success' && where === 'exchange' && isList) return ACKNOWLEDGED
   }
@@ -206,10 +208,10 @@ export function readResult(result: unknown, asked: Asked, where: 'exchange' | 'c
 }
 
 /**
- * `JSON.parse` for what a Shop sends: whole numbers past 2^53 come as text with all their digits, not rounded to
- * another product's id. Use it for callbacks as well.
+ * `JSON.parse` for the Shop's JSON: integers beyond 2^53 become text with all their digits, instead of being rounded to
+ * another product's id. Use it for callbacks too.
  *
- * @throws SyntaxError when the text is not JSON, RangeError when it is nested thousands deep
+ * @throws SyntaxError when the text is not JSON, RangeError when it is nested thousands of levels deep
  */
 export function parseShopJson(text: string): unknown {
   const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
@@ -222,17 +224,17 @@ const ACKNOWLEDGED: Answer = { kind: 'acknowledged' }
 const SIXTEEN_DIGITS = /\d{16}/
 
 /**
- * Ids and SKUs are looked up by index, and an index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4
- * bytes always fit.
+ * Ids and SKUs are looked up by index, and a PostgreSQL index row holds 2,704 bytes: 255 characters of at most 4 bytes
+ * always fit.
  */
 const MAX_ID_LENGTH = 255
 const MAX_QUOTE_LENGTH = 300
 
 /**
- * Puts whole numbers past 2^53 into quotes. A reviver that sees the source of a number does the same, but visits every
- * value for it: 3 s for 8 MiB, and this one goes over the text once.
+ * Puts integers beyond 2^53 into quotes. A reviver with access to the source of a number does the same, but it visits
+ * every value: 3 s for 8 MiB. This makes one pass over the text.
  *
- * What is no JSON stays none: only a whole token is quoted, and none that stands where a name must.
+ * Invalid JSON stays invalid: only whole tokens are quoted, and never in the place of a member name.
  */
 function withLongNumbersQuoted(json: string): string {
   const parts: string[] = []
@@ -241,7 +243,7 @@ function withLongNumbersQuoted(json: string): string {
   let quote = json.indexOf('"')
   let inString = false
   for (const { index } of json.matchAll(/\d{16}/g)) {
-    if (index < seen) continue // in the middle of a number that has been looked at
+    if (index < seen) continue // inside a number that has been handled
     for (; quote !== -1 && quote < index; quote = json.indexOf('"', quote + 1)) {
       let backslashes = 0
       if (inString) while (json.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++
@@ -266,7 +268,7 @@ function withLongNumbersQuoted(json: string): string {
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
 
-/** Before or behind digits: then they are not the whole of a whole number. */
+/** A number next to one of these is not a whole integer token. */
 const PART_OF_NUMBER = /[\w.+-]/
 
 function readRows(rows: unknown[], asked: Asked): Answer {
@@ -304,7 +306,7 @@ function readRows(rows: unknown[], asked: Asked): Answer {
   }
 }
 
-/** Reads one success row; a string says why it cannot be used. */
+/** Reads one success row; a returned string says why the row cannot be used. */
 function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): SyncedRow | string {
   const { sellerSku } = wanted
   if (!isObject(product)) return `The Shop reported success for ${sellerSku} but sent no product.`
@@ -323,7 +325,7 @@ function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): Sync
       return `The Shop answered about product ${srcId}; asked was ${wanted.srcId} (${sellerSku}).`
     if (isOther(product.sku, wanted.sku))
       return `The Shop answered with another Shop SKU than ${wanted.sku} for ${sellerSku}.`
-    // An update needs no config_id: one that cannot be used is as good as none.
+    // An update does not need config_id: an unusable one counts as missing.
     return {
       productId: wanted.productId,
       srcId,
@@ -344,7 +346,7 @@ function readProduct(product: unknown, wanted: AskedProduct, asked: Asked): Sync
   return { productId: wanted.productId, srcId, shopSku, configId, updatedAt, ...spelling }
 }
 
-/** Several variations created at once: each has an id of its own, and all are in one set. */
+/** Several variations created in one call: each has its own id, and all are in one set. */
 function contradictionIn(rows: (SyncedRow | null)[]): string | null {
   const srcIds = new Set<string | null>()
   let configId: string | null = null
@@ -377,10 +379,10 @@ function readImageCollection(collection: unknown, asked: Asked): Answer {
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Shops write "none" as a missing member, null or ''. */
+/** Shops write "none" as a missing member, as null, or as ''. */
 const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === ''
 
-/** An id or SKU as text: null when absent, '' when something is there that cannot be one or cannot be stored. */
+/** An id or SKU as text: null when missing, '' when the value cannot be an id or cannot be stored. */
 function idText(value: unknown): string | null {
   if (isAbsent(value)) return null
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : ''
@@ -388,13 +390,13 @@ function idText(value: unknown): string | null {
   return value.includes('\u0000') || !value.isWellFormed() ? '' : value
 }
 
-/** True when the Shop names something, and not what was asked for, however it spells that. */
+/** True when the Shop names something else than what was asked for, in any spelling. */
 const isOther = (value: unknown, wanted: string | null): boolean =>
   !isAbsent(value) && value !== wanted && !isSpelled(value, wanted)
 
 /**
- * The same SKU as Shops like to give it back: trimmed, in other capitals, in another normal form of Unicode, or as a
- * number.
+ * Whether it is the same SKU in the way Shops tend to return it: trimmed, in other case, in another Unicode normal
+ * form, or as a number.
  */
 function isSpelled(value: unknown, wanted: string | null): boolean {
   if (wanted === null) return false
@@ -404,7 +406,7 @@ function isSpelled(value: unknown, wanted: string | null): boolean {
 
 const folded = (sku: string): string => sku.normalize('NFKC').trim().toUpperCase().toLowerCase().normalize('NFKC')
 
-/** Where the Shop spells a SKU otherwise: how, in a sentence that people may look at later. */
+/** A sentence for people, when the Shop spells a SKU differently. */
 function spellingOf(product: JsonObject, { sellerSku, sku }: AskedProduct): Pick<SyncedRow, 'spelling'> {
   const other = (value: unknown, wanted: string | null) =>
     !isAbsent(value) && wanted !== null && String(value) !== wanted
@@ -421,8 +423,7 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/
 const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /**
- * Nothing depends on `updated_at`, so MySQL's "0000-00-00 00:00:00" is no date, and no reason to hold up the item
- * either.
+ * Nothing depends on `updated_at`, so MySQL's "0000-00-00 00:00:00" counts as no date and does not hold up the item.
  */
 function dateTime(value: unknown): string | null {
   const parts = typeof value === 'string' ? DATE_TIME.exec(value) : null
@@ -442,7 +443,7 @@ const failure = (message: string, code: number | null, asked: Asked): Answer => 
   rows: asked.products.map(() => null),
 })
 
-/** The call as a whole was turned down. */
+/** The whole call was rejected. */
 const refusal = (error: unknown, asked: Asked): Answer => failure(messageOf(error), codeOf(error), asked)
 
 /** What the Shop says went wrong, in its own words. */
@@ -452,7 +453,7 @@ function messageOf(error: unknown): string {
   return said === '' ? 'The Shop reported a failure without saying why.' : said
 }
 
-/** Only what fits into a PostgreSQL `integer`. */
+/** Only what fits a PostgreSQL `integer`. */
 function codeOf(error: unknown): number | null {
   const code = isObject(error) ? error.code : null
   return typeof code === 'number' && (code | 0) === code ? code : null
@@ -468,8 +469,8 @@ function httpMessage(httpStatus: number, body: string, movedTo: string | null): 
 const firstLine = (text: string): string => text.slice(0, text.indexOf('\n') >>> 0)
 
 /**
- * The start of a foreign text on one line. Cut before it is squeezed, so that 8 MiB of an error page cost no more than
- * its first lines.
+ * The start of a foreign text on one line. It is cut before whitespace is squeezed, so that an 8 MiB error page costs
+ * no more than its first lines.
  */
 function quote(text: string): string {
   const start = text

@@ -1,15 +1,16 @@
-/** A part of a budget, or a place in the queue for one. */
+/** A share of the budget, or a place in the queue for one. */
 export interface Share {
   readonly isGranted: boolean
-  /** What is held is known now, and so many bytes are. Whoever still waited has them anyway: they are there. */
+  /**
+   * Sets the share to the size that is now known. A waiting share is granted at once: its bytes are in memory anyway.
+   */
   resize(bytes: number): void
-  /** Gives it back, or leaves the queue; a second time nothing. */
+  /** Returns the share or leaves the queue; a second call does nothing. */
   free(): void
 }
 
 /**
- * Bytes that may be in memory at a time. Who comes first is served first: a large share is not overtaken by small ones
- * for ever.
+ * Limits the bytes in memory at one time. First come, first served: small shares never overtake a large one for ever.
  *
  * @example
  * const share = budget.ask(8 * MIB, () => controller.resume())
@@ -29,7 +30,7 @@ export class ByteBudget {
     return this.#left
   }
 
-  /** @param onGranted called later, where the share cannot be had at once */
+  /** @param onGranted called later, if the share is not available at once */
   ask(bytes: number, onGranted: () => void): Share {
     let held = 0
     const wanted = Math.min(bytes, this.#total)

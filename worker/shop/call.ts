@@ -3,14 +3,14 @@ import type { ReasonCode } from '../domain/reasons.ts'
 import { type Method, TOPICS, type Topic } from '../domain/topics.ts'
 
 /**
- * The id of the `auth` element in every request. An answer's element with this id is about the credentials and not
- * about our call, so a request ID must never be '1'.
+ * The id of the `auth` element in every request. An answer element with this id is about the credentials, not about our
+ * call, so a request ID must never be '1'.
  */
 export const AUTH_ID = '1'
 
 /**
- * One variation as `Product.createProducts` takes it (docs/shop-protocol.md, section 1). Money is text with two
- * decimals, ids are text.
+ * One variation in `Product.createProducts` (docs/shop-protocol.md, section 1). Money is text with two decimals; ids
+ * are text.
  */
 export interface CreateInfo {
   approval_status: 0 | 1 | 2
@@ -40,15 +40,14 @@ export interface CreateInfo {
   rsin: null
 }
 
-/** One variation as `Product.updateProducts` takes it: what a create takes, and the Shop's two names for it. */
+/** One variation in `Product.updateProducts`: the members of a create plus the Shop's two names for it. */
 export interface UpdateInfo extends CreateInfo {
   product_id: string
   sku: string
 }
 
 /**
- * One variation as `Product.updatePrices` takes it. Here the member is `price_special`, in the two others
- * `special_price`.
+ * One variation in `Product.updatePrices`. Here the member is `price_special`; in the other two it is `special_price`.
  */
 export interface PriceInfo {
   product_id: string
@@ -61,7 +60,7 @@ export interface PriceInfo {
   special_to_date: string | null
 }
 
-/** One variation as `Product.updateStock` takes it; `quantity` is text. */
+/** One variation in `Product.updateStock`; `quantity` is text. */
 export interface StockInfo {
   product_id: string
   seller_sku: string
@@ -84,9 +83,9 @@ export interface Call {
 }
 
 /**
- * Why nothing is sent: the item waits for another one (`blocked`), is already done (`nothingToSend`), or cannot be put
- * into a call at all (`impossible`, a sentence; counts as a failure). `deleted`: what it is about no longer exists.
- * `buildCall` itself only ever says `not_in_shop`; `new_variation` is found in the queue.
+ * Why nothing is sent. `blocked`: the item waits for another one. `nothingToSend`: it is already done. `impossible`: no
+ * call can be built (a sentence; counts as a failure). `deleted`: its subject no longer exists. `buildCall` itself only
+ * says `not_in_shop`; `new_variation` is found in the queue.
  */
 export type NotSendable =
   | { blocked: Extract<ReasonCode, 'not_in_shop' | 'new_variation'>; message: string }
@@ -95,26 +94,26 @@ export type NotSendable =
   | { impossible: string }
 
 /**
- * The protocol says that `approval_status` is an int and not which: the numbers are ours, in the order of the quality
- * control's work.
+ * The protocol says that `approval_status` is an int, but not which. The numbers are ours, in the order of quality
+ * control.
  */
 const APPROVAL_STATUS = { pending: 0, approved: 1, rejected: 2 } as const
 
 /**
- * numeric(12,2) as PostgreSQL prints it. What went through a number on its way ("19.9") or is NaN must not reach a shop
- * window.
+ * numeric(12,2) as PostgreSQL prints it. NaN, or a value that was once a JavaScript number ("19.9"), must not reach a
+ * shop window.
  */
 const AMOUNT = /^-?\d+\.\d\d$/
 
 /**
- * Builds the call of one item from the catalogue as it stands (docs/shop-protocol.md, section 1). Pure; throws nothing.
+ * Builds the call of one item from the current catalogue (docs/shop-protocol.md, section 1). Pure; never throws.
  *
- * New Product (Set) takes every variation of `set.products` that the Shop has not given an id yet, so that the retry
- * after a partial success neither repeats those that succeeded nor makes a second set: its `config_id` is then the
- * set's. No product is ever created twice.
+ * New Product (Set) takes every variation of `set.products` without a Shop id. So a retry after a partial success
+ * neither repeats the variations that succeeded nor creates a second set: its `config_id` is that of the set. No
+ * product is ever created twice.
  *
  * @param set the item's set; `products` holds all variations for New Product (Set)
- * @param product the item's product; null for the topics of a whole set, or when it has been deleted
+ * @param product the item's product; null for topics about a whole set, or when it has been deleted
  * @param requestId new for every send
  * @example
  * const call = buildCall('stock', set, product, '481516')
@@ -182,7 +181,7 @@ export const isCall = (built: Call | NotSendable): built is Call => 'json' in bu
 
 /**
  * The serialised `auth` element that goes first in a request's body. It must never reach a log line, a span, a database
- * row or a screen (docs/shop-protocol.md, section 1), which is why it is no part of a `Call`.
+ * row or a screen (docs/shop-protocol.md, section 1), so it is not part of a `Call`.
  */
 export const authElement = (username: string, password: string): string =>
   JSON.stringify({ api: 1, method: 'auth', params: { username, password }, id: Number(AUTH_ID) })
@@ -216,7 +215,7 @@ const noWholeNumber = (srcId: string): string =>
 function imagesCall(set: CatalogueSet, requestId: string): Call | NotSendable {
   if (set.srcId === null) return SET_NOT_IN_SHOP
   const productSetSrcId = Number(set.srcId)
-  // The one id that is a number in docs/shop-protocol.md, section 1. Past 2^53, or with a leading zero, the number
+  // The only id that is a number in docs/shop-protocol.md, section 1. Beyond 2^53, or with a leading zero, the number
   // would name another set.
   if (!Number.isSafeInteger(productSetSrcId) || String(productSetSrcId) !== set.srcId) {
     return { impossible: noWholeNumber(set.srcId) }
@@ -225,8 +224,8 @@ function imagesCall(set: CatalogueSet, requestId: string): Call | NotSendable {
 }
 
 /**
- * The seller goes by name, as an admin of the Shop knows them; `seller_id` of a stock update is our id. Dates go as
- * they are.
+ * The seller is sent by name, which is how the Shop's admins know them; `seller_id` of a stock update is our id. Dates
+ * are sent unchanged.
  */
 function createInfo(set: CatalogueSet, product: CatalogueProduct): CreateInfo {
   return {
@@ -270,13 +269,13 @@ function wrongAmount({ sellerSku, price, specialPrice }: CatalogueProduct): NotS
     : null
 }
 
-/** More has been sold than there is: there is nothing to sell. */
+/** More has been sold than there is in stock: nothing is left to sell. */
 const sellable = (stock: number): number => Math.max(stock, 0)
 
-/** PostgreSQL's dates without end are no dates to anybody else. */
+/** Only PostgreSQL knows infinite dates. */
 const date = (text: string | null): string | null => (text === 'infinity' || text === '-infinity' ? null : text)
 
-/** One that never begins, or has ended for ever, would be one without dates: it would hold at once. */
+/** A special price that never begins or ended infinitely long ago would lose its dates, and so apply at once. */
 const specialPrice = ({ specialPrice, specialFrom, specialTo }: CatalogueProduct): string | null =>
   specialFrom === 'infinity' || specialTo === '-infinity' ? null : specialPrice
 

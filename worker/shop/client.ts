@@ -10,14 +10,14 @@ import { codingsOf, textOf, unpacked } from './unpack.ts'
 
 export interface ShopClientOptions {
   url: string
-  /** Null or '' where the Shop wants no `auth` element. */
+  /** Null or '' when the Shop wants no `auth` element. */
   username: string | null
   password: string | null
-  /** For one call, from the first byte that leaves to the last one of the answer; and for opening a connection. */
+  /** For one call, from the first byte sent to the last byte received; also for opening a connection. */
   timeoutMs: number
-  /** Calls on their way at a time, one a connection; a further call waits for a free one. */
+  /** How many calls may be on their way, one per connection; a further call waits for a free connection. */
   limiter?: Limiter
-  /** Of answers that are being received or worked on; what is beyond waits, within its time-out. */
+  /** For answers being received or processed. An answer without a share waits, within its time-out. */
   budget?: ByteBudget
 }
 
@@ -28,43 +28,43 @@ export interface ShopResponse {
   httpStatus: number
   /** Without secrets. */
   body: string
-  /** The host that a redirect leads to: there, nothing is sent. */
+  /** The host that a redirect points to. Nothing is sent there. */
   movedTo: string | null
-  /** It is "wait": HTTP 429, or 503 with Retry-After. */
+  /** HTTP 429, or 503 with Retry-After. */
   saysWait: boolean
-  /** Seconds, of Retry-After. */
+  /** From Retry-After. */
   waitSeconds: number | null
-  /** When it left, by `performance.now()`. */
+  /** When the call left, by `performance.now()`. */
   leftAt: number
-  /** The body is done with: its bytes may be another answer's. */
+  /** The caller is done with the body: its bytes may go to another answer. */
   release(): void
 }
 
 export interface ShopClient {
   /**
    * Sends one call. Any HTTP status is an answer; see `readAnswer`.
-   * @param mayLeave asked when a connection is there, just before the first byte
+   * @param mayLeave asked once a connection is there, just before the first byte
    * @throws ShopUnreachable when no whole answer came, NotSent when `mayLeave` said no
    */
   send(call: { json: string }, headers: ShopHeaders, mayLeave?: () => boolean): Promise<ShopResponse>
-  /** Calls that wait for a connection do not leave. */
+  /** Calls that are waiting for a connection do not leave. */
   turnAway(): void
   /** Calls that wait for a connection. */
   readonly waiting: number
-  /** Takes no more calls and resolves when those under way have ended, which takes `timeoutMs` at most. */
+  /** Takes no more calls. Resolves when those under way have ended, after `timeoutMs` at most. */
   close(): Promise<void>
 }
 
 export type UnreachableCode = 'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 'other'
 
 /**
- * No whole answer came. `message` is a sentence that names at most the host: no path, no query, no credentials, and no
- * `cause`, so it may go anywhere.
+ * No whole answer came. `message` is a sentence that names at most the host: no path, query, credentials or `cause`, so
+ * it may be shown anywhere.
  */
 export class ShopUnreachable extends Error {
   override readonly name = 'ShopUnreachable'
   readonly code: UnreachableCode
-  /** When the call left, by `performance.now()`; null: there was no connection for it. */
+  /** When the call left, by `performance.now()`; null when there was no connection for it. */
   readonly leftAt: number | null
 
   constructor(code: UnreachableCode, message: string, leftAt: number | null = null) {
@@ -74,25 +74,26 @@ export class ShopUnreachable extends Error {
   }
 }
 
-/** Nothing has left: whoever wanted to send was no longer allowed to when the connection was there. */
+/** Nothing has left: when the connection was there, the caller was no longer allowed to send. */
 export class NotSent extends Error {
   override readonly name = 'NotSent'
 }
 
 /**
- * The answer to a set of 1,000 variations is some 160 KB: more than this is no answer, and would only fill the memory.
+ * The answer to a set of 1,000 variations is some 160 KB. Anything larger than this is no answer and would only fill
+ * memory.
  */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024
 
-/** An answer of up to so many bytes needs no share of the budget: thousands of those are at home in any memory. */
+/** Answers up to this size need no share of the budget: thousands of them fit in memory. */
 const SMALL_BODY_BYTES = 16 * 1024
 
 /**
- * A keep-alive connection pool to the Shop's one URL. A password in the URL is not used and not kept.
+ * A keep-alive connection pool to the Shop's one URL. A password in the URL is neither used nor kept.
  *
- * undici's own time-outs bound the wait for the headers and the pause between two pieces of the body, so a Shop that
- * drips a byte a second would hold a connection for ever. One plain timer a call bounds the whole; it costs 0.4 µs of
- * the 20 µs that a call takes.
+ * undici's own time-outs only bound the wait for the headers and the pause between two pieces of the body, so a Shop
+ * that drips one byte a second would hold a connection for ever. One plain timer per call bounds the whole; it costs
+ * 0.4 µs of the 20 µs of a call.
  *
  * @throws Error when `url` is no URL
  * @example
@@ -189,7 +190,7 @@ export function createShopClient({
             },
             {
               onRequestStart(started) {
-                // It must not leave now. Thrown, for an abort would cost the connection.
+                // The call must not leave now. Throws, because an abort would cost the connection.
                 if (givenUp === null && !mayLeave()) giveUp(new NotSent('It may not leave any more.'))
                 if (givenUp !== null) throw givenUp
                 controller = started
@@ -205,8 +206,8 @@ export function createShopClient({
                 if (bytes > MAX_BODY_BYTES) return tooLarge()
                 chunks.push(chunk)
                 if (bytes <= SMALL_BODY_BYTES || share !== null || !budget) return
-                // All that it may become: who has half of an answer, and waits for room for the rest, keeps the room of
-                // another.
+                // Asks for the final size up front: an answer that is half received and waits for more room would block
+                // the room of another.
                 const length = headersOf('content-encoding') === '' ? Number(headersOf('content-length')) : 0
                 share = budget.ask(length > 0 ? Math.min(length, MAX_BODY_BYTES) : MAX_BODY_BYTES, () =>
                   receiving.resume(),
@@ -221,9 +222,9 @@ export function createShopClient({
                 if (codings.length === 0) return answer(body)
                 const begin = () =>
                   void unpack(body, codings).catch((error) => giveUp(unreachable(error, host, leftAt)))
-                // it came all the same: the rest had been received
+                // The rest came all the same: it had been received already.
                 if (share !== null && !share.isGranted) share.resize(bytes)
-                share ??= budget?.ask(MAX_BODY_BYTES, begin) ?? null // a few bytes may become 8 MiB
+                share ??= budget?.ask(MAX_BODY_BYTES, begin) ?? null // a few bytes may unpack to 8 MiB
                 if (share?.isGranted !== false) begin()
               },
               onResponseError(_controller, error) {
@@ -254,7 +255,7 @@ export interface ShopHeadersOptions {
   /** `TOPICS[topic].event` */
   event: string
   requeueCount: number
-  /** Unix time in nanoseconds, as text: it is larger than 2^53. */
+  /** Unix time in nanoseconds, as text: it exceeds 2^53. */
   enqueuedAtNs: string
   /** W3C trace context of the attempt. */
   traceparent: string
@@ -276,13 +277,13 @@ export const shopHeaders = ({
   traceparent,
 })
 
-/** An hour at most (decision 21). */
+/** One hour at most (decision 21). */
 const LONGEST_WAIT_SECONDS = 3600
 
 /**
- * Seconds or a date (RFC 9110, section 10.2.3).
+ * Reads seconds or a date (RFC 9110, section 10.2.3).
  *
- * @returns null where there is none, or nobody can read it
+ * @returns null when missing or unreadable
  */
 export function readRetryAfter(value: string, nowMs: number): number | null {
   const seconds = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : (Date.parse(value) - nowMs) / 1000
@@ -303,7 +304,7 @@ const CODES: Record<string, UnreachableCode> = {
   EPROTO: 'tls',
 }
 
-/** OpenSSL names dozens of reasons, Node some more; all of them look like these. */
+/** OpenSSL names dozens of reasons and Node adds some; all of them look like these. */
 const TLS_CODE = /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_|^CRL_/
 
 function unreachable(error: Error, host: string, leftAt: number | null = null): ShopUnreachable {

@@ -4,18 +4,18 @@ import type { Limiter } from './limiter.ts'
 
 /** A call that wants to leave. */
 export interface Passenger {
-  /** It has a connection: exactly one of `end` and `missed` is called when it is done with that. */
+  /** Hands over a connection. The passenger calls exactly one of `end` and `missed` when it is done. */
   board(connection: Connection): void
-  /** There is none to be had, and it has not left. */
+  /** There is no connection, and the call has not left. */
   refuse(error: Error): void
 }
 
-/** A connection that is there, and free. */
+/** An open, free connection. */
 export interface Connection {
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void
-  /** The call is over, so many milliseconds after it left. */
+  /** The call ended this many milliseconds after it left. */
   end(how: 'answered' | 'too much' | 'not sent', milliseconds?: number): void
-  /** The Shop had closed the connection before the call could leave on it: it gets another one. */
+  /** The Shop had closed the connection before the call left: the call gets another one. */
   missed(): void
 }
 
@@ -23,33 +23,36 @@ export interface Connections {
   readonly open: number
   readonly waiting: number
   ask(passenger: Passenger): void
-  /** Whoever still waits does not leave. */
+  /** Calls that are still waiting do not leave. */
   turnAway(error: Error): void
-  /** Resolves when all calls are over. */
+  /** Resolves when all calls have ended. */
   close(): Promise<void>
 }
 
 export interface ConnectionsOptions {
   shop: URL
   limiter: Limiter
-  /** For opening one. */
+  /** For opening a connection. */
   timeoutMs: number
 }
 
-/** So many are being opened at a time, or this share of those that are open: a Shop's queue of new ones holds 511. */
+/** How many are being opened at a time, or this share of the open ones: a Shop's accept queue holds 511. */
 const OPENING = 4
 const OPENING_SHARE = 0.25
-/** A Shop that has too many closes the new one: what is open for so long has been taken in. */
+/** A Shop with too many connections closes the new one. One that stays open this long was accepted. */
 const TAKEN_MS = 20
-/** Until the next try, where the Shop did not take one: doubles. */
+/** The pause after the Shop did not accept a connection; it doubles. */
 const AGAIN_MS = 50
 const AGAIN_MOST_MS = 1000
-/** Of the shortest idleness after which the Shop has closed one: no call leaves on one that is idle for longer. */
+/**
+ * A share of the shortest idle time after which the Shop closed a connection. No call uses one that has been idle
+ * longer.
+ */
 const IDLE_SHARE = 0.5
 
 /**
- * Connections to the Shop, kept and used again; the one that was used last goes first, so that what is too many goes
- * idle. A call is given one only when it is there: one that waits has not left.
+ * Reused connections to the Shop. The most recently used one goes first, so that surplus ones stay idle. A call gets a
+ * connection only once it is open, so a waiting call has certainly not left.
  */
 export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptions): Connections {
   const connect = buildConnector({ timeout: timeoutMs, allowH2: false })
@@ -61,11 +64,11 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     protocol,
   }
   const waiting: Passenger[] = []
-  /** The socket is the client's from its first call on. */
+  /** The socket, known from the client's first call on. */
   const open = new Map<Client, Socket>()
   const idle: { client: Client; since: number }[] = []
   let opening = 0
-  /** Since when none has been taken in, while none is open. */
+  /** Since when no connection has been accepted, while none is open. */
   let closedOutSince: number | null = null
   let mostIdleMs = Number.POSITIVE_INFINITY
   let againMs = AGAIN_MS
@@ -74,7 +77,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   let draining = false
   let again = false
 
-  /** A call that is over at once begins no drain inside of this one: thousands of them would be as many levels deep. */
+  /** A call that ends at once must not start another drain inside this one: thousands would nest as deep. */
   function drain(): void {
     again = true
     if (draining) return
@@ -124,7 +127,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
       const over = () => notOpened(Object.assign(new Error(), { code: 'UND_ERR_SOCKET' }), true)
       socket!.once('close', over)
       setTimeout(() => {
-        if (socket!.destroyed) return // it has been said
+        if (socket!.destroyed) return // already reported
         socket!.off('close', over)
         opened(socket!)
       }, TAKEN_MS)
@@ -141,7 +144,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: (_options, give) => {
-        // later, for undici is in the middle of something when it asks
+        // Deferred: undici is in the middle of something when it asks.
         if (given) queueMicrotask(() => give(new Error('The connection is gone'), null))
         else queueMicrotask(() => give(null, socket))
         given = true
@@ -174,7 +177,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     againMs = Math.min(againMs * 2, AGAIN_MOST_MS)
   }
 
-  /** @param byShop whether it was the Shop that closed it */
+  /** @param byShop whether the Shop closed it */
   function drop(client: Client, byShop = false): void {
     const socket = open.get(client)
     if (!socket) return
@@ -185,7 +188,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
       if (byShop) mostIdleMs = Math.min(mostIdleMs, idleMs * IDLE_SHARE)
       idle.splice(place, 1)
     }
-    // later: it may be that undici has just read the last byte of an answer
+    // Deferred: undici may just have read the last byte of an answer.
     queueMicrotask(() => {
       socket.destroy()
       void client.destroy()

@@ -1,69 +1,79 @@
-/** How many calls may be on their way at a time; it follows what the Shop takes. */
+/** How many calls may be under way at a time. It follows what the Shop can take. */
 export interface Limiter {
-  /** Whole calls. */
+  /** A whole number of calls. */
   readonly limit: number
   readonly inFlight: number
-  /** The Shop takes no more of them; Infinity: as many as there are calls. */
+  /** The most connections the Shop accepts; Infinity: no limit is known. */
   readonly mostConnections: number
-  /** Calls that were answered in the last second. */
+  /** Calls answered in the last second. */
   inLastSecond(): number
-  /** Calls that are answered in a second, at the pace of the last window. */
+  /** Calls answered per second, at the pace of the last window. */
   readonly perSecond: number
   hasRoom(): boolean
   /** A call leaves. */
   started(): void
-  /** There was no room for a call: only a limit that is met says whether more would be taken. */
+  /** There was no room for a call. Only a limit that is reached shows whether the Shop would take more. */
   full(): void
-  /** A call was answered; the first byte came after so many milliseconds. */
+  /** A call was answered; its first byte came after this many milliseconds. */
   answered(milliseconds: number): void
-  /** A call was lost (no answer in time, broken off), or the answer says that there are too many, after so many. */
+  /**
+   * After this many milliseconds a call was lost (no answer in time, connection lost), or its answer said "too many
+   * calls".
+   */
   overloaded(milliseconds: number): void
-  /** A call never left after all. */
+  /** A call did not leave after all. */
   notSent(): void
-  /** The Shop does not take another connection beside the `open` ones. */
+  /** The Shop accepts no connection beyond the `open` ones. */
   refused(open: number): void
 }
 
 export interface LimiterOptions {
-  /** The most that is ever allowed. */
+  /** The highest limit ever. */
   most: number
-  /** Unix time in milliseconds, from a clock that does not jump: workers look at the same moment for what is lowest. */
+  /**
+   * Unix time in milliseconds from a clock that does not jump: all workers measure the lowest latency at the same
+   * moment.
+   */
   now: () => number
 }
 
-/** It begins with so many, and doubles until something speaks against it. */
+/** The initial limit. It doubles until something speaks against it. */
 const START = 10
-/** The latency is judged once in so long, and not before so many answers, or, of a slow Shop, so long. */
+/**
+ * The latency is judged once per window: after this time and enough answers, or, with a slow Shop, after a longer time.
+ */
 const WINDOW_MS = 50
 const WINDOW_ANSWERS = 8
 const LONGEST_WINDOW_MS = 1000
-/** Up to twice the latency of a Shop that has nothing else to do nobody waits for long; nor up to so much more. */
+/** A latency up to twice that of an idle Shop, or this much above it, keeps nobody waiting for long. */
 const TOLERATED = 2
 const SLACK_MS = 50
 /**
- * Of its calls so many may stand in line beyond that. A number and not a share, so that workers that have not seen
- * quite the same lowest latency have nearly as much as each other (TCP Vegas).
+ * This many of a worker's calls may queue in the Shop beyond that. It is a number, not a share, so that workers that measured
+ * slightly different lowest latencies get nearly equal limits (TCP Vegas).
  */
 const IN_LINE = 8
-/** One window takes at most so much away, and leaves so many: others may be the cause. */
+/** One window cuts the limit to no less than this share: other causes are possible. */
 const LEAST_SHARE = 0.75
 const LEAST = 4
-/** At each full minute the lowest latency is looked for anew: all workers make do with this share for a moment. */
+/**
+ * At each full minute the lowest latency is measured anew; for a moment all workers use only this share of their limit.
+ */
 const MINUTE_MS = 60_000
 const PROBE_SHARE = 0.25
-/** What is so near to the lowest latency need not be looked into. */
+/** A latency this close to the lowest needs no new measurement. */
 const NEAR_BASE = 1.25
-/** Where the Shop takes no more connections so much of those that it has is kept; then there is one more at a time. */
+/** When the Shop accepts no more connections, this share of the open ones is kept; then one is added at a time. */
 const DOOR_SHARE = 0.9
 const DOOR_MS = 250
 
 /**
- * Additive increase, multiplicative decrease, like the congestion control of TCP: workers that share a Shop settle
- * beside each other without a word, for each takes a share away and adds a number.
+ * Additive increase, multiplicative decrease, like TCP's congestion control: workers that share a Shop converge without
+ * talking to each other, because each cuts a share and adds a number.
  *
- * What speaks against more is, first, the latency: its lower quartile in a window against the lowest one so far. When
- * calls queue up in the Shop even the quick ones take longer; a few slow calls, or a moment in which this process was
- * busy, do not move it. Second, calls that are lost or turned away. A limit that is not met does not grow.
+ * Two things speak against more calls. First, latency: the lower quartile of a window against the lowest so far. When
+ * calls queue in the Shop, even the fast ones take longer; a few slow calls, or a moment in which this process was
+ * busy, do not move the quartile. Second, calls that are lost or rejected. A limit that is not reached does not grow.
  */
 export function createLimiter({ most, now }: LimiterOptions): Limiter {
   let wire = Math.min(START, most)
@@ -78,11 +88,11 @@ export function createLimiter({ most, now }: LimiterOptions): Limiter {
   let answers = 0
   let second = { at: now(), answers: 0, before: 0 }
   let windowAt = now()
-  /** What left before tells nothing of the limit as it is now. */
+  /** Calls that left earlier say nothing about the current limit. */
   let changedAt = Number.NEGATIVE_INFINITY
   let base = Number.POSITIVE_INFINITY
   let minute = Math.floor(now() / MINUTE_MS)
-  /** While the lowest latency is looked for: what is put back. */
+  /** The limit to restore after the lowest latency has been measured. */
   let probe: { before: number } | null = null
 
   const limit = () => Math.max(1, Math.floor(Math.min(most, wire, door)))
@@ -159,7 +169,7 @@ export function createLimiter({ most, now }: LimiterOptions): Limiter {
     },
     hasRoom: () => inFlight < limit(),
     started() {
-      if (inFlight === 0 && now() - windowAt > LONGEST_WINDOW_MS) begin(now()) // it had nothing to do
+      if (inFlight === 0 && now() - windowAt > LONGEST_WINDOW_MS) begin(now()) // it was idle
       inFlight++
     },
     full() {

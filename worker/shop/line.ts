@@ -4,44 +4,44 @@ import { type Circuit, isGatewayError } from './circuit.ts'
 import { NotSent, type ShopClient, type ShopHeaders, type ShopResponse, ShopUnreachable } from './client.ts'
 import type { Limiter } from './limiter.ts'
 
-/** What came of a call. Times by `performance.now()`. `not sent`: nothing has left. */
+/** What came of a call. Times are of `performance.now()`. `not sent`: nothing has left. */
 export type Sent =
   | { response: ShopResponse; milliseconds: number; answeredAt: number }
   | { unreachable: ShopUnreachable; milliseconds: number; endedAt: number }
   | 'not sent'
 
-/** The way to the Shop: the client, the circuit that watches it, and whether anything may leave at all. */
+/** The way to the Shop: the client, its circuit, and whether anything may leave at all. */
 export interface Line {
   flow(): Flow
   /**
-   * False once this worker may have been declared dead, or is stopping: nothing may leave any more.
+   * False once this worker is stopping or may have been declared dead: nothing may leave any more.
    *
-   * @param since `performance.now()`; false also where that has been so for a while since then
+   * @param since `performance.now()`; also false if it was false at any time since then
    */
   maySend(since?: number): boolean
-  /** So many items may be on their way to the Shop at a time, from the claim to the answer. */
+  /** How many items may be on their way to the Shop, from claim to answer. */
   most(): number
-  /** So many more may be claimed. */
+  /** How many more may be claimed. */
   room(): number
   /** The item has been claimed; `send` or `notSent` follows. */
   claimed(itemId: string): void
-  /** Resolves when its request may be written: it will leave soon. What waits longer has made none. */
+  /** Resolves when its request may be written, because it will leave soon. Until then the item has no request. */
   turn(itemId: string): Promise<void>
   /**
-   * Asks `maySend` once more just before the first byte.
+   * Asks `maySend` again just before the first byte.
    *
-   * @param since when the request was begun
+   * @param since when work on the request began
    */
   send(itemId: string, call: Call, headers: ShopHeaders, since: number): Promise<Sent>
-  /** The item was claimed, and no call of it leaves after all. */
+  /** The item was claimed, but no call of it leaves. */
   notSent(itemId: string): void
 }
 
-/** What a Shop is told that says "wait": by this worker or another one (decision 21). */
+/** Hears of a Shop that says "wait", to this worker or another one (decision 21). */
 export interface Pacer {
-  /** How often it has been said; what was claimed before the last time does not leave any more. */
+  /** How often it was said. Items claimed before the last time do not leave any more. */
   readonly said: number
-  /** It has been said to a call that left at that time. */
+  /** It was said to a call that left at `leftAt`. */
   refused(leftAt: number, waitSeconds: number | null): void
 }
 
@@ -56,17 +56,17 @@ export interface LineOptions {
   onRoom(): void
 }
 
-/** So long before it leaves an item is claimed, and its request written: what each takes, and to spare. */
+/** How long before its call leaves an item is claimed, and its request written: what each step takes, plus a margin. */
 const CLAIMED_SECONDS = 0.25
 const MADE_SECONDS = 0.1
 
 /**
- * Beside what is on the wire as much has been claimed as the Shop takes in a quarter of a second, and has its request
- * written as it takes in a tenth, at least once as much again. More would lie in this worker while another one could
- * send it; and of a request that is written nobody can tell, when this worker dies, whether it has left.
+ * Beyond the calls on the wire, items are claimed for a quarter of a second of what the Shop takes, and requests
+ * written for a tenth, but at least as many of each as may be on the wire. More would wait here while another worker could send
+ * it. And if this worker dies, nobody can tell whether a written request has left.
  */
 export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom }: LineOptions): Line {
-  /** Claimed; with how often the Shop had said "wait" by then. */
+  /** Claimed items, each with how often the Shop had said "wait" by then. */
   const coming = new Map<string, number>()
   const made = new Set<string>()
   const waiting: { itemId: string; go(): void }[] = []

@@ -1,10 +1,10 @@
-/** How fast calls may leave: a token bucket that is asked before each claim. */
+/** How fast calls may leave: a token bucket, asked before each claim. */
 export interface RateLimit {
-  /** Whole tokens there are now; Infinity without a limit. */
+  /** Whole tokens available now; Infinity without a limit. */
   available(): number
-  /** Spends `n` tokens. More than available is a debt that later tokens pay, so the rate holds on average. */
+  /** Spends `n` tokens. Spending more than available is a debt that later tokens pay, so the average rate holds. */
   take(n: number): void
-  /** Milliseconds, rounded up, until there is a token; 0 when there is one. */
+  /** Milliseconds until the next token, rounded up; 0 when there is one. */
   msUntilNext(): number
 }
 
@@ -16,8 +16,8 @@ export interface RateLimitOptions {
 }
 
 /**
- * The bucket starts full and holds a tenth of a second's worth, at least one: enough to claim in batches (100 at 1,000
- * a second), and too little for a Shop to notice that a worker had been idle.
+ * The bucket starts full and holds a tenth of a second's worth, at least one token. That is enough to claim in batches
+ * (100 at 1,000 a second), and too little for a Shop to notice that a worker was idle.
  *
  * @throws RangeError when `perSecond` is not above 0
  * @example
@@ -29,8 +29,8 @@ export function createRateLimit({ perSecond, now }: RateLimitOptions): RateLimit
   if (perSecond === null) return { available: () => Number.POSITIVE_INFINITY, take() {}, msUntilNext: () => 0 }
   if (!(perSecond > 0)) throw new RangeError(`A rate must be above 0, not ${perSecond}`)
 
-  // The bucket is kept as the time since which its tokens have been gathering: reading it changes nothing, so no
-  // rounding adds up.
+  // The bucket is stored as the time since which its tokens accumulate: reading changes nothing, so rounding errors do
+  // not add up.
   const msPerToken = 1000 / perSecond
   const burst = Math.max(1, perSecond / 10)
   let emptyAt = now() - burst * msPerToken
@@ -42,7 +42,7 @@ export function createRateLimit({ perSecond, now }: RateLimitOptions): RateLimit
     take(n) {
       emptyAt = now() - (tokens() - n) * msPerToken
     },
-    // At least 1, for a rounded 0 would make the caller spin.
+    // At least 1: a rounded 0 would make the caller spin.
     msUntilNext: () => (tokens() >= 1 ? 0 : Math.max(1, Math.ceil(emptyAt + msPerToken - now()))),
   }
 }

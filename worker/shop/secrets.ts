@@ -1,19 +1,19 @@
-/** A password shorter than this is a part of too many words to be looked for. */
+/** A shorter password is part of too many ordinary words to be searched for. */
 const SHORTEST_SECRET = 4
-/** And a piece of base64 or hexadecimal digits shorter than this is a part of too many others. */
+/** Likewise a shorter piece of base64 or hexadecimal digits. */
 const SHORTEST_PIECE = 5
-/** An error page in JSON, in a JSON text, in a JSON text … more than this nobody does. */
+/** JSON inside a JSON text inside a JSON text …: nobody nests error pages deeper than this. */
 const DEEPEST = 6
 
 /**
- * Error pages like to show the request that broke them, in whatever form, and a raw answer is kept in the database,
- * told in lines and shown. Here everything passes that comes from the Shop: the whole `auth` element goes where it is
- * echoed as it was sent or inside of a JSON text, and the password goes in every form that a page may give it.
+ * Error pages like to quote the request that broke them, in any form, and raw answers are stored, logged and shown. So
+ * everything from the Shop passes through here. The whole `auth` element is removed where it is echoed as sent or
+ * inside a JSON text; the password is removed in every form that a page may give it.
  *
- * The text is decoded as often as there is something to decode (JSON and JavaScript escapes, character references,
- * percent), and what is the password then goes where it came from; so do its base64, whatever stands before it there,
- * and its hexadecimal digits. Each decoding goes over the text once, and a text without an escape is not gone over at
- * all.
+ * The text is decoded as long as there is something to decode (JSON and JavaScript escapes, character references,
+ * percent-encoding), and each match is removed at its place in the original. So are the password's base64, whatever
+ * precedes it there, and its hexadecimal digits. Each decoding is one pass over the text; a text without escapes needs
+ * none.
  *
  * @param auth the serialised `auth` element
  */
@@ -21,7 +21,7 @@ export function hidingSecrets(auth: string, password: string): (text: string) =>
   const whole = [JSON.stringify(auth).slice(1, -1), auth]
   const pieces = password.length >= SHORTEST_SECRET ? piecesOf(password) : []
   return (text) => {
-    // `null` in place of the element keeps the rest readable JSON; in place of a password it is a word.
+    // `null` in place of the element keeps the rest valid JSON; in place of a password it is a word.
     const rest = whole.reduce((left, element) => left.replaceAll(element, 'null'), text)
     const found = pieces.length === 0 ? [] : placesOf(pieces, rest)
     if (found.length === 0) return rest
@@ -36,7 +36,7 @@ export function hidingSecrets(auth: string, password: string): (text: string) =>
   }
 }
 
-/** Where one of the pieces stands in a text, or in what it means. */
+/** Where one of the pieces occurs in a text or in its decoded form. */
 function placesOf(pieces: readonly string[], text: string): [from: number, to: number][] {
   const found: [number, number][] = []
   let decoded: Decoded | null = { text, from: null }
@@ -53,18 +53,14 @@ function placesOf(pieces: readonly string[], text: string): [from: number, to: n
   return found
 }
 
-/**
- * What is looked for: the password as it is and as it would be read, and what encodings make of it that hide every
- * character.
- */
+/** What is searched for: the password as it is, as decoded, and in the encodings that hide every character. */
 function piecesOf(password: string): string[] {
   const forms = new Set([password, JSON.stringify(password).slice(1, -1), encodeURIComponent(password)])
   const pieces = new Set([password])
   for (const form of forms) {
     const bytes = Buffer.from(form)
     const hexadecimal = bytes.toString('hex')
-    // At each of three places in a group of three bytes; the characters that also hold bits of a neighbour are left
-    // out.
+    // At each of three offsets in a group of three bytes, without the characters that also hold bits of a neighbour.
     const encoded = [0, 1, 2].map((before) => {
       const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64url')
       return text.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
@@ -73,7 +69,7 @@ function piecesOf(password: string): string[] {
     for (const piece of [hexadecimal, hexadecimal.toUpperCase(), ...encoded, ...standard])
       if (piece.length >= SHORTEST_PIECE) pieces.add(piece)
   }
-  // A text is read to its end, and so must be what is looked for in it: a password may hold what looks like an escape.
+  // The text is decoded completely, so the pieces are too: a password may contain what looks like an escape.
   for (const piece of [...pieces]) {
     for (
       let read = decode({ text: piece, from: null }), n = 0;
@@ -88,13 +84,13 @@ function piecesOf(password: string): string[] {
 
 interface Decoded {
   text: string
-  /** Of each character, and of the end, where it began in the first text; null: where it is. */
+  /** For each character, and the end, its position in the first text; null: the same position. */
   from: Uint32Array | null
 }
 
 const ESCAPE = /[\\&%+]/
 
-/** Reads each escape once; null where there is none. */
+/** Decodes each escape once; null when there is none. */
 function decode({ text, from }: Decoded): Decoded | null {
   if (!ESCAPE.test(text)) return null
   const { length } = text
@@ -132,10 +128,7 @@ function decode({ text, from }: Decoded): Decoded | null {
 
 const [BACKSLASH, AMPERSAND, PERCENT, PLUS] = [0x5c, 0x26, 0x25, 0x2b]
 
-/**
- * Where the escape ends that has just been read. Beside the value instead of in an object with it: there may be
- * millions in one text.
- */
+/** Where the last escape ended. A variable instead of a returned object: one text may have millions of them. */
 let end = 0
 
 const NIBBLES = new Int8Array(128).fill(-1)
@@ -145,7 +138,7 @@ for (const [value, digit] of [...'0123456789abcdef'].entries()) {
 }
 const nibble = (code: number): number => (code < 128 ? NIBBLES[code]! : -1)
 
-/** A number of `least` to `most` digits; -1: there is none, or it is no character. */
+/** A number of `least` to `most` digits; -1 when there is none or it is no character. */
 function digits(text: string, at: number, base: 10 | 16, least: number, most: number): number {
   let value = 0
   let n = 0
@@ -160,16 +153,16 @@ function digits(text: string, at: number, base: 10 | 16, least: number, most: nu
 
 function plus(at: number): number {
   end = at + 1
-  return 0x20 // as forms write a blank
+  return 0x20 // forms write a blank this way
 }
 
 const LETTERS: Record<string, number> = { b: 8, f: 12, n: 10, r: 13, t: 9, v: 11 }
 
-/** JSON, JavaScript and PHP. */
+/** JSON, JavaScript and PHP escapes. */
 function backslashed(text: string, at: number): number {
   const code = text.charCodeAt(at + 1)
   end = at + 2
-  // before punctuation it stands for that
+  // a backslash before punctuation stands for the punctuation
   if (
     (code > 0x20 && code < 0x30) ||
     (code > 0x39 && code < 0x41) ||
@@ -185,7 +178,7 @@ function backslashed(text: string, at: number): number {
   return value === -1 || text.charAt(end++) !== '}' ? -1 : value
 }
 
-/** By the first letter: a text may consist of ampersands. */
+/** By first letter, because a text may consist of ampersands. */
 const NAMES: Record<string, [name: string, character: string][]> = {
   a: [
     ['amp;', '&'],
@@ -219,7 +212,7 @@ function reference(text: string, at: number): number {
   return -1
 }
 
-/** The bytes of one character in UTF-8; where they are none, one byte is one character, as in older sets. */
+/** The bytes of one UTF-8 character; if they are not valid, one byte is one character, as in older character sets. */
 function percent(text: string, at: number): number {
   const first = digits(text, at + 1, 16, 2, 2)
   const more = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3

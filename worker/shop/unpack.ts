@@ -3,15 +3,15 @@ import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib'
 
 /**
- * What a body begins with that could not be read: in its place, and told of the item. The bytes follow on the next
- * line, in base64.
+ * The first words of a body that could not be read, stored in its place and shown with the item. The bytes follow on
+ * the next line, in base64.
  */
 export const UNREADABLE = "The Shop's answer cannot be read: "
 
-/** More than one is seen nowhere but in an attack. */
+/** More than this occurs only in an attack. */
 const MOST_CODINGS = 3
 
-/** How a body is packed, the outermost last; a server may also forget to say so. */
+/** How a body is packed, outermost coding last; a server may also fail to say so. */
 export function codingsOf(contentEncoding: string, body: Buffer): string[] {
   const codings = contentEncoding
     .split(',')
@@ -21,8 +21,8 @@ export function codingsOf(contentEncoding: string, body: Buffer): string[] {
 }
 
 /**
- * @param limit bytes of what comes out of each unpacking
- * @returns the bytes, or in words why they cannot be had; null: they are more than `limit`
+ * @param limit the most bytes that each unpacking may produce
+ * @returns the bytes, or a phrase that says why they cannot be had; null: there are more than `limit`
  */
 export async function unpacked(
   body: Buffer,
@@ -40,7 +40,7 @@ export async function unpacked(
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       if (code === 'ERR_BUFFER_TOO_LARGE') return null
-      // Some servers say so and do it not.
+      // Some servers claim a coding and do not use it.
       return isUtf8(bytes) ? bytes : `it came packed as ${coding} and could not be unpacked (${message})`
     }
   }
@@ -58,14 +58,14 @@ const UNPACKERS: Record<string, Unpack> = {
 }
 
 function unpackerOf(coding: string, bytes: Buffer): Unpack | undefined {
-  // `deflate` is meant to be with zlib's two bytes before it; old servers leave them out
+  // `deflate` should have zlib's two header bytes; old servers omit them.
   const hasHeader = bytes.length > 1 && (bytes.readUInt8(0) & 0x0f) === 8 && bytes.readUInt16BE(0) % 31 === 0
   return UNPACKERS[coding === 'deflate' && hasHeader ? 'zlib' : coding]
 }
 
 /**
- * The text that bytes are; where they are none, a sentence that says so and the bytes in base64: a person may still
- * make something of them.
+ * The bytes as text. If they are not text: a sentence that says so, and the bytes in base64, which may still help a
+ * person.
  *
  * @param unread why they could not be unpacked, in words
  */
@@ -97,10 +97,10 @@ function otherText(bytes: Buffer, contentType: string): string | null {
     try {
       return new TextDecoder(charset, { fatal: true }).decode(bytes)
     } catch {
-      // a set that nobody knows, or that it is not in: looked at as if it had not been named
+      // An unknown character set, or not the one that was named: treated as if none had been named.
     }
   }
-  // Text that was cut within a character, or is of an old set that is not named, is worth more with a hole than in
+  // Text that was cut inside a character, or is in an old set that is not named, is more useful with a hole than in
   // base64.
   return bytes.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d)) ? bytes.toString() : null
 }
