@@ -2,10 +2,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type Sql, transaction } from '../database/database.ts'
 import { type Actor, audit } from './audit.ts'
 
-/** "Shop - Callback Server": who may call back. The keys themselves are nowhere. */
+/** "Shop - Callback Server": who may call back. The keys themselves are stored nowhere. */
 export interface Credential {
   allowedIps: string[]
-  /** The valid keys, the newest first. */
+  /** The valid keys, newest first. */
   keys: CallbackKey[]
 }
 
@@ -13,15 +13,15 @@ export interface CallbackKey {
   id: string
   setAt: Date
   setBy: string | null
-  /** To within a minute; null: never since this was noted. */
+  /** To within a minute; null: not used since this was recorded. */
   lastUsedAt: Date | null
 }
 
 export interface CredentialChange {
   allowedIps?: readonly string[] | undefined
-  /** A new key; the one before stays valid until the next, so that the Shop can change over. */
+  /** A new key; the previous one stays valid until the next, so that the Shop can change over. */
   apiKey?: string | undefined
-  /** The id of a key that shall not be valid any more. */
+  /** The id of a key that becomes invalid. */
   withdrawKey?: string | undefined
 }
 
@@ -41,9 +41,9 @@ export async function readCredential(sql: Sql): Promise<Credential> {
 }
 
 /**
- * Changes the credential and notes who did; of a key only that it was replaced or withdrawn.
+ * Changes the credential and records who did; of a key, only that it was replaced or withdrawn.
  *
- * @returns null where the key that shall be withdrawn is not valid anyway; then nothing has been changed
+ * @returns null if the key to withdraw is not valid anyway; then nothing has changed
  */
 export async function writeCredential(
   sql: Sql,
@@ -64,7 +64,7 @@ export async function writeCredential(
 }
 
 /**
- * Enters the values of the environment where nobody has set any yet. What an admin has changed since then stays.
+ * Stores the values of the environment if nobody has set any yet. Later changes by an admin stay.
  *
  * @param apiKey `CALLBACK_API_KEY`
  * @param allowedIps `CALLBACK_ALLOWED_IPS`

@@ -16,22 +16,22 @@ export interface RequeueOptions {
   target: RequeueTarget
   include: readonly RequeueInclude[]
   actor: Actor
-  /** Why the person does it, for the record. */
+  /** The person's reason, for the record. */
   reason: string | null
   dryRun: boolean
-  /** Told of each page as soon as it is committed. */
+  /** Called with each page as soon as it is committed. */
   onSteps?: (steps: readonly Step[]) => void
 }
 
 export interface RequeueResult {
   requeued: number
-  /** In how many product sets. */
+  /** How many product sets they are in. */
   productSets: number
-  /** How many variations those have: what the Shop is told of one concerns all. */
+  /** How many variations those sets have: an update of one concerns all of them at the Shop. */
   variations: number
   /** The first of those product sets. */
   firstProductSets: string[]
-  /** The first thousand of those left alone. */
+  /** The first thousand skipped items. */
   skipped: { itemId: string; reason: Refusal }[]
   skippedTotal: number
   skippedByReason: Partial<Record<Refusal, number>>
@@ -39,22 +39,22 @@ export interface RequeueResult {
   byTopic: { topic: Topic | null; result: 'requeued' | Refusal; n: number }[]
 }
 
-/** Of the skipped ones so many are listed; the numbers count all. */
+/** How many skipped items are listed; the numbers count all. */
 export const SKIPPED_LISTED = 1000
-/** Of the product sets so many are named. */
+/** How many product sets are named. */
 export const SETS_LISTED = 20
 const SETS_A_PAGE = 500
 const ITEMS_A_STATEMENT = 1000
 
 /**
- * "Reupload to Shop" (decision 12): all items of the product sets in question that are Failed, or of what else
- * `include` asks for, go back to Pending with a fresh retry cycle. Items named one by one go too if they are Delayed,
- * Failed, Blocked or acknowledged. Of what a filter matches, only items of the included statuses count, and with them
- * their whole sets.
+ * "Reupload to Shop" (decision 12): all Failed items of the product sets in question, plus what `include` asks for, go
+ * back to Pending with a fresh retry cycle. Items that are named individually also go if they are Delayed, Failed,
+ * Blocked or acknowledged. Of a filter's matches only items of the included statuses count, and their whole sets with
+ * them.
  *
- * It works in pages that each commit for themselves, so that a requeue of many thousands holds no lock for long; who
- * did it is recorded before the first and, with what came of it, after the last. A dry run takes the same way but for
- * the writing.
+ * It works in pages that each commit on their own, so that a requeue of many thousands holds no lock for long. The
+ * audit records who did it before the first page, and the result after the last. A dry run does the same without
+ * writing.
  */
 export async function requeue(sql: Sql, options: RequeueOptions): Promise<RequeueResult> {
   const { target, include, actor, reason, dryRun, onSteps } = options
@@ -75,7 +75,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
     count(result, topic, why)
   }
 
-  // Two rows, since nobody rewrites the audit: one without the other is a requeue that broke off.
+  // Two rows, because audit rows are never rewritten: the first without the second is a requeue that broke off.
   const asked = { ...target, include, reason }
   if (!dryRun) await audit(sql, actor, 'requeue_begun', asked)
   try {
@@ -84,11 +84,11 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       const willing = candidates.filter((candidate) => {
         const isNamed = named.has(candidate.id)
         named.delete(candidate.id)
-        // A stock change that waits on purpose is on its way: nothing to requeue, and nothing to tell unless somebody
-        // asked for this very item.
+        // A stock change that waits on purpose is on its way: there is nothing to requeue, and nothing to report unless
+        // this very item was named.
         if (candidate.reason === 'stock_wait' && !isNamed) return false
-        // A create that the Shop may have is nobody's to send again by the dozen: an admin decides about each
-        // (resolve), or names it.
+        // A create that the Shop may already have is not sent again in bulk: an admin decides on each (resolve) or
+        // names it.
         const undecided =
           !isNamed &&
           creates(candidate.topic) &&
@@ -144,7 +144,7 @@ function count(result: RequeueResult, topic: Topic | null, what: 'requeued' | Re
 
 interface Page {
   productSetIds: string[]
-  /** Named one by one. */
+  /** Items named individually. */
   named: Set<string>
 }
 
@@ -160,7 +160,7 @@ async function* pages(sql: Sql, target: RequeueTarget, include: readonly Requeue
 }
 
 async function* pagesOfItems(sql: Sql, ids: string[]): AsyncGenerator<Page> {
-  // By set, so that two named items of one set come in one page and the set is gone through once.
+  // Ordered by set: two named items of one set come in one page, and the set is handled once.
   const rows = await sql<{ id: string; productSetId: string }[]>`
     select i.id, i.product_set_id as "productSetId" from shop_update.item i
     where i.id = any (${ids}::bigint[]) order by i.product_set_id, i.id`
@@ -231,10 +231,10 @@ async function readCandidates(
 }
 
 /**
- * Puts items back to Pending: the one statement of a requeue that writes. Whatever has been claimed, answered or
- * finished since it was looked at is not among them. Rows are locked in the order of their ids, as everywhere.
+ * Puts items back to Pending: the only statement of a requeue that writes. It skips what has been claimed, answered or
+ * finished since it was read. Rows are locked in id order, as everywhere.
  *
- * @param note why, in the person's words
+ * @param note the reason in the person's words
  * @returns the steps that were taken
  */
 export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: string | null): Promise<Step[]> => sql<

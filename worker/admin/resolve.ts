@@ -9,19 +9,18 @@ import { putBack } from './requeue.ts'
 export interface Resolution {
   itemId: string
   action: 'resend' | 'discard'
-  /** Why, in the admin's words. */
+  /** The reason in the admin's words. */
   reason: string
   actor: Actor
 }
 
 /**
- * An admin decides about an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome`
- * (decision 5 c to e). Resend: back to Pending with a fresh retry cycle, whatever the catalogue says of the product.
- * Discard: it leaves the queue, Blocked as it was, and what waited for it is looked at again. A change that it has
- * absorbed since it was Blocked is queued anew: the Shop has never been told of it (not of a create, which the admin
- * has just given up).
+ * An admin decides on an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome`
+ * (decision 5 c to e). Resend: back to Pending with a fresh retry cycle, whatever the catalogue says about the product.
+ * Discard: it leaves the queue as Blocked, and what waited for it is examined again. A change that it absorbed since it
+ * was Blocked is queued anew, because the Shop never heard of it (not for a create, which the admin has just given up).
  *
- * @returns the steps, the item's own first; none where the item is not, or no more, one for an admin to decide
+ * @returns the steps, the item's own first; none if there is no such item, or no decision to make about it any more
  */
 export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<Step[]> {
   const { itemId, action, reason, actor } = resolution

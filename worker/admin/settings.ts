@@ -4,11 +4,11 @@ import { type Actor, audit } from './audit.ts'
 
 export interface FlowSetting {
   wanted: Flow
-  /** The workers that are alive, each with the flow that it sends with. */
+  /** The live workers, each with the flow that it uses. */
   workers: { id: string; name: string; flow: Flow }[]
 }
 
-/** The wanted flow and the one that each worker uses; for some seconds after a change they differ (decision 9). */
+/** The wanted flow and the one that each worker uses; they differ for some seconds after a change (decision 9). */
 export async function readFlowSetting(sql: Sql, leaseSeconds: number): Promise<FlowSetting> {
   const [row] = await sql<FlowSetting[]>`
     select
@@ -21,7 +21,7 @@ export async function readFlowSetting(sql: Sql, leaseSeconds: number): Promise<F
   return row!
 }
 
-/** Sets the flow that workers shall send with: `shop_update/flow`. */
+/** Sets the flow that workers are to use: `shop_update/flow`. */
 export async function writeFlow(sql: Sql, flow: Flow, actor: Actor): Promise<void> {
   await transaction(sql, async (tx) => {
     const [was] = await tx<

@@ -3,9 +3,9 @@ import type { Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
 
 /**
- * JavaScript and PostgreSQL each have a list of time zones; the one that reads the Shop's times is PostgreSQL's.
+ * JavaScript and PostgreSQL have different lists of time zones; PostgreSQL's reads the Shop's times.
  *
- * @throws ConfigError where it does not know the zone
+ * @throws ConfigError if PostgreSQL does not know the zone
  */
 export async function checkTimeZone(sql: Sql, zone: string): Promise<void> {
   const [known] = await sql`select from pg_timezone_names where lower(name) = lower(${zone}::text)`
@@ -21,14 +21,14 @@ export async function readFlow(sql: Sql): Promise<Flow> {
 }
 
 /**
- * Tells the database how long a stock change waits (`enqueue` runs there, without our environment). Where the wait has
- * changed, the items that wait already keep the new one.
+ * Tells the database how long a stock change waits (`enqueue` runs there, without our environment). If the wait has
+ * changed, items that are already waiting get the new one.
  */
 export async function setStockWait(sql: Sql, seconds: number): Promise<void> {
   await sql`
     update shop_update.setting set value = to_jsonb(${seconds}::double precision), updated_at = now()
     where key = 'shop_update/stock_wait_seconds' and value <> to_jsonb(${seconds}::double precision)`
-  // In pages, and past what somebody holds: a start does not wait for Seller Center.
+  // In pages, skipping locked rows: a start does not wait for Seller Center.
   for (;;) {
     const moved = await sql`
       update shop_update.item set run_at = queued_at + ${seconds}::double precision * interval '1 second'

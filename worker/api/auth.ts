@@ -7,7 +7,7 @@ import { REFUSALS, type RefusalReason } from '../domain/refusals.ts'
 import { Problem } from './problem.ts'
 
 /**
- * What every handler of the internal API may rely on: the caller may do what his method says, and this is who he is.
+ * What every handler of the internal API may rely on: the caller is allowed to use this method, and this is who it is.
  */
 export interface CallerEnv {
   Bindings: {
@@ -20,10 +20,10 @@ export interface CallerEnv {
 type AuthConfig = Pick<Config, 'VIEWER_API_KEY' | 'ADMIN_API_KEY'> &
   Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID'>>
 
-/** Somebody is not let in, or not let do it. */
+/** The caller is unknown, or may not do this. */
 export class Refusal extends Problem {
   readonly reason: RefusalReason
-  /** Whom Grafana has signed for, where it has. */
+  /** The user that Grafana signed for, if any. */
   readonly sub: string | null
 
   constructor(reason: RefusalReason, sub: string | null = null) {
@@ -42,9 +42,9 @@ export class Refusal extends Problem {
 }
 
 /**
- * Refuses paths that somebody between us and the caller may read differently than we do: Grafana's plugin proxy matches
- * its routes, and picks the key that it injects, by a path in which `..%2f` is a name and not a step up. No path of
- * this API has a percent sign or a backslash.
+ * Refuses paths that something between us and the caller may read differently: Grafana's plugin proxy matches its
+ * routes, and picks the key to inject, by a path in which `..%2f` is a name, not a step up. No path of this API has a
+ * percent sign or a backslash.
  */
 export const plainPath: MiddlewareHandler<CallerEnv> = async (c, next) => {
   const [path = ''] = (c.env?.incoming?.url ?? new URL(c.req.url).pathname).split(/[?#]/)
@@ -53,9 +53,9 @@ export const plainPath: MiddlewareHandler<CallerEnv> = async (c, next) => {
 }
 
 /**
- * Who may do what depends on the key and on what the request really does, never on the path that somebody let through:
- * the viewer's key reads, the admin's key reads and writes. Where `GRAFANA_JWKS_URL` is set, Grafana's signed token
- * must be valid as well, and writing needs the role Admin in it; its user is the one recorded, by name and by `sub`.
+ * Permission depends on the key and on what the request really does, never on a path that someone else let through. The
+ * viewer's key reads; the admin's key reads and writes. If `GRAFANA_JWKS_URL` is set, Grafana's signed token must also
+ * be valid, and writing needs the role Admin in it. The recorded user is the token's, by name and by `sub`.
  */
 export function authorize(config: AuthConfig): MiddlewareHandler<CallerEnv> {
   const viewer = digest(config.VIEWER_API_KEY)
@@ -80,14 +80,14 @@ export function authorize(config: AuthConfig): MiddlewareHandler<CallerEnv> {
 
 const digest = (key: string): Buffer => createHash('sha256').update(key).digest()
 
-/** Grafana gives out one for ten minutes, and the clocks of two machines differ. */
+/** Grafana issues tokens for ten minutes, and the clocks of two machines differ. */
 const OLDEST_SECONDS = 15 * 60
 const CLOCKS_DIFFER_SECONDS = 30
 
 /**
- * Checks Grafana's ID token: ES256, of a user of our organization, valid for ten minutes, the signing keys change every
- * month. Where Grafana could not sign, it lets a header of the client pass, so nothing of the token counts before its
- * signature does.
+ * Checks Grafana's ID token: ES256, a user of our organization, valid for ten minutes; the signing keys change every
+ * month. When Grafana could not sign, it passes on a header of the client, so nothing in the token counts before its
+ * signature is verified.
  */
 function grafanaUser(
   jwksUrl: string,
@@ -121,7 +121,7 @@ function grafanaUser(
 function refusalOf(error: unknown): Refusal {
   if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError) || error.code === 'ERR_JOSE_GENERIC')
     return new Refusal('no_signing_keys')
-  // Of these the signature was right.
+  // For these the signature was right.
   if (error instanceof errors.JWTExpired) return new Refusal('old_token', error.payload.sub)
   if (error instanceof errors.JWTClaimValidationFailed)
     return new Refusal(error.claim === 'aud' ? 'wrong_audience' : 'wrong_token', error.payload.sub)

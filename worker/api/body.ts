@@ -1,30 +1,27 @@
 import type { IncomingMessage } from 'node:http'
 import { LATE, within } from '../within.ts'
 
-/** The client has gone, or was too slow. */
+/** The client has gone or was too slow. */
 export class LostBody extends Error {}
 
-/**
- * The body of a request, as far as it was asked for: what nobody has read stays with the client, and takes no memory
- * and no time here.
- */
+/** The body of a request, read on demand. What is not read stays with the client and costs no memory or time here. */
 export class Body {
   readonly #source: AsyncIterator<Buffer>
   readonly #deadline: number
   readonly #chunks: Buffer[] = []
-  /** Bytes that have been read. */
+  /** Bytes read so far. */
   size = 0
-  /** Whether that is all of it. */
+  /** Whether the whole body has been read. */
   isWhole = false
 
-  /** @param withinMs for all of it */
+  /** @param withinMs for the whole body */
   constructor(incoming: IncomingMessage, withinMs: number) {
     this.#source = incoming.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]()
     this.#deadline = performance.now() + withinMs
   }
 
   /**
-   * Reads until there are more than so many bytes, or all.
+   * Reads until there are more than `bytes` bytes, or all of them.
    *
    * @throws LostBody
    */
@@ -42,20 +39,20 @@ export class Body {
     }
   }
 
-  /** The first so many bytes of what has been read, as text. */
+  /** The first `bytes` bytes that were read, as text. */
   text(bytes = this.size): string {
     return new TextDecoder().decode(Buffer.concat(this.#chunks, Math.min(bytes, this.size)))
   }
 
-  /** Lets go of the request: what is left of it may be thrown away. */
+  /** Lets go of the request: the rest of its body may be discarded. */
   leave(): void {
-    this.#source.return?.().catch(() => {}) // a client that has gone meanwhile has nothing left to be thrown away
+    this.#source.return?.().catch(() => {}) // if the client has gone meanwhile, there is nothing to discard
   }
 }
 
 /**
- * The key in the `auth` call that leads a batch, found in the beginning of a body of which the rest has not been read.
- * Whatever is not the beginning of such a batch has none.
+ * The key in the `auth` call that leads a batch, found in the beginning of a body that is not fully read. Anything else
+ * than the beginning of such a batch has no key.
  *
  * @example leadingKey('[{"jsonrpc":"2.0","method":"auth","params":{"apiKey":"12345"}},{"jsonr') // '12345'
  */
@@ -81,6 +78,6 @@ function keyOf(json: string): unknown {
     const { jsonrpc, method, params } = JSON.parse(json)
     return jsonrpc === '2.0' && method === 'auth' ? params?.apiKey : undefined
   } catch {
-    return undefined // no JSON: no key
+    return undefined // not JSON: no key
   }
 }

@@ -6,20 +6,20 @@ import type { Sql } from '../database/database.ts'
 export interface CallbackCredential {
   addresses: AllowList
   /**
-   * Compares with every valid key and in constant time, so that the time it takes tells nothing about any of them.
+   * Compares with every valid key in constant time, so that the duration reveals nothing about any key.
    *
-   * @returns the hash of a key that is right, for `noteUses`
+   * @returns the hash of the matching key, for `noteUses`
    */
   accepts(key: string): Buffer | null
 }
 
-/** The form in which a key is kept, in `shop_update.system_credential.key_hashes`: SHA-256 of its UTF-8. */
+/** How a key is stored in `shop_update.system_credential.key_hashes`: SHA-256 of its UTF-8. */
 export const keyHash = (key: string): Buffer => createHash('sha256').update(key, 'utf8').digest()
 
 /**
- * Reads the credential at most once in `maxAgeMs`, however many requests come: an admin's change is in force that much
- * later. An older one is never used, also not when the database is down: a key that has been withdrawn must not come
- * back to life.
+ * Reads the credential at most once in `maxAgeMs`, however many requests come, so an admin's change takes effect that
+ * much later. An older copy is never used, not even when the database is down: a withdrawn key must not come back to
+ * life.
  *
  * @returns rejects with the error of the database
  */
@@ -58,8 +58,8 @@ async function readCredential(sql: Sql): Promise<CallbackCredential> {
 const NOTE_EVERY_MS = 60_000
 
 /**
- * Notes when a key was used last, once a minute at most. Nobody waits for that: a row that somebody else has in hand is
- * left alone, and a note that cannot be written is told and forgotten.
+ * Stores when a key was last used, at most once a minute. Nobody waits for it: a locked row is skipped, and a failed
+ * write is logged and forgotten.
  */
 export function noteUses(sql: Sql, onError: (error: unknown) => void): (hash: Buffer) => void {
   const noted = new Map<string, number>()

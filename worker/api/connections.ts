@@ -3,22 +3,25 @@ import type { Server, Socket } from 'node:net'
 import type { AllowList } from '../allow-list.ts'
 import { remoteAddress } from './remote-address.ts'
 
-/** How long a client may take to send us something. What it is sent may take as long as it likes: events never end. */
+/** How long a client may take to send a request. A response may take any time: the event stream never ends. */
 export const SERVER_OPTIONS: ServerOptions = {
   headersTimeout: 10_000,
-  requestTimeout: 15_000, // where a handler has not let go of a body before
+  requestTimeout: 15_000, // unless a handler has ended the body earlier
   connectionsCheckingInterval: 1_000,
 }
 
 export interface ConnectionLimits {
   most: number
-  /** Of one address, so that nobody takes up all of them; not of a proxy of ours, behind which there are many. */
+  /**
+   * The most from one address, so that nobody takes all of them. Does not apply to our proxies, which stand for many
+   * clients.
+   */
   mostOfOne: number
   trustedProxies: AllowList
   log: { warn(fields: object, message: string): void }
 }
 
-/** Closes what is more than enough, at once and without an answer; logged once a minute at most. */
+/** Closes surplus connections at once and without an answer; logs this at most once a minute. */
 export function limitConnections(server: Server, { most, mostOfOne, trustedProxies, log }: ConnectionLimits): void {
   const open = new Map<string, number>()
   let loggedAt = Number.NEGATIVE_INFINITY

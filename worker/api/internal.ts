@@ -37,8 +37,8 @@ export const openApi = (version = '0.1.0') => ({
 })
 
 /**
- * The internal listener, Grafana's side: lists, numbers, and what admins do. Everything needs a key (see `authorize`),
- * the OpenAPI document too. Errors are RFC 9457 `application/problem+json`.
+ * The internal listener, for Grafana: lists, numbers, and what admins do. Everything needs a key (see `authorize`),
+ * including the OpenAPI document. Errors are RFC 9457 `application/problem+json`.
  *
  * @example
  * const api = createInternalApi({ sql, readSql: sql, config, log, onQueued: worker.poke })

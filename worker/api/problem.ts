@@ -5,13 +5,13 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 
 export interface FieldError {
-  /** The name of what is wrong, with dots into the body: `filter.topic`. */
+  /** The name of the wrong field, with dots into the body: `filter.topic`. */
   field: string
   message: string
 }
 
 /**
- * What the caller can do something about; thrown wherever it is noticed, answered as RFC 9457
+ * An error that the caller can do something about. It may be thrown anywhere and is answered as RFC 9457
  * `application/problem+json`.
  */
 export class Problem extends Error {
@@ -37,7 +37,7 @@ export class Problem extends Error {
     this.headers = headers
   }
 
-  /** The answer. `field` repeats the first of `errors`, for callers that show only one. */
+  /** The response. `field` repeats the first of `errors`, for callers that show only one. */
   response(): Response {
     const [first] = this.errors
     return Response.json(
@@ -64,7 +64,7 @@ interface Issue {
 }
 
 /**
- * A 400 that names each field that is wrong.
+ * A 400 that names each wrong field.
  *
  * @param issues of a zod error
  */
@@ -78,7 +78,7 @@ export function invalidInput(issues: readonly unknown[]): Problem {
 }
 
 /**
- * Turns whatever was thrown into an answer. What the caller cannot mend is logged, and told without its inside.
+ * Turns anything thrown into a response. What the caller cannot mend is logged; the response leaves out the details.
  */
 export const answerError =
   (log: Logger) =>
@@ -98,7 +98,7 @@ export const answerError =
     return new Problem(500, 'Something went wrong here; the worker has logged it.').response()
   }
 
-/** An error without what people typed: those of the database carry the parameters of their statement. */
+/** An error without user input: database errors contain the parameters of their statement. */
 export function loggable(error: unknown): {
   type?: string
   code?: unknown
@@ -109,13 +109,13 @@ export function loggable(error: unknown): {
   return { type: error.name, code: (error as { code?: unknown }).code, message: error.message, stack: error.stack }
 }
 
-/** Nothing is wrong with the request: it may be sent again in a while. */
+/** The request is valid: the caller may send it again later. */
 export const unavailable = (detail: string): Problem => new Problem(503, detail, { headers: { 'retry-after': '5' } })
 
 const QUERY_CANCELED = '57014'
 /**
- * Database errors that pass: connection, rollback, resources, locks, an operator's doing, its disk; and the errors of
- * the client and the network.
+ * Database errors that pass: connection, rollback, resources, locks, operator intervention, disk; also errors of the
+ * client and the network.
  */
 const PASSING =
   /^(08|25|40|53|55|57|58)...$|^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/

@@ -21,16 +21,16 @@ export interface PublicApiOptions {
   sql: Sql
   config: Pick<Config, 'TRUSTED_PROXIES' | 'SHOP_USERNAME' | 'SHOP_PASSWORD'>
   log: { [level in 'warn' | 'error']: (fields: object, message: string) => void }
-  /** A callback has been committed that waits to be applied to this item. */
+  /** A committed callback waits to be applied to this item. */
   onCallback?: (itemId: string | null) => void
-  /** Once for each call of the Shop's: the counter `shop_update.callbacks`. */
+  /** Called once for each call by the Shop: the counter `shop_update.callbacks`. */
   onOutcome?: (outcome: CallbackOutcome | 'unauthorized' | 'malformed') => void
   telemetry?: Telemetry
-  /** Whether the worker can do its work. */
+  /** Whether the worker can do its work now. */
   ready: () => Promise<boolean>
-  /** Whether this process can do its work at all; one that cannot for long is to be started anew. */
+  /** Whether this process works at all. If not for long, it should be restarted. */
   working?: () => boolean
-  /** How long the Shop may wait for the database before it is told to try again. */
+  /** How long the Shop waits for the database before it is told to try again. */
   answerWithinMs?: number
   /** How long the Shop may take to send a body. */
   bodyWithinMs?: number
@@ -47,10 +47,10 @@ type RpcAnswer = { jsonrpc: '2.0'; id: Id } & ({ result: { status: 'success' } }
 type Call = { method: string; params?: unknown; id?: unknown }
 
 const LARGEST_BODY = 2 * 1024 * 1024
-/** So much is read of a body before there is a right key. */
+/** The most that is read of a body before a valid key is known. */
 const LARGEST_HEAD = 4 * 1024
 const LONGEST_BATCH = 100
-/** Of one address, in a minute. */
+/** Per address and minute. */
 const FAILED_ATTEMPTS = 10
 
 const UNAUTHORIZED = { code: -32001, message: 'Could not authorize request' }
@@ -66,17 +66,17 @@ const NO_RESULT = { code: -32602, message: 'Invalid params: params.result must b
 const NO_ID = { code: -32602, message: 'Invalid params: the id must be a request ID' }
 
 /**
- * The listener that the Shop reaches (docs/shop-protocol.md, section 3): `POST /shop-update/`,
- * `GET /shop-update/{requestId}`, `GET /healthz`, `GET /readyz`, and nothing else.
+ * The listener for the Shop (docs/shop-protocol.md, section 3): `POST /shop-update/`, `GET /shop-update/{requestId}`,
+ * `GET /healthz`, `GET /readyz`, and nothing else.
  *
- * What JSON-RPC has an error for is answered with HTTP 200 and that error; a status of HTTP's own is sent where the
- * body was not looked at (408, 413, 415, 429) or the database did not answer in time (503). To the Shop each of them is
- * a NACK. A client that is not on the white list and one with a wrong key get the same answer, so that nobody can find
- * out a key from elsewhere.
+ * Errors that JSON-RPC defines are answered with HTTP 200 and that error. An HTTP status is sent when the body was not
+ * examined (408, 413, 415, 429) or the database did not answer in time (503). To the Shop each of them is a NACK. A
+ * client that is not on the white list and a client with a wrong key get the same answer, so that nobody can test a key
+ * from elsewhere.
  *
- * Address and key come before the body: without them no more than its first 4 KiB are read, in which the `auth` call
- * must be. Only wrong keys are counted and slowed down; who has the right one is never made to wait for what somebody
- * else does behind the same address.
+ * Address and key are checked before the body. Without them only its first 4 KiB are read, which must contain the
+ * `auth` call. Only wrong keys are counted and slowed down; a client with a valid key never waits because of others
+ * behind the same address.
  */
 export function createPublicApi({
   sql,
@@ -99,7 +99,7 @@ export function createPublicApi({
       'Public listener: the time at which a key was last used could not be stored; the callback itself is not affected',
     ),
   )
-  // An error that a callback tells may quote the request that it is about, as an answer's may.
+  // An error in a callback may quote the original request, just as one in an answer may.
   const { SHOP_USERNAME: username, SHOP_PASSWORD: password = '' } = config
   const hideIn = username
     ? hidingIn(hidingSecrets(authElement(username, password), password))
@@ -119,7 +119,7 @@ export function createPublicApi({
     return remoteAddress(getConnInfo(c).remote.address, forwardedFor, trustedProxies)
   }
 
-  /** Whether a key is right and comes from where it may; who is let in has used it. */
+  /** Whether a key is valid and comes from an allowed address. A match counts as a use of the key. */
   const judge =
     ({ addresses, accepts }: CallbackCredential, client: string | null) =>
     (key: unknown): boolean => {
@@ -129,15 +129,15 @@ export function createPublicApi({
       return true
     }
 
-  /** Seconds until this client may guess again; null where it may now. */
+  /** Seconds until this client may try again; null: it may now. */
   async function mustWait(client: string | null): Promise<number | null> {
     const tried = await attempts.get(attemptsKey(client))
     return tried !== null && tried.consumedPoints >= FAILED_ATTEMPTS ? Math.ceil(tried.msBeforeNext / 1000) : null
   }
 
   /**
-   * @returns seconds until this client may guess again, where this was one too many: of many at once none had been
-   * counted when they began
+   * @returns seconds until this client may try again, if this attempt was one too many: concurrent attempts are not yet
+   *   counted when they begin
    */
   async function noteFailedAttempt(client: string | null, refused: number): Promise<number | null> {
     const tried = await attempts.penalty(attemptsKey(client))
@@ -154,8 +154,8 @@ export function createPublicApi({
     client: string | null,
     trace: ServerTrace,
   ): Promise<{ answer: RpcAnswer; outcome: CallbackOutcome | 'malformed' | null }> {
-    // A callback without an id is one that nobody could find again. As a notification it would get no answer, and no
-    // answer may pass for success.
+    // A callback without an id could never be matched. As a notification it would get no answer, which must not pass
+    // for success.
     if (!isId(id)) return { answer: failure(NO_ID, null), outcome: 'malformed' }
     const result = hideIn(isObject(params) ? params.result : undefined)
     if (typeof result !== 'object' || result === null) return { answer: failure(NO_RESULT, id), outcome: 'malformed' }
@@ -163,7 +163,7 @@ export function createPublicApi({
     try {
       digest = digestOf(result)
     } catch {
-      return { answer: failure(NO_RESULT, id), outcome: 'malformed' } // nested too deep
+      return { answer: failure(NO_RESULT, id), outcome: 'malformed' } // nested too deeply
     }
     const callback = {
       requestId: String(id),
@@ -188,10 +188,10 @@ export function createPublicApi({
   }
 
   /**
-   * Answers the calls in their order. `auth` holds for those after it. A wrong one spoils the rest of the request,
-   * whatever came before or comes after: nobody gets a hundred guesses out of one batch.
+   * Answers the calls in order. `auth` applies to the calls after it. One wrong `auth` spoils the rest of the request,
+   * whatever came before or comes after, so that one batch is not a hundred guesses.
    *
-   * @returns the answers; of a notification there is none
+   * @returns the answers; a notification has none
    */
   async function answerCalls(
     calls: readonly unknown[],
@@ -227,7 +227,7 @@ export function createPublicApi({
         onOutcome?.('malformed')
         answers.push(isAnswered ? failure(UNKNOWN_METHOD, id) : null)
       } else {
-        // Not awaited here: all of a batch go into one statement.
+        // Not awaited here, so that one statement takes the whole batch.
         const received = receive(call, client, trace)
         answers.push(
           received.then(({ answer, outcome }) => {
@@ -241,7 +241,7 @@ export function createPublicApi({
     return (await Promise.all(answers)).filter((answer) => answer !== null)
   }
 
-  /** What a client gets whose key is not right and that has guessed too often; null where it has not. */
+  /** The answer to a client without a valid key that has tried too often; null if it has not. */
   async function tooMany(c: Context, client: string | null): Promise<Response | null> {
     const seconds = await mustWait(client)
     if (seconds === null) return null
@@ -328,8 +328,8 @@ export function createPublicApi({
       }
       const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, isRight, c.var.trace)
       if (answers.length === 0) return c.body(null, 204)
-      // With a 503 the Shop sends the whole batch again; of what has been recorded that makes duplicates, which harm
-      // nobody.
+      // After a 503 the Shop sends the whole batch again. Callbacks that were recorded become duplicates, which are
+      // harmless.
       const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200
       return c.json(isBatch ? answers : answers[0], status)
     },
@@ -358,7 +358,7 @@ export function createPublicApi({
 
   app.notFound((c) => problem(c, 404, 'Not found'))
 
-  // All that is left to go wrong is the database. Whatever it is: no success.
+  // Only the database can have failed here. In any case: never success.
   app.onError((error, c) => {
     log.error(
       { 'event.name': 'public_listener_failed', error: brief(error) },
@@ -379,7 +379,10 @@ const isId = (id: unknown): id is string | number => typeof id === 'string' || t
 const isCall = (call: unknown): call is Call =>
   isObject(call) && call.jsonrpc === '2.0' && typeof call.method === 'string'
 
-/** What names a product is no place for an echo, and must not lose a digit that stands in a short password, too. */
+/**
+ * Fields that name a product do not echo secrets, and must not lose a digit that happens to be part of a short
+ * password.
+ */
 const NAMES = new Set([
   'id',
   'sku',
@@ -393,8 +396,8 @@ const NAMES = new Set([
 ])
 
 /**
- * The texts of a result with what `hide` takes out of each; deeper than any result is, it stays as it is, and is
- * refused for that.
+ * Applies `hide` to the texts of a result. Beyond any reasonable depth the result stays as it is; it is refused for its
+ * depth.
  */
 const hidingIn = (hide: (text: string) => string) => {
   const hidden = (value: unknown, depth: number): unknown => {
@@ -411,7 +414,7 @@ const hidingIn = (hide: (text: string) => string) => {
   return (result: unknown) => hidden(result, 0)
 }
 
-/** Undefined where the text is no JSON, or nested so deep that it cannot be read. */
+/** Undefined when the text is not JSON or is nested too deeply to be read. */
 function parsed(text: string): unknown {
   try {
     return parseShopJson(text)
@@ -420,26 +423,26 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The key that a header brings in place of the `auth` call. */
+/** The key in a header, as an alternative to the `auth` call. */
 function keyInHeader(c: Context): string | null {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
   return c.req.header('x-api-key') ?? bearer ?? null
 }
 
-/** A host has a whole /64 of IPv6, so that is what counts as one client. */
+/** A host owns a whole /64 of IPv6, so a /64 counts as one client. */
 function attemptsKey(client: string | null): string {
   const address = client === null ? null : readAddress(client)
   return address !== null && 'parts' in address ? address.parts.slice(0, 4).join(':') : String(client)
 }
 
-/** @throws after `milliseconds`, though what was promised may still come true */
+/** @throws after `milliseconds`, although the promise may still resolve later */
 async function inTime<Thing>(milliseconds: number, promised: Promise<Thing>): Promise<Thing> {
   const thing = await within(milliseconds, promised)
   if (thing === LATE) throw new Error(`Nothing came within ${milliseconds} ms.`)
   return thing
 }
 
-/** What a log may hold of an error: those of the database carry the statement's parameters. */
+/** What a log may contain of an error: database errors contain the statement's parameters. */
 function brief(error: unknown): { code: string | null; message: string } {
   const { code = null, message = '' } = error as { code?: string; message?: string }
   return { code, message }

@@ -1,14 +1,14 @@
 import { type AllowList, readAddress } from '../allow-list.ts'
 
 /**
- * The client's address in canonical form: the peer of the socket, unless that is a proxy of ours. Then it is the
- * rightmost address of X-Forwarded-For that is not one of our proxies: each proxy adds the peer it saw at the right,
- * and whatever stands further left the client may have written itself. An entry that is no address ends the walk, and
- * the last good one counts as the client.
+ * The client's address in canonical form: the peer of the socket, unless that is one of our proxies. Then it is the
+ * rightmost address of X-Forwarded-For that is not one of our proxies: each proxy appends the peer it saw, and the
+ * client may have written anything further left. An invalid entry ends the walk, and the last valid one counts as the
+ * client.
  *
  * @param peer `socket.remoteAddress`, undefined once the client has gone
- * @param forwardedFor all X-Forwarded-For headers of the request, in their order, joined by commas
- * @returns null where nobody can be named, which no white list allows
+ * @param forwardedFor all X-Forwarded-For headers of the request, in order, joined by commas
+ * @returns null when nobody can be named; no white list allows that
  */
 export function remoteAddress(
   peer: string | undefined,

@@ -5,34 +5,34 @@ import { isComing } from '../queue/coming.ts'
 type ToResolve = (typeof ADMIN_RESOLVES)[number]
 
 export interface Blocked {
-  /** Blocked for each reason that only an admin resolves; 0 is said too. */
+  /** Blocked for each reason that only an admin resolves; including zeros. */
   toResolve: { reason: ToResolve; n: number }[]
-  /** Of those that have waited for longest for a create that is due: it is Failed or not there. */
+  /** Among those that have waited longest for a due create: its create is Failed or missing. */
   stranded: number
 }
 
 /**
- * More than anybody resolves: with a million items in Blocked, of which 200,000 are such, reading takes 25 ms, and 9
- * when it is done again.
+ * More than anybody resolves. With a million Blocked items, 200,000 of them such, reading takes 25 ms, and 9 ms when
+ * repeated.
  */
 const COUNTED_UP_TO = 100_000
-/** Who waits for longest is among the oldest. */
+/** The longest waits are among the oldest items. */
 const OLDEST = 500
-/** They are looked for among so many: those of which no create is due stay, and would hide them. */
+/** How many are searched for them: items without a due create stay, and would hide the others. */
 const LOOKED_AMONG = 5000
 
-/** What an item `i` is about is in the catalogue: its product, or, of an item of a whole set, the set. */
+/** Whether the subject of an item `i` is in the catalogue: its product, or its set if the item is about a whole set. */
 const isThere = (sql: Sql) => sql`case
   when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id)
   else exists (select from catalog.product w where w.id = i.product_id) end`
 
 /**
- * The creates in the queue, as `c`, that an item `i` waits for which is Blocked until there is one (release.ts): of a
- * product those of itself and of its set. All of the set, where another variation is in the way, or the item is of a
- * whole set, or the product is in the Shop by now: it is released when nothing of its set is being created any more. A
- * create that brings nothing more keeps nobody waiting (see `isComing`), nor does anything keep an item of a product or
- * set that has been deleted: it is never released. One create keeps another waiting only while it may have made the
- * same product.
+ * The creates in the queue, as `c`, that a Blocked item `i` waits for (release.ts). For a product these are its own
+ * create and that of its set. They are all creates of the set when another variation is in the way, when the item is
+ * about a whole set, or when the product is in the Shop by now: then the item is released once nothing of its set is
+ * being created any more. A create that will bring nothing keeps nobody waiting (see `isComing`). Nothing keeps an item
+ * of a deleted product or set waiting: it is never released. A create keeps another waiting only while both may create
+ * the same product.
  */
 export const createsAwaited = (sql: Sql) => sql`(
     select m.id, m.topic, m.status, m.product_set_id, m.product_id, m.lane, m.reason, m.sends
@@ -58,9 +58,9 @@ export const createsAwaited = (sql: Sql) => sql`(
       or shop_update.keeps_waiting(c.lane, c.reason, c.product_id, i.topic, i.product_id))`
 
 /**
- * Of a change `i` whose product is not in the Shop: why no create of that is due, else null. The quality control has
- * approved nothing that the change is about (Seller Center queues a create when its product is approved, and a requeue
- * takes approved products only: decision 12), or it has been deleted.
+ * For a change `i` whose product is not in the Shop: why no create of it is due; null if one is. Either quality control
+ * has approved nothing that the change is about (Seller Center queues a create when a product is approved, and a
+ * requeue takes approved products only: decision 12), or the product has been deleted.
  */
 export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)}
@@ -75,9 +75,9 @@ export const noCreate = (sql: Sql) => sql`case
     where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
 
 /**
- * What is Blocked and will not be released by itself. The items that wait for an admin are counted along an index of
- * their own; of those that wait for a create, the oldest are looked at: each is stranded where every create that could
- * release it is Failed, or none is there; but not where none is due.
+ * Blocked items that will not be released automatically. Those that wait for an admin are counted along their own
+ * index. Of those that wait for a create, the oldest are examined: one is stranded if every create that could release
+ * it is Failed or missing, but not if none is due.
  */
 export async function readBlocked(sql: Sql): Promise<Blocked> {
   const [toResolve, [row]] = await Promise.all([

@@ -1,19 +1,19 @@
 import type { Sql } from '../database/database.ts'
 
 export interface DatabaseHealth {
-  /** Of this database, by state; `other_login` is all that may be known of the sessions of other logins. */
+  /** For this database, by state; `other_login` stands for sessions of other logins, whose state is hidden. */
   connections: { state: string; n: number }[]
-  /** In seconds: how long the oldest transaction of this login has been open. */
+  /** How long the oldest transaction of this login has been open, in seconds. */
   oldestTransaction: number
-  /** Of the tables of the queue that change all the time. */
+  /** For the tables of the queue that change constantly. */
   deadRows: { table: string; n: number }[]
-  /** Of shop_update.item since the statistics were last reset; a HOT one writes no index. */
+  /** Of shop_update.item since the statistics were reset; a HOT update writes no index. */
   updates: { hot: number; other: number }
 }
 
 /**
- * How PostgreSQL itself is, from its statistics: the cost does not depend on the queue. Any login may read them; of the
- * sessions of other logins it sees that they are there, and with `grant pg_read_all_stats` also their states.
+ * PostgreSQL's own health, from its statistics; the cost does not depend on the queue. Any login may read them. Of
+ * other logins' sessions it sees that they exist, and with `grant pg_read_all_stats` their states too.
  */
 export async function readDatabaseHealth(sql: Sql): Promise<DatabaseHealth> {
   const [sessions, tables] = await Promise.all([

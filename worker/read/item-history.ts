@@ -7,15 +7,15 @@ export interface TransitionRow {
   from: Status | null
   to: Status
   at: Date
-  /** Spent in `from`. */
+  /** The time spent in `from`. */
   seconds: number | null
   reason: string | null
-  /** The person, where it was one, and why, in his words. */
+  /** The person, if it was one, and their reason in their own words. */
   actor: string | null
   note: string | null
 }
 
-/** Characters of each body that come with the list of calls. */
+/** How many characters of each body come with the list of calls. */
 export const BODY_SHOWN = 4096
 
 export interface CallRow {
@@ -26,7 +26,7 @@ export interface CallRow {
   milliseconds: number | null
   httpStatus: number | null
   outcome: string | null
-  /** Of bodies the first `BODY_SHOWN` characters, and how many bytes there are in all: 28 calls may have 8 MiB each. */
+  /** The first `BODY_SHOWN` characters of each body, and its size in bytes: 28 calls may have 8 MiB each. */
   request: string
   requestBytes: number
   response: string | null
@@ -36,13 +36,11 @@ export interface CallRow {
   callbackBytes: number | null
   /** Of the attempt. */
   traceId: string | null
-  /** Of the callback, which begins a trace of its own. */
+  /** Of the callback, which begins its own trace. */
   callbackTraceId: string | null
 }
 
-/**
- * Every step that an item has taken, in order; steps of one moment in the order in which an item passes the statuses.
- */
+/** Every step of an item, in order. Steps of the same moment are in the order of the statuses. */
 export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promise<TransitionRow[]> => sql<
   TransitionRow[]
 >`
@@ -51,7 +49,7 @@ export const readTransitions = (sql: Sql, itemId: string, queuedAt: Date): Promi
   where t.item_id = ${itemId}::bigint and t.at >= ${dayBefore(queuedAt)}::text::timestamptz
   order by t.at, t.to_status`
 
-/** Every request of an item with the answer on its own exchange and the callback that came for it, if any. */
+/** Every request of an item, with the answer on its own exchange and its callback, if any. */
 export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<CallRow[]> => sql<CallRow[]>`
   select
     r.request_id as "requestId",
@@ -89,10 +87,10 @@ export const readCalls = (sql: Sql, itemId: string, queuedAt: Date): Promise<Cal
 export const BODY_PARTS = ['request', 'response', 'callback'] as const
 export type BodyPart = (typeof BODY_PARTS)[number]
 
-/** Characters of a body that are read at a time. */
+/** How many characters of a body are read at a time. */
 const SLICE = 1024 * 1024
 
-/** A whole body, piece by piece: nothing where there is none. */
+/** A whole body in pieces; yields nothing if there is none. */
 export async function* readBody(
   sql: Sql,
   { itemId, queuedAt, requestId, part }: { itemId: string; queuedAt: Date; requestId: string; part: BodyPart },
@@ -125,13 +123,13 @@ export async function* readBody(
 export interface Surroundings {
   /** Of the product. */
   title: string | null
-  /** While it waits for its turn, the place in the order of the set; 1 is next. */
+  /** While it waits for its turn: its place in the order of the set; 1 is next. */
   positionInSet: number | null
-  /** A later item of the same topic and product, or set, in the queue. */
+  /** A later item in the queue with the same topic and the same product or set. */
   newer: { itemId: string; status: Status } | null
 }
 
-/** What an answer for the seller needs beside the item itself. */
+/** What an answer for the seller needs besides the item. */
 export async function readSurroundings(
   sql: Sql,
   {
@@ -169,8 +167,8 @@ export async function readSurroundings(
 }
 
 /**
- * What goes before an item that waits for its turn, or will when its own time comes, though it is Delayed or Failed:
- * one in trouble, or the one that is tried last; else null.
+ * The item that goes before one that waits for its turn, or that will once its time comes although it is Delayed or
+ * Failed: one in trouble, or the one tried last; else null.
  */
 export async function readHolder(sql: Sql, itemId: string): Promise<Holder | null> {
   const [row] = await sql<Holder[]>`
@@ -190,7 +188,7 @@ export async function readHolder(sql: Sql, itemId: string): Promise<Holder | nul
 }
 
 /**
- * Nothing of an item is older than the item: days before it need not be looked at. A day is left for clocks that
+ * Nothing about an item is older than the item, so earlier days need not be searched. One day is added because clocks
  * differ.
  */
 const dayBefore = (at: Date): string => new Date(at.getTime() - 86_400_000).toISOString()

@@ -14,7 +14,7 @@ export interface ItemRow {
   sellerName: string | null
   productSetId: string
   productId: string | null
-  /** Of the product; of a whole set those of its first variations. */
+  /** The product's; for a whole set those of its first variations. */
   sellerSku: string | null
   sku: string | null
   topic: Topic
@@ -36,7 +36,7 @@ export interface ItemRow {
   blockedBy: string | null
   blockedByTopic: Topic | null
   blockedByStatus: Status | null
-  /** Why no create of its product is due, where none is in the queue. */
+  /** Why no create of its product is due, if none is in the queue. */
   noCreate: NoCreate | null
   /** False once it has left the queue. */
   live: boolean
@@ -54,11 +54,10 @@ export interface Position {
 }
 
 /**
- * A page of a list, by keyset: its cost does not grow with the pages before it, and what moves in or out meanwhile
- * shifts nothing. Ids are given in the order of queueing, so `queuedAt` and `id` are one order, the one that an index
- * has.
+ * A page of a list, by keyset: earlier pages do not add to its cost, and items that come or go meanwhile shift nothing.
+ * Ids are given in queueing order, so `queuedAt` and `id` are one order, which an index provides.
  *
- * @param after the position at which the page before ended
+ * @param after the position at which the previous page ended
  * @returns the rows, and the position for the next page (null: this is the last)
  */
 export async function listItems(
@@ -90,12 +89,12 @@ export async function listItems(
   return { rows, next: found.length > limit && last ? { value: last.sortedBy, id: last.id } : null }
 }
 
-/** How far a list is counted that no counter knows. */
+/** How far a list is counted when no counter knows its size. */
 export const COUNTED_UP_TO = 10_000
 
 /**
- * How many items a selection has. By tab, status and topic the counters know it at any size of the queue; anything else
- * is counted, up to a limit beyond which the number says no more than "many".
+ * How many items a selection has. By tab, status and topic the counters know it for any size of the queue. Anything
+ * else is counted up to a limit; beyond that the number only means "many".
  */
 export async function countItems(sql: Sql, selection: Located): Promise<{ count: number; exact: boolean }> {
   if (isCounted(selection)) {
@@ -191,9 +190,9 @@ const shown = (sql: Sql) => sql`
   i.live`
 
 /**
- * What stands beside an item: its seller, its product or the first three variations of its set, and, where it is
- * Blocked until something has been created, the item that creates it: that of the product itself, else that of the set,
- * else that of another variation that is in its way.
+ * What is shown beside an item: its seller, its product or the first three variations of its set. If the item is
+ * Blocked until something has been created, also the item that creates it: that of the product itself, else that of the
+ * set, else that of another variation that is in the way.
  */
 const beside = (sql: Sql) => sql`
   left join catalog.seller r on r.id = i.seller_id

@@ -5,7 +5,7 @@ export interface Kpi {
   window: '24h' | '7d' | '14d' | '30d' | '90d'
   queued: number
   synced: number
-  /** Null where nothing was queued. */
+  /** Null when nothing was queued. */
   ratio: number | null
   /** Sent to the Shop and answered, or given up, within the window. */
   requests: number
@@ -14,8 +14,8 @@ export interface Kpi {
 }
 
 /**
- * The Sync KPI (decision 15): of the items queued within each window, the share that is Synced by now. What it means is
- * in sql/views/kpi.sql.
+ * The Sync KPI (decision 15): the share of the items queued within each window that is Synced by now. See
+ * sql/views/kpi.sql.
  */
 export const readKpis = (sql: Sql): Promise<Kpi[]> => sql<Kpi[]>`
   select
@@ -32,13 +32,13 @@ const OVERDUE_COUNTED = 100_000
 
 export interface Overdue {
   items: number
-  /** How long the one that is longest past its time has been so; 0 where there is none. */
+  /** By how much the longest overdue item is past its time; 0 if there is none. */
   seconds: number
 }
 
 /**
- * The Delayed and Failed items that are past their time, whether they have been woken or not, but for those that
- * another item of their set holds up; counted up to a hundred thousand in each lane.
+ * Delayed and Failed items past their time, whether woken or not, except those held up by another item of their set.
+ * Counts up to a hundred thousand in each lane.
  */
 export async function readOverdue(sql: Sql): Promise<Overdue> {
   const [row] = await sql<Overdue[]>`

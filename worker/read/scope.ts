@@ -4,46 +4,45 @@ import { PRODUCTS_A_PREFIX } from '../domain/search.ts'
 /** What the words of a search mean. */
 export interface Scope {
   itemIds: string[]
-  /** Sets of which everything is meant. */
+  /** Sets that match as a whole. */
   setIds: string[]
   productIds: string[]
   /** The sets of `productIds`. */
   setsOfProducts: string[]
-  /** The sellers of `setIds` and `setsOfProducts`: the history is ordered by them first. */
+  /** The sellers of `setIds` and `setsOfProducts`: the history's index begins with the seller. */
   sellersOfSets: string[]
-  /** Whether more products begin with the words than are in `productIds`. */
+  /** Whether more products than those in `productIds` begin with the words. */
   truncated: boolean
-  /** Sellers with so many sets that their items are looked through rather than looked up. */
+  /** Sellers with so many sets that their items are scanned, not looked up. */
   sellerIds: string[]
-  /** The seller of that name, where the words mean nothing else. */
+  /** The seller with that name, if the words mean nothing else. */
   seller: SellerScope | null
 }
 
 export interface SellerScope {
   sellerIds: string[]
   /**
-   * The product sets: an index finds their items. Null for a seller that has very many, whose items are a large part of
-   * the list.
+   * The product sets, by which an index finds the items. Null for a seller with very many sets, whose items are a large
+   * part of the list.
    */
   productSetIds: string[] | null
 }
 
 /**
- * With so many sets and 50,000 items of them, looking them up takes 70 ms; going through a million items takes 100 to
- * 200.
+ * With this many sets and 50,000 items in them, looking them up takes 70 ms; scanning a million items takes 100 to 200.
  */
 const SETS_LOOKED_UP = 20_000
-/** A page of as many items takes 25 ms, whatever its length. */
+/** A page out of this many items takes 25 ms, whatever its length. */
 const ITEMS_LOOKED_UP = 50_000
-/** A search for a word that is also the name of a seller goes over his sets one by one up to so many. */
+/** If a search word is also a seller's name, up to this many of the seller's sets are examined one by one. */
 const SETS_AMONG_OTHERS = 500
 
 const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
 
 /**
- * Looks up a search: a seller SKU or Shop SKU to the letter; the id of an item, a product, a product set or a request;
- * the name of a seller. What fits in several of these ways is found in all of them; what fits in none, as the beginning
- * of a SKU.
+ * Looks up a search: an exact seller SKU or Shop SKU; the id of an item, a product, a product set or a request; the
+ * name of a seller. A text with several meanings finds all of them; one without any is searched as the beginning of a
+ * SKU.
  */
 export async function findScope(sql: Sql, text: string): Promise<Scope> {
   const id = isId(text) ? text : null
@@ -69,7 +68,7 @@ export async function findScope(sql: Sql, text: string): Promise<Scope> {
   else scope.sellerIds.push(...seller.sellerIds)
   if (isNamed) return { ...scope, sellersOfSets: await sellersOf(sql, [...scope.setIds, ...scope.setsOfProducts]) }
 
-  // These operators compare byte by byte whatever the collation; an index with text_pattern_ops serves them.
+  // These operators compare bytes under any collation; an index with text_pattern_ops serves them.
   const more = PRODUCTS_A_PREFIX + 1
   const begun = await sql<{ id: string; setId: string }[]>`
     select id, product_set_id as "setId" from (
@@ -107,9 +106,9 @@ export const itemsOfSets = (sql: Sql, productSetIds: readonly string[]) => sql`
   where l.product_set_id = any (${productSetIds}::bigint[]) and l.item_id is not null`
 
 /**
- * Looks up a seller by id, else by name. Nobody of that id or name has no items.
+ * Looks up a seller by id, else by name. An unknown id or name has no items.
  *
- * @param id null where only the name is meant
+ * @param id null when only the name is meant
  */
 export async function findSeller(
   sql: Sql,

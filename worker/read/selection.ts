@@ -4,7 +4,7 @@ import type { Status, Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import { findScope, findSeller, itemsOfSets, type Scope, type SellerScope } from './scope.ts'
 
-/** What a list, a download or a requeue is about. Without a tab and a status: all of the queue. */
+/** What a list, a download or a requeue is about. Without a tab or status: the whole queue. */
 export interface Selection {
   tab?: Tab | undefined
   topic?: Topic | undefined
@@ -23,15 +23,15 @@ export interface Selection {
   to?: string | undefined
 }
 
-/** A selection whose words have been looked up; null where there is nothing to look for. */
+/** A selection whose words have been looked up; null when there is nothing to look up. */
 export interface Located extends Selection {
   scope: Scope | null
-  /** All of them are meant at once. */
+  /** All of them apply at once. */
   sellers: SellerScope[]
-  /** Between which ids of the queue, and of the history, lies what was queued from `from` to `to`. */
+  /** The range of ids, in the queue and in the history, that was queued from `from` to `to`. */
   queueWindow: Window
   historyWindow: Window
-  /** Whether the queue has so few of the topic that they are looked up. */
+  /** Whether the queue has so few items of the topic that they are looked up. */
   rareTopic: boolean
 }
 
@@ -41,7 +41,7 @@ interface Window {
   end: string | null
 }
 
-/** Looks up what `q` and `seller` mean, so that the list itself is found by ids and indexes. */
+/** Looks up what `q` and `seller` mean, so that ids and indexes find the list itself. */
 export async function locate(sql: Sql, selection: Selection): Promise<Located> {
   const from = sources(selection)
   const [scope, seller, queueWindow, historyWindow, rareTopic] = await Promise.all([
@@ -64,10 +64,10 @@ export async function locate(sql: Sql, selection: Selection): Promise<Located> {
 const EVERYTHING: Window = { first: null, end: null }
 
 /**
- * No index knows `queued_at` (it would cost every enqueue and claim), but ids are given nearly in its order, so a
- * window of time is one of ids, found by some thirty looks at the primary key. Not strictly: `enqueue` takes the time,
- * and the id only after it has waited for whoever holds the item that might absorb the change, and a clock may be set.
- * An hour is far longer than the one takes and the other should; the times themselves are still compared.
+ * No index has `queued_at` (it would cost every enqueue and claim). But ids are given nearly in its order, so a window
+ * of time is a window of ids, found by some thirty probes of the primary key. Nearly: `enqueue` takes the time first
+ * and the id only after it has waited for a lock on the item that might absorb the change, and a clock may be adjusted.
+ * One hour is far longer than that wait takes and any adjustment should be; the times themselves are still compared.
  */
 async function findWindow(sql: Sql, table: 'item' | 'finished_item', { from, to }: Selection): Promise<Window> {
   if (from === undefined && to === undefined) return EVERYTHING
@@ -94,13 +94,13 @@ async function findWindow(sql: Sql, table: 'item' | 'finished_item', { from, to 
       ${boundary(to, '1 hour')} as "end",
       (select max(id) + 1 from ${sql(`shop_update.${table}`)}) as beyond`
   const { first, end, beyond } = row!
-  // where nothing is later yet, what is queued from now on may belong to it
+  // if nothing later exists yet, items queued from now on may belong to it
   return { first, end: end === beyond ? null : end }
 }
 
 /**
- * Up to so many items of a topic are found by going through an index that has it in second place: 28 ms with a million
- * items, against 250.
+ * Up to this many items of a topic are found through an index with the topic in second place: 28 ms with a million
+ * items, instead of 250.
  */
 const RARE = 20_000
 
@@ -116,8 +116,8 @@ async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
 }
 
 /**
- * Where a selection is read from. A search, or a set, without a tab goes over everything, the queue and what is
- * finished; what an admin discarded is found only so.
+ * Where a selection is read from. A search, or a set, without a tab covers both the queue and the history; this is the
+ * only way to find what an admin discarded.
  */
 export function sources({ tab, status, set, q }: Selection): ('queue' | 'finished')[] {
   if ((tab ?? status) === 'synced') return ['finished']
@@ -125,17 +125,16 @@ export function sources({ tab, status, set, q }: Selection): ('queue' | 'finishe
 }
 
 /**
- * Times go as text: the client would read `::timestamptz` as a Date, which has no microseconds and no infinity. In a
- * query of its own, or the text would be read anew for every row: 200 ms with a million of them.
+ * Times are passed as text: the client would turn `::timestamptz` into a Date, which has neither microseconds nor
+ * infinity. The cast is in a subquery; otherwise the text would be parsed for every row: 200 ms for a million of them.
  */
 export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::timestamptz)`
 
 /**
  * Which rows of `shop_update.item i` are selected.
  *
- * No index knows the status (see the migration), so each status is narrowed by what an index does know: the lane, the
- * reason, or `set_lane`. Pending needs nothing of the kind: what is not Pending, Delayed or Failed is seldom more than
- * a few.
+ * No index has the status (see the migration), so each status is narrowed by what an index has: the lane, the reason,
+ * or `set_lane`. Pending needs none of this: few items are neither Pending, Delayed nor Failed.
  */
 export const inQueue = (
   sql: Sql,
@@ -144,7 +143,7 @@ export const inQueue = (
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
   ${
-    // no index knows each reason, but one knows the lane of what is Blocked
+    // no index has each reason, but one has the lane of Blocked items
     reason === undefined
       ? sql``
       : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`
@@ -163,7 +162,7 @@ export const inQueue = (
   )}
   ${scope === null ? sql`` : sql`and (${scoped(sql, scope)})`}
   ${
-    // a seller has no index of its own here: where one is meant, its items are looked through
+    // there is no index by seller here, so a seller's items are scanned
     scope === null || scope.sellerIds.length > 0
       ? sql``
       : sql`and i.id = any (array(
@@ -173,8 +172,8 @@ export const inQueue = (
   }`
 
 /**
- * Which rows of `shop_update.finished_item i` are selected. An item is finished after it was queued: that leaves whole
- * days out.
+ * Which rows of `shop_update.finished_item i` are selected. An item finishes after it was queued, which excludes whole
+ * days.
  */
 export const inHistory = (
   sql: Sql,
@@ -200,7 +199,7 @@ export const inHistory = (
       : sql`and (${scoped(sql, scope, sql`i.seller_id = any (${scope.sellersOfSets}::bigint[]) and`)})`
   }`
 
-/** Each of the conditions; of an empty list `postgres` would make a parameter. */
+/** Joins the conditions; `postgres` would turn an empty list into a parameter. */
 const all = (
   sql: Sql,
   sellers: readonly SellerScope[],
@@ -230,16 +229,13 @@ function ofStatus(sql: Sql, status: Status) {
 }
 
 /**
- * In flight is at most what the workers hold (CONCURRENCY of each), and `set_lane` has it: nothing else has to be
- * looked up.
+ * In flight are at most the items that workers hold (CONCURRENCY each), and `set_lane` has them: no other lookup is
+ * needed.
  */
 const isFew = (status: Status | undefined): boolean =>
   status !== undefined && !['pending', 'got_acknowledgment', 'blocked', 'delayed', 'failed'].includes(status)
 
-/**
- * Where an index has the status, going through that is quicker than looking up a seller of many sets: 40 ms against
- * 150.
- */
+/** If an index has the status, scanning it beats looking up a seller with many sets: 40 ms instead of 150. */
 const setsLookedUp = (status: Status | undefined): number =>
   status === undefined || status === 'pending' ? Number.POSITIVE_INFINITY : isFew(status) ? 0 : 2000
 
@@ -247,7 +243,7 @@ const within = (sql: Sql, { first, end }: Window) => sql`
   ${first === null ? sql`` : sql`and i.id >= ${first}::bigint`}
   ${end === null ? sql`` : sql`and i.id < ${end}::bigint`}`
 
-/** The items of a topic, and whatever is in flight. */
+/** The items of a topic, plus everything in flight. */
 const itemsOfTopic = (sql: Sql, topic: Topic) => sql`
   select s.id from shop_update.item s
   where s.topic = ${topic}::shop_update.topic and s.lane <> 'in_flight'
@@ -255,11 +251,11 @@ const itemsOfTopic = (sql: Sql, topic: Topic) => sql`
   select l.item_id from shop_update.set_lane l where l.item_id is not null`
 
 /**
- * An item of a whole set is about each of its products: who looks for a SKU that is not in the Shop yet must find the
- * item that creates it. What the words do not mean is left out: of an `or` with an empty array the planner makes a walk
- * through the whole history (195 ms against 12).
+ * An item about a whole set is about each of its products: a search for a SKU that is not in the Shop yet must find the
+ * item that creates it. Meanings without a match are left out: the planner turns an `or` with an empty array into a
+ * scan of the whole history (195 ms instead of 12).
  *
- * @param ofSellers what an index wants to know before the set
+ * @param ofSellers what an index needs before the set
  */
 function scoped(sql: Sql, { itemIds, setIds, setsOfProducts, productIds, sellerIds }: Scope, ofSellers = sql``) {
   const ofSets = sql`${ofSellers} i.product_set_id`

@@ -4,7 +4,7 @@ import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import { createFullLooks } from '../full-looks.ts'
 
-/** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, if need be by an admin. */
+/** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, possibly by an admin. */
 export const TO_SEND = [
   'pending',
   'processing',
@@ -12,7 +12,7 @@ export const TO_SEND = [
   'delayed',
   'failed',
 ] as const satisfies readonly Status[]
-/** "Products that wait for an acknowledgment or an answer": with the Shop, or its answer is just being read. */
+/** "Products that wait for an acknowledgment or an answer": at the Shop, or its answer is being read. */
 export const AWAITING_SHOP = [
   'made_request',
   'got_acknowledgment',
@@ -35,8 +35,8 @@ export interface QueueSummary extends Numbers {
 }
 
 /**
- * The numbers on top of the queue, at a cost that does not grow with it. Counts are the counters plus what is not
- * folded yet, which is exact.
+ * The numbers above the queue, at a cost that does not grow with it. The counters plus what is not folded yet give
+ * exact counts.
  */
 export async function readSummary(sql: Sql): Promise<QueueSummary> {
   const { counts, oldest } = await readStatuses(sql)
@@ -66,7 +66,7 @@ const IN_QUEUE = STATUS_NAMES.filter((status) => status !== 'synced')
 
 export interface Statuses {
   counts: { topic: Topic; status: Status; n: number }[]
-  /** Those that another item of their set holds up apart from the others. */
+  /** Items held up by another item of their set are separate. */
   oldest: { topic: Topic; status: Status; held: boolean; at: Date; seconds: number }[]
 }
 
@@ -74,8 +74,8 @@ export interface Statuses {
 const IN_HAND_TOO_LONG = '1 minute'
 
 /**
- * Of an item `b` that is behind: a Delayed or Failed item of its set and topic, queued before it, goes first
- * (decision 7), or the one of its set that is in flight is stuck.
+ * Of an item `b` that is behind: a Delayed or Failed item of its set and topic that was queued earlier goes first
+ * (decision 7), or the set's item in flight is stuck.
  */
 export const isHeldUp = (sql: Sql) => sql`(
   exists (
@@ -87,15 +87,15 @@ export const isHeldUp = (sql: Sql) => sql`(
     where l.product_set_id = b.product_set_id and f.status_at < now() - ${IN_HAND_TOO_LONG}::text::interval))`
 
 /**
- * How many items are in each status, and since when the oldest of them.
+ * How many items are in each status, and since when the oldest is in it.
  *
- * The oldest of a status is the item that has been in it for longest. Items in flight are all looked at, they are few
- * (`set_lane` has them). Of the others, the first 500 by id are: who was queued first has, but for requeues and
- * retries, been waiting for longest, and the partial indexes of the lanes begin with exactly those. So a time may be
- * too young by what a mass requeue of the very oldest items hides, never too old. Where reading from the first one on
- * takes long (a dump keeps its snapshot, see `createFullLooks`), it goes on from where it found the first one. Of a
- * topic that is not among those first ones no age is read; of what is behind, none that is not held up where 500 older
- * ones are (whom it waits for is ready or in flight, and looked at there).
+ * The oldest is the item that has been in the status longest. Items in flight are few, so all are examined (`set_lane`
+ * has them). For the other lanes the first 500 by id are: apart from requeues and retries, the first queued has waited
+ * longest, and the partial indexes of the lanes begin with exactly those. So a mass requeue of the very oldest items
+ * may make a time too young; it is never too old. If reading from the start is slow (a dump holds its snapshot, see
+ * `createFullLooks`), reading resumes at the item found first before. No age is read for a topic that is not among
+ * those first items. For items behind, none is read for those that are not held up once there are 500 older ones: the
+ * item that they wait for is ready or in flight, and is examined there.
  */
 export async function readStatuses(sql: Sql): Promise<Statuses> {
   const { looks, from } = ofPool(sql)
@@ -117,10 +117,7 @@ export async function readStatuses(sql: Sql): Promise<Statuses> {
 
 const FROM_FIRST = { ready: '0', awaiting: '0' }
 
-/**
- * Of each pool: from which item on the lanes are read that every item passes through, where reading them from the first
- * one takes long.
- */
+/** Per pool: the item at which reading of the busiest lanes begins, when reading from the start is slow. */
 const POOLS = new WeakMap<Sql, { looks: ReturnType<typeof createFullLooks>; from: typeof FROM_FIRST }>()
 
 function ofPool(sql: Sql) {
@@ -130,8 +127,7 @@ function ofPool(sql: Sql) {
 }
 
 /**
- * By topic, status and `held`; and one row, without a topic, of the first items of the lanes, and the last one that
- * there is.
+ * By topic, status and `held`, plus one row without a topic: the first items of the lanes, and the last item of all.
  */
 const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
   (Statuses['oldest'][number] & { ready: string | null; awaiting: string | null; last: string | null })[]

@@ -7,16 +7,16 @@ import { type Attributes, spanAttributes, text } from './encode.ts'
 import { EVENTS, FAILURES, SPANS, Subject, type Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'
 
-/** The statements that brought an item here, as spans. */
+/** The spans of the statements that brought an item here. */
 export interface Statements {
   claim: SpanRef | null
   catalogue: SpanRef | null
 }
 
 /**
- * One attempt at an item: a trace of its own, from the claim to where the item rests. Each status is a span with the
- * time spent in it; the one that the claim took the item from comes first, the one in which it rests last and without a
- * length, since its time is not over. It is told each step and where the item rests; where the item is, its life knows.
+ * One attempt at an item, as a trace from the claim to where the item rests. Each status is a span with the time spent
+ * in it. The status that the claim took the item from comes first; the one in which it rests comes last, without a
+ * length, since its time is not over. It is told each step and where the item rests; `Life` knows where the item is.
  */
 export class Attempt {
   readonly #telemetry: Telemetry
@@ -50,7 +50,7 @@ export class Attempt {
     this.#call = trace.root.child()
   }
 
-  /** An item that has been claimed: tells what came before, and the claim. */
+  /** A claimed item: reports what came before, and the claim. */
   static begin(
     telemetry: Telemetry,
     item: ClaimedItem,
@@ -69,7 +69,7 @@ export class Attempt {
     )
     const tell = (from: Status | null, to: Status, since: Micros, at: Micros, reason: string | null) =>
       telemetry.step(subject, { from, to, since, at, reason })
-    // What Seller Center's transaction did is told by the first worker that sees the item.
+    // The first worker that sees the item reports the steps of Seller Center's transaction.
     if (before.fresh) {
       tell(null, 'pending', item.queuedAt, item.queuedAt, null)
       if (before.status === 'delayed') tell('pending', 'delayed', item.queuedAt, item.queuedAt, before.reason)
@@ -91,7 +91,7 @@ export class Attempt {
     return attempt
   }
 
-  /** An item whose answer had been stored by a worker that is gone: its attempt goes on in its own trace. */
+  /** An item whose answer a lost worker had stored: its attempt goes on in its own trace. */
   static resume(telemetry: Telemetry, { item, flow, sellerSku, sku }: Adopted): Attempt {
     const subject = new Subject({
       ...fieldsOf(item, undefined, flow, item.sends),
@@ -104,8 +104,8 @@ export class Attempt {
   }
 
   /**
-   * A callback that has been given to its item, from its coming to where the item rests: in the trace of the callback,
-   * with a link to the attempt that it answers.
+   * A callback, from its arrival to where its item rests: in the trace of the callback, with a link to the attempt that
+   * it answers.
    */
   static callback(
     telemetry: Telemetry,
@@ -154,7 +154,7 @@ export class Attempt {
     })
   }
 
-  /** The exchange with the Shop, whatever it brought. */
+  /** The exchange with the Shop, whatever its result. */
   exchanged(
     exchange: Exchange,
     server: { host: string; port: number },
@@ -263,7 +263,7 @@ export class Attempt {
     })
   }
 
-  /** @param links of the first: the rest has been done by the same statement */
+  /** @param links of the first step: the same statement made the others */
   #enter(steps: readonly Passage[], links: readonly SpanRef[]): void {
     for (const [place, step] of steps.entries()) {
       if (step.reason !== null && FAILURES.has(step.reason)) this.#failure = step.reason
@@ -293,7 +293,7 @@ function fieldsOf(item: Item, set: CatalogueSet | undefined, flow: Flow, attempt
   }
 }
 
-/** Of a whole set those of its first three variations, as `skusOf` lists them. */
+/** For a whole set, the values of its first three variations, as `skusOf` lists them. */
 function listed(
   products: readonly CatalogueProduct[],
   skuOf: (product: CatalogueProduct) => string | null,

@@ -3,29 +3,29 @@ import { within } from '../within.ts'
 
 export interface BatchesOptions {
   exporter: {
-    /** `rejected`: how many of them a receiver that took the others did not. */
+    /** `rejected`: how many the receiver refused while it took the others. */
     export(entries: Buffer[], done: (result: { code: number; error?: Error; rejected?: number }) => void): void
   }
-  /** Entries in memory at most, those under way included. */
+  /** The most entries in memory, including those under way. */
   maxQueueSize: number
   maxQueueBytes: number
   maxBatchSize: number
   maxBatchBytes: number
   delayMs: number
-  /** Told of what has reached the receiver, and of what never will, with the reason. */
+  /** Called for entries that reached the receiver, and for those that never will, with the reason. */
   onExported(count: number): void
   onLost(count: number, reason: LossReason): void
 }
 
 /**
- * `queue_full`: the receiver was away or too slow; `rejected`: it said no; `shutdown`: it was away when the process
+ * `queue_full`: the receiver was down or too slow. `rejected`: it refused. `shutdown`: it was down when the process
  * ended.
  */
 export const LOSS_REASONS = ['queue_full', 'rejected', 'shutdown'] as const
 export type LossReason = (typeof LOSS_REASONS)[number]
 
 /**
- * Batches under way at once: while one is on the wire the next is written, and a receiver 100 ms away does not bound
+ * Batches under way at once: the next is encoded while one is on the wire, and a receiver 100 ms away does not limit
  * the rate.
  */
 const UNDER_WAY = 4
@@ -34,27 +34,27 @@ const RETRY_MS = 1000
 export interface Batches {
   /** An encoded span or log record. */
   add(entry: Buffer): void
-  /** How many are held, those under way included. */
+  /** How many are held, including those under way. */
   readonly size: number
-  /** Sends what is there within `withinMs`; what could not be sent, or comes later, is lost and counted. */
+  /** Sends what is left within `withinMs`. What cannot be sent, or is added later, is lost and counted. */
   close(withinMs: number): Promise<void>
 }
 
 /**
- * Sends spans or log records to the collector in batches. Unlike the SDK's batch processors, which give a batch up
- * after some retries and count nothing of what comes after the shutdown, it keeps what it has until the receiver takes
- * it, drops only what finds no room, and counts each one that is lost: exported plus lost is what was added.
+ * Sends spans or log records to the collector in batches. The SDK's batch processors give up on a batch after some
+ * retries and do not count what comes after the shutdown. This one keeps entries until the receiver takes them, drops
+ * only what does not fit, and counts every loss: exported plus lost equals added.
  */
 export function createBatches(options: BatchesOptions): Batches {
   const { exporter, maxQueueSize, maxQueueBytes, maxBatchSize, maxBatchBytes, delayMs, onExported, onLost } = options
   let waiting: Buffer[] = []
-  let first = 0 // of `waiting`: what comes before it is under way; spares a copy of the queue with each batch
+  let first = 0 // index into `waiting`: everything before it is under way; saves copying the queue for each batch
   let waitingBytes = 0
-  let bytes = 0 // of all that is held
+  let bytes = 0 // of all entries held
   let held = 0
   let underWay = 0
   let failing = false
-  let draining = false // to the last one: batches need not be full
+  let draining = false // stopping: the last batches need not be full
   let closed = false
   let timer: NodeJS.Timeout | undefined
   let onIdle: (() => void) | undefined
@@ -75,7 +75,7 @@ export function createBatches(options: BatchesOptions): Batches {
     else wait()
   }
 
-  /** Starts batches while there are enough entries for one; a receiver that fails gets one at a time. */
+  /** Starts batches while there are enough entries; a failing receiver gets one batch at a time. */
   function pump(least = draining ? 1 : maxBatchSize): void {
     while (count() > 0 && underWay < (failing ? 1 : UNDER_WAY) && (count() >= least || waitingBytes >= maxBatchBytes)) {
       const { entries, size } = take()
@@ -108,7 +108,7 @@ export function createBatches(options: BatchesOptions): Batches {
       waiting = []
       first = 0
     } else if (first > waiting.length / 2) {
-      waiting = waiting.slice(first) // what is under way or sent must not stay here
+      waiting = waiting.slice(first) // drops what is under way or sent
       first = 0
     }
     return { entries, size }
@@ -128,7 +128,7 @@ export function createBatches(options: BatchesOptions): Batches {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       if (!closed) result = await exported(entries)
     }
-    if (closed) return // counted as lost already
+    if (closed) return // already counted as lost
     failing = false
     const refused = result.error === null ? result.rejected : entries.length
     onExported(entries.length - refused)
@@ -163,8 +163,7 @@ export function createBatches(options: BatchesOptions): Batches {
 }
 
 /**
- * The receiver has looked at it and will never take it; by the specification what these say, and a network that fails,
- * may pass.
+ * The receiver has rejected the batch for good. By the specification, all other statuses and network failures may pass.
  */
 const isRefusal = (error: Error): boolean =>
   error instanceof OTLPExporterError &&

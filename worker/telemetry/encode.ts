@@ -2,9 +2,9 @@ import type { Micros } from '../domain/step.ts'
 import type { SpanRef } from './trace-context.ts'
 
 /**
- * Spans and log records as the bytes that OTLP has for them (opentelemetry/proto/{trace,logs}/v1). The SDK's own
- * records and serializer took 97 us for the ten spans and ten lines of an item, a third of all that an item costs; this
- * takes 10. What is the same on many records is encoded once, and copied.
+ * Spans and log records as OTLP bytes (opentelemetry/proto/{trace,logs}/v1). The SDK's records and serializer took 97
+ * us for the ten spans and ten lines of an item, a third of the item's cost; this takes 10. What many records share is
+ * encoded once and copied.
  */
 
 export type Attributes = Record<string, string | number | boolean>
@@ -20,17 +20,17 @@ export interface SpanFields {
   /** From `spanAttributes`. */
   attributes: Buffer
   links?: readonly SpanRef[] | undefined
-  /** Sets the status; why is in `error.type`. A message could carry what must not be on a span. */
+  /** Sets the status; the cause is in `error.type`. A message could contain what must not be on a span. */
   failed?: boolean
 }
 
 export interface LineFields {
   at: Micros
-  /** Lines of the same microsecond are shown in the order of this, below 1000. */
+  /** Orders lines of the same microsecond; below 1000. */
   place?: number
   level: keyof typeof SEVERITIES
   body: string
-  /** From `lineAttributes`, one after the other. */
+  /** From `lineAttributes`, in order. */
   attributes: readonly Buffer[]
   ref?: SpanRef | undefined
 }
@@ -42,21 +42,21 @@ const SLAB = 1024 * 1024
 let slab = Buffer.allocUnsafe(SLAB)
 let at = 0
 
-/** Room for `bytes`; what was encoded before lives as long as somebody holds it. */
+/** Makes room for `bytes`. Earlier slabs live as long as somebody references them. */
 function reserve(bytes: number): void {
   if (at + bytes <= slab.length) return
   slab = Buffer.allocUnsafe(Math.max(SLAB, bytes))
   at = 0
 }
 
-/** A varint of always three bytes: for lengths that are known only afterwards. */
+/** A varint of exactly three bytes, for lengths that are known only later. */
 function patchLength(place: number): void {
   const length = at - place - 3
   slab[place] = (length & 127) | 128
   slab[place + 1] = ((length >> 7) & 127) | 128
   slab[place + 2] = length >> 14
 }
-/** Up to 2 MiB: more than a record has, since long texts are cut (`TEXT`). */
+/** Up to 2 MiB. No record is longer, since long texts are cut (`TEXT`). */
 const LENGTH = 3
 
 function varint(value: number): void {
@@ -70,7 +70,7 @@ function varint(value: number): void {
 
 function bytes(tag: number, value: Uint8Array): void {
   slab[at++] = tag
-  slab[at++] = value.length // of ids: below 128
+  slab[at++] = value.length // for ids: below 128
   for (let k = 0; k < value.length; k++) slab[at++] = value[k]!
 }
 
@@ -88,10 +88,10 @@ function time(tag: number, micros: Micros, nanos = 0): void {
   at = slab.writeUInt32LE(high % 0x1_0000_0000, at)
 }
 
-/** The longest text, in characters of at most three bytes: some more than a body of 64 KiB with the words around it. */
+/** The longest text, in characters of up to three bytes: a little more than a 64 KiB body and the words around it. */
 const TEXT = 100_000
 
-/** Length and text; short ones without leaving JavaScript. */
+/** Length and text; short texts are encoded without leaving JavaScript. */
 function string(whole: string): void {
   const value = whole.length > TEXT ? whole.slice(0, TEXT) : whole
   if (value.length < 40 && isAscii(value)) {
@@ -149,20 +149,20 @@ function encodeAttributes(tag: number, attributes: Attributes): Buffer {
   return slab.subarray(start, at)
 }
 
-/** Attributes for spans, to be copied into as many as there are. */
+/** Attributes for spans, ready to be copied into any number of them. */
 export const spanAttributes = (attributes: Attributes): Buffer => encodeAttributes(0x4a, attributes)
 /** Attributes for log records. */
 export const lineAttributes = (attributes: Attributes): Buffer => encodeAttributes(0x32, attributes)
-/** The same bytes in memory of their own: for what is kept, which would otherwise keep a whole slab (1 MiB) with it. */
+/** A copy in memory of its own. A kept slice would otherwise keep its whole slab (1 MiB) alive. */
 export const kept = (bytes: Buffer): Buffer => {
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   copy.set(bytes)
   return copy
 }
-/** A name, encoded once. Below 128 bytes. */
+/** A name, encoded once; below 128 bytes. */
 export const text = (value: string): Buffer => Buffer.from(value)
 
-const SAMPLED = 0x101 // and the parent is not remote
+const SAMPLED = 0x101 // with a parent that is not remote
 
 /** A span as an entry of ScopeSpans. */
 export function encodeSpan({ name, kind, ref, parent, start, end, attributes, links, failed }: SpanFields): Buffer {
@@ -247,7 +247,7 @@ export function encodeRequest(resource: Buffer, scope: Buffer, entries: readonly
   return Buffer.concat([outer, resource, inner, scope, ...entries])
 }
 
-/** Tag and length of a message of these parts. */
+/** Tag and length of a message with these parts. */
 function framed(tag: number, [first, more]: [Buffer, number]): Buffer {
   const header = [tag]
   let rest = first.length + more

@@ -17,9 +17,9 @@ export interface QueueReadings {
 }
 
 /**
- * What is true of the whole queue. One worker reads it, the one that leads, and says it without its own name: when
- * another one leads, the series go on. Nothing in a status is said as 0, or the last number would stand for minutes
- * after it was over.
+ * Values about the whole queue. Only the leading worker reads them, and it reports them without its own name, so that
+ * the series continue when another worker leads. An empty status is reported as 0; otherwise its last number would
+ * linger for minutes.
  */
 export function observeQueue(
   meter: Meter,
@@ -39,7 +39,7 @@ export function observeQueue(
     description: 'Of the items queued in the window, the share that is Synced by now',
   })
   const late = meter.createObservableGauge('shop_update.overdue', {
-    unit: 'items', // not {item}: Prometheus makes the name shop_update_overdue_items of it
+    unit: 'items', // not {item}: Prometheus would drop the unit from shop_update_overdue_items
     description: 'Delayed or Failed items past their time',
   })
   const lateBy = meter.createObservableGauge('shop_update.overdue.age', {
@@ -66,7 +66,7 @@ export function observeQueue(
         blocked(),
       ])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
-      // What another item of its set holds up is not stuck: that one tells of itself.
+      // An item held up by another item of its set is not stuck; that other item reports itself.
       const age = new Map(
         oldest.filter(({ held }) => !held).map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]),
       )
@@ -74,8 +74,8 @@ export function observeQueue(
         for (const status of STATUS_NAMES) {
           const attributes = { topic, status }
           result.observe(items, count.get(`${topic} ${status}`) ?? 0, attributes)
-          // An age is read of the first of each lane only: of a topic that is not among them nothing is said, rather
-          // than 0.
+          // An age is known only for the first items of each lane. A topic that is not among them reports no age,
+          // rather than 0.
           const seconds = age.get(`${topic} ${status}`) ?? (count.get(`${topic} ${status}`) ? undefined : 0)
           if (status !== 'synced' && seconds !== undefined) result.observe(oldestAge, seconds, attributes)
         }
@@ -90,7 +90,7 @@ export function observeQueue(
   )
 }
 
-/** PostgreSQL, as its own statistics have it; told by the worker that leads. */
+/** PostgreSQL by its own statistics, reported by the leading worker. */
 export function observeDatabase(meter: Meter, leads: () => boolean, read: () => Promise<DatabaseHealth>): void {
   const connections = meter.createObservableGauge('shop_update.database.connections', {
     unit: '{connection}',
@@ -104,7 +104,7 @@ export function observeDatabase(meter: Meter, leads: () => boolean, read: () => 
     unit: '{row}',
     description: 'Row versions that wait for vacuum, by table',
   })
-  // No counter: only a gauge ends with the worker that led (pipelines.ts).
+  // Not a counter: only a gauge ends when its worker stops leading (pipelines.ts).
   const updates = meter.createObservableGauge('shop_update.database.updates', {
     unit: '{update}',
     description: 'Updates of items since the statistics of PostgreSQL began; a HOT one writes no index',
@@ -124,15 +124,15 @@ export function observeDatabase(meter: Meter, leads: () => boolean, read: () => 
 }
 
 export interface WorkerReadings {
-  /** Unix time in seconds of the last heartbeat that the database has taken. */
+  /** Unix time in seconds of the last heartbeat that the database has stored. */
   heartbeatAt(): number
   inFlight(): number
-  /** The most that it takes: CONCURRENCY. */
+  /** Its highest value: CONCURRENCY. */
   limit: number
   isCircuitOpen(): boolean
 }
 
-/** That one worker is alive, how much it has in hand, and whether it sends. */
+/** Whether a worker is alive, how many items it has in hand, and whether it sends. */
 export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCircuitOpen }: WorkerReadings): void {
   const gauge = (name: string, description: string, read: () => number, unit?: string) =>
     meter
@@ -141,16 +141,16 @@ export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCi
   gauge('shop_update.worker.heartbeat', 'Unix time of the last heartbeat of this worker', heartbeatAt, 's')
   gauge('shop_update.in_flight', 'Items in the hands of this worker', inFlight, '{item}')
   gauge('shop_update.in_flight.limit', 'Items that this worker takes at most', () => limit, '{item}')
-  // without a unit: of "1" Prometheus would make a ratio
+  // no unit: Prometheus would turn "1" into a ratio
   gauge('shop_update.circuit.open', '1 while this worker takes the Shop for away, else 0', () =>
     Number(isCircuitOpen()),
   )
 }
 
-/** Node measures from one sample to the next, the wait between them included. */
+/** Node measures the time between two samples, including the interval itself. */
 const SAMPLED_EVERY_MS = 10
 
-/** The process, in the names of OpenTelemetry's semantic conventions for Node.js, V8 and processes. */
+/** The process, named by OpenTelemetry's semantic conventions for Node.js, V8 and processes. */
 export function observeProcess(meter: Meter): void {
   const delay = monitorEventLoopDelay({ resolution: SAMPLED_EVERY_MS })
   delay.enable()

@@ -1,6 +1,6 @@
 import type { Tallies } from './tallies.ts'
 
-/** From a millisecond to eight days: the retries of an item take seven days and five hours at most. */
+/** From a millisecond to eight days: retrying an item takes seven days and five hours at most. */
 export const DURATIONS = [
   0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200, 691_200,
 ]

@@ -3,20 +3,20 @@ import type { Config } from '../config.ts'
 import type { Attributes } from './encode.ts'
 
 export interface Logs {
-  /** For what the worker itself has to say: to stdout at once, and to the collector. */
+  /** For the worker's own lines: to stdout at once, and to the collector. */
   log: Logger
-  /** For the lines about items: to stdout only, many at a time. */
+  /** For lines about items: to stdout only, in batches. */
   items: Logger
-  /** Where the lines of `log` go besides; null: nowhere any more. */
+  /** Where the lines of `log` go besides stdout; null: nowhere any more. */
   exportTo(line: ((level: 'info' | 'warn' | 'error', body: string, attributes: Attributes) => void) | null): void
 }
 
-/** Characters that wait for a stdout that nobody reads. */
+/** The most characters to hold while nobody reads stdout. */
 const MOST_WAITING = 32 * 1024 * 1024
 
 /**
- * Two loggers on one stdout. Lines about items are gathered for a tenth of a second at most (a write for each took 5
- * us); a line of the worker's own takes them along at once.
+ * Two loggers on one stdout. Lines about items are batched for up to a tenth of a second (one write per line took 5
+ * us); a line of the worker itself flushes them at once.
  */
 export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUNTRY, ENVIRONMENT }: Config): Logs {
   const destination = pino.destination({
@@ -59,8 +59,8 @@ export function createLogs({ LOG_LEVEL: level, LOG_ITEMS, VENTURE: venture, COUN
 }
 
 /**
- * Titles and descriptions may hold Unicode's own line separators: JSON leaves them, and many a reader of lines takes
- * them for the end of one.
+ * Titles and descriptions may contain Unicode line separators. JSON leaves them as they are, and many line readers
+ * split at them.
  */
 const oneLine = (line: string): string =>
   line.replace(/[\u2028\u2029]/g, (separator) => (separator === '\u2028' ? '\\u2028' : '\\u2029'))

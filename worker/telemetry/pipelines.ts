@@ -21,27 +21,27 @@ import { createTallies, type Tallies } from './tallies.ts'
 export interface Pipelines {
   meter: Meter
   /**
-   * For what is true of the whole queue, whichever worker says it: without the worker's name, so that the series goes
-   * on when another one leads.
+   * For values about the whole queue. It does not carry the worker's name, so that series continue when another worker
+   * leads.
    */
   queueMeter: Meter
   tallies: Tallies
-  /** Null where the signal is not exported. */
+  /** Null when the signal is not exported. */
   span: ((encoded: Buffer) => void) | null
   line: ((encoded: Buffer) => void) | null
   /**
-   * Tells the counters that are there from the start, at nought: what they count before the first interval is over is
-   * seen as an increase only from there. An export that fails is told by the SDK's diagnostics.
+   * Exports the initial zeros of the counters. Only after that does an increase within the first interval show as one.
+   * The SDK's diagnostics report a failed export.
    */
   begin(): Promise<void>
-  /** Sends what is there, and then the metrics, which tell what was lost; each within `withinMs`. */
+  /** Sends what is left, then the metrics, which include what was lost; each within `withinMs`. */
   stop(withinMs: number): Promise<void>
 }
 
 /**
- * Only what was read for this very export. Gathered cumulatively, as everything else is, the SDK repeats a gauge that
- * nobody has observed: a worker that leads no more, or whose reading fails, would tell its last numbers for ever, and
- * as if they were of now.
+ * Exports only gauges that were read for this very export. With cumulative temporality, as for everything else, the SDK
+ * repeats a gauge that nobody has observed: a worker that no longer leads, or whose reading fails, would report its
+ * last values for ever as if they were current.
  */
 class GaugesAsRead extends OTLPMetricExporter {
   override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
@@ -51,18 +51,15 @@ class GaugesAsRead extends OTLPMetricExporter {
   }
 }
 
-/** What is in memory at most of the bodies in log lines: they may have 64 KiB each. */
+/** The most memory for bodies in log lines: each may have 64 KiB. */
 const MAX_QUEUE_BYTES = 128 * 1024 * 1024
 /**
- * The collector takes 20 MiB a request unless told otherwise; smaller ones keep the event loop free (2,048 spans are
- * 0.7 MB and 5 ms).
+ * By default the collector takes 20 MiB per request. Smaller ones keep the event loop free (2,048 spans are 0.7 MB and
+ * take 5 ms).
  */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024
 
-/**
- * The SDK with the signals for which there is an endpoint; without any, nothing is exported and nothing is complained
- * about.
- */
+/** The SDK, with the signals that have an endpoint. Without any, nothing is exported and nothing complains. */
 export function startPipelines(config: Config, log: Logger): Pipelines {
   const source = `${config.COUNTRY}/${config.ENVIRONMENT}`
   const shared = {
@@ -71,7 +68,7 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     source,
     'deployment.environment.name': config.ENVIRONMENT,
   }
-  const given = detectResources({ detectors: [envDetector] }) // OTEL_RESOURCE_ATTRIBUTES; ours win
+  const given = detectResources({ detectors: [envDetector] }) // OTEL_RESOURCE_ATTRIBUTES; our own attributes win
   const resource = given.merge(resourceFromAttributes({ ...shared, 'service.instance.id': config.WORKER_NAME }))
   const exports = (signal: 'TRACES' | 'METRICS' | 'LOGS') =>
     config.OTEL_SDK_DISABLED === 'false' &&
@@ -92,15 +89,15 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
   })
   const sdk = new NodeSDK({
     resource,
-    // the detectors put the command line, the process owner and the host on every line and series
+    // the detectors would put the command line, process owner and host on every line and series
     autoDetectResources: false,
     instrumentations: [],
     metricReaders: readers,
-    // Spans and log records take a shorter way: see encode.ts.
+    // Spans and log records take a faster way: see encode.ts.
     spanProcessors: [],
     logRecordProcessors: [],
   })
-  // What the SDK has to say goes where everything else goes.
+  // The SDK's messages go to the worker's log.
   diag.setLogger(toLog(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
   sdk.start()
   const meter = metrics.getMeter('shop-update')
@@ -119,7 +116,7 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
       description: 'Taken by the receiver, or, with an error.type, lost',
       attributes: ['error.type'],
     })
-    // a series that is there before the first loss: rate() needs it
+    // the series must exist before the first loss: rate() needs it
     for (const reason of LOSS_REASONS) processed([reason], 0)
     const losses = lossReport(log, name)
     lastWords.push(losses.tell)
@@ -159,7 +156,7 @@ export function startPipelines(config: Config, log: Logger): Pipelines {
     async stop(withinMs) {
       await Promise.all([spans?.close(withinMs), lines?.close(withinMs)])
       for (const tell of lastWords) tell()
-      // What the exporter says of a failure goes to the log; a receiver that hangs must not hold us.
+      // The log has the exporter's failures; a receiver that hangs must not hold up the stop.
       await within(withinMs, Promise.allSettled([sdk.shutdown(), queueMetrics.shutdown()]))
     },
   }
@@ -192,8 +189,8 @@ type Pipeline = (typeof PIPELINES)[keyof typeof PIPELINES]
 const SCOPE = encodeScope('shop-update')
 
 /**
- * The SDK's transport, with its headers, certificates and retries from OTEL_EXPORTER_OTLP_*, for what is encoded
- * already.
+ * The SDK's transport for entries that are already encoded; headers, certificates and retries come from
+ * OTEL_EXPORTER_OTLP_*.
  */
 function createExporter(
   { signal, what, path, rejected: rejectedIn }: Pipeline,
@@ -225,7 +222,7 @@ function createExporter(
 
 const TELL_EVERY_MS = 10_000
 
-/** Says that something is lost, at once and then every ten seconds with the number. */
+/** Logs losses: the first at once, then the number every ten seconds. */
 function lossReport(log: Logger, what: string): { note(count: number, reason: LossReason): void; tell(): void } {
   const lost = new Map<LossReason, number>()
   let quiet = false
@@ -236,7 +233,7 @@ function lossReport(log: Logger, what: string): { note(count: number, reason: Lo
     }
     const counts = [...lost]
     lost.clear()
-    // First of all: the line about it is a log record, too, and may be lost in its turn.
+    // Set first: the line about the loss is itself a log record and may be lost too.
     quiet = true
     setTimeout(tell, TELL_EVERY_MS).unref()
     for (const [reason, count] of counts) log.error({ reason, count }, `${what} were lost: ${WHY[reason]}`)
@@ -256,7 +253,7 @@ const WHY: Record<LossReason, string> = {
   shutdown: 'the telemetry receiver did not take them before this worker stopped; items are not affected',
 }
 
-/** The same complaint comes with every batch while the receiver is away: each is logged once in ten seconds. */
+/** While the receiver is down, every batch brings the same message: each is logged once in ten seconds. */
 function toLog(log: Logger): DiagLogger {
   const loggedAt = new Map<string, number>()
   const logged =

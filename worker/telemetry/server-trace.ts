@@ -5,8 +5,8 @@ import type { Telemetry } from './telemetry.ts'
 import { SpanRef } from './trace-context.ts'
 
 /**
- * A request of the Shop's on the public listener: a trace of its own. The `traceparent` that it may bring is not ours,
- * and is not adopted.
+ * A request of the Shop on the public listener, as a trace of its own. A `traceparent` from the Shop is not ours and is
+ * ignored.
  */
 export interface ServerTrace {
   traceId: string

@@ -12,7 +12,7 @@ export interface Description {
   name: string
   unit: string
   description: string
-  /** Of the attributes, in the order in which their values are given. */
+  /** The names of the attributes, in the order of the values. */
   attributes: readonly string[]
 }
 
@@ -22,11 +22,11 @@ export interface Tallies extends MetricProducer {
 }
 
 /**
- * Counters and histograms of which an addition costs a walk through some maps (0.1 us). The SDK's own sort the
- * attributes and write them as JSON with each (0.7 us), and an item has eight transitions with a counter and a duration
- * each. What is told of one is otherwise the same.
+ * Counters and histograms in which an addition costs a walk through a few maps (0.1 us). The SDK's own sort the
+ * attributes and serialise them to JSON each time (0.7 us), and an item has eight transitions with a counter and a
+ * duration each. The exported data is the same.
  *
- * @param wanted false: nothing is counted, since nobody will ask
+ * @param wanted false: counts nothing, because nothing is exported
  */
 export function createTallies(wanted: boolean): Tallies {
   const startTime = hrTime(Date.now())
@@ -88,7 +88,7 @@ export function createTallies(wanted: boolean): Tallies {
 
     async collect(): Promise<CollectionResult> {
       const metrics = series.map((read) => read()).filter(({ dataPoints }) => dataPoints.length > 0)
-      // the reader puts its own resource in place of this one
+      // the reader substitutes its own resource
       return {
         resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: 'shop-update' }, metrics }] },
         errors: [],
@@ -102,7 +102,7 @@ const hrTime = (milliseconds: number): [number, number] => [
   (milliseconds % 1000) * 1e6,
 ]
 
-/** A cell for each combination of values; an empty one is an attribute that the series does not have. */
+/** One cell per combination of values; an empty value is an attribute that the series does not have. */
 function cellsBy<Cell>(names: readonly string[], create: () => Cell) {
   type Node = Map<string, Node | Cell>
   const root: Node = new Map()

@@ -19,7 +19,9 @@ import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
 import { SpanRef } from './trace-context.ts'
 
-/** Whom a line or a span is about, in the words of docs/contract.md. What does not apply is left out. */
+/**
+ * The item that a line or a span is about, in the names of docs/contract.md. Attributes that do not apply are omitted.
+ */
 export class Subject {
   readonly fields: SubjectFields
   #attributes: Attributes | null = null
@@ -36,7 +38,7 @@ export class Subject {
     this.#encoded = null
   }
 
-  /** Of the next line: several may be of the same microsecond. */
+  /** The place of the next line: several may share a microsecond. */
   get place(): number {
     return this.#lines++ % 1000
   }
@@ -46,14 +48,14 @@ export class Subject {
     return this.#attributes
   }
 
-  /** For log records: the eight lines of an item copy it. */
+  /** For log records: all eight lines of an item copy it. */
   get encoded(): Buffer {
     this.#encoded ??= kept(lineAttributes(this.attributes))
     return this.#encoded
   }
 }
 
-/** What a line says of the item that it is about. */
+/** The attributes that name the item. */
 function about({
   itemId,
   sellerId,
@@ -84,14 +86,14 @@ type SubjectFields = Pick<
   Step,
   'itemId' | 'sellerId' | 'productSetId' | 'productId' | 'sellerSku' | 'sku' | 'topic' | 'flow' | 'requestId'
 > & {
-  /** Which attempt of the item it is, or was last; 0: there has been none. */
+  /** The number of the item's current or last attempt; 0: there was none. */
   attempt: number
 }
 
-/** Longer bodies are cut in log lines (Loki takes 256 KiB a line); the database has them whole. */
+/** Log lines cut longer bodies (Loki takes 256 KiB per line); the database has them whole. */
 const LONGEST_BODY = 64 * 1024
 
-/** The words of docs/contract.md that a log line begins with, and the events behind them. */
+/** The first words of log lines in docs/contract.md, and their event names. */
 export const EVENTS = {
   request: 'shop_update.request',
   answer: 'shop_update.raw_response',
@@ -101,7 +103,7 @@ export const EVENTS = {
 
 export type Telemetry = ReturnType<typeof createTelemetry>
 
-/** How a step is part of a trace, whose root is given, and who took it. */
+/** How a step belongs to the trace with this root, and who took the step. */
 interface StepContext {
   actor?: string | null
   root?: SpanRef | undefined
@@ -109,7 +111,7 @@ interface StepContext {
 }
 
 /**
- * A line about an item other than that of a step. `words` are what people search for; `body`, which may be long, stands
+ * A line about an item that is not about a step. `words` are what people search for; `body`, which may be long, stands
  * between them.
  */
 interface Words {
@@ -126,23 +128,23 @@ interface Words {
 type Level = 'info' | 'warn' | 'error'
 
 /**
- * What makes the traces, metrics and lines of this worker. Everything is told at the moment at which the database has
- * confirmed it, with the times that the history has.
+ * Makes the traces, metrics and lines of this worker. Everything is reported once the database has confirmed it, with
+ * the times of the history.
  *
- * @param stdout gets each line too, as far as its level lets it
+ * @param stdout gets each line too, as far as its level allows
  */
 export function createTelemetry(
   { tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>,
   stdout: Logger,
 ) {
   const instruments = createInstruments(tallies)
-  // series that are there before the first one: of a burst that comes first of all, a rate sees nothing
+  // These series must exist before the first event: rate() would miss an initial burst.
   for (const status of LEFT_IN) instruments.leasesRescued([status], 0)
   for (const outcome of CALLBACK_OUTCOMES) instruments.callbacks([outcome], 0)
   for (const reason of REFUSAL_REASONS) instruments.internalRefusals([reason], 0)
   const isWanted = (level: Level): boolean => sendLine !== null || stdout.isLevelEnabled(level)
 
-  /** Whatever goes wrong in telling must not go wrong in what is told: an item would fail for it. */
+  /** A failure of telemetry must not become a failure of the item. */
   function safely(tell: () => void): void {
     try {
       tell()
@@ -159,8 +161,7 @@ export function createTelemetry(
   }
 
   /**
-   * @param attributes of the line, once for the collector as bytes and once for stdout; each is asked for where it is
-   * wanted
+   * @param attributes of the line, once as bytes for the collector and once for stdout; each is built only if needed
    */
   function line(
     { at, place }: { at: Micros; place: number },
@@ -178,8 +179,7 @@ export function createTelemetry(
   }
 
   /**
-   * A statement of the database: a span of its own, to which the spans of the items that it served link. Null where
-   * nobody wants it.
+   * A database statement, as a span of its own that the spans of its items link to. Null when spans are not exported.
    */
   function statement(summary: string, items: number, began: Micros, ended: Micros): SpanRef | null {
     instruments.statementDuration(['postgresql', summary], (ended - began) / 1e6)
@@ -195,7 +195,7 @@ export function createTelemetry(
   }
 
   /**
-   * The counter, the duration and the line; and, where it is part of a trace, the span of the status that the item
+   * Counts a step, records its duration and logs it. Within a trace, it also makes the span of the status that the item
    * left.
    */
   function step(
@@ -246,8 +246,8 @@ export function createTelemetry(
   }
 
   /**
-   * Steps that no attempt takes: by hand, by a create that others waited for, after a worker is lost. They go into the
-   * trace of the attempt from which the item rested.
+   * Steps outside any attempt: by hand, by a create that others waited for, after a worker is lost. They join the trace
+   * of the attempt after which the item rested.
    */
   function steps(taken: readonly Step[]): void {
     for (const { seconds, at, traceId, sends, from, to, reason, actor, ...rest } of taken) {
@@ -264,7 +264,7 @@ export function createTelemetry(
     }
   }
 
-  /** Items whose worker was gone: what was stored of their answers goes on (`adopted`), the others took a step back. */
+  /** Items of a lost worker: those with a stored answer go on (`adopted`), the others took a step back. */
   function rescued({ steps: taken, adopted }: { steps: Step[]; adopted: Adopted[] }): void {
     steps(taken)
     for (const { from } of taken) instruments.leasesRescued([from ?? 'none'])
@@ -287,12 +287,12 @@ export function createTelemetry(
     )
   }
 
-  /** What a requeue did, and what it left alone. */
+  /** What a requeue did and what it skipped. */
   function requeued(results: readonly { topic: string | null; result: string; n: number }[]): void {
     for (const { topic, result, n } of results) instruments.requeues([topic ?? 'none', result], n)
   }
 
-  /** A line of the worker's own, which stdout has already. */
+  /** A line of the worker itself that is already on stdout. */
   function ownLine(level: Level, body: string, attributes: Attributes): void {
     sendLine?.(encodeLine({ at: nowInMicros(), level, body, attributes: [lineAttributes(attributes)] }))
   }
@@ -324,12 +324,12 @@ function cut(body: string, attributes: Attributes): string {
   return body.slice(0, LONGEST_BODY)
 }
 
-/** What somebody should look at stands out: a failure, an answer that cannot be used; Failed after so many of them. */
+/** What somebody should look at stands out: a failure, an unusable answer, and Failed after too many of them. */
 function levelOf(to: Status, reason: string | null): Level {
   if (to === 'failed') return reason === 'product_deleted' ? 'info' : 'error'
   return reason !== null && FAILURES.has(reason) ? 'warn' : 'info'
 }
-/** What may become of a call of the Shop. */
+/** The possible outcomes of a call by the Shop. */
 const CALLBACK_OUTCOMES = [
   'accepted',
   'duplicate',
@@ -338,9 +338,7 @@ const CALLBACK_OUTCOMES = [
   'unauthorized',
   'malformed',
 ] as const satisfies readonly (CallbackOutcome | 'unauthorized' | 'malformed')[]
-/**
- * The statuses in which a worker that dies leaves its items: those that are written before the next thing can happen.
- */
+/** The statuses in which a dying worker leaves its items: those that are written before the next action. */
 const LEFT_IN = ['processing', 'made_request', 'response_processing'] as const satisfies readonly Status[]
 /** Reasons that say that something went wrong. */
 export const FAILURES = new Set([
@@ -351,7 +349,7 @@ export const FAILURES = new Set([
   'worker_lost',
 ])
 
-/** What the spans and lines of a status have in common. */
+/** What all spans and lines of a status share. */
 export const SPANS = Object.fromEntries(
   STATUS_NAMES.map((status) => [
     status,

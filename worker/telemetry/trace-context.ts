@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-// Random bytes are drawn for a thousand spans at once: a draw costs 1 us whatever its size.
+// Random bytes are drawn for a thousand spans at once: a draw costs 1 us, whatever its size.
 const POOL = 16 * 1024
 let pool = Buffer.alloc(0)
 let used = 0
@@ -15,8 +15,8 @@ function randomBytes(count: number): Buffer {
 }
 
 /**
- * The ids of a span as W3C trace context has them: 16 bytes of the trace, 8 of the span. They go on the wire as bytes,
- * everywhere else in hex.
+ * The ids of a span in W3C trace context: 16 bytes for the trace, 8 for the span. On the wire they are bytes, elsewhere
+ * hex.
  */
 export class SpanRef {
   readonly trace: Buffer
@@ -28,15 +28,15 @@ export class SpanRef {
   }
 
   /**
-   * The root of a new trace. Its id is the first half of the trace's, so that whoever knows a trace id (of the last
-   * attempt, of the attempt that a callback answers) can link to it, and add to it, without another id to keep.
+   * The root of a new trace. Its span id is the first half of the trace id. So a known trace id (of the last attempt,
+   * of the attempt that a callback answers) is enough to link to the root and add to it; no other id needs to be kept.
    */
   static root(): SpanRef {
     const trace = randomBytes(16)
     return new SpanRef(trace, trace.subarray(0, 8))
   }
 
-  /** The root of a trace of ours. */
+  /** The root of a trace that was begun here. */
   static rootOf(traceId: string): SpanRef {
     const trace = Buffer.from(traceId, 'hex')
     return new SpanRef(trace, trace.subarray(0, 8))
@@ -55,7 +55,7 @@ export class SpanRef {
     return this.span.toString('hex')
   }
 
-  /** What the Shop is told of the call: always sampled. */
+  /** Sent to the Shop with the call; always sampled. */
   get traceparent(): string {
     return `00-${this.traceId}-${this.spanId}-01`
   }

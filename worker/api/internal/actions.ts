@@ -67,7 +67,7 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
       },
     )
 
-/** Who filters for Delayed or Blocked items and requeues what he sees asks for those. */
+/** Filtering for Delayed or Blocked items and requeueing the result means those items. */
 const includedBy = (filter: Selection | undefined): RequeueInclude[] => [
   ...new Set([
     'failed' as const,

@@ -13,9 +13,9 @@ export interface InternalApiOptions {
   sql: Sql
   /** For lists and numbers; may be a replica. */
   readSql: Sql
-  /** For downloads, which take long: a pool of their own, so that no list waits for one. */
+  /** For downloads, which take long: a separate pool, so that no list waits for one. */
   downloadSql?: Sql
-  /** What is Blocked and will not be released by itself. */
+  /** Blocked items that will not be released automatically. */
   blocked(): Promise<Blocked>
   config: Pick<
     Config,
@@ -23,23 +23,21 @@ export interface InternalApiOptions {
   > &
     Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID' | 'ENVIRONMENT' | 'ALLOW_INSECURE'>>
   log: Logger
-  /** Of this program, for the OpenAPI document. */
+  /** The version of this program, for the OpenAPI document. */
   version?: string
-  /** How often `/api/events` sends; 2000 unless told. */
+  /** How often `/api/events` sends; 2000 by default. */
   eventsEveryMs?: number
-  /** Items have become ready, and that is committed: the worker of this process claims at once. */
+  /** Items have become ready, and this is committed: the worker of this process claims at once. */
   onQueued(): void
-  /**
-   * Steps that a person has made items take, once they are committed: for telemetry, which goes with every transition.
-   */
+  /** Committed steps that a person made items take: telemetry counts every transition. */
   onSteps?(steps: readonly Step[]): void
-  /** Somebody was not let in, or not let do it: for `shop_update.internal.refusals`. */
+  /** Someone was not let in, or lacked permission: for `shop_update.internal.refusals`. */
   onRefusal?(reason: RefusalReason): void
-  /** What a requeue did and what it left alone, for `shop_update.requeues`. */
+  /** What a requeue did and what it skipped, for `shop_update.requeues`. */
   onRequeue?(results: readonly { topic: string | null; result: string; n: number }[]): void
 }
 
-/** An app for a group of routes, which refuses invalid input with the names of the fields. */
+/** An app for a group of routes. It refuses invalid input and names the fields. */
 export const routes = () =>
   new OpenAPIHono<CallerEnv>({
     defaultHook: (result) => {
@@ -67,13 +65,13 @@ export const CONFLICT = { 409: problem('The item is not one for an admin to deci
 export const TOO_MANY = { 429: problem('The same user has a download under way') }
 export const UNPROCESSABLE = { 422: problem('The product or product set does not exist') }
 
-/** A route with the answers that every route may give. */
+/** A route plus the responses that every route may give. */
 export function route<const P extends string, const R extends Omit<RouteConfig, 'path'> & { path: P }>(config: R) {
   const responses = { ...config.responses, ...ALWAYS, ...(config.method === 'get' ? {} : WRITES) } as R['responses']
   return createRoute<P, R>({ security: [{ apiKey: [] }], ...config, responses })
 }
 
-/** JSON in the body, and only there: without a content type it is refused instead of being taken for nothing. */
+/** A JSON body, with its content type required: without one the body would be ignored silently. */
 export const json = <Schema>(schema: Schema) => ({
   required: true as const,
   content: { 'application/json': { schema } },

@@ -3,7 +3,7 @@ import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import type { Item } from './schemas.ts'
 
-/** The columns of the download, named as docs/requirements.md, "Columns", names them, where it does. */
+/** The columns of the download, named as in docs/requirements.md, "Columns", where they appear there. */
 const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = [
   ['Item', (item) => item.id],
   ['Seller', (item) => item.sellerName],
@@ -29,22 +29,20 @@ const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = 
   ['Merged changes', (item) => item.coalesced],
 ]
 
-/**
- * With a byte order mark: without one, Excel takes UTF-8 for the code page of its machine, and shows no Arabic or Thai.
- */
+/** With a byte order mark: without it, Excel reads UTF-8 in the machine's code page and shows no Arabic or Thai. */
 export const csvHeader = (): string => `\ufeff${line(COLUMNS.map(([name]) => name))}`
 
 export const csvLine = (item: Item): string => line(COLUMNS.map(([, cell]) => cell(item)))
 
-/** RFC 4180: every line ends with CRLF, a cell is quoted where it must be. */
+/** RFC 4180: every line ends with CRLF, and cells are quoted where necessary. */
 const line = (cells: (string | number | null | undefined)[]): string =>
   `${cells.map((cell) => quoted(guarded(String(cell ?? '')))).join(',')}\r\n`
 
 /**
- * A cell that a spreadsheet would take for a formula is made text: SKUs and messages come from sellers and Shops. A
- * spreadsheet looks behind blanks and marks that are not seen, and takes full-width signs for the usual ones. Where it
- * separates by semicolons (as in most of Europe) or tabs, it does not see our quotes: a new cell begins behind each of
- * those, and behind a line end.
+ * Turns a cell that a spreadsheet would take for a formula into text: SKUs and messages come from sellers and Shops. A
+ * spreadsheet looks past blanks and invisible marks, and treats full-width signs as the usual ones. When it separates
+ * by semicolons (most of Europe) or tabs, it ignores our quotes: a new cell begins after each separator and each line
+ * end.
  */
 const guarded = (text: string): string => (FORMULA.test(text) ? "'" : '') + text.replace(LATER_FORMULA, "$&'")
 

@@ -1,8 +1,8 @@
 /**
- * One reading for all who listen: as long as somebody does, `read` runs every so often, and whoever comes gets the
- * first numbers at once. Without listeners nothing runs and no timer is left.
+ * One reading for all listeners. While there are any, `read` runs periodically; a new listener gets its first numbers
+ * at once. Without listeners nothing runs and no timer remains.
  *
- * @returns `join`, which answers with the function that leaves again
+ * @returns `join`, which returns the function that leaves again
  */
 export function createFeed<T>(
   read: () => Promise<T>,
@@ -14,7 +14,7 @@ export function createFeed<T>(
   let reading = false
 
   async function tell(): Promise<void> {
-    if (reading) return // the database is slower than the clock
+    if (reading) return // the database is slower than the timer
     reading = true
     try {
       const news = await read()

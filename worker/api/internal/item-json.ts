@@ -7,7 +7,7 @@ import type { Call, Item, Transition } from './schemas.ts'
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null
 
-/** An item as openapi.json has it; what does not apply is null. */
+/** An item in the form of openapi.json; what does not apply is null. */
 export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   id: row.id,
   sellerId: row.sellerId,
@@ -21,7 +21,7 @@ export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   reason: row.reason === null ? null : { code: row.reason, message: row.message },
   queuedAt: row.queuedAt.toISOString(),
   statusAt: row.statusAt.toISOString(),
-  // Decision 13: sent *again*, by itself or by hand.
+  // Decision 13: sent *again*, automatically or by hand.
   requeuedCount: Math.max(row.sends - 1, 0),
   lastRequeuedAt: row.sends > 1 ? iso(row.lastSentAt) : null,
   failedAt: iso(row.failedAt),

@@ -21,7 +21,7 @@ import {
   listQuery,
 } from './schemas.ts'
 
-/** Rows that a download reads at a time. */
+/** How many rows a download reads at a time. */
 const ROWS_A_READ = 1000
 
 /** The lists, one item with its history, the download, and queueing by hand. */
@@ -42,7 +42,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         const after = cursor === undefined ? null : fromCursor(cursor, sort)
         const located = await locate(readSql, selection)
         const counting = countItems(readSql, located)
-        // Where the counters say that there is nothing, no index has to prove it.
+        // If the counters say that there is nothing, no index has to prove it.
         const isEmpty = isCounted(selection) && (await counting).count === 0
         const [{ rows, next }, total] = await Promise.all([
           isEmpty ? EMPTY : listItems(readSql, located, sort, after, limit),
@@ -77,7 +77,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         const { sort: wanted, ...selection } = c.req.valid('query')
         const sort = sortOf(selection, wanted)
         const end = oneEach(c.var.actor.sub ?? c.var.actor.name)
-        // whatever becomes of it, also where nobody reads the first line
+        // however it ends, even if nobody reads the first line
         c.env?.outgoing?.once('close', end)
         let located: Located
         let first: Awaited<ReturnType<typeof listItems>>
@@ -89,8 +89,8 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
           throw error
         }
 
-        // By keyset as the pages are, and not by a cursor of the database: that would hold a connection, and keep
-        // vacuum from cleaning the queue, for as long as the slowest download takes.
+        // Uses keysets like the pages, not a database cursor: a cursor would hold a connection, and keep vacuum from
+        // cleaning the queue, for as long as the slowest download takes.
         async function* lines() {
           yield csvHeader()
           try {
@@ -99,8 +99,8 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
               if (part.next === null) return
             }
           } catch (error) {
-            // The connection is broken off: half a file must not look whole. What node-server does with an error here
-            // is to end the answer with its message.
+            // Breaks the connection: half a file must not look complete. On an error here, node-server would end the
+            // response with the error's message.
             log.error(
               { err: loggable(error) },
               'A download broke off: the file is incomplete, and must be fetched again',
@@ -183,7 +183,7 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
         return new Response(ReadableStream.from(encoded(texts())), {
           headers: {
             'content-type': 'text/plain; charset=utf-8',
-            // a page of the Shop's may hold anything: never shown as one
+            // the Shop's page may contain anything, so it is never rendered
             'content-disposition': `attachment; filename="${part}-${requestId}.txt"`,
             'x-content-type-options': 'nosniff',
           },
@@ -214,10 +214,10 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
 const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
 
 /**
- * What stands for more than is looked up may be looked at, but neither a download nor a requeue may leave anything out.
+ * A search that matches more than is looked up may be viewed, but a download or a requeue must not leave anything out.
  *
  * @param field where the words came from
- * @throws Problem that asks for longer ones
+ * @throws Problem that asks for longer words
  */
 export function whole(located: Located, field: string): Located {
   if (!located.scope?.truncated) return located
@@ -254,7 +254,7 @@ async function enqueue(
   }
 }
 
-/** Of each user at most one: a function that begins one and tells how to end it. */
+/** At most one per user: a function that begins a download and returns how to end it. */
 function oneDownloadEach(): (user: string) => () => void {
   const busy = new Map<string, symbol>()
   return (user) => {

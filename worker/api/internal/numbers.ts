@@ -11,7 +11,7 @@ import { createFeed } from './feed.ts'
 import { type Kpis, kpisSchema, type Summary, summarySchema } from './schemas.ts'
 import { sparing } from './sparing.ts'
 
-/** The numbers on top of the queue and the Sync KPI. */
+/** The numbers above the queue, and the Sync KPI. */
 export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
     const [numbers, { toResolve, stranded }, flow] = await Promise.all([
@@ -76,7 +76,7 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
         },
       }),
       (c) => {
-        // What answers a HEAD has no body, so nobody would ever tell it that the client has gone.
+        // A response to HEAD has no body, so it would never learn that the client has gone.
         if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
         return streamSSE(
           c,
@@ -84,7 +84,7 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
             new Promise<void>((resolve) => {
               let writing = false
               const leave = feed.join(async (numbers) => {
-                if (writing) return // a slow reader gets the next numbers, not all of them
+                if (writing) return // a slow reader gets the newest numbers, not all of them
                 writing = true
                 await stream.writeSSE({ event: 'summary', data: JSON.stringify(numbers) })
                 writing = false

@@ -4,10 +4,10 @@ import type { Position, Selection, Sort } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 
 /**
- * The order of a list: the one asked for, where it can be served, else oldest first for Pending (what is stuck stands
- * on top) and newest first for all others.
+ * The order of a list: the requested one if this list supports it. The default is oldest first for Pending (stuck items
+ * are at the top) and newest first for all others.
  *
- * @throws Problem for an order that this list has not
+ * @throws Problem for an order that this list does not support
  */
 export function sortOf(selection: Selection, sort: string | undefined): Sort {
   if (sort === undefined) return { key: 'queuedAt', descending: (selection.tab ?? selection.status) !== 'pending' }
@@ -29,7 +29,7 @@ const cursorSchema = z.strictObject({
   id: z.string().regex(/^\d{1,18}$/),
 })
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/
-/** As PostgreSQL prints it, to the microsecond; `Date` takes a 30th of February for the 2nd of March. */
+/** As PostgreSQL prints it, to the microsecond. `Date` would read the 30th of February as the 2nd of March. */
 function isTime(text: string): boolean {
   if (text === 'infinity') return true
   const at = new Date(text.replace('+00', 'Z').replace(' ', 'T'))
@@ -41,11 +41,11 @@ function isTime(text: string): boolean {
   )
 }
 
-/** Opaque to callers; bound to the order in which it was made. */
+/** Opaque to callers; valid only for the order in which it was made. */
 export const toCursor = ({ key, descending }: Sort, { value, id }: Position): string =>
   Buffer.from(JSON.stringify({ key, descending, value, id })).toString('base64url')
 
-/** @throws Problem for what is no cursor of a list in this order */
+/** @throws Problem when it is not a cursor of a list in this order */
 export function fromCursor(cursor: string, sort: Sort): Position {
   try {
     const { key, descending, value, id } = cursorSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
@@ -53,7 +53,7 @@ export function fromCursor(cursor: string, sort: Sort): Position {
     if (key === sort.key && descending === sort.descending && (timed ? isTime(value ?? '') : value === null))
       return { value, id }
   } catch {
-    // told below, whatever it was
+    // reported below, whatever it was
   }
   const message = 'is not the nextCursor of a list in this order'
   throw new Problem(400, `cursor: ${message}`, { errors: [{ field: 'cursor', message }] })

@@ -10,15 +10,15 @@ import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
 import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
 
-/** One set of schemas validates what comes in, types what goes out, and is the OpenAPI document. */
+/** One set of schemas validates input, types output, and generates the OpenAPI document. */
 
-/** Ids are strings in JSON; a number is taken too, as long as JavaScript did not round it. */
+/** Ids are strings in JSON. A number is accepted too, if JavaScript has not rounded it. */
 export const id = z.coerce.string().regex(ID, 'must be an id').openapi({ example: '42' })
 const time = z.iso.datetime().openapi({ example: '2026-11-24T07:15:00.000Z' })
 const NO_TIME = 'must be a time like 2026-11-24T07:15:00Z'
 /**
- * In whatever zone it comes, it goes on in UTC; PostgreSQL knows neither the years 0 and 10000 nor all offsets that a
- * time may have in JSON.
+ * Times in any zone are passed on in UTC: PostgreSQL supports neither the years 0 and 10000 nor every offset that JSON
+ * times may have.
  */
 const moment = z.iso
   .datetime({ offset: true, error: NO_TIME, abort: true })
@@ -26,7 +26,7 @@ const moment = z.iso
   .overwrite((text) => new Date(text).toISOString())
   .openapi({ format: 'date-time' })
 const isYear = (year: number): boolean => year >= 1 && year <= 9999
-/** PostgreSQL's text holds every character but this one. */
+/** PostgreSQL's text type stores every character but this one. */
 const text = (most: number) =>
   z
     .string()

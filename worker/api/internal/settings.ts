@@ -6,8 +6,8 @@ import { answer, type InternalApiOptions, json, route, routes, UNPROCESSABLE } f
 import { credentialBody, credentialSchema, flowBody, flowSchema } from './schemas.ts'
 
 /**
- * `shop_update/flow` and the system credential `bob_callback_server`. Read from where they are written: a replica might
- * be behind.
+ * `shop_update/flow` and the system credential `bob_callback_server`. Both are read from the primary, because a replica
+ * may lag.
  */
 export const settingRoutes = ({ sql, config, log }: InternalApiOptions) =>
   routes()
@@ -72,7 +72,7 @@ export const settingRoutes = ({ sql, config, log }: InternalApiOptions) =>
 
 const SHORTEST_KEY = 16
 
-/** What a worker for `live` would not start with, an admin may not set either. */
+/** An admin may not set what a worker for `live` would refuse to start with. */
 function insecure(
   { ENVIRONMENT, ALLOW_INSECURE = [] }: InternalApiOptions['config'],
   allowedIps: readonly string[],

@@ -1,7 +1,7 @@
 /**
- * Reads at most a tenth of the time: whoever asks meanwhile gets the answer that is being read, or the last one for ten
- * times as long as reading it took. A quick reading is practically never old, a slow one (the KPIs of a quarter take a
- * second) cannot be repeated by every open page. A failure is not kept.
+ * Reads at most a tenth of the time. Callers get the reading that is under way, or the last one for ten times as long
+ * as it took. A fast reading is practically never old; a slow one (the KPIs of a quarter take a second) is not repeated
+ * by every open page. Failures are not kept.
  */
 export function sparing<T>(read: () => Promise<T>, now: () => number = () => performance.now()): () => Promise<T> {
   let last: Promise<T> | undefined
