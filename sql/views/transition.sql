@@ -46,7 +46,21 @@ cross join lateral (values
       else a.made_seconds end,
     a.done_reason, a.done_note)
 ) t (happened, at, from_status, to_status, seconds, reason, note)
-where a.made_seconds is not null and t.happened;
+where a.made_seconds is not null and t.happened
+union all
+select c.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note
+from shop_update.request r
+join shop_update.callback c on c.request_id = r.request_id::text and c.item_id = r.item_id
+cross join lateral (values
+  (c.taken_at, c.taken_from, 'got_response'::shop_update.status, c.taken_seconds, null, null),
+  (c.payload_at, 'got_response', 'building_response_payload', extract(epoch from c.payload_at - c.taken_at)::real,
+    null, null),
+  (c.processing_at, 'building_response_payload', 'response_processing',
+    extract(epoch from c.processing_at - c.payload_at)::real, null, null),
+  (c.done_at, case when c.processing_at is null then 'got_response' else 'response_processing' end::shop_update.status,
+    c.done_to, extract(epoch from c.done_at - coalesce(c.processing_at, c.taken_at))::real, c.done_reason, c.done_note)
+) t (at, from_status, to_status, seconds, reason, note)
+where c.taken_at is not null and t.at is not null;
 
 -- What a worker of the version before writes. It does not know that the claim of one of this version is in the item:
 -- where it takes that up, it is written down first.

@@ -114,6 +114,7 @@ test("the last release's worker goes on beside the schema of this version, alone
   }
   await vi.waitFor(async () => expect(await sql`select from shop_update.delta`).toHaveLength(0), { timeout: 20_000 })
   expect(await verifyCounts(sql)).toEqual([])
+  expect(await scene.worker.stop()).toBe(0)
 })
 
 test('the timelines of what it has written are the same afterwards, to the byte', async () => {

@@ -227,29 +227,80 @@ async function applyEffects(
     tx,
     finishes.filter(({ item }) => creates(item.topic) && item.newer),
   )
-  const stories = [
-    ...finishes.flatMap((entry, place) => storyOf(entry, finished[place], finishSteps)),
-    ...settlements.flatMap((entry, place) => storyOf(entry, settled[place], settleSteps)),
-  ]
-  const [rest] = await tx<{ inFlight: number }[]>`
-    with done as (
-      update shop_update.callback c set applied_at = now() where c.id = any (${applied}::bigint[])
-        and c.applied_at is null
-    )
-    select count(*)::int as "inFlight" from shop_update.callback c
-    join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
-    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
+  const told = [
+    ...finishes.map((entry, place) => ({ entry, story: storyOf(entry, finished[place], finishSteps) })),
+    ...settlements.map((entry, place) => ({ entry, story: storyOf(entry, settled[place], settleSteps) })),
+  ].filter(({ story }) => story !== null) as { entry: Finish | Settlement; story: Story }[]
+  const inFlight = await mark(tx, itemIds, applied, told)
   return {
     seen: effects.length,
-    inFlight: rest?.inFlight ?? 0,
+    inFlight,
     sets: acting.map(({ productSetId }) => productSetId),
     created: [...finishes, ...settlements]
       .filter(({ item }) => creates(item.topic as Topic))
       .map(({ item }) => item.productSetId),
-    stories,
+    stories: told.map(({ story }) => story),
     failed: null,
   }
 }
+
+/**
+ * Marks callbacks as applied; each has the steps that its item took for it.
+ *
+ * @returns how many of the items are in flight and have another one waiting
+ */
+async function mark(
+  tx: Sql,
+  itemIds: readonly string[],
+  applied: readonly string[],
+  told: readonly { entry: Finish | Settlement; story: Story }[],
+): Promise<number> {
+  const step = (to: Status | null) =>
+    told.map(({ story: { steps } }) =>
+      steps.find((each, place) => (to === null ? place === steps.length - 1 : each.to === to)),
+    )
+  const at = (to: Status | null) => step(to).map((each) => each?.at ?? null)
+  const done = step(null)
+  const [row] = await tx<[{ inFlight: number }]>`
+    with x as (
+      select * from unnest(
+        ${told.map(({ entry }) => (entry.item as Waiting).callbackId)}::bigint[],
+        ${step('got_response').map((each) => each!.from)}::text[]::shop_update.status[],
+        ${step('got_response').map((each) => Math.max(each!.at - each!.since, 0) / 1e6)}::real[],
+        ${at('got_response')}::double precision[],
+        ${at('building_response_payload')}::double precision[],
+        ${at('response_processing')}::double precision[],
+        ${at(null)}::double precision[],
+        ${done.map((each) => each!.to)}::text[]::shop_update.status[],
+        ${done.map((each) => each!.reason)}::text[],
+        ${told.map(({ entry }) => noteOf(entry))}::text[]
+      ) x (id, taken_from, taken_seconds, taken, payload, processing, done, done_to, done_reason, done_note)
+    ),
+    done as (
+      update shop_update.callback c
+      set
+        applied_at = now(),
+        taken_from = x.taken_from,
+        taken_seconds = x.taken_seconds,
+        taken_at = timestamptz 'epoch' + x.taken * interval '1 microsecond',
+        payload_at = timestamptz 'epoch' + x.payload * interval '1 microsecond',
+        processing_at = timestamptz 'epoch' + x.processing * interval '1 microsecond',
+        done_at = timestamptz 'epoch' + x.done * interval '1 microsecond',
+        done_to = x.done_to,
+        done_reason = x.done_reason,
+        done_note = x.done_note
+      from unnest(${applied}::bigint[]) a (id) left join x on x.id = a.id
+      where c.item_id = any (${itemIds}::bigint[]) and c.id = a.id and c.applied_at is null
+    )
+    select count(*)::int as "inFlight" from shop_update.callback c
+    join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
+    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
+  return row.inFlight
+}
+
+/** Where the Shop spells a SKU otherwise. */
+const noteOf = (entry: Finish | Settlement): string | null =>
+  'products' in entry ? (entry.products.find(({ spelling }) => spelling)?.spelling ?? null) : null
 
 /**
  * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create
@@ -279,14 +330,14 @@ function storyOf<Entry extends { item: Item }>(
   entry: Entry,
   commit: (Commit & { stays?: true }) | string | null | undefined,
   stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],
-): Story[] {
-  if (typeof commit !== 'object' || commit === null) return []
+): Story | null {
+  if (typeof commit !== 'object' || commit === null) return null
   const row = entry.item as Waiting
   const got = Math.max(row.received, row.since + 1)
   const steps = [{ to: 'got_response' as const, at: got, reason: null }, ...stepsOf('got_response', got, entry, commit)]
   const { flow, sellerSku, sku, traceId, answers, received: receivedAt } = row
   const item = { ...row, at: got }
-  return [{ item, flow, sellerSku, sku, traceId, answers, receivedAt, steps: passages(row.status, row.since, steps) }]
+  return { item, flow, sellerSku, sku, traceId, answers, receivedAt, steps: passages(row.status, row.since, steps) }
 }
 
 function read(row: Waiting) {
@@ -369,8 +420,7 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
       fresh = false, reason = null, message = null
     from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token
       and i.lane <> 'in_flight'
-    returning i.id, i.token, i.topic, i.product_set_id, i.status_at, old.status as was, old.status_at as since,
-      old.lane as lane
+    returning i.id, i.token, i.topic, i.product_set_id, old.status as was, old.lane as lane
   ),
   left_behind as (
     update shop_update.set_lane l set waiting = l.waiting - m.n
@@ -381,9 +431,5 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
     insert into shop_update.delta (kind, topic, status, n)
     select 'status', topic, was, -count(*) from moved group by topic, was
     union all select 'status', topic, 'got_response', count(*) from moved group by topic
-  ),
-  noted as (
-    insert into shop_update.step (item_id, at, from_status, to_status, seconds)
-    select id, status_at, was, 'got_response', greatest(extract(epoch from status_at - since), 0) from moved
   )
   select id, token from moved`

@@ -229,23 +229,13 @@ export async function finish(
       from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
     ),
     noted as (
-      -- of what no exchange has just answered: a callback, an answer that had been stored, nothing to send
+      -- of what has not been answered just now: there was nothing to send, or the answer had been stored
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, note)
-      select g.*, null from (${claimSteps(sql, 'gone')}) g
+      select s.*, null from (${claimSteps(sql, 'gone')}) s
       union all
-      select gone.id, t.at, t.f, t.t, t.seconds, t.reason, case when t.t = gone.goes_to then ${noteOf} end
-      from gone cross join lateral (values
-        (gone.called, gone.payload_at, 'got_response'::shop_update.status,
-          'building_response_payload'::shop_update.status,
-          extract(epoch from gone.payload_at - gone.response_at), null),
-        (gone.called, gone.processing_at, 'building_response_payload', 'response_processing',
-          extract(epoch from gone.processing_at - gone.payload_at), null),
-        (gone.called, gone.done_at, 'response_processing', gone.goes_to,
-          extract(epoch from gone.done_at - gone.processing_at),
-          case when gone.goes_to = 'pending' then 'newer_change' end),
-        (not gone.called, gone.done_at, gone.was, 'synced', extract(epoch from gone.done_at - gone.since),
-          case when gone.was = 'processing' then 'nothing_to_send' end)) t (happened, at, f, t, seconds, reason)
-      where gone.ms is null and t.happened
+      select id, done_at, was, 'synced', extract(epoch from done_at - since),
+        case when was = 'processing' then 'nothing_to_send' end, ${noteOf}
+      from gone where not called
     )
     select
       (select array_agg(id) from gone) as ids,

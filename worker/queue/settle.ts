@@ -153,7 +153,9 @@ export async function settle(
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
       ${claimSteps(sql, 'moved')}
       union all
-      select id, status_at, was, status, extract(epoch from status_at - since), reason from moved where outcome is null
+      select id, status_at, was, status, extract(epoch from status_at - since), reason from moved
+      -- a callback's are in its own row
+      where outcome is null and was <> 'got_response'
     )
     select
       (select array_agg(id) from moved) as ids,
