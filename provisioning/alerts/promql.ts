@@ -107,6 +107,9 @@ export function conditions(pace: Pace) {
    */
   const unreachable = `sum ${EACH} (${circuit}) * min ${EACH} (${circuit})`
 
+  /** How many workers the Shop tells to wait: what is slow is so for that. */
+  const busy = `sum ${EACH} (${ofTheLiving(metric('shop_busy'))})`
+
   const stuck = {
     processing: { age: oldestOfEach(...ON_THE_WAY_OUT), above: at(STUCK.processing), for: at(5 * MINUTE) },
     madeRequest: { age: oldest('made_request'), above: at(STUCK.madeRequest), for: at(5 * MINUTE) },
@@ -216,6 +219,7 @@ export function conditions(pace: Pace) {
     alive,
     ofTheLiving,
     unreachable,
+    busy,
     stuck,
     hasJustJammed,
     pendingMoves,

@@ -63,6 +63,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
     alive,
     ofTheLiving,
     unreachable,
+    busy,
     stuck,
     hasJustJammed,
     pendingMoves,
@@ -74,7 +75,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
   const increased = (name: string, matchers: string, over: number) =>
     `increase(${metric(name, matchers)}[${window(over)}])`
   const usual = { noData: 'OK', queryFails: 'KeepLast' } as const
-  const shopIsThere = unless(`${unreachable} > 0`)
+  const shopIsThere = unless(`${unreachable} > 0`, `${busy} > 0`)
 
   const overdue = `max ${EACH} (${metric('overdue_age_seconds')})`
   /** It jams what comes after it: first the workers' room, then Pending and the retries. */
@@ -404,6 +405,20 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       summary:
         `${NUMBER} requests of the internal API of ${OF} were refused within a quarter of an hour: ` +
         '{{ $labels.reason }}',
+      link: ITS_WORKERS,
+    },
+    {
+      ...usual,
+      uid: 'shop-update-shop-busy',
+      title: 'Shop Update: the Shop says "wait"',
+      severity: 'ticket',
+      expr: busy,
+      above: 0,
+      for: at(15 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary:
+        `The Shop of ${OF} has told its ${NUMBER} workers again and again to wait: it takes less than ` +
+        'there is to send',
       link: ITS_WORKERS,
     },
     {

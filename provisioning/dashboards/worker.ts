@@ -74,7 +74,7 @@ export const worker = () =>
         title: 'Workers',
         description:
           'Workers that have told of a heartbeat within the last minute, the oldest of their heartbeats, and how ' +
-          'many take the Shop for away.',
+          'many take the Shop for away, or have been told by it to wait.',
         width: 12,
         unit: 'short',
         none: 'No worker tells anything',
@@ -84,6 +84,7 @@ export const worker = () =>
           promQlNow(`count(time() - shop_update_worker_heartbeat_seconds{${OURS}} < 60)`, 'Alive'),
           promQlNow(`max(time() - shop_update_worker_heartbeat_seconds{${OURS}})`, 'Oldest heartbeat'),
           promQlNow(`sum(shop_update_circuit_open{${OURS}})`, 'Circuits open'),
+          promQlNow(`sum(shop_update_shop_busy{${OURS}})`, 'Told to wait'),
         ])
         .overrideByName('Oldest heartbeat', [
           { id: 'unit', value: 's' },
@@ -271,6 +272,32 @@ export const worker = () =>
           { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } },
           { id: 'custom.fillOpacity', value: 0 },
         ]),
+    )
+    .withPanel(
+      chart({
+        title: 'Calls on their way',
+        description:
+          'How many calls each worker has on their way to the Shop, and as many as it may: it begins with ten, and ' +
+          'follows the latency of the Shop and the calls that are lost or turned away.',
+        width: 12,
+        unit: 'locale',
+      }).targets([
+        promQl(`shop_update_shop_calls{${OURS}}`, '{{instance}}'),
+        promQl(`shop_update_shop_calls_limit{${OURS}}`, '{{instance}}, as many as may be'),
+      ]),
+    )
+    .withPanel(
+      chart({
+        title: 'The Shop says "wait"',
+        description:
+          '1 while it does (HTTP 429, or 503 with Retry-After), and for a minute after: all workers slow down ' +
+          'together, and no item counts a failure.',
+        width: 12,
+        unit: 'short',
+      })
+        .max(1)
+        .withTarget(promQl(`max(shop_update_shop_busy{${OURS}})`, 'Told to wait'))
+        .links([toLogs('What the workers say of it', '?var-text=the+Shop')]),
     )
     .withPanel(
       new statetimeline.PanelBuilder()
@@ -465,6 +492,7 @@ const OUTCOMES = {
   failure: 'orange',
   unprocessable: 'purple',
   unreachable: 'red',
+  busy: 'yellow',
 }
 
 function byOutcome<P extends ReturnType<typeof chart>>(panel: P): P {

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { runCommand } from '../../worker/command.ts'
 import { UsageError } from '../../worker/usage-error.ts'
+import { gentle, workers } from './gentle.ts'
 import { held } from './held.ts'
 import { latency } from './latency.ts'
 import { lists } from './lists.ts'
@@ -19,6 +20,11 @@ const USAGE = `npm run bench -- NAME [--json] [options]
   held       [--items 200000] [--rounds 3] [--seconds 10]
              while a dump keeps its snapshot: the throughput against that without,
              then the pick-up and the reading of the numbers
+  gentle     [--workers 1] [--seconds 20]
+             Shops that do not take everything (connections, latency, 429, idle connections):
+             the throughput against what each takes, and what failed
+  workers    [--items 20000] [--rounds 1]
+             one, two, four and eight workers on a Shop that answers at once
   lists      [--items 1000000]
              every list that a page offers, over HTTP, with so many items in the queue and as many in the history
   notify     [--seconds 3] [--rounds 5]
@@ -48,10 +54,11 @@ await runCommand(async () => {
       backlog: { type: 'string', default: '0' },
       history: { type: 'string', default: '0' },
       seconds: { type: 'string' },
+      workers: { type: 'string' },
       drained: { type: 'boolean', default: false },
     },
   })
-  const number = (name: 'items' | 'rounds' | 'backlog' | 'history' | 'seconds', otherwise = 0): number => {
+  const number = (name: 'items' | 'rounds' | 'backlog' | 'history' | 'seconds' | 'workers', otherwise = 0): number => {
     const value = Number(values[name] ?? otherwise)
     if (!Number.isInteger(value) || value < 0) throw new UsageError(`--${name} takes a whole number.`)
     return value
@@ -82,6 +89,10 @@ await runCommand(async () => {
       { items: number('items', 200_000), rounds: number('rounds', 3), seconds: number('seconds', 10) },
       print,
     )
+  else if (name === 'gentle')
+    result = await gentle({ workers: number('workers', 1), seconds: number('seconds', 20) }, print)
+  else if (name === 'workers')
+    result = await workers({ items: number('items', 20_000), rounds: number('rounds', 1) }, print)
   else if (name === 'latency') result = await latency(number('seconds', 20))
   else throw new UsageError(name === undefined ? USAGE : `There is no benchmark "${name}".\n\n${USAGE}`)
   if (values.json) print(JSON.stringify(result))

@@ -157,7 +157,7 @@ async function printStatements(sql: Sql): Promise<void> {
 /** For profiling: more environment for the worker, as JSON. */
 const benchEnv = (): Record<string, string> => JSON.parse(process.env.BENCH_WORKER_ENV ?? '{}')
 
-async function fill(sql: Sql, items: number): Promise<void> {
+export async function fill(sql: Sql, items: number): Promise<void> {
   await sql`update shop_update.setting set value = '0' where key = 'shop_update/stock_wait_seconds'`
   await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, ${SELLERS}::int) g`
   await sql`
@@ -192,7 +192,7 @@ async function fillHistory(sql: Sql, rows: number): Promise<void> {
     from generate_series(1, ${rows}::int) g`
 }
 
-function untilSynced(sql: Sql, items: number): Promise<void> {
+export function untilSynced(sql: Sql, items: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const look = async () => {
       const [row] = await sql<{ n: number }[]>`

@@ -55,6 +55,7 @@ const collector = (name: string) =>
 
 const HEARTBEAT = worker('worker_heartbeat_seconds')
 const CIRCUIT = worker('circuit_open')
+const BUSY = worker('shop_busy')
 const TAKEN_UP = step('pending', 'processing')
 const ACKNOWLEDGED = step('made_request', 'got_acknowledgment')
 
@@ -81,6 +82,7 @@ const now: Series = (minute) => minute * 60
 export const QUIET: Record<string, Series> = {
   [HEARTBEAT]: now,
   [CIRCUIT]: always(0),
+  [BUSY]: always(0),
   [worker('in_flight')]: always(10),
   [worker('in_flight_limit')]: always(2000),
   [worker('leases_rescued_total', { status: 'made_request' })]: always(0),
@@ -674,6 +676,30 @@ export const CASES: Case[] = [
       },
       45: null,
     },
+  },
+  {
+    uid: 'shop-update-shop-busy',
+    what: 'the Shop says "wait" for half an hour',
+    series: { [BUSY]: during(10, 40, 1) },
+    expected: {
+      20: null,
+      26: {
+        summary:
+          'The Shop of zalora eg/live has told its 1 workers again and again to wait: it takes less than there is ' +
+          'to send',
+      },
+      47: null,
+    },
+  },
+  {
+    uid: 'shop-update-pending',
+    what: 'nothing leaves, for the Shop has said "wait"',
+    series: {
+      [BUSY]: during(10, 40, 1),
+      [TAKEN_UP]: counting(10, 10, 40),
+      [age('pending')]: (minute) => (minute >= 10 && minute < 40 ? (minute - 10) * 60 : 0),
+    },
+    expected: { 20: null, 30: null },
   },
   {
     uid: 'shop-update-leases-rescued',

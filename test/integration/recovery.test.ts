@@ -282,7 +282,7 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
   const other = await enterWorker(scene.sql, 'other', 'synchronous')
   await vi.waitFor(
     async () => {
-      await heartbeat(scene.sql, other, 'other', 'synchronous', 'running')
+      await heartbeat(scene.sql, other, 'other', 'synchronous', 'running', { inFlight: 0, limit: 1 })
       const { recovered, setsWaiting } = await recover(scene.sql, other, 4, null)
       expect(recovered).toBe(1)
       await promote(scene.sql, setsWaiting)

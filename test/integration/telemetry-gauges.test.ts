@@ -62,6 +62,9 @@ test('a worker: items in hand and the most of them, its circuit, its event loop 
   await value('shop_update.in_flight', 0)
   await value('shop_update.in_flight.limit', 50)
   await value('shop_update.circuit.open', 0)
+  await value('shop_update.shop.busy', 0)
+  await value('shop_update.shop.calls', 0)
+  await value('shop_update.shop.calls.limit', 10)
   expect(series('shop_update.in_flight')[0]!.resource).toHaveProperty('service.instance.id')
   // the first export comes before the event loop has been sampled
   await vi.waitFor(() => expect(series('nodejs.eventloop.delay.max')[0]!.value).toBeGreaterThan(0), IN_TIME)

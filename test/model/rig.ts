@@ -262,7 +262,7 @@ export class ModelWorker {
   /** @param beatsFirst its heartbeat is answered before what it had asked */
   async thaw(beatsFirst = false): Promise<void> {
     const beat = async () => {
-      await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running')
+      await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running', { inFlight: 0, limit: 1 })
       if (!this.isAlive) this.#aliveSince = performance.now()
       this.isAlive = true
     }

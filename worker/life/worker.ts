@@ -38,6 +38,10 @@ export interface Worker {
   inFlight(): number
   /** Whether it takes the Shop for away, and sends no more than a probe. */
   isCircuitOpen(): boolean
+  /** Whether the Shop says "wait". */
+  isShopBusy(): boolean
+  /** Calls on their way, and as many as may be. */
+  calls(): { inFlight: number; limit: number }
   /** Whether it claims: its heartbeat is fresh, claiming does not fail, and it is not stopping. */
   isReady(): boolean
   /** False when it has not been able to do its work for two leases. */
@@ -89,12 +93,13 @@ export async function startWorker({
   const unheeded = { changes() {}, callbacks() {} }
   let onNotice = unheeded
   const notice = (of: keyof typeof onNotice) => () => onNotice[of]()
+  const limiter = createLimiter({ most: config.CONCURRENCY, now: () => performance.timeOrigin + now() })
   const heart = await createHeart({
     sql,
     background,
     leaseSeconds: config.LEASE_SECONDS,
     log,
-    write: () => heartbeat(sql, id, config.WORKER_NAME, flow, state),
+    write: () => heartbeat(sql, id, config.WORKER_NAME, flow, state, limiter),
     beaten: takeUpOrphans,
     onSilence,
     onLost,
@@ -104,7 +109,6 @@ export async function startWorker({
   const id = await enterWorker(background, config.WORKER_NAME, flow)
   const leaseMs = config.LEASE_SECONDS * 1000
 
-  const limiter = createLimiter({ most: config.CONCURRENCY, now: () => performance.timeOrigin + now() })
   const circuit = createCircuit({
     now,
     onChange: (isOpen) => {
@@ -228,6 +232,8 @@ export async function startWorker({
     heartbeatAt: heart.at,
     inFlight: () => pump.held.size,
     isCircuitOpen: () => circuit.state !== 'closed',
+    isShopBusy: () => pace.isBusy,
+    calls: () => ({ inFlight: limiter.inFlight, limit: limiter.limit }),
     isReady: () =>
       state === 'running' && heart.isAlive() && (pump.failingSince === null || now() - pump.failingSince < leaseMs / 2),
     isWorking: heart.isWorking,

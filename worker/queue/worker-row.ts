@@ -25,11 +25,18 @@ export async function heartbeat(
   name: string,
   flow: Flow,
   state: 'running' | 'stopping',
+  calls: { inFlight: number; limit: number },
 ): Promise<number> {
   const [row] = await sql<{ gap: number | null }[]>`
-    insert into shop_update.worker (id, name, flow, state) overriding system value
-    values (${workerId}::bigint, ${name}, ${flow}::shop_update.flow, ${state})
-    on conflict (id) do update set heartbeat_at = now(), flow = excluded.flow, state = excluded.state
+    insert into shop_update.worker (id, name, flow, state, calls, calls_limit) overriding system value
+    values (${workerId}::bigint, ${name}, ${flow}::shop_update.flow, ${state},
+      ${calls.inFlight}::int, ${calls.limit}::int)
+    on conflict (id) do update set
+      heartbeat_at = now(),
+      flow = excluded.flow,
+      state = excluded.state,
+      calls = excluded.calls,
+      calls_limit = excluded.calls_limit
     returning extract(epoch from new.heartbeat_at - old.heartbeat_at)::double precision as gap`
   return row?.gap ?? Number.POSITIVE_INFINITY
 }

@@ -45,10 +45,12 @@ const TAKEN_MS = 20
 const AGAIN_MS = 50
 const AGAIN_MOST_MS = 1000
 /**
- * A share of the shortest idle time after which the Shop closed a connection. No call uses one that has been idle
- * longer.
+ * The Shop closes idle connections, and a call sent at that very moment is lost. So no call uses a connection that has
+ * been idle longer than this share of the longest idle time that another one survived. This many milliseconds are
+ * always allowed.
  */
 const IDLE_SHARE = 0.5
+const IDLE_MS = 20
 
 /**
  * Reused connections to the Shop. The most recently used one goes first, so that surplus ones stay idle. A call gets a
@@ -70,7 +72,8 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   let opening = 0
   /** Since when no connection has been accepted, while none is open. */
   let closedOutSince: number | null = null
-  let mostIdleMs = Number.POSITIVE_INFINITY
+  let survivedMs = 0
+  let closedAfterMs = Number.POSITIVE_INFINITY
   let againMs = AGAIN_MS
   let againTimer: NodeJS.Timeout | null = null
   let closed: PromiseWithResolvers<void> | null = null
@@ -106,17 +109,26 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   }
 
   function free(): Client | null {
-    for (let last = idle.pop(); last; last = idle.pop()) {
-      if (performance.now() - last.since <= mostIdleMs) return last.client
-      drop(last.client)
+    if (idle.length === 0) return null
+    const now = performance.now()
+    const { client: oldest, since } = idle[0]!
+    if (now - since > survivedMs) {
+      // it may have been closed, and nobody has read that yet
+      setImmediate(() => {
+        if (open.has(oldest)) survivedMs = Math.max(survivedMs, now - since)
+      })
     }
-    return null
+    const mostMs = Math.max(IDLE_MS, Math.min(survivedMs, closedAfterMs) * IDLE_SHARE)
+    return now - idle.at(-1)!.since <= mostMs ? idle.pop()!.client : null
   }
 
   function openMore(): void {
     if (againTimer) return
     const most = Math.max(OPENING, Math.floor(open.size * OPENING_SHARE))
-    const wanted = Math.min(waiting.length, most, limiter.limit - open.size)
+    const room = limiter.limit - open.size
+    // none of them may be used, and they take the place of one that may
+    if (room < 1 && opening === 0 && idle.length > 0) drop(idle[0]!.client)
+    const wanted = Math.min(waiting.length, most, room)
     while (opening < wanted) openOne()
   }
 
@@ -185,7 +197,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     const place = idle.findIndex((one) => one.client === client)
     if (place >= 0) {
       const idleMs = performance.now() - idle[place]!.since
-      if (byShop) mostIdleMs = Math.min(mostIdleMs, idleMs * IDLE_SHARE)
+      if (byShop) closedAfterMs = Math.min(closedAfterMs, idleMs)
       idle.splice(place, 1)
     }
     // Deferred: undici may just have read the last byte of an answer.

@@ -49,8 +49,8 @@ const LONGEST_WINDOW_MS = 1000
 const TOLERATED = 2
 const SLACK_MS = 50
 /**
- * This many of a worker's calls may queue in the Shop beyond that. It is a number, not a share, so that workers that measured
- * slightly different lowest latencies get nearly equal limits (TCP Vegas).
+ * This many of a worker's calls may queue in the Shop beyond that. It is a number, not a share, so that workers that
+ * measured slightly different lowest latencies get nearly equal limits (TCP Vegas).
  */
 const IN_LINE = 8
 /** One window cuts the limit to no less than this share: other causes are possible. */
@@ -64,7 +64,7 @@ const PROBE_SHARE = 0.25
 /** A latency this close to the lowest needs no new measurement. */
 const NEAR_BASE = 1.25
 /** When the Shop accepts no more connections, this share of the open ones is kept; then one is added at a time. */
-const DOOR_SHARE = 0.9
+const DOOR_SHARE = 0.95
 const DOOR_MS = 250
 
 /**

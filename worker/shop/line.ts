@@ -62,8 +62,8 @@ const MADE_SECONDS = 0.1
 
 /**
  * Beyond the calls on the wire, items are claimed for a quarter of a second of what the Shop takes, and requests
- * written for a tenth, but at least as many of each as may be on the wire. More would wait here while another worker could send
- * it. And if this worker dies, nobody can tell whether a written request has left.
+ * written for a tenth, but at least as many of each as may be on the wire. More would wait here while another worker
+ * could send it. And if this worker dies, nobody can tell whether a written request has left.
  */
 export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom }: LineOptions): Line {
   /** Claimed items, each with how often the Shop had said "wait" by then. */

@@ -130,10 +130,17 @@ export interface WorkerReadings {
   /** Its highest value: CONCURRENCY. */
   limit: number
   isCircuitOpen(): boolean
+  /** Whether the Shop says "wait". */
+  isShopBusy(): boolean
+  /** Calls on their way, and as many as may be. */
+  calls(): { inFlight: number; limit: number }
 }
 
 /** Whether a worker is alive, how many items it has in hand, and whether it sends. */
-export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCircuitOpen }: WorkerReadings): void {
+export function observeWorker(
+  meter: Meter,
+  { heartbeatAt, inFlight, limit, isCircuitOpen, isShopBusy, calls }: WorkerReadings,
+): void {
   const gauge = (name: string, description: string, read: () => number, unit?: string) =>
     meter
       .createObservableGauge(name, { description, ...(unit && { unit }) })
@@ -144,6 +151,16 @@ export function observeWorker(meter: Meter, { heartbeatAt, inFlight, limit, isCi
   // no unit: Prometheus would turn "1" into a ratio
   gauge('shop_update.circuit.open', '1 while this worker takes the Shop for away, else 0', () =>
     Number(isCircuitOpen()),
+  )
+  gauge('shop_update.shop.busy', '1 while the Shop says "wait", and for a minute after, else 0', () =>
+    Number(isShopBusy()),
+  )
+  gauge('shop_update.shop.calls', 'Calls of this worker on their way to the Shop', () => calls().inFlight, '{call}')
+  gauge(
+    'shop_update.shop.calls.limit',
+    'Calls of this worker that may be on their way: as many as the Shop takes',
+    () => calls().limit,
+    '{call}',
   )
 }
 

@@ -4,6 +4,7 @@ import { readFlowSetting } from '../../admin/settings.ts'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import { readKpis } from '../../read/kpis.ts'
+import { readShop } from '../../read/shop.ts'
 import { readSummary } from '../../read/summary.ts'
 import { loggable } from '../problem.ts'
 import { answer, type InternalApiOptions, route, routes } from './context.ts'
@@ -14,10 +15,11 @@ import { sparing } from './sparing.ts'
 /** The numbers above the queue, and the Sync KPI. */
 export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
-    const [numbers, { toResolve, stranded }, flow] = await Promise.all([
+    const [numbers, { toResolve, stranded }, flow, { busy, ...calls }] = await Promise.all([
       readSummary(readSql),
       blocked(),
       readFlowSetting(readSql, config.LEASE_SECONDS),
+      readShop(readSql, config.LEASE_SECONDS),
     ])
     return {
       ...numbers,
@@ -30,6 +32,14 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
       })),
       byTopic: numbers.byTopic.map((row) => ({ ...row, label: TOPICS[row.topic].label })),
       flow,
+      shop: {
+        ...calls,
+        busy: busy && {
+          since: busy.since.toISOString(),
+          waitUntil: busy.waitUntil?.toISOString() ?? null,
+          perSecond: busy.perSecond,
+        },
+      },
       retries: { most: config.MAX_RETRIES, failedAfter: config.FAILED_AFTER, unitSeconds: config.RETRY_UNIT_SECONDS },
     }
   }

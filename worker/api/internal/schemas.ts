@@ -292,6 +292,22 @@ export const summarySchema = z
     ),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
     flow: flowSchema,
+    shop: z
+      .object({
+        calls: count.openapi({ description: 'On their way, of all living workers, by their last heartbeats' }),
+        limit: count.openapi({ description: 'As many may be: what the Shop takes, as far as it is known' }),
+        busy: z
+          .object({
+            since: time,
+            waitUntil: time.nullable().openapi({ description: 'Until then nothing leaves: Retry-After' }),
+            perSecond: z.number().min(0).openapi({ description: 'Calls of all workers in a second' }),
+          })
+          .nullable()
+          .openapi({
+            description: 'While the Shop says "wait" (HTTP 429, or 503 with Retry-After); null: it does not',
+          }),
+      })
+      .openapi({ description: 'How many calls leave' }),
     retries: z
       .object({ most: count, failedAfter: count, unitSeconds: seconds })
       .openapi({ description: '`MAX_RETRIES`, `FAILED_AFTER` and `RETRY_UNIT_SECONDS` of the worker that answers' }),
