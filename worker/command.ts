@@ -1,16 +1,14 @@
 import { checkPatches } from './patched.ts'
 import { UsageError } from './usage-error.ts'
 
-/**
- * What cannot be done through such a pooler: to be told of changes, and to hold a lock for longer than a transaction.
- */
+/** Such a pooler supports neither notifications nor a lock that outlives a transaction. */
 export const POOLED =
   'DATABASE_URL: it leads to a pooler that keeps no session (pgbouncer in transaction mode): give the address of ' +
   'PostgreSQL itself, or of a pooler in session mode that passes settings on.'
 
 /**
- * Runs a command of the command line: what somebody can mend is told in one sentence, anything else with its stack;
- * both end with exit code 1.
+ * Runs a command line command. An error that the user can fix is printed as one sentence, any other with its stack;
+ * both exit with code 1.
  */
 export async function runCommand(command: () => Promise<void>): Promise<void> {
   try {
@@ -30,7 +28,7 @@ function sentenceOf(error: unknown): string {
     port?: number | number[]
     hostname?: string
   }
-  // a setting that it does not pass on; a prepared statement that is another session's
+  // the pooler refuses a session setting, or a prepared statement belongs to another session
   if (code && /^(08P01|26000|42P05)$/.test(code)) return POOLED
   if (code === '28P01' || code === '28000') return 'DATABASE_URL: the database refused the user name or password.'
   if (code === '3D000') return 'DATABASE_URL: the database of that name does not exist.'

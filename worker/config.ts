@@ -4,10 +4,10 @@ import { z } from 'zod'
 import { isAllowListEntry, isOpenRange } from './allow-list.ts'
 import { UsageError } from './usage-error.ts'
 
-/** A value of the environment that is missing or wrong; the message is one sentence that names it. */
+/** A missing or wrong value in the environment; the message is one sentence that names it. */
 export class ConfigError extends UsageError {}
 
-/** In decimal digits only: `Number` would read more than people expect (`0x10`). */
+/** Decimal digits only: `Number` accepts more than people expect (`0x10`). */
 const number = (error: string, checked: (value: number) => boolean) =>
   z
     .string()
@@ -20,7 +20,7 @@ const integer = (low: number, high: number) =>
     `must be a whole number from ${low} to ${high}`,
     (value) => Number.isInteger(value) && value >= low && value <= high,
   )
-/** A timer of Node's that is told to wait for more than 24 days does not wait at all. */
+/** A Node timer of more than 24 days fires at once. */
 const MOST_SECONDS = 1_000_000
 const seconds = number(
   `must be a number above 0, of at most ${MOST_SECONDS}`,
@@ -33,7 +33,7 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter(Boolean),
 )
-/** Which entry is wrong is told by its place: a secret may have been put into the wrong variable. */
+/** A wrong entry is reported by its position: somebody may have put a secret into this variable. */
 const addresses = list.refine((entries) => entries.every(isAllowListEntry), {
   error: ({ input }) =>
     'must consist of IP addresses and ranges: entry ' +
@@ -41,7 +41,7 @@ const addresses = list.refine((entries) => entries.every(isAllowListEntry), {
 })
 const POSTGRES_URL = 'must be a URL like postgres://user:password@host:5432/database'
 const postgresUrl = z.string().refine(isPostgresUrl, POSTGRES_URL)
-/** As it can stand in a header. */
+/** As allowed in a header. */
 const key = z.string().regex(/^[\x21-\x7e]+$/, 'must consist of letters, digits and punctuation, without spaces')
 const url = (example: string) => z.url({ protocol: /^https?$/, error: `must be a URL like ${example}`, abort: true })
 const flag = (otherwise: 'true' | 'false') => z.enum(['true', 'false'], 'must be true or false').default(otherwise)
@@ -58,8 +58,8 @@ const insecure = list
   .transform((names) => names as Insecure[])
 
 /**
- * Every setting, by what it is about. An empty or blank variable counts as not set. `npm run papers` makes
- * docs/configuration.md of this: `otherwise` says what holds where no default can be named.
+ * Every setting, by subject. An empty or blank variable counts as not set. `npm run papers` generates
+ * docs/configuration.md from this; `otherwise` says what applies if there is no nameable default.
  */
 export const SETTINGS = {
   Database: {
@@ -220,7 +220,7 @@ export const SETTINGS = {
       description: 'Metrics are sent so often.',
     }),
   },
-  /** As the specification has them; docker-compose.yml hands none of these on. */
+  /** As in the specification; docker-compose.yml passes none of these on. */
   OpenTelemetry: {
     OTEL_SDK_DISABLED: flag('false').meta({ description: 'No telemetry at all.' }),
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpEndpoint.meta({ description: 'An address of its own for spans.' }),
@@ -266,10 +266,10 @@ const schema = z.object({
 export type Config = Readonly<z.infer<typeof schema>>
 
 /**
- * Reads and checks the environment of the worker.
+ * Reads and validates the worker's environment.
  *
- * @throws ConfigError with one sentence that names the first variable that is missing or wrong, never its value: it may
- * be a secret
+ * @throws ConfigError with one sentence that names the first missing or wrong variable, never its value: it may be a
+ *   secret
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = parse(schema, env)
@@ -281,13 +281,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return config
 }
 
-/** What .env.example has in place of passwords and keys. */
+/** The placeholder for passwords and keys in .env.example. */
 const OF_THE_EXAMPLE = /change-me/i
 export const SHORTEST_KEY = { VIEWER_API_KEY: 24, ADMIN_API_KEY: 24, CALLBACK_API_KEY: 16 } as const
 
-/**
- * @throws ConfigError about the first thing that would let anybody in, unless `ALLOW_INSECURE` says that it is wanted
- */
+/** @throws ConfigError for the first setting that would let anybody in, unless `ALLOW_INSECURE` permits it */
 function refuseInsecure(config: Config): void {
   const refuse = (what: Insecure, message: string) => {
     if (!config.ALLOW_INSECURE.includes(what)) throw new ConfigError(message)
@@ -322,14 +320,14 @@ const ofTheExample = (name: string) => `${name} is still that of the example: ch
 const tooShort = (name: string, least: number) =>
   `${name} has fewer than ${least} characters: ${unless('trivial-keys')}.`
 
-/** For the commands that need no more than the database. */
+/** For commands that only need the database. */
 export const readDatabaseUrl = (env: NodeJS.ProcessEnv): string =>
   parse(schema.pick({ DATABASE_URL: true }), env).DATABASE_URL
 
 /**
- * Checks the secrets that Grafana itself is started with, which it takes as they come.
+ * Checks the secrets that Grafana starts with; Grafana itself does not check them.
  *
- * @throws ConfigError with one sentence that names the first that is missing or, for live, fit for nobody
+ * @throws ConfigError with one sentence that names the first secret that is missing or, for live, unsafe
  */
 export function checkGrafanaSecrets(env: NodeJS.ProcessEnv): void {
   const { ENVIRONMENT, ALLOW_INSECURE, ...secrets } = parse(grafanaSchema, env)
@@ -340,7 +338,7 @@ export function checkGrafanaSecrets(env: NodeJS.ProcessEnv): void {
   }
 }
 
-/** By the names that .env has for them. A password that a person types may be shorter than a key. */
+/** By their names in .env. A password that a person types may be shorter than a key. */
 export const SHORTEST_OF_GRAFANA = {
   GRAFANA_ADMIN_PASSWORD: 12,
   GRAFANA_SECRET_KEY: 24,
@@ -352,7 +350,7 @@ const grafanaSchema = schema.pick({ ENVIRONMENT: true, ALLOW_INSECURE: true }).e
   GRAFANA_DB_PASSWORD: z.string(),
 })
 
-/** Each of them may also be in a file, which the variable of its name and `_FILE` names. */
+/** Each may also be in a file, named by the variable with the suffix `_FILE`. */
 export const SECRETS = [
   'DATABASE_URL',
   'DATABASE_READ_URL',
@@ -367,10 +365,10 @@ export const SECRETS = [
 ]
 
 /**
- * The value of a variable, where it is a secret also from the file that `…_FILE` names, without the line's end;
- * undefined where it is empty or blank.
+ * The value of a variable; undefined if empty or blank. A secret may come from the file that `…_FILE` names, without
+ * its line end.
  *
- * @throws ConfigError where both are set, or the file cannot be read
+ * @throws ConfigError if both are set or the file cannot be read
  */
 export function readVariable(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = env[name]?.trim() ? env[name] : undefined
@@ -397,19 +395,19 @@ function parse<Shape extends z.ZodObject>(shape: Shape, env: NodeJS.ProcessEnv):
   throw new ConfigError(name === 'DATABASE_URL' ? `${name} is missing: it ${POSTGRES_URL}.` : `${name} is missing.`)
 }
 
-/** With one host or several (`one:5432,two:5432`), of which `URL` knows nothing. */
+/** With one host or several (`one:5432,two:5432`), which `URL` does not support. */
 function isPostgresUrl(text: string): boolean {
   const [, before, hosts, after] = /^(postgres(?:ql)?:\/\/(?:[^/@]*@)?)([^/?]+)(.*)$/.exec(text) ?? []
   return hosts?.split(',').every((host) => host !== '' && URL.canParse(`${before}${host}${after}`)) ?? false
 }
 
-/** By name only: an offset like +02:00 means the opposite to PostgreSQL, which reads it as POSIX does. */
+/** By name only: PostgreSQL reads an offset like +02:00 as POSIX does, with the opposite sign. */
 function isTimeZone(zone: string): boolean {
   if (/^[+-]/.test(zone)) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone })
     return true
   } catch {
-    return false // the only thing that the constructor refuses here is the zone
+    return false // the constructor can only refuse the zone here
   }
 }

@@ -1,22 +1,22 @@
-/** What a look may take that finds nothing; each row that it works on adds to that. */
+/** The time that a look may take if it finds nothing; each processed row adds to it. */
 const SLOW_MS = 10
 const ROW_MS = 0.1
-/** A quick look that takes so much of the time of a full one is of no use: the machine is slow, not the way. */
+/** A quick look that takes this share of a full one is useless: the machine is slow, not the index. */
 const USEFUL = 1 / 3
 /** One slow look is chance, or somebody else's load. */
 const SLOW_LOOKS = 5
-/** Full looks take one part in so many of the time. */
+/** Full looks take at most one part in this many of the time. */
 const SHARE = 20
-/** What a quick look does not see waits no longer. */
+/** The longest wait of what a quick look misses. */
 const MOST_PAUSE_MS = 5000
 
 /**
- * Whether to look at everything, or only where something new is to be expected.
+ * Whether to look at everything, or only where something new is expected.
  *
- * An index keeps what has left it until vacuum comes by, and a look from its beginning walks over all of that. While a
- * transaction keeps its snapshot, a dump or a report, vacuum may clear away nothing: 100,000 items later a claim takes
- * 78 ms and not 2. As long as full looks are fast there are no others. When five on end were slow, and quick ones are
- * faster by far, everything is looked at a twentieth of the time, and every five seconds.
+ * An index keeps dead entries until vacuum removes them, and a look from its beginning walks over all of them. While a
+ * transaction (a dump, a report) holds a snapshot, vacuum may remove nothing: after 100,000 items a claim takes 78 ms
+ * instead of 2. While full looks are fast, there are no others. After five slow ones in a row, if quick looks are much
+ * faster, full looks take only a twentieth of the time, and come at least every five seconds.
  */
 export function createFullLooks(now: () => number = () => performance.now()) {
   let pauseUntil = Number.NEGATIVE_INFINITY
@@ -26,7 +26,7 @@ export function createFullLooks(now: () => number = () => performance.now()) {
     isDue: (): boolean => now() >= pauseUntil,
     /** Whether a quick look may come after the next full one. */
     isNearPause: (): boolean => slow >= SLOW_LOOKS - 1,
-    /** @param rows that it worked on */
+    /** @param rows how many it processed */
     took(milliseconds: number, rows: number, wasFull: boolean): void {
       const walk = milliseconds - rows * ROW_MS
       if (wasFull) {

@@ -12,10 +12,10 @@ import { UsageError } from './usage-error.ts'
 
 const USAGE = 'Usage: npm run import -- FILE.csv ... [--seller NAME] [--enqueue]'
 
-/** A file is read as a whole, because it is loaded as a whole. This much is some hundred thousand products. */
+/** A file is read as a whole because it is loaded as a whole. This size is some hundred thousand products. */
 const MAX_MEGABYTES = 256
 
-/** What the command line asks for. Throws UsageError for anything else. */
+/** The command line's arguments. Throws UsageError for anything else. */
 function readArguments(): { files: string[]; seller: string | undefined; enqueue: boolean } {
   try {
     const { positionals, values } = parseArgs({
@@ -30,7 +30,7 @@ function readArguments(): { files: string[]; seller: string | undefined; enqueue
   throw new UsageError(USAGE)
 }
 
-/** Throws UsageError, with the file's name, when the file cannot be read or is broken. */
+/** Throws UsageError with the file's name if the file cannot be read or is broken. */
 async function readCatalogueFile(
   file: string,
   seller: string | undefined,
@@ -57,7 +57,7 @@ async function readCatalogueFile(
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 
-/** What was taken for what the file leaves open. */
+/** What was assumed for what the file leaves open. */
 const ASSUMED: Record<Assumption, (rows: number) => string> = {
   stock_not_in_file: (n) => `Stock is not in the file (${counted(n, 'row')}): kept for known products, 0 for new ones.`,
   stock_not_tracked: (n) =>
@@ -71,7 +71,7 @@ const sentence = ({ products, productSets, images }: Loaded, file: string): stri
   `Loaded ${counted(products, 'product')} in ${counted(productSets, 'product set')} with ` +
   `${counted(images, 'image')} from ${basename(file)}.`
 
-/** Each file stands for itself: one that is broken is told, and the others are loaded all the same. */
+/** Files are independent: a broken one is reported, and the others are still loaded. */
 await runCommand(async () => {
   const { files, seller, enqueue } = readArguments()
   const sql = connect(readDatabaseUrl(process.env), { max: 1, name: 'import' })

@@ -1,7 +1,7 @@
-/** Work that is called for: one at a time, and who calls while it runs has it run once more. */
+/** Work on demand, one run at a time. A poke during a run causes one more run. */
 export interface Loop {
   poke(): void
-  /** Resolves when it does not run any more. */
+  /** Resolves when it is not running. */
   idle(): Promise<void>
 }
 
@@ -16,7 +16,7 @@ export function createLoop(work: () => Promise<void>): Loop {
         await work()
       } while (again)
     } finally {
-      running = null // before anybody can call again
+      running = null // before anybody can poke again
     }
   }
   return {
@@ -31,12 +31,12 @@ export function createLoop(work: () => Promise<void>): Loop {
 }
 
 export interface Every {
-  /** Begins no more, and resolves when the last has ended. */
+  /** Starts no more runs, and resolves when the last one has ended. */
   stop(): Promise<void>
 }
 
 /**
- * Work that is due every so often: never two at a time, and one that takes longer leaves out the next.
+ * Periodic work, never two runs at a time; a long run skips the next.
  *
  * @param work must not reject
  */

@@ -20,27 +20,24 @@ import { createLogs } from './telemetry/logs.ts'
 import { startPipelines } from './telemetry/pipelines.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 
-/** Beyond the time-out of a call: to write down its answer. */
+/** Added to the time-out of a call: the time to store its answer. */
 const STOP_GRACE_MS = 5000
-/** A transaction of a worker that stands still is ended after this share of its lease. */
+/** A stalled worker's transaction is ended after this fraction of its lease. */
 const IDLE_A_LEASE = 3
 /**
- * And to send the telemetry that is there: so long for spans and lines, and so long for the metrics that tell what was
- * lost of them.
+ * Also added, to send the remaining telemetry: once for spans and lines, and once for the metrics that report what was
+ * lost.
  */
 const FLUSH_MS = 5000
 
-/**
- * Starts everything in the order in which it depends on each other, and stops it in the opposite one, wherever it has
- * come to.
- */
+/** Starts everything in dependency order, and stops it in reverse order, however far it got. */
 await runCommand(async () => {
   const stopped = new Promise<string>((resolve) => {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
   })
   const config = readConfig(process.env)
-  // where it is in a file, the exporters do not know
+  // the exporters do not support secrets in files
   const headers = readVariable(process.env, 'OTEL_EXPORTER_OTLP_HEADERS')
   if (headers !== undefined) process.env.OTEL_EXPORTER_OTLP_HEADERS = headers
   const { log, items, exportTo } = createLogs(config)
@@ -57,7 +54,7 @@ await runCommand(async () => {
     .begin()
     .catch((error) => log.warn({ err: error }, 'The first metrics could not be sent; the next export sends them'))
   exportTo(telemetry.ownLine)
-  // Begun first, ended last: what is told while everything else stops is sent, too.
+  // Started first and stopped last, so that telemetry of the stop is sent too.
   running.defer(async () => {
     exportTo(null)
     await pipelines.stop(FLUSH_MS)
@@ -75,7 +72,7 @@ await runCommand(async () => {
     ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true, readOnly: true })
     : api
 
-  // Of the database that the lists read from, or nobody could look at a list while others download.
+  // From the database of the lists, but a separate pool: downloads must not block the lists.
   const downloads = pool(config.DATABASE_READ_URL ?? config.DATABASE_URL, {
     max: 2,
     name: 'downloads',
@@ -89,7 +86,7 @@ await runCommand(async () => {
   if (newer) log.warn(newer)
   await firstCredential(background, config.CALLBACK_API_KEY ?? null, config.CALLBACK_ALLOWED_IPS ?? [])
 
-  // The listeners come first and go last: a callback is recorded whether or not this worker moves items.
+  // The listeners start first and stop last: a callback is recorded whether or not this worker moves items.
   let worker: Worker | undefined
   const publicApi = createPublicApi({
     sql: callbacks,
@@ -144,7 +141,7 @@ await runCommand(async () => {
     overdue: () => readOverdue(read),
     blocked,
   })
-  // of the primary, not of a replica
+  // from the primary, not a replica
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api))
   log.info(
     { worker_id: started.id, public: publicListener.url, internal: internalListener.url },
@@ -153,12 +150,12 @@ await runCommand(async () => {
 
   const signal = await stopped
   log.info({ signal }, 'Stopping: no new claims; calls in flight are finished')
-  // Who asks again does not want to wait. npm passes a Ctrl-C on that the terminal has sent us already: that is not
-  // asking twice.
+  // A second signal ends the process at once. But npm passes on a Ctrl-C that the terminal has already sent us; that
+  // does not count as a second one.
   const since = performance.now()
   process.on('SIGINT', () => performance.now() - since > 1000 && process.exit(1))
-  // Calls are bounded by their time-out; what takes longer is a database that is away. Others take up what is left when
-  // our lease is over.
+  // A call ends by its time-out, so anything longer means that the database is down. Other workers take over the rest
+  // when our lease ends.
   const deadline = setTimeout(
     () => {
       log.error('Stopping took too long: this process exits, and other workers take over its items after a lease')

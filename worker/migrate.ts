@@ -8,13 +8,10 @@ import { UsageError } from './usage-error.ts'
 
 const SQL_FOLDER = join(import.meta.dirname, '..', 'sql')
 
-/**
- * A change waits for a table no longer than this, and everybody who comes later waits behind it: then it lets them
- * pass.
- */
+/** How long a change waits for a table. Everybody else queues behind that wait, so it then gives way to them. */
 const LOCK_TIMEOUT_MS = 400
 const LOCKED_RETRY_MS = 600
-/** Whoever holds a table for longer than this has to be asked to let go. */
+/** If a table is held for longer than this, its holder must be asked to let go. */
 const PATIENCE_MS = 600_000
 const BUSY_RETRY_MS = 100
 
@@ -28,13 +25,12 @@ interface SqlFile {
 interface Migration extends SqlFile {
   version: number
   /**
-   * `-- contract 0012`: it takes away what only code needs that does not know migration 12. Null: such code goes on
-   * beside it.
+   * `-- contract 0012`: it removes what only code without migration 12 needs. Null: such code may continue beside it.
    */
   oldest: number | null
   /**
-   * `-- no transaction`: statements that cannot be in one, each of which may be run again: indexes that are built or
-   * dropped concurrently.
+   * `-- no transaction`: statements that cannot be in a transaction and may each be repeated: indexes built or dropped
+   * concurrently.
    */
   alone: boolean
 }
@@ -44,26 +40,26 @@ interface Applied {
   name: string
   digest: string
   oldest: number | null
-  /** Of functions and views (version 0): digests of those that were in force before. */
+  /** For functions and views (version 0): digests of those that were in force before. */
   former: string[] | null
 }
 
 export interface MigrateOptions {
   folder?: string
-  /** For somebody who watches: what it waits for. */
+  /** Says what it waits for. */
   tell?(sentence: string): void
   patienceMs?: number
 }
 
 /**
- * Brings the database to the schema of this code while workers and Seller Center go on: the numbered migrations that
- * are missing, then functions and views, which are replaced as a whole. Each file is a transaction of its own that
- * gives up as soon as somebody has in use what it changes, and is tried again: nobody waits behind it for long. One
- * advisory lock is held over all of it: of several that start at once one works and the others find it done.
+ * Brings the database to the schema of this code while workers and Seller Center continue: first the missing numbered
+ * migrations, then functions and views, which are replaced as a whole. Each file is a transaction that gives up as soon
+ * as it meets a lock, and is retried, so nobody queues behind it for long. One advisory lock covers the whole run: if
+ * several start at once, one works and the others find it done.
  *
  * @returns the names of the files that were applied
- * @throws SchemaError when the database is newer than this code and not for it, a migration that was applied has been
- *   edited since, or somebody has kept a table for longer than `patienceMs`
+ * @throws SchemaError if the database is newer than this code and incompatible, an applied migration has been edited,
+ *   or a table has been held for longer than `patienceMs`
  */
 export async function migrate(sql: Sql, options: MigrateOptions = {}): Promise<string[]> {
   const { folder = SQL_FOLDER } = options
@@ -72,8 +68,8 @@ export async function migrate(sql: Sql, options: MigrateOptions = {}): Promise<s
   const session = (await sql.reserve()) as unknown as Sql & { release(): void }
   try {
     await session`set statement_timeout = 0`
-    // By asking again and again: a session that waits in PostgreSQL has a snapshot, and the index that the other one
-    // builds waits for that.
+    // Polls: a session that waits inside PostgreSQL has a snapshot, and the index that the other session builds would
+    // wait for it.
     while (
       !(await session<{ mine: boolean }[]>`select pg_try_advisory_lock(hashtext('shop_update.migrate')) as mine`)[0]!
         .mine
@@ -126,7 +122,7 @@ async function apply(
   const together = digestOf(replaced)
   const inForce = applied.find((row) => row.version === 0)
   const wereHere = newer.length > 0 || inForce?.former?.includes(together)
-  // With a new table too: who may read it is said there.
+  // After a new table too: these files grant the access to it.
   if (!wereHere && (done.length > 0 || inForce?.digest !== together)) {
     for (const file of replaced) await run(file.name, async () => void (await session.unsafe(file.text)))
     await run('shop_update.migration', async () => {
@@ -139,14 +135,13 @@ async function apply(
     })
     done.push('functions and views')
   }
-  // A worker makes them ahead of time; before the first one has run, somebody may want to queue already.
+  // A worker creates them ahead of time, but changes may be queued before the first worker has run.
   await run('the tables of the history', async () => void (await session`select shop_update.partition_days(14, 36500)`))
   return done
 }
 
 /**
- * In a transaction; when somebody else has in use what it wants, it is undone, and tried again when those who waited
- * behind it have passed.
+ * In a transaction. If something it needs is locked, it is rolled back, and retried after those who queued behind it.
  */
 async function patiently(
   session: Sql,
@@ -178,9 +173,8 @@ async function patiently(
 }
 
 /**
- * The statements of a file one by one, outside of any transaction. What a run before this one has finished is passed
- * over, and an index that it left half-built is dropped: such a one is of no use to anybody, and is kept up to date all
- * the same.
+ * Runs the statements of a file one by one, outside a transaction. What an earlier run finished is skipped. An index
+ * that it left invalid is dropped: such an index is useless, and yet kept up to date.
  */
 async function runAlone(session: Sql, { text }: Migration): Promise<void> {
   const statements = text.replace(/^\s*--.*$/gm, '').split(/;\s*$/m)
@@ -200,7 +194,7 @@ async function runAlone(session: Sql, { text }: Migration): Promise<void> {
 }
 
 /**
- * Checks that the database has the schema of this code, or a newer one beside which it may go on.
+ * Checks that the database has the schema of this code, or a newer one that is compatible with it.
  *
  * @returns null, or one sentence about the newer one
  * @throws SchemaError with one sentence that says what to do
@@ -228,12 +222,12 @@ export async function checkSchema(sql: Sql): Promise<string | null> {
   )
 }
 
-/** As JSON: a database that no version with the columns `oldest` and `former` has migrated does not have them. */
+/** As JSON: an older database does not have the columns `oldest` and `former`. */
 const readApplied = (sql: Sql): Promise<Applied[]> => sql<Applied[]>`
   select m.version, m.name, m.digest, (to_jsonb(m) ->> 'oldest')::int as oldest, to_jsonb(m) -> 'former' as former
   from shop_update.migration m`
 
-/** @returns the names of the migrations that this code does not know, where it may go on beside them */
+/** @returns the names of migrations that this code does not know but is compatible with */
 function newerThan(applied: readonly Applied[], numbered: readonly Migration[]): string[] {
   const newer: string[] = []
   for (const row of applied) {
@@ -269,7 +263,9 @@ async function migrations(folder: string): Promise<Migration[]> {
   }))
 }
 
-/** The rules, which the other functions call; roles, then functions and views, which say who may use them. */
+/**
+ * First the rules, which other functions call, then roles, then functions and views, which grant access to the roles.
+ */
 async function replacedFiles(folder: string): Promise<SqlFile[]> {
   const files = (await Promise.all(['roles', 'functions', 'views'].map((part) => sqlFiles(join(folder, part))))).flat()
   const rules = files.filter(({ name }) => name === 'rules.sql')

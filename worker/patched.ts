@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { UsageError } from './usage-error.ts'
 
 /**
- * Checks that every line which `worker/patches` adds to a package is there. `npm ci --ignore-scripts` leaves them out,
- * and a client without its patch works for as long as no connection is lost.
+ * Checks that every line that `worker/patches` adds to a package is there. `npm ci --ignore-scripts` omits them, and an
+ * unpatched client works until a connection is lost.
  *
  * @throws UsageError with one sentence that says what to do
  */

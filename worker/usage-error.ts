@@ -1,2 +1,2 @@
-/** What somebody can mend: the message is one sentence, and all that is told. */
+/** An error that the user can fix; only its message, one sentence, is shown. */
 export class UsageError extends Error {}

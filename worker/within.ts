@@ -1,6 +1,6 @@
 export const LATE = Symbol('late')
 
-/** What was promised, or LATE when it has not come within so many milliseconds; it may still come. */
+/** The promised value, or LATE if it has not come within that time; it may still come later. */
 export async function within<Thing>(milliseconds: number, promised: Promise<Thing>): Promise<Thing | typeof LATE> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<typeof LATE>((resolve) => {

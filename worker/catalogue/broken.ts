@@ -1,6 +1,6 @@
 /**
- * What is wrong with a catalogue file; the message is one sentence without the file's name, with the line and the
- * handle where they are known.
+ * What is wrong with a catalogue file. The message is one sentence without the file's name, with line and handle if
+ * known.
  */
 export class BrokenCatalogue extends Error {}
 
@@ -8,5 +8,5 @@ export class BrokenCatalogue extends Error {}
 export const brokenRow = (line: number, handle: string, why: string): BrokenCatalogue =>
   new BrokenCatalogue(`line ${line}${handle ? ` (${handle.slice(0, 80)})` : ''}: ${why}.`)
 
-/** A value as it is shown in a sentence: in quotes, control characters escaped, not longer than can be read. */
+/** A value for use in a sentence: quoted, with control characters escaped, and cut to a readable length. */
 export const shown = (value: string): string => JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)

@@ -8,25 +8,25 @@ export interface Loaded {
 }
 
 /**
- * Writes sets into the catalogue in one transaction: all of them or none. What was there before is found again by
- * seller, handle and seller SKU and is brought up to date; ids, what the Shop has given (src_id, shop_sku), and stock
- * that the file does not know stay. The images of a set become those of the file. Sellers and products become active
- * and approved. What is no longer in the file is left alone: a file may be a part of the catalogue.
+ * Writes sets into the catalogue in one transaction: all of them or none. Existing rows are found by seller, handle and
+ * seller SKU and updated. Ids, the Shop's values (src_id, shop_sku), and stock that the file does not contain stay. A
+ * set's images become those of the file. Sellers and products become active and approved. What the file no longer
+ * contains is left alone: a file may be part of the catalogue.
  *
- * A row that would not change is neither written nor locked, so that loading a file again holds up no worker. New rows
- * get their ids in the order of the file.
+ * A row that would not change is neither written nor locked, so loading a file again holds up no worker. New rows get
+ * their ids in the order of the file.
  *
  * @param enqueue also queue everything that was loaded, as if it were new
  */
 export async function loadCatalogue(sql: Sql, sets: readonly FileSet[], { enqueue = false } = {}): Promise<Loaded> {
-  // A queue that no worker has opened yet has no room for today. Not in the transaction below: workers would wait for
-  // its end.
+  // If no worker has opened the queue yet, it has no partition for today. Not inside the transaction below: workers
+  // would wait for it.
   if (enqueue) await sql`select shop_update.partition_days(7, 36500)`
   for (let attempt = 1; ; attempt++) {
     try {
       return await loadOnce(sql, sets, enqueue)
     } catch (error) {
-      // Workers write to the same products, in an order of their own.
+      // Workers write to the same products in a different order.
       if ((error as { code?: string }).code !== '40P01' || attempt === 5) throw error
     }
   }
@@ -35,7 +35,7 @@ export async function loadCatalogue(sql: Sql, sets: readonly FileSet[], { enqueu
 const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise<Loaded> =>
   transaction(sql, async (tx) => {
     await tx`set local statement_timeout = 0`
-    // One import after the other: two of the same file would both find a set missing.
+    // One import at a time: two of the same file would both find a set missing.
     await tx`select pg_advisory_xact_lock(hashtext('catalog.import'))`
 
     const sellers = [...new Set(sets.map(({ seller }) => seller))]
@@ -84,7 +84,7 @@ const loadOnce = (sql: Sql, sets: readonly FileSet[], enqueue: boolean): Promise
     )
     const images = sets.flatMap((set, index) => set.images.map((image) => ({ ...image, setId: setIds[index]! })))
 
-    // An export knows no dates of a special price: those that were set here hold as long as there is a special price.
+    // An export has no dates of a special price: dates that were set here stay as long as there is a special price.
     await tx`
       with file as (
         select

@@ -9,9 +9,9 @@ export interface FileProduct {
   barcode: string | null
   /** The regular price. */
   price: string
-  /** What it costs now, where that is less. */
+  /** The current price, if it is lower. */
   specialPrice: string | null
-  /** null where the file does not say. */
+  /** null if the file does not say. */
   stock: number | null
   attributes: Record<string, string>
 }
@@ -36,21 +36,21 @@ export interface FileSet {
 }
 
 /**
- * What a file leaves open in a row, so that something was taken for it. Whoever loads the file has to be told.
- * - `stock_not_in_file`: there is no column for stock
- * - `stock_not_tracked`: the shop does not count the stock of the variant
- * - `other_title`: a further row of a handle has a Title of its own; that of the first row holds
+ * What a file leaves open in a row, so that a value was assumed. The importing person must be told.
+ *
+ * `stock_not_in_file`: there is no stock column. `stock_not_tracked`: the shop does not count the stock of the variant.
+ * `other_title`: a later row of a handle has a different Title; that of the first row counts.
  */
 export type Assumption = 'stock_not_in_file' | 'stock_not_tracked' | 'other_title'
 
 interface Options {
-  /** Whose products these are; without it, each set's `Vendor`. */
+  /** The seller of these products; without it, each set's `Vendor`. */
   seller?: string | undefined
-  /** Is told of each row in which something was taken for what the file leaves open. */
+  /** Called for each row in which a value was assumed. */
   assume?: (what: Assumption) => void
 }
 
-/** Longer names would not fit into the index that finds them again; it is also Shopify's own limit for a handle. */
+/** A longer name would not fit the index that finds it again; it is also Shopify's limit for a handle. */
 const MAX_NAME = 255
 const MAX_INT = 2_147_483_647
 const MAX_PRICE = 9_999_999_999.99
@@ -58,7 +58,7 @@ const OPTIONS = [1, 2, 3] as const
 
 /**
  * Reads a Shopify product CSV export. Rows with the same handle are one product set: the first row names it, each row
- * with variant columns is a product, each row with an `Image Src` brings an image, and a row may be both.
+ * with variant columns is a product, and each row with an `Image Src` adds an image. One row may be both.
  *
  * @throws BrokenCatalogue at the first row that cannot be loaded
  */
@@ -89,7 +89,7 @@ function parseSet(
 
   for (const row of rows) {
     const other = name(row, 'Vendor')
-    // Two shops in one file: their sets of the same handle would become one.
+    // Two shops in one file: their sets with the same handle would be merged.
     if (other && other !== vendor)
       throw brokenRow(
         row.line,
@@ -148,7 +148,7 @@ function parseProducts(handle: string, first: Row, rows: Row[], assume: (what: A
   })
 }
 
-/** Names stand in the first row only. "Title: Default Title" is how Shopify writes that a product has no options. */
+/** Only the first row has the names. "Title: Default Title" is how Shopify says that a product has no options. */
 function optionsOf(first: Row, row: Row): [name: string, value: string][] {
   const options: [string, string][] = []
   for (const n of OPTIONS) {
@@ -188,8 +188,8 @@ function amount(handle: string, row: Row, column: Column): string | null {
 }
 
 /**
- * Shopify counts below zero when it has sold more than there is: nothing is left to sell. Where it does not count at
- * all, zero says nothing.
+ * Shopify counts below zero when more has been sold than was in stock: nothing is left to sell. If it does not track
+ * stock, zero says nothing.
  */
 function stock(handle: string, row: Row, assume: (what: Assumption) => void): number | null {
   const column = row.columnName('Variant Inventory Qty')
@@ -209,7 +209,7 @@ function stock(handle: string, row: Row, assume: (what: Assumption) => void): nu
   return quantity || null
 }
 
-/** Positions as given; an image without one follows the highest so far. A url that comes again is the same image. */
+/** Positions as given; an image without one follows the highest so far. A repeated url is the same image. */
 function parseImages(handle: string, rows: Row[]): FileImage[] {
   const images = new Map<string, FileImage>()
   const lineOf = new Map<number, number>()
@@ -238,7 +238,7 @@ function parseImages(handle: string, rows: Row[]): FileImage[] {
   return [...images.values()]
 }
 
-/** What rows are found again by: one spelling of each letter, and short enough for an index. */
+/** Names by which rows are found again: one Unicode spelling of each letter, and short enough for an index. */
 function name(row: Row, column: Column): string {
   const text = row.cell(column).normalize('NFC')
   const broken = (why: string) =>
@@ -249,9 +249,9 @@ function name(row: Row, column: Column): string {
   return text
 }
 
-/** How spreadsheets write a long code of digits that they took for a number: 4.05E+12. */
+/** How spreadsheets write a long numeric code that they took for a number: 4.05E+12. */
 const ROUNDED = /^\d([.,]\d+)?E\+\d\d+$/i
 const SPREADSHEET_ERROR = /^#(N\/A|REF!|VALUE!|NAME\?|NUM!|NULL!|DIV\/0!)$/i
 
-/** Spreadsheets and Shopify write an apostrophe before a code of digits, so that it stays a text. */
+/** Spreadsheets and Shopify put an apostrophe before a numeric code to keep it a text. */
 const code = (row: Row, column: 'Variant SKU' | 'Variant Barcode'): string => name(row, column).replace(/^'(?=\d)/, '')

@@ -3,8 +3,8 @@ import { parse } from 'csv-parse/sync'
 import { BrokenCatalogue, brokenRow } from './broken.ts'
 
 /**
- * Shopify's columns by their classic names, each with what other years' exports call it. Capitals and blanks make no
- * difference.
+ * Shopify's columns by their classic names, each with its names in exports of other years. Case and blanks do not
+ * matter.
  */
 const COLUMNS = {
   Handle: ['URL handle'],
@@ -34,8 +34,8 @@ const COLUMNS = {
 export type Column = keyof typeof COLUMNS
 
 /**
- * The columns without which a file is no product export. All others are taken where they are there: a shop with several
- * locations exports no stock, for one.
+ * Without these columns a file is not a product export. All others are optional: for example, a shop with several
+ * locations exports no stock.
  */
 const REQUIRED: readonly Column[] = [
   'Handle',
@@ -50,21 +50,21 @@ const REQUIRED: readonly Column[] = [
 ]
 
 export interface Row {
-  /** Where the row begins in the file; the header is line 1. A row may span many lines. */
+  /** Where the row begins in the file; the header is line 1. One row may span many lines. */
   line: number
-  /** The trimmed value; '' where the file has no such column. */
+  /** The trimmed value; '' if the file has no such column. */
   cell(column: Column): string
-  /** What the file itself calls the column; undefined where it has no such column. */
+  /** The file's own name for the column; undefined if it has no such column. */
   columnName(column: Column): string | undefined
 }
 
 /**
- * Reads the rows of a product CSV export, as UTF-8 with or without a byte order mark, or as a spreadsheet saves it: as
- * UTF-16, or with semicolons or tabs between the columns. Rows in which nothing stands are passed over.
+ * Reads the rows of a product CSV export: UTF-8 with or without a byte order mark, or as saved by a spreadsheet:
+ * UTF-16, or with semicolons or tabs between the columns. Empty rows are skipped.
  *
- * @param vendorRequired false when the seller is named by the command
- * @throws BrokenCatalogue for a file that is empty, is no UTF-8, is no CSV, lacks a column, or has a row of another
- * width than its header
+ * @param vendorRequired false if the command names the seller
+ * @throws BrokenCatalogue if the file is empty, is not UTF-8 or not CSV, lacks a column, or has a row with another
+ *   width than its header
  */
 export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequired?: boolean } = {}): Row[] {
   file = inUtf8(file)
@@ -74,7 +74,7 @@ export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequir
       '',
       'the text is no valid UTF-8',
     )
-  // The one character that is valid UTF-8 and no text for PostgreSQL.
+  // The only character that is valid UTF-8 but not valid PostgreSQL text.
   if (file.includes(0))
     throw brokenRow(
       lineThat(file, (line) => line.includes(0)),
@@ -102,8 +102,8 @@ export function readRows(file: Buffer, { vendorRequired = true }: { vendorRequir
 }
 
 /**
- * Where each column stands. A column of another name counts only where the classic one is lacking: beside it, it is one
- * of the many unknown.
+ * Where each column is. An alternative name counts only if the classic one is missing; beside it, it is just another
+ * unknown column.
  */
 function findColumns(names: string[], line: number): Map<Column, number> {
   const columns = new Map<Column, number>()
@@ -132,7 +132,7 @@ function inUtf8(file: Buffer): Buffer {
   }
 }
 
-/** What stands between the columns: of the three in use, the one that the header has most of. */
+/** The separator between columns: of the three in use, the most frequent one in the header. */
 function separator(file: Buffer): string {
   const [header = ''] = file
     .subarray(0, 65_536)
@@ -143,7 +143,7 @@ function separator(file: Buffer): string {
   return [',', ';', '\t'].reduce((most, mark) => (times(mark) > times(most) ? mark : most))
 }
 
-/** Lines are counted here: the parser counts a line break of two characters twice when it stands within quotes. */
+/** Lines are counted here, because the parser counts a two-character line break inside quotes twice. */
 function readRecords(file: Buffer): { line: number; values: string[] }[] {
   const records: { line: number; values: string[] }[] = []
   let line = 1
@@ -176,8 +176,8 @@ const CSV_ERRORS: Record<string, string> = {
 }
 
 /**
- * The number of the first line that is `wrong`. Works on bytes: no byte of a character of several bytes looks like a
- * line feed.
+ * The number of the first line that is `wrong`. Works on bytes: no byte of a multi-byte character looks like a line
+ * feed.
  */
 function lineThat(file: Buffer, wrong: (line: Buffer) => boolean): number {
   let start = 0

@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto'
 
-/** A derived seller SKU is never longer than this. */
+/** The longest derived seller SKU. */
 export const MAX_DERIVED_SKU = 64
 
 export interface Variant {
-  /** The seller's own SKU; '' where the export has none. */
+  /** The seller's own SKU; '' if the export has none. */
   given: string
   /** The option values in order; empty for a product without options. */
   options: readonly string[]
 }
 
 /**
- * The seller SKUs of the variants of one set, in their order. The seller's own SKU stands where there is one; else it
- * is derived from handle and option values and depends on nothing else, so that the next export of the same product
- * gives the same SKU in whatever order.
+ * The seller SKUs of the variants of one set, in order. The seller's own SKU is used if there is one. Otherwise the SKU
+ * is derived from handle and option values only, so that the next export of the same product gives the same SKU, in any
+ * order.
  *
- * Where variants of a set would share an SKU ("S/M" and "S M"), each of them gets a suffix made from its option values;
- * an SKU that only one of them was given stays with that one. Variants that are the same to the letter still share it:
- * the caller has to refuse them.
+ * If variants of a set would share an SKU ("S/M" and "S M"), each gets a suffix made from its option values; an SKU
+ * that the seller gave to only one of them stays with that one. Identical variants still share it: the caller must
+ * refuse them.
  *
  * @example
  * sellerSkus('classic-varsity-top', [{ given: '', options: ['Small'] }]) // ['CLASSIC-VARSITY-TOP-SMALL']
@@ -34,8 +34,8 @@ export function sellerSkus(handle: string, variants: readonly Variant[]): string
 }
 
 /**
- * Letters and digits of every script stay, accents of Latin letters go, all between becomes one hyphen. What is too
- * long, or has nothing to show, ends in a digest.
+ * Letters and digits of every script stay, Latin accents are dropped, and everything between becomes one hyphen. What
+ * is too long, or leaves nothing readable, ends in a digest.
  */
 function deriveSku(parts: readonly string[]): string {
   const slugs = parts.map((part) =>
@@ -52,7 +52,7 @@ function deriveSku(parts: readonly string[]): string {
   return [cut(sku, MAX_DERIVED_SKU - 7), digest(parts)].filter(Boolean).join('-')
 }
 
-/** Never cuts a character in two, nor ends in a hyphen. */
+/** Never cuts a character in two and never ends in a hyphen. */
 const cut = (text: string, length: number): string =>
   text
     .slice(0, length)

@@ -9,21 +9,20 @@ export type Sql = postgres.Sql<Record<string, never>>
 
 /**
  * Opens a pool. The hot path, the API and the callbacks each have their own: `postgres` pipelines queries on a busy
- * connection, so that a fast one waits behind a slow one (955 ms behind a one-second sleep, measured).
+ * connection, so a fast query waits behind a slow one (955 ms behind a one-second sleep, measured).
  *
- * @param lockTimeoutMs how long a statement may wait for a row that somebody else holds; 0 for no limit
- * @param idleInTransactionMs how long a transaction may stand still: what it has locked is locked for so long when its
- * process is frozen
- * @param byIndex for statements that look rows up by key: never plan a sequential scan. A queue's statistics are always
- *   wrong (they said of a status with 500 rows in it that it was rare, and the guard `status = 'processing'` became a
- *   scan of the whole table joined row by row: 135 ms for what takes 6). And plan once: with no statistics to follow,
- *   what PostgreSQL would plan anew each time is the same (0.5 ms of a claim's 1.2 at 200 changes a second, for the
- *   join that reads the catalogue)
- * @param byValues for lists, whose plan depends on what is looked for: plan each one anew. From the sixth time on
- *   PostgreSQL would take one plan for all, and search the history for two rows as if they might be a million (200 ms
- *   for what takes 15, planning included)
- * @param readOnly a standby will do, where the URL names several hosts
- * @param answerWithinMs who says nothing for so long is cut off, see `Lines`
+ * @param lockTimeoutMs how long a statement may wait for a locked row; 0 for no limit
+ * @param idleInTransactionMs how long a transaction may be idle. If its process is frozen, its locks last this long
+ * @param byIndex for statements that look up rows by key: never plan a sequential scan. A queue's statistics are always
+ *   wrong (they said that a status with 500 rows was rare, and the guard `status = 'processing'` became a scan of the
+ *   whole table joined row by row: 135 ms instead of 6). And plan only once: without statistics, PostgreSQL would
+ *   produce the same plan each time (0.5 ms of a claim's 1.2 at 200 changes a second, for the join that reads the
+ *   catalogue)
+ * @param byValues for lists, whose plan depends on the search: plan each anew. From the sixth execution on PostgreSQL
+ *   would use one plan for all, and search the history for two rows as if there were a million (200 ms instead of 15,
+ *   planning included)
+ * @param readOnly a standby will do, if the URL names several hosts
+ * @param answerWithinMs a connection that is silent for this long is cut, see `Lines`
  */
 export function connect(
   url: string,
@@ -50,27 +49,27 @@ export function connect(
   const lines = new Lines(answerWithinMs)
   const options = {
     max,
-    // A statement is prepared once per connection, so keep connections; an idle pool may shrink.
+    // Statements are prepared once per connection, so connections are kept; an idle pool may shrink.
     max_lifetime: null,
     connect_timeout: 10,
-    // By itself `postgres` waits up to 20 s before it connects again, which is longer than a lease.
+    // By default `postgres` waits up to 20 s before it reconnects, which is longer than a lease.
     backoff: (failed: number) => Math.min(0.1 * 2 ** failed, 1),
     onnotice: () => {},
     types: { numbers: NUMBERS },
-    // Of several hosts the one that writes.
+    // With several hosts: the one that accepts writes.
     ...(several(url) && !readOnly && { target_session_attrs: 'primary' as const }),
     socket: (hosts: Parameters<Lines['open']>[0]) => lines.open(hosts),
     connection: {
       ...SESSION,
       application_name: `shop-update ${name}`,
       statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: String(lockTimeoutMs), // as text: a number that is 0 would not be sent
+      lock_timeout: String(lockTimeoutMs), // as text: the number 0 would not be sent
       idle_in_transaction_session_timeout: idleInTransactionMs,
       ...(byIndex && { enable_seqscan: 'off', plan_cache_mode: 'force_generic_plan' }),
       ...(byValues && { plan_cache_mode: 'force_custom_plan' }),
-    } as object, // its type knows some of them, as what they are to JavaScript
+    } as object, // its type knows some of these, by their JavaScript types
   }
-  // whose type parameter is for types of its own, which change nothing for callers
+  // The type parameter of `postgres` is for custom types, which change nothing for callers.
   const sql = postgres(url, options) as unknown as Sql
   LINES.set(sql, lines)
   return sql
@@ -82,15 +81,14 @@ const several = (url: string): boolean => (url.split('/')[2] ?? '').split('@').a
 const LINES = new WeakMap<Sql, Lines>()
 
 /**
- * Breaks off all connections of a pool, the one that listens too: what is open is refused, and the pool connects anew.
+ * Cuts all connections of a pool, including the listening one: open statements are refused, and the pool reconnects.
  */
 export const breakOff = (sql: Sql): void => LINES.get(sql)?.cut()
 
 /**
- * Two things that a session must keep for whoever opened it: what it listens to, and its locks. One notification to
- * oneself shows both.
+ * A session must keep what it listens to, and its locks. One notification to itself proves both.
  *
- * @throws UsageError where a pooler gives each transaction another session
+ * @throws UsageError if a pooler gives each transaction another session
  */
 export async function checkSession(sql: Sql): Promise<void> {
   const channel = `shop_update_${randomUUID()}`
@@ -106,8 +104,8 @@ const NOTIFIED_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 60_000
 
 /**
- * Whatever changes what a statement means or what its text looks like: a database, a role or a server may have its own
- * idea of each. (`lc_messages` only a superuser may set; nothing here reads a message.)
+ * Everything that changes the meaning of a statement or the form of its output: a database, a role or a server may have
+ * its own defaults. (Only a superuser may set `lc_messages`; nothing here reads a message.)
  */
 const SESSION = {
   DateStyle: 'ISO, MDY',
@@ -134,17 +132,16 @@ const SESSION = {
 }
 
 /**
- * Arrays of numbers and ids (int2, int4, int8, float4, float8), of which every statement of the queue takes five to ten
- * with hundreds of elements. By itself `postgres` escapes each element as if it were text: a tenth of the worker's
- * time.
+ * Arrays of numbers and ids (int2, int4, int8, float4, float8): every statement of the queue takes five to ten with
+ * hundreds of elements. By default `postgres` escapes each element like text: a tenth of the worker's time.
  */
 const NUMBERS = {
   to: 1016,
   from: [1005, 1007, 1016, 1021, 1022],
-  // a statement that the server has forgotten is sent again, with what was made of the array the first time
+  // a statement that the server has forgotten is sent again, with the array as already serialised
   serialize: (values: string | readonly (number | string | null)[]) =>
     typeof values === 'string' ? values : `{${values.map(element).join()}}`,
-  // of these only lists of ids are ever read, and an id is text
+  // only lists of ids are ever read from these, and an id is text
   parse: (list: string) => (list === '{}' ? [] : list.slice(1, -1).split(',')),
 }
 
@@ -153,37 +150,37 @@ function element(value: number | string | null): number | string {
   return value ?? 'null'
 }
 
-/** Runs statements in one transaction; all of them are undone when `act` rejects, or the connection is lost. */
+/** Runs statements in one transaction. All are undone if `act` rejects or the connection is lost. */
 export const transaction = <Result>(sql: Sql, act: (tx: Sql) => Promise<Result>): Promise<Result> =>
   sql.begin((tx) => act(tx as unknown as Sql)) as Promise<Result>
 
-/** Errors that say the connection, not the statement, is at fault: the same statement may be sent again. */
+/** Errors of the connection, not of the statement: the same statement may be sent again. */
 export function isConnectionError(error: unknown): boolean {
-  // one of each address that the name has
+  // one for each address of the name
   if (error instanceof AggregateError) return error.errors.some(isConnectionError)
   const { code = '', syscall } = (error ?? {}) as { code?: string; syscall?: string }
-  // Of PostgreSQL: connection exception, shutting down or starting up, too many connections, a transaction that was
-  // idle or open for too long.
+  // PostgreSQL's codes: connection exception, shutting down or starting up, too many connections, a transaction idle or
+  // open for too long.
   return (
     syscall !== undefined ||
     /^(08|57P|53300$|25P0[34]|CONNECT|ECONN|EPIPE|ETIMEDOUT|ERR_SSL|ERR_TLS|ERR_SOCKET_C)/.test(code)
   )
 }
 
-/** Nobody has answered, neither yes nor no. */
+/** No answer came at all, neither a result nor an error. */
 export const isSilence = (error: unknown): boolean =>
   ['ETIMEDOUT', 'CONNECT_TIMEOUT'].includes((error as { code?: string }).code ?? '')
 
-/** Errors that pass by themselves: the connection ones, deadlocks and serialization failures. */
+/** Errors that pass: connection errors, deadlocks and serialization failures. */
 export const isTransient = (error: unknown): boolean =>
   isConnectionError(error) || ['40P01', '40001'].includes((error as { code?: string }).code ?? '')
 
-/** `lock_not_available`: somebody else holds the row or table, and `lock_timeout` has passed. */
+/** `lock_not_available`: the row or table is locked, and `lock_timeout` has passed. */
 export const isLocked = (error: unknown): boolean => (error as { code?: string }).code === '55P03'
 
 /**
- * Errors that one row brings upon itself, for ever: data that does not fit, a constraint, a trigger of Seller Center's
- * that refuses it. Not those that say what every row would meet (a table that is not there, a full disk, an operator).
+ * Errors that a single row causes, and always will: data that does not fit, a constraint, a trigger of Seller Center
+ * that refuses it. Not errors that every row would meet (a missing table, a full disk, an operator).
  */
 export function isRefusedByRow(error: unknown): boolean {
   const { code, where } = (error ?? {}) as { code?: unknown; where?: string }
@@ -192,6 +189,6 @@ export function isRefusedByRow(error: unknown): boolean {
   return /^(22|23|2F|38|39|44|P0)/.test(code) || (code.startsWith('42') && /\bfunction\b/.test(where ?? ''))
 }
 
-/** For people: why the catalogue did not take what the Shop answered. */
+/** For people: why the catalogue refused the Shop's answer. */
 export const refusal = (error: Error): string =>
   `The catalogue did not take the Shop's answer: ${error.message}.`.replace(/\.\.$/, '.')

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 
 const LOOK_MS = 1000
 
-/** What `postgres` knows of where to connect to. */
+/** What `postgres` knows about the hosts. */
 interface Hosts {
   host: string[]
   port: number[]
@@ -10,14 +10,14 @@ interface Hosts {
 }
 
 /**
- * The sockets of a pool. A connection may fall silent without an end (a firewall that forgets it, a machine that is
- * gone): `postgres` waits for its answer for ever then, and so does everything behind it. So whoever has been sent
- * something and has not said a word for `answerWithinMs` is cut off: its statements are refused as with any lost
- * connection, and the pool connects anew.
+ * The sockets of a pool. A connection may fall silent for ever (a firewall that forgets it, a machine that is gone);
+ * `postgres` then waits for its answer without end, and so does everything behind it. So a connection that was sent
+ * something and is silent for `answerWithinMs` is cut: its statements fail as with any lost connection, and the pool
+ * reconnects.
  */
 export class Lines {
   readonly #answerWithinMs: number
-  /** Of each: how much had been written when it was last heard, and since when that is so. */
+  /** For each: how much had been written when it was last heard, and since when that is unchanged. */
   readonly #sockets = new Map<Socket, { written: number; read: number; since: number }>()
   #last: Socket | undefined
   #place = 0
@@ -28,19 +28,19 @@ export class Lines {
   }
 
   /**
-   * Of several hosts the one where the last connection lives, else the next one. It need not be connected yet: what is
-   * written waits.
+   * With several hosts, the one of the last live connection, else the next one. It need not be connected yet: writes
+   * are queued.
    */
   open({ host, port, path }: Hosts): Socket {
     if (this.#last?.destroyed) this.#place = (this.#place + 1) % host.length
     const [toHost, toPort] = [host[this.#place]!, port[this.#place]!]
     const socket = path ? connect(path) : connect(toPort, toHost)
-    Object.assign(socket, { host: toHost, port: toPort }) // for TLS, and for what is told of a failure
+    Object.assign(socket, { host: toHost, port: toPort }) // for TLS, and for error messages
     this.#last = socket
     const seen = { written: 0, read: 0, since: performance.now() }
     this.#sockets.set(socket, seen)
-    // Not of one that is encrypted later on: `postgres` takes its listeners away. Such a one is cut off when it is idle
-    // for so long, too.
+    // Not for a connection that is encrypted later: `postgres` removes its listeners. Such a connection is also cut
+    // when it is idle for that long.
     socket.on('data', () => {
       seen.written = socket.bytesWritten
     })
@@ -48,7 +48,7 @@ export class Lines {
     return socket
   }
 
-  /** All of them, now, and without a word to the other side. */
+  /** Cuts all of them now, without a word to the other side. */
   cut(): void {
     for (const socket of this.#sockets.keys()) socket.destroy(silence())
   }

@@ -2,7 +2,7 @@ import type { Step } from './step.ts'
 
 export interface RecordedCallback {
   outcome: CallbackOutcome
-  /** Of the request that it answers; null where it is unknown. */
+  /** The item of the request that it answers; null if the request is unknown. */
   itemId: string | null
   /** Trace id of the attempt that it answers. */
   answers: string | null
@@ -11,15 +11,13 @@ export interface RecordedCallback {
 }
 
 /**
- * `flow` is that of the request. Without SKUs: those are in the catalogue, and a callback is recorded whoever holds a
- * lock on that.
+ * `flow` is that of the request. There are no SKUs: they are in the catalogue, and a callback is recorded even while
+ * that is locked.
  */
 export type CallbackSubject = Pick<Step, 'sellerId' | 'productSetId' | 'productId' | 'topic' | 'flow'>
 
 /**
- * - `accepted`: it waits to be applied to its item
- * - `duplicate`: the same result for the same request has come before
- * - `late`: its item has left the queue
- * - `unknown`: no request has this ID
+ * `accepted`: it waits to be applied to its item. `duplicate`: the same result for the same request came before.
+ * `late`: its item has left the queue. `unknown`: no request has this ID.
  */
 export type CallbackOutcome = 'accepted' | 'duplicate' | 'late' | 'unknown'

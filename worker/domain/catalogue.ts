@@ -1,7 +1,7 @@
 /**
- * What a call is built from: the catalogue as it stands when the item is sent, read together with the claim. Money and
- * times are strings as PostgreSQL prints them (numeric(12,2), ISO 8601 UTC), ids are strings: nothing here passes
- * through a JavaScript number that could round it.
+ * What a call is built from: the catalogue at the moment of sending, read together with the claim. Money and times are
+ * strings as PostgreSQL prints them (numeric(12,2), ISO 8601 UTC) and ids are strings: nothing passes through a
+ * JavaScript number, which could round it.
  */
 export interface CatalogueProduct {
   id: string
@@ -14,7 +14,7 @@ export interface CatalogueProduct {
   qcStatus: 'pending' | 'approved' | 'rejected'
   title: string
   description: string | null
-  /** EAN or another identifier of the trade. */
+  /** EAN or another trade identifier. */
   barcode: string | null
   price: string
   specialPrice: string | null
@@ -38,8 +38,8 @@ export interface CatalogueSet {
   taxClass: string | null
   shipmentType: string | null
   /**
-   * All products of the set for New Product (Set), for Images no more than the SKUs of the first four, else the one
-   * product of the item.
+   * For New Product (Set) all products of the set; for Images at most the SKUs of the first four; otherwise the item's
+   * one product.
    */
   products: CatalogueProduct[]
   images: { url: string; hash: string }[]

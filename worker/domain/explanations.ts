@@ -29,7 +29,7 @@ const STATUS_EXPLANATIONS: Record<Status, string> = {
     'table has failed.',
 }
 
-/** What a change waits for of whose product no create is due. */
+/** What a change waits for if no create of its product is due. */
 export const NO_CREATE: Record<NoCreate, string> = {
   qc_pending: 'approval in quality control',
   qc_rejected: 'a correction by the seller: rejected in quality control',

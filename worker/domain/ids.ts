@@ -1,2 +1,2 @@
-/** What every id looks like: that of a row in PostgreSQL, as text. */
+/** The form of every id: that of a PostgreSQL row, as text. */
 export const ID = /^[1-9]\d{0,17}$/

@@ -6,25 +6,25 @@ import type { Topic } from './topics.ts'
 export interface Claim {
   id: string
   /**
-   * Fencing token: each later write of this worker carries it and changes nothing once somebody else has claimed the
+   * Fencing token: every later write of this worker carries it, and changes nothing once another worker has claimed the
    * item.
    */
   token: number
 }
 
-/** An item in the hands of this worker: claimed, taken up after another, or with a callback. */
+/** An item held by this worker: claimed, taken over from another worker, or met by a callback. */
 export interface Item extends Claim {
   topic: Topic
   sellerId: string
   productSetId: string
   productId: string | null
-  /** Of the attempt that begins; unique for ever. */
+  /** Of the attempt that begins; globally unique. */
   requestId: string
   /** Requests made for this item before this one: X-SC-Requeue-Count. */
   sends: number
-  /** Failures in the present retry cycle. */
+  /** Failures in the current retry cycle. */
   failures: number
-  /** Trace of the attempt before, null for the first. */
+  /** Trace id of the previous attempt; null for the first. */
   previousTraceId: string | null
   queuedAt: Micros
   /** When it entered the status it is in. */
@@ -36,12 +36,12 @@ export interface ClaimedItem extends Item {
   /** When it last entered the queue, Unix time in nanoseconds: X-SC-Enqueued-At. */
   enteredAtNs: string
   /**
-   * Another item of the set that creates a product there is still in the queue: everything else of the set waits
-   * (`new_variation`). Not for one that brings nothing more, see `isComing`. A create itself waits only where another
-   * create of the same product is with the Shop or of unknown outcome: it would make the product twice.
+   * Another item of the set, still in the queue, creates a product: everything else of the set waits (`new_variation`),
+   * except for a create that will bring nothing (see `isComing`). A create itself waits only if another create of the
+   * same product is at the Shop or has an unknown outcome: it would create the product twice.
    */
   variationComing: boolean
-  /** What the claim took it from. */
+  /** The state before the claim. */
   before: {
     status: Status
     since: Micros
@@ -51,25 +51,25 @@ export interface ClaimedItem extends Item {
   }
 }
 
-/** What came back on the exchange. `httpStatus` and `body` are null where no answer came. */
+/** What came back on the exchange. `httpStatus` and `body` are null if no answer came. */
 export interface Exchange {
   httpStatus: number | null
   body: string | null
   milliseconds: number
   outcome: 'success' | 'acknowledged' | 'failure' | 'unprocessable' | 'unreachable' | 'busy'
-  /** Where no answer came: why, in one word, and when that was known (`performance.now()`). */
+  /** If no answer came: why, in one word, and when that was known (`performance.now()`). */
   error?: string
   endedAt?: number
 }
 
-/** An item whose answer had been stored when its worker died: reading it goes on here. */
+/** An item whose worker died after it had stored the answer. Reading the answer goes on here. */
 export interface Adopted {
   item: Item
-  /** The call as it was sent. */
+  /** The call as sent. */
   request: string
   httpStatus: number
   body: string
-  /** That it was sent in. */
+  /** The flow of that call. */
   flow: Flow
   sellerSku: string | null
   sku: string | null
@@ -86,6 +86,6 @@ export interface Story {
   /** Trace id of the attempt that it answers. */
   answers: string | null
   receivedAt: Micros
-  /** The first begins where the callback met the item. */
+  /** The first step begins where the callback met the item. */
   steps: Passage[]
 }

@@ -1,14 +1,14 @@
 /**
- * What lists can be ordered by. Ids are given in the order of queueing (but for changes of the same moment), so `id`
- * and `queuedAt` are one order.
+ * The possible orders of lists. Ids are given in queueing order (except for changes of the same moment), so `id` and
+ * `queuedAt` are one order.
  */
 export const ORDERS = ['id', 'queuedAt', 'statusAt', 'nextAttemptAt'] as const
 export type Order = (typeof ORDERS)[number]
 
 /**
- * Whether a list can be ordered so. No index knows how long an item has been in its status (it would have to be written
- * with every step), so such a list is sorted as a whole: 25 to 80 ms with 50,000 items of the status, 310 ms with a
- * million. Pending has none: it is what a backlog consists of, and most of it has been Pending since it was queued.
+ * Whether a list supports an order. No index has the time at which an item entered its status (every step would have to
+ * write it), so such a list is sorted as a whole: 25 to 80 ms with 50,000 items in the status, 310 ms with a million.
+ * Pending does not support it: a backlog is Pending, and most of it has been Pending since it was queued.
  */
 export function hasOrder(
   order: Order,

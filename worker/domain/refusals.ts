@@ -1,4 +1,4 @@
-/** Why the internal API refuses a request, and what it answers then. */
+/** Why the internal API refuses a request, and its response. */
 export const REFUSALS = {
   path: { status: 403, detail: 'The path must not hold "..", a percent sign or a backslash.' },
   no_key: { status: 401, detail: 'An API key is needed, as "Authorization: Bearer …".' },

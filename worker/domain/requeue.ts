@@ -2,13 +2,13 @@ import type { Refusal } from './reasons.ts'
 import type { Status } from './statuses.ts'
 import type { Topic } from './topics.ts'
 
-/** The statuses that a requeue of product sets or of a filter may take in; Failed alone unless asked (decision 12). */
+/** The statuses that a requeue of product sets or of a filter may include; by default Failed only (decision 12). */
 export const REQUEUE_INCLUDES = ['failed', 'delayed', 'blocked'] as const satisfies readonly Status[]
 export type RequeueInclude = (typeof REQUEUE_INCLUDES)[number]
 
 /**
- * Statuses in which an item is on its way already: it will be, or is just being, sent, or its answer is just being
- * read. Got acknowledgment is not among them: nothing is resent by itself there, but an admin may (decision 10).
+ * Statuses in which an item is already on its way: it will be sent, is being sent, or its answer is being read. Got
+ * acknowledgment is not among them: nothing is resent automatically from there, but an admin may do it (decision 10).
  */
 export const ON_ITS_WAY = [
   'pending',
@@ -27,17 +27,16 @@ export interface RequeueCandidate {
   inQueue: boolean
   sellerActive: boolean
   /**
-   * Every product that the item is about: all variations for an item of a whole product set; none that has been
-   * deleted.
+   * Every product that the item is about, without deleted ones: all variations for an item about a whole product set.
    */
   products: readonly { active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
 }
 
 /**
- * Why an item cannot be requeued, or null if it can (docs/requirements.md, "Requeuing"; decision 12).
+ * Why an item cannot be requeued; null if it can (docs/requirements.md, "Requeuing"; decision 12).
  *
- * The first that holds is told, in this order: what no one can change about the item (gone, on its way, Images,
- * deleted), then what somebody can change first, from the widest to the narrowest (seller, product, quality control).
+ * The first refusal that applies is returned. First come those that nobody can change (gone, on its way, Images,
+ * deleted), then those that somebody can change, from the widest to the narrowest (seller, product, quality control).
  * One inactive or unapproved product refuses the whole item, because the action affects all variations.
  */
 export function refusal({ topic, status, inQueue, sellerActive, products }: RequeueCandidate): Refusal | null {
@@ -51,7 +50,7 @@ export function refusal({ topic, status, inQueue, sellerActive, products }: Requ
   return null
 }
 
-/** What an admin reads beside an item that a requeue leaves alone. */
+/** What an admin reads beside an item that a requeue skips. */
 export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   not_in_queue: 'The item is no longer in the queue.',
   in_flight:
@@ -65,9 +64,9 @@ export const REFUSAL_SENTENCES: Record<Refusal, string> = {
 }
 
 /**
- * Whether a requeue of product sets or of a filter takes in items of a status. An item in Got acknowledgment is never
- * swept along; it is requeued only where it is named itself (decision 10).
- * @param include exactly the statuses wanted; Failed if left out (decision 12)
+ * Whether a requeue of product sets or of a filter includes items of a status. An item in Got acknowledgment is never
+ * included this way; it is requeued only if it is named itself (decision 10).
+ * @param include exactly the wanted statuses; Failed by default (decision 12)
  */
 export const requeueIncludes = (status: Status, include: readonly RequeueInclude[] = ['failed']): boolean =>
   (include as readonly Status[]).includes(status)

@@ -4,9 +4,9 @@ const LONGEST_MINUTES = 480
 const minutesBefore = (retry: number): number => Math.min(retry ** 3, LONGEST_MINUTES)
 
 /**
- * How long to wait for the retry that follows the n-th failure, counted from that failure. No jitter: admins quote
- * these times to sellers (decision 2).
- * @param failures how often the item has failed in this retry cycle, including the failure just seen; 1 or more
+ * The wait between the n-th failure and the retry after it. There is no jitter: admins quote these times to sellers
+ * (decision 2).
+ * @param failures failures in this retry cycle, including the current one; 1 or more
  * @param unitSeconds length of a "minute" of the table, in seconds; may be a fraction
  * @returns seconds
  */
@@ -14,9 +14,9 @@ export const retryDelaySeconds = (failures: number, unitSeconds: number): number
   minutesBefore(failures) * unitSeconds
 
 /**
- * How many automatic retries an item still has, the one that is planned or under way included: 27 until the first retry
+ * How many automatic retries an item still has, including one that is planned or under way: 27 until the first retry
  * has failed, 0 when the last one has ("retries exhausted", decision 1).
- * @param failures failures in this retry cycle; the first of them was no retry
+ * @param failures failures in this retry cycle; the first of them was not a retry
  */
 export const retriesLeft = (failures: number, maxRetries: number): number =>
   Math.max(0, maxRetries - Math.max(0, failures - 1))
@@ -26,16 +26,15 @@ export interface Failure {
   failures: number
   at: Date
   maxRetries: number
-  /** The failure that makes the item Failed. */
+  /** The number of the failure that makes the item Failed. */
   failedAfter: number
   /** Length of a "minute" of the retry table, in seconds. */
   unitSeconds: number
 }
 
 /**
- * What a failure makes of an item: Failed from the 12th on, with retries that go on until the 27th has failed
- * (decision 1). An item without a next attempt is Failed whatever `failedAfter` says: Delayed promises that it will be
- * tried again.
+ * What a failure makes of an item: Failed from the 12th on, while retries go on until the 27th has failed (decision 1).
+ * An item without a next attempt is Failed, whatever `failedAfter` says: Delayed promises another attempt.
  */
 export function afterFailure({ failures, at, maxRetries, failedAfter, unitSeconds }: Failure): {
   status: 'delayed' | 'failed'
@@ -54,7 +53,7 @@ export interface RetryRow {
   retry: number
   /** "Minutes" of the table, whatever their real length. */
   minutes: number
-  /** Real time since the failure before it, DD:HH:MM. */
+  /** Real time since the previous failure, DD:HH:MM. */
   delay: string
   /** Real time since the first failure, DD:HH:MM. */
   total: string
@@ -62,7 +61,7 @@ export interface RetryRow {
 
 /**
  * The retry table (docs/requirements.md, "Retry table"), row by row.
- * @param unitSeconds length of a "minute", in seconds; 60 gives that table to the letter
+ * @param unitSeconds length of a "minute", in seconds; 60 gives exactly that table
  */
 export function retryTable(maxRetries: number, unitSeconds: number): RetryRow[] {
   let total = 0

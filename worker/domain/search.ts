@@ -1,2 +1,2 @@
-/** The most products that the beginning of a SKU stands for; who wants one of them types another letter. */
+/** The most products that the beginning of a SKU matches; typing another letter narrows the search. */
 export const PRODUCTS_A_PREFIX = 200

@@ -4,46 +4,46 @@ import { type Flow, STATUSES, type Status } from './statuses.ts'
 import { TOPICS, type Topic } from './topics.ts'
 
 /**
- * Everything "An answer for the seller" is made from. Who requeued an item is left out on purpose: it is none of the
- * seller's business.
+ * Everything that "An answer for the seller" is made from. It deliberately omits who requeued an item: that does not
+ * concern the seller.
  */
 export interface ItemFacts {
   topic: Topic
   status: Status
   /**
-   * `message` is quoted to the seller where it is the Shop's own; ours of a conflict names another seller's product,
-   * and is for admins.
+   * `message` is quoted to the seller only if it is the Shop's own. Our message about a conflict names another seller's
+   * product and is for admins.
    */
   reason: { code: ReasonCode; message: string | null } | null
   productTitle: string
-  /** Null for an item of a whole product set. */
+  /** Null for an item about a whole product set. */
   sellerSku: string | null
   shopSku: string | null
   queuedAt: Date
-  /** Since when it has the status; for Delayed and Failed the time of the last failure. */
+  /** Since when it has this status; for Delayed and Failed, the time of the last failure. */
   statusAt: Date
   lastSentAt: Date | null
-  /** The flow that it was last sent with. */
+  /** The flow of its last call. */
   flow: Flow | null
   /** Failures in this retry cycle. */
   failures: number
-  /** How often a request has left for it at all. */
+  /** How many requests have left for it in total. */
   sends: number
   maxRetries: number
   failedAfter: number
   nextAttemptAt: Date | null
   /** The item that it waits for while Blocked as not_in_shop or new_variation. */
   blockedBy: { itemId: string; topic: Topic; status: Status } | null
-  /** Why nothing creates its product, where nothing does. */
+  /** Why nothing will create its product, if nothing will. */
   noCreate: NoCreate | null
   /**
-   * While it waits, or will when its own time comes: the Delayed or Failed item of the same product set and topic that
+   * While it waits, or will once its own time comes: the Delayed or Failed item of the same product set and topic that
    * goes first.
    */
   heldBy: Holder | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
-  /** Of a Synced item: a later change of the same data that is still in the queue. */
+  /** For a Synced item: a later change of the same data that is still in the queue. */
   newer: { itemId: string; status: Status } | null
 }
 
@@ -54,18 +54,18 @@ export interface Holder {
   nextAttemptAt: Date
 }
 
-/** Whose turn it is; the seller reads SREs as "our operations team". */
+/** Who has to act; the seller reads SREs as "our operations team". */
 export type WhoActs = 'nobody' | 'seller' | 'admin' | 'shop' | 'sre'
 
 export interface SellerAnswer {
-  /** The sentences as one text, for the button that copies it. */
+  /** The sentences as one text, for the copy button. */
   text: string
   whoActs: WhoActs
   sentences: string[]
 }
 
 /**
- * Seconds after which a status is no longer a passing one and SREs look into it. Pending is granted milliseconds and
+ * Seconds after which a transient status has lasted too long and SREs look into it. Pending may take milliseconds and
  * Processing "a few seconds" (docs/requirements.md, "Statuses"); Made request may last as long as the Shop's time-out.
  * Statuses that may last are absent.
  */
@@ -80,15 +80,15 @@ export const LONG_AFTER_SECONDS: Partial<Record<Status, number>> = {
 }
 
 /**
- * A retry this late is overdue. Less is normal after an outage, when the claim rate lets many through one after the
- * other (decision 2).
+ * A retry this late is overdue. Shorter delays are normal after an outage, when the claim rate lets many through one by
+ * one (decision 2).
  */
 export const OVERDUE_AFTER_SECONDS = 300
 
 /**
  * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain
  * sentences. Source: docs/requirements.md, "What it is for".
- * @param now the time to which "in 27 minutes" and "3 hours ago" relate
+ * @param now the reference for "in 27 minutes" and "3 hours ago"
  */
 export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
   const { whoActs, sentences } = (LEFT[item.reason?.code ?? ''] ?? ANSWERS[item.status])(item, now)
@@ -96,9 +96,9 @@ export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
 }
 
 /**
- * A duration as people say it: its two largest units, rounded to what matters at that length (seconds below a minute,
+ * A duration in everyday words: its two largest units, rounded to what matters at that length (seconds below a minute,
  * minutes below a day, hours beyond).
- * @param seconds negative counts as none
+ * @param seconds a negative number counts as none
  * @example durationInWords(26_040) // '7 hours 14 minutes'
  */
 export function durationInWords(seconds: number): string {
@@ -135,7 +135,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   },
 
   got_acknowledgment(item, now) {
-    // Images are never requeued (decision 12), so an admin's help must not be promised for them.
+    // Images are never requeued (decision 12), so the answer must not promise an admin's help.
     const ifNot = item.topic === 'images' ? '' : ', and if no answer comes, an admin can have the change sent again'
     return {
       whoActs: 'shop',
@@ -223,7 +223,7 @@ function answerBeingRead(item: ItemFacts, now: Date): Answer {
   ])
 }
 
-/** Statuses that pass by themselves: nobody acts, unless one of them lasts. */
+/** Transient statuses: nobody acts unless one lasts. */
 function watched(item: ItemFacts, now: Date, sentences: string[]): Answer {
   if (!isLong(item, now)) return { whoActs: 'nobody', sentences: [...sentences, NOTHING_TO_DO] }
   const waited = durationInWords(secondsBetween(item.statusAt, now))
@@ -297,7 +297,7 @@ function stockWait(item: ItemFacts, now: Date): Answer {
   }
 }
 
-/** Delayed and Failed after failures, with retries that go on or are used up. */
+/** Delayed and Failed after failures, with retries left or used up. */
 function failures(item: ItemFacts, now: Date): Answer {
   const attempts = item.failures === 1 ? 'one attempt has failed' : `${item.failures} attempts have failed`
   const failed =
@@ -313,7 +313,7 @@ function failures(item: ItemFacts, now: Date): Answer {
       retriesLeft(item.failures, item.maxRetries) === 0
         ? `All ${item.maxRetries} automatic retries are used up`
         : 'No further automatic retry is planned'
-    // Images cannot be requeued (decision 12), but a change queued again starts a fresh retry cycle (decision 8).
+    // Images cannot be requeued (decision 12), but queueing the change again starts a fresh retry cycle (decision 8).
     return item.topic === 'images'
       ? {
           whoActs: 'seller',
@@ -337,7 +337,7 @@ function failures(item: ItemFacts, now: Date): Answer {
   return { whoActs: 'nobody', sentences: [what, last, `${retry}; there is nothing you need to do.`] }
 }
 
-/** Blocked by the create of its product or of a variation; released by it, at once (decision 5 a, b). */
+/** Blocked until its product or a variation is created; that create releases it at once (decision 5 a, b). */
 function waitsForCreate(item: ItemFacts, because: string): Answer {
   if (item.noCreate === 'product_deleted') {
     return {
@@ -390,7 +390,7 @@ function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_del
   }
 }
 
-/** The Shop has an earlier state: whoever reads "synced" would look for the newest there. */
+/** The Shop has an earlier state: a reader of "synced" would expect the latest. */
 function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['newer']>, now: Date): Answer {
   const whoActs =
     status === 'failed' ? 'sre' : status === 'blocked' ? 'admin' : status === 'got_acknowledgment' ? 'shop' : 'nobody'
@@ -422,7 +422,7 @@ function productDeleted(item: ItemFacts, now: Date): Answer {
   return { whoActs: 'nobody', sentences: [left, 'There is nothing left to send.', NOTHING_TO_DO] }
 }
 
-/** What left the queue without being synced, whatever its status was. */
+/** An item that left the queue without being synced, whatever its status was. */
 const LEFT: Record<string, (item: ItemFacts, now: Date) => Answer> = { discarded, product_deleted: productDeleted }
 
 const needsAdmin = (what: string, state: string, step: string): Answer => ({
@@ -450,10 +450,10 @@ const subject = ({ topic, productTitle, sellerSku }: ItemFacts): string =>
 const asRetry = ({ failures, maxRetries }: ItemFacts): string =>
   failures === 0 ? '' : `, as retry ${failures} of ${maxRetries}`
 
-/** No Shop message is quoted beyond this: some Shops answer with a whole page. */
+/** The longest quote of a Shop message: some Shops answer with a whole page. */
 const QUOTE_LENGTH = 200
 
-/** Technical messages, and what they mean to a seller. Where a message fits two, the first holds. */
+/** Technical messages and what they mean to a seller. If a message matches two, the first applies. */
 const CAUSES: readonly [RegExp, string][] = [
   [/^(exception|[A-Z]\w*Error)\b/i, 'it could not be processed on our side'],
   [/\btime[d-]? ?out\b|ETIMEDOUT/i, 'the Shop did not answer in time'],
@@ -466,8 +466,8 @@ const CAUSES: readonly [RegExp, string][] = [
 ]
 
 /**
- * What went wrong, without what only engineers read. A message that is none of the technical ones is the Shop's own and
- * worth quoting: often it names what the seller can correct.
+ * What went wrong, without what only engineers understand. A message that is not technical is the Shop's own and worth
+ * quoting: often it names what the seller can correct.
  */
 function cause({ reason, sends }: ItemFacts): string {
   if (sends === 0) return ': it could not be prepared on our side'
@@ -487,7 +487,7 @@ const isOverdue = ({ nextAttemptAt }: Pick<ItemFacts, 'nextAttemptAt'>, now: Dat
 const next = (at: Date, now: Date): string =>
   at > now ? `on ${when(at, now)}` : `any moment now (it was planned for ${utc(at)})`
 
-/** Absolute and relative at once: the first survives being copied into a mail, the second is what people ask for. */
+/** Both absolute and relative: the first survives being copied into a mail, the second is what people ask for. */
 function when(at: Date, now: Date): string {
   const seconds = secondsBetween(at, now)
   if (Math.abs(seconds) < 0.5) return `${utc(at)} (just now)`
@@ -496,7 +496,7 @@ function when(at: Date, now: Date): string {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
 
-/** Written out by hand: a locale's own format differs from one runtime to the next, and sellers get it copied. */
+/** Formatted by hand: a locale's own format differs between runtimes, and sellers get a copy of it. */
 const utc = (at: Date): string =>
   `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}, ` +
   `${twoDigits(at.getUTCHours())}:${twoDigits(at.getUTCMinutes())} UTC`

@@ -1,6 +1,6 @@
 /**
- * The twelve statuses of an item, in the order in which an item passes them. Labels as in docs/requirements.md, to the
- * letter.
+ * The twelve statuses of an item, in the order in which an item passes them. The labels are exactly those of
+ * docs/requirements.md.
  */
 export const STATUSES = {
   pending: { label: 'Pending', tab: 'pending' },

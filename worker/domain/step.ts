@@ -1,27 +1,27 @@
 import type { Flow, Status } from './statuses.ts'
 import type { Topic } from './topics.ts'
 
-/** Unix time in microseconds, as the database counts; exact in a JavaScript number until the year 2255. */
+/** Unix time in microseconds, as in the database; exact in a JavaScript number until the year 2255. */
 export type Micros = number
 
-/** A status that an item entered, as the history has it, with all that tells it. */
+/** A status that an item entered, as the history has it, with everything that telemetry needs. */
 export interface Step {
   itemId: string
   sellerId: string
   productSetId: string
   productId: string | null
   sellerSku: string | null
-  /** The Shop's. */
+  /** The Shop SKU. */
   sku: string | null
   topic: Topic
   /** Null: it has just been queued. */
   from: Status | null
   to: Status
   at: Micros
-  /** Spent in `from`. */
+  /** The time spent in `from`. */
   seconds: number
   reason: string | null
-  /** The person, where it was one. */
+  /** The person, if it was one. */
   actor: string | null
   flow: Flow | null
   /** Of the last attempt. */
@@ -31,13 +31,13 @@ export interface Step {
   sends: number
 }
 
-/** A status that an item entered, where the item is known. */
+/** A status that a known item entered. */
 export type Entered = Pick<Step, 'to' | 'at' | 'reason'>
 
-/** The same, with where the item was before, and since when. */
+/** The same, plus where the item was before and since when. */
 export type Passage = Entered & { from: Status | null; since: Micros }
 
-/** Steps one after another, of an item that was in `from` since `since`. */
+/** The consecutive steps of an item that was in `from` since `since`. */
 export function passages(from: Status, since: Micros, steps: readonly Entered[]): Passage[] {
   return steps.map((step, place) => {
     const { to, at } = steps[place - 1] ?? { to: from, at: since }
@@ -45,18 +45,15 @@ export function passages(from: Status, since: Micros, steps: readonly Entered[])
   })
 }
 
-/** What a commit was, for those who tell of it. */
+/** A commit, for telemetry. */
 export interface Commit {
   /** `now()` of its transaction. */
   now: Micros
-  /**
-   * `performance.now()` at which the statement left: what was measured before it stands in the history relative to
-   * `now`.
-   */
+  /** `performance.now()` when the statement left: earlier measurements are placed in the history relative to `now`. */
   left: number
 }
 
-/** When something happened that `performance.now()` measured, by the database's clock. */
+/** The database's time of an event that `performance.now()` measured. */
 export const atOf = ({ now, left }: Commit, measured: number): Micros => Math.round(now + (measured - left) * 1000)
 
 /** By this machine's clock. */

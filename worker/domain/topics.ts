@@ -1,8 +1,7 @@
 /**
- * The nine topics of the queue: one row each, the only place where label, event name, method and reach of a topic
- * stand. Labels are those of docs/requirements.md, event names and methods those of docs/shop-protocol.md, section 1.
- * Only the event name of Stock is on record there; the others follow its pattern, so a correction belongs here and
- * nowhere else.
+ * The nine topics of the queue, one row each: the only place with a topic's label, event name, method and reach. Labels
+ * are those of docs/requirements.md; event names and methods those of docs/shop-protocol.md, section 1. Only the event
+ * name of Stock is documented there; the others follow its pattern, so a correction belongs here and nowhere else.
  */
 export const TOPICS = {
   content: { label: 'Content', event: 'product/contentchange', method: 'Product.updateProducts', subject: 'product' },
@@ -45,7 +44,7 @@ export type Method = (typeof TOPICS)[Topic]['method']
 export const TOPIC_NAMES = Object.keys(TOPICS) as Topic[]
 
 /**
- * True for the topics whose call makes a product in the Shop: they go first in their set, and are not resent where
- * nobody knows whether the Shop has it (decision 11). In SQL it is `shop_update.creates`.
+ * True for the topics whose call creates a product in the Shop. They go first in their set, and are not resent while
+ * nobody knows whether the Shop has the product (decision 11). In SQL: `shop_update.creates`.
  */
 export const creates = (topic: Topic): boolean => TOPICS[topic].method === 'Product.createProducts'
