@@ -1,5 +1,5 @@
--- Durations are counted in buckets that grow by a factor of 1.5, from a millisecond (0) to beyond eight days (51): a
--- percentile read from them is off by at most a fifth, and a bucket's worth of history is one row.
+-- Durations are counted in buckets that grow by a factor of 1.5, from one millisecond (0) to more than eight days (51).
+-- A percentile read from them is off by at most a fifth, and a bucket's share of the history is one row.
 create or replace function shop_update.bucket(seconds double precision) returns smallint
 language sql immutable parallel safe as $$
   select least(51, greatest(0, ceil(ln(greatest(seconds, 0.001) * 1000) / ln(1.5))))::smallint

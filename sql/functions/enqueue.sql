@@ -1,15 +1,15 @@
--- Queues a change inside the caller's transaction: it is sent if, and only if, that transaction commits. What it locks
--- until then is at most the item that absorbs the change: workers pass over it, and other items flow. Two transactions
--- that queue the same changes wait for each other, as they do for the products themselves; in opposite orders they
--- deadlock, so queue in the order of the product ids.
+-- Queues a change inside the caller's transaction: it is sent if, and only if, that transaction commits. Until then it
+-- locks at most the item that absorbs the change; workers skip that item, and others flow. Two transactions that queue
+-- the same changes wait for each other, as they do for the products themselves. In opposite orders they deadlock, so
+-- queue in the order of the product ids.
 --
--- No sequential scan: a session keeps the plans that it made when the queue was empty, and reads through the whole
--- table with each change once it is full (1.4 ms a change at 5,000 dead rows, by index 0.03).
+-- No sequential scan: a session keeps plans that it made when the queue was empty, and would scan the whole table for
+-- each change once it is full (1.4 ms per change at 5,000 dead rows, by index 0.03).
 --
--- It runs as the owner: what it reads and writes may change, and is no concern of the rights of whoever queues.
+-- It runs as the owner: callers need no rights on what it reads and writes, which may change.
 --
--- An item of the same product and topic that is in the queue and not in flight absorbs the change (payloads are built
--- from the catalogue at send time) and its `coalesced` goes up. If it was Delayed or Failed after failures it starts
+-- An item of the same product and topic that is in the queue but not in flight absorbs the change (payloads are built
+-- from the catalogue at send time), and its `coalesced` goes up. If it was Delayed or Failed after failures, it starts
 -- afresh: the new change may well cure it.
 create or replace function shop_update.enqueue_item(
   topic text, product_id bigint, product_set_id bigint, out item_id bigint, out coalesced boolean
@@ -46,8 +46,8 @@ begin
       raise exception 'topic "%" takes a product_id and no product_set_id', the_topic
         using errcode = 'invalid_parameter_value';
     end if;
-    -- One that has just been moved to another set stays with what is queued of it already, until that has been taken
-    -- along; the old set may be gone by then.
+    -- A product that has just moved to another set stays with what is queued for it until that has moved too; the old
+    -- set may be gone by then.
     select coalesce(c.product_set_id, s.id), s.seller_id into the_set, the_seller
     from catalog.product p left join shop_update.catalog_change c on c.product_id = p.id and c.moved
     join catalog.product_set s on s.id = p.product_set_id where p.id = enqueue_item.product_id;
@@ -56,10 +56,10 @@ begin
     end if;
   end if;
 
-  -- Looked up by equality and locked, then changed where it lies: no other index can be taken for either, whatever the
-  -- statistics say. The queue's are wrong as a rule: once it has drained they say that it is empty, and each change
-  -- walked through a whole index (74 s for 20,000 of them, by equality 4). "Is not distinct from" is no equality to an
-  -- index: the square of a large set.
+  -- Found by equality and locked, then changed in place: no other index fits either query, whatever the statistics say.
+  -- Those of a queue are usually wrong: once it has drained they say that it is empty, and each change walked a whole
+  -- index (74 s for 20,000 changes, 4 by equality). "Is not distinct from" is not an equality to an index: quadratic
+  -- for a large set.
   if of_set then
     select c.ctid as place into was from shop_update.item c
     where c.product_set_id = the_set and c.topic = the_topic and c.product_id is null
@@ -86,7 +86,7 @@ begin
         when i.reason = 'failure' then extract(epoch from shop_update.later(i.status_at, at) - i.status_at)
         else i.came_seconds end,
       entered_at = case when i.reason = 'failure' then at else i.entered_at end,
-      -- set_lane counts who is behind
+      -- set_lane counts the items behind
       lane = case when i.reason = 'failure' and i.lane <> 'behind' then 'ready' else i.lane end,
       run_at = case when i.reason = 'failure' then at else i.run_at end,
       failures = case when i.reason = 'failure' then 0 else i.failures end,
@@ -130,15 +130,15 @@ begin
     end if;
   end if;
 
-  -- Wakes the workers when the transaction has committed, unless all of them are awake: busy, and looking again by
-  -- themselves. A notification takes a lock at the commit that all transactions that notify share: with 16 sessions it
-  -- halves what Seller Center can commit.
+  -- Wakes the workers when the transaction has committed, unless all are awake: busy, and looking again on their own.
+  -- At commit, a notification takes a lock that all notifying transactions share: with 16 sessions it halves what
+  -- Seller Center can commit.
   --
-  -- A worker falls asleep by taking back what is read here, and looks once more after that, for the last time 250 ms
-  -- later. A change that was queued before and is committed after is found by its poll, within a second. One of a
-  -- transaction that is open for longer always wakes.
+  -- A worker falls asleep by withdrawing what is read here, and looks once more after that, for the last time 250 ms
+  -- later. A change that was queued before and commits later is found by the worker's poll, within a second. A change
+  -- of a transaction that is open for longer always wakes.
   --
-  -- Here and not in a function of its own: that costs half as much again (16 us and not 11, of 120).
+  -- Inlined: a function of its own would cost half as much again (16 us instead of 11, out of 120).
   if at < now() + interval '250 milliseconds'
     and (select bool_and(w.awake) from shop_update.worker w where w.heartbeat_at > at - interval '1 minute')
   then
@@ -158,8 +158,8 @@ $$;
 
 revoke execute on function shop_update.enqueue_item from public;
 grant execute on function shop_update.enqueue_item to shop_update_enqueue, shop_update_worker;
--- Whoever may write to the queue by grants of his own queued with them before there was that role, and goes on: also a
--- call that PostgreSQL began when the function ran with the rights of its caller, and that finds this body.
+-- Roles with their own write grants on the queue used these functions before there was that role, and may go on. So may
+-- a call that began when the function still ran with its caller's rights, and that finds this body.
 do $$
 declare
   name text;

@@ -1,5 +1,5 @@
 -- The labels of topics and statuses (docs/requirements.md), for views and dashboards. worker/domain has them too; a
--- test holds the two together.
+-- test compares the two.
 create or replace function shop_update.label(topic shop_update.topic) returns text
 language sql immutable parallel safe as $$
   select case topic
@@ -33,7 +33,7 @@ language sql immutable parallel safe as $$
   end
 $$;
 
--- What the topic is called in the Shop's protocol.
+-- The topic's name in the Shop's protocol.
 create or replace function shop_update.method(topic shop_update.topic) returns text
 language sql immutable parallel safe as $$
   select case

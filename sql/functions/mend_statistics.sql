@@ -1,10 +1,10 @@
--- PostgreSQL takes a table for as full as it was when it was vacuumed last, page by page. A healthy queue is vacuumed
--- when it is empty, and from then on every index looks as good as every other: whole indexes are walked for one item
--- (the leader's release of 5,000 Blocked ones took over a minute, by the right index 50 ms). So a table of the queue,
--- or an index on one, that is said to be nearly empty is said to be filled as usual: that is right, or costs nothing.
--- The leader looks once a second; whoever vacuums goes first.
+-- PostgreSQL assumes that a table is as full, page by page, as it was at the last vacuum. A healthy queue is vacuumed
+-- when it is empty. From then on every index looks as good as every other, and whole indexes are walked for one item
+-- (the leader's release of 5,000 Blocked items took over a minute; with the right index 50 ms). So a queue table, or
+-- one of its indexes, that is recorded as nearly empty is recorded as normally filled: that is right, or costs nothing.
+-- The leader checks once a second; a running vacuum goes first.
 --
--- Returns how many were mended.
+-- Returns how many were corrected.
 create or replace function shop_update.mend_statistics() returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare

@@ -1,6 +1,6 @@
--- Calls a second that leave for a Shop that has said "wait" (decision 21), so long after: none for a quarter of a
--- second, then half of what it took; in two seconds back to that, ever slower, for that is where it said so; from there
--- ever faster beyond it, twice as many after a quarter of a minute.
+-- How many calls per second leave, this long after a Shop said "wait" (decision 21): none for a quarter of a second,
+-- then half of what it took. After two seconds the rate is back at that level, ever more slowly, because that is where
+-- the Shop said it. From there it grows ever faster, and doubles after a quarter of a minute.
 create or replace function shop_update.pace(per_second double precision, since interval) returns double precision
 language sql immutable parallel safe as $$
   select case

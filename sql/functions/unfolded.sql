@@ -1,6 +1,6 @@
--- What is not in the counters and roll-ups yet: whoever adds it to them has the exact numbers of this moment. By the
--- index always: PostgreSQL cannot know how little of the table is left behind `up_to`. After a restart of the server,
--- and on a standby, all of it is looked through.
+-- What is not yet in the counters and roll-ups: adding it to them gives the exact numbers of this moment. It always
+-- uses the index, because PostgreSQL cannot know how little of the table is above `up_to`. After a restart of the
+-- server, and on a standby, everything is scanned.
 create or replace function shop_update.folded_up_to() returns xid8 language sql stable as $$
   select coalesce((select up_to from shop_update.folded where server_started_at = pg_postmaster_start_time()), '0')
 $$;

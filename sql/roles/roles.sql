@@ -1,6 +1,6 @@
--- The roles that functions and views are for: each grants what it makes in the transaction that makes it. A role
--- belongs to the whole cluster, so several databases may create it at the same moment; who comes second finds it there.
--- Give one to a login with `grant shop_update_… to …`.
+-- The roles that functions and views grant to, each in the transaction that creates the object. A role belongs to the
+-- whole cluster, so several databases may create it at the same moment; the second finds it there. Give a role to a
+-- login with `grant shop_update_… to …`.
 do $$
 declare
   name text;
@@ -16,5 +16,5 @@ begin
   end loop;
 end $$;
 
--- Whoever has this one queues, and reads and writes nothing.
+-- This role queues, and reads and writes nothing else.
 grant usage on schema shop_update to shop_update_enqueue;

@@ -1,5 +1,4 @@
--- A call as people know it: the request, and what came back. The two are stored apart, so that neither is ever written
--- twice.
+-- A call as people know it: the request and its answer. They are stored apart, so that neither is written twice.
 drop view if exists shop_update.call;
 create view shop_update.call as
 select

@@ -1,5 +1,5 @@
--- The calls to the Shop by how long they took: what shop_update.call_stats sums up, for percentiles and for long times.
--- Ask for one grain, and for a range of slots: every call is in both, by five minutes and by the hour.
+-- The calls to the Shop by duration, for percentiles and outliers; shop_update.call_stats sums them up. Filter by one
+-- grain and a range of slots: every call is counted both by five minutes and by the hour.
 drop view if exists shop_update.call_durations;
 create view shop_update.call_durations as
 select
@@ -12,7 +12,7 @@ select
   outcome in ('success', 'acknowledged') as successful,
   bucket,                                   -- of shop_update.bucket()
   n as calls,
-  milliseconds,                             -- of all of them together
+  milliseconds,                             -- of all these calls together
   slowest as slowest_ms
 from (
   select '5m' as grain, slot, topic, flow, outcome, bucket, n, milliseconds, slowest from shop_update.call_slot

@@ -1,4 +1,4 @@
--- The calls to the Shop by five minutes: roll-ups plus what is not folded yet. Ask for a range of slots.
+-- The calls to the Shop by five minutes: roll-ups plus what is not folded yet. Filter by a range of slots.
 drop view if exists shop_update.call_stats;
 create view shop_update.call_stats as
 select

@@ -1,9 +1,9 @@
--- The Sync KPI (decision 15): of the items queued within each window, the share that is Synced by now, how long it took
--- them, and the number of requests that were sent in the window. Items are counted by the hour in which they were
--- queued, so a window may begin up to an hour early. Percentiles come from buckets: they are off by a fifth at most.
+-- The Sync KPI (decision 15): for the items queued within each window, the share that is Synced by now, how long that
+-- took, and the number of requests sent in the window. Items count in the hour in which they were queued, so a window
+-- may begin up to an hour early. Percentiles come from buckets and are off by a fifth at most.
 --
--- Each window adds its own part, what is older than the next narrower window, to the narrower ones, so that an hour is
--- read once: 50 ms with the roll-ups of a quarter, against 325 where every window reads all of its hours.
+-- Each window adds only its own part, older than the next narrower window, to the narrower ones, so that each hour is
+-- read once: 50 ms with the roll-ups of a quarter, instead of 325 if every window read all of its hours.
 drop view if exists shop_update.kpi;
 create view shop_update.kpi as
 with span as (

@@ -1,5 +1,5 @@
--- The queue as people read it. Ask for a part of it (an id, a seller, a lane's worth of statuses, a limit): the whole
--- may be a million rows.
+-- The queue as people read it. Filter it (by id, seller, the statuses of a lane, a limit): the whole may be a million
+-- rows.
 drop view if exists shop_update.queue;
 create view shop_update.queue as
 select
@@ -8,7 +8,7 @@ select
   r.name as seller_name,
   i.product_set_id,
   i.product_id,
-  p.seller_sku,                             -- null for an item of a whole product set
+  p.seller_sku,                             -- null for an item about a whole product set
   p.shop_sku as sku,
   i.topic,
   shop_update.label(i.topic) as topic_label,

@@ -1,7 +1,7 @@
--- The role that dashboards read with: everything but credentials and the record of who did what. Each view says it
--- itself as well: it is replaced in a transaction of its own, and may be read while the rest is still to come.
+-- The role of the dashboards: it reads everything but credentials and the audit. Each view grants this itself too: it
+-- is replaced in a transaction of its own, and may be read before the rest is in force.
 grant usage on schema shop_update, catalog to shop_update_read;
 grant select on all tables in schema shop_update, catalog to shop_update_read;
 revoke all on shop_update.system_credential, shop_update.callback_key, shop_update.audit from shop_update_read;
--- Not `usage`, which may take numbers from it.
+-- Not `usage`, which would allow taking numbers from it.
 grant select on sequence shop_update.item_id_seq to shop_update_read;

@@ -1,18 +1,18 @@
--- Every step that items have taken, wherever it was written (see worker/queue/books.ts). Ask for one item: that is by
--- index throughout; by time alone it is not. Steps of one moment are in the order of the statuses.
+-- Every step of every item, wherever it is stored (see worker/queue/books.ts). Filter by item: that uses indexes
+-- throughout; a filter by time alone does not. Steps of one moment are in the order of the statuses.
 --
--- Written as rows of its own is what belongs to no exchange: see `step`.
+-- Steps outside any exchange have rows of their own: see `step`.
 create or replace view shop_update.transition as
 select s.item_id, s.at, s.from_status, s.to_status, s.seconds, s.reason, s.actor, s.note from shop_update.step s
 union all
--- the first one, of what is in the queue and of what has left it
+-- the first step, of items in the queue and of items that have left it
 select i.id, i.queued_at, null, 'pending', null, null, null, null
 from (
   select id, queued_at from shop_update.item
   union all select id, queued_at from shop_update.finished_item) i
 where not exists (select from shop_update.step s where s.item_id = i.id and s.from_status is null)
 union all
--- claimed, and no request made yet
+-- claimed, with no request yet
 select i.id, i.came_at, i.came_from, 'processing', i.came_seconds, null, null, null
 from shop_update.item i where i.status = 'processing' and i.came_at = i.status_at
 union all
@@ -26,7 +26,7 @@ where r.claimed_at is not null
 union all
 select a.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note
 from shop_update.answer a
--- an acknowledgment, or no answer at all, leads on without Got response
+-- an acknowledgment, or no answer at all, goes on without Got response
 cross join lateral (select a.http_status is not null and a.done_to is distinct from 'got_acknowledgment' as got) g
 cross join lateral (values
   (g.got, a.answered_at, 'made_request'::shop_update.status, 'got_response'::shop_update.status, a.made_seconds,
@@ -62,8 +62,8 @@ cross join lateral (values
 ) t (at, from_status, to_status, seconds, reason, note)
 where c.taken_at is not null and t.at is not null;
 
--- What a worker of the version before writes. It does not know that the claim of one of this version is in the item:
--- where it takes that up, it is written down first.
+-- For workers of the previous version: they do not know that this version keeps the claim in the item, so it is written
+-- down before they take such an item over.
 create or replace function shop_update.keep_step() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $$
 begin

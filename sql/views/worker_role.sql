@@ -1,14 +1,14 @@
--- The role that the worker works with: who has it reads and moves everything, rewrites nothing of what has happened,
--- changes no product but for what the Shop said of it, and no table's form.
+-- The role of the worker: it reads and moves everything, but rewrites no history, changes products only by what the
+-- Shop said, and alters no table.
 grant usage on schema shop_update, catalog to shop_update_worker;
 grant usage on all sequences in schema shop_update to shop_update_worker;
 grant select on all tables in schema shop_update, catalog to shop_update_worker;
--- A view is replaced in a transaction of its own: whoever reads it while the rest is still to come may do so at once.
+-- A view is replaced in a transaction of its own, and may be read before the rest is in force.
 alter default privileges in schema shop_update grant select on tables to shop_update_worker;
 
--- What has happened is only added to; which migrations have been applied is the owner's. Whatever else there is, or
--- comes, is the worker's own. Nobody has anything on the partitions themselves but to read them: past the table above
--- them, a row of the history could be rewritten.
+-- History is only appended to, and the list of applied migrations is the owner's. Everything else, present or future,
+-- is the worker's own. On the partitions themselves nobody may do more than read: otherwise a row of the history could
+-- be rewritten, past the rights on the parent table.
 do $$
 declare
   name text;
@@ -30,7 +30,7 @@ end $$;
 grant update (src_id, shop_sku, src_updated_at) on catalog.product to shop_update_worker;
 grant update (src_id) on catalog.product_set to shop_update_worker;
 
--- What runs as the owner is for the worker, or for triggers; who else may ask for it is said where it is made.
+-- Functions that run as the owner are for the worker or for triggers; their own files grant them to others.
 do $$
 declare
   name text;
