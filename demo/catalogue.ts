@@ -5,7 +5,7 @@ import { INACTIVE_SELLER, SELLERS } from './words.ts'
 
 const SETS = 1500
 
-/** Ids that the Shop has given already. The simulated Shop counts up from 9001 and 701: it never comes near these. */
+/** Ids that the Shop has already given. The simulated Shop counts up from 9001 and 701 and never gets near these. */
 const FIRST_PRODUCT_SRC_ID = 5_000_001
 const FIRST_SET_SRC_ID = 7_000_001
 
@@ -16,11 +16,11 @@ export interface DemoCatalogue {
 }
 
 /**
- * Fills an empty catalogue with some 4,400 products in 1,500 sets of 12 sellers, always the same ones. A third of the
- * sets is in the Shop already (every twentieth of them with a variation that is not), one seller is inactive, some
+ * Fills an empty catalogue with some 4,400 products in 1,500 sets of 12 sellers, always the same. A third of the sets
+ * is already in the Shop (every twentieth of them with a variation that is not), one seller is inactive, and some
  * products are inactive or not approved.
  *
- * @returns what was loaded; null when there were products before, and nothing has been done
+ * @returns what was loaded; null if there were products already, and nothing was done
  */
 export const loadDemoCatalogue = (sql: Sql): Promise<DemoCatalogue | null> =>
   sql.begin(async (tx) => {
@@ -84,7 +84,7 @@ export const loadDemoCatalogue = (sql: Sql): Promise<DemoCatalogue | null> =>
     return { sellers: SELLERS.length, productSets: sets.length, products: products.length }
   })
 
-/** The rows of the demo, in the order in which they get their ids. */
+/** The rows of the demo, in the order of their ids. */
 function inventCatalogue(random: Random) {
   const sets = Array.from({ length: SETS }, (_, index) => {
     const seller = weighted(random, SELLERS, ({ share }) => share)
@@ -125,7 +125,7 @@ function inventCatalogue(random: Random) {
   }
 }
 
-/** An EAN-13 out of its first twelve digits. */
+/** An EAN-13 from its first twelve digits. */
 function withCheckDigit(digits: string): string {
   const sum = [...digits].reduce((total, digit, index) => total + Number(digit) * (index % 2 === 0 ? 1 : 3), 0)
   return `${digits}${(10 - (sum % 10)) % 10}`

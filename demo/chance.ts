@@ -1,7 +1,7 @@
-/** Numbers from 0 (included) to 1 (excluded), like `Math.random`. */
+/** Numbers from 0 (inclusive) to 1 (exclusive), like `Math.random`. */
 export type Random = () => number
 
-/** The same numbers for the same seed (a linear congruential generator of 64 bits, of which the upper half is used). */
+/** The same numbers for the same seed (a 64-bit linear congruential generator, of which the upper half is used). */
 export function seeded(seed: number): Random {
   let state = BigInt(seed)
   return () => {
@@ -12,11 +12,11 @@ export function seeded(seed: number): Random {
 
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
 
-/** A whole number from `low` to `high`, both included. */
+/** An integer from `low` to `high`, inclusive. */
 export const between = (random: Random, low: number, high: number): number =>
   low + Math.floor(random() * (high - low + 1))
 
-/** One of `from`, each as often as its weight says. */
+/** One element of `from`, with a probability by weight. */
 export function weighted<T>(random: Random, from: readonly T[], weight: (one: T) => number): T {
   let left = random() * from.reduce((sum, one) => sum + weight(one), 0)
   for (const one of from) {

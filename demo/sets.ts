@@ -19,7 +19,7 @@ export interface DemoSet {
 }
 
 /**
- * A product set as a seller would put it up: up to five variations in one or two colours, one to five images.
+ * A product set as a seller might offer it: up to five variations in one or two colours, one to five images.
  *
  * @param mark makes the handle unique
  */

@@ -1,4 +1,4 @@
-/** What the demo sells, and to whom it belongs. All of it is invented. */
+/** What the demo sells, and who sells it. All of it is invented. */
 
 export interface Department {
   /** Three letters in every Shop SKU of the department. */
@@ -8,7 +8,7 @@ export interface Department {
   nouns: readonly string[]
   materials: readonly string[]
   sizes: readonly string[]
-  /** The regular prices lie between these. */
+  /** The range of regular prices. */
   price: readonly [low: number, high: number]
 }
 
@@ -95,10 +95,7 @@ export const CARE = [
   'Keep away from direct sunlight.',
 ] as const
 
-/**
- * The first has two fifths of the catalogue and makes half of the changes: the seller that the others must not starve
- * behind.
- */
+/** The first has two fifths of the catalogue and makes half of the changes: it must not starve the others. */
 export const SELLERS = [
   { name: 'Sphinx Department Store', code: 'SP', share: 40 },
   { name: 'Nile Textiles', code: 'NT', share: 9 },
@@ -114,5 +111,5 @@ export const SELLERS = [
   { name: 'Old Bazaar Trading', code: 'OB', share: 2 },
 ] as const
 
-/** This one has closed its shop: its items cannot be requeued. */
+/** This seller has closed its shop: its items cannot be requeued. */
 export const INACTIVE_SELLER = 'Old Bazaar Trading'

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * `npm run check:grafana`: are the types of `plugin/src` right with both ends of what it must load in? `npm run check`
- * has those between them. Each end is installed beside the project, some 400 packages in under a minute.
+ * `npm run check:grafana`: checks the types of `plugin/src` against the oldest and the newest supported Grafana; `npm
+ * run check` covers the versions between. Each is installed beside the project, some 400 packages in under a minute.
  */
 const ENDS = [
   { grafana: '12.2.0', react: '18.3.1', types: ['18.3.31', '18.3.7'] },
@@ -28,7 +28,7 @@ for (const { grafana, react, types } of ENDS) {
         '@types/react': types[0],
         '@types/react-dom': types[1],
       },
-      overrides: { 'react-data-grid': '7.0.0-beta.56' }, // 12.2.0 wants a commit of a fork, which no registry has
+      overrides: { 'react-data-grid': '7.0.0-beta.56' }, // 12.2.0 requires a commit of a fork, which no registry has
     })
     execFileSync(
       'npm',
@@ -44,7 +44,7 @@ for (const { grafana, react, types } of ENDS) {
         noEmit: true,
         skipLibCheck: true,
         typeRoots: [...at('@types'), join(ROOT, 'node_modules/@types')],
-        // whoever imports it, the libraries that the pages use too
+        // also when the importer is a library that the pages use
         paths: {
           '@grafana/*': at('@grafana/*'),
           ...Object.fromEntries(

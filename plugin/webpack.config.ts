@@ -4,8 +4,8 @@ import CopyPlugin from 'copy-webpack-plugin'
 import type { Configuration } from 'webpack'
 
 /**
- * The plugin as Grafana loads it, in the shape that create-plugin (@grafana/create-plugin) gives it: an AMD module,
- * what Grafana shares left out, pages in chunks of their own.
+ * The plugin as Grafana loads it, in the form that @grafana/create-plugin uses: an AMD module without what Grafana
+ * shares, and pages in separate chunks.
  */
 const SOURCE = join(import.meta.dirname, 'src')
 const ROOT = join(import.meta.dirname, '..')

@@ -1,4 +1,4 @@
-/** A file that Grafana reads, made from what is beside this one. */
+/** A file for Grafana, generated from the files beside this one. */
 export interface GeneratedFile {
   /** Below provisioning/grafana. */
   path: string

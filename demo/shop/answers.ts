@@ -1,19 +1,18 @@
 /**
- * A row that names the product it is about (docs/shop-protocol.md, section 2). Ids are strings; `updated_at` is UTC
- * without a zone.
+ * A row that names its product (docs/shop-protocol.md, section 2). Ids are strings; `updated_at` is UTC without a zone.
  */
 export interface SuccessRow {
   status: 'success'
   product: { seller_sku: string; sku: string; id: string; config_id: string | null; updated_at: string }
 }
 
-/** A row of a product that failed: it names none, the position tells which it was. */
+/** A row of a failed product. It names none; its position tells which it was. */
 export interface FailureRow {
   status: 'failure'
   error: { message: string; code: number }
 }
 
-/** What `Product.updateImageCollection` answers with: an object, no rows. */
+/** The result of `Product.updateImageCollection`: an object, no rows. */
 export interface ImagesResult {
   productSetSrcId: number
   images: { uri: string; hash: string; srcId: number }[]
@@ -22,23 +21,21 @@ export interface ImagesResult {
 export type Row = SuccessRow | FailureRow
 export type Result = Row[] | ImagesResult
 
-/** Instead of a result: the call as a whole was refused. */
+/** Instead of a result: the whole call was refused. */
 export interface CallError {
   message: string
   code: number
 }
 
-/** Section 3 gives the callback endpoint this error; a Shop refuses a wrong `auth` element with the same. */
+/** Section 3 defines this error for the callback endpoint; a Shop refuses a wrong `auth` element with the same. */
 export const NOT_AUTHORIZED: CallError = { message: 'Could not authorize request', code: -32001 }
-/** What a Shop says whose own queue takes nothing more: neither an acknowledgment nor a final answer. */
+/** The answer of a Shop whose own queue is full: neither an acknowledgment nor a final answer. */
 export const NOT_QUEUED: CallError = { message: 'Request could not be queued', code: -32000 }
 
-/** The acknowledgment of the asynchronous flow, member for member as section 2 has it. */
+/** The acknowledgment of the asynchronous flow, with exactly the members of section 2. */
 export const acknowledgment = (id: string | number) => ({ api: 1, result: [{ status: 'success' }], id })
 
-/**
- * The final answer to a call (section 2). `result` is unknown because a Shop that makes trouble answers with anything.
- */
+/** The final answer to a call (section 2). `result` is unknown because a Shop in trouble may answer anything. */
 export const finalAnswer = (id: string | number, result: unknown) => ({ api: 1, id, result })
 
 /** The answer to a call that was refused as a whole (section 4, first row: an `error` member). */
@@ -50,7 +47,7 @@ let second = 0
 let secondAsText = ''
 
 /**
- * `updated_at` of this moment: `YYYY-MM-DD HH:MM:SS`, UTC (section 2). Written once a second, as thousands of rows
+ * The present `updated_at`: `YYYY-MM-DD HH:MM:SS`, UTC (section 2). Formatted once a second, because thousands of rows
  * share it.
  */
 export function updatedAt(): string {

@@ -4,15 +4,15 @@ import { Latest } from './latest.ts'
 import { spelled } from './spelled.ts'
 import type { Settings } from './troubles.ts'
 
-/** Where the callbacks go: the worker's `http://host:port/shop-update/`, and the key of `bob_callback_server`. */
+/** Where callbacks go: the worker's `http://host:port/shop-update/`, and the key of `bob_callback_server`. */
 export interface CallbackTarget {
   url: string
   apiKey: string
 }
 
 /**
- * One sending of a callback and what the worker said to it. `httpStatus` is null and `answer` the error where it could
- * not be reached.
+ * One sending of a callback and the worker's answer. If the worker could not be reached, `httpStatus` is null and
+ * `answer` is the error.
  */
 export interface Sending {
   sentAt: string
@@ -20,7 +20,7 @@ export interface Sending {
   answer: unknown
 }
 
-/** A callback (docs/shop-protocol.md, section 3). `result` is what a final answer would have carried. */
+/** A callback (docs/shop-protocol.md, section 3). `result` is that of a final answer. */
 export interface Callback {
   requestId: string
   result: unknown
@@ -29,18 +29,18 @@ export interface Callback {
 }
 
 export interface CallbackCounts {
-  /** Sendings, repeated ones included. */
+  /** Sendings, including repeated ones. */
   sent: number
   accepted: number
-  /** Sendings that were answered with an error, or not at all. */
+  /** Sendings that got an error or no answer. */
   refused: number
-  /** Waiting for their time, held, on the way, or to be sent again. */
+  /** Waiting for their time, held, on the way, or due for another try. */
   pending: number
   /** Given up after `callbackTries`. */
   abandoned: number
 }
 
-/** What may change between two callbacks; it is looked up when one is due. */
+/** What may change between two callbacks; read when one is due. */
 interface Surroundings {
   readonly settings: Settings
   readonly draws: { readonly random: () => number }
@@ -50,10 +50,10 @@ interface Surroundings {
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 5000
 
-/** Sends callbacks, each until it is accepted or has been tried often enough. */
+/** Sends callbacks, each until it is accepted or its tries are used up. */
 export class Callbacks {
   readonly #shop: Surroundings
-  /** A few connections kept alive, however many callbacks are due at once. */
+  /** A few kept-alive connections, however many callbacks are due at once. */
   readonly #agent = new Agent({ connections: 64, headersTimeout: 30_000 })
   readonly #latest = new Latest<Callback>()
   readonly counts: CallbackCounts = { sent: 0, accepted: 0, refused: 0, pending: 0, abandoned: 0 }
@@ -65,9 +65,7 @@ export class Callbacks {
     this.#shop = shop
   }
 
-  /**
-   * Plans the callback of a request that is being acknowledged, as it was drawn: late, twice, shuffled among others.
-   */
+  /** Plans the callback of a request that is being acknowledged, as drawn: late, twice, or shuffled among others. */
   plan(requestId: string, result: unknown, { callbackTrouble, callbackDelayMs, setting }: Draw): void {
     for (let times = callbackTrouble === 'callbackTwice' ? 2 : 1; times > 0; times -= 1) {
       const callback = this.#open(requestId, result)
@@ -77,12 +75,12 @@ export class Callbacks {
     }
   }
 
-  /** Sends the callback now; resolves once it has been answered. A refused one is sent again like any other. */
+  /** Sends the callback now; resolves once it has been answered. If refused, it is sent again like any other. */
   async sendFirst(requestId: string, result: unknown): Promise<void> {
     await this.#send([this.#open(requestId, result)])
   }
 
-  /** Sends a callback now, `times` times at once and never again. `apiKey` null leaves the `auth` call out. */
+  /** Sends a callback now, `times` times at once, and never again. With `apiKey` null, without the `auth` call. */
   async sendOnce(
     requestId: string,
     result: unknown,
@@ -99,7 +97,7 @@ export class Callbacks {
     return callbacks
   }
 
-  /** The callbacks that are still kept, the newest first. */
+  /** The callbacks that are still kept, newest first. */
   list(): Callback[] {
     return this.#latest.newestFirst(this.#shop.settings.recordLimit)
   }
@@ -110,7 +108,7 @@ export class Callbacks {
     return new Promise((resolve) => this.#whenSettled.push(resolve))
   }
 
-  /** Nothing is sent any more, what is pending stays so. */
+  /** Sends nothing more; pending callbacks stay pending. */
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#agent.destroy()
@@ -132,7 +130,7 @@ export class Callbacks {
     for (const resolve of this.#whenSettled.splice(0)) resolve()
   }
 
-  /** The timers keep no process alive: a Shop that was told to stop owes nobody a callback. */
+  /** The timers do not keep the process alive: a stopped Shop owes nobody a callback. */
   #after(milliseconds: number, what: () => void): void {
     setTimeout(() => {
       if (!this.#stopped) what()
@@ -149,13 +147,13 @@ export class Callbacks {
   }
 
   #release(held: Callback[]): void {
-    // The batch may have been full before its time came.
+    // The batch may have been filled and sent before its time.
     if (held !== this.#held) return
     this.#held = []
     void this.#send(shuffled(held, this.#shop.draws.random))
   }
 
-  /** Sends the callbacks as one batch, and each that was refused again by itself, after a pause that doubles. */
+  /** Sends the callbacks as one batch, and each refused one again on its own, after a pause that doubles. */
   async #send(batch: Callback[]): Promise<void> {
     await this.#post(batch)
     if (this.#stopped) return
@@ -209,10 +207,7 @@ const call = ({ requestId, result }: Callback) => ({
   id: requestId,
 })
 
-/**
- * The element of a batch's answer that belongs to the callback; the whole answer where there is none, so that it can be
- * looked at.
- */
+/** The element of a batch's answer for this callback; if there is none, the whole answer, for inspection. */
 function answerTo({ requestId }: Callback, answer: unknown): unknown {
   if (!Array.isArray(answer)) return answer
   return answer.find((element) => String(element?.id) === requestId) ?? answer
@@ -230,11 +225,11 @@ function jsonOrText(body: string): unknown {
   }
 }
 
-/** Fisher-Yates. Never the order that was given: two callbacks in their old order would be no shuffle. */
+/** Fisher-Yates, but never the given order: two callbacks in their old order would not be shuffled. */
 function shuffled<Thing>(things: readonly Thing[], random: () => number): Thing[] {
   const order = [...things]
   for (let last = order.length - 1; last > 0; last -= 1) {
-    // Sattolo's variant picks below `last`, so that nothing stays in its place.
+    // Sattolo's variant picks below `last`, so that every element moves.
     const other = Math.floor(random() * last)
     ;[order[last], order[other]] = [order[other]!, order[last]!]
   }

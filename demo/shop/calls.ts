@@ -1,8 +1,8 @@
 import { TOPICS, type Topic } from '../../worker/domain/topics.ts'
 
 /**
- * An element of `productsInfo` (docs/shop-protocol.md, section 1): the members that the Shop looks at; it keeps the
- * others as they came.
+ * An element of `productsInfo` (docs/shop-protocol.md, section 1): the members that the Shop examines; it keeps the
+ * others unchanged.
  */
 export interface ProductInfo {
   product_id?: string | number
@@ -32,7 +32,7 @@ export interface Call {
   id: string | number
 }
 
-/** What the `auth` element carried. It is compared and dropped, never kept. */
+/** The content of the `auth` element. It is compared and dropped, never kept. */
 export interface Auth {
   username: unknown
   password: unknown
@@ -46,8 +46,8 @@ const isCall = (element: unknown): element is Call => {
 }
 
 /**
- * Reads the body of a request: a JSON array of calls, before them the `auth` element where there is one (section 1).
- * Returns undefined for a body that is not such an array.
+ * Reads the body of a request: a JSON array of calls, with the `auth` element first if there is one (section 1).
+ * Returns undefined for anything else.
  */
 export function readCalls(body: string): { auth: Auth | null; calls: Call[] } | undefined {
   let elements: unknown
@@ -65,8 +65,5 @@ const TOPIC_OF_EVENT = new Map<unknown, Topic>(
   Object.entries(TOPICS).map(([topic, { event }]) => [event, topic as Topic]),
 )
 
-/**
- * The topic that the event name in `X-SC-Topic` belongs to (section 1, second table); undefined for a name that is not
- * in it.
- */
+/** The topic of an event name in `X-SC-Topic` (section 1, second table); undefined for an unknown name. */
 export const topicOfEvent = (event: unknown): Topic | undefined => TOPIC_OF_EVENT.get(event)

@@ -24,8 +24,8 @@ const sentence = ({ issues }: z.ZodError): string =>
   issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ')
 
 /**
- * The control API under /_shop/: makes trouble and tells what the Shop has seen. Everything is JSON; a wrong value is
- * answered with 400 and `{error}`, one sentence that names the field.
+ * The control API under /_shop/: causes trouble and reports what the Shop has seen. Everything is JSON; a wrong value
+ * is answered with 400 and `{error}`, one sentence that names the field.
  */
 export function controlApi(state: State): Hono {
   const app = new Hono().basePath('/_shop')
@@ -97,7 +97,7 @@ export function controlApi(state: State): Hono {
   return app
 }
 
-/** Whether a call names the product by the Shop's id or by the worker's; an update carries the Shop's alone. */
+/** Whether a call names the product by the Shop's id or by the worker's; an update contains only the Shop's. */
 function names({ products }: State, { call }: ReceivedCall, productId: string): boolean {
   return (call.params.productsInfo ?? []).some(({ product_id, id_catalog_product }) => {
     const srcId = String(product_id)

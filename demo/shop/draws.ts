@@ -9,18 +9,18 @@ import {
   type Trouble,
 } from './troubles.ts'
 
-/** What one request meets with. Times are milliseconds. */
+/** The troubles of one request. Times are milliseconds. */
 export interface Draw {
   trouble: AnswerTrouble | null
   callbackTrouble: CallbackTrouble | null
   latencyMs: number
   answerDelayMs: number
   callbackDelayMs: number
-  /** The trouble setting that was drawn from, for its parameters. */
+  /** The trouble setting of the draw, for its parameters. */
   setting: Trouble
 }
 
-/** The troubles of one draw that can happen at all, each with the sum of the percents up to it. */
+/** The possible troubles of one draw, each with the cumulative percent up to it. */
 type Odds<Name> = { name: Name; upTo: number }[]
 
 interface Plan {
@@ -45,7 +45,7 @@ const plan = (setting: Trouble): Plan => ({
   callback: odds(setting, CALLBACK_TROUBLES),
 })
 
-/** Mulberry32: small, and good enough to draw troubles from. Returns numbers from 0 (included) to 1 (excluded). */
+/** Mulberry32: small, and good enough for drawing troubles. Returns numbers from 0 (inclusive) to 1 (exclusive). */
 function seeded(seed: number): () => number {
   let state = seed
   return () => {
@@ -56,7 +56,7 @@ function seeded(seed: number): () => number {
   }
 }
 
-/** Draws the trouble of each request from the settings. What has no odds takes no random number. */
+/** Draws the trouble of each request from the settings. Troubles without odds consume no random number. */
 export class Draws {
   readonly #default: Plan
   readonly #topics: Map<Topic | undefined, Plan>

@@ -23,7 +23,7 @@ const isAuthorized = (credentials: Auth | undefined, auth: Auth | null): boolean
   credentials === undefined || (auth?.username === credentials.username && auth?.password === credentials.password)
 
 /**
- * Takes one request of the worker (docs/shop-protocol.md, section 1) and answers it, or makes the trouble that was
+ * Takes one request of the worker (docs/shop-protocol.md, section 1) and answers it, or causes the trouble that was
  * drawn for it.
  */
 export function takeRequest(state: State, request: IncomingMessage, response: ServerResponse): void {
@@ -67,7 +67,7 @@ class Exchange {
   readonly #records: ReceivedCall[]
   readonly #authorized: boolean
   readonly #asynchronous: boolean
-  /** Whether the answer will be an acknowledgment, with a callback to follow. */
+  /** Whether the answer is an acknowledgment, with a callback to follow. */
   readonly #acknowledges: boolean
   readonly #draw: Draw
 
@@ -163,8 +163,7 @@ class Exchange {
   }
 
   /**
-   * Plans the callbacks that the acknowledgment promises. Returns a promise where the acknowledgment has to wait for
-   * them.
+   * Plans the callbacks that the acknowledgment promises. Returns a promise if the acknowledgment must wait for them.
    */
   #sendCallbacks(outcomes: Outcome[]): Promise<unknown> | undefined {
     const { callbackTrouble } = this.#draw
@@ -211,7 +210,7 @@ class Exchange {
   #write(httpStatus: number, type: string, body: string, answer: unknown = body): void {
     for (const record of this.#records) {
       record.answeredAt = new Date().toISOString()
-      record.endedAt ??= record.answeredAt // whoever asked may have gone long ago
+      record.endedAt ??= record.answeredAt // the client may have gone long ago
       record.httpStatus = httpStatus
       record.answer = answer
     }

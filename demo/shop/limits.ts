@@ -4,25 +4,25 @@ import { z } from 'zod'
 
 const positive = z.number().positive()
 
-/** What the Shop takes. Nothing is limited where a field is left out. */
+/** The Shop's limits. A missing field means no limit. */
 export const limitsSchema = z.strictObject({
-  /** Connections; one more is closed at once. */
+  /** Connections; a further one is closed at once. */
   connections: z.int().min(1).optional(),
-  /** Requests that are worked on at a time; the others stand in line, so that the latency grows with their number. */
+  /** Requests processed at a time; the others queue, so that the latency grows with their number. */
   parallel: z.int().min(1).optional(),
-  /** Requests a second, a second's worth of them at once; the others are told to wait, and are not processed. */
+  /** Requests per second, with a burst of one second's worth; the others are told to wait and are not processed. */
   perSecond: positive.optional(),
-  /** In what words: HTTP 429, or 503 (which says so with `retryAfter` only). */
+  /** How: HTTP 429, or 503 (which means "wait" only with `retryAfter`). */
   busyStatus: z.union([z.literal(429), z.literal(503)]).default(429),
-  /** Seconds, or a date, in the header Retry-After. */
+  /** Seconds or a date, in the header Retry-After. */
   retryAfter: z.union([z.number().min(0), z.string()]).optional(),
-  /** A connection that has been idle for so long is closed; the answers do not say so. */
+  /** A connection that is idle for this long is closed; the answers do not announce it. */
   idleMs: positive.optional(),
 })
 
 export type LimitSettings = z.output<typeof limitsSchema>
 
-/** Holds the Shop to what it takes. */
+/** Enforces the limits. */
 export class Limits {
   readonly #settings: () => LimitSettings
   readonly #line: (() => void)[] = []
@@ -30,7 +30,7 @@ export class Limits {
   readonly #sockets = new Set<Socket>()
   readonly #idle = new WeakMap<Socket, NodeJS.Timeout>()
   #emptyAt = Number.NEGATIVE_INFINITY
-  /** Connections that were closed at once, and the most that there were. */
+  /** Connections that were closed at once, and the most that were open. */
   refused = 0
   mostConnections = 0
   /** Requests that were told to wait. */
@@ -72,7 +72,7 @@ export class Limits {
     return true
   }
 
-  /** Begins when it is this one's turn; `end` lets the next one in. */
+  /** Begins when it is its turn; `end` lets the next one in. */
   enter(begin: () => void): void {
     const { parallel = Number.POSITIVE_INFINITY } = this.#settings()
     if (this.#working >= parallel) {
@@ -89,7 +89,7 @@ export class Limits {
     else this.#working -= 1
   }
 
-  /** A request comes on a connection. */
+  /** A request arrives on a connection. */
   began({ socket }: IncomingMessage): void {
     clearTimeout(this.#idle.get(socket))
   }

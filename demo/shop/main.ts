@@ -4,7 +4,7 @@ import type { SettingsInput } from './troubles.ts'
 
 const id = z.coerce.number().int().min(1)
 
-/** An empty variable is one that is not set: compose files and shells write both. */
+/** An empty variable counts as not set: compose files and shells produce both. */
 const environment = z
   .object({
     SHOP_HOST: z.string().default('127.0.0.1'),
@@ -15,7 +15,7 @@ const environment = z
     CALLBACK_API_KEY: z.string().default(''),
     SHOP_FIRST_PRODUCT_ID: id.default(9001),
     SHOP_FIRST_CONFIG_ID: id.default(701),
-    /** The settings of the start as JSON, as PUT /_shop/troubles takes them. */
+    /** The initial settings as JSON, as for PUT /_shop/troubles. */
     SHOP_SETTINGS: z.string().default('{}'),
   })
   .safeParse(Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')))

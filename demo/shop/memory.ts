@@ -5,13 +5,10 @@ import type { Call } from './calls.ts'
 import { Latest } from './latest.ts'
 import type { AnswerTrouble, CallbackTrouble, Settings } from './troubles.ts'
 
-/**
- * A call as it was received, what it met with, and what it was answered. Times are ISO 8601 UTC; what did not happen is
- * null.
- */
+/** A received call, the trouble it met, and its answer. Times are ISO 8601 UTC; null for what did not happen. */
 export interface ReceivedCall {
   requestId: string
-  /** That it was sent to: a test that gives each worker its own knows by it whose call it was. */
+  /** The path it was sent to. Tests give each worker its own path, to know whose call it was. */
   path: string
   topic: Topic | null
   headers: {
@@ -21,24 +18,24 @@ export interface ReceivedCall {
     enqueuedAt: string | null
     traceparent: string | null
   }
-  /** Whether the request began with an `auth` element. What was in it is never kept. */
+  /** Whether the request began with an `auth` element. Its content is never kept. */
   auth: boolean
   call: Call
   trouble: AnswerTrouble | null
   callbackTrouble: CallbackTrouble | null
   receivedAt: string
-  /** When it took effect, and what it did: the rows before any of them was spoiled. Null where it was not processed. */
+  /** When it took effect, and its effect: the rows before any were spoiled. Null if it was not processed. */
   processedAt: string | null
   done: Result | null
-  /** How many calls had taken effect before this one. */
+  /** How many calls took effect before this one. */
   order: number | null
   answeredAt: string | null
-  /** When the exchange was over: answered, or given up by one of the two. */
+  /** When the exchange ended: answered, or given up by either side. */
   endedAt: string | null
   httpStatus: number | null
-  /** The answer as it was written: JSON, or the text where it was none. */
+  /** The answer as written: JSON, or else its text. */
   answer: unknown
-  /** What the final answer or the callback carries; null where the call was not processed. */
+  /** The content of the final answer or the callback; null if the call was not processed. */
   result: unknown
 }
 
@@ -47,7 +44,7 @@ const header = (headers: IncomingHttpHeaders, name: string): string | null => {
   return typeof value === 'string' ? value : null
 }
 
-/** What the Shop received: numbers always, the latest calls where `record` says so. */
+/** What the Shop received: always the numbers, and the latest calls if `record` says so. */
 export class Memory {
   readonly #shop: { readonly settings: Settings }
   readonly #calls = new Latest<ReceivedCall>()
@@ -61,7 +58,7 @@ export class Memory {
     this.#shop = shop
   }
 
-  /** Counts a request and its calls; returns the records of the calls, none where only numbers are kept. */
+  /** Counts a request and its calls. Returns the records of the calls; none if only numbers are kept. */
   receive(
     { url, headers }: Pick<IncomingMessage, 'url' | 'headers'>,
     { calls, auth }: { calls: Call[]; auth: boolean },
@@ -114,7 +111,7 @@ export class Memory {
     record.order = this.#processed++
   }
 
-  /** The calls that are still kept, the newest first. */
+  /** The calls that are still kept, newest first. */
   calls(): ReceivedCall[] {
     return this.#calls.newestFirst(this.#shop.settings.recordLimit)
   }

@@ -1,26 +1,26 @@
 import { type CallError, failureRow, type ImagesResult, type Result, type Row, updatedAt } from './answers.ts'
 import type { Call, ImageInfo, ProductInfo } from './calls.ts'
 
-/** A product as the Shop has it. `id` and `configId` are the src ids of the product and of its set. */
+/** A product in the Shop. `id` and `configId` are the src ids of the product and of its set. */
 export interface Product {
   id: string
   configId: string
   sku: string
   sellerSku: string
-  /** The worker's product id; null where the create named none. */
+  /** The worker's product id; null if the create named none. */
   idCatalogProduct: string | null
   updatedAt: string
-  /** The members of the create with those of every update laid over them; null where records are not kept. */
+  /** The members of the create, overlaid with those of every update; null if records are not kept. */
   fields: ProductInfo | null
 }
 
-/** Where the sequences of src ids begin: a Shop that starts beside a filled catalogue must not give an id twice. */
+/** The first src ids: a Shop that starts beside a filled catalogue must not reuse an id. */
 export interface FirstIds {
   product: number
   config: number
 }
 
-/** Tells whether the row at `position` of `count` rows is to fail. */
+/** Whether the row at `position` of `count` rows must fail. */
 export type Fails = (position: number, count: number) => boolean
 
 const FAILURE_MESSAGES: Record<string, string> = {
@@ -36,12 +36,14 @@ const UNKNOWN_METHOD: CallError = { message: 'Method not found', code: -32601 }
 
 const text = (value: unknown): string | null => (value === undefined || value === null ? null : String(value))
 
-/** The products and pictures of the Shop, and what the five methods of section 1 do to them. */
+/** The products and pictures of the Shop, and the effects of the five methods of section 1. */
 export class Products {
   readonly #ids: FirstIds
   readonly #byId = new Map<string, Product>()
   readonly #createdCounts = new Map<string, number>()
-  /** Per src id of a set the src ids of its pictures by hash: a picture that stays in the collection keeps its id. */
+  /**
+   * For each set's src id, the src ids of its pictures by hash: a picture that stays in the collection keeps its id.
+   */
   readonly #images = new Map<string, Map<string, number>>()
   #nextImageId = 1
   creates = 0
@@ -52,8 +54,8 @@ export class Products {
   }
 
   /**
-   * Does what the call asks for, except for the rows that `fails` picks, and returns the result for the final answer.
-   * `lenient` accepts updates of products that were not created here, `keepFields` keeps all members of a product.
+   * Performs the call, except for the rows that `fails` picks, and returns the result for the final answer. `lenient`
+   * accepts updates of products that were not created here; `keepFields` keeps all members of a product.
    */
   process(
     call: Call,
@@ -78,7 +80,7 @@ export class Products {
         ),
       }
     }
-    // Taken only once a row succeeds: a set of which every product failed leaves nothing behind.
+    // Taken only once a row succeeds: a set in which every product failed leaves nothing behind.
     let configId = text(call.params.config_id)
     return {
       result: productsInfo.map((row, k) => {
@@ -89,7 +91,7 @@ export class Products {
     }
   }
 
-  /** All products that were created here, each with the number of times that its `id_catalog_product` was created. */
+  /** All products that were created here, each with how often its `id_catalog_product` was created. */
   list(): (Product & { createdCount: number })[] {
     return [...this.#byId.values()].map((product) => ({
       ...product,
@@ -102,8 +104,7 @@ export class Products {
   }
 
   /**
-   * A naive Shop: it does not notice that it has the product already and makes a second one, which is what a test wants
-   * to see.
+   * A naive Shop: it does not notice that it already has the product and creates a second one. Tests need to see that.
    */
   #create(row: ProductInfo, configId: string, keepFields: boolean): Row {
     const id = String(this.#ids.product++)
@@ -151,7 +152,7 @@ export class Products {
     }
   }
 
-  /** The call carries the whole collection: what is new gets an id, what is absent is forgotten. */
+  /** The call contains the whole collection: new pictures get an id, absent ones are forgotten. */
   #replaceImages(productSetSrcId: string | number, images: ImageInfo[]): ImagesResult {
     const before = this.#images.get(String(productSetSrcId))
     const after = new Map<string, number>()

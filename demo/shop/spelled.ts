@@ -1,6 +1,6 @@
 import type { Settings } from './troubles.ts'
 
-/** JSON as the Shop writes it. What is escaped stands in strings only, so that it means the same. */
+/** JSON as the Shop writes it. Only characters in strings are escaped, so the meaning is the same. */
 export function spelled(value: unknown, { escapesJson }: Settings): string {
   const text = JSON.stringify(value)
   if (!escapesJson) return text

@@ -4,7 +4,7 @@ import type { AnswerTrouble, Trouble } from './troubles.ts'
 
 const never: Fails = () => false
 
-/** Which rows fail under a trouble: all, or every second one but at least one, or none. */
+/** Which rows fail: all, every second one (at least one), or none. */
 export function failing(trouble: AnswerTrouble | null): Fails {
   if (trouble === 'failureRows') return () => true
   if (trouble === 'partial') return (position, count) => count === 1 || position % 2 === 1
@@ -12,8 +12,8 @@ export function failing(trouble: AnswerTrouble | null): Fails {
 }
 
 /**
- * The result as a Shop delivers it that gets its answers wrong (docs/shop-protocol.md, section 4: unusable answers and
- * src id conflicts). The products stay as they are; only what is told of them is spoiled.
+ * The result of a Shop with faulty answers (docs/shop-protocol.md, section 4: unusable answers and src id conflicts).
+ * The products stay as they are; only the report about them is spoiled.
  */
 export function spoiled(result: Result, trouble: AnswerTrouble | null, method: string, setting: Trouble): unknown {
   switch (trouble) {

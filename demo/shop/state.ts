@@ -6,15 +6,15 @@ import { Memory } from './memory.ts'
 import { type FirstIds, Products } from './products.ts'
 import { readSettings, type Settings } from './troubles.ts'
 
-/** All that the Shop is at a moment: its settings, its products, what it received and the callbacks it owes. */
+/** The whole state of the Shop: its settings, its products, what it received, and its pending callbacks. */
 export class State {
   readonly #initial: Settings
   /**
-   * The next src ids. A reset leaves them: an id is never given twice, as the worker would rightly call that a
+   * The next src ids. A reset keeps them: no id is ever given twice, because the worker would rightly call that a
    * conflict.
    */
   readonly #nextIds: FirstIds
-  /** What the `auth` element must carry; undefined: it need not be there. */
+  /** What the `auth` element must contain; undefined: it is optional. */
   readonly credentials: Auth | undefined
   callbackTarget: CallbackTarget | undefined
   settings: Settings
@@ -42,8 +42,8 @@ export class State {
   }
 
   /**
-   * Replaces the troubles. Other settings that are left out (`lenient`, `record`, …) are again as at the start.
-   * Returns the sentence that names a wrong field; nothing is changed then.
+   * Replaces the troubles. Other omitted settings (`lenient`, `record`, …) return to their initial values. Returns the
+   * sentence that names a wrong field; then nothing is changed.
    */
   configure(input: unknown): string | undefined {
     const { default: _default, topics: _topics, seed: _seed, ...others } = this.#initial
@@ -54,12 +54,12 @@ export class State {
     return undefined
   }
 
-  /** Takes the settings of the start again. */
+  /** Restores the initial settings. */
   unconfigure(): void {
     this.#use(this.#initial)
   }
 
-  /** Forgets products, pictures, requests, callbacks (those that are owed, too) and troubles. */
+  /** Forgets products, pictures, requests, callbacks (including pending ones) and troubles. */
   async reset(): Promise<void> {
     const { callbacks } = this
     this.unconfigure()

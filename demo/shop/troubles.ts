@@ -5,15 +5,15 @@ import { limitsSchema } from './limits.ts'
 const percent = z.number().min(0).max(100).default(0)
 
 /**
- * Trouble with the answer, in percent of the requests. A request has one of them at most: one draw, cumulated percents.
- * "Processed" means that the effect happened; in the asynchronous flow the callback of a processed request follows.
+ * Trouble with the answer, in percent of the requests. A request has at most one: one draw from cumulative percents.
+ * "Processed" means that it took effect; in the asynchronous flow the callback of a processed request follows.
  */
 const answerTroubles = {
   /** HTTP 500, not processed. */
   http500: percent,
   /** HTTP 404, not processed. */
   http404: percent,
-  /** HTTP 504, though it was processed: a gateway before the Shop had no more patience. */
+  /** HTTP 504, though processed: a gateway in front of the Shop timed out. */
   http504: percent,
   /** Processed, but never answered: the connection stays open until the client gives up. */
   hang: percent,
@@ -26,45 +26,47 @@ const answerTroubles = {
   /** HTTP 200 with an `error` element, not processed: neither an acknowledgment nor a final answer. */
   nack: percent,
   /**
-   * HTTP 200 without JSON. Synchronous: processed. Asynchronous: not, since anything but the acknowledgment is a NACK.
+   * HTTP 200 without JSON. Synchronous: processed. Asynchronous: not processed, since anything but the acknowledgment
+   * is a NACK.
    */
   garbage: percent,
   /** An answer to another request id. Processed as with `garbage`. */
   wrongId: percent,
   /**
-   * The other flow's form: an acknowledgment and a callback for a synchronous request, a final answer and no callback
-   * for the other.
+   * The other flow's form: an acknowledgment and a callback for a synchronous request; a final answer and no callback
+   * for an asynchronous one.
    */
   answersOtherFlow: percent,
 
   // These shape the result, wherever it is delivered: in the final answer or in the callback.
   /** All rows fail, nothing is done. */
   failureRows: percent,
-  /** Every second row fails; of a single row, that one. */
+  /** Every second row fails; a single row always does. */
   partial: percent,
-  /** One row (picture) more than asked for. */
+  /** One row (picture) too many. */
   wrongRowCount: percent,
   /** The first success row (the images) names another product (set). */
   wrongProduct: percent,
-  /** The first row of a create names the src ids of `takenSrcId` and `takenConfigId`. Other methods: no trouble. */
+  /** The first row of a create names the src ids of `takenSrcId` and `takenConfigId`. No effect on other methods. */
   srcIdTaken: percent,
   /** Success rows with an empty product, images without pictures. */
   missingProduct: percent,
 }
 
-/** Trouble with the callback, in percent of the requests: a second draw, of these alone. */
+/** Trouble with the callback, in percent of the requests: a second, separate draw. */
 const callbackTroubles = {
-  /** Acknowledged, and no callback ever. */
+  /** Acknowledged, but no callback ever follows. */
   noCallback: percent,
   /** The callback is sent and answered before the acknowledgment is written. */
   callbackBeforeAck: percent,
-  /** The callback is sent twice, both at the same time. */
+  /** The callback is sent twice at the same time. */
   callbackTwice: percent,
   /**
-   * Held until `callbackBatch` callbacks have gathered, or for `callbackHoldMs`; sent shuffled, as one JSON-RPC batch.
+   * Held until `callbackBatch` callbacks have gathered, or for `callbackHoldMs`; then sent shuffled, as one JSON-RPC
+   * batch.
    */
   callbackShuffle: percent,
-  /** Acknowledged, then all rows of the callback fail; nothing is done. */
+  /** Acknowledged; then all rows of the callback fail, and nothing is done. */
   callbackFailure: percent,
 }
 
@@ -74,7 +76,7 @@ export type CallbackTrouble = keyof typeof callbackTroubles
 export const ANSWER_TROUBLES = Object.keys(answerTroubles) as AnswerTrouble[]
 export const CALLBACK_TROUBLES = Object.keys(callbackTroubles) as CallbackTrouble[]
 
-/** The longest time that a timer of Node takes. */
+/** The longest time of a Node timer. */
 const milliseconds = z
   .number()
   .min(0)
@@ -96,7 +98,10 @@ const troubleSchema = z
     ...callbackTroubles,
     /** Time before a request is processed and answered. */
     latencyMs: duration.default(0),
-    /** Time between that and the answer: with more than the client's patience it took effect, and nobody was told. */
+    /**
+     * Time between processing and the answer. If it exceeds the client's patience, the call took effect and nobody was
+     * told.
+     */
     answerDelayMs: duration.default(0),
     /** The src id of a product that `srcIdTaken` answers with. */
     takenSrcId: z.string().optional(),
@@ -126,40 +131,38 @@ const troubleSchema = z
   })
 
 /**
- * All settings of the Shop. A topic that is named in `topics` has its own trouble instead of `default`, not on top of
- * it. Durations are milliseconds, a fixed one or drawn evenly from {min, max}.
+ * All settings of the Shop. A topic in `topics` has its own trouble instead of `default`, not in addition to it.
+ * Durations are milliseconds: fixed, or drawn evenly from {min, max}.
  */
 export const settingsSchema = z.strictObject({
   default: troubleSchema.prefault({}),
   topics: z.partialRecord(z.enum(TOPIC_NAMES), troubleSchema).default({}),
   limits: limitsSchema.prefault({}),
-  /** Makes the draws repeatable: the same seed and the same order of requests have the same troubles. */
+  /** Makes the draws repeatable: the same seed and the same order of requests give the same troubles. */
   seed: z.int().optional(),
   /**
-   * Whether updates of products that were not created here succeed: the catalogue may have been loaded with src ids.
+   * Whether updates succeed for products that were not created here: the catalogue may have been loaded with src ids.
    */
   lenient: z.boolean().default(true),
-  /** Whether a request that the client has given up by the time at which it would be processed is let go. */
+  /** Whether a request is dropped if the client has given up by the time it would be processed. */
   dropsAbandoned: z.boolean().default(false),
-  /** `counts` keeps no request, callback or product member, only numbers: for benchmarks. */
+  /** `counts` keeps only numbers, no request, callback or product member: for benchmarks. */
   record: z.enum(['all', 'counts']).default('all'),
   /** How many of the latest requests and callbacks are kept. */
   recordLimit: z.int().min(1).default(10_000),
-  /**
-   * Whether answers and callbacks are spelled as PHP's json_encode does: what is not ASCII as \u00e9, a slash as \/.
-   */
+  /** Whether answers and callbacks are escaped as by PHP's json_encode: non-ASCII as \u00e9, a slash as \/. */
   escapesJson: z.boolean().default(false),
-  /** How often a callback is sent before the Shop gives it up. */
+  /** How often a callback is sent before the Shop gives up. */
   callbackTries: z.int().min(1).default(10),
 })
 
 export type Trouble = z.output<typeof troubleSchema>
 export type Duration = z.output<typeof duration>
 export type Settings = z.output<typeof settingsSchema>
-/** Settings as they are given: what is left out has its default. */
+/** Settings as given; missing ones get their defaults. */
 export type SettingsInput = z.input<typeof settingsSchema>
 
-/** The settings, or one sentence that names the field that is wrong (`default.http500: …`). */
+/** The settings, or one sentence that names the wrong field (`default.http500: …`). */
 export function readSettings(input: unknown): { settings: Settings } | { error: string } {
   const parsed = settingsSchema.safeParse(input)
   if (parsed.success) return { settings: parsed.data }

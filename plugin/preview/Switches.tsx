@@ -2,7 +2,7 @@ import { locationService } from '@grafana/runtime'
 import { RadioButtonGroup, Stack } from '@grafana/ui'
 import React from 'react'
 
-/** What the server says of this visit (`/preview/boot.js`). */
+/** The server's data about this visit (`/preview/boot.js`). */
 export interface Boot {
   pluginId: string
   role: 'Viewer' | 'Admin'
@@ -12,7 +12,7 @@ export interface Boot {
 
 const CHOICES = { role: ['Viewer', 'Admin'], theme: ['dark', 'light'] } as const
 
-/** Who looks at the page, and in which theme: what Grafana knows of its user. */
+/** Chooses the user and the theme, which Grafana would know. */
 export function Switches({ boot }: { boot: Boot }) {
   const { pluginId } = boot
   const go = (path: string) => (event: React.MouseEvent) => {
@@ -36,7 +36,7 @@ export function Switches({ boot }: { boot: Boot }) {
             size="sm"
             value={boot[name]}
             options={CHOICES[name].map((value) => ({ value, label: value }))}
-            // the server has to know it before it sends the page
+            // the server must know it before it sends the page
             onChange={(value) => window.location.assign(`/preview/${name}/${value}`)}
           />
         ))}

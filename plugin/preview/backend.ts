@@ -1,7 +1,7 @@
 import type { BackendSrv, BackendSrvRequest, FetchResponse } from '@grafana/runtime'
 import { from } from 'rxjs'
 
-/** As much of Grafana's fetch service as the pages use: JSON in and out, and its own kind of error. */
+/** The part of Grafana's fetch service that the pages use: JSON in and out, and its own kind of error. */
 async function send<T>({
   url: path,
   params = {},

@@ -5,10 +5,10 @@ const PREVIEW = import.meta.dirname
 const SOURCE = join(PREVIEW, '..', 'src')
 
 /**
- * Bundles the pages with their host page, in memory: another preview that starts meanwhile takes no file from under
- * this one.
+ * Bundles the pages with their host page in memory, so that another preview starting meanwhile does not touch its
+ * files.
  *
- * @returns the files by their names
+ * @returns the files by name
  */
 export async function buildPreview(): Promise<ReadonlyMap<string, string | Uint8Array<ArrayBuffer>>> {
   const built = await build({
@@ -22,7 +22,7 @@ export async function buildPreview(): Promise<ReadonlyMap<string, string | Uint8
       {
         name: 'plugin-page',
         enforce: 'pre',
-        // the pages get the preview's PluginPage, everybody else the runtime as it is
+        // the pages get the preview's PluginPage; every other importer gets the original runtime
         resolveId: (source, importer) =>
           source === '@grafana/runtime' && importer?.startsWith(SOURCE) ? join(PREVIEW, 'runtime.tsx') : null,
       },

@@ -11,8 +11,8 @@ import { backend } from './backend.ts'
 import { type Boot, Switches } from './Switches.tsx'
 
 /**
- * The pages as Grafana would show them, without a Grafana. Who looks at them, and in which theme, is in two cookies
- * that the server reads.
+ * The pages as Grafana would show them, without a Grafana. Two cookies, which the server reads, choose the user and the
+ * theme.
  */
 const boot = (window as unknown as { shopUpdatePreview: Boot }).shopUpdatePreview
 const theme = createTheme({ colors: { mode: boot.theme } })

@@ -7,7 +7,10 @@ export type Role = 'Viewer' | 'Admin'
 
 const HOLDS: Record<Role, Role[]> = { Viewer: ['Viewer'], Admin: ['Viewer', 'Admin'] }
 
-/** What Grafana's boot data says of a user: the actions that `roles` grants to his role, and Explore for Admins. */
+/**
+ * A user's permissions as in Grafana's boot data: the actions that `roles` grants to their role, and Explore for
+ * Admins.
+ */
 export const permissionsOf = (role: Role): Record<string, boolean> =>
   Object.fromEntries([
     ...pluginJson.roles
@@ -25,13 +28,13 @@ const TEMPLATE = /\{\{ \.(JsonData|SecureJsonData)\.(\w+) \}\}/g
 const filled = (text: string, settings: Settings): string =>
   text.replace(TEMPLATE, (_, kind: keyof Settings, name: string) => settings[kind][name] ?? '')
 
-/** Of a client's request only these go on; nobody gets a key past the proxy. */
+/** Only these of a client's headers are passed on; no client can bring a key past the proxy. */
 const PASSED = ['accept', 'content-type', 'traceparent']
 
 /**
- * Grafana's plugin proxy, as far as `routes` of plugin.json use it: the first route that matches decides, and adds the
- * key. With its weakness: the route is chosen by the path as it came, in which `..%2f` is a name, and what goes to the
- * worker is decoded. So a test can show that the worker does not rely on the path.
+ * Grafana's plugin proxy, as far as `routes` of plugin.json use it: the first matching route decides and adds the key.
+ * It has the original's weakness: the route is chosen by the raw path, in which `..%2f` is a name, while the worker
+ * gets the decoded path. So a test can show that the worker does not rely on the path.
  */
 export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBindings; Variables: { role: Role } }> {
   const prefix = `/api/plugin-proxy/${pluginJson.id}/`
@@ -54,7 +57,7 @@ export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBinding
     for (const { name, content } of route.headers) headers[name.toLowerCase()] = filled(content, settings)
     try {
       const { origin, pathname } = new URL(filled(route.url, settings))
-      // the dispatcher sends the path as it is; `fetch` would walk up its `..` before anybody sees them
+      // The dispatcher sends the path unchanged; `fetch` would resolve its `..` first.
       const {
         statusCode,
         headers: answered,
@@ -79,7 +82,7 @@ export function pluginProxy(settings: Settings): Handler<{ Bindings: HttpBinding
   }
 }
 
-/** Whether `decodeURIComponent` takes it: it throws at `50%` and at half a character. */
+/** Whether `decodeURIComponent` accepts it: it throws at `50%` and at half a character. */
 export function decodes(path: string): boolean {
   try {
     decodeURIComponent(path)

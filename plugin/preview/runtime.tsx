@@ -5,7 +5,7 @@ import React from 'react'
 export * from '@grafana/runtime'
 
 /**
- * Grafana's frame around a page: title and buttons. `@grafana/runtime` has only the place for it, which Grafana itself
+ * Grafana's frame around a page: title and buttons. `@grafana/runtime` has only a placeholder for it, which Grafana
  * fills.
  */
 export function PluginPage({ pageNav, actions, children }: PluginPageProps) {

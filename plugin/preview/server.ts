@@ -27,13 +27,13 @@ export interface Preview {
 const of = (name: string) => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
 const ICONS = join(of('@grafana/ui'), 'dist', 'public', 'img')
 const MONOSPACE = '/roboto-mono-latin-400-normal.woff2'
-/** Grafana's fonts are not in its packages. */
+/** Grafana's packages do not include its fonts. */
 const FONTS: Record<string, string> = {
   'Inter-Regular': 'inter-latin-400-normal',
   'Inter-Medium': 'inter-latin-500-normal',
 }
 
-/** Builds the preview and serves it, with an imitation of Grafana's plugin proxy between it and the worker. */
+/** Builds the preview and serves it; an imitation of Grafana's plugin proxy connects it to the worker. */
 export async function startPreview({
   host = '127.0.0.1',
   port,
@@ -42,7 +42,7 @@ export async function startPreview({
   adminKey,
 }: PreviewOptions): Promise<Preview> {
   const files = await buildPreview()
-  // The host page asks the server first who looks at it: the packages read that while they load.
+  // The host page first asks the server for the user: the packages read that while they load.
   const index = files.get('index.html')
   if (!index) throw new Error('The bundle has no index.html')
   const page = String(index).replace('</title>', '</title>\n    <script src="/preview/boot.js"></script>')
@@ -91,7 +91,7 @@ export async function startPreview({
       ? c.notFound()
       : c.body(file, 200, { 'content-type': getMimeType(name) ?? 'application/octet-stream' })
   })
-  // the one icon that the packages lack
+  // the only icon missing from the packages
   app.get('/public/build/img/icons/unicons/spinner.svg', (c) =>
     c.body(
       '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">' +
@@ -131,7 +131,7 @@ export async function startPreview({
   app.post(`/api/plugins/${pluginJson.id}/settings`, (c) =>
     c.json({ message: 'The preview keeps the settings that it was started with.' }, 403),
   )
-  // Grafana's server refuses what does not decode; here the pages tell that there is no such thing.
+  // Grafana's server refuses a path that it cannot decode; here the pages say that there is no such page.
   app.get('*', (c) => {
     const { pathname, search } = new URL(c.req.url)
     return decodes(pathname) ? c.html(page) : c.redirect(`${pathname.replaceAll('%', '%25')}${search}`)

@@ -8,12 +8,12 @@ import { Item } from './pages/Item/Item.tsx'
 import { Overview } from './pages/Overview/Overview.tsx'
 import { Queue } from './pages/Queue/Queue.tsx'
 
-/** Polling stops while the tab is hidden: that is how the query client does it by itself. */
+/** The query client stops polling while the tab is hidden, by default. */
 export const newQueryClient = () =>
   new QueryClient({
     defaultOptions: {
       queries: {
-        // A page that is polled asks again anyway; what the worker has refused, it refuses again.
+        // A polled page asks again anyway, and what the worker has refused it refuses again.
         retry: (failures, error) =>
           failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
         networkMode: 'always',

@@ -1,5 +1,5 @@
 declare module 'amd-module' {
-  /** What the loader says of the module that is being loaded. */
+  /** What the loader tells the module that is being loaded. */
   const amd: { uri?: string } | undefined
   export default amd
 }

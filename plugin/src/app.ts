@@ -6,8 +6,8 @@ export const PLUGIN_ID = pluginJson.id
 export const ROOT = `/a/${PLUGIN_ID}`
 
 /**
- * Of a cause, so that a disabled button can say why. The server asks again: Grafana by `roles` and `routes`, the worker
- * by key and token.
+ * The reason for a disabled button. The server checks again: Grafana by `roles` and `routes`, the worker by key and
+ * token.
  */
 export const READ_ONLY = 'Only users with the role Admin may do this.'
 export const mayWrite = (): boolean => hasPermission(`${PLUGIN_ID}.items:write`)

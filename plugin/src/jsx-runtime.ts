@@ -1,8 +1,8 @@
 import { createElement, Fragment, type Key, type ReactNode } from 'react'
 
 /**
- * Stands in for `react/jsx-runtime` in the libraries that are bundled: Grafana 12.2 does not share the real one, and a
- * bundled one of React 18 crashes under React 19. `createElement` is in both, and is Grafana's own.
+ * Replaces `react/jsx-runtime` in bundled libraries. Grafana 12.2 does not share the real one, and a bundled one of
+ * React 18 crashes under React 19. Both have `createElement`, and this one is Grafana's own.
  */
 type Props = { children?: ReactNode } & Record<string, unknown>
 

@@ -2,7 +2,7 @@ import './public-path.ts'
 import { AppPlugin } from '@grafana/data'
 import React, { lazy, Suspense } from 'react'
 
-// Grafana loads this file for its navigation, too: nothing heavy may be imported here.
+// Grafana also loads this file for its navigation, so it must not import anything heavy.
 const App = lazy(() => import('./App.tsx'))
 const Configuration = lazy(() => import('./pages/Configuration/PluginConfiguration.tsx'))
 
@@ -10,7 +10,7 @@ export const plugin = new AppPlugin().setRootPage(App).addConfigPage({
   id: 'configuration',
   title: 'Configuration',
   icon: 'cog',
-  // Grafana waits for the lazy root page by itself, not for this one.
+  // Grafana itself waits for the lazy root page, but not for this one.
   body: (props) => (
     <Suspense fallback={null}>
       <Configuration {...props} />

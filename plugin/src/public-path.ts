@@ -1,5 +1,5 @@
 import amd from 'amd-module'
 
-/** Where the other chunks are: beside this one, wherever Grafana (under a sub path, on a CDN) serves it from. */
+/** The other chunks are beside this one, wherever Grafana serves it from (a sub path, a CDN). */
 declare let __webpack_public_path__: string
 if (amd?.uri) __webpack_public_path__ = amd.uri.slice(0, amd.uri.lastIndexOf('/') + 1)

@@ -9,8 +9,8 @@ import { runbookOf, runbooksDashboard } from './runbooks.ts'
 export const RUNBOOKS = join(import.meta.dirname, '../grafana/alerting/runbooks.md')
 
 /**
- * What of provisioning/grafana is made from the rules. Contact points, policy and templates are no lists, and are
- * written by hand.
+ * The part of provisioning/grafana that is generated from the rules. Contact points, policy and templates are not
+ * lists, and are written by hand.
  */
 export function alertFiles(pace: Pace = 1): GeneratedFile[] {
   const runbooks = readFileSync(RUNBOOKS, 'utf8')
@@ -23,7 +23,7 @@ export function alertFiles(pace: Pace = 1): GeneratedFile[] {
   ]
 }
 
-/** The ten seconds are Grafana's shortest. */
+/** Ten seconds is Grafana's shortest interval. */
 const everySeconds = (pace: Pace): number => Math.max(10, 30 / pace)
 
 function grafanaRules(rules: AlertRule[], pace: Pace): string {
@@ -40,9 +40,9 @@ function grafanaRules(rules: AlertRule[], pace: Pace): string {
 
 /**
  * Most rules filter: what is over has no number, while another venture or topic may have one. Grafana keeps such a
- * series for so many evaluations (two, unless told otherwise), and keepFiringFor only where there still is a number. It
- * keeps one that is not firing yet, too, and its time goes on: so no longer than half of `for`, or two moments would be
- * taken for all the time between them.
+ * series for a number of evaluations (two by default), and applies keepFiringFor only while there is a number. It also
+ * keeps a series that is not firing yet, whose time continues. So this is at most half of `for`; otherwise two moments
+ * would count as all the time between them.
  */
 function evaluationsWithoutNumber(rule: AlertRule, interval: number): number {
   const kept = 1 + Math.ceil(rule.keepFiringFor / interval)
@@ -50,8 +50,8 @@ function evaluationsWithoutNumber(rule: AlertRule, interval: number): number {
 }
 
 /**
- * The query, and a threshold on it. Grafana expands variables in titles and labels, but neither in annotations nor in
- * queries: `$` stays single there.
+ * The query and its threshold. Grafana expands variables in titles and labels, but not in annotations or queries: there
+ * a single `$` stays.
  */
 function grafanaRule(rule: AlertRule, interval: number) {
   const { uid, title, severity, expr, above, summary, link, seller, noData, queryFails } = rule
@@ -92,7 +92,7 @@ function grafanaRule(rule: AlertRule, interval: number) {
   }
 }
 
-/** In Grafana the number has another name, and is not there where the query brings nothing. */
+/** In Grafana the number has another name, and is missing when the query returns nothing. */
 const grafanaTemplate = (template: string): string =>
   template.replaceAll(/\{\{ \$value \| (.*?) \}\}/g, '{{ with $values.A }}{{ .Value | $1 }}{{ else }}?{{ end }}')
 

@@ -1,8 +1,8 @@
 import type { Topic } from '../../worker/domain/topics.ts'
 
 /**
- * How much shorter every time of the rules is than in earnest: thresholds in seconds, windows, `for`. 1, but for the
- * drill (test/stack/drill.ts), which shall not take a day. What cannot be shortened is named where it stands.
+ * The factor by which every time in the rules is shortened: thresholds in seconds, windows, `for`. It is 1, except for
+ * the drill (test/stack/drill.ts), which must not take a day. What cannot be shortened says so.
  */
 export type Pace = number
 
@@ -23,12 +23,12 @@ export function duration(seconds: number): string {
 }
 
 /**
- * Where a change is late, by topic: in seconds from when it was queued, and on a bound of the buckets
+ * When a change counts as late, by topic: in seconds since it was queued, and on a bucket bound
  * (worker/telemetry/instruments.ts).
  */
 export const IN_TIME: Record<Topic, number> = {
   price: 15 * MINUTE,
-  stock: 15 * MINUTE, // of which it waits for ten
+  stock: 15 * MINUTE, // ten of which it waits on purpose
   consignment_stock: 15 * MINUTE,
   status: 15 * MINUTE,
   qc_status: HOUR,
@@ -39,11 +39,11 @@ export const IN_TIME: Record<Topic, number> = {
 }
 /** In the asynchronous flow the Shop answers "hours or even days later". */
 export const IN_TIME_ASYNCHRONOUS = 3 * DAY
-/** Two of a hundred may be late or fail. */
+/** Two in a hundred may be late or fail. */
 export const BUDGET = 0.02
 
 const OURS = 'service_name="shop-update"'
-/** A sum or maximum over workers and what else there is, of each venture and source. */
+/** Sums or takes the maximum over workers and everything else, for each venture and source. */
 export const EACH = 'by (venture, source)'
 export const EACH_TOPIC = 'by (venture, source, topic)'
 const EACH_STATUS = 'by (venture, source, status)'
@@ -56,10 +56,10 @@ export const and = (...conditions: string[]): string =>
 export const unless = (...conditions: string[]): string =>
   conditions.map((condition) => `\nunless ${SAME} (${condition})`).join('')
 
-/** Age of the oldest item in one of these statuses. The leader alone tells it, without its own name. */
+/** The age of the oldest item in one of these statuses. Only the leader reports it, without its own name. */
 export const oldest = (...statuses: string[]): string =>
   `max ${EACH} (${metric('queue_oldest_age_seconds', statusIs(statuses))})`
-/** The same for each of them: who is sent to the list has to know in which one it is. */
+/** The same for each status: a link to the list must name the status. */
 const oldestOfEach = (...statuses: string[]): string =>
   `max ${EACH_STATUS} (${metric('queue_oldest_age_seconds', statusIs(statuses))})`
 const statusIs = (statuses: string[]): string =>
@@ -68,18 +68,18 @@ const statusIs = (statuses: string[]): string =>
 const ON_THE_WAY_OUT = ['processing', 'building_payload']
 const ON_THE_WAY_BACK = ['got_response', 'building_response_payload', 'response_processing']
 
-/** Seconds after which a status is stuck: the words of docs/requirements.md, "Statuses", made numbers. */
+/** Seconds after which a status is stuck: docs/requirements.md, "Statuses", in numbers. */
 const STUCK = {
   /** "Not more than a few milliseconds." */
   pending: 30,
   /** "At most a few seconds." */
   processing: MINUTE,
-  /** SHOP_TIMEOUT_MS is 30 s; a minute to write down what the call brought. Who sets a longer one raises this. */
+  /** SHOP_TIMEOUT_MS is 30 s, plus a minute to store the result of the call. Raise this with a longer time-out. */
   madeRequest: 30 + MINUTE,
   response: MINUTE,
 }
 
-/** Age of the oldest, in seconds from when it is stuck, and for how many more seconds before somebody is woken. */
+/** The age of the oldest item, from which age it is stuck, and for how many more seconds before somebody is paged. */
 interface Stuck {
   age: string
   above: number
@@ -93,21 +93,21 @@ export function conditions(pace: Pace) {
   const silentAfter = at(MINUTE)
 
   /**
-   * A worker that is gone leaves its last numbers behind: OTLP has no end of a series, and Prometheus shows the last
-   * sample for five minutes. So what workers say counts while their heartbeat is fresh. It is the database that
-   * confirms a heartbeat: where that is away, none is.
+   * A lost worker leaves its last values behind: OTLP does not end a series, and Prometheus shows the last sample for
+   * five minutes. So a worker's values count only while its heartbeat is fresh. The database confirms heartbeats: when
+   * it is down, there are none.
    */
   const alive = `time() - max ${EACH} (${heartbeat}) <= ${silentAfter}`
   const ofTheLiving = (series: string) =>
     `${series} and on (venture, source, instance) (time() - ${heartbeat} <= ${silentAfter})`
   const circuit = ofTheLiving(metric('circuit_open'))
   /**
-   * How many workers there are if the circuit of each one is open, else 0: one that is cut off leaves the Shop to the
+   * The number of workers if the circuit of each is open, else 0: one worker that is cut off leaves the Shop to the
    * others.
    */
   const unreachable = `sum ${EACH} (${circuit}) * min ${EACH} (${circuit})`
 
-  /** How many workers the Shop tells to wait: what is slow is so for that. */
+  /** The number of workers that the Shop tells to wait, which explains slowness. */
   const busy = `sum ${EACH} (${ofTheLiving(metric('shop_busy'))})`
 
   const stuck = {
@@ -118,30 +118,28 @@ export function conditions(pace: Pace) {
   }
   const isStuck = ({ age, above }: Stuck) => `${age} > ${above}`
   /**
-   * What is stuck explains what else is, for ten minutes beyond its own page. No longer: one item may stay for days,
-   * for somebody holds its product, and have nothing to do with the rest.
+   * A stuck status explains other symptoms, until ten minutes after its own page. No longer: one item may be stuck for
+   * days because somebody holds its product, and have nothing to do with the rest.
    */
   const hasJustJammed = ({ age, above, for: standing }: Stuck) =>
     `(${age} > ${above}) < ${above + standing + at(10 * MINUTE)}`
   const left = (from: string, over: number) =>
     `sum ${EACH} (increase(${metric('transitions_total', from)}[${window(over)}])) > 0`
   /**
-   * Some item was taken from Pending: the oldest one waits for its turn, behind a large import or behind another item
-   * of its set.
+   * Some item left Pending: the oldest one is waiting for its turn, behind a large import or another item of its set.
    */
   const pendingMoves = left('from="pending", to="processing"', 2 * MINUTE)
   const retriesMove = left('from=~"delayed|failed", to="processing"', 5 * MINUTE)
   const nothingLeavesPending = `${isStuck(stuck.pending)} unless ${SAME} (${pendingMoves})`
 
   /**
-   * What has paged for itself: it stood for its `for`, which is five minutes at most and here four samples on end (six
-   * minutes), within the window or in the half hour before it: what has piled up meanwhile is late, and is sent when it
-   * is over.
+   * What has paged on its own: it held for its `for` (five minutes at most; here four consecutive samples, six minutes)
+   * within the window or in the half hour before. What piled up meanwhile is late, and is sent when it is over.
    */
   const pagedFor = (over: number) => {
     const jammed = [stuck.madeRequest, stuck.response, stuck.processing].map((each) => `(${hasJustJammed(each)})`)
     const causes = [
-      // for a day, since the series of a worker that has gone is readable for five minutes only
+      // for a day, because the series of a lost worker is readable for only five minutes
       `time() - max ${EACH} (last_over_time(${heartbeat}[${window(DAY)}])) > ${silentAfter}`,
       `${unreachable} > 0`,
       `max ${EACH} (${jammed.join(' or ')})`,
@@ -167,23 +165,21 @@ export function conditions(pace: Pace) {
       increase('time_to_sync_seconds_bucket', `flow="asynchronous", ${le(IN_TIME_ASYNCHRONOUS)}`),
     ].join('\n or ')})`
     const synced = increase('time_to_sync_seconds_count', '')
-    // What had been sent and came back as a failure. Each attempt counts: an item that fails for ever would else be
-    // counted once, days later. But not those of what is Failed already: `shop-update-failed` tells of it, and it would
-    // go on for a week, every eight hours.
+    // Changes that were sent and came back as a failure. Each attempt counts: otherwise an item that always fails would
+    // count once, days later. Attempts of Failed items are excluded: `shop-update-failed` reports them, and they go on
+    // for a week, every eight hours.
     const failures = increase(
       'transitions_total',
       `from=~"made_request|got_acknowledgment|${ON_THE_WAY_BACK.join('|')}", to=~"delayed|blocked"`,
     )
-    // It is late for having been Blocked, which is normal until the product is created, or Failed, which has been
-    // counted.
+    // Late because it was Blocked, which is normal until the product is created, or Failed, which has been counted.
     const resumed = increase('transitions_total', 'from=~"blocked|failed", to=~"pending|processing"')
     const excused = `sum ${EACH_TOPIC} (${resumed})`
     const late = `sum ${EACH_TOPIC} (${synced}) - ${inTime}`
     const events = `sum ${EACH_TOPIC} (${synced} or ${failures})`
-    // Retries come at set times, without jitter: what was refused together is refused together again, seven times after
-    // a wait of an hour and more before it is Failed. On a quiet night that is all there is, and no news: as many must
-    // have been Synced, or have been taken up anew.
-    // delayed: a Stock item, to wait for its ten minutes
+    // Retries come at fixed times, without jitter: what was refused together is refused together again, seven times
+    // after a wait of an hour or more before it is Failed. On a quiet night nothing else happens, and it is no news. So
+    // as many must have been Synced or newly taken up. `delayed` is a Stock item that waits for its ten minutes.
     const anew = increase('transitions_total', 'from="pending", to=~"processing|delayed"')
     return {
       share: `sum ${EACH_TOPIC} (${failures}\n or clamp_min((${late} - ${excused}) or (${late}), 0))\n/ ${events}`,
@@ -193,8 +189,8 @@ export function conditions(pace: Pace) {
   }
 
   /**
-   * How many times faster than allowed the budget is used up in both windows: the long one says that it matters, the
-   * short one that it still goes on.
+   * How many times faster than allowed the budget is used up in both windows: the long one shows that it matters, the
+   * short one that it continues.
    */
   function burning({
     long,
@@ -230,5 +226,5 @@ export function conditions(pace: Pace) {
   }
 }
 
-/** Prometheus writes a bound of 900 as 900 or as 900.0, by version and by the way it came in. */
+/** Prometheus writes a bound of 900 as 900 or 900.0, depending on version and protocol. */
 const le = (seconds: number): string => `le=~"${seconds}([.]0)?"`

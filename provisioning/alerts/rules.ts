@@ -1,8 +1,8 @@
 import { and, conditions, DAY, EACH, EACH_TOPIC, HOUR, MINUTE, metric, oldest, type Pace, unless } from './promql.ts'
 
 /**
- * `page` wakes somebody, `ticket` is for the next working day, `none` is seen in Grafana and sent to nobody (but for
- * the watchdog, which has a route of its own).
+ * `page` wakes somebody, `ticket` is for the next working day, `none` is shown in Grafana and sent to nobody (except
+ * the watchdog, which has its own route).
  */
 export type Severity = 'page' | 'ticket' | 'none'
 
@@ -10,31 +10,30 @@ export interface AlertRule {
   uid: `shop-update-${string}`
   title: string
   severity: Severity
-  /** PromQL; gives the number that is compared, and that the summary has. */
+  /** PromQL; returns the number that is compared and shown in the summary. */
   expr: string
-  /** It is pending while the number is above this … */
+  /** The alert is pending while the number is above this … */
   above: number
-  /** … and fires after so many seconds of it. */
+  /** … and fires after this many seconds. */
   for: number
   /**
-   * So many seconds without it, or without the series, end the alert: a number that dips for a moment does not call
-   * twice.
+   * The alert ends after this many seconds below the threshold or without the series: a number that dips for a moment
+   * does not page twice.
    */
   keepFiringFor: number
-  /** Go template of Prometheus and Grafana; `$value` is the number. */
+  /** A Go template of Prometheus and Grafana; `$value` is the number. */
   summary: string
   /** Where to look first: a page of the plugin, or a dashboard. */
   link: string
   /** What an admin can tell a seller who asks. */
   seller?: string
   /**
-   * What it means that the query brings nothing. `OK`, since what has no series here has nothing to complain about, or
-   * another rule complains: that the worker's numbers are there at all is watched by `shop-update-workers-silent` and
-   * `shop-update-queue-unmeasured`.
+   * What an empty result means. `OK`: either nothing is wrong, or another rule fires: `shop-update-workers-silent` and
+   * `shop-update-queue-unmeasured` check that the worker's numbers are there.
    */
   noData: 'OK' | 'Alerting'
   /**
-   * What it means that the query fails. `KeepLast`: Prometheus is away for all rules at once, and one of them says so,
+   * What a failed query means. `KeepLast`: Prometheus is down for all rules at once, and one of them reports it,
    * `shop-update-workers-silent`.
    */
   queryFails: 'KeepLast' | 'Alerting' | 'OK'
@@ -49,10 +48,10 @@ const TIME = '{{ $value | humanizeDuration }}'
 const NUMBER = '{{ $value | printf "%.0f" }}'
 
 /**
- * One cause pages once. A cause hides what follows from it, in this order: no worker is heard of; the Shop cannot be
- * reached; an item stuck between Processing and its answer; Pending. The error budget pages for what none of these
- * sees, an increase of slow or failing changes. Where several statuses are stuck, the one nearest to the end of the way
- * is taken for the cause, for a quarter of an hour (`hasJustJammed`).
+ * One cause pages once. A cause hides its consequences, in this order: no worker is heard from; the Shop cannot be
+ * reached; an item is stuck between Processing and its answer; Pending. The error budget pages for what none of these
+ * detects, an increase of slow or failing changes. If several statuses are stuck, the one nearest to Synced counts as
+ * the cause, for a quarter of an hour (`hasJustJammed`).
  */
 export function alertRules(pace: Pace = 1): AlertRule[] {
   const {
@@ -78,7 +77,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
   const shopIsThere = unless(`${unreachable} > 0`, `${busy} > 0`)
 
   const overdue = `max ${EACH} (${metric('overdue_age_seconds')})`
-  /** It jams what comes after it: first the workers' room, then Pending and the retries. */
+  /** These jam what comes after: first the workers' room, then Pending and the retries. */
   const heldUp = [stuck.response, stuck.madeRequest, stuck.processing].map(hasJustJammed)
   const measured = `count ${EACH} (${metric('queue_oldest_age_seconds')})`
   const calledBack = `sum ${EACH} (${increased('callbacks_total', GENUINE, 30 * MINUTE)})`
@@ -89,9 +88,9 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-silent',
       title: 'Shop Update: no worker is heard of',
       severity: 'page',
-      // The youngest heartbeat: that one worker of several has gone is what `shop-update-leases-rescued` says. It looks
-      // back for a week, since Prometheus forgets a series after five minutes, and a silence of a long weekend is none
-      // the less; where none has been heard of at all, there is no number, hence the second line.
+      // The most recent heartbeat: `shop-update-leases-rescued` reports a single lost worker. The query looks back a
+      // week, because Prometheus forgets a series after five minutes, and a silence of a long weekend is still a
+      // silence. If no heartbeat was ever seen there is no number, hence the second line.
       expr:
         `time() - max ${EACH} (last_over_time(${heartbeat}[${window(7 * DAY)}]))\n` +
         `or absent_over_time(${heartbeat}[${window(7 * DAY)}]) * ${at(7 * DAY)}`,
@@ -103,8 +102,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
         `has been heard of for ${TIME}`,
       link: `${WORKER}?{{ with $labels.venture }}var-venture={{ . }}&var-source={{ $labels.source }}{{ end }}`,
       seller: 'Changes are kept and will be sent; at the moment none is.',
-      noData: 'Alerting', // the second line always brings something
-      queryFails: 'Alerting', // it is for this rule to say that Prometheus is away
+      noData: 'Alerting', // the second line always returns something
+      queryFails: 'Alerting', // this rule reports that Prometheus is down
     },
     {
       ...usual,
@@ -114,7 +113,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       expr: unreachable,
       above: 0,
       for: at(2 * MINUTE),
-      keepFiringFor: at(2 * MINUTE), // a Shop that answers one call in between is not well
+      keepFiringFor: at(2 * MINUTE), // a Shop that answers one call in between is not healthy
       summary:
         `The Shop of ${OF} cannot be reached: each of the ${NUMBER} workers sends it one probe at a time, and the ` +
         'queue waits',
@@ -152,7 +151,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-made-request',
       title: 'Shop Update: stuck in Made request',
       severity: 'page',
-      // A Shop that hangs is none of it: its calls end by their time-out, and open the circuit.
+      // Not caused by a Shop that hangs: its calls time out and open the circuit.
       expr: stuck.madeRequest.age + and(alive) + unless(hasJustJammed(stuck.response)),
       above: stuck.madeRequest.above,
       for: stuck.madeRequest.for,
@@ -183,10 +182,10 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-callbacks-stopped',
       title: 'Shop Update: the callbacks have stopped',
       severity: 'page',
-      // Answers may take hours, so it is a change that counts: none for half an hour, though within three days (what
-      // goes wrong on a Friday evening still pages on Monday) there was an hour in which each half hour had more than
-      // ten; and not for want of something to answer, as in the evening, or when the flow has been switched: in this
-      // half hour the Shop has acknowledged half as many.
+      // Answers may take hours, so a change in their rate counts: none for half an hour, although within three days (a
+      // fault of Friday evening still pages on Monday) there was an hour in which each half hour had more than ten. And
+      // there must be something to answer, unlike in the evening or after a switch of the flow: in this half hour the
+      // Shop has acknowledged at least half as many.
       expr:
         `sum ${EACH} (${metric('queue_items', 'status="got_acknowledgment"')})` +
         and(
@@ -224,7 +223,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-budget-page',
       title: 'Shop Update: changes are late or fail, fast',
       severity: 'page',
-      // Two pairs in one rule: with a rule each, the second would call for what the first has called for.
+      // Two pairs in one rule: with a rule each, the second would page for what the first has paged for.
       expr: [
         { long: HOUR, short: 5 * MINUTE, factor: 14.4, events: 50 },
         { long: 6 * HOUR, short: 30 * MINUTE, factor: FAST_BURN, events: 100 },
@@ -316,7 +315,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       expr: `sum ${EACH_TOPIC} (${metric('queue_items', 'status="failed"')})`,
       above: 0,
       for: at(10 * MINUTE),
-      keepFiringFor: at(15 * MINUTE), // an item that is being tried again is not Failed for that moment
+      keepFiringFor: at(15 * MINUTE), // a Failed item leaves the status for the moment of a retry
       summary: `${NUMBER} ${TOPIC} items of ${OF} are Failed: the Shop has refused them twelve times`,
       link: `${APP}/failed?topic=${TOPIC}`,
       seller: 'The Shop has refused your change twelve times; somebody has to look at its answer.',
@@ -374,7 +373,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       for: at(15 * MINUTE),
       keepFiringFor: at(5 * MINUTE),
       summary: `${NUMBER} items of ${OF} wait for a create that is due, but Failed or not there`,
-      link: `${APP}/blocked?sort=queuedAt`, // it is the first of them that are looked at
+      link: `${APP}/blocked?sort=queuedAt`, // only the oldest are examined
       seller: 'Your product could not be created in the Shop yet; its other changes wait for that.',
     },
     {
@@ -386,7 +385,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
         'sum by (venture, source, outcome) ' +
         `(${increased('callbacks_total', 'outcome=~"unauthorized|malformed"', 5 * MINUTE)})`,
       above: 10,
-      for: 0, // it has happened: a burst of a minute is no less of one
+      for: 0, // it has happened: a burst of one minute counts too
       keepFiringFor: at(10 * MINUTE),
       summary: `${NUMBER} callbacks to ${OF} were {{ $labels.outcome }} within five minutes`,
       link: ITS_WORKERS,
@@ -396,8 +395,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-internal-refused',
       title: 'Shop Update: the internal API refuses requests',
       severity: 'ticket',
-      // Grafana asks only for who may: a few are somebody who tries by hand, more of them a key that does not fit, or a
-      // stranger in the network.
+      // Grafana only forwards permitted requests. A few refusals are somebody trying by hand; more are a wrong key, or
+      // a stranger in the network.
       expr: `sum by (venture, source, reason) (${increased('internal_refusals_total', '', 15 * MINUTE)})`,
       above: 5,
       for: 0, // it has happened
@@ -438,8 +437,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-workers-full',
       title: 'Shop Update: the workers are full',
       severity: 'ticket',
-      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/life/pump.ts), so one that
-      // is full goes up and down between 75 and 100 %.
+      // The mean of five minutes: a worker claims when a quarter of its room is free (worker/life/pump.ts), so a full
+      // one varies between 75 and 100 %.
       expr:
         `sum ${EACH} (${ofTheLiving(`avg_over_time(${metric('in_flight')}[${window(5 * MINUTE)}])`)})\n` +
         `/ sum ${EACH} (${ofTheLiving(metric('in_flight_limit'))})${shopIsThere}`,
@@ -456,7 +455,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-queue-unmeasured',
       title: 'Shop Update: nobody measures the queue',
       severity: 'ticket',
-      // Without the leader's numbers the rules about statuses say nothing.
+      // Without the leader's numbers the rules about statuses are blind.
       expr: `count ${EACH} (${heartbeat})${and(alive)}${unless(measured)}`,
       above: 0,
       for: at(10 * MINUTE),
@@ -469,7 +468,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-telemetry-lost',
       title: 'Shop Update: telemetry is lost',
       severity: 'ticket',
-      // Two metrics with the same labels: without one to tell them apart the second would be left out.
+      // Two metrics with the same labels: without one to tell them apart the second would be dropped.
       expr: `sum by (venture, source, error_type, what) (\n${Object.entries({ span: 'spans', log: 'log records' })
         .map(([name, what]) => {
           const lost = `otel_sdk_processor_${name}_processed_total{service_name="shop-update", error_type!=""}`
@@ -487,8 +486,8 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-collector-loses',
       title: 'Shop Update: the collector loses telemetry',
       severity: 'ticket',
-      // What it refuses, for its queue is full, is sent again. A difference, since increase() cannot take metrics of
-      // several names; each begins with its first loss, and, like all of them, anew with the collector.
+      // Entries refused because the queue is full are sent again. A difference, because increase() does not take
+      // metrics of several names. Each series begins with its first loss, and all begin anew with the collector.
       expr:
         `clamp_min(sum by (job) (${COLLECTOR_LOST}) - ` +
         `(sum by (job) (${COLLECTOR_LOST} offset ${window(10 * MINUTE)}) or sum by (job) (${COLLECTOR_LOST}) * 0), 0)`,
@@ -503,7 +502,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
       uid: 'shop-update-stack-down',
       title: 'Shop Update: a part of the stack is down',
       severity: 'ticket',
-      // Prometheus itself and the collector are missed by `shop-update-workers-silent`, too.
+      // `shop-update-workers-silent` also notices when Prometheus itself or the collector is down.
       expr: '1 - min by (job) (up{job=~"otelcol|loki|tempo|grafana|prometheus"})',
       above: 0,
       for: at(5 * MINUTE),
@@ -528,7 +527,7 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
 }
 
 const COLLECTOR_LOST = '{__name__=~"otelcol_exporter_send_failed_(spans|log_records|metric_points)(_total)?"}'
-/** Burn rate from which on the budget pages. */
+/** The burn rate from which the budget pages. */
 const FAST_BURN = 6
-/** What the Shop calls back, as against strangers. */
+/** Callbacks of the Shop, not of strangers. */
 const GENUINE = 'outcome=~"accepted|duplicate|late"'

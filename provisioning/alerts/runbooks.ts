@@ -1,18 +1,18 @@
 import { alertRules } from './rules.ts'
 
 /**
- * Grafana shows the runbooks itself, so that the link of an alert works for whoever runs the stack, wherever the
- * repository lies: a dashboard with one panel a rule, made from runbooks.md, where each section has the uid of its rule
- * as its heading.
+ * Grafana shows the runbooks itself, so that an alert's link works for anyone who runs the stack, wherever the
+ * repository is. It is a dashboard with one panel per rule, generated from runbooks.md, in which the heading of each
+ * section is the uid of its rule.
  */
 const DASHBOARD = 'shop-update-runbooks'
 
-/** Of a rule, where its runbook is; the path below the root of Grafana. */
+/** The path of a rule's runbook, below the root of Grafana. */
 export const runbookOf = (uid: string): string => `/d/${DASHBOARD}?viewPanel=panel-${panelOf(uid)}`
 
 const panelOf = (uid: string): number => alertRules().findIndex((rule) => rule.uid === uid) + 1
 
-/** The sections of runbooks.md by their heading. */
+/** The sections of runbooks.md by heading. */
 export function sections(markdown: string): Map<string, string> {
   const [, ...parts] = markdown.split(/^## /m)
   return new Map(
@@ -25,7 +25,7 @@ export function sections(markdown: string): Map<string, string> {
 
 const HEIGHT = 12
 
-/** @throws where a rule has no section */
+/** @throws if a rule has no section */
 export function runbooksDashboard(markdown: string): object {
   const texts = sections(markdown)
   return {

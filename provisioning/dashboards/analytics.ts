@@ -31,7 +31,7 @@ import {
   words,
 } from './parts.ts'
 
-/** Each window of the Sync KPI has a colour of its own, the same in every panel. */
+/** Each window of the Sync KPI has its own colour, the same in every panel. */
 const WINDOWS = [
   ['24h', '24 hours', 'green'],
   ['7d', '7 days', 'blue'],
@@ -41,7 +41,8 @@ const WINDOWS = [
 ] as const
 
 /**
- * Of the roll-ups: by five minutes, and where a point is an hour or more, by the hour, which is a twelfth of the rows.
+ * From the roll-ups: by five minutes, or by the hour when a point covers an hour or more, which reads a twelfth of the
+ * rows.
  */
 const CHOSEN =
   "grain = case when $__interval_ms < 3600000 then '5m' else '1h' end and $__timeFilter(slot) " +
@@ -288,7 +289,7 @@ const LEGEND_LIST = new common.VizLegendOptionsBuilder()
   .placement(common.LegendPlacement.Bottom)
   .showLegend(true)
 
-/** Requests sent as bars, and above them for each window the share that was Synced, as it was at each moment. */
+/** Requests sent as bars; above them, for each window, the share that was Synced at each moment. */
 function syncKpi() {
   const panel = lines({
     title: 'Sync KPI',

@@ -4,16 +4,14 @@ import { analytics } from './analytics.ts'
 import { logs } from './logs.ts'
 import { worker } from './worker.ts'
 
-/** One file a dashboard, in the folder that Grafana shows it in. */
+/** One file per dashboard, in its Grafana folder. */
 export const dashboardFiles = (): GeneratedFile[] =>
   [analytics(), logs(), worker()].map((dashboard) => ({
     path: `dashboards/Shop Update/${dashboard.build().uid}.json`,
     text: `${JSON.stringify(numbered(dashboard), null, 2)}\n`,
   }))
 
-/**
- * Panels are known by their number, in links to one of them for instance, and the queries of a panel by their letter.
- */
+/** Links and the like refer to panels by number, and to the queries of a panel by letter. */
 function numbered(builder: DashboardBuilder) {
   const dashboard = builder.build()
   let id = 0

@@ -11,14 +11,14 @@ export interface Search {
   text?: string
   sku?: string
   request?: string
-  /** A regular expression, as the options of the variable are. */
+  /** A regular expression, like the options of the variable. */
   call?: string
   lines?: string
   item?: string
   trace?: string
 }
 
-/** In every line, and nothing that Grafana could highlight in it. */
+/** Matches every line and gives Grafana nothing to highlight. */
 const ANYTHING = '^'
 const NOTHING_CHOSEN: Required<Omit<Search, 'venture' | 'source'>> = {
   text: '',
@@ -31,8 +31,7 @@ const NOTHING_CHOSEN: Required<Omit<Search, 'venture' | 'source'>> = {
 }
 
 /**
- * The dashboard with a search in it; what is not named is everything. Venture and source stay as they are unless they
- * are named.
+ * The dashboard with this search; what is not named means everything. Venture and source stay unless they are named.
  */
 export const searchUrl = (search: Search): string =>
   `/d/shop-update-logs?${new URLSearchParams(
@@ -40,22 +39,21 @@ export const searchUrl = (search: Search): string =>
   )}`
 
 /**
- * What somebody types goes into a raw string as a regular expression that means just those characters: of Grafana's
- * formats the only one after which quotes, backslashes and everything that is special stay what they are.
- * (`doublequote` leaves a backslash as it is, and `json` does nothing to text.) A raw string cannot hold a backtick.
- * Loki takes such an expression for what it is, and searches for it as fast as for a plain text; an empty one is in
- * every line.
+ * User input goes into a raw string as a regular expression that matches exactly those characters. Of Grafana's formats
+ * only this one keeps quotes, backslashes and all special characters intact. (`doublequote` leaves a backslash as it
+ * is, and `json` does nothing to text.) A raw string cannot contain a backtick. Loki recognises a literal expression
+ * and searches for it as fast as for plain text; an empty one matches every line.
  */
 const typed = (variable: string) => `\${${variable}:regex}`
 /**
- * Whole words only, so that 580665 does not find 5806653, and of SKUs, which may have hyphens in them, AB-1 does not
- * find AB-1-RED; the second ^ is for an empty one. The first filter is the fast one, and what Grafana highlights: it
- * reads expressions as JavaScript, which does not know a group named in this way, and so passes by the second.
+ * Whole words only, so that 580665 does not match 5806653 and, because SKUs may contain hyphens, AB-1 does not match
+ * AB-1-RED. The second ^ is for empty input. The first filter is the fast one and the one Grafana highlights. Grafana
+ * reads expressions as JavaScript, which does not support this syntax for a named group, and so skips the second.
  */
 const asWord = (variable: string) =>
   `|~ \`${typed(variable)}\` |~ \`(?:^|[^\\w-])(?P<word>${typed(variable)})(?:[^\\w-]|$|^)\``
 
-/** The cheapest first: which streams, then what is in the line, at last what stands beside it. */
+/** Cheapest first: the streams, then the line, then its structured metadata. */
 const search = (sku: string, besides: string[]) =>
   [
     '{venture=~"$venture", source=~"$source"}',
@@ -64,7 +62,7 @@ const search = (sku: string, besides: string[]) =>
     asWord('request'),
     '|~ `$call`',
     '|~ `$lines`',
-    // the whole id; nothing can come before the ^ of an empty one
+    // the whole id; nothing can match before the ^ when it is empty
     `| item_id=~\`${typed('item')}(?:^.*)?\``,
     `| trace_id=~\`${typed('trace')}.*\``,
     ...besides,
@@ -74,9 +72,9 @@ export const SEARCH = search(asWord('sku'), [])
 
 const ofSku = `\`(?:.*[^\\w-])?${typed('sku')}(?:[^\\w-].*)?\``
 /**
- * The lines that do not spell the SKU as it is: in JSON a quote and a backslash have a backslash before them, and a
- * Shop may write é as \u00e9. It stands beside the line as it is. None of them is among the others, and without a SKU
- * there is none: what follows it in the expression is in every line, and a plain empty one Loki might leave out.
+ * Lines that do not contain the SKU literally: JSON escapes quotes and backslashes, and a Shop may write é as \u00e9.
+ * The SKU is then in the metadata of the line. These lines are disjoint from the others, and without a SKU there are
+ * none: what the expression continues with is in every line, while Loki might drop a plain empty filter.
  */
 export const SEARCH_BESIDE = search(`!~ \`${typed('sku')}(?:$|[\\s\\S])\``, [`| seller_sku=~${ofSku} or sku=~${ofSku}`])
 
@@ -89,7 +87,7 @@ const CALLS = [
 ]
 const escaped = (words: string) => words.replaceAll('.', '\\.')
 
-/** The sample searches (docs/requirements.md, "Log search"), each with the search that it is here. */
+/** The sample searches (docs/requirements.md, "Log search"), each with its equivalent here. */
 export const SAMPLES: { kibana: string; here: string; search: Search }[] = [
   {
     kibana: 'venture:"zalora" AND source:"eg/live"',
@@ -233,7 +231,7 @@ export const logs = () =>
     )
     .withPanel(words(HELP, { width: WIDTH, height: 12, title: 'How to search, and how to share it' }))
     .withRow(
-      // Closed: without a Trace ID there is nothing to ask for. The link Show trace leads to the panel itself.
+      // Collapsed: without a trace ID there is nothing to query. The link Show trace leads to the panel itself.
       row('Trace')
         .collapsed(true)
         .withPanel(

@@ -14,22 +14,22 @@ export const PROMETHEUS = { type: 'prometheus', uid: 'shop-update-prometheus' }
 export const LOKI = { type: 'loki', uid: 'shop-update-loki' }
 export const TEMPO = { type: 'tempo', uid: 'shop-update-tempo' }
 export const POSTGRES = { type: 'grafana-postgresql-datasource', uid: 'shop-update-postgres' }
-/** For a panel whose queries go to several of them. */
+/** For a panel whose queries use several data sources. */
 export const MIXED = { type: 'datasource', uid: '-- Mixed --' }
 
-/** The root of the app's pages; Grafana puts its own sub path before it. */
+/** The root of the app's pages; Grafana prepends its own sub path. */
 export const APP = '/a/sellercenter-shopupdate-app'
 
-/** What a series must be of: every venture and source has workers of its own. */
+/** Selects our series: every venture and source has its own workers. */
 export const OURS = 'service_name="shop-update", venture="$venture", source="$source"'
 
 export const WIDTH = 24
 
-/** @param legend of each series, with labels as `{{label}}` */
+/** @param legend for each series, with labels as `{{label}}` */
 export const promQl = (expr: string, legend: string) =>
   new prometheus.DataqueryBuilder().datasource(PROMETHEUS).expr(expr).legendFormat(legend).range()
 
-/** Of this moment only. */
+/** The current value only. */
 export const promQlNow = (expr: string, legend: string) =>
   new prometheus.DataqueryBuilder().datasource(PROMETHEUS).expr(expr).legendFormat(legend).instant()
 
@@ -43,7 +43,7 @@ interface SqlQuery extends Dataquery {
   editorMode: 'code'
 }
 
-/** A query to PostgreSQL, of which the SDK knows nothing. `time_series`: columns time, metric and value. */
+/** A query to PostgreSQL, which the SDK does not cover. `time_series`: columns time, metric and value. */
 export const sql = (format: SqlQuery['format'], rawSql: string): Builder<SqlQuery> => ({
   build: () => ({
     datasource: POSTGRES,
@@ -65,11 +65,11 @@ interface Titled {
 
 interface Look {
   title: string
-  /** What it shows, and what to make of it. */
+  /** What the panel shows, and how to read it. */
   description: string
   width: number
   height?: number
-  /** In place of "No data". */
+  /** Shown instead of "No data". */
   none?: string
 }
 
@@ -81,7 +81,7 @@ function look<P extends Titled>(
   return panel
 }
 
-/** Lines over time, with a legend that tells the numbers that are asked for. */
+/** Lines over time, with a legend that shows the requested numbers. */
 export const lines = ({
   unit,
   calculations = ['lastNotNull', 'max'],
@@ -106,21 +106,21 @@ export const lines = ({
   return quiet === undefined ? panel : panel.axisSoftMax(quiet)
 }
 
-/** Up to where an axis goes where all there is, is nothing: Grafana's own choice is a hundred. */
+/** The upper end of the axis while all values are zero: Grafana's default is a hundred. */
 const QUIET: Record<string, number> = { locale: 1, reqps: 0.01, ops: 0.01 }
 
-/** The same on each other: numbers that add up. */
+/** The same, stacked: for numbers that add up. */
 export const areas = (look: Parameters<typeof lines>[0]) =>
   lines(look).fillOpacity(30).stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
 
-/** And as bars: what happened in each stretch of the time. */
+/** The same as bars: what happened in each interval. */
 export const bars = (look: Parameters<typeof lines>[0]) =>
   lines({ calculations: ['sum'], ...look })
     .drawStyle(common.GraphDrawStyle.Bars)
     .fillOpacity(70)
     .stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal))
 
-/** Numbers of now in large letters. */
+/** Current numbers in large letters. */
 export const numbers = ({ unit, ...rest }: Look & { unit: string }) =>
   look(new stat.PanelBuilder(), { height: 5, ...rest })
     .unit(unit)
@@ -150,7 +150,7 @@ type Overridable = {
 }
 
 /**
- * Each topic and each status has its colour, the same in every panel; those of the way to Synced go from blue to green.
+ * Each topic and each status has its colour, the same in every panel; those on the way to Synced go from blue to green.
  */
 const TOPIC_COLORS: Record<Topic, string> = {
   content: 'blue',
@@ -178,7 +178,7 @@ const STATUS_COLORS: Record<Status, string> = {
   failed: 'red',
 }
 
-/** Series of topics by the names that people know, each with a link to its list in the app. */
+/** Names the series by the labels of topics, each with a link to its list in the app. */
 export function topicsInWords<P extends Overridable>(panel: P, list = 'pending'): P {
   const of = list.includes('?') ? `${list}&topic=` : `${list}?topic=`
   for (const topic of TOPIC_NAMES) inWords(panel, topic, TOPICS[topic].label, TOPIC_COLORS[topic], of + topic)
@@ -194,7 +194,7 @@ export function statusesInWords<P extends Overridable>(panel: P): P {
   return panel
 }
 
-/** @param name as Prometheus has it; SQL has the label already */
+/** @param name as in Prometheus; SQL already returns the label */
 function inWords(panel: Overridable, name: string, label: string, of: string, list: string): void {
   const links = [{ title: `${label} in Shop Update`, url: `${APP}/${list}` }]
   panel.withOverride({
@@ -206,7 +206,7 @@ function inWords(panel: Overridable, name: string, label: string, of: string, li
 export const link = (title: string, url: string) =>
   new dashboard.DashboardLinkBuilder(title).type(dashboard.DashboardLinkType.Link).url(url)
 
-/** To a list of the app, or to the lines, from the corner of a panel. */
+/** A link from the corner of a panel to a list of the app, or to the log lines. */
 export const toItems = (title: string, page: string) => link(title, `${APP}/${page}`)
 export const toLogs = (title: string, query = '') => link(title, `/d/shop-update-logs${query}`)
 
@@ -218,7 +218,7 @@ const labelValues = (name: string, metric: string, label: string) =>
     .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
     .sort(dashboard.VariableSort.AlphabeticalAsc)
 
-/** Venture and source, as the workers tell them: one of each, since their numbers do not add up. */
+/** Venture and source, as reported by the workers. Single choice, because their numbers do not add up. */
 export const ventureAndSource = () => [
   labelValues('venture', 'shop_update_queue_items{service_name="shop-update"}', 'venture').label('Venture'),
   labelValues('source', 'shop_update_queue_items{service_name="shop-update", venture="$venture"}', 'source').label(
@@ -226,7 +226,7 @@ export const ventureAndSource = () => [
   ),
 ]
 
-/** A choice of several, by the names that people know; all of them unless something is chosen. */
+/** A multiple choice by label; everything unless something is chosen. */
 const several = (name: string, options: readonly (readonly [value: string, label: string])[]) =>
   new dashboard.CustomVariableBuilder(name)
     .values(options.map(([value, label]) => `${label} : ${value}`).join(', '))
@@ -251,13 +251,13 @@ export const flows = () =>
     FLOWS.map((flow) => [flow, flow === 'synchronous' ? 'Synchronous' : 'Asynchronous']),
   ).label('Flow')
 
-/** The three dashboards have the same head: where they belong, how to get to the others and to the app. */
+/** All three dashboards have the same head: their folder, and links to the others and to the app. */
 export const shopUpdateDashboard = (uid: string, title: string, description: string) =>
   new dashboard.DashboardBuilder(title)
     .uid(uid)
     .description(description)
     .tags(['shop-update'])
-    .timezone('') // the viewer's, as in the app
+    .timezone('') // the viewer's time zone, as in the app
     .readonly()
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
     .link(

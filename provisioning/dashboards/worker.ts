@@ -26,14 +26,14 @@ import {
 
 const rate = (metric: string, more = '') => `rate(${metric}{${OURS}${more}}[$__rate_interval])`
 const increase = (metric: string, more = '') => `increase(${metric}{${OURS}${more}}[$__rate_interval])`
-/** Where nothing was measured it is no number, and is left out. */
+/** Without measurements the result is not a number, and is left out. */
 const percentile = (of: number, metric: string, by: string, more = '') =>
   `histogram_quantile(${of}, sum by (le${by && `, ${by}`}) (${rate(`${metric}_bucket`, more)})) >= 0`
 const TOPIC = ', topic=~"$topic"'
 
 const chart = (look: Parameters<typeof lines>[0]) => lines({ height: 8, ...look }).datasource(PROMETHEUS)
 
-/** For whoever is woken: whether the workers work, where items stay, and what holds them up. */
+/** For on-call: whether the workers work, where items wait, and what holds them up. */
 export const worker = () =>
   shopUpdateDashboard(
     'shop-update-worker',

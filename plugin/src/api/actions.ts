@@ -4,10 +4,10 @@ import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { call } from './client.ts'
 import type { Selection } from './items.ts'
 
-/** What is to be requeued: always whole product sets, wherever it begins. */
+/** What is to be requeued: always whole product sets, whatever was named. */
 export type RequeueTarget = { itemIds: string[] } | { productSetIds: string[] } | { filter: Selection }
 
-/** @param enabled false once it is being done: nobody looks at the forecast any more */
+/** @param enabled false once the requeue runs: nobody reads the preview any more */
 export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude[], enabled: boolean) =>
   useQuery({
     enabled,
@@ -18,13 +18,13 @@ export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude
     staleTime: 0,
   })
 
-/** Everything on the page may be another afterwards. */
+/** Everything on the page may have changed afterwards. */
 function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
   const queries = useQueryClient()
   return useMutation({
     mutationFn: act,
     onSuccess: () => {
-      // not waited for: the result is shown at once
+      // not awaited: the result is shown at once
       void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== 'requeue' })
     },
   })
@@ -40,7 +40,7 @@ export const useResolve = (id: string) =>
     call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }),
   )
 
-/** New Product (Set) creates of a set whatever the Shop does not have yet, be the set itself there or not. */
+/** New Product (Set) creates whatever the Shop lacks of a set, whether or not the set itself exists there. */
 export const useQueueCreation = () =>
   useAction((productSetId: string) =>
     call<Enqueued>('items', { method: 'POST', body: { topic: 'new_product_set', productSetId } }),

@@ -3,11 +3,11 @@ import { lastValueFrom } from 'rxjs'
 import { PLUGIN_ID } from '../app.ts'
 import { given, type Query } from '../location.ts'
 
-/** What went wrong, in a sentence for the person in front of the page. */
+/** What went wrong, in a sentence for the user. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
-  /** True where nothing has answered: the worker is down, or Grafana does not reach it. */
+  /** True if nothing answered: the worker is down, or Grafana does not reach it. */
   readonly unreachable: boolean
 
   constructor(status: number, message: string) {
@@ -17,13 +17,13 @@ export class ApiError extends Error {
   }
 }
 
-/** The worker's API behind Grafana's plugin proxy, without Grafana's sub path: the fetch service adds it. */
+/** The worker's API behind Grafana's plugin proxy. Without Grafana's sub path: the fetch service adds it. */
 export const proxied = (path: string): string => `/api/plugin-proxy/${PLUGIN_ID}/api/${path}`
 
 /**
- * A call of the worker's API.
+ * Calls the worker's API.
  *
- * @throws ApiError with the worker's own sentence, where it sent one
+ * @throws ApiError with the worker's own sentence, if it sent one
  */
 export async function call<Answer>(
   path: string,
@@ -45,7 +45,7 @@ export async function call<Answer>(
     const response = await lastValueFrom(
       getBackendSrv().fetch<Answer>({
         url: proxied(path),
-        params: given(query), // beside the path, not in it: a SKU may hold what no path may
+        params: given(query), // as parameters, not in the path: a SKU may contain what no path may
         method,
         data: body,
         showErrorAlert: false,
@@ -75,7 +75,7 @@ interface FieldError {
   message: string
 }
 
-/** Where in the body it stood says nothing to whoever typed it, nor do all the values that a filter might have had. */
+/** Users do not care where in the body an error was, or which values a filter could have had. */
 function inWords({ field: path, message }: FieldError): string {
   const field = path.replace(/^filter\./, '')
   if (message.startsWith('Invalid option')) return `There is no such ${field}.`

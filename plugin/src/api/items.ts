@@ -4,7 +4,7 @@ import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
 import { ApiError, call, proxied } from './client.ts'
 
-/** What narrows a list down; named as the API names it. */
+/** The filters of a list, named as in the API. */
 export interface Selection extends Query {
   tab?: Tab
   topic?: string
@@ -17,7 +17,7 @@ export interface Selection extends Query {
   to?: string
 }
 
-/** A page of a list, refreshed while it is looked at. */
+/** A page of a list, refreshed while it is shown. */
 export const useItems = (
   query: Selection & { sort?: string; cursor?: string; limit?: string },
   everyMs: number | false,
@@ -34,7 +34,7 @@ export const useItem = (id: string, enabled = true) =>
     enabled,
     queryKey: ['item', id],
     queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
-    // what has left the queue does not change any more, and what is not there does not come
+    // items outside the queue do not change any more, and a missing item does not appear
     refetchInterval: ({ state: { data, error } }) =>
       data?.retriesLeft === null || (error instanceof ApiError && error.status >= 400 && error.status < 500)
         ? false
@@ -43,7 +43,7 @@ export const useItem = (id: string, enabled = true) =>
 
 const bodyPath = (id: string, requestId: string, part: BodyPart): string => `items/${id}/calls/${requestId}/${part}`
 
-/** One whole body, which may have megabytes. */
+/** One whole body, possibly megabytes. */
 export const readBody = (id: string, requestId: string, part: BodyPart): Promise<string> =>
   call<string>(bodyPath(id, requestId, part), { responseType: 'text' })
 

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { Kpis, Summary } from '../../../worker/api/internal/schemas.ts'
 import { call } from './client.ts'
 
-/** The numbers on top of the queue; the counts on the tabs come from the same ones. */
+/** The numbers above the queue; the counts on the tabs use the same ones. */
 export const useSummary = () =>
   useQuery({
     queryKey: ['summary'],

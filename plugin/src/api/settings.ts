@@ -32,7 +32,7 @@ export function useChangeCredential() {
   return useMutation({
     mutationFn: (body: { allowedIps: string[] } | { rotateKey: true } | { withdrawKey: string }) =>
       call<Credential>(CREDENTIAL, { method: 'PUT', body }),
-    // a new key is shown once: it is in the answer to the change only
+    // a new key is shown once: only the response to the change has it
     onSuccess: ({ apiKey: _, ...credential }) => queries.setQueryData(['credential'], credential),
   })
 }

@@ -5,7 +5,7 @@ import { locationService } from '@grafana/runtime'
 import { useStyles2 } from '@grafana/ui'
 import React, { type MouseEvent, type ReactNode } from 'react'
 
-/** A link within Grafana: it works in a new tab and under a sub path, and without loading the page anew. */
+/** A link within Grafana: works in a new tab and under a sub path, without reloading the page. */
 export function Link({
   to,
   children,

@@ -16,7 +16,7 @@ export const TAB_LABELS: Record<Tab, string> = {
 }
 const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 
-/** Pending / Processing has the Blocked ones, too (decision 6). */
+/** Pending / Processing includes Blocked items (decision 6). */
 const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
   if (tab !== 'pending') return { delayed, failed, blocked }[tab] ?? null
   return byStatus
@@ -25,8 +25,7 @@ const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): 
 }
 
 /**
- * A page of the app: the tabs with their counts, and what the page brings. A page that is none of the tabs has a title
- * of its own.
+ * A page of the app: the tabs with their counts, and the page's content. A page that is not a tab has its own title.
  */
 export function Page({ children, actions, title }: { children: ReactNode; actions?: ReactNode; title?: string }) {
   const {
@@ -36,8 +35,8 @@ export function Page({ children, actions, title }: { children: ReactNode; action
   const { data } = useSummary()
   const label = LABELS[page]
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
-  // What is in the navigation has its url there: so Grafana's breadcrumbs name it once. What is not would stand beside
-  // the app.
+  // Pages in the navigation pass its url, so that Grafana's breadcrumbs name them once. Any other page would appear
+  // beside the app.
   const pageNav =
     label === undefined
       ? { text: title ?? 'Shop Update', parentItem: { text: 'Shop Update', url: at('overview') } }
@@ -46,7 +45,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
     <PluginPage pageNav={pageNav} actions={actions}>
       <TabsBar>
         {Object.entries(LABELS).map(([name, text]) => {
-          // whoever looks for something goes on looking for it in the next list; the Overview begins anew
+          // a search continues in the next list; the Overview starts afresh
           const url = pageUrl(name, name === 'overview' ? {} : { topic, seller, q, from, to })
           return (
             <PageTab

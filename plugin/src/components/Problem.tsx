@@ -2,7 +2,7 @@ import { Alert, Button } from '@grafana/ui'
 import React from 'react'
 import { ApiError } from '../api/client.ts'
 
-/** What went wrong, what that means for the reader, and how to go on. */
+/** What went wrong, what that means for the reader, and how to continue. */
 export function Problem({ error, retry, write = false }: { error: Error; retry?: () => void; write?: boolean }) {
   const unreachable = error instanceof ApiError && error.unreachable
   return (

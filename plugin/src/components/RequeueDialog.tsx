@@ -10,7 +10,7 @@ import { isStranded } from '../stranded.ts'
 import { Link } from './Link.tsx'
 import { Problem } from './Problem.tsx'
 
-/** Of a stock change: what is refused is nothing that anybody would have to mend. */
+/** For a stock change: it was skipped, but there is nothing to fix. */
 export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
 
 const BLOCKED_AGAIN =
@@ -20,8 +20,8 @@ const BLOCKED_AGAIN =
 const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 
 /**
- * "Reupload to Shop": shows first what it will do, then does it, then says what was done.
- * @param known the items that the page shows when it opens, of which the target may have some
+ * "Reupload to Shop": first shows what it will do, then does it, then reports what was done.
+ * @param known the items that the page shows when the dialog opens; the target may include some
  */
 export function RequeueDialog({
   target,
@@ -36,7 +36,8 @@ export function RequeueDialog({
 }) {
   const [include, setInclude] = useState(first)
   const [reason, setReason] = useState('')
-  // What was picked is told as it was then: the list behind goes on, and what is requeued leaves it.
+  // Selected items are described as they were when the dialog opened: the list behind it keeps refreshing, and requeued
+  // items leave it.
   const [known] = useState(atFirst)
   const requeue = useRequeue()
   const preview = useRequeuePreview(target, include, requeue.isIdle || requeue.isError)
@@ -139,9 +140,9 @@ export function RequeueDialog({
   )
 }
 
-/** Which product sets it is about, the first of them by name. */
+/** The product sets concerned, the first ones by name. */
 function ProductSets({ outcome: { productSets, firstProductSets, variations } }: { outcome: Requeued }) {
-  if (productSets === 0 || !firstProductSets) return null // a worker of before does not say
+  if (productSets === 0 || !firstProductSets) return null // an older worker does not send this
   return (
     <p>
       Product set{productSets > 1 && 's'}{' '}
@@ -160,7 +161,7 @@ function ProductSets({ outcome: { productSets, firstProductSets, variations } }:
   )
 }
 
-/** How many are left alone and why, with the first of them. */
+/** How many are skipped and why, with the first of them. */
 function Refused({
   outcome: { skipped, skippedTotal, skippedByReason },
   known,

@@ -19,8 +19,8 @@ const COLUMNS: TableColumn<ReturnType<typeof rowsOf>[number]>[] = [
 ]
 
 /**
- * "Retry logic": when a failed item is tried again, for whoever has to tell a seller. The table of
- * docs/requirements.md, where the settings are the defaults.
+ * "Retry logic": when a failed item is retried, for answering sellers. With default settings it is the table of
+ * docs/requirements.md.
  */
 export function RetryLogic() {
   const [open, setOpen] = useState(false)

@@ -3,7 +3,7 @@ import type { GrafanaTheme2 } from '@grafana/data'
 import { useStyles2 } from '@grafana/ui'
 import React, { type ReactNode } from 'react'
 
-/** A part of a page, which a screen reader can jump to. */
+/** A part of a page that a screen reader can jump to. */
 export function Section({ title, children }: { title: string; children: ReactNode }) {
   const styles = useStyles2(getStyles)
   return (

@@ -7,7 +7,7 @@ export interface TableColumn<Row> {
   name: string
   label: string
   cell(row: Row): ReactNode
-  /** The order as the URL has it; a minus in front of it: descending. */
+  /** The order as in the URL; a leading minus means descending. */
   sort?: string | undefined
 }
 
@@ -17,16 +17,16 @@ interface Props<Row> {
   rows: readonly Row[]
   sort?: string | undefined
   onSort?(sort: string): void
-  /** Ids of the selected rows; they stay selected when the rows are refreshed. */
+  /** Ids of the selected rows. They stay selected when the rows are refreshed. */
   selected?: ReadonlySet<string>
   onSelect?(ids: ReadonlySet<string>): void
-  /** What can be done with a row, at its end. */
+  /** An action at the end of each row. */
   action?: { label: string; of(row: Row): ReactNode }
-  /** How a screen reader calls a row. */
+  /** What a screen reader calls a row. */
   nameOf?(row: Row): string
 }
 
-/** A plain table: what it shows, in which order and on which page is for the server to decide. */
+/** A plain table: the server decides content, order and page. */
 export function Table<Row extends { id: string }>({
   label,
   columns,
@@ -135,7 +135,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     'tbody tr[aria-selected="true"]': { background: theme.colors.action.selected },
   }),
   unseen: css({ position: 'absolute', width: 1, height: 1, overflow: 'hidden', clipPath: 'inset(50%)' }),
-  // In sight however wide the table is: opaque, with the row's own colour laid over it.
+  // Stays visible however wide the table is: opaque, with the row's own colour on top.
   action: css({
     position: 'sticky',
     right: 0,

@@ -2,7 +2,7 @@ import { dateTimeFormat, dateTimeFormatTimeAgo } from '@grafana/data'
 import { config } from '@grafana/runtime'
 import React from 'react'
 
-/** Of the viewer's profile in Grafana. */
+/** From the viewer's profile in Grafana. */
 export const zone = () => config.bootData.user.timezone
 
 /** In the viewer's zone. */
@@ -10,10 +10,10 @@ export const absolute = (iso: string): string =>
   dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })
 export const relative = (iso: string): string => inOneLine(dateTimeFormatTimeAgo(iso, { timeZone: zone() }))
 
-/** A number without its unit is none. */
+/** Keeps a number and its unit on one line. */
 const inOneLine = (text: string): string => text.replaceAll(' ', '\u00a0')
 
-/** How long ago, or in how long; the time itself on hover. */
+/** How long ago, or in how long; the exact time on hover. */
 export function Time({ at }: { at: string | null }) {
   if (at === null) return <>–</>
   return (
@@ -23,7 +23,7 @@ export function Time({ at }: { at: string | null }) {
   )
 }
 
-/** When something is to happen that may be a little late. */
+/** The time of something planned, which may be a little late. */
 export const Due = ({ at }: { at: string | null }) =>
   at !== null && Date.parse(at) <= Date.now() ? <>any moment now</> : <Time at={at} />
 

@@ -1,10 +1,10 @@
 import { locationUtil } from '@grafana/data'
 import { hasPermission } from '@grafana/runtime'
 
-/** Grafana lets only Editors and Admins into Explore. */
+/** Grafana allows Explore only for Editors and Admins. */
 const mayExplore = (): boolean => hasPermission('datasources:explore')
 
-/** Explore with one query; times as Grafana takes them: Unix milliseconds as text, or `now`. */
+/** Explore with one query. Times in Grafana's form: Unix milliseconds as text, or `now`. */
 const explore = (type: 'tempo' | 'loki', query: object, [from, to]: [string, string]): string => {
   const uid = `shop-update-${type}`
   const panes = {
@@ -15,19 +15,19 @@ const explore = (type: 'tempo' | 'loki', query: object, [from, to]: [string, str
   )
 }
 
-/** The dashboard `shop-update-logs`, which everybody may see. */
+/** The dashboard `shop-update-logs`, which everybody may view. */
 const logsDashboard = (search: Record<string, string>, [from, to]: [string, string]): string =>
   locationUtil.assureBaseUrl(`/d/shop-update-logs?${new URLSearchParams({ ...search, from, to })}`)
 
 const HOUR = 3_600_000
 
-/** From an hour before one time to an hour after the other; without the other: until now. */
+/** From an hour before `from` to an hour after `to`; without `to`, until now. */
 export const around = (from: string, to: string | null): [string, string] => [
   String(Date.parse(from) - HOUR),
   to === null ? 'now' : String(Date.parse(to) + HOUR),
 ]
 
-/** In Explore, for whoever is let in there. */
+/** In Explore, for users who may open it. */
 export const traceUrl = (traceId: string, range: [string, string]): string =>
   mayExplore()
     ? explore('tempo', { queryType: 'traceql', query: traceId }, range)
@@ -35,7 +35,7 @@ export const traceUrl = (traceId: string, range: [string, string]): string =>
 
 /**
  * @param filter what follows the stream selector, in LogQL
- * @param search the same in the fields of the dashboard, as near as they come to it
+ * @param search the closest equivalent in the fields of the dashboard
  */
 export const logsUrl = (filter: string, search: Record<string, string>, range: [string, string]): string =>
   mayExplore()

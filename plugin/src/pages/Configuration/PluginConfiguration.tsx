@@ -17,10 +17,7 @@ export interface Settings {
 
 const client = newQueryClient()
 
-/**
- * Where the worker is and with which keys to ask it; who may call back; and the flow. For Grafana's own page of the
- * plugin.
- */
+/** The worker's address and keys, who may call back, and the flow. For Grafana's configuration page of the plugin. */
 export default function PluginConfiguration({ plugin: { meta } }: PluginConfigPageProps<AppPluginMeta<Settings>>) {
   return (
     <QueryClientProvider client={client}>
@@ -41,7 +38,7 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
   const isKept = (key: Key) => keys[key] === undefined && secureJsonFields?.[key] === true
   const save = useMutation({
     mutationFn: async () => {
-      // A key that is not sent stays; an empty one would overwrite it.
+      // A key that is not sent stays as it is; an empty one would overwrite it.
       const secureJsonData = Object.fromEntries(Object.entries(keys).filter(([, value]) => value))
       const data = {
         enabled,
@@ -53,7 +50,7 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
     },
   })
   const test = useMutation({
-    // both keys: the admin's asks what a requeue of an item that is nowhere would do, which is nothing
+    // Tests both keys: the admin's key previews a requeue of an item that does not exist, which changes nothing.
     mutationFn: async () => {
       const summary = await call<Summary>('summary')
       await call('requeue', { method: 'POST', body: { itemIds: ['999999999999999999'], dryRun: true } })
@@ -130,7 +127,7 @@ function Connection({ meta: { enabled, pinned, jsonData, secureJsonFields } }: {
   )
 }
 
-/** Grafana's own sentence, where it sent one. */
+/** Grafana's own sentence, if it sent one. */
 const saveError = (error: unknown): string =>
   (isFetchError<{ message?: string }>(error) ? (error.data?.message ?? error.statusText) : (error as Error).message) ??
   'Grafana did not say why.'

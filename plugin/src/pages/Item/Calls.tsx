@@ -16,7 +16,7 @@ import { around, logsUrl, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { absolute, duration } from '../../components/Time.tsx'
 
-/** Each call with what was asked and what came back, the newest first. */
+/** Each call with its request and answer, newest first. */
 export function Calls({ itemId, calls }: { itemId: string; calls: readonly Call[] }) {
   return (
     <Section title="Calls to the Shop">
@@ -39,7 +39,7 @@ export function Calls({ itemId, calls }: { itemId: string; calls: readonly Call[
   )
 }
 
-/** From the call into its trace and its lines. */
+/** Links from the call to its trace and its log lines. */
 function Links({ call: { traceId, callbackTraceId, requestId, sentAt, answeredAt, callbackAt } }: { call: Call }) {
   const range = around(sentAt, callbackAt ?? answeredAt)
   const traces = [
@@ -83,16 +83,16 @@ const summary = ({ method, requestId, flow, sentAt, milliseconds, httpStatus, ou
       : `${httpStatus === null ? '' : `HTTP ${httpStatus}, `}${outcome} after ${duration((milliseconds ?? 0) / 1000)}`
   }`
 
-/** JSON so that it can be read; anything else as it came. */
+/** Formats JSON; anything else stays as it came. */
 function pretty(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2)
   } catch {
-    return text // what is no JSON is just what somebody looks for here
+    return text // text that is not JSON is just what an admin is looking for here
   }
 }
 
-/** More than this in one page makes every browser slow; a download it may be. */
+/** More than this on one page slows down any browser; it can still be downloaded. */
 const MOST_SHOWN = 1024 * 1024
 
 const size = (bytes: number): string =>
@@ -100,7 +100,7 @@ const size = (bytes: number): string =>
     ? `${Math.ceil(bytes / 1024)} KiB`
     : `${(bytes / 1024 / 1024).toLocaleString('en', { maximumFractionDigits: 1 })} MiB`
 
-/** The beginning of a body, which came with the item, and on demand the whole. */
+/** The beginning of a body, which came with the item; on demand the whole. */
 function Body({
   title,
   of: { itemId, call },
@@ -149,7 +149,7 @@ function Body({
                 icon="download-alt"
                 href={locationUtil.assureBaseUrl(bodyUrl(itemId, call.requestId, part))}
                 download={`${part}-${call.requestId}.txt`}
-                target="_self" // or Grafana would take it for a page of its own
+                target="_self" // otherwise Grafana would take it for one of its own pages
               >
                 Download ({size(bytes)})
               </LinkButton>

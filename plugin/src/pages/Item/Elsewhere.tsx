@@ -6,7 +6,7 @@ import { around, logsUrl, traceUrl } from '../../components/explore.ts'
 import { Section } from '../../components/Section.tsx'
 import { pageUrl } from '../../location.ts'
 
-/** From here into the trace, the logs and the set. */
+/** Links to the trace, the logs and the set. */
 export function Elsewhere({ item }: { item: ItemDetail }) {
   const { id, traceId, productSetId, queuedAt, statusAt, retriesLeft } = item
   const range = around(queuedAt, retriesLeft === null ? statusAt : null)

@@ -96,7 +96,7 @@ function Story({ item }: { item: ItemDetail }) {
   )
 }
 
-/** What the status means, or, where there is one, the reason: that says which of the meanings of the status it is. */
+/** The meaning of the reason if there is one, because it is more specific; otherwise that of the status. */
 function meaning(item: ItemDetail): string {
   if (isStranded(item))
     return 'Nothing in the queue creates what it waits for. Sent again, it would only be Blocked again.'
@@ -157,7 +157,7 @@ function Facts({ item }: { item: ItemDetail }) {
   )
 }
 
-/** Here there is room for the time itself. */
+/** Here is room for the exact time. */
 const Moment = ({ at, Relative = Time }: { at: string | null; Relative?: typeof Time }) => (
   <>
     {at !== null && `${absolute(at)}, `}

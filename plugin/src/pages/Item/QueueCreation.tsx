@@ -10,8 +10,8 @@ import { pageUrl } from '../../location.ts'
 const TOPIC = TOPICS.new_product_set.label
 
 /**
- * The way out for an item that waits for a create which nothing in the queue does.
- * @param isOpen whether it is still needed; what it did stays in sight
+ * The way out for an item that waits for a create that nothing in the queue makes.
+ * @param isOpen whether it is still needed; its result stays visible
  */
 export function QueueCreation({ productSetId, isOpen }: { productSetId: string; isOpen: boolean }) {
   const [asking, setAsking] = useState(false)

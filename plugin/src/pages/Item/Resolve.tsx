@@ -5,8 +5,8 @@ import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
 
 /**
- * What only an admin can decide: whether an item is sent again or taken out of the queue.
- * @param isOpen whether it is still to be decided; a dialog that is open stays, so that its outcome is seen
+ * A decision for admins: whether an item is sent again or taken out of the queue.
+ * @param isOpen whether a decision is still needed; an open dialog stays, to show its outcome
  */
 export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
   const [action, setAction] = useState<'resend' | 'discard' | null>(null)

@@ -6,9 +6,9 @@ import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
 import { absolute, duration } from '../../components/Time.tsx'
 
-/** Each status with its time and how long the item stood in it. */
+/** Each status with its time and its duration. */
 export function Timeline({ transitions }: { transitions: readonly Transition[] }) {
-  // A transition says how long the status before it lasted: the length of one stands with the next.
+  // A transition contains the duration of the previous status, so the duration of each is in the next row.
   const rows = transitions.map((transition, place) => ({
     id: String(place),
     ...transition,

@@ -10,10 +10,10 @@ import { FIRST_ONLY } from '../Queue/Filters.tsx'
 
 const COLUMNS: ColumnName[] = ['sellerSku', 'sku', 'topic', 'status', 'queuedAt', 'productSetId']
 const FIRST = 20
-/** The API gives no more at a time. */
+/** The API's largest page. */
 const MOST = 500
 
-/** What was found, in the queue and among what is synced: for words, or all of a product set. */
+/** Search results, from the queue and from synced items: by words, or all of a product set. */
 export function Found({ q, set }: { q: string | undefined; set: string | undefined }) {
   const [limit, setLimit] = useState(FIRST)
   const { data, error } = useItems({ q, set, limit: String(limit) }, 5000)
@@ -49,9 +49,9 @@ export function Found({ q, set }: { q: string | undefined; set: string | undefin
   )
 }
 
-/** Which of its fields has the words: a number may be the id of several things. */
+/** Which of its fields matches the words: a number may be the id of several things. */
 function matches({ id, sellerSku, sku, productId, productSetId, requestId, sellerName }: Item, q: string): string {
-  // of a whole product set they are those of its first variations
+  // for an item about a whole set, the SKUs of its first variations
   const begins = (skus: string | null) => skus?.split(', ').some((one) => one.startsWith(q))
   const fields: [string, boolean | undefined][] = [
     ['Seller SKU', begins(sellerSku)],

@@ -14,7 +14,7 @@ const LABELS: Record<keyof Kpis, string> = {
 }
 const percent = (ratio: number | null): string => (ratio === null ? '–' : `${(ratio * 100).toFixed(1)} %`)
 
-/** The Sync KPI of one window; its trend is against the next longer window. */
+/** The Sync KPI of one window; its trend compares it with the next longer window. */
 export function Kpi({ window, kpi, longer }: { window: keyof Kpis; kpi: Kpis[keyof Kpis]; longer: Kpis[keyof Kpis] }) {
   const styles = useStyles2(getStyles)
   const change = kpi.ratio !== null && longer.ratio !== null ? kpi.ratio - longer.ratio : 0

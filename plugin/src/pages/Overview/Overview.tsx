@@ -51,7 +51,7 @@ export function Overview() {
   )
 }
 
-/** What the Analytics tab and Kibana were. */
+/** The former Analytics tab and Kibana. */
 const Dashboards = () => (
   <>
     <LinkButton variant="secondary" icon="chart-line" href={locationUtil.assureBaseUrl('/d/shop-update-analytics')}>
@@ -66,13 +66,13 @@ const Dashboards = () => (
 const products = (n: number): string => `${n.toLocaleString('en')} product change${n === 1 ? '' : 's'}`
 
 /**
- * "The message on top": what is to be sent, what waits for the Shop, and, apart from them, what is blocked: what is
- * normal, and what is not.
+ * "The message on top": what is to be sent, what waits for the Shop and, apart from these, what is blocked, split into
+ * normal and not.
  */
 function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded, flow } }: { summary: Summary }) {
   const behind = flow.workers.filter((worker) => worker.flow !== flow.wanted).length
   const undecided = toResolve.filter(({ count }) => count > 0)
-  // counted a moment later, and up to a limit
+  // counted a moment later, and only up to a limit
   const waiting = Math.max(0, blocked - stranded - undecided.reduce((sum, { count }) => sum + count, 0))
   return (
     <>
@@ -160,7 +160,7 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
   )
 }
 
-/** One box for everything: what is in the queue and what is synced. */
+/** One search box for the queue and for synced items. */
 function Search({ q = '' }: { q?: string | undefined }) {
   const styles = useStyles2(getStyles)
   const [typed, setTyped] = useState(q)

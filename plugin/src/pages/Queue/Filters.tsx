@@ -10,29 +10,29 @@ import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
 import { zone } from '../../components/Time.tsx'
 import { changeQuery, type Query } from '../../location.ts'
 
-/** Where a list has items of several reasons. */
+/** Lists whose items have several reasons. */
 const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
   delayed: ['failure', 'stock_wait'],
   blocked: BLOCKS,
 }
-/** A reason in the URL counts only where it can be seen and taken away. */
+/** A reason in the URL counts only where the filter for it is shown. */
 export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (REASONS_OF[tab] ? reason : undefined)
 
 const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
 
-/** What a search matches: an admin who types something else would take "nothing found" for an answer. */
+/** What a search matches: after typing anything else, an admin would take "nothing found" for an answer. */
 export const SEARCHED =
   'A search finds a seller SKU or Shop SKU, case-sensitive; a product, set, item or request by its whole id; a ' +
   'seller by their whole name; or else the SKUs that begin with it.'
-/** Where a search found so much that the API looked no further. */
+/** Shown when a search matches more than the API looked up. */
 export const FIRST_ONLY =
   `More than ${PRODUCTS_A_PREFIX} products begin with this; only the first ${PRODUCTS_A_PREFIX} were looked at. Give ` +
   'more of the SKU.'
 
-/** While somebody types, nothing is asked; the list follows when he pauses. */
+/** Typing does not request anything; the list follows after a pause. */
 const TYPING_MS = 400
 
-/** What narrows the list down, all of it in the URL. */
+/** The filters of the list, all of them in the URL. */
 export function Filters({ tab, query }: { tab: Tab; query: Query }) {
   const styles = useStyles2(getStyles)
   const statuses = STATUS_NAMES.filter(
@@ -111,8 +111,8 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
 }
 
 /**
- * Whether the picker fits, which Grafana makes narrow on a screen below `wide`; where it begins depends on how the
- * filters wrap.
+ * Whether the picker fits. Grafana makes it narrow on a screen below `wide`; its position depends on how the filters
+ * wrap.
  */
 function fitsRight(element: Element, wide: number): boolean {
   const pickerWidth = window.innerWidth < wide ? 262 : 546
@@ -127,7 +127,7 @@ interface ChoiceProps {
   onChange(value: string | undefined): void
 }
 
-/** One of several, or all of them. */
+/** One of several values, or all. */
 function Choice({ label, all, options, value, onChange }: ChoiceProps) {
   return (
     <Combobox
@@ -143,12 +143,12 @@ function Choice({ label, all, options, value, onChange }: ChoiceProps) {
 }
 
 const rawRange = ({ from, to }: Query): RawTimeRange => ({ from: rawOf(from), to: rawOf(to) })
-/** `now-1h` stays what it is; anything else is a time. An invalid one is how the picker is told "none". */
+/** `now-1h` stays as it is; anything else is a time. An invalid time tells the picker "none". */
 const rawOf = (text: string | undefined) => (text?.startsWith('now') ? text : dateTime(Date.parse(text ?? '')))
 const rawText = (raw: RawTimeRange['from']): string | undefined =>
   typeof raw === 'string' ? raw || undefined : raw?.isValid() ? raw.toISOString() : undefined
 
-/** The times that a relative range means at this moment, for the API. */
+/** The current times of a relative range, for the API. */
 export function absoluteRange(query: Query): Pick<Query, 'from' | 'to'> {
   const { from, to } = rangeUtil.convertRawToRange(rawRange(query), zone())
   return {

@@ -37,7 +37,7 @@ const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_00
 const USUAL_INTERVAL = '5s'
 const NONE: ReadonlySet<string> = new Set()
 
-/** One list of the queue. All that it shows is in the URL; what is selected is not. */
+/** One list of the queue. Everything it shows is in the URL, except for the selection. */
 export function Queue({ tab }: { tab: Tab }) {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
@@ -46,18 +46,18 @@ export function Queue({ tab }: { tab: Tab }) {
   const shown = columnsOf(tab, query.columns)
   const offered = (sort: string | undefined) =>
     sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined
-  // an order that the filters have taken away since
+  // an order that the filters no longer offer
   const sort = offered(query.sort)
   const wanted: Selection = { tab, q, topic, status, reason, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, isPlaceholderData, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
-  // A selection belongs to the filters it was made under: what is not in sight any more must not be requeued with what
-  // is.
+  // A selection belongs to the filters under which it was made: items that are no longer visible must not be requeued
+  // with visible ones.
   const filters = [q, topic, status, reason, seller, query.from, query.to].join('\n')
   const [selection, select] = useState({ filters, ids: NONE })
   const selected = selection.filters === filters ? selection.ids : NONE
   const setSelected = (ids: ReadonlySet<string>) => select({ filters, ids })
-  // The pages that were looked at, in order: Back and Forward of the browser move among them, too.
+  // The visited pages, in order; the browser's Back and Forward move among them too.
   const [trail, setTrail] = useState<(string | undefined)[]>([cursor])
   const place = trail.indexOf(cursor)
   const [target, setTarget] = useState<RequeueTarget | null>(null)
@@ -65,7 +65,7 @@ export function Queue({ tab }: { tab: Tab }) {
   const requeueable = tab !== 'synced'
   const include: RequeueInclude[] =
     tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
-  // of what is Pending / Processing only the Blocked ones can be requeued
+  // in Pending / Processing only Blocked items can be requeued
   const requeueAll = requeueable && (tab !== 'pending' || status === 'blocked')
 
   return (
@@ -81,7 +81,7 @@ export function Queue({ tab }: { tab: Tab }) {
             download={`${tab}.csv`}
             disabled={data?.truncated ?? false}
             tooltip={data?.truncated ? FIRST_ONLY : 'All that matches, with all columns'}
-            target="_self" // or Grafana would take it for a page of its own
+            target="_self" // otherwise Grafana would take it for one of its own pages
           >
             CSV
           </LinkButton>
@@ -223,13 +223,15 @@ export function Queue({ tab }: { tab: Tab }) {
   )
 }
 
-/** A picked set of columns from the URL; unknown names are left out. */
+/** The chosen columns from the URL; unknown names are ignored. */
 function columnsOf(tab: Tab, picked: string | undefined): ColumnName[] {
   const known = picked?.split('.').filter((name): name is ColumnName => COLUMN_NAMES.includes(name as ColumnName)) ?? []
   return known.length > 0 ? known : TAB_COLUMNS[tab]
 }
 
-/** A relative range moves on with every second; rounded to ten, the list is not asked for anew with every rendering. */
+/**
+ * A relative range moves with every second. It is rounded to ten, so that not every rendering requests the list again.
+ */
 function rangeKept(
   { from, to }: { from?: string; to?: string },
   range: Pick<Selection, 'from' | 'to'>,
@@ -242,7 +244,7 @@ function rangeKept(
 const defined = (selection: Selection): Selection =>
   Object.fromEntries(Object.entries(selection).filter(([, value]) => value))
 
-/** Grafana's short link to what the list shows now. */
+/** Grafana's short link to the present view of the list. */
 function Share() {
   const share = async () => {
     const { pathname, search } = locationService.getLocation()
@@ -257,7 +259,7 @@ function Share() {
         payload: ['A short link to this list is in the clipboard'],
       })
     } catch {
-      // over plain HTTP there is no clipboard: whoever wants the link reads it
+      // plain HTTP has no clipboard: the user copies the link from the message
       getAppEvents().publish({ type: AppEvents.alertSuccess.name, payload: ['A short link to this list', data.url] })
     }
   }

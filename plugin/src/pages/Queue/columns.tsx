@@ -13,13 +13,13 @@ import { isStranded } from '../../stranded.ts'
 interface Column {
   label: string
   cell(item: Item): ReactNode
-  /** What the API calls this order; only indexes can sort ten million items, so few columns have one. */
+  /** The API's name for this order. Only indexes can sort ten million items, so few columns have one. */
   sort?: Order
 }
 
 const shopSku = ({ sku }: Item) => sku ?? '–'
 
-/** All that a list can show. Labels are those of docs/requirements.md, "Columns", where it has them. */
+/** All columns of lists. Labels are those of docs/requirements.md, "Columns", where it has them. */
 export const COLUMNS = {
   sellerSku: {
     label: 'Seller SKU',
@@ -78,8 +78,8 @@ export const COLUMN_NAMES = Object.keys(COLUMNS) as ColumnName[]
 export const column = (name: ColumnName): Column => COLUMNS[name]
 
 /**
- * What each tab shows before anybody has picked: the columns of docs/requirements.md in its order; Blocked and Synced,
- * which it has not, likewise.
+ * The default columns of each tab: those of docs/requirements.md, in its order; likewise for Blocked and Synced, which
+ * are not in it.
  */
 export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
   pending: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
@@ -89,12 +89,12 @@ export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
   synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount'],
 }
 
-/** What a tab calls a column; two of them are written otherwise under Delayed (docs/requirements.md, "Columns"). */
+/** A tab's label for a column; Delayed spells two of them differently (docs/requirements.md, "Columns"). */
 export const labelOf = (tab: Tab, name: ColumnName): string =>
   (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) ||
   column(name).label
 
-/** Where the item stands, and what it waits for. */
+/** The item's status, and what it waits for. */
 function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
   return (
     <>
