@@ -51,6 +51,11 @@ const AGAIN_MOST_MS = 1000
  */
 const IDLE_SHARE = 0.5
 const IDLE_MS = 20
+/**
+ * A Shop that restarts closes connections that were idle for no time at all, and would be called on new ones for ever.
+ * So the idle time after which it closes them is taken for longer with each one that is opened for that.
+ */
+const IDLE_GROWTH = 1.1
 
 /**
  * Reused connections to the Shop. The most recently used one goes first, so that surplus ones stay idle. A call gets a
@@ -129,6 +134,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     // none of them may be used, and they take the place of one that may
     if (room < 1 && opening === 0 && idle.length > 0) drop(idle[0]!.client)
     const wanted = Math.min(waiting.length, most, room)
+    if (wanted > 0 && opening === 0 && idle.length > 0) closedAfterMs = Math.max(IDLE_MS, closedAfterMs) * IDLE_GROWTH
     while (opening < wanted) openOne()
   }
 
