@@ -1,21 +1,21 @@
 import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
 
-/** A series: its value at each minute; null where it tells nothing. */
+/** A series: its value at each minute; null if there is none. */
 type Series = (minute: number) => number | null
 
 export interface Case {
-  /** The rule, and what of it. */
+  /** The rule, and the aspect under test. */
   uid: string
   what: string
-  /** By name and labels; what is not named is as on a quiet day. */
+  /** By name and labels; all others are as on a quiet day. */
   series: Record<string, Series>
-  /** By minute: what it says then, by its labels beyond venture and source; null: it does not fire. */
+  /** By minute: its summary then, by its labels beyond venture and source; null: it does not fire. */
   expected: Record<number, { summary: string; labels?: Record<string, string> } | null>
-  /** Minutes between two looks; the samples of long ones are few. */
+  /** Minutes between samples; long cases have few. */
   step?: number
 }
 
-/** What wakes somebody, minute by minute. */
+/** What pages, minute by minute. */
 export interface Story {
   what: string
   series: Record<string, Series>
@@ -27,7 +27,7 @@ const labelled = (name: string, labels: Record<string, string>) =>
   `${name}{${Object.entries(labels)
     .map(([label, value]) => `${label}="${value}"`)
     .join(',')}}`
-/** Of the whole queue. */
+/** Values for the whole queue. */
 const queue = (name: string, labels: Record<string, string> = {}) =>
   labelled(`shop_update_${name}`, { service_name: 'shop-update', ...PLACE, ...labels })
 const worker = (name: string, labels: Record<string, string> = {}, instance = 'one') =>
@@ -71,7 +71,7 @@ const until =
   (end: number, series: Series): Series =>
   (minute) =>
     minute < end ? series(minute) : null
-/** Grows by so much a minute, but from `from` to `to` by another number. */
+/** Grows by this much per minute, but by another number between `from` and `to`. */
 const counting =
   (rate: number, from = Number.POSITIVE_INFINITY, to = Number.POSITIVE_INFINITY, then = 0): Series =>
   (minute) =>

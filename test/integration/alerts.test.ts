@@ -110,7 +110,7 @@ else
     })
     afterAll(() => rm(folder, { recursive: true, force: true }))
 
-    /** One scenario as a file of promtool. */
+    /** One scenario as a promtool file. */
     async function tried(name: string, scenario: Scenario): Promise<void> {
       const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.yaml`)
       const rules = `${file}.rules`
@@ -147,19 +147,16 @@ else
 interface Scenario {
   series: Record<string, (minute: number) => number | null>
   step: number
-  /** The last minute that is asked for. */
+  /** The last minute of interest. */
   last: number
-  /** One rule, with its words. */
+  /** One rule, with its text. */
   alert?: { uid: string; expected: Record<number, { summary: string; labels?: Record<string, string> } | null> }
-  /** By minute: all that fires; all that wakes somebody. */
+  /** By minute: all that fires; all that pages. */
   firing?: Record<number, string[]>
   pages?: Record<number, string[]>
 }
 
-/**
- * All where all is asked for; else those that wake somebody, and the one that is tried: the windows of days take their
- * time.
- */
+/** All rules if all are of interest. Otherwise those that page and the one under test: windows of days are slow. */
 const rulesOf = ({ firing, alert }: Scenario) =>
   firing ? RULES : RULES.filter(({ uid, severity }) => severity === 'page' || uid === alert?.uid)
 
@@ -195,7 +192,7 @@ function testFile({ series, step, last, alert, firing = {}, pages = {} }: Scenar
   }
 }
 
-/** Venture and source, but where the rule is about something that has none. */
+/** Venture and source, unless the rule is about something that has neither. */
 function labelsOf(uid: string, labels: Record<string, string> = {}): Record<string, string> {
   const hasPlace = !('job' in labels || 'service_name' in labels || uid === 'shop-update-watchdog')
   return { severity: severityOf.get(uid)!, ...(hasPlace && PLACE), ...labels }

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
 const MIB = 1024 * 1024
-/** More than half of the budget, and all of it is told at the beginning. */
+/** More than half of the budget, and announced in full at the start. */
 const LENGTH = 6 * MIB
 
-/** Calls that nobody has answered so far, in their order. */
+/** Calls that are not answered yet, in order. */
 const asked: ServerResponse[] = []
 const shop = createServer((request, response) => {
   request.resume().on('end', () => asked.push(response))
@@ -17,7 +17,7 @@ const nextCall = async () => {
   await expect.poll(() => asked.length, { interval: 10 }).toBeGreaterThan(0)
   return asked.shift()!
 }
-/** An answer of that length, of which so much comes. */
+/** An answer of that length, of which only `bytes` bytes come. */
 const answer = (response: ServerResponse, bytes: number, length = LENGTH) => {
   response.writeHead(200, { 'content-type': 'text/html', 'content-length': length })
   response.write('x'.repeat(bytes))
@@ -51,7 +51,7 @@ test('while a large answer is being received, another one finds no room', async 
   answer(await nextCall(), MIB)
   const small = await queued()
   answer(await nextCall(), 5, 5)
-  await scene.untilStatus(small, 'blocked') // so the large one has been begun
+  await scene.untilStatus(small, 'blocked') // so the large one has begun
   answer(later, MIB)
   expect((await scene.untilStatus(second, 'delayed')).message).toContain('found no room in memory')
 })

@@ -34,7 +34,7 @@ const callbacksOf = (itemId: string) => scene.sql<{ outcome: string; body: strin
   select outcome, body, applied_at is not null as applied from shop_update.callback
   where item_id = ${itemId}::bigint order by id`
 
-/** What the catalogue knows from the Shop about the products of a set. */
+/** What the catalogue has from the Shop about the products of a set. */
 const idsOf = async (setId: string) => {
   const rows = await scene.sql<
     { setSrcId: string | null; srcId: string | null; shopSku: string | null; updated: boolean }[]
@@ -46,7 +46,7 @@ const idsOf = async (setId: string) => {
 }
 const NOTHING = { setSrcId: null, srcId: null, shopSku: null, updated: false }
 
-/** A product whose change is sent, or a new set with so many products that is created. */
+/** A product whose change is sent, or a new set with this many products to be created. */
 async function queue(topic: Topic, { products = 1 } = {}) {
   const set = await addSet(scene.sql, { inShop: topic !== 'new_product_set', products })
   const ofSet = topic === 'new_product_set' || topic === 'images'
@@ -137,7 +137,7 @@ describe('synchronous flow', () => {
     })
 
     test('a refused connection', async () => {
-      // A worker of its own, whose Shop is nowhere; the other one must not get the item.
+      // A separate worker whose Shop does not exist; the other worker must not get the item.
       const alone = await startScene({ env: { SHOP_URL: 'http://127.0.0.1:9', RETRY_UNIT_SECONDS: '3600' } })
       const { productIds } = await addSet(alone.sql)
       const itemId = await alone.enqueue('price', { product: productIds[0]! })
@@ -525,7 +525,7 @@ describe('asynchronous flow', () => {
 
   test('no callback ever: stays in Got acknowledgment, and nothing is resent', async () => {
     const { itemId, setId, productIds, requestId } = await acknowledged()
-    // Meanwhile others of its set and of elsewhere come and go.
+    // Meanwhile other items, of its set and of others, come and go.
     await trouble({})
     await scene.untilStatus(await scene.enqueue('stock', { product: productIds[0]! }), 'synced')
     await scene.untilStatus((await queue('price')).itemId, 'synced')
@@ -561,7 +561,7 @@ describe('asynchronous flow', () => {
       { timeout: 10_000, interval: 20 },
     )
     expect(second).not.toBe(first)
-    // What an older attempt failed with is no news; only its success is.
+    // The failure of an older attempt is no news; only its success is.
     await callBack(first, FAILURE)
     await vi.waitFor(
       async () => expect(await callbacksOf(itemId)).toMatchObject([{ outcome: 'accepted', applied: true }]),
@@ -573,7 +573,7 @@ describe('asynchronous flow', () => {
     expect(await scene.item(itemId)).toMatchObject({ status: 'got_acknowledgment', failures: 0 })
     await callBack(first)
     await scene.untilStatus(itemId, 'synced')
-    // The one of the second attempt comes too late to change anything.
+    // The callback of the second attempt comes too late to change anything.
     const [late] = await callBack(second)
     expect(late).toMatchObject({ state: 'accepted' })
     expect((await callbacksOf(itemId)).map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted', 'late'])
@@ -711,7 +711,7 @@ describe('asynchronous flow', () => {
         interval: 20,
       })
       letGo()
-      // The answer is to a request that was sent before the change: that is sent as well.
+      // The answer is to a request that was sent before the change: the change is sent as well.
       expect(await scene.untilStatus(one.itemId, 'got_acknowledgment')).toMatchObject({ sends: 2, failures: 0 })
     })
   })

@@ -5,7 +5,7 @@ import { addSet, listen, type Scene, startScene } from '../scene.ts'
 let scene: Scene
 afterEach(() => scene.stop())
 
-/** A change that nothing absorbs. */
+/** A change that no item absorbs. */
 const change = async (sql: Sql = scene.sql) => {
   const { productIds } = await addSet(scene.sql)
   const [row] = await sql<
@@ -23,7 +23,7 @@ async function heardOf(act: () => Promise<unknown>): Promise<number> {
   return heard()
 }
 
-/** A worker that has more to do than it has room for, and knows it. */
+/** A worker that has more to do than room for it, and knows it. */
 async function busyWorker() {
   scene = await startScene({ env: { CONCURRENCY: '4' }, settings: { default: { latencyMs: 2000 } } })
   expect(await heardOf(async () => scene.untilStatus(await change(), 'made_request'))).toBe(1)
@@ -81,7 +81,7 @@ test('each worker that is alive and not awake is reason enough to wake all', asy
   expect(await heardOf(() => change())).toBe(0)
   await worker(false, 'yesterday')
   expect(await heardOf(() => change())).toBe(0)
-  // as a worker of the version before enters
+  // registers as a worker of the previous version does
   await scene.sql`insert into shop_update.worker (name, flow) values ('old', 'synchronous')`
   expect(await heardOf(() => change())).toBe(1)
   await scene.sql`delete from shop_update.worker where not awake`

@@ -14,10 +14,7 @@ const troubles = (settings: SettingsInput) => scene.control('/troubles', { metho
 const makeDue = (itemId: string) =>
   scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
-/**
- * Well under the time after which the leader would find what has been forgotten: whoever is released is so by the
- * create itself.
- */
+/** Well below the time after which the leader would find forgotten items: the create itself must release them. */
 const AT_ONCE = { timeout: 5000, interval: 20 }
 
 const untilAll = (itemIds: string[], status: string, timing = { timeout: 20_000, interval: 20 }) =>
@@ -78,11 +75,11 @@ describe('the product is not in the Shop yet', () => {
       where item_id = any (${items}::bigint[]) and from_status = 'blocked'
         and to_status = 'pending' and reason = 'released' order by item_id`
       expect(released.map(({ id }) => id)).toEqual(items)
-      // In their old place: after the create, in the order they were queued.
+      // In their old place: after the create, in the order in which they were queued.
       const ids = await requestIds([create, ...items])
       const sent = await Promise.all([create, ...items].map(async (itemId) => (await scene.item(itemId)).requestId))
       expect(sent).toEqual(ids)
-      // With the ids that the create has brought.
+      // With the ids from the create.
       const [row] = await scene.sql`
       select p.src_id as "srcId", p.shop_sku as "shopSku", s.src_id as "setSrcId"
       from catalog.product p join catalog.product_set s on s.id = p.product_set_id
@@ -118,7 +115,7 @@ describe('the product is not in the Shop yet', () => {
     const create = await scene.enqueue('new_product_set', { set: setId })
     await scene.untilStatus(create, 'delayed')
     await untilAll(items, 'blocked')
-    // A new change of the set comes to the same end, and one that is Blocked already absorbs its like.
+    // A new change of the set ends the same way, and a Blocked one absorbs another of its kind.
     expect(await scene.enqueue('images', { set: setId })).toBe(items[2])
     await troubles({})
     expect(await requestIds(items)).toEqual([])
@@ -152,7 +149,7 @@ describe('the product is not in the Shop yet', () => {
     expect(await scene.untilStatus(item, 'blocked')).toMatchObject({ reason: 'not_in_shop' })
     const create = await scene.enqueue('new_product_set', { set: setId })
     await untilAll([create], 'synced')
-    // The create of the set has made it already.
+    // The create of the set has already created it.
     await untilAll([item], 'synced', AT_ONCE)
     expect(await scene.item(item)).toMatchObject({ sends: 0, reason: 'nothing_to_send' })
     const { duplicateCreates } = await scene.control<{ duplicateCreates: number }>('/stats')
@@ -162,7 +159,7 @@ describe('the product is not in the Shop yet', () => {
   test('the create ends just as another item is being Blocked for want of it: that one is released too', async () => {
     await useFlow('asynchronous')
     await troubles({ topics: { new_product_set: { noCallback: 100 } } })
-    // Blocking takes its time: the callback comes between the look at the catalogue and the commit.
+    // Blocking takes time: the callback comes between the read of the catalogue and the commit.
     await scene.sql`create table public.gate ()`
     await scene.sql`insert into public.gate default values`
     await scene.sql`
@@ -275,7 +272,7 @@ describe('a new variation of a set that is in the Shop', () => {
     await scene.untilStatus(first, 'delayed')
     const item = await scene.enqueue('price', { product: old })
     await scene.untilStatus(item, 'blocked')
-    // Held behind the first of its topic, as any item is.
+    // Held behind the first of its topic, like any item.
     const second = await scene.enqueue('new_product', { product: two })
     await troubles({ topics: { new_product: { latencyMs: 5000 } } })
     await makeDue(first)
@@ -299,7 +296,7 @@ describe('nothing to send', () => {
       expect(await scene.item(itemId)).toMatchObject({ reason: 'nothing_to_send', sends: 0, requestId: null })
       expect(await scene.statuses(itemId)).toEqual(['pending', 'processing', 'synced'])
     }
-    // What waited behind it flows on.
+    // What waited behind it goes on.
     await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
   })
 })
@@ -325,7 +322,7 @@ describe('Seller Center holds a Blocked item by a change that it absorbs, in a l
       letGo.resolve()
       await transaction
     }
-    // Whatever releases in this set next finds it: the leader within seconds, or a create that has nothing to do any
+    // The next release in this set finds it: by the leader within seconds, or by a create that has nothing to do any
     // more.
     await scene.untilStatus(await scene.enqueue('new_product_set', { set: setId }), 'synced')
     await untilAll([items[0]!], 'synced', AT_ONCE)

@@ -53,10 +53,7 @@ interface Listener {
   pokes: () => number
 }
 
-/**
- * A public listener of its own on a free port: with its own count of failed attempts, and nothing read from the
- * credential yet.
- */
+/** Its own public listener on a free port, with a fresh count of failed attempts and no cached credential. */
 async function listen(options: Partial<PublicApiOptions> = {}): Promise<Listener> {
   const lines: unknown[] = []
   const outcomes: string[] = []
@@ -96,7 +93,7 @@ const call = (id: unknown, result: unknown = ROWS) => ({
 const answered = (id: unknown) => ({ jsonrpc: '2.0', result: SUCCESS, id })
 const refused = (id: unknown, error: object) => ({ jsonrpc: '2.0', error, id })
 
-/** @param body text is sent as it stands */
+/** @param body text is sent unchanged */
 async function post({ url }: Listener, body: unknown, headers: Record<string, string> = {}, path = '/shop-update/') {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const response = await fetch(url + path, {
@@ -108,10 +105,7 @@ async function post({ url }: Listener, body: unknown, headers: Record<string, st
   return { status: response.status, body: answer === '' ? null : JSON.parse(answer), headers: response.headers }
 }
 
-/**
- * Sends the beginning of a request, and resolves with the whole of what is answered to it once the listener has hung
- * up.
- */
+/** Sends the beginning of a request, and resolves with the complete answer once the listener has hung up. */
 async function begin({ url }: Listener, head: string, body = ''): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connectSocket(Number(port), hostname)
@@ -125,7 +119,7 @@ async function get({ url }: Listener, path: string, headers: Record<string, stri
 }
 
 let made = 0
-/** An item that waits for the Shop's callback, or has left the queue, and its requests, the oldest first. */
+/** An item that waits for the Shop's callback or has left the queue, and its requests, oldest first. */
 async function itemWithRequests(requests = 1, finished = false): Promise<{ itemId: string; ids: string[] }> {
   const product = ++made
   const [item] = await sql<{ id: string }[]>`
@@ -211,7 +205,7 @@ describe('a callback', () => {
     await expect.poll(() => told).toEqual([''])
     await post(listener, [auth(), call(items[0].ids[0]), call('1')])
     await sql`select pg_notify('shop_update_callback', 'the end')`
-    await expect.poll(() => told).toEqual(['', 'the end']) // there was nothing new in it
+    await expect.poll(() => told).toEqual(['', 'the end']) // it contained nothing new
     await unlisten()
   })
 
@@ -608,7 +602,7 @@ describe('auth', () => {
     ])
   })
 
-  // The machine may be busy: what is tested is that it follows, not the last tenth of a second.
+  // The machine may be busy: the test is about whether it follows, not about the last tenth of a second.
   const WITHIN_TWO_SECONDS = { timeout: 6_000, interval: 100 }
   it('follows the admin within two seconds', async () => {
     const listener = await listen()
@@ -671,12 +665,12 @@ describe('when a key was used last', () => {
     const listener = await listen({ sql: pool })
     await sql.begin(async (tx) => {
       await tx`select from shop_update.callback_key for update`
-      // its only connection is free for the callback: who holds the row is not waited for
+      // its only connection is free for the callback: a locked row is not waited for
       expect((await post(listener, [auth(), call('1')])).status).toBe(200)
     })
     expect((await uses())[of(KEY)]).toBeNull()
     expect((await post(listener, [auth(), call('1')])).status).toBe(200)
-    await pool.end() // whatever was to be written has been
+    await pool.end() // whatever had to be written has been written
     expect((await uses())[of(KEY)]).toBeNull()
   })
 })
@@ -963,7 +957,7 @@ describe('the rest', () => {
 })
 
 describe('without a database there is no success', () => {
-  /** A pool on a way to PostgreSQL that can be cut, or go silent. */
+  /** A pool on a path to PostgreSQL that can be cut or go silent. */
   async function wire() {
     const gate = await openGate(cluster.url('postgres'))
     const pool = connect(gate.url, { max: 2, name: 'test of the wire' })

@@ -11,7 +11,7 @@ afterAll(() => scene.stop())
 beforeEach(() => troubles({}))
 
 const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', body })
-/** Waits until the worker sends what it claims from here on in this flow. */
+/** Waits until the worker sends newly claimed items in this flow. */
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
   await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
@@ -39,7 +39,7 @@ const untilLeft = (itemId: string) =>
     },
     { timeout: 20_000, interval: 20 },
   )
-/** What the counters say is in the queue, and what is there. */
+/** The queue according to the counters, and the real one. */
 const counted = async () => {
   const rows = await scene.sql`
     select c.topic, c.status, sum(c.n)::int - (

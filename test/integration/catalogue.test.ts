@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Scene, startScene } from '../scene.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-/** One a line; CI names real catalogues that lie beside the repository. */
+/** One per line; CI names real catalogues beside the repository. */
 const FILES = (process.env.CATALOGUE_FILES ?? join(ROOT, 'test/fixtures/catalogue.csv')).split('\n').filter(Boolean)
 
 let scene: Scene
@@ -51,7 +51,7 @@ test(`a catalogue that is queued in the wrong order is Synced as a whole: ${NAME
     { status: 'synced', reason: null, n: early + there!.sets },
   ])
 
-  // the Shop's ids, of the Shop's own products, are in the catalogue; nothing was created twice
+  // the Shop's ids for its own products are in the catalogue; nothing was created twice
   const inShop = await scene.control<{ id: string; sku: string }[]>('/products')
   const catalogue = await sql<{ src_id: string; shop_sku: string }[]>`select src_id, shop_sku from catalog.product`
   expect(new Set(catalogue.map((product) => `${product.src_id} ${product.shop_sku}`))).toEqual(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { chaos } from '../chaos/chaos.ts'
 
-/** Half a minute of `npm run chaos`: a fault that takes longer to show itself is for the long run. */
+/** Half a minute of `npm run chaos`; slower faults are for the long run. */
 test('half a minute of chaos breaks no rule', { timeout: 600_000 }, async ({ signal }) => {
   const log: string[] = []
   const { actions, violations } = await chaos({ seed: 3, seconds: 30, signal }, (line) => log.push(line))

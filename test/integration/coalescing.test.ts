@@ -23,7 +23,7 @@ const callsOf = async (itemIds: string[]) => {
     .filter(({ requestId }) => ids.has(requestId))
 }
 
-/** A transaction that stays open after the statement, until it is told how to end. */
+/** A transaction that stays open after the statement until it is told how to end. */
 async function openTransaction(statement: (tx: Sql) => Promise<unknown>) {
   const done = Promise.withResolvers<void>()
   const end = Promise.withResolvers<'commit' | 'rollback'>()
@@ -66,7 +66,7 @@ describe('enqueue', () => {
     expect(new Set([item, ...others]).size).toBe(6)
     expect(await scene.enqueue('images', { set: setId })).toBe(others[2])
     expect(await scene.enqueue('new_product_set', { set: setId })).toBe(others[3])
-    // A change that is absorbed is no step and no new entry of the queue.
+    // An absorbed change is neither a step nor a new entry in the queue.
     expect(await scene.statuses(item)).toEqual(['pending'])
     const [queued] = await scene.sql`select sum(n)::int as n from shop_update.delta where kind = 'queued'`
     expect(queued).toEqual({ n: 6 })
@@ -93,7 +93,7 @@ describe('enqueue', () => {
       const { setId, productIds } = await addSet(scene.sql)
       const pool = connect(scene.databaseUrl, { max: 19, name: 'crowd' })
       try {
-        await Promise.all(Array.from({ length: 19 }, () => pool`select pg_sleep(0.01)`)) // every connection is there
+        await Promise.all(Array.from({ length: 19 }, () => pool`select pg_sleep(0.01)`)) // every connection is open
         const finishFirst = await openTransaction(
           (tx) => tx`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`,
         )
@@ -188,10 +188,7 @@ describe('with a worker', () => {
     await scene.startWorker({ RETRY_UNIT_SECONDS: '3600' })
   })
 
-  /**
-   * One item of the set in flight at the Shop, for as long as `latencyMs`; and its product, whose price is not what is
-   * in flight.
-   */
+  /** One item of the set, in flight at the Shop for `latencyMs`; and its product, whose price is not in flight. */
   async function busySet({ latencyMs = 5000, products = 1 } = {}) {
     await troubles({ topics: { content: { latencyMs } } })
     const set = await addSet(scene.sql, { products })
@@ -372,7 +369,7 @@ describe('with a worker', () => {
   })
 
   test('an enqueue that meets an item being claimed queues a second; only that set waits for its commit', async () => {
-    // The claim of this item takes its time, so that the enqueue waits for it.
+    // The claim of this item takes time, so that the enqueue waits for it.
     await scene.sql`
       create function public.take_time() returns trigger language plpgsql as $$
       begin

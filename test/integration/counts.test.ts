@@ -46,7 +46,7 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
     const { setId, productIds } = await addSet(sql, { inShop: k % 3 !== 0, products: 4 })
     for (const topic of ['price', 'stock', 'content', 'status', 'price']) await enqueueAll(sql, topic, productIds)
     await scene.enqueue('images', { set: setId })
-    // the others stay Blocked: nobody creates their products
+    // the others stay Blocked: nothing creates their products
     if (k % 6 === 0) await scene.enqueue('new_product_set', { set: setId })
     if (k === 15) {
       await sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
@@ -61,7 +61,7 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
       const moving =
         await sql`select id, status, reason from shop_update.item where lane <> 'blocked' and run_at < 'infinity'`
       expect([...moving]).toEqual([])
-      expect(await unfolded(sql)).toHaveLength(0) // the leader has folded it all
+      expect(await unfolded(sql)).toHaveLength(0) // the leader has folded everything
     },
     { timeout: 30_000, interval: 20 },
   )
@@ -85,7 +85,7 @@ test('the counters equal a recount at every moment of a storm, and the roll-ups 
   expect(
     await sql`select outcome, sum(n)::int as n from shop_update.call_hour group by outcome order by outcome`,
   ).toEqual(calls)
-  // whatever is asked for: what the dashboards see does not change by folding, nor by the grain
+  // for any query: folding does not change what the dashboards see, nor does the grain
   expect(
     await sql`
       select grain, sum(calls)::int as n, min(slot) = date_trunc('hour', min(slot)) as "wholeHours"

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { findConflict } from '../../worker/queue/conflict.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 
-/** What must not happen: a product that is made twice, a change that nobody sends. */
+/** What must never happen: a product created twice, a change that is never sent. */
 let scene: Scene
 beforeAll(async () => {
   scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600', LEASE_SECONDS: '4' } })
@@ -149,7 +149,7 @@ test('a change that a Blocked item absorbed is queued anew when that one is disc
   )
   expect(next!.id).not.toBe(broken)
 
-  // and where it has absorbed nothing, nothing is queued
+  // and if it absorbed nothing, nothing is queued
   await troubles({ topics: { price: { garbage: 100 } } })
   const other = await scene.enqueue('price', { product: productIds[0]! })
   await scene.untilStatus(other, 'blocked')

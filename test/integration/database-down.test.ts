@@ -54,7 +54,7 @@ const untilCalled = (requests: number) =>
     interval: 2,
   })
 
-/** 150 changes and 50 creates, each of a product set of its own. */
+/** 150 changes and 50 creates, each in a product set of its own. */
 async function queue() {
   const sets = await Promise.all(Array.from({ length: 200 }, (_, k) => addSet(sql, { inShop: k % 4 !== 0 })))
   const ids = await sql<{ id: string }[]>`
@@ -65,7 +65,7 @@ async function queue() {
   return ids.map(({ id }) => id)
 }
 
-/** The worker has survived, every item has come to its end, and no product was created twice. */
+/** The worker has survived, every item has finished, and no product was created twice. */
 async function expectAllDone(ids: string[], { cuts }: { cuts: number }) {
   await vi.waitFor(
     async () => {
@@ -76,7 +76,7 @@ async function expectAllDone(ids: string[], { cuts }: { cuts: number }) {
     },
     { timeout: 30_000, interval: 50 },
   )
-  // A create is not repeated blindly when its claim was lost: no more of them than were in flight each time.
+  // A create whose claim was lost is not repeated blindly: each time, at most as many are Blocked as were in flight.
   const blocked = await sql<
     { message: string }[]
   >`select message from shop_update.item where id = any (${ids}::bigint[])`
@@ -151,8 +151,8 @@ test.for(CUTS)(
       await sql.begin(async (tx) => {
         await tx`set local idle_in_transaction_session_timeout = 0`
         await tx`lock table shop_update.request in access exclusive mode`
-        // It is in the transaction that gives callbacks to their items: which of them there are it has read before, by
-        // itself.
+        // It is in the transaction that gives callbacks to their items; it has already read, on its own, which there
+        // are.
         await vi.waitFor(
           async () => {
             const waiting = await sql`
@@ -213,7 +213,7 @@ test.for(CUTS)(
     } finally {
       await starting.then(
         (worker) => worker.kill(),
-        () => undefined, // as it must be
+        () => undefined, // as it should be
       )
       await gate.close()
     }
@@ -253,7 +253,7 @@ describe.for(CUTS)('the connection %s', (how) => {
       behind`select pg_sleep(60)`,
       ...Array.from({ length: 3 }, () => behind`select 1 as one`),
       behind`select pg_sleep(60)`.catch(() => {
-        // before the socket is closed, and too late to be written until then
+        // before the socket is closed, and too late to be written before that
         setImmediate(() => behind`select 'soon' as x`.then(soon.resolve, soon.reject))
         return Promise.all([behind`select 2 as two`, transaction(behind, (tx) => tx`select 3 as three`)])
       }),

@@ -14,7 +14,7 @@ test('an array of ids survives that the server forgets its statements', async ()
     const sum = (ids: readonly string[]) =>
       one<{ sum: string }[]>`select sum(id)::text as sum from unnest(${ids}::bigint[]) id`
     expect(await sum(['1', '9007199254740993'])).toEqual([{ sum: '9007199254740994' }])
-    await one`deallocate all` // as a pooler does that gives out another session
+    await one`deallocate all` // as a pooler does when it hands out another session
     expect(await sum(['3', '-9223372036854775808'])).toEqual([{ sum: '-9223372036854775805' }])
   } finally {
     one.release()

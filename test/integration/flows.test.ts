@@ -29,7 +29,7 @@ afterAll(async () => {
 })
 afterEach(() => scene.control('/troubles', { method: 'DELETE' }))
 
-/** Passes every request on to the Shop and keeps it. */
+/** Forwards every request to the Shop and keeps it. */
 async function listenIn(shopUrl: string) {
   const seen = new Map<string, OnTheWire>()
   const server = createServer({ keepAliveTimeout: 120_000 }, async (request, response) => {
@@ -61,7 +61,7 @@ async function listenIn(shopUrl: string) {
   }
 }
 
-/** A set with everything that a call can carry; its second product may be new. */
+/** A set with everything that a call can contain; its second product may be new. */
 async function fullSet({ inShop = true, secondIsNew = false } = {}) {
   const added = await addSet(scene.sql, { inShop, products: 2 })
   const { setId, productIds } = added
@@ -133,7 +133,7 @@ const stock = (set: FullSet, productId: string, quantity: string) => ({
   seller_id: set.sellerId,
 })
 
-/** The time of each step, what it says it spent in the one before, and the time of the whole are one story. */
+/** The time of each step, the time it reports for the previous one, and the total are consistent. */
 async function expectWholeTimes(itemId: string): Promise<void> {
   const steps = await scene.sql<{ from: string | null; to: string; seconds: number | null; between: number | null }[]>`
     select from_status as "from", to_status as "to", seconds,
@@ -254,7 +254,7 @@ interface Row {
   answer: string
 }
 
-/** What is stored of a finished item, its last request and the answer to it. */
+/** What is stored about a finished item, its last request and the answer. */
 async function storedOf(itemId: string): Promise<Row> {
   const [row] = await scene.sql<Row[]>`
     select f.status, f.flow, f.trace_id as "traceId",
@@ -306,7 +306,7 @@ describe('synchronous flow', () => {
     expect(stored.enqueuedAtNs).toMatch(/^1\d{18}$/)
     expect(String(sent.headers.traceparent).split('-')[1]).toBe(stored.traceId)
 
-    // What is kept: the call without the auth element, and the answer as it came.
+    // What is kept: the call without the auth element, and the answer as received.
     const call = await received(requestId)
     expect(stored).toMatchObject({
       flow: 'synchronous',
@@ -353,7 +353,7 @@ describe('synchronous flow', () => {
     expect(hoursAgo).toBeGreaterThan(1.9)
     expect(hoursAgo).toBeLessThan(3.1)
 
-    // A later update moves src_updated_at of its product alone and leaves the ids.
+    // A later update changes only src_updated_at of its product, and keeps the ids.
     const [before] = await scene.sql`
       update catalog.product set src_updated_at = '2020-01-01'
       where product_set_id = ${set.setId}::bigint returning id`
@@ -392,7 +392,7 @@ describe('asynchronous flow', () => {
   test.each(TABLE)(
     '$topic: acknowledgment, callback, Synced',
     async ({ topic, event, method, subject, set: options, params }) => {
-      // The callback comes when the test says so, since what lies between it and the acknowledgment is to be looked at.
+      // The test triggers the callback, to examine what lies between it and the acknowledgment.
       await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
       const set = await fullSet(options)
       const itemId = await enqueueFor(topic, subject, set)
@@ -500,7 +500,7 @@ test('the flow is switched while items are in flight: all end, each remembers th
   }
 })
 
-// The last one: it looks at all that the tests before have left.
+// The last one: it examines everything that the earlier tests have left.
 test('request ids are unique, and the auth element is in no table and no log line', async () => {
   const { requests } = await scene.control<{ requests: number }>('/stats')
   expect(wire.seen.size).toBe(requests)

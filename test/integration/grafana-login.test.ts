@@ -5,7 +5,7 @@ import { migrate } from '../../worker/migrate.ts'
 import { provisionLogin } from '../provisioned-login.ts'
 import { addSet } from '../scene.ts'
 
-/** A cluster of its own: the login and what it may not is the whole cluster's. */
+/** A separate cluster: the login and its restrictions belong to the whole cluster. */
 let cluster: Cluster
 let owner: Sql
 let worker: Sql
@@ -20,7 +20,7 @@ const as = (login: string, max = 1) => {
   opened.push(sql)
   return sql
 }
-/** As whoever sends SQL by way of Grafana, who first lets himself write and wait. */
+/** Like someone who sends SQL through Grafana and first grants himself writing and waiting. */
 const unbound = async () => {
   const sql = as('grafana')
   await sql`set default_transaction_read_only = off`

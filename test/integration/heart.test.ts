@@ -31,7 +31,7 @@ test('what was begun before a gap is not alive for good, though the heartbeats c
   const begun = performance.now()
   await beat()
   expect([heart.isAlive(), heart.isAlive(begun)]).toEqual([true, true])
-  gap = 10 // by the database's clock nobody has heard of this worker for so long
+  gap = 10 // by the database's clock, this worker has been silent for that long
   await beat()
   gap = 0
   expect([heart.isAlive(), heart.isAlive(begun), heart.isAlive(performance.now())]).toEqual([true, false, true])

@@ -9,7 +9,7 @@ import { releaseOwed } from '../../worker/queue/release.ts'
 import { pagesOf } from '../pages.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
-/** Of each seller so many have passed since the dump began. */
+/** How many of each seller's items have passed since the dump began. */
 const PASSED = 20_000
 const SELLERS = 5
 
@@ -17,14 +17,14 @@ let scene: Scene
 let sql: Sql
 let dump: Sql
 
-/** What a quick claim goes by that comes after this one. */
+/** The position from which a quick claim after this one starts. */
 const after = ({ now, marks, again }: Claimed, turns: string[] = []): Quick => ({
   since: now,
   marks: new Map(marks.filter((mark): mark is [string, string] => mark[1] !== null)),
   turns: [...again, ...turns],
 })
 
-/** Each with a set of its own, `age` old. */
+/** Each in its own set, `age` old. */
 const addItems = (lane: string, seller: number, items: number, age: string) => sql<{ id: string }[]>`
   insert into shop_update.item (seller_id, product_set_id, product_id,
     queued_at, entered_at, status_at, run_at, topic, status, lane, fresh)
@@ -136,7 +136,7 @@ test('the numbers are read without a walk over what has been folded', async () =
     insert into shop_update.delta (kind, topic, status, n)
     select 'status', 'price', 'pending', 1 from generate_series(1, 40000)`
   while ((await foldCounts(sql)) > 0);
-  await foldCounts(sql) // the ones before have their own transaction behind them
+  await foldCounts(sql) // earlier ones have had their own transaction
   await sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'pending', 1)`
   const all = await pagesOf(sql, () => sql`select from shop_update.delta where kind = 'status'`)
   const pages = await pagesOf(sql, async () => expect(await sql`select from shop_update.unfolded()`).toHaveLength(1))
@@ -165,7 +165,7 @@ test('a claim reads the rows of its own sets, not those of all that are in fligh
   }
 })
 
-/** A table of which so many rows have passed: the pages that looks from its beginning and from its end read. */
+/** A table through which this many rows have passed: the pages read by looks from its beginning and from its end. */
 async function looksAt<Looked extends { end: string }>(
   table: 'set_lane' | 'owed_release',
   look: (since: string | null) => Promise<Looked>,
@@ -220,7 +220,7 @@ test('what has been noted is released without a walk over all that has been', as
   )
   expect(found.steps.map(({ itemId }) => itemId)).toEqual([item])
   expect(full).toBeGreaterThan(300)
-  expect(quick).toBeLessThan(100) // with what releasing it takes
+  expect(quick).toBeLessThan(100) // including the release itself
   await sql`delete from shop_update.item`
 })
 

@@ -16,7 +16,7 @@ afterEach(async () => {
   await flowBecomes('synchronous')
 })
 
-/** Waits until the worker sends what it claims from here on in this flow. */
+/** Waits until the worker sends newly claimed items in this flow. */
 async function flowBecomes(flow: Flow) {
   await scene.sql`update shop_update.setting set value = to_jsonb(${flow}::text) where key = 'shop_update/flow'`
   await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
@@ -36,7 +36,7 @@ const untilCounted = (status: Status, wanted: number) =>
     { timeout: 60_000, interval: 50 },
   )
 
-/** Holds what the statement locks until the function that it resolves with has been called. */
+/** Holds the statement's locks until the returned function is called. */
 async function hold(statement: (tx: Sql) => Promise<unknown>): Promise<() => Promise<void>> {
   const held = Promise.withResolvers<void>()
   const end = Promise.withResolvers<void>()
@@ -55,7 +55,7 @@ async function hold(statement: (tx: Sql) => Promise<unknown>): Promise<() => Pro
 test('a thousand callbacks whose products somebody holds keep no other waiting', async () => {
   await flowBecomes('asynchronous')
   await scene.control('/troubles', { method: 'PUT', body: { default: { noCallback: 100 } } })
-  // Each in a set of its own, so that a thousand are with the Shop at once.
+  // Each in its own set, so that a thousand are at the Shop at once.
   const { sellerId, productIds: free } = await addSet(scene.sql)
   const [{ held } = { held: [] }] = await scene.sql<{ held: string[] }[]>`
     with own as (insert into catalog.product_set (seller_id, title, src_id)
@@ -151,7 +151,7 @@ test('a worker that stands still in a transaction holds what it has locked for a
     const { sql, worker } = own
     await sql`update shop_update.setting set value = '"asynchronous"' where key = 'shop_update/flow'`
     const { productIds } = await addSet(sql)
-    // A trigger of Seller Center's, in the middle of what the worker does for a callback.
+    // A trigger of Seller Center, in the middle of the worker's handling of a callback.
     await sql.unsafe(`
       create function catalog.wait() returns trigger language plpgsql as $$
       begin perform pg_advisory_xact_lock(4711); return new; end $$;
@@ -175,7 +175,7 @@ test('a worker that stands still in a transaction holds what it has locked for a
     holder.release()
     await expect.poll(() => session(`state = 'idle in transaction'`), { interval: 5 }).toBe(1)
     await sql.begin(async (tx) => {
-      await tx`set local lock_timeout = '10s'` // far less than what another pool allows
+      await tx`set local lock_timeout = '10s'` // far less than another pool allows
       await tx`update catalog.product set price = 20 where id = ${productIds[0]!}::bigint`
     })
   } finally {
@@ -193,8 +193,8 @@ test('two that leave their set together are both counted out of those that wait'
   for (const id of items) await scene.untilStatus(id, 'got_acknowledgment')
   const calls = await scene.control<ReceivedCall[]>('/requests?limit=100000')
   await scene.sql.begin(async (tx) => {
-    // They wait behind another of their set once more, as after a requeue, when the success of what was sent before
-    // comes for two of them.
+    // They wait behind another item of their set again, as after a requeue, when the success of the earlier call comes
+    // for two of them.
     await tx`update shop_update.item set status = 'pending', lane = 'behind' where id = any (${items}::bigint[])`
     await tx`
       insert into shop_update.set_lane (product_set_id, item_id, worker_id, waiting)

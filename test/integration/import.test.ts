@@ -208,7 +208,7 @@ describe('npm run import', () => {
       })
     expect(picked(await everything())).toEqual(expected)
 
-    // what the file does not know is kept, what it knows is not
+    // what the file does not contain is kept, and the rest is not
     const { sql } = database
     await sql`update catalog.product set stock = 77, price = 1`
     await runImport([file])

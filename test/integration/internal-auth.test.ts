@@ -33,7 +33,7 @@ beforeAll(async () => {
 })
 afterAll(() => api.stop())
 
-/** A request with the path exactly as given: `fetch` would tidy it up. */
+/** A request with exactly this path: `fetch` would normalise it. */
 async function raw(
   path: string,
   key = ADMIN,
@@ -109,7 +109,7 @@ describe('paths', () => {
     '/..',
   ])('%s is refused', async (path) => {
     const { status, text } = await raw(path)
-    // a backslash the listener refuses by itself, without a word
+    // the listener itself refuses a backslash, without a word
     expect(status).toBe(path.includes('\\') ? 400 : 403)
     if (!path.includes('\\')) expect(JSON.parse(text).detail).toContain('path')
   })
@@ -157,7 +157,7 @@ describe('bodies', () => {
       method: 'PUT',
       headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
     })
-    call.on('error', () => {}) // the listener may close while we still write
+    call.on('error', () => {}) // the listener may close while we are still writing
     call.end(`{"flow":"${'x'.repeat(1024 * 1024)}"}`)
     const [response] = await once(call, 'response')
     expect(response.statusCode).toBe(413)

@@ -95,7 +95,7 @@ describe('one item', () => {
     const { sql } = api
     const { productIds } = await addSet(sql, 'LARGE')
     const id = await enqueue(sql, 'price', { product: productIds[0]! })
-    // As JSON, 8 MiB of control characters are 48; of 28 calls that is more than a string can hold.
+    // 8 MiB of control characters are 48 MiB as JSON; for 28 calls that is more than a string can hold.
     const body = `${'\u0001'.repeat(8 * 1024 * 1024 - 8)}é€😀 end`
     const other = await enqueue(sql, 'content', { product: productIds[0]! })
     await sql`
@@ -129,11 +129,11 @@ describe('one item', () => {
       'content-disposition': 'attachment; filename="response-627.txt"',
       'x-content-type-options': 'nosniff',
     })
-    // a piece at a time, so that eight such pages take no more memory than one
+    // one piece at a time, so that eight such pages take no more memory than one
     const [item] = await sql<[{ queuedAt: Date }]>`
       select queued_at as "queuedAt" from shop_update.item where id = ${id}::bigint`
     for await (const piece of readBody(sql, { ...item, itemId: id, requestId: '627', part: 'response' }))
-      expect(piece.length).toBeLessThanOrEqual(1024 * 1024 + 1) // one character of it is two to JavaScript
+      expect(piece.length).toBeLessThanOrEqual(1024 * 1024 + 1) // one of its characters is two to JavaScript
     expect((await part('600/request')).text).toBe('{}')
     expect((await part('600/callback')).text).toBe('[late]')
     expect((await part('601/callback')).body.detail).toBe(`Item ${id} has no callback with the request ID 601.`)
@@ -240,7 +240,7 @@ describe('one item', () => {
     await api.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
     const late = await enqueue(api.sql, 'new_product_set', { set: setId })
     await put(api.sql, late, 'failed')
-    // not even what creates the others
+    // not even the item that creates the others
     expect(await detail(price)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' })
     // the set has no product left to create
     expect(await detail(images)).toMatchObject({ blockedBy: null, noCreate: 'product_deleted' })
@@ -276,7 +276,7 @@ describe('one item', () => {
     const goesBefore = (item: string, status: string) =>
       `after an earlier change of the same product, item ${item} (Stock, status ${status})`
     expect((await detail(stock)).sellerAnswer.text).toContain(goesBefore(first, 'Delayed'))
-    // one in trouble is told of before any other
+    // one in trouble is named before any other
     await put(api.sql, second, 'failed')
     await dueIn(second, 60)
     expect((await detail(stock)).sellerAnswer).toMatchObject({
@@ -314,7 +314,7 @@ describe('one item', () => {
       text: expect.stringContaining(`${after}Failed)`),
     })
     expect((await detail(other)).sellerAnswer.text).not.toContain(after)
-    // its own time has come, and it is not its turn
+    // its own time has come, but not its turn
     for (const reason of ['failure', 'stock_wait']) {
       await put(api.sql, held, 'delayed', { reason })
       await api.sql`
@@ -324,7 +324,7 @@ describe('one item', () => {
         text: expect.stringContaining(`${after}Failed)`),
       })
     }
-    // exhausted: nobody waits for it any more
+    // exhausted: no item waits for it any more
     await api.sql`update shop_update.item set run_at = 'infinity' where id = ${holder}::bigint`
     expect((await detail(held)).sellerAnswer.text).not.toContain(after)
   })

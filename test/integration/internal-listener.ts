@@ -37,9 +37,7 @@ export interface Listener {
   stop(): Promise<void>
 }
 
-/**
- * The internal API on a real listener, over a database of its own. Every answer is held against its OpenAPI document.
- */
+/** The internal API on a real listener with its own database. Every answer is checked against its OpenAPI document. */
 export async function startListener(
   options: Partial<Omit<InternalApiOptions, 'config'>> & { config?: Partial<InternalApiOptions['config']> } = {},
 ): Promise<Listener> {
@@ -118,8 +116,8 @@ export interface CatalogueSet {
 }
 
 /**
- * A seller (by name) with a product set of so many products, which the Shop knows unless told otherwise. SKUs are
- * `<handle>-1`, `SHOP-<handle>-1`.
+ * A seller (by name) with a product set of this many products, which the Shop knows by default. SKUs are `<handle>-1`,
+ * `SHOP-<handle>-1`.
  */
 export async function addSet(
   sql: Sql,

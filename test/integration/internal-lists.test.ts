@@ -170,7 +170,7 @@ describe('filters', () => {
     expect(await found(`?set=${dress.setId}&status=made_request`)).toEqual(['create'])
     expect(await found(`?set=${dress.setId}&q=SHIRT-1`)).toEqual([])
     expect((await list(`?set=${hat.setId}`)).total).toEqual({ count: 2, exact: true })
-    // the search finds an item of that number as well
+    // the search also finds an item with that number
     expect(await found(`?q=${items.content}`)).toContain('content')
     expect(await found(`?set=${items.content}`)).not.toContain('content')
   })
@@ -256,8 +256,8 @@ describe('a window of time', () => {
   beforeAll(async () => {
     timed = await startListener()
     const set = await addSet(timed.sql, 'TIMED', { seller: 'Timely' })
-    // One in five waited for most of an hour, between its time and its id; ids have gaps, as those have that are not in
-    // the queue any more.
+    // One in five waited for most of an hour between its time and its id. Ids have gaps, like those of items that have
+    // left the queue.
     const rows = await timed.sql<{ id: string; minute: number }[]>`
       insert into shop_update.item (id, seller_id, product_set_id, product_id,
         topic, status, lane, fresh, queued_at, entered_at, status_at, run_at)
@@ -317,7 +317,7 @@ describe('paging', () => {
       const id = await enqueue(many.sql, 'price', { product })
       await put(many.sql, id, 'delayed', { failures: 1 + (Number(id) % 3), secondsAgo: Number(id) % 7 })
     }
-    // One of many that share a time, one without a next attempt.
+    // One of many with the same time, one without a next attempt.
     await many.sql`update shop_update.item set run_at = 'infinity' where id % 10 = 0`
     await many.sql`update shop_update.item set status_at = '2026-01-01' where id % 4 = 0`
   })
@@ -500,7 +500,7 @@ describe('the download', () => {
     expect(second.body.detail).toContain('A download of yours is under way')
     const another = await api.call('GET', '/api/items.csv?seller=Nobody', { key: ADMIN })
     expect(another.status).toBe(200)
-    // it is free again when he has gone, when a download has ended, and when one was refused
+    // it is free again when the client has gone, when a download has ended, and when one was refused
     leave.abort()
     await expect.poll(async () => (await api.call('GET', '/api/items.csv?seller=Nobody')).status).toBe(200)
     for (const query of ['?seller=Nobody', '?q=PREFIX-', '?seller=Nobody']) {
@@ -536,7 +536,7 @@ describe('the download', () => {
 
   it('breaks off where it cannot go on: half a file must not look whole', async () => {
     const long = await addSet(api.sql, 'LONG', { seller: 'Long Seller' })
-    // Far more than the sockets between us can hold, so that the reading waits for us.
+    // Far more than the sockets between us can hold, so that reading waits for us.
     await api.sql`
       insert into shop_update.item (seller_id, product_set_id, product_id, topic,
         status, lane, reason, message, fresh, queued_at, entered_at, status_at, run_at)

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const statuses = STATUS_NAMES.filter((status) => status !== 'synced')
   const [first, ...others] = productIds as [string, ...string[]]
   for (const [place, status] of statuses.entries()) {
-    // One set a status, since a set has one item in flight at most.
+    // One set per status, because a set has at most one item in flight.
     const set = await addSet(sql, `NUM${place}`)
     const id = await enqueue(sql, place % 2 ? 'content' : 'price', { product: set.productIds[0]! })
     if (status !== 'pending')
@@ -96,7 +96,7 @@ describe('the summary', () => {
 })
 
 describe('the KPIs', () => {
-  /** Numbers are kept for ten times as long as their reading took. */
+  /** Numbers are kept for ten times as long as reading them took. */
   const ONCE_FORGOTTEN = { timeout: 20_000 }
 
   it('are the share of what was queued in each window that is Synced by now', async () => {
@@ -112,7 +112,7 @@ describe('the KPIs', () => {
         p50Seconds: null,
         p95Seconds: null,
       })
-      // 10 queued two days ago of which 8 are Synced, folded; 4 queued now of which 3 are, not folded.
+      // 10 queued two days ago, of which 8 are Synced, folded; 4 queued now, of which 3 are, not folded.
       await sql`
         insert into shop_update.kpi_hour (hour, topic, bucket, n) values
           (date_trunc('hour', now() - interval '2 days'), 'price', -1, 10),
@@ -201,7 +201,7 @@ describe('a reading that is spared', () => {
 })
 
 describe('events', () => {
-  /** The events of `/api/events` as they come; ends with the connection. */
+  /** The events of `/api/events` as they arrive; ends with the connection. */
   async function* events(signal: AbortSignal): AsyncGenerator<{ event: string; data: Summary }> {
     const response = await fetch(`${api.url}/api/events`, { headers: { authorization: `Bearer ${VIEWER}` }, signal })
     expect(response.headers.get('content-type')).toContain('text/event-stream')
@@ -224,7 +224,7 @@ describe('events', () => {
     expect(first).toMatchObject({ event: 'summary', data: { toSend: 6, blocked: 1 } })
     const { productIds } = await addSet(api.sql, 'EVENT')
     await enqueue(api.sql, 'price', { product: productIds[0]! })
-    // One that was on its way already may still tell the old number.
+    // An event already on its way may still have the old number.
     await vi.waitFor(async () => expect((await stream.next()).value!.data.toSend).toBe(7), {
       timeout: 10_000,
       interval: 1,
@@ -245,8 +245,8 @@ describe('events', () => {
     stop.abort()
     await stream.next().catch(() => {})
     expect((await api.call('HEAD', '/api/events')).status).toBe(200)
-    // The numbers of the server are written down once a second at most; when they stand still for longer than several
-    // readings, nobody reads.
+    // The server's statistics are written at most once a second. If they do not change for longer than several
+    // readings, nothing reads.
     let [before] = await reads()
     await vi.waitFor(
       async () => {

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => api.stop())
 
-/** Asks first what would happen, then does it: both must say the same. */
+/** Previews the requeue, then does it: both must say the same. */
 async function requeue(body: Record<string, unknown>): Promise<Requeued> {
   const asked = await api.call<Requeued>('POST', '/api/requeue', { key: ADMIN, body: { ...body, dryRun: true } })
   expect(asked).toMatchObject({ status: 200, body: { dryRun: true } })
@@ -282,7 +282,7 @@ describe('by a filter', () => {
       'pending',
       'failed',
     ])
-    // Whoever filters for Delayed asks for those.
+    // Filtering for Delayed means those items.
     expect(await requeue({ filter: { seller: 'Filtered Seller', tab: 'delayed' } })).toMatchObject({
       requeued: 2,
       productSets: 1,

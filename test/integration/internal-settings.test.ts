@@ -94,7 +94,7 @@ describe('the credential of the callbacks', () => {
     await api.sql`update shop_update.callback_key set set_at = '2020-01-01', set_by = 'somebody'`
     const { keys } = (await put({ apiKey: 'brought-by-the-admin' })).body
     expect(await hashes()).toEqual([sha256('brought-by-the-admin'), before])
-    // but says when, and who it was
+    // but shows when, and by whom
     expect(keys).toMatchObject([{ setBy: 'admin (key)' }, { setBy: 'somebody', setAt: '2020-01-01T00:00:00.000Z' }])
     expect(keys[0].setAt).not.toBe(keys[1].setAt)
     expect(await audited()).not.toContain('brought-by-the-admin')
@@ -136,7 +136,7 @@ describe('the credential of the callbacks', () => {
     expect(keys).toMatchObject([{ setBy: 'nadia', lastUsedAt: null }, { setBy: 'admin (key)' }])
     await api.sql`update shop_update.callback_key set last_used_at = now()`
     expect((await put({ withdrawKey: keys[0].id })).body.keys).toMatchObject([{ id: keys[1].id }])
-    await setBy('omar') // the same key: what was known of it went with it
+    await setBy('omar') // the same key: what was recorded about it went with it
     expect((await api.get(path)).keys).toMatchObject([{ setBy: 'omar', lastUsedAt: null }, { id: keys[1].id }])
     await put({ withdrawKey: (await api.get(path)).keys[0].id })
   })

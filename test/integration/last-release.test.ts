@@ -13,7 +13,7 @@ import { readTransitions } from '../../worker/read/item-history.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
 
-/** What runs out there while this version is brought in. */
+/** The version in production while this one is rolled out. */
 const LAST_RELEASE = '94105cba602ac21787fb31d2da57ea70febca158'
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
@@ -47,14 +47,14 @@ async function unpack() {
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
 }
 
-/** The database as it was with that version. */
+/** The database as that version left it. */
 async function startAfresh() {
   await scene.sql`drop schema shop_update, catalog cascade`
   const env = { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) }
   await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env })
 }
 
-/** Every topic, of products that are in the Shop and of such that are created: all of it is Synced. */
+/** Every topic, for products in the Shop and for products to be created: all become Synced. */
 async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProcess) {
   const { sql } = scene
   await sql`update shop_update.setting set value = to_jsonb(${flow}::text) where key = 'shop_update/flow'`
@@ -214,7 +214,7 @@ test('a login with grants of its own queues during the upgrade and after it; a r
     })
     while (upgrading) expect(await queue(seller)).toEqual([true, true, true])
     expect(await upgrade).toContain('functions and views')
-    // A call that was begun before the function was replaced, in the middle of it.
+    // A call that began before the function was replaced, in the middle of it.
     await sql`alter function shop_update.enqueue_item security invoker`
     expect(await queue(seller)).toEqual([true, true, true])
     await sql`alter function shop_update.enqueue_item security definer`

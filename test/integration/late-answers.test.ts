@@ -4,8 +4,8 @@ import type { Topic } from '../../worker/domain/topics.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
 /**
- * Answers that come when things have moved on: after a newer change, after the ids have changed hands, after the item
- * has gone.
+ * Answers that come after things have changed: after a newer change, after ids have changed hands, after the item has
+ * left.
  */
 let scene: Scene
 beforeAll(async () => {
@@ -35,7 +35,7 @@ const sent = async (requestId: string) =>
     string
   >
 
-/** Seller Center changes the price and queues it, as one transaction. */
+/** Seller Center changes the price and queues it in one transaction. */
 const setPrice = (productId: string, price: string) =>
   scene.sql.begin(async (tx) => {
     await tx`update catalog.product set price = ${price}::numeric where id = ${productId}::bigint`
@@ -45,7 +45,7 @@ const setPrice = (productId: string, price: string) =>
     return row!.id
   })
 
-/** Every callback that has come has had its effect. */
+/** Every callback that has come has been applied. */
 const allApplied = () =>
   vi.waitFor(
     async () => expect(await scene.sql`select id from shop_update.callback where applied_at is null`).toEqual([]),
@@ -70,7 +70,7 @@ async function acknowledgedPrice() {
 }
 
 describe('a success settles only what was queued before its request was sent', () => {
-  /** The item is with the Shop once more, with the newest price, after the answer to its first request. */
+  /** The item is at the Shop again, with the newest price, after the answer to its first request. */
   async function expectSentAgain(itemId: string, first: string) {
     const again = await scene.untilStatus(itemId, 'got_acknowledgment')
     expect(again).toMatchObject({ failures: 0, finished: false })
@@ -167,7 +167,7 @@ describe('a success settles only what was queued before its request was sent', (
     await callBack(requestId!, ['garbage'])
     await scene.untilStatus(itemId, 'blocked')
     await scene.sql`update catalog.product set title = 'Renamed' where product_set_id = ${setId}::bigint`
-    // A third variation comes by: it was in no request.
+    // A third variation arrives: it was in no request.
     const [third] = await scene.sql<{ id: string }[]>`
       insert into catalog.product (product_set_id, seller_sku, title)
       values (${setId}::bigint, 'THIRD', 'Third') returning id`
@@ -215,7 +215,7 @@ describe('what the catalogue does not take', () => {
   })
 
   const FROZEN = "The catalogue did not take the Shop's answer: It is frozen."
-  /** A trigger of Seller Center refuses whatever writes to these products, while `act` runs. */
+  /** A trigger of Seller Center refuses all writes to these products while `act` runs. */
   async function frozen(productIds: readonly string[], act: () => Promise<void>) {
     await scene.sql.unsafe(`
       create or replace function catalog.keep_frozen() returns trigger
@@ -230,7 +230,7 @@ describe('what the catalogue does not take', () => {
   }
 
   test('refused of an older attempt, of a partial success and of a late create: nobody else waits for it', async () => {
-    // older: the second request, with the newer change, is with the Shop when the first one's success comes
+    // older: the second request, with the newer change, is at the Shop when the success of the first comes
     const older = await acknowledgedPrice()
     await callBack(older.requestId, [{ status: 'failure', error: { message: 'Busy' } }])
     await scene.untilStatus(older.itemId, 'delayed')
@@ -286,8 +286,8 @@ describe('what the catalogue does not take', () => {
     const itemId = await scene.enqueue('price', { product: productIds[0]! })
     await scene.untilStatus(itemId, 'response_processing')
     const refusing = Promise.withResolvers<void>()
-    // The trigger needs a lock on the table that the open transaction has: it is there when that has ended, before the
-    // next try.
+    // The trigger needs a lock on a table that the open transaction has locked: it is in place when that has ended,
+    // before the next try.
     const freeze = frozen(productIds, async () => {
       refusing.resolve()
       await scene.untilStatus(itemId, 'blocked', 'synced')
@@ -409,7 +409,7 @@ describe('the Shop has made a product twice', () => {
       expect(message).toContain(`already has the Shop's id 72${setId}; the answer brings 71${setId}`)
       expect(message).toContain(`request ${first} of item ${itemId}`)
       expect(await stepsOf(incidents[0]!.id)).toEqual(['pending', 'blocked src_id_conflict'])
-      // Nobody of the set waits for it: the product is in the Shop, and a variation that comes by later is created.
+      // Nothing in the set waits for it: the product is in the Shop, and a variation that arrives later is created.
       const price = await scene.enqueue('price', { product: productId })
       await scene.untilStatus(price, 'got_acknowledgment')
       const [fresh] = await scene.sql<{ id: string }[]>`
@@ -417,7 +417,7 @@ describe('the Shop has made a product twice', () => {
         values (${setId}::bigint, 'FRESH', 'Fresh') returning id`
       await scene.untilStatus(await scene.enqueue('new_product', { product: fresh!.id }), 'got_acknowledgment')
 
-      // The same news again is no second incident.
+      // The same news again is not a second incident.
       await callBack(first!, [{ ...product(setId, `71${setId}`), note: 'again' }])
       await allApplied()
       expect(

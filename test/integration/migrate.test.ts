@@ -18,7 +18,7 @@ afterEach(() => database.drop())
 const ROOT = join(import.meta.dirname, '../..')
 const FILES = readdirSync(join(ROOT, 'sql/migrations')).sort()
 
-/** `npm run migrate` or the worker, until it ends. */
+/** Runs `npm run migrate` or the worker until it exits. */
 const run = (entry: 'migrate' | 'main') =>
   new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(
@@ -32,7 +32,7 @@ const run = (entry: 'migrate' | 'main') =>
       (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
     )
   })
-/** The folder `sql` with more migrations, as a later version has it. */
+/** The folder `sql` with more migrations, as in a later version. */
 async function later(migrations: Record<string, string>) {
   const folder = await mkdtemp(join(tmpdir(), 'shop-update-sql-'))
   folders.push(folder)
@@ -48,7 +48,7 @@ const applied = async () => {
   >`select name from shop_update.migration where version > 0 order by version`
   return rows.map(({ name }) => name)
 }
-/** Every table, type and function there is, other than PostgreSQL's own. */
+/** Every table, type and function except PostgreSQL's own. */
 const objects = async () => {
   const rows = await database.sql<{ name: string }[]>`
     select n.nspname || '.' || o.name as name from pg_namespace n join (
@@ -143,7 +143,7 @@ test('a migration takes away what older code needs only if it says so: else that
     folder: await later({ '9998_more.sql': 'alter table shop_update.item add column more int;' }),
   })
   expect(await checkSchema(database.sql)).toMatch(/newer version \(9998_more\.sql\); this one goes on beside it\.$/)
-  expect(await migrate(database.sql)).toEqual([]) // and it takes no function of the newer version back
+  expect(await migrate(database.sql)).toEqual([]) // and it does not revert functions of the newer version
   const told = await migrate(database.sql, { folder: await later({ '9999_less.sql': '-- contract 0002\nselect 1;' }) })
   expect(told).toEqual(['9999_less.sql'])
   expect(await checkSchema(database.sql)).toMatch(/9998_more\.sql, 9999_less\.sql/)
@@ -195,16 +195,16 @@ test('while somebody reads for long what is changed, nobody who queues waits; it
   expect(await upgrade).toEqual(['9998_more.sql', '9999_index.sql', 'functions and views'])
   reading = false
   await seller
-  expect(queued).toBeGreaterThan(3) // it waited behind each try, and came by between them
+  expect(queued).toBeGreaterThan(3) // it waited behind each try, and got through between them
   expect(longest).toBeLessThan(1000)
 })
 
 test('while one of the files has to wait, whoever reads, works or queues has what those before have made', async () => {
   const { sql } = database
   await migrate(sql)
-  // what they had been granted, too
+  // including its grants
   await sql`drop function shop_update.partition_days, shop_update.mend_statistics, shop_update.enqueue_item`
-  // After the views, and before what is said of the roles at the end.
+  // After the views, and before the final grants to the roles.
   const folder = await later({})
   await writeFile(join(folder, 'views', 'r.sql'), 'select pg_advisory_xact_lock(4711);')
   const holder = await sql.reserve()

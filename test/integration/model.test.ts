@@ -47,7 +47,7 @@ test('what a create absorbed when it had been sent is told of a product, too, th
   await world.heal()
 })
 
-/** As much as all other tests leave time for of `npm run model`: always the same events. */
+/** As much of `npm run model` as the other tests leave time for, always with the same events. */
 test('generated events break no rule', { timeout: 600_000 }, async ({ signal }) => {
   const report = await model(database.url, { seed: 1, runs: 100, signal })
   expect(report.failure, tell(report)).toBeNull()

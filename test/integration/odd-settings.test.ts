@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { connect } from '../../worker/database/database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
-/** Of the database, for every session that does not say otherwise. */
+/** Settings of the database, for every session that does not override them. */
 const ODD = {
   datestyle: 'German, DMY',
   intervalstyle: 'sql_standard',
@@ -55,7 +55,7 @@ test.each(['synchronous', 'asynchronous'] as const)(
       },
     )
     const before = Date.now() - 1000
-    // As Seller Center does: with the settings of the database but for those that forbid it to write at all.
+    // Like Seller Center: with the settings of the database, except those that forbid writing.
     const connection = { default_transaction_read_only: 'off', statement_timeout: '60s', lock_timeout: '10s' } as object
     const sellerCenter = postgres(scene.databaseUrl, { max: 1, connection })
     const ids: string[] = []

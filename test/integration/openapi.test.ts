@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => scene?.stop())
 
-/** Makes trouble at the Shop, queues a price, and waits until the item has that status. */
+/** Causes trouble at the Shop, queues a price, and waits until the item has that status. */
 async function troubled(troubles: object, status: 'delayed' | 'blocked'): Promise<string> {
   const { productIds } = await addSet(scene.sql)
   await scene.control('/troubles', { method: 'PUT', body: { default: troubles } })
@@ -29,7 +29,7 @@ it('every route answers as openapi.json says, and what is null may be null', asy
     return answer.body
   }
 
-  // a queue with something of each kind: not sent yet, sent and answered, failed, to be decided, of a product, of a set
+  // a queue with one of each kind: not sent, sent and answered, failed, to be decided, about a product, about a set
   const { setId, productIds } = await addSet(scene.sql, { products: 2 })
   const synced = await scene.enqueue('price', { product: productIds[0]! })
   await scene.untilStatus(synced, 'synced')
@@ -58,7 +58,7 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('GET', '/api/credentials/bob_callback_server')
   await ask('PUT', '/api/credentials/bob_callback_server', { rotateKey: true })
 
-  // what is no JSON, or no JSON as a whole
+  // responses that are not JSON, or not JSON as a whole
   const get = (path: string, signal?: AbortSignal) =>
     fetch(`${scene.worker.internalUrl}${path}`, {
       headers: { authorization: `Bearer ${ADMIN_API_KEY}` },
@@ -69,7 +69,7 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   answers.check('GET', bodyPath, body.status, await body.text())
   const download = await get('/api/items.csv')
   answers.check('GET', '/api/items.csv', download.status, await download.text())
-  // by connections of its own, which no list waits for
+  // on separate connections, so that no list waits for them
   expect(
     await scene.sql`
       select from pg_stat_activity

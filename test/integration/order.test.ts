@@ -15,7 +15,7 @@ const makeDue = (itemId: string) =>
   scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
 /**
- * Queues changes in one transaction, so that no worker sees the first before the last; resolves with their ids, in this
+ * Queues changes in one transaction, so that no worker sees the first before the last; resolves with their ids, in
  * order.
  */
 const enqueueTogether = (changes: { topic: string; product?: string; set?: string }[]): Promise<string[]> =>
@@ -28,7 +28,7 @@ const enqueueTogether = (changes: { topic: string; product?: string; set?: strin
     return ids
   })
 
-/** The requests for these items as the Shop received them, the first one first, each with its item. */
+/** The requests for these items as the Shop received them, in order, each with its item. */
 async function requestsOf(itemIds: string[]): Promise<(ReceivedCall & { itemId: string })[]> {
   const rows = await scene.sql<{ requestId: string; itemId: string }[]>`
     select request_id::text as "requestId", item_id as "itemId" from shop_update.request
@@ -52,7 +52,7 @@ const untilSynced = (itemIds: string[], timeout = 20_000) =>
     { timeout, interval: 50 },
   )
 
-/** No request of a set is received before the one before it has been answered. */
+/** No request of a set arrives before the previous one has been answered. */
 function expectOneAtATime(calls: ReceivedCall[]): void {
   const early = calls.slice(1).filter((call, k) => Date.parse(call.receivedAt) < Date.parse(calls[k]!.answeredAt!))
   expect(early).toEqual([])
@@ -176,7 +176,7 @@ describe('within a product set', () => {
     const calls = await requestsOf(items)
     expect(calls.map(({ itemId }) => itemId)).toEqual(items)
     expectOneAtATime(calls)
-    // Nobody is left in the books of the set.
+    // Nothing is left in the books of the set.
     const books = () => scene.sql`select * from shop_update.set_lane where product_set_id = ${big.setId}::bigint`
     await vi.waitFor(async () => expect(await books()).toEqual([]), { timeout: 10_000, interval: 50 })
   }, 240_000)
@@ -209,7 +209,7 @@ describe('between product sets', () => {
         select id, 'SCARF-' || id, 'Scarf', 9.90, 'P-' || id, 'AC' || id from s returning id as "productId"`
       return rows.map(({ productId }) => productId)
     }
-    // Its id is the lowest: it would come first in any order that does not take turns.
+    // Its ids are the lowest: it would come first in any order without turns.
     const large = await add('Ninety Percent', 2000)
     const small = (await Promise.all(Array.from({ length: 10 }, (_, k) => add(`Small ${k}`, 5)))).flat()
     const [ofLarge, ofSmall] = await scene.sql.begin(async (tx) => {
@@ -225,8 +225,8 @@ describe('between product sets', () => {
     const calls = await requestsOf([...ofLarge, ...ofSmall])
     const isSmall = new Set(ofSmall)
     const last = calls.findLastIndex(({ itemId }) => isSmall.has(itemId))
-    // 50 items of ten sellers among eleven in turn: some 55 requests; what is in flight and claimed in portions may
-    // come between.
+    // 50 items of ten sellers, with eleven sellers taking turns: some 55 requests; what is in flight or claimed in
+    // batches may come between.
     expect(last).toBeLessThan(200)
   })
 })
@@ -284,7 +284,7 @@ describe('items that wait hold nobody but their own topic', () => {
       const [price1, , , price2] = later as [string, string, string, string]
       await troubles({})
       await untilSynced(later.filter((itemId) => itemId !== price1 && itemId !== price2))
-      // One was queued before all that passed: it is held back, not just late.
+      // One was queued before everything that passed: it is held back, not just late.
       for (const itemId of [price1, price2])
         expect(await scene.item(itemId)).toMatchObject({ status: 'pending', sends: 0 })
       expect((await scene.item(first)).status).toBe(status)
@@ -311,7 +311,7 @@ describe('items that wait hold nobody but their own topic', () => {
       timeout: 10_000,
     })
     await scene.untilStatus(late!, 'delayed')
-    // An exhausted item holds nobody, neither who waited nor who comes later.
+    // An exhausted item holds up nothing, neither waiting nor later items.
     await troubles({})
     await makeDue(late!)
     const third = await addAnother(late!)

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const CLIENT = 'node_modules/postgres'
 let root: string
 
-/** The project as it is after `npm ci --ignore-scripts`, as far as a command needs it. */
+/** The project after `npm ci --ignore-scripts`, as far as a command needs it. */
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'shop-update-unpatched-'))
   await mkdir(join(root, 'node_modules'))

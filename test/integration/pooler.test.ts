@@ -18,7 +18,7 @@ if (bin === null && !process.env.CI)
 
 const SENTENCE = /^DATABASE_URL: it leads to a pooler that keeps no session \(pgbouncer in transaction mode\).*\n$/
 
-// Outside of CI a machine may be without it.
+// Outside CI a machine may not have it.
 const WAYS = [
   ['as it comes', ''],
   [

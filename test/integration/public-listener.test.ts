@@ -14,7 +14,7 @@ afterAll(() => scene.stop())
 
 function open(localAddress = '127.0.0.1'): Socket {
   const { hostname, port } = new URL(scene.worker.publicUrl)
-  // what the listener hangs up on may be in the middle of being sent
+  // the listener may hang up while this is still being sent
   return connect({ host: hostname, port: Number(port), localAddress }).on('error', () => {})
 }
 
@@ -28,7 +28,7 @@ async function callBack(apiKey = CALLBACK_API_KEY, { publicUrl } = scene.worker)
   })
   return response.json()
 }
-/** The machine may be busy; a worker follows within two. */
+/** The machine may be busy; a worker follows within two seconds. */
 const SECONDS = { timeout: 8_000, interval: 100 }
 const HEARD = { jsonrpc: '2.0', error: { code: -32602, message: 'Unknown request id' }, id: '1' }
 
@@ -38,7 +38,7 @@ test('two hundred large bodies without a key are answered, not kept; the right k
   const stalled = Array.from({ length: 200 }, (_, n) => {
     const socket = open(n % 2 ? '127.0.0.1' : '127.0.0.2')
     socket.write(head(2 * MIB))
-    // The rest of it never comes: what is answered is answered to these 8 KiB.
+    // The rest never comes: the answer is to these 8 KiB.
     socket.write('['.padEnd(8 * 1024, ' '))
     return whole(socket)
   })
@@ -54,7 +54,7 @@ test('a client that never ends its headers is let go', async () => {
   const socket = open()
   socket.write('POST /shop-update/ HTTP/1.1\r\nhost: x\r\n')
   expect(await whole(socket)).toMatch(/^HTTP\/1.1 408 /)
-}, 45_000) // by itself Node waits for a minute
+}, 45_000) // by default Node waits for a minute
 
 test('one address has 250 connections, and others find room', async () => {
   const sockets = Array.from({ length: 260 }, () => open('127.0.0.2'))
@@ -84,7 +84,7 @@ test('a key that is withdrawn is wrong at every worker within seconds, and the o
 
   const { status } = await scene.api(path, { method: 'PUT', body: { withdrawKey: rotated.keys[1]!.id } })
   expect(status).toBe(200)
-  // as a wrong key, or as one too many of them
+  // as a wrong key, or as one wrong key too many
   const isHeard = async () => (await heard()).map((answer) => JSON.stringify(answer) === JSON.stringify(HEARD))
   await expect.poll(isHeard, SECONDS).toEqual([false, false])
   expect(await heardWithNew()).toEqual([HEARD, HEARD])

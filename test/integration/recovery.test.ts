@@ -13,7 +13,7 @@ afterEach(() => scene.stop())
 const hangs = (topic: string) =>
   scene.control('/troubles', { method: 'PUT', body: { topics: { [topic]: { hang: 100 } } } })
 const heals = () => scene.control('/troubles', { method: 'DELETE' })
-/** Until so many calls have come to the Shop: they are in Made request. */
+/** Until this many calls have reached the Shop: their items are in Made request. */
 const untilCalled = (requests: number) =>
   vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests }), {
     timeout: 10_000,
@@ -23,7 +23,7 @@ const restart = async () => {
   await scene.worker.kill()
   scene.worker = await scene.startWorker()
 }
-/** A transaction of somebody else's, until `commit`. */
+/** A foreign transaction, open until `commit`. */
 async function begin() {
   const connection = await scene.sql.reserve()
   await connection`begin`
@@ -153,7 +153,7 @@ test('Processing: an item that was claimed and never sent goes back, and nothing
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   await scene.untilStatus(itemId, 'processing')
   await scene.worker.kill()
-  // Its last statement may be waiting for the table still.
+  // Its last statement may still be waiting for the table.
   await vi.waitFor(
     async () =>
       expect(
@@ -278,7 +278,7 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   await untilCalled(1)
   process.kill(scene.worker.child.pid!, 'SIGSTOP')
-  // Another worker, which takes it up and does not claim it.
+  // Another worker, which takes the item over without claiming it.
   const other = await enterWorker(scene.sql, 'other', 'synchronous')
   await vi.waitFor(
     async () => {
@@ -291,8 +291,8 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
   )
   process.kill(scene.worker.child.pid!, 'SIGCONT')
   await untilCalled(2)
-  // The first call times out: it is another claim's. The second does: that is a failure, and only then is it sent
-  // again.
+  // The first call times out: it belongs to another claim. The second also times out: that is a failure, and only then
+  // is the item sent again.
   const calls = () => scene.sql<{ sentAt: Date; failedAt: Date | null }[]>`
     select r.sent_at as "sentAt", a.answered_at as "failedAt" from shop_update.request r
     left join shop_update.answer a using (request_id) order by r.sent_at`
@@ -342,8 +342,8 @@ test('a worker whose heartbeat cannot be written claims nothing, sends nothing i
   const until = async () =>
     (await scene.sql<{ until: Date }[]>`select until from shop_update.leader`)[0]!.until.getTime()
   const before = await until()
-  // Its leader has worked again, and its pump has polled meanwhile. (The first time, the leader may wait for the lock
-  // for 10 s.)
+  // Its leader has worked again, and its pump has polled meanwhile. (The first time, the leader may wait 10 s for the
+  // lock.)
   await vi.waitFor(async () => expect(await until()).toBeGreaterThan(before + 2000), { timeout: 30_000, interval: 20 })
   for (const item of items) expect(await scene.item(item)).toMatchObject({ status: 'pending' })
   expect(await scene.control('/stats')).toMatchObject({ requests: 0 })
@@ -403,7 +403,7 @@ test('a storm: all topics, both flows, three workers killed in it; all ends, not
       await restart()
     }
   }
-  // What waits for a create of unknown outcome waits for an admin, by decision; all else has to end.
+  // By decision, what waits for a create of unknown outcome waits for an admin; everything else must finish.
   await vi.waitFor(
     async () =>
       expect(
@@ -423,7 +423,7 @@ test('a storm: all topics, both flows, three workers killed in it; all ends, not
   const [lost] = await sql`
     select count(*)::int as steps from shop_update.transition where reason in ('worker_lost', 'unknown_outcome')`
   expect(lost!.steps).toBeGreaterThan(2)
-  // Rows that nobody needs go with the leader's next look.
+  // Obsolete rows disappear with the leader's next look.
   await vi.waitFor(async () => expect([...(await sql`select * from shop_update.set_lane`)]).toEqual([]), {
     timeout: 10_000,
     interval: 50,

@@ -9,10 +9,7 @@ import { settle } from '../../worker/queue/settle.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { addSet, startScene } from '../scene.ts'
 
-/**
- * Items that wait for the creation of their products, of which nothing is heard. Their sets have ids of their own, far
- * from all others.
- */
+/** Items that wait for creates that never come. Their sets have ids far from all others. */
 const blockMany = (sql: Sql, n: number) =>
   sql.unsafe(`
   insert into catalog.seller (id, name) values (9000000, 'Many') on conflict do nothing;
@@ -33,7 +30,7 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
   beforeAll(async () => {
     database = await createDatabase()
     ;({ sql } = database)
-    // As that of a worker, whose rights it has; of one connection, so that all that is counted is of the statements in
+    // Like a worker's connection, with its rights; only one, so that everything counted belongs to the statements in
     // question.
     worker = connect(database.workerUrl, { max: 1, name: 'leader', lockTimeoutMs: 10_000, byIndex: true })
     await sql`alter table shop_update.item set (autovacuum_enabled = off)`
@@ -76,13 +73,13 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
   /** One look of the leader. */
   const look = async () => (await releaseOwed(worker, '0')).steps.map(({ itemId }) => itemId)
 
-  /** Two variations, of which the first is in the Shop, and a change of that which waits for the second. */
+  /** Two variations, the first of which is in the Shop, and a change of it that waits for the second. */
   async function withNewVariation() {
     const { setId: set, productIds } = await addSet(sql, { products: 2 })
     const [old, fresh] = productIds as [string, string]
     await sql`update catalog.product set src_id = null, shop_sku = null where id = ${fresh}::bigint`
     const waits = await put('price', { set, product: old, lane: 'blocked', reason: 'new_variation' })
-    await sql`truncate shop_update.owed_release` // of this set: nothing so far
+    await sql`truncate shop_update.owed_release` // of this set: nothing yet
     return { set, old, fresh, waits }
   }
 
@@ -225,7 +222,7 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
       const after = await read()
       expect(between.rows - before.rows).toBeLessThan(5)
       expect(after.rows - between.rows).toBe(0)
-      // Of indexes that grow with the queue some have a level more.
+      // Indexes that grow with the queue may have one level more.
       expect(between.pages - before.pages).toBeLessThan(150)
       expect(after.pages - between.pages).toBeLessThan(20)
     }
@@ -239,7 +236,7 @@ test('50,000 Blocked in the queue: one whose ids an admin writes is sent at once
     await blockMany(sql, 50_000)
     const { setId, productIds } = await addSet(sql, { inShop: false })
     const item = await scene.enqueue('price', { product: productIds[0]! })
-    // No worker looks at it when it is being Blocked.
+    // No worker looks at it while it is being Blocked.
     await sql`
       update shop_update.item set status = 'blocked', lane = 'blocked', reason = 'not_in_shop', fresh = false
       where id = ${item}::bigint`

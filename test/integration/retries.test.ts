@@ -19,12 +19,12 @@ const oneProduct = async () => (await addSet(scene.sql)).productIds[0]!
 describe('a Shop that always answers with HTTP 500', () => {
   let itemId: string
   let productId: string
-  /** Every failure as it was written: what the item became, and what was planned. */
+  /** Every failure as written: the item's new status and the planned attempt. */
   let failures: { failures: number; status: string; wait: number | null; atMs: number }[]
   let requests: ReceivedCall[]
 
   beforeAll(async () => {
-    // A "minute" of a millisecond: the week of the table passes in 10.4 seconds.
+    // A "minute" of one millisecond: the week of the table passes in 10.4 seconds.
     scene = await startScene({
       env: { RETRY_UNIT_SECONDS: '0.001' },
       settings: { topics: { price: { http500: 100 } } },
@@ -73,9 +73,9 @@ describe('a Shop that always answers with HTTP 500', () => {
 
   test('no retry leaves before its time, nor long after it', () => {
     const late = requests.slice(1).map(({ receivedAt }, k) => Date.parse(receivedAt) - failures[k]!.atMs - MINUTES[k]!)
-    // The Shop's clock is cut to the millisecond.
+    // The Shop's clock is truncated to milliseconds.
     expect(Math.min(...late)).toBeGreaterThan(-1)
-    // Left to the poll of every second, those of the first waits would be late by about 0.9 s, and those of 480 ms by
+    // With only the one-second poll, those of the first waits would be late by about 0.9 s, and those of 480 ms by
     // about 0.5 s.
     expect(median(late.slice(0, 7)), JSON.stringify(late)).toBeLessThan(500)
     expect(median(late.slice(7)), JSON.stringify(late)).toBeLessThan(300)
@@ -107,7 +107,7 @@ describe('a Shop that always answers with HTTP 500', () => {
     const { failedAt, lastRequeuedAt } = body as { failedAt: string; lastRequeuedAt: string }
     expect(failedAt).toBe(lastRequeuedAt)
 
-    // Longer than any wait of the table passes for others meanwhile.
+    // Meanwhile, for other items, more time passes than any wait of the table.
     await scene.control('/troubles', { method: 'PUT', body: { topics: { content: { http500: 100 } } } })
     const other = await scene.enqueue('content', { product: productId })
     await vi.waitFor(async () => expect((await scene.item(other)).failures).toBeGreaterThanOrEqual(9), {
@@ -135,7 +135,7 @@ describe('a Shop that always answers with HTTP 500', () => {
     expect(again.map(({ failures, status, wait }) => [failures, status, wait])).toEqual(
       [1, 2, 3, 4].map((n) => [n, 'delayed', expect.closeTo(MINUTES[n - 1]! / 1000, 5)]),
     )
-    // The count of requeues is of all sends, and the person is on record.
+    // The requeue count counts all sends, and the person is recorded.
     expect((await requestsFor('price'))[28]!.headers.requeueCount).toBe('28')
     const [by] = await scene.sql`
       select from_status as "from", actor is not null as named from shop_update.transition

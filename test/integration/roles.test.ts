@@ -8,7 +8,7 @@ let database: Database
 let worker: Sql
 beforeAll(async () => {
   database = await createDatabase()
-  // and once more, as with the next version: what there is by now has rights already
+  // and once more, as with the next version: existing objects have rights already
   await database.sql`update shop_update.migration set digest = 'older' where version = 0`
   await migrate(database.sql)
   worker = connect(database.workerUrl, { max: 1, name: 'test' })
@@ -23,7 +23,7 @@ const ADDED_TO = ['select', 'insert']
 const READ = ['select']
 const NOTHING: string[] = []
 
-/** What a worker may do with each table, and what whoever reads for a dashboard: a new table needs its line here. */
+/** What a worker may do with each table, and what a dashboard reads: a new table needs its line here. */
 const DECIDED: Record<string, [worker: readonly string[], reader: readonly string[]]> = {
   'catalog.seller': [READ, READ],
   'catalog.product_set': [READ, READ],

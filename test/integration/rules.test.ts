@@ -17,7 +17,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** What PostgreSQL makes of a statement, for a worker. */
+/** A worker's query plan for a statement. */
 async function planOf(statement: string): Promise<string> {
   const rows = await worker.unsafe<{ 'QUERY PLAN': string }[]>(`explain (verbose, costs off) ${statement}`)
   return rows.map((row) => row['QUERY PLAN']).join('\n')
@@ -59,7 +59,7 @@ test('the reasons that need an admin are those of the worker', async () => {
   expect(rows.map(({ reason }) => reason)).toEqual(ADMIN_RESOLVES)
 })
 
-/** Creates of a set and of one product, in each place that a create rests in. */
+/** Creates of a set and of one product, in each place where a create rests. */
 test.each([
   ['ready', null, false],
   ['delayed', 'failure', false],

@@ -5,7 +5,7 @@ import { addSet, type Scene, startScene } from '../scene.ts'
 let scene: Scene
 afterEach(() => scene.stop())
 
-/** So many changes of their own sets, and a create of every tenth set. */
+/** This many changes in sets of their own, and a create for every tenth set. */
 async function queue(items: number) {
   const sets = await Promise.all(Array.from({ length: items }, (_, k) => addSet(scene.sql, { inShop: k % 10 !== 0 })))
   await scene.sql`
@@ -24,7 +24,7 @@ const untilSynced = (items: number) =>
     { timeout: 100_000, interval: 50 },
   )
 
-/** What became of all items, by the history. */
+/** What became of all items, according to the history. */
 async function seen() {
   const [row] = await scene.sql`
     select

@@ -11,7 +11,7 @@ afterEach(async () => {
   back = undefined
 })
 
-/** So many changes, each of a product set of its own. */
+/** This many changes, each in a product set of its own. */
 async function queue(items: number) {
   const sets = await Promise.all(Array.from({ length: items }, () => addSet(scene.sql)))
   const products = sets.flatMap(({ productIds }) => productIds)
@@ -25,7 +25,7 @@ const countOf = async (status: string) => {
       where status = ${status}::text::shop_update.status))::int as items`
   return row!.items
 }
-/** Calls that failed, ever. */
+/** Calls that ever failed. */
 const failedCalls = async () => {
   const [row] = await scene.sql<
     { calls: number }[]
@@ -38,7 +38,7 @@ test('the Shop is down: the circuit opens, only a handful of items burns a retry
   scene = await startScene({ env: { CONCURRENCY: '10', RETRY_UNIT_SECONDS: '0.1' } })
   await scene.shop.stop()
   await queue(200)
-  // More than open it: a probe has been refused as well.
+  // More than open the circuit: a probe has been refused as well.
   await until(async () => expect(await failedCalls()).toBeGreaterThan(5))
   expect(await failedCalls()).toBeLessThan(20)
   expect(await countOf('pending')).toBeGreaterThan(150)
@@ -62,9 +62,9 @@ test('SHOP_RATE_PER_SECOND holds', async () => {
   const calls = await scene.control<ReceivedCall[]>('/requests?limit=1000')
   expect(calls).toHaveLength(120)
   const times = calls.map(({ receivedAt }) => new Date(receivedAt).getTime())
-  // The bucket is a tenth of a second: 118 of the 120 have to wait for their token.
+  // The bucket is a tenth of a second: 118 of the 120 must wait for their token.
   expect(Math.max(...times) - queued).toBeGreaterThanOrEqual(5900)
-  // In no second more than the rate and the bucket, and a few that a busy machine delays into it.
+  // No second has more than the rate plus the bucket, and a few that a busy machine delays into it.
   const sent = (await scene.sql<{ at: Date }[]>`select sent_at as at from shop_update.request`).map(({ at }) =>
     at.getTime(),
   )

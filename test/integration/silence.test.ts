@@ -47,7 +47,7 @@ test('connections that have fallen silent: after a lease they are broken off, th
     interval: 50,
   })
   await health(200)
-  // It is told of changes again: before the poll of a second comes by.
+  // It receives notifications again: before the one-second poll.
   expect((await scene.api('/api/summary')).status).toBe(200)
   expect(scene.worker.child.exitCode).toBeNull()
 })

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const [one, two] = [join(folder, 'one'), join(folder, 'two')]
   const [port, standbyPort] = [await freePort(), await freePort()]
   const flags = ['wal_keep_size=256MB']
-  // A copy of one that has stopped in order is where its standby begins.
+  // A standby begins as a copy of a cleanly stopped server.
   const first = await startPostgres({ folder: one, port, flags })
   await first.stop()
   await cp(one, two, { recursive: true, preserveTimestamps: true })
@@ -75,11 +75,11 @@ test('of two hosts it uses the one that writes; after a promotion it goes on the
   expect(await after`select pg_is_in_recovery() as standby`).toEqual([{ standby: true }])
   await queue(before)
   await until(async () => expect(await synced(before)).toBe(20))
-  await queue(before) // while it works on these, with creates among them
+  await queue(before) // while it works on these, including creates
   await until(async () =>
     expect(await before`select from shop_update.item where status = 'made_request'`).not.toHaveLength(0),
   )
-  await primary.stop() // in order: the standby has all that was committed
+  await primary.stop() // cleanly: the standby has everything that was committed
   const gone = performance.now()
   await after`select pg_promote()`
   await until(async () => expect(await synced(after)).toBe(40))

@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** `node worker/main.ts`, or another program, until it ends by itself. */
+/** Runs `node worker/main.ts`, or another program, until it exits. */
 const start = (env: Record<string, string | undefined>, program = 'worker/main.ts') =>
   new Promise<{ code: unknown; stderr: string; printed: string }>((resolve) => {
     execFile(

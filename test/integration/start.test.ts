@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** `npm start`, until it has printed what to try. */
+/** Runs `npm start` until it has printed what to try. */
 async function start() {
   const ports = {
     PUBLIC_PORT: String(await freePort()),
@@ -55,7 +55,7 @@ async function start() {
       await exited
     },
     async stop() {
-      process.kill(-child.pid!, 'SIGINT') // to the whole group, as a terminal sends it
+      process.kill(-child.pid!, 'SIGINT') // to the whole group, as a terminal does
       return exited
     },
   }

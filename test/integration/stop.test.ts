@@ -17,7 +17,7 @@ const untilCalled = (times: number) =>
     },
   )
 
-/** Until the worker wants to write into a table that somebody else has locked. */
+/** Until the worker is about to write into a locked table. */
 const untilWaitingFor = (table: string) =>
   vi.waitFor(
     async () =>
@@ -96,7 +96,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     scene = await startScene({ workers: false })
     const other = await scene.sql.reserve()
     await other`begin`
-    await other`lock table shop_update.worker in exclusive mode` // it cannot enter
+    await other`lock table shop_update.worker in exclusive mode` // it cannot register
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../worker/main.ts')], {
       env: { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) },
       stdio: 'ignore',

@@ -7,7 +7,7 @@ import { asWorker } from '../database.ts'
 import { type Receiver, startReceiver } from '../otlp/receiver.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
-/** What SREs are told of the workers, of what is stuck, and of PostgreSQL. */
+/** What SREs see about the workers, about stuck items, and about PostgreSQL. */
 const IN_TIME = { timeout: 20_000 }
 let receiver: Receiver
 let scene: Scene
@@ -30,7 +30,7 @@ afterAll(async () => {
 })
 
 const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', body })
-/** What was read before, in microseconds, is told no more: an export may have been under way. */
+/** Earlier readings, in microseconds, no longer count: an export may have been under way. */
 let since = 0
 const forget = () => {
   since = Date.now() * 1000
@@ -45,7 +45,7 @@ const told = (name: string, attribute: string, expected: object) =>
 const value = (name: string, expected: number) =>
   vi.waitFor(() => expect(series(name).map((point) => point.value)).toEqual([expected]), IN_TIME)
 
-/** Locks what waits in a set, so that the leader, who finds lost turns now and then, gives it none. */
+/** Locks the waiting items of a set, so that the leader, which sometimes finds lost turns, does not give it one. */
 async function withNoTurn(setId: string, look: () => Promise<void>) {
   const open = await scene.sql.reserve()
   try {
@@ -102,19 +102,19 @@ test('Blocked: what an admin has to decide, by reason, and what waits for a crea
   await scene.untilStatus(await scene.enqueue('price', { product: absent.productIds[0]! }), 'blocked')
   await value('shop_update.queue.stranded', 1)
 
-  // A create that is Delayed comes again by itself; one that is Failed is looked at by nobody else.
+  // A Delayed create comes back by itself; a Failed one is not examined by anything else.
   const create = await scene.enqueue('new_product_set', { set: absent.setId })
   await scene.untilStatus(create, 'delayed')
   await value('shop_update.queue.stranded', 0)
   await scene.sql`update shop_update.item set status = 'failed' where id = ${create}::bigint`
   await value('shop_update.queue.stranded', 1)
-  // told by one worker for all, without its name
+  // reported by one worker for all, without its name
   expect(series('shop_update.queue.stranded')[0]!.resource).not.toHaveProperty('service.instance.id')
 })
 
 test('Blocked: of a long lane the items of an admin are all counted, of those that wait the oldest', async () => {
   const { setId, productIds } = await addSet(scene.sql, { inShop: false })
-  // the oldest are of a product that has been deleted, and stay
+  // the oldest belong to a deleted product, and stay
   await scene.sql`
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
       entered_at, status_at, run_at, topic, status, lane, fresh, reason)
@@ -127,15 +127,15 @@ test('Blocked: of a long lane the items of an admin are all counted, of those th
       now(), now(), now(), 'price', 'blocked', 'blocked', false,
       case when g <= 1000 then 'src_id_conflict' else 'not_in_shop' end from generate_series(1, 2000) g`
   const lane = await readBlocked(scene.sql)
-  // what the quality control has not approved yet is created in its time
+  // what quality control has not approved yet will be created later
   await scene.sql`update catalog.product set qc_status = 'pending' where id = ${productIds[0]!}::bigint`
   const unapproved = await readBlocked(scene.sql)
-  // and what has been deleted never
+  // and what has been deleted never will
   await scene.sql`delete from catalog.product where id = ${productIds[0]!}::bigint`
   const deleted = await readBlocked(scene.sql)
   await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint`
   expect(lane.toResolve).toContainEqual({ reason: 'src_id_conflict', n: 1000 })
-  // of those that wait the oldest 500, however many older ones wait for an admin
+  // the oldest 500 of those that wait, however many older ones wait for an admin
   expect(lane.stranded).toBeGreaterThan(490)
   expect(lane.stranded).toBeLessThanOrEqual(500)
   expect(unapproved.stranded).toBeLessThan(10)
@@ -146,7 +146,7 @@ test('Delayed and Failed past their time: how many, and by how long the one that
   await value('shop_update.overdue', 0)
   await value('shop_update.overdue.age', 0)
   const { setId } = await addSet(scene.sql)
-  // woken, and behind one that goes before anybody can give it its turn
+  // woken, and behind one that goes first before it can get its turn
   await scene.sql`
     insert into shop_update.item (seller_id, product_set_id, product_id, queued_at,
       entered_at, status_at, run_at, topic, status, lane, fresh, reason)
@@ -192,13 +192,13 @@ test('what another item of its set holds up is neither stuck nor past its time, 
   const { byStatus } = (await scene.api('/api/summary')).body as Summary
   expect(byStatus.find(({ status }) => status === 'pending')!.oldestSeconds).toBeGreaterThanOrEqual(7200)
 
-  // once that is over they are late
+  // once that is over, they are late
   await withNoTurn(setId, async () => {
     await scene.sql`delete from shop_update.item where product_set_id = ${setId}::bigint and product_id = -1`
     await vi.waitFor(() => expect(age('pending')).toBeGreaterThanOrEqual(7200), IN_TIME)
     await value('shop_update.overdue', 1)
 
-    // or one that is in flight for longer than anything takes
+    // or one in flight for longer than anything takes
     await scene.sql`
       with stuck as (
       insert into shop_update.item (seller_id, product_set_id, product_id,
@@ -221,7 +221,7 @@ test('what another item of its set holds up is neither stuck nor past its time, 
 })
 
 test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {
-  const theirs = connect(asWorker(scene.databaseUrl), { max: 1, name: 'test' }) // of other logins it sees less
+  const theirs = connect(asWorker(scene.databaseUrl), { max: 1, name: 'test' }) // it sees less of other logins
   const open = await theirs.reserve()
   await open`begin`
   await open`select pg_current_xact_id()`

@@ -5,7 +5,7 @@ import { observeQueue, type QueueReadings } from '../../worker/telemetry/gauges.
 import { type Pipelines, startPipelines } from '../../worker/telemetry/pipelines.ts'
 import { type Receiver, startReceiver } from '../otlp/receiver.ts'
 
-/** What the leader tells of the whole queue ends with its lead: another one tells it then, in the same series. */
+/** What the leader reports about the whole queue ends with its lead; then another one continues the same series. */
 const IN_TIME = { timeout: 20_000 }
 let receiver: Receiver
 let pipelines: Pipelines
@@ -41,7 +41,7 @@ beforeEach(async () => {
     blocked: async () => ({ toResolve: [], stranded: 2 }),
   }
   observeQueue(pipelines.queueMeter, () => leads, readings)
-  // Told whether it leads or not: the proof that an export has been made.
+  // Reported whether it leads or not: the proof that an export was made.
   pipelines.queueMeter.createObservableGauge('asked').addCallback((result) => result.observe(1))
 })
 afterEach(async () => {

@@ -5,7 +5,7 @@ import { type Receiver, startReceiver } from '../otlp/receiver.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 import { ADMIN_API_KEY, VIEWER_API_KEY } from '../worker-process.ts'
 
-/** What a collector is told of what happens to items: the real worker process, a receiver that speaks OTLP. */
+/** What a collector receives about items: the real worker process, and a receiver that speaks OTLP. */
 const IN_TIME = { timeout: 10_000 }
 const QUICK = { OTEL_METRIC_EXPORT_INTERVAL: '200', OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_BLRP_SCHEDULE_DELAY: '20' }
 let receiver: Receiver
@@ -36,8 +36,8 @@ async function useFlow(flow: 'synchronous' | 'asynchronous') {
 const troubles = (body: object) => scene.control('/troubles', { method: 'PUT', body })
 
 /**
- * The spans of a trace, in the order in which they began, once its root and so many in all are there: batches may
- * overtake each other.
+ * The spans of a trace in order of their start, once the root and at least this many are there: batches may overtake
+ * each other.
  */
 const traceOf = (traceId: string, least: number): Promise<Span[]> =>
   vi.waitFor(() => {
@@ -102,7 +102,7 @@ describe('traces', () => {
     const seen = await scene.control(`/requests?requestId=${calls[0]!.requestId}`)
     expect(JSON.stringify(seen)).toContain(`00-${root.traceId}-${call.spanId}-01`)
 
-    // times are those of the history, to the microsecond; each status ends where the next one begins
+    // times are those of the history, to the microsecond; each status ends where the next begins
     const history = await scene.sql<{ to: string; at: number }[]>`
       select to_status as "to", round(date_part('epoch', at) * 1000000) as at from shop_update.transition
       where item_id = ${item}::bigint order by at`
@@ -112,7 +112,7 @@ describe('traces', () => {
         .map((span) => [span.attributes['shop_update.status'], Number(span.start / 1000n)]),
     )
     for (const { to, at } of history) expect(Math.abs(begins.get(to)! - at), to).toBeLessThanOrEqual(1)
-    // the statements that served it are linked
+    // links to the statements that served it
     const linked = spans.flatMap(({ links }) => links.map(({ traceId }) => traceId))
     await vi.waitFor(() => {
       const statements = receiver.received.spans
@@ -442,7 +442,7 @@ test('a collector away costs no item; what finds no room is counted and said, th
     expect(back.received.spans).toHaveLength(30)
     expect(await alone.worker.stop()).toBe(0)
     const made = back.received.spans.length + (processed('span', 'queue_full') ?? 0)
-    // ten spans an attempt, and the statements
+    // ten spans per attempt, and the statements
     expect(made).toBeGreaterThanOrEqual(100)
     expect(back.received.counts.spans).toBe(processed('span'))
     expect(back.received.counts.logs).toBe(processed('log'))

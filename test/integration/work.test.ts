@@ -21,19 +21,18 @@ import { createDatabase } from '../database.ts'
 import { pagesOf } from '../pages.ts'
 import { addSet, startScene } from '../scene.ts'
 
-/** Of each kind of item so many are in the queue: enough for a walk through all of a kind to be seen. */
+/** How many items of each kind are in the queue: enough to detect a scan of all of a kind. */
 const MANY = 2500
-/** Of a large set so many come due. */
+/** How many items of a large set come due. */
 const LARGE_PART = 1000
-/** Each statement gets so many items. */
+/** How many items each statement gets. */
 const SOME = 100
 /**
- * Pages of tables and indexes for an item, at the most: eight statuses, some indexes each, and what the writing of a
- * new row takes.
+ * The most pages of tables and indexes per item: eight statuses, some indexes each, and the cost of writing a new row.
  */
 const PAGES_AN_ITEM = 100
 
-/** What the statistics of the queue say of it. */
+/** What the statistics of the queue say. */
 const STATISTICS = {
   'none yet': (_: Sql, fill: () => Promise<unknown>) => fill(),
   fresh: async (sql: Sql, fill: () => Promise<unknown>) => {
@@ -74,9 +73,9 @@ async function catalogue(sql: Sql) {
 }
 
 /**
- * Of each kind `MANY`: ready, one a set (1); waiting for its retry (2) with one that it holds back behind it (3);
- * Blocked (4); acknowledged, with request and callback (5); all in sets of their own. And two large sets, one of stock
- * changes that wait, one with all but the first behind.
+ * `MANY` of each kind: ready, one per set (1); waiting for a retry (2) that holds back one behind it (3); Blocked (4);
+ * acknowledged, with request and callback (5); all in sets of their own. And two large sets, one of waiting stock
+ * changes, one with all but the first behind.
  */
 async function fill(sql: Sql) {
   await sql.unsafe(`
@@ -117,11 +116,12 @@ const range = (from: number, n = SOME) => Array.from({ length: n }, (_, k) => St
 describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
   test('each statement of the hot path looks at what it needs', async () => {
     const database = await createDatabase()
-    // As the worker's pools are, and one connection, so that all that is counted is of the statement in question.
+    // Like the worker's pools, but with one connection, so that everything counted belongs to the statement in
+    // question.
     const sql = connect(database.url, { max: 1, name: 'hot', lockTimeoutMs: 10_000, byIndex: true })
     const seller = connect(database.url, { max: 1, name: 'seller center' })
     const tooMany: Record<string, number> = {}
-    /** @param items that it has to do with */
+    /** @param items how many items it concerns */
     const measure = async <Result>(
       name: string,
       items: number,
@@ -143,7 +143,7 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
         seller,
       )
     try {
-      // Nobody else looks at anything, and the statistics stay as they are said to be.
+      // Nothing else reads these tables, and the statistics stay as set.
       for (const table of ['item', 'set_lane', 'delta'])
         await database.sql.unsafe(`alter table shop_update.${table} set (autovacuum_enabled = off)`)
       await catalogue(database.sql)
@@ -224,13 +224,13 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       await measure('blockedSets', 1000, async () => release(sql, (await blockedSets(sql, '0')).sets))
       await measure('forgottenSets', 1000, () => forgottenSets(sql, '0'))
       await measure('lostSets', 1000, () => lostSets(sql, '0'))
-      // A part of a large set comes due: a claim that takes nothing else looks through nothing that still waits.
+      // A part of a large set comes due: a claim that takes nothing else does not scan what still waits.
       await sql`delete from shop_update.item where lane = 'ready'`
       await sql`
         update shop_update.item set run_at = now() where id = any (array(
           select id from shop_update.item where reason = 'stock_wait' order by id limit ${LARGE_PART}::int))`
       expect((await measure('wakeDue', LARGE_PART, () => wakeDue(sql))).woken).toHaveLength(LARGE_PART)
-      // of 500, for half of what they may take: 30 pages each, and 84 with a look through what waits
+      // of 500, for half of what they may take: 30 pages each, and 84 with a scan of what waits
       await measure('claim, a large set', 250, () => claim(sql, other, 500, '0'))
       const [asked] = await sql<{ ids: string[] }[]>`
         select array_agg(request_id::text) as ids from (

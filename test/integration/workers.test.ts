@@ -46,7 +46,7 @@ test('several workers share the queue: each item is sent once, of a set one at a
     )
   }
   expect(calls).toHaveLength(600)
-  // A row that a set needs no more may outlive its last item until the leader comes by.
+  // An obsolete row of a set may outlive its last item until the leader comes by.
   await vi.waitFor(async () => expect(await scene.sql`select * from shop_update.set_lane`).toEqual([]), {
     timeout: 10_000,
     interval: 50,
@@ -69,7 +69,7 @@ test('four migrations and then four workers at the same moment on an empty datab
   await untilEmpty()
   expect(await scene.sql`select id from shop_update.finished_item where status = 'synced'`).toHaveLength(items.length)
   expect(await scene.control('/stats')).toMatchObject({ requests: 20 })
-  // Who waits for another worker's partitions for more than a second says so, and leaves them to it.
+  // A worker that waits more than a second for another worker's partitions says so, and leaves them to it.
   const complaints = workers.flatMap(({ log }) =>
     log.filter(({ level, msg }) => Number(level) > 30 && !/^Partitions could not/.test(String(msg))),
   )
@@ -124,7 +124,7 @@ test('a claim says whether it has seen all there is: no seller had his whole sha
       await sql`update shop_update.item set seller_id = ${sellerId}::bigint where product_set_id = ${setId}::bigint`
     }
   }
-  // of four each has a share of two: the first may have more
+  // four sellers have a share of two each: the first may have more
   expect(await claim(sql, '1', 4, '0')).toMatchObject({ candidates: 3, all: false })
   await sql`update shop_update.item set lane = 'ready'`
   await sql`truncate shop_update.set_lane`
@@ -143,7 +143,7 @@ test('more sellers than a claim visits, nearly all that they have locked: the ne
     select 1000 + g, ${locked.setId}::bigint, ${locked.productIds[0]!}::bigint,
       now(), now(), now(), now(), 'price', 'pending', 'ready', false
     from generate_series(1, 250) g`
-  // but for one, who has more than his share
+  // except for one, which has more than its share
   const many: string[] = []
   for (let k = 0; k < 20; k++) many.push(await scene.enqueue('price', { product: (await addSet(sql)).productIds[0]! }))
   await sql`update shop_update.item set seller_id = 1000 where id = any (${many}::bigint[])`
@@ -174,7 +174,7 @@ test('a claim puts an item behind while the leader seeks forgotten sets: it is c
   scene = await startScene({ workers: false })
   const { sql } = scene
   const { setId, productIds } = await addSet(sql, { products: 2 })
-  // Its last item has just ended, and nobody's turn has come yet.
+  // Its last item has just ended, and no item has got its turn yet.
   const first = await scene.enqueue('price', { product: productIds[0]! })
   await sql`update shop_update.item set lane = 'behind' where id = ${first}::bigint`
   await sql`insert into shop_update.set_lane (product_set_id, next_id, waiting) values (${setId}::bigint, 0, 1)`
@@ -187,7 +187,7 @@ test('a claim puts an item behind while the leader seeks forgotten sets: it is c
   const looking = forgottenSets(sql, '0').finally(() => {
     seen = true
   })
-  // It passes over the set, or waits for the claim.
+  // It skips the set, or waits for the claim.
   await vi.waitFor(
     async () =>
       expect(

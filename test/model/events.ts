@@ -7,18 +7,18 @@ import { WORKERS, type World } from './world.ts'
 /**
  * Something that happens.
  *
- * @returns what, in words; null where nothing of it can happen now
+ * @returns what, in words; null if it cannot happen now
  */
 export type Event = (world: World) => Promise<string | null>
 
-/** Which of those there are: the number counts around them, so that each stands for something. */
+/** Which of the existing ones: the number wraps around, so that each selects something. */
 const which = fc.constantFrom(0, 0, 0, 1, 1, 2, 3)
 const worker = fc.nat({ max: WORKERS - 1 })
 const statements = fc.nat({ max: 5 })
 
 const pick = <Each>(from: readonly Each[], place: number): Each | undefined => from[place % from.length]
 
-/** The calls of the newest first: what has just left is what most depends on. */
+/** One of the calls, newest first: most depends on what has just left. */
 const callAt = (calls: readonly ShopCall[], place: number) => pick(calls.toReversed(), place)
 
 const event = <Drawn extends unknown[]>(
@@ -34,7 +34,7 @@ const event = <Drawn extends unknown[]>(
   ),
 })
 
-/** A worker that runs; one that has ended is started again first. */
+/** A running worker; one that has ended is restarted first. */
 async function running(world: World, place: number) {
   await world.replaceDead()
   const chosen = world.workers[place]!
@@ -206,5 +206,5 @@ const soon = (after: number): string =>
 const listOf = (events: readonly (typeof CALM)[number][]) =>
   fc.array(fc.oneof(...events), { maxLength: 60, size: 'max' })
 
-/** Half of all runs are without disturbance: what only the leader would find is a fault there. */
+/** Half of all runs are undisturbed: anything that only the leader would find is a fault there. */
 export const anyEvents = fc.noBias(fc.oneof(listOf(CALM), listOf([...CALM, ...DISTURBING])))

@@ -4,13 +4,13 @@ import type { Sql } from '../../worker/database/database.ts'
 type Work<Result> = () => Promise<Result>
 
 /**
- * The way of one process to PostgreSQL, statement by statement: frozen or killed, the process sends none any more, and
- * is told of none. A transaction is one statement here.
+ * The path of one process to PostgreSQL, statement by statement: a frozen or killed process sends no more statements
+ * and hears no answers. Here a transaction is one statement.
  */
 export class Gate {
   state: 'open' | 'frozen' | 'dead' = 'open'
   readonly #sql: Sql
-  /** After so many more statements it is closed, and the last one's answer is not heard. */
+  /** It closes after this many more statements, and the last one's answer is not heard. */
   #left: { statements: number; how: 'frozen' | 'dead' } | null = null
   #running = 0
   #closed = Promise.withResolvers<void>()
@@ -25,7 +25,7 @@ export class Gate {
     return this.#sql
   }
 
-  /** @param after so many more statements; 0: now */
+  /** @param after how many more statements; 0: now */
   close(how: 'frozen' | 'dead', after: number): void {
     if (this.state === 'dead') return
     if (after > 0) this.#left = { statements: after, how }
@@ -46,16 +46,16 @@ export class Gate {
     this.#opened = Promise.withResolvers()
   }
 
-  /** Resolves when the process runs; for a dead one never. */
+  /** Resolves when the process runs; for a dead one, never. */
   async awake(): Promise<void> {
     while (this.state !== 'open') await this.#opened.promise
   }
 
-  /** Resolves when the gate is closed and no statement runs any more. */
+  /** Resolves when the gate is closed and no statement is running. */
   async closed(): Promise<void> {
     await this.#closed.promise
     while (this.#running > 0) await this.#still.promise
-    await setImmediate() // what was awake still has taken its last step
+    await setImmediate() // whatever was still awake has taken its last step
   }
 
   async #pass<Result>(work: Work<Result>): Promise<Result> {
@@ -77,7 +77,7 @@ export class Gate {
     return new Proxy(sql, {
       apply(target, self, args) {
         const query = Reflect.apply(target, self, args)
-        // a name or a part of a statement is no statement: only what somebody waits for is sent
+        // a name or a fragment is not a statement: only what is awaited is sent
         if (!Array.isArray(args[0]) || !('raw' in args[0])) return query
         const then = query.then
         // biome-ignore lint/suspicious/noThenProperty: a statement is sent when it is awaited

@@ -5,7 +5,7 @@ import { Violation, World } from './world.ts'
 export interface ModelOptions {
   seed: number
   runs: number
-  /** Of a failure that has been found: only that one is tried. */
+  /** Of a failure that was found: tries only that one. */
   path?: string
   signal?: AbortSignal
 }
@@ -19,7 +19,7 @@ export interface ModelReport {
   failure: { path: string; shrunk: number; events: string[]; why: string } | null
 }
 
-/** Runs generated events against a database; of a failure the shortest list of events that still fails is told. */
+/** Runs generated events against a database; for a failure it reports the shortest list of events that still fails. */
 export async function model(databaseUrl: string, { seed, runs, path, signal }: ModelOptions): Promise<ModelReport> {
   const world = await World.open(databaseUrl)
   const report: ModelReport = { seed, runs: 0, events: 0, calls: 0, failure: null }

@@ -32,8 +32,8 @@ import { workerEnv } from '../worker-process.ts'
 import { Gate } from './gate.ts'
 
 /**
- * The model's hands: each verb that it uses of the worker is called here, and nowhere else in this folder. What a
- * process does by itself, by timers and signals, is done here when the model says so.
+ * The model's hands: every worker verb that the model uses is called here, and nowhere else in this folder. What a
+ * process does on its own, by timers and signals, happens here when the model says so.
  */
 
 const LEASE_SECONDS = 15
@@ -44,7 +44,7 @@ export interface Out {
   itemId: string
   call: Call
   worker: ModelWorker
-  /** What the worker hears, when it hears. */
+  /** What the worker hears, once it hears. */
   answer(sent: Sent): Promise<void>
 }
 
@@ -54,7 +54,7 @@ interface Claimed {
 }
 
 export interface Rig {
-  /** Nobody's: for looking, and for Seller Center. */
+  /** Not a worker's: for reading, and for Seller Center. */
   sql: Sql
   flow: Flow
   /** An empty catalogue and an empty queue. */
@@ -65,16 +65,16 @@ export interface Rig {
   callBack(requestId: string, result: unknown): Promise<void>
   requeue(itemId: string): Promise<number>
   resolve(itemId: string, action: 'resend' | 'discard'): Promise<number>
-  /** The time of all that is Delayed or Failed, and will be tried again, has come. */
+  /** Everything Delayed or Failed that will be retried is due. */
   becomeDue(): Promise<number>
-  /** A lease passes, in which only these have given a sign of life. */
+  /** A lease passes in which only these workers have given a sign of life. */
   leasePasses(heard: readonly ModelWorker[]): Promise<void>
-  /** Sets in which somebody waits, and nobody is there for whom. */
+  /** Sets in which items wait, and nothing is there for them to wait for. */
   stuckSets(): Promise<string[]>
   stop(): Promise<void>
 }
 
-/** What the leader does now and then, by name. */
+/** The leader's duties, by name. */
 export const DUTIES = {
   catalogue: 'follows the catalogue',
   owed: 'queues what is owed',
@@ -93,20 +93,20 @@ interface Means {
   flow(): Flow
 }
 
-/** One worker process: what it has claimed, and what it does with it, as far as its gate lets it. */
+/** One worker process: its claims, and what it does with them as far as its gate lets it. */
 export class ModelWorker {
   readonly id: string
   readonly name: string
   readonly gate: Gate
   readonly claimed: Claimed[] = []
-  /** Its heartbeats have come, as far as it knows: it may send. */
+  /** Its heartbeats arrive, as far as it knows: it may send. */
   isAlive = true
   #aliveSince = performance.now()
   readonly #means: Means
   readonly #desk: Desk
   readonly #follow: Follow
   readonly #retry
-  /** What is on its way: neither at its end nor waiting for the Shop. */
+  /** Items on their way: neither finished nor waiting for the Shop. */
   #moving = 0
   #stopped = Promise.withResolvers<void>()
 
@@ -201,7 +201,7 @@ export class ModelWorker {
     })
   }
 
-  /** Goes on with what it has claimed, one or all, until the Shop is asked or the item rests. */
+  /** Continues with its claims, one or all, until the Shop is asked or the item rests. */
   async work(which?: number): Promise<void> {
     const chosen = which === undefined ? this.claimed.splice(0) : this.claimed.splice(which, 1)
     for (const { item, set } of chosen)
@@ -259,7 +259,7 @@ export class ModelWorker {
     this.gate.close('dead', after)
   }
 
-  /** @param beatsFirst its heartbeat is answered before what it had asked */
+  /** @param beatsFirst its heartbeat is answered before its earlier statements */
   async thaw(beatsFirst = false): Promise<void> {
     const beat = async () => {
       await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running', { inFlight: 0, limit: 1 })
@@ -273,10 +273,10 @@ export class ModelWorker {
   }
 }
 
-/** Of the schema what is no part of the queue. */
+/** Tables of the schema that are not part of the queue. */
 const KEPT = ['setting', 'folded', 'system_credential', 'leader', 'migration']
 
-/** Leaves the tables of today and of tomorrow: a look at the history would go through those of each day. */
+/** Keeps the tables of today and tomorrow: a read of the history would go through every day's. */
 async function dropDays(sql: Sql): Promise<void> {
   const days = await sql<{ name: string }[]>`
     select oid::regclass::text as name from pg_class
@@ -301,7 +301,7 @@ export async function openRig(
     RETRY_UNIT_SECONDS: '3600',
   })
   const sql = connect(databaseUrl, { max: 1, name: 'model', lockTimeoutMs: 2000 })
-  // One connection each, as a worker's pool is set: what is sent together arrives in that order.
+  // One connection each, set up like a worker's pool: statements that are sent together arrive in order.
   const hot = connect(databaseUrl, { max: 1, name: 'model worker', lockTimeoutMs: 2000, byIndex: true })
   await setStockWait(sql, 600)
   await dropDays(sql)

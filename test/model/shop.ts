@@ -29,7 +29,7 @@ export const CALLBACKS = {
 } as const
 export type HowCalledBack = keyof typeof CALLBACKS
 
-/** Which value of the catalogue a topic tells of. */
+/** The value of the catalogue that a topic reports. */
 export type Field = 'price' | 'stock' | 'consignment' | 'description' | 'images'
 export const FIELDS: Record<Topic, Field> = {
   content: 'description',
@@ -43,30 +43,30 @@ export const FIELDS: Record<Topic, Field> = {
   new_product: 'description',
 }
 
-/** A call as the Shop has it. */
+/** A call as the Shop sees it. */
 export interface ShopCall extends Out {
-  /** In the order of their leaving. */
+  /** In the order in which they left. */
   number: number
   topic: Topic
-  /** What it tells, by the Shop's id of the product or set, or by the place in a create. */
+  /** Its values, by the Shop's id of the product or set, or by position in a create. */
   carries: number[]
   /** The products or the set that it is about, by our ids. */
   subjects: string[]
   /** The exchange is over. */
   isAnswered: boolean
-  /** Its worker was not heard of for a lease: others may have taken its item. */
+  /** Its worker was silent for a lease: others may have taken its item. */
   isAbandoned: boolean
-  /** What it did; null: nothing yet. */
+  /** Its effect; null: none yet. */
   done: Result | null
-  /** That all of it succeeded has been said. */
+  /** Complete success has been reported. */
   isTold: boolean
 }
 
 type Values = Partial<Record<Field, { by: number; value: number }>>
 
 /**
- * The Shop. It does calls in the order in which they left, whatever it says of them and when: what it has of a product
- * is what the last one of those brought that were done.
+ * The Shop. It processes calls in the order in which they left, whatever it says about them and when. Its state of a
+ * product comes from the last processed call about it.
  */
 export class ModelShop {
   #products = new Products({ product: 700_001, config: 800_001 })
@@ -103,7 +103,7 @@ export class ModelShop {
     }
   }
 
-  /** @param otherId of another product, for `conflict` */
+  /** @param otherId the id of another product, for `conflict` */
   answer(call: ShopCall, how: HowAnswered, otherId: string): Sent {
     const response = (httpStatus: number, body: unknown): Sent => ({
       response: {
@@ -165,7 +165,7 @@ export class ModelShop {
 const refusalOf = ({ call: { params } }: ShopCall) =>
   'productsInfo' in params ? params.productsInfo.map(() => failureRow('refused')) : failureRow('refused')
 
-/** The values that a call carries, one a product; those of an image collection are one. */
+/** The values in a call, one per product; an image collection has one value. */
 export function carriedBy(topic: Topic, params: CallParams): number[] {
   if (!('productsInfo' in params)) return [Number(params.images[0]?.hash ?? 0)]
   return params.productsInfo.map((info) => {

@@ -20,11 +20,11 @@ export interface Change {
   topic: Topic
   setId: string
   productId: string | null
-  /** What it made of the field; later changes have higher ones. */
+  /** Its value of the field; later changes have higher ones. */
   value: number
 }
 
-/** A rule does not hold. */
+/** A rule is broken. */
 export class Violation extends Error {
   override readonly name = 'Violation'
 }
@@ -32,8 +32,8 @@ export class Violation extends Error {
 export const WORKERS = 2
 
 /**
- * All that there is in one run: a catalogue of two sets, of which the Shop has the first, two workers, Seller Center,
- * the Shop, and what the model knows of them.
+ * Everything in one run: a catalogue of two sets, of which the Shop has the first, two workers, Seller Center, the
+ * Shop, and what the model knows about them.
  */
 export class World {
   readonly rig: Rig
@@ -42,7 +42,7 @@ export class World {
   sets: { id: string; productIds: string[] }[] = []
   changes: Change[] = []
   calls: ShopCall[] = []
-  /** Somebody was frozen or killed: what lies between two statements may have been left to the leader. */
+  /** Some process was frozen or killed: what lies between two statements may have been left to the leader. */
   isDisturbed = false
   /** A change that an admin has given up. */
   readonly givenUp = new Set<Change>()
@@ -126,7 +126,7 @@ export class World {
     return productId ? `product ${letter}${this.sets[set]!.productIds.indexOf(productId) + 1}` : `set ${letter}`
   }
 
-  /** Of "product 17" or "set 4". */
+  /** From "product 17" or "set 4". */
   #nameOf(subject: string): string {
     const [what, id] = subject.split(' ')
     return this.name(what === 'set' ? { setId: id! } : { productId: id! })
@@ -169,7 +169,7 @@ export class World {
     return this.#items.filter(({ lane }) => lane !== null)
   }
 
-  /** Takes note of what has happened, and holds it against the rules. */
+  /** Records what has happened and checks it against the rules. */
   async look(): Promise<void> {
     const { sql } = this.rig
     const [items, steps, counts, lanes, stuck] = await Promise.all([
@@ -234,7 +234,7 @@ export class World {
     return `${subject} is called Synced, and no call that carried it has succeeded`
   }
 
-  /** All goes well from now on, until nothing moves any more; then the Shop must have what the catalogue has. */
+  /** From now on all goes well, until nothing moves any more; then the Shop must have what the catalogue has. */
   async heal(): Promise<void> {
     for (const worker of this.workers) if (worker.gate.state !== 'dead') await worker.thaw()
     await this.replaceDead()
@@ -287,14 +287,14 @@ export class World {
     return `an admin decides to ${action} ${this.nameOfItem(item.id)}`
   }
 
-  /** Whoever does not run is taken for dead, and knows it when it goes on. */
+  /** A process that does not run is taken for dead, and learns of it when it goes on. */
   async leasePasses(): Promise<void> {
     await this.rig.leasePasses(this.workers.filter(({ gate }) => gate.state === 'open'))
     for (const worker of this.workers) worker.isAlive &&= worker.gate.state === 'open'
     for (const call of this.calls) call.isAbandoned ||= call.worker.gate.state !== 'open'
   }
 
-  /** A process that has ended is started again, under another id. */
+  /** A process that has ended is restarted under another id. */
   async replaceDead(): Promise<void> {
     for (const [place, worker] of this.workers.entries())
       if (worker.gate.state === 'dead') this.workers[place] = await this.rig.enter(worker.name)
@@ -308,7 +308,7 @@ export class World {
     if (faults.length > 0) throw new Violation(`All is at rest, and\n${faults.join('\n')}`)
   }
 
-  /** What the Shop has not been told of. */
+  /** What the Shop has not been told. */
   async #unequal(): Promise<string[]> {
     const kept = await this.rig.sql<Kept[]>`
       select 'product ' || id as subject, src_id as "srcId", price::float8, stock, consignment_stock as consignment,
@@ -326,7 +326,7 @@ export class World {
       if (this.givenUp.has(change) || (item?.lane && item.reason !== null)) return []
       const subjects = this.#toldOf(change)
       return kept.flatMap(({ subject, srcId, [field]: now }) => {
-        // of a later change its own item tells
+        // a later change is reported by its own item
         if (!subjects.includes(subject) || srcId === null || now !== change.value) return []
         const has = this.shop.has.get(srcId)?.[field]
         if (has?.value === now) return []
@@ -337,8 +337,8 @@ export class World {
   }
 
   /**
-   * Of what the Shop must have been told in the end. A create tells of what the Shop has not; what it absorbed when it
-   * had been sent is told as content.
+   * What the Shop must have been told in the end. A create tells what the Shop lacks; what it absorbed after it was
+   * sent is told as content.
    */
   #toldOf({ topic, itemId, setId, productId, value }: Change): string[] {
     if (!creates(topic)) return [productId === null ? `set ${setId}` : `product ${productId}`]
@@ -348,11 +348,11 @@ export class World {
   }
 }
 
-/** What the catalogue has of a product or a set. */
+/** What the catalogue has for a product or a set. */
 type Kept = { subject: string; srcId: string | null } & Record<Field, number | null>
 
 const ADMIN_RESOLVES = new Set(['unprocessable_response', 'src_id_conflict', 'unknown_outcome'])
-/** Enough for a create that fails, what waits for it, and what that leads to. */
+/** Enough for a create that fails, what waits for it, and the consequences. */
 const ROUNDS = 30
 
 /** @returns whether there is such a product or set */

@@ -166,7 +166,7 @@ interface Route {
   mute_time_intervals?: string[]
 }
 
-/** A name with matchers, as the rules write it; without a name for those that have it among the matchers. */
+/** A name with matchers, as written in the rules; without a name if it is among the matchers. */
 const SELECTOR = /([a-z_]*)\{([a-z_]+(?:=|!)[^{}]*)\}/g
-/** The collector tells them from the first loss on. */
+/** The collector reports them from the first loss on. */
 const COMES_WITH_A_LOSS = /otelcol_exporter/

@@ -61,7 +61,7 @@ export function asker({ urls }: Stack) {
       )
       return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
     },
-    /** LogQL; the oldest line first. */
+    /** LogQL; oldest line first. */
     async lines(expression: string, days = 1): Promise<Line[]> {
       const range = { start: (Date.now() - days * DAY_MS) * 1e6, end: (Date.now() + 60_000) * 1e6 }
       const { data } = await json<{
@@ -74,12 +74,12 @@ export function asker({ urls }: Stack) {
         .flatMap(({ stream, values }) => values.map(([at, text]) => ({ at: BigInt(at), text, fields: stream })))
         .sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0))
     },
-    /** The spans of a trace, the earliest first. */
+    /** The spans of a trace, earliest first. */
     async trace(traceId: string): Promise<Span[]> {
       const { trace } = await json<{ trace: OtlpTrace }>('tempo', `/api/v2/traces/${traceId}`)
       return spansOf(trace)
     },
-    /** The first frame that a data source of Grafana answers with. */
+    /** The first frame in the answer of a Grafana data source. */
     async dataSource(uid: string, question: object): Promise<Frame> {
       const { results } = await grafana<{ results: { A: { frames?: Frame[]; error?: string } } }>('/api/ds/query', {
         from: String(Date.now() - DAY_MS),

@@ -22,7 +22,7 @@ import { until } from './report.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const run = promisify(execFile)
 const START_MS = 300_000
-/** Where a part listens in its container, and what says that it is ready. */
+/** The port on which a part listens in its container, and how it shows that it is ready. */
 const LISTENS: Record<Part, { port: number; ready: string | null }> = {
   otelcol: { port: 4318, ready: null },
   loki: { port: 3100, ready: '/ready' },
@@ -32,10 +32,10 @@ const LISTENS: Record<Part, { port: number; ready: string | null }> = {
   grafana: { port: 3000, ready: '/api/health' },
 }
 
-/** As a container calls it. */
+/** This machine's name inside a container. */
 const THIS_MACHINE = 'this-machine'
 
-/** The command that talks to a container engine, or null where there is none that answers. */
+/** The command that talks to a container engine; null if none answers. */
 export async function findCompose(): Promise<string[] | null> {
   const answers = (command: string, ...args: string[]) =>
     run(command, args, { timeout: 10_000 }).then(
@@ -47,9 +47,7 @@ export async function findCompose(): Promise<string[] | null> {
   return (await answers('docker-compose', 'version')) ? ['docker-compose'] : null
 }
 
-/**
- * What this run adds to docker-compose.yml: ports on the loopback interface to ask at, and the worker's small numbers.
- */
+/** What this run adds to docker-compose.yml: ports on the loopback interface, and the worker's small numbers. */
 export const overrides = (provisioning: string, more: Record<string, string>) => ({
   services: {
     postgres: { ports: ['127.0.0.1::5432'] },
@@ -63,12 +61,12 @@ export const overrides = (provisioning: string, more: Record<string, string>) =>
       PARTS.filter((part) => part !== 'grafana').map((part) => [part, { ports: [`127.0.0.1::${LISTENS[part].port}`] }]),
     ),
   },
-  networks: { telemetry: { internal: false } }, // no port of an internal one can be asked from outside
+  networks: { telemetry: { internal: false } }, // ports of an internal network cannot be reached from outside
 })
 
 /**
- * The whole of docker-compose.yml, with the profile demo, as a project of its own that is removed with its volumes at
- * the end.
+ * The whole of docker-compose.yml with the profile demo, as a separate project that is removed with its volumes at the
+ * end.
  */
 export async function startContainers(
   compose: readonly string[],
@@ -175,7 +173,7 @@ export async function startContainers(
   }
 }
 
-/** @param status null where any answer will do */
+/** @param status null if any answer will do */
 async function answers(url: string, status: number | null): Promise<void> {
   const response = await fetch(url)
   if (status !== null && response.status !== status) throw new Error(`${url} answers ${response.status}`)

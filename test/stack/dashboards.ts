@@ -10,7 +10,7 @@ import type { Report } from './report.ts'
 import { keepScreenshot, signIn, VIEWER } from './session.ts'
 
 const HOUR_MS = 3_600_000
-/** A row of Grafana's grid, and what stands above the first. */
+/** The height of a row in Grafana's grid, and of what is above the first. */
 const [CELL, HEAD] = [38, 250]
 const ODD = String.raw`oms says: "C:\temp\45124" (50 %) [a|b] {y}* $x^ it's ?`
 
@@ -25,7 +25,7 @@ interface Panel {
   title: string
   gridPos: { y: number; h: number }
   targets?: Target[]
-  /** Of a row that is closed. */
+  /** Of a collapsed row. */
   panels?: Panel[]
 }
 interface Dashboard {
@@ -36,8 +36,8 @@ interface Dashboard {
 export const DASHBOARDS = ['shop-update-analytics', 'shop-update-logs', 'shop-update-worker'] as const
 
 /**
- * The dashboards as a Viewer has them: each query of each panel has data, the sample searches find what they are meant
- * to find, and in a browser, dark and light, no panel complains.
+ * The dashboards as a Viewer sees them: each query of each panel has data, the sample searches find what they should,
+ * and in a browser, dark and light, no panel complains.
  */
 export async function openDashboards(report: Report, stack: Stack, story: Story, orderLines: number): Promise<void> {
   const needs = ['otelcol', 'loki', 'tempo', 'prometheus', 'grafana'] as const
@@ -59,7 +59,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       assert.equal(response.status(), 200, `${path}: ${await response.text()}`)
       return (await response.json()) as Body
     }
-    /** What a panel sends, as a Viewer. */
+    /** Sends a panel's query, as a Viewer. */
     async function ask(target: Target, chosen: Record<string, string | string[]> = {}): Promise<Frame[]> {
       const filled = Object.fromEntries(
         Object.entries(target).map(([name, value]) => [
@@ -100,7 +100,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       for (const { title, targets = [] } of panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]))
         for (const target of targets)
           await report.check(`Grafana: ${uid}, ${title}, ${target.refId} has data`, needs, async () => {
-            // without a SKU nothing stands beside a line
+            // without a SKU a line has no metadata
             const chosen = String(target.expr).includes('| seller_sku=~')
               ? { sku: ODD_SKUS[0] }
               : { trace: call.traceId ?? '' }
@@ -160,7 +160,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       return `${rows[0]?.Synced} of ${rows[0]?.Queued}`
     })
 
-    /** The lines that a search finds: of each query of the panel the oldest first. */
+    /** The lines that a search finds, oldest first for each query of the panel. */
     async function find(search: Search): Promise<string[]> {
       const found = await Promise.all(
         panelOf('shop-update-logs', 'Lines').map((target) => ask(target, search as Record<string, string>)),
@@ -262,7 +262,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
         data: { path: searchUrl({ sku: SKU }).slice(1) },
       })
       const { uid } = (await response.json()) as { uid: string }
-      // It leads to the address that Grafana knows of itself, which need not be the one of this test.
+      // It leads to the address that Grafana has for itself, which may differ from this test's.
       const { location = '' } = (
         await viewer.page.request.get(`${url}/goto/${uid}?orgId=1`, { maxRedirects: 0 })
       ).headers()
@@ -278,7 +278,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
 
     await report.check('Grafana: a sample search leads a Viewer to its lines', needs, async () => {
       const { page } = viewer
-      // the samples come last, and are made once they are in sight
+      // the samples come last, and are rendered once they are visible
       await page.setViewportSize({ width: 1600, height: 3000 })
       await page.goto(`${url}/d/shop-update-logs`)
       await page
@@ -304,7 +304,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
           async () => {
             const { page, complaints } = viewer
             complaints.length = 0
-            // All of it in sight: a panel that is not is not asked for.
+            // Everything visible: Grafana does not query a panel that is not.
             await page.setViewportSize({
               width: 1600,
               height: HEAD + CELL * Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h)),
@@ -358,7 +358,7 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
       const provisioning = log.split('\n').filter((line) => /logger=provisioning/.test(line))
       assert.ok(provisioning.length > 0, 'the log says nothing of provisioning')
       assert.deepEqual(
-        // runbooks.md is for people, and Grafana says that it passes over it
+        // runbooks.md is for people, and Grafana logs that it skips it
         provisioning.filter((line) => /level=(warn|error)/.test(line) && !line.includes("'runbooks.md'")),
         [],
       )
@@ -369,13 +369,13 @@ export async function openDashboards(report: Report, stack: Stack, story: Story,
   }
 }
 
-/** One line, in which it stands. */
+/** The only line, which contains this. */
 function only(found: string[], expected: RegExp): void {
   assert.equal(found.length, 1, found.join('\n'))
   assert.match(found[0] ?? '', expected)
 }
 
-/** Variables as the front end fills them in: all of everything, but for what is chosen. */
+/** Variables as the front end fills them in: everything, except for what is chosen. */
 function interpolated(text: string, { datasource }: Target, chosen: Record<string, string | string[]>): string {
   const all: Record<string, string | string[]> = {
     ...(datasource.type === 'loki'

@@ -8,12 +8,12 @@ import type { Stack } from './parts.ts'
 import { interruption, type Report, say, until } from './report.ts'
 
 /**
- * All times of the rules are shorter by this factor (provisioning/alerts/promql.ts): half an hour is two minutes. The
- * rules are the same.
+ * All times of the rules are shorter by this factor (provisioning/alerts/promql.ts): half an hour becomes two minutes.
+ * The rules are the same.
  */
 export const DRILL_PACE = 15
 
-/** What the worker is told in a drill: its own times have to fit into those of the rules. */
+/** The worker's settings in a drill: its own times must fit those of the rules. */
 export const DRILL_SETTINGS = {
   SHOP_TIMEOUT_MS: '2000',
   LEASE_SECONDS: '4',
@@ -22,21 +22,21 @@ export const DRILL_SETTINGS = {
 
 const RULES = new Map(alertRules(DRILL_PACE).map((rule) => [rule.uid as string, rule]))
 const titleOf = (uid: string) => RULES.get(uid)!.title
-/** Export, evaluation (ten seconds at least, and `for` takes a second one), and the machine's own haste. */
+/** Export, evaluation (at least ten seconds, and `for` needs a second one), and the machine's own delays. */
 const SLACK_S = 60
 const PRODUCTS = 30
 
 interface Trouble {
   what: string
-  /** Makes it real; resolves with what undoes it. */
+  /** Makes it real; resolves with a function that undoes it. */
   make(): Promise<() => Promise<unknown>>
-  /** The alerts that belong to it, and in how many seconds from then on each must fire and, afterwards, be over. */
+  /** Its alerts: within how many seconds each must fire and, afterwards, be over. */
   fires: Record<string, { within: number; overWithin: number }>
 }
 
 /**
- * Makes each stuck status real, and demands that the alert that belongs to it fires in its time, that nobody is woken
- * for anything else, and that it is over afterwards. Changes are queued and answered all the time, as on any day.
+ * Makes each stuck status real, and demands that its alert fires in time, that nothing else pages, and that the alert
+ * is over afterwards. Meanwhile changes are queued and answered as on any day.
  */
 export async function drill(report: Report, stack: Stack): Promise<void> {
   const { api, enqueue, switchFlow, troubles, addSet, untilStatus } = shopUpdate(stack.app)
@@ -107,7 +107,7 @@ export async function drill(report: Report, stack: Stack): Promise<void> {
   }
 
   try {
-    // Before the first numbers of the worker came, it had not been heard of.
+    // Before the worker's first numbers came, nothing was known of it.
     await until(Date.now() + SLACK_S * 1000, async () => {
       for (const [uid, { severity }] of RULES) if (severity === 'page') assert.equal(seen.get(uid), 'inactive', uid)
     })
@@ -139,7 +139,7 @@ export async function drill(report: Report, stack: Stack): Promise<void> {
         return () => troubles(well)
       },
       fires: {
-        // The circuit opens after five calls that time out; its probes leave at most 30 s apart, in a drill, too.
+        // The circuit opens after five calls that time out; its probes leave at most 30 s apart, in a drill too.
         'shop-update-shop-unreachable': {
           within: inTime('shop-update-shop-unreachable') + 20,
           overWithin: overInTime('shop-update-shop-unreachable') + 35,
@@ -154,7 +154,7 @@ export async function drill(report: Report, stack: Stack): Promise<void> {
       },
       fires: { 'shop-update-workers-silent': { within: inTime('shop-update-workers-silent'), overWithin: SLACK_S } },
     })
-    // They have to have been steady for two hours before they can stop.
+    // They must have been steady for two hours before they can stop.
     const history = 7200 / DRILL_PACE
     await until(Date.now() + history * 1000, async () => {
       const before = await metrics(`shop_update_callbacks_total{outcome="accepted"} offset ${history}s`)
@@ -182,7 +182,7 @@ export async function drill(report: Report, stack: Stack): Promise<void> {
 const inTime = (uid: string): number => RULES.get(uid)!.for + SLACK_S
 const overInTime = (uid: string): number => RULES.get(uid)!.keepFiringFor + SLACK_S
 
-/** Again and again until the signal; what fails is tried again the next time. */
+/** Repeats until the signal; a failure is retried in the next round. */
 async function forever(signal: AbortSignal, ms: number, act: (n: number) => Promise<void>): Promise<void> {
   let n = 0
   try {

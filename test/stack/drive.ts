@@ -8,7 +8,7 @@ import { until } from './report.ts'
 const ITEM_MS = 60_000
 export const ORDER_ITEM_ID = '45123'
 export const SKU = 'SKU420202'
-/** In the JSON of the worker, or of a Shop that escapes what is not ASCII, they are spelled otherwise. */
+/** Their spelling differs in JSON of the worker, or of a Shop that escapes non-ASCII. */
 export const ODD_SKUS = [String.raw`26" Natural \ Cab`, 'Café 3/4'] as const
 
 export interface Call {
@@ -106,10 +106,7 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
   }
 }
 
-/**
- * Takes items through every status in both flows. What is left at the end rests: one item in Blocked, one in Got
- * acknowledgment.
- */
+/** Takes items through every status in both flows. Two remain at rest: one in Blocked, one in Got acknowledgment. */
 export async function drive(stack: Stack): Promise<Story> {
   const { api, untilStatus, enqueue, switchFlow, troubles, addSet } = shopUpdate(stack.app)
   await troubles({ default: { latencyMs: 20, callbackDelayMs: 300 } })
@@ -147,7 +144,7 @@ export async function drive(stack: Stack): Promise<Story> {
   return { synchronous, asynchronous, failed, blocked }
 }
 
-/** A line of the order system, which is none of ours, over OTLP. */
+/** A line of the order system, which is not ours, over OTLP. */
 export async function writeOrderLine(stack: Stack, line: string): Promise<void> {
   const text = (key: string, value: string) => ({ key, value: { stringValue: value } })
   const response = await fetch(`${stack.urls.otelcol}/v1/logs`, {

@@ -11,12 +11,10 @@ import { askGrafana, askLoki, askPrometheus, askTempo } from './questions.ts'
 import { askReadOnly } from './read-only.ts'
 import { interruption, Report, say } from './report.ts'
 
-/**
- * After the last item has come to rest: export, scrape and Tempo's span metrics have their intervals, of 15 s at most.
- */
+/** Time after the last item has come to rest: export, scrape and Tempo's span metrics have intervals of up to 15 s. */
 const UNDER_WAY_MS = 60_000
 
-/** `npm run test:stack -- --drill`: the alerts instead of everything else; takes a quarter of an hour. */
+/** `npm run test:stack -- --drill`: only the alerts; takes a quarter of an hour. */
 const isDrill = process.argv.includes('--drill')
 const options: StackOptions = isDrill ? { pace: DRILL_PACE, settings: DRILL_SETTINGS } : { pace: 1, settings: {} }
 

@@ -6,8 +6,8 @@ import type { Pace } from '../../provisioning/alerts/promql.ts'
 const PROVISIONING = join(import.meta.dirname, '../../provisioning/grafana')
 
 /**
- * Where Grafana's provisioning lies: as it is, or, for a drill, a copy in `folder` in which the alert rules have
- * another pace.
+ * The folder of Grafana's provisioning: the original or, for a drill, a copy in `folder` with another pace of the alert
+ * rules.
  */
 export async function grafanaProvisioning(folder: string, pace: Pace): Promise<string> {
   if (pace === 1) return PROVISIONING

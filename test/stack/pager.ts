@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What Grafana posts to a webhook, as far as it is looked at. */
+/** What Grafana posts to a webhook, as far as it is used. */
 export interface Notification {
   status: 'firing' | 'resolved'
   title: string
@@ -15,12 +15,12 @@ export type PagerPath = keyof typeof PAGER_PATHS
 
 export interface Pager {
   port: number
-  /** All that has come, by the path to which it was sent; the first one first. */
+  /** Everything received, by path, in order. */
   received: Record<PagerPath, Notification[]>
   stop(): Promise<void>
 }
 
-/** Takes what Grafana sends to whoever is on call. */
+/** Receives what Grafana sends to on-call. */
 export async function startPager(host: string): Promise<Pager> {
   const received: Pager['received'] = { pager: [], tickets: [], watchdog: [] }
   const server = createServer(async (request, response) => {
@@ -41,7 +41,7 @@ export async function startPager(host: string): Promise<Pager> {
   }
 }
 
-/** The variables that lead Grafana to it. */
+/** The variables that point Grafana to it. */
 export const pagerEnvironment = (baseUrl: string) => ({
   ALERT_WEBHOOK_URL: `${baseUrl}${PAGER_PATHS.pager}`,
   ALERT_TICKET_WEBHOOK_URL: `${baseUrl}${PAGER_PATHS.tickets}`,

@@ -6,8 +6,8 @@ import type { Report } from './report.ts'
 import { ADMIN, keepScreenshot, type Session, signIn, VIEWER } from './session.ts'
 
 /**
- * Signs in to Grafana and opens each page of the plugin, in both themes, as Admin; and looks at what a Viewer may do.
- * Screenshots go to the folder that `SCREENSHOTS` names, where it is set.
+ * Signs in to Grafana as Admin and opens each page of the plugin in both themes; also checks what a Viewer may do.
+ * Screenshots go to the folder named by `SCREENSHOTS`, if set.
  */
 export async function openPages(report: Report, stack: Stack, { synchronous }: Story): Promise<void> {
   if (stack.missing.has('grafana')) {

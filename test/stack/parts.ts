@@ -2,7 +2,7 @@ import type { Pace } from '../../provisioning/alerts/promql.ts'
 import type { Sql } from '../../worker/database/database.ts'
 import type { Pager } from './pager.ts'
 
-/** The parts of the stack that somebody else has made. */
+/** The third-party parts of the stack. */
 export const PARTS = ['otelcol', 'loki', 'tempo', 'prometheus', 'nginx', 'grafana'] as const
 export type Part = (typeof PARTS)[number]
 
@@ -13,7 +13,7 @@ export const COUNTRY = 'eg'
 export const ENVIRONMENT = 'staging'
 export const SOURCE = `${COUNTRY}/${ENVIRONMENT}`
 
-/** None of these may be found anywhere in the telemetry. */
+/** None of these may appear anywhere in the telemetry. */
 export const SECRETS = {
   shopPassword: 'canary-password-of-the-shop',
   callbackApiKey: 'canary-key-of-the-callbacks',
@@ -25,7 +25,7 @@ export const SECRETS = {
   grafanaAdminPassword: 'canary-password-of-grafana-s-admin',
 } as const
 
-/** What the worker is told beyond addresses and keys: small numbers, so that every status comes within seconds. */
+/** The worker's settings beyond addresses and keys: small numbers, so that every status occurs within seconds. */
 export const WORKER_SETTINGS = {
   VENTURE,
   COUNTRY,
@@ -35,7 +35,7 @@ export const WORKER_SETTINGS = {
   VIEWER_API_KEY: SECRETS.viewerApiKey,
   ADMIN_API_KEY: SECRETS.adminApiKey,
   CALLBACK_API_KEY: SECRETS.callbackApiKey,
-  FAILED_AFTER: '2', // the first failure makes an item Delayed, the second Failed
+  FAILED_AFTER: '2', // the first failure makes an item Delayed, the second makes it Failed
   RETRY_UNIT_SECONDS: '2',
   STOCK_WAIT_SECONDS: '1',
   FLOW_TTL_SECONDS: '0.2',
@@ -50,15 +50,13 @@ interface Api {
 /** Shop Update itself, wherever it runs. */
 export interface App {
   sql: Sql
-  /**
-   * The worker's internal API: by way of Grafana where that runs, which signs for its Admin; else on its own listener.
-   */
+  /** The worker's internal API: through Grafana if it runs, signed for its Admin; otherwise on its own listener. */
   internal: Api
-  /** The worker's internal listener, as nobody but Grafana should reach it. */
+  /** The worker's internal listener, which only Grafana should reach. */
   internalUrl: string
   /** Of the simulated Shop. */
   shopUrl: string
-  /** SIGSTOP for the worker, and SIGCONT. */
+  /** Sends the worker SIGSTOP, and SIGCONT. */
   freeze(): Promise<unknown>
   thaw(): Promise<unknown>
 }
@@ -75,20 +73,20 @@ export interface Stack {
   kind: string
   /** Parts that do not run, and why. */
   missing: Map<Part, string>
-  /** Those of them that should run and do not, with the last that they printed. */
+  /** Parts that should run and do not, with their last output. */
   broken: Map<Part, string>
-  /** Base addresses; of otelcol the OTLP/HTTP receiver's. */
+  /** Base addresses; for otelcol that of the OTLP/HTTP receiver. */
   urls: Record<Part, string>
-  /** Where components that send no OTLP write their files. */
+  /** Where components without OTLP write their files. */
   logFolder: string
   /** Whom Grafana calls. */
   pager: Pager
-  /** What Grafana says of itself. */
+  /** Grafana's own log. */
   grafanaLog(): Promise<string>
   app: App
 }
 
-/** @param grafanaUrl null where no Grafana runs */
+/** @param grafanaUrl null if no Grafana runs */
 export const internalApi = (internalUrl: string, grafanaUrl: string | null): Api =>
   grafanaUrl === null
     ? { url: internalUrl, authorization: `Bearer ${SECRETS.adminApiKey}` }
@@ -97,5 +95,5 @@ export const internalApi = (internalUrl: string, grafanaUrl: string | null): Api
         authorization: `Basic ${btoa(`admin:${SECRETS.grafanaAdminPassword}`)}`,
       }
 
-/** What ends what has been started, in the order of the starts; whoever starts something adds its end at once. */
+/** What ends everything that was started, in starting order; the code that starts something adds its end at once. */
 export type Stops = (() => Promise<unknown>)[]

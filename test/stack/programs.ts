@@ -28,7 +28,7 @@ import { until } from './report.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const PROVISIONING = join(ROOT, 'provisioning')
-/** Loki says that it is ready fifteen seconds after it is. */
+/** Loki reports that it is ready fifteen seconds after it is. */
 const START_MS = 90_000
 const STOP_MS = 15_000
 
@@ -39,7 +39,7 @@ interface Program {
   ready: string
 }
 
-/** What of the stack is named in the environment; everything else says so in `missing`. */
+/** The parts of the stack that the environment names; all others say so in `missing`. */
 export function namedPrograms(env: NodeJS.ProcessEnv): { bins: Map<Part, string>; missing: Map<Part, string> } {
   const bins = new Map<Part, string>()
   const missing = new Map<Part, string>()
@@ -53,8 +53,8 @@ export function namedPrograms(env: NodeJS.ProcessEnv): { bins: Map<Part, string>
 }
 
 /**
- * The stack as plain programs on free ports of the loopback interface, with the files of provisioning/ and everything
- * they store in one temporary folder.
+ * The stack as plain programs on free loopback ports, with the files of provisioning/, and all their data in one
+ * temporary folder.
  */
 export async function startPrograms(
   env: NodeJS.ProcessEnv,
@@ -170,7 +170,7 @@ export async function startPrograms(
         GF_SERVER_HTTP_ADDR: '127.0.0.1',
         GF_SERVER_HTTP_PORT: `${grafana}`,
         GF_SERVER_ROOT_URL: `${urls.grafana}/`,
-        // under a path, as behind a proxy that has more than Grafana: what leads to its root is found out
+        // under a path, as behind a proxy for more than Grafana: this exposes links to its root
         GF_SERVER_SERVE_FROM_SUB_PATH: 'true',
         GF_PATHS_DATA: join(folder, 'grafana'),
         GF_PATHS_LOGS: join(folder, 'grafana/log'),
@@ -241,7 +241,7 @@ export async function startPrograms(
   }
 }
 
-/** The plugin as `npm run build` made it, where Grafana looks for plugins. */
+/** Puts the plugin, as built by `npm run build`, where Grafana looks for plugins. */
 async function installPlugin(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   await cp(join(ROOT, 'plugin/dist'), join(folder, PLUGIN_ID), { recursive: true })
@@ -307,7 +307,7 @@ async function migratedDatabase(server: string, url: string): Promise<Sql> {
   return sql
 }
 
-/** The file of provisioning/ with the ports of this run, in a folder for its temporary files. */
+/** The file of provisioning/ with the ports of this run, and a folder for its temporary files. */
 async function readOnlyProxy(
   folder: string,
   ports: Record<'loki' | 'tempo' | 'readLoki' | 'readTempo', number | undefined>,
@@ -326,7 +326,7 @@ async function readOnlyProxy(
   return to
 }
 
-/** The file of provisioning/ as it is, with the addresses of this run beside it: of all that tells of itself. */
+/** The file of provisioning/ unchanged, with this run's addresses of all scrape targets beside it. */
 async function prometheusFiles(
   folder: string,
   ports: Record<Exclude<Part, 'nginx'>, number | undefined>,
@@ -339,7 +339,7 @@ async function prometheusFiles(
   return to
 }
 
-/** The lines of a service in docker-compose.yml: what a container is started with, a program is too. */
+/** The lines of a service in docker-compose.yml: programs start with the same values as containers. */
 async function composeLines(service: string): Promise<string[]> {
   const text = await readFile(join(ROOT, 'docker-compose.yml'), 'utf8')
   const lines = text

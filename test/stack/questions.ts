@@ -260,7 +260,7 @@ export async function askLoki(
   ] as const) {
     await report.check(`Loki: the status changes of an item, ${flow} flow, in the history's order`, needs, async () => {
       const found = await lines(`{service_name="shop-update"} |= "Status " | item_id = "${item.id}"`)
-      let before = 0n // steps of the same moment have no order of their own
+      let before = 0n // steps of the same moment have no order
       for (const { from, to } of item.transitions) {
         const step = found.filter(({ text }) => text.startsWith(`Status ${from ?? 'none'} -> ${to} `))
         assert.equal(step.length, 1, `${step.length} lines tell ${from} -> ${to}`)
@@ -438,7 +438,7 @@ export async function askGrafana(report: Report, stack: Stack, { synchronous, fa
     assert.equal(by, 'admin')
   })
   await report.check('Grafana: shop-update-tempo reaches Tempo', ['grafana', 'tempo'], async () => {
-    // The data source has no health check on the server's side in 12.2.
+    // In 12.2 the data source has no health check on the server.
     await grafana('/api/datasources/proxy/uid/shop-update-tempo/api/status/buildinfo')
   })
   await report.check(

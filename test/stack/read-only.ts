@@ -19,12 +19,10 @@ const FORGED_METRIC = () => {
   })
 }
 
-/** A remote write that is right and holds nothing: nothing, as Snappy writes it. */
+/** A valid, empty remote write: nothing, in Snappy's encoding. */
 const NO_SAMPLES = () => '\0'
 
-/**
- * What a Viewer may not do to the stores by way of Grafana's data source proxy, which passes on whatever it is sent.
- */
+/** What a Viewer may not do to the stores through Grafana's data source proxy, which forwards anything. */
 const REFUSED: [
   part: Extract<Part, 'loki' | 'tempo' | 'prometheus'>,
   method: string,
@@ -59,7 +57,7 @@ const REFUSED: [
   ['tempo', 'GET', 'api/traces/..%2f..%2fshutdown'],
   ['prometheus', 'POST', 'api/v1/write', NO_SAMPLES],
   ['prometheus', 'POST', 'api/v1/otlp/v1/metrics', FORGED_METRIC],
-  // its list in Grafana is one of beginnings
+  // its list in Grafana matches prefixes
   ['prometheus', 'POST', 'api/v1/query/..%2fotlp%2fv1%2fmetrics', FORGED_METRIC],
   ['prometheus', 'POST', 'api/v1/query/../otlp/v1/metrics', FORGED_METRIC],
   ['prometheus', 'POST', 'api/v1/admin/tsdb/delete_series?match[]=up'],
@@ -67,8 +65,8 @@ const REFUSED: [
   ['prometheus', 'POST', '-/quit'],
 ]
 /**
- * The same by the other way to a store: what a data source passes on as a resource of its own, with its path decoded
- * and made plain.
+ * The same by the other way to a store: what a data source forwards as its own resource, with the path decoded and
+ * normalised.
  */
 const REFUSED_RESOURCES: typeof REFUSED = [
   ['loki', 'GET', '..%2f..%2f..%2fflush'],
@@ -96,7 +94,7 @@ const ALLOWED: [part: 'loki' | 'tempo', path: string][] = [
 
 export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
   const { lines, metrics } = asker(stack)
-  /** Not by fetch, which makes a path plain before it sends it. */
+  /** Not with fetch, which normalises a path before it sends it. */
   const as = (
     { login, password }: typeof VIEWER,
     path: string,
@@ -144,8 +142,7 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
         ['grafana', part, ...(part === 'prometheus' ? [] : (['nginx'] as const))],
         async () => {
           const answer = await ask(part, path, { method, ...(body && { body: body() }) })
-          // a redirect is to Grafana itself, under the path that it leads to; a data source without resources is an
-          // error of Grafana's
+          // a redirect is to Grafana itself, below its path; a data source without resources is an error of Grafana's
           assert.ok(answer.status >= 300, `HTTP ${answer.status}: ${answer.text}`)
           return `HTTP ${answer.status}`
         },
@@ -185,7 +182,7 @@ export async function askReadOnly(report: Report, stack: Stack): Promise<void> {
     'Grafana: a Viewer takes no lock, makes no file and no object in PostgreSQL',
     ['grafana'],
     async () => {
-      // the one before may have spoiled the connection
+      // the previous one may have spoiled the connection
       for (const statement of [
         'select count(pg_advisory_lock(i)) from generate_series(1, 200000) i',
         'begin; set transaction read write; select lo_create(0); commit',

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Part } from './parts.ts'
 
 const INTERVAL_MS = 500
-/** Even past the deadline a question is asked for so long. */
+/** The minimum time for a check, even past the deadline. */
 const LEAST_MS = 5000
 
 export function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** Ends by the signal of whoever waits: nothing is asked for any more. */
+/** Ends when the user interrupts: no more checks. */
 export const interruption = new AbortController()
 
 /** Asks until it gets the answer, or throws what was wrong with the last one. */
@@ -25,13 +25,13 @@ export async function until<Answer>(deadline: number, ask: () => Promise<Answer>
   }
 }
 
-/** One line a check, as soon as it is decided. */
+/** One line per check, as soon as it is decided. */
 export class Report {
   ok = 0
   failed = 0
   notRun = 0
   /**
-   * Until when telemetry may be under way; checks share it, so that a stack which lost everything is not waited for
+   * Until when telemetry may be under way. All checks share it, so that a stack that lost everything is not waited for
    * check by check.
    */
   deadline = 0
@@ -42,7 +42,7 @@ export class Report {
   }
 
   /**
-   * @param needs the parts without which it cannot be asked
+   * @param needs the parts that the check depends on
    * @param ask throws while the answer is not there yet; resolves with what was seen
    */
   async check(name: string, needs: readonly Part[], ask: () => Promise<string | undefined>): Promise<void> {

@@ -11,7 +11,7 @@ interface User {
 export const ADMIN: User = { login: 'admin', password: SECRETS.grafanaAdminPassword }
 export const VIEWER: User = { login: 'viewer', password: 'a-password-of-the-viewer' }
 
-/** What Grafana asks of its own accord, at grafana.com for one, is not ours. */
+/** Requests that Grafana makes on its own, to grafana.com for example, are not ours. */
 const OURS = [
   `/api/plugin-proxy/${PLUGIN_ID}/`,
   `/public/plugins/${PLUGIN_ID}/`,
@@ -21,13 +21,14 @@ const OURS = [
 
 export interface Session {
   page: Page
-  /** What went wrong in the page: errors, and answers of ours that say no. */
+  /** What went wrong in the page: errors, and refusals by our own parts. */
   complaints: string[]
 }
 
-/** A browser of its own for somebody; the Viewer is made where there is none yet. */
+/** A separate browser for a user; creates the Viewer if there is none. */
 export async function signIn(browser: Browser, url: string, user: User): Promise<Session> {
-  // with LANG=C Chromium says en-US@posix, which Grafana's front end takes for no language and does not start
+  // with LANG=C Chromium reports en-US@posix, which Grafana's front end does not accept as a language, and it does not
+  // start
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-US' })
   if (user === VIEWER) {
     const made = await context.request.post(`${url}/api/admin/users`, {
@@ -48,7 +49,7 @@ export async function signIn(browser: Browser, url: string, user: User): Promise
   return { page, complaints }
 }
 
-/** In the folder that `SCREENSHOTS` names, where it is set. */
+/** In the folder named by `SCREENSHOTS`, if set. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS
   if (!folder) return

@@ -32,7 +32,8 @@ test.each(NAMES)('%s: confined, with limits, and its image by digest', (name) =>
   expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
   for (const limit of [service.pids_limit, service.mem_limit, service.cpus]) expect(limit).toBeTruthy()
   if (build === undefined) expect(image).toMatch(/^[\w./-]+:[\w.-]+@sha256:[\da-f]{64}$/)
-  // PostgreSQL hands its folder to its own user, and another gives the collector its own: nobody else needs any
+  // PostgreSQL gives its folder to its own user, and another container gives the collector its folder: nothing else
+  // needs capabilities
   expect(service.cap_add ?? []).toEqual(
     {
       postgres: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'],
@@ -40,7 +41,7 @@ test.each(NAMES)('%s: confined, with limits, and its image by digest', (name) =>
     }[name] ?? [],
   )
   if (name !== 'otelcol-folder') expect(service.user).not.toBe('0')
-  if (name === 'otelcol') expect(service.user).toBe('10001:10001') // to whom otelcol-folder gives the volume
+  if (name === 'otelcol') expect(service.user).toBe('10001:10001') // the user to whom otelcol-folder gives the volume
 })
 
 describe('networks', () => {

@@ -13,7 +13,7 @@ const LEAST = {
   VIEWER_API_KEY: 'canary-of-the-viewer',
   ADMIN_API_KEY: 'canary-of-the-admin',
 }
-/** Fit for `live`. */
+/** Valid for `live`. */
 const LIVE = {
   ...LEAST,
   ENVIRONMENT: 'live',

@@ -12,7 +12,7 @@ afterEach(async () => {
   await once(server, 'close')
 })
 
-/** Opens one connection after the other, and resolves with which were let in. */
+/** Opens one connection after the other, and resolves with those that were let in. */
 async function letIn(limits: { most: number; mostOfOne: number; trustedProxies?: string[] }, from: string[]) {
   const told: object[] = []
   server = createServer()

@@ -55,7 +55,7 @@ test.each<[string, Partial<RequeueCandidate>, Refusal]>([
 ])('%s', (_, change, refused) => expect(refusal({ ...failed, ...change })).toBe(refused))
 
 describe('the first reason that holds is told', () => {
-  // Every fault at once, then repaired one after the other in the documented order.
+  // Every fault at once, then repaired one by one in the documented order.
   const repairs: [Refusal, Partial<RequeueCandidate>][] = [
     ['not_in_queue', { inQueue: true }],
     ['in_flight', { status: 'failed' }],

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { afterFailure, retriesLeft, retryDelaySeconds, retryTable } from '../../worker/domain/retry.ts'
 
-/**
- * The retry table (docs/requirements.md, "Retry table"), to the letter: retry, minutes, additional delay, total delay.
- */
+/** Exactly the retry table (docs/requirements.md, "Retry table"): retry, minutes, additional delay, total delay. */
 const SEED = `
 1 1 00:00:01 00:00:01
 2 8 00:00:08 00:00:09

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createFullLooks } from '../../worker/full-looks.ts'
 
-/** With a clock that goes on by what each look takes. */
+/** With a clock that advances by what each look takes. */
 function looking() {
   let at = 0
   const looks = createFullLooks(() => at)
@@ -14,7 +14,7 @@ function looking() {
   return {
     isFull: () => looks.isDue(),
     look,
-    /** So many that it takes them for slow. */
+    /** Enough looks to be considered slow. */
     slow(milliseconds: number, rows = 0) {
       for (let k = 0; k < 5; k++) expect(look(milliseconds, rows)).toBe(true)
     },

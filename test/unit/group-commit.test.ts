@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { groupCommit } from '../../worker/queue/group-commit.ts'
 
-/** A database that writes numbers, each batch when it is told to. */
+/** A database that writes numbers, each batch on command. */
 function gated() {
   const batches: number[][] = []
   let commit: () => void = () => {}
@@ -15,7 +15,7 @@ function gated() {
   return { batches, write, commit: () => commit() }
 }
 
-/** A database that refuses what `refuses` says, as a whole. */
+/** A database that refuses whole batches, as `refuses` says. */
 function refusing(refuses: (entries: number[], statement: number) => object | undefined) {
   const batches: number[][] = []
   const write = async (entries: number[]) => {

@@ -7,7 +7,7 @@ const HEADER =
 
 type Cells = Partial<Record<string, string>>
 
-/** One row; what is not named is a plain first row of the set "cap". */
+/** One row; by default a plain first row of the set "cap". */
 const FIRST: Cells = {
   Handle: 'cap',
   Title: 'Cap',
@@ -182,7 +182,7 @@ describe('a file', () => {
         'Compare-at price,Tax code,Inventory tracker,Inventory quantity,Weight value (grams),Product image URL,' +
         'Image position',
       `jumper,Jumper,Thick,Tidewater,Knitwear,J-S,4006381333931,Size,S,29.99,35.00,P1,shopify,10,480,${URLS[0]},1`,
-      'jumper,,,,,J-M,,,M,29.99,,,,0,480,,', // nobody counts its stock
+      'jumper,,,,,J-M,,,M,29.99,,,,0,480,,', // its stock is not tracked
     ]
     const assumed: string[] = []
     const sets = parseCatalogue(Buffer.from(lines.join('\n')), { assume: (what) => assumed.push(what) })

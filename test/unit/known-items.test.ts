@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createKnownItems } from '../../worker/life/known-items.ts'
 
-/** Callbacks that wait: looking at everything takes 80 ms, at items by name 1. */
+/** Waiting callbacks: looking at everything takes 80 ms, at items by name 1 ms. */
 function looking() {
   let at = 0
   const known = createKnownItems(() => at)
@@ -22,7 +22,7 @@ function looking() {
         return { next: found.length > 2 ? found[1]! : null, itemIds: found.slice(0, 2), milliseconds }
       })
     },
-    /** So often that it takes them for slow. */
+    /** Often enough to be considered slow. */
     async slow() {
       for (let k = 0; k < 5; k++) await this.look()
       expect(asked).toEqual([null])
@@ -42,7 +42,7 @@ test('where full looks are slow, in between only items are asked for that are kn
   expect(looks.asked).toEqual([['2']])
   looks.waiting.delete('2')
   await looks.look()
-  expect(looks.asked).toEqual([['2']]) // it waited when it was seen last
+  expect(looks.asked).toEqual([['2']]) // it was waiting when last seen
   await looks.look()
   expect(looks.asked).toEqual([])
   looks.pass(5000)

@@ -28,7 +28,7 @@ const PAYLOAD = { flow: 'synchronous', body: '{}', builtAt: 0 } as const
 const FAILED = { to: 'delayed', reason: 'failure', message: 'No.', retryInSeconds: 60, answeredAt: null } as const
 const FINAL = { exchange: EXCHANGE, at: { response: 1, payload: 2, processing: 3 }, products: [], setSrcId: null }
 
-/** A desk on which each claim of `lost` is no more this worker's. */
+/** A desk on which the claims in `lost` no longer belong to this worker. */
 function deskOf(...lost: string[]) {
   const [lines, written, kept]: [string[], unknown[], unknown[]] = [[], [], []]
   const log = (_fields: unknown, line: string) => void lines.push(line)

@@ -19,7 +19,7 @@ const filesIn = (folder: string, name: RegExp) =>
 const found = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, first = '']) => first)
 
 const DOCS = filesIn('docs', /\.md$/)
-/** Papers by their path, each with its headings. */
+/** Papers by path, each with its headings. */
 const PAPERS = new Map(
   ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...DOCS, ...filesIn('provisioning', /\.md$/)].map(
     (path) => [path, found(read(path), /^#+ (.+)$/gm)],
@@ -27,8 +27,8 @@ const PAPERS = new Map(
 )
 
 /**
- * Everything in a file that may be a comment, each on one line: of TypeScript and SQL, the SQL in TypeScript too, and
- * what begins with #. A text that only looks like one does no harm.
+ * Everything in a file that may be a comment, each on one line: in TypeScript, SQL, SQL inside TypeScript, and lines
+ * that begin with #. A text that only looks like a comment does no harm.
  */
 const commentsIn = (text: string) =>
   [...text.matchAll(/\/\*[\s\S]*?\*\/|(?:^|[ \t])(?:\/\/|--|#) .*(?:\n[ \t]*(?:\/\/|--|#) .*)*/gm)].map(([comment]) =>
@@ -41,8 +41,7 @@ const SECTIONS = new RegExp(`([\\w/.-]+\\.md), sections? ${NUMBERS}`, 'g')
 const numbersIn = (text: string) => text.match(/\d+/g) ?? []
 
 /**
- * What a comment of a file cites: papers, decisions ("decision 7"), sections ("…md, section 4") and headings ("…md,
- * "Columns"").
+ * What a comment cites: papers, decisions ("decision 7"), sections ("…md, section 4") and headings ("…md, "Columns"").
  */
 function citations(comment: string, file: string): { cited: string; exists: boolean }[] {
   const headings = (path: string) => PAPERS.get(path) ?? []
@@ -160,7 +159,7 @@ describe('the papers', () => {
 
   test.each(['README.md', 'CONTRIBUTING.md', ...DOCS])('%s: the files that it names are there', (paper) => {
     const named = found(read(paper), /`((?:worker|plugin|sql|provisioning|demo|docs|test)\/[\w./-]*)`/g)
-    // made by npm run build
+    // created by npm run build
     expect(named.filter((path) => path !== 'plugin/dist' && !existsSync(join(root, path)))).toEqual([])
     expect(missing(`/* ${read(paper).replaceAll('*', '')} */`, paper)).toEqual([])
   })

@@ -4,7 +4,7 @@ import type { Claimed, Quick } from '../../worker/queue/claim.ts'
 
 const MOST = 10
 
-/** Passes over a queue that answers what it is told to, on a clock that goes on by what each claim takes. */
+/** Passes over a queue that gives the prescribed answers, on a clock that advances by what each claim takes. */
 function passing() {
   let at = 0
   const asked: { after: string; quick: Quick | null; withMarks: boolean }[] = []
@@ -40,7 +40,7 @@ function passing() {
       await passes.claim(MOST)
       return asked.at(-1)!
     },
-    /** So many full passes that they are taken for slow. */
+    /** Enough full passes to be considered slow. */
     async slow() {
       for (let k = 0; k < 5; k++) expect((await this.claim({ milliseconds: 80 })).quick).toBeNull()
     },

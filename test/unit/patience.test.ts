@@ -3,7 +3,7 @@ import { oneClaimAnItem } from '../../worker/life/patience.ts'
 
 const entry = (id: string, token: number) => ({ item: { id, token } })
 
-/** Statements of a queue in which item 1 is in its fifth claim, and every other item in its first. */
+/** Statements of a queue in which item 1 is in its fifth claim and every other item in its first. */
 function queue() {
   const statements: string[][] = []
   const write = oneClaimAnItem(async (entries: ReturnType<typeof entry>[]) => {

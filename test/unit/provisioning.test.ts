@@ -10,7 +10,7 @@ import { SAMPLES, SEARCH, SEARCH_BESIDE } from '../../provisioning/dashboards/lo
 import { GENERATED_INTO, generatedFiles } from '../../provisioning/generate.ts'
 import { SETTINGS } from '../../worker/config.ts'
 
-/** The labels that each metric has, as Prometheus names them; `instance` where each worker tells its own. */
+/** The labels of each metric, as in Prometheus; `instance` if each worker reports its own. */
 const METRICS: Record<string, string[]> = {
   shop_update_transitions_total: ['topic', 'from', 'to', 'flow', 'instance'],
   shop_update_status_duration_seconds_bucket: ['topic', 'status', 'le', 'instance'],
@@ -74,7 +74,7 @@ const targets = panels.flatMap(({ name, panel }) =>
   (panel.targets ?? []).map((target) => ({ name: `${name}, ${target.refId}`, target })),
 )
 
-/** Grafana's variables as something that stands there. */
+/** Grafana's variables, replaced by plausible values. */
 const filled = (query: string) =>
   query.replace(/\$__(rate_interval|auto|interval|range)\b/g, '1m').replace(/\$\{\w+(:\w+)?\}|\$\w+/g, 'x')
 
@@ -163,7 +163,7 @@ describe('PromQL', () => {
       expect([...EVERYWHERE, ...metrics.flatMap((metric) => METRICS[metric] ?? [])]).toEqual(
         expect.arrayContaining(labels),
       )
-      // each selector of its own: another program's metrics may have the same name
+      // checks each selector: another program's metrics may have the same name
       const selectors = tree.filter(({ name }) => name === 'VectorSelector').map(({ text }) => text)
       expect(selectors.length).toBeGreaterThan(0)
       for (const selector of selectors)
@@ -208,7 +208,7 @@ describe('LogQL', () => {
       expect(found(sku, line, { seller_sku: sku }), sku).toBe(!line.includes(sku))
       expect(found(sku, 'RawResponse 42 500 {}', { sku: `X-1, ${sku}, …` }), sku).toBe(true)
       expect(found(sku, 'RawResponse 42 500 {}', { seller_sku: `${sku}-RED` }), sku).toBe(false)
-      expect(found(sku, `Status ${sku}`, { seller_sku: sku }), sku).toBe(false) // the other search has it
+      expect(found(sku, `Status ${sku}`, { seller_sku: sku }), sku).toBe(false) // the other search finds it
     }
     expect(found('', 'RawResponse 42 500 {}', { seller_sku: 'AB-1' })).toBe(false)
   })
@@ -234,7 +234,7 @@ describe('docker-compose.yml', () => {
       { environment: Record<string, string>; depends_on: Record<string, object>; command: string[] }
     >
   }
-  /** The addresses are those of the containers, and each worker has a name of its own. */
+  /** The addresses are those of the containers, and each worker has its own name. */
   const fixed = [
     'DATABASE_URL',
     'PUBLIC_HOST',

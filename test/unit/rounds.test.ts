@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createRounds } from '../../worker/life/rounds.ts'
 
-/** A table of two parts, whose `end` moves on with each look. */
+/** A table of two parts whose `end` advances with each look. */
 function rounds(milliseconds: (since: string | null) => number, parts = 2) {
   let at = 0
   let end = 0

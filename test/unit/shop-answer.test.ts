@@ -286,7 +286,7 @@ describe('an update', () => {
       const asked: Asked = { ...stock, products: [{ ...stock.products[0]!, sellerSku, sku }] }
       const row = { ...syncedRow, shopSku: sku, spelling: `The Shop gives ${told}.` }
       expect(read([element([{ status: 'success', product: { ...product, ...changes } }])], asked)).toEqual(success(row))
-      // and with the id of another it is none of ours, however well it is spelled
+      // with the id of another product it is not ours, however well it is spelled
       expect(
         read([element([{ status: 'success', product: { ...product, ...changes, id: '9002' } }])], asked),
       ).toMatchObject({
@@ -484,8 +484,8 @@ describe('whole numbers past 2^53', () => {
     expect(() => parseShopJson(text)).toThrow(SyntaxError)
   })
 
-  // The time-out is a guard: each takes well under a second, and tens of seconds where a part of the text is gone over
-  // again and again.
+  // The time-out is a guard: each takes well under a second, or tens of seconds if part of the text is read again and
+  // again.
   it.each([
     ['short strings', '"a",'],
     ['small values', '[[],{},1],'],
@@ -665,7 +665,7 @@ describe('anything at all', () => {
     if (dice < 0.7) return Array.from({ length: Math.floor(random() * 4) }, () => odd(depth - 1))
     return Object.fromEntries(Array.from({ length: Math.floor(random() * 5) }, () => [oneOf(KEYS), odd(depth - 1)]))
   }
-  /** Real shapes with a part exchanged, dropped or added here and there get deeper into the reading than noise does. */
+  /** Real shapes with a part replaced, dropped or added here and there reach deeper into the parser than noise does. */
   function spoilt(value: unknown): unknown {
     const dice = random()
     if (dice < 0.02) return odd(3)

@@ -36,7 +36,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** A Shop on a free port, and how many connections it has seen. */
+/** A Shop on a free port that counts its connections. */
 async function shopThat(answers: RequestListener) {
   const server = createServer(answers)
   const shop = { port: await listening(server), connections: 0 }
@@ -312,7 +312,7 @@ describe('the answer', () => {
 
 describe('the room for answers', () => {
   const MIB = 1024 * 1024
-  /** A Shop whose answers have 1 MiB, and a budget for two. */
+  /** A Shop with 1 MiB answers, and a budget for two. */
   const large = async (timeoutMs: number) => {
     const budget = new ByteBudget(2 * MIB)
     const { port } = await shopThat((_request, response) => response.end(Buffer.alloc(MIB, 'x')))
@@ -378,8 +378,7 @@ describe('connections', () => {
     const shop = await shopThat((_request, response) => response.end('[]'))
     const client = clientOf(shop.port)
     for (let n = 0; n < 100; n++) await client.send(call, headers)
-    // The second call is sent in the very tick in which the first is answered, when undici has not freed its connection
-    // yet.
+    // The second call is sent in the very tick in which the first is answered, before undici has freed its connection.
     expect(shop.connections).toBeLessThanOrEqual(2)
   })
 

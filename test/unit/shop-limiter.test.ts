@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createLimiter } from '../../worker/shop/limiter.ts'
 
-/** Numbers from 0 to 1, the same each time. */
+/** The same numbers from 0 to 1 each time. */
 function draws(): () => number {
   let seed = 1
   return () => {
@@ -11,8 +11,8 @@ function draws(): () => number {
 }
 
 /**
- * A Shop on a clock of its own: it works on so many calls at a time, each takes so long, within 30 %, the others stand
- * in line. All that may leave leaves at once, one worker's calls before or after another's by chance.
+ * A Shop on its own clock: it processes this many calls at a time, each takes this long, within 30 %, and the others
+ * queue. All calls that may leave do so at once; one worker's go before or after another's at random.
  */
 function scene({ parallel = Number.POSITIVE_INFINITY, ms = 20, most = 2000, workers = 1 } = {}) {
   const shop = { parallel, ms, hangs: false }
@@ -48,7 +48,7 @@ function scene({ parallel = Number.POSITIVE_INFINITY, ms = 20, most = 2000, work
     limiters,
     limiter: limiters[0]!,
     run,
-    /** Calls that are answered in so long, by worker. */
+    /** Calls answered within this time, by worker. */
     answeredIn(milliseconds: number): number[] {
       const before = [...answered]
       run(milliseconds)

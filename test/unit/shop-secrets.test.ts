@@ -15,7 +15,7 @@ const html = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${char
 const json = (text: string) => JSON.stringify(text).slice(1, -1)
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-/** What pages make of a text; each was seen in an error page, or is two of those at once. */
+/** What pages do to a text; each was seen in an error page, or combines two of those. */
 const FORMS: Record<string, (text: string) => string> = {
   'as it is': (text) => text,
   'in JSON': json,
@@ -52,7 +52,7 @@ const FORMS: Record<string, (text: string) => string> = {
   'in large hexadecimal digits': (text) => Buffer.from(`x${text}y`).toString('hex').toUpperCase(),
 }
 
-/** A part of it, of four characters or more, in any form that a person could read back. */
+/** A part of it, of four characters or more, in any form that a person could decode. */
 const isThere = (text: string, password: string) => {
   const bits = Object.values(FORMS).map((form) => form(password))
   return bits.some((bit) => text.includes(bit)) || /cr3t|Y3IzdC|NyM3|c3IzdA|63723374/i.test(text)
@@ -105,7 +105,7 @@ it('a password of three letters is in too many words; the auth element goes all 
   expect(hide(`abc ${authElement('sc', 'abc')} ${JSON.stringify(authElement('sc', 'abc'))}`)).toBe('abc null "null"')
 })
 
-// The time-out is a guard: each takes about a second, and minutes where it is not linear.
+// The time-out is a guard: each takes about a second, or minutes if the algorithm is not linear.
 it.each(['\\', '&', '%41', '&#x27;', '\\u0041', '&a', 's3cret-wor', '\\\\n', 's3cret-word'])(
   '8 MiB of %s are gone over in one direction',
   { timeout: 30_000 },

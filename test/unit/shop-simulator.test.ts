@@ -28,7 +28,7 @@ async function start(options: ShopOptions = {}): Promise<RunningShop> {
 
 let nextRequestId = 481516
 
-/** Sends one call as the worker does; resolves with what came back, parsed where it is JSON. */
+/** Sends one call as the worker does; resolves with the answer, parsed if it is JSON. */
 async function send(
   shop: RunningShop,
   topic: Topic,
@@ -109,7 +109,7 @@ const troubled = async (trouble: Json, options: ShopOptions = {}) =>
   start({ ...options, settings: { ...options.settings, default: trouble } })
 
 /**
- * A worker's callback endpoint: notes what comes, answers as `answer` says, and wakes whoever waits for the nth body.
+ * A worker's callback endpoint: records what comes, answers as `answer` says, and wakes whoever waits for the nth body.
  */
 async function receiver(answer: (calls: Wire[], nth: number) => { status?: number; body: unknown } = accept) {
   const bodies: Wire[][] = []
@@ -430,7 +430,7 @@ describe('trouble with the answer', () => {
       await arrival(shop)
       giveUp.abort()
       await expect(waiting).rejects.toThrow('aborted')
-      // one that came later is processed later
+      // the later one is processed later
       await send(shop, 'stock', stock('77'))
       expect(await stats(shop)).toMatchObject({ creates: dropsAbandoned ? 0 : 1 })
     }
@@ -468,10 +468,7 @@ describe('trouble with the answer', () => {
     await expect(hanging).rejects.toThrow('aborted')
   })
 
-  /**
-   * Resolves once the Shop has taken a request; an answer that is written at once would have come before the second
-   * look.
-   */
+  /** Resolves once the Shop has taken a request. An answer written at once would arrive before the second look. */
   async function arrival(shop: RunningShop): Promise<'arrived'> {
     for (let looks = 0; looks < 2; ) if ((await stats(shop)).requests === 1) looks += 1
     return 'arrived'
@@ -671,7 +668,7 @@ describe('trouble with the callback', () => {
       { status: 'failure', error: { message: 'Product failed to be created', code: 0 } },
     ])
     expect((await stats(shop)).creates).toBe(0)
-    // It is trouble with the callback: in the synchronous flow there is none, and no trouble.
+    // It is trouble with the callback: the synchronous flow has none, and so no trouble.
     expect((await send(shop, 'new_product_set', created('S'))).body[0].result[0].status).toBe('success')
   })
 

@@ -12,7 +12,7 @@ afterEach(() => {
 type Answer = { code: number; error?: Error; rejected?: number }
 const DOWN: Answer = { code: 1, error: Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }) }
 
-/** A receiver whose answers are given one by one, and what the batches say of what became of it all. */
+/** A receiver whose answers are given one by one, and what the batches report about the outcome. */
 function setUp(options: Partial<BatchesOptions> = {}) {
   const sent: { entries: Buffer[]; answer(answer: Answer): Promise<void> }[] = []
   const told = { exported: 0, lost: {} as Record<string, number> }

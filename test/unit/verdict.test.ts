@@ -44,7 +44,7 @@ const ANSWERS: Record<Answer['kind'], Answer> = {
   success: { kind: 'success', rows: [ROW] },
 }
 
-/** What is asked of the database, in order; `conflict`: what the look-up finds, `refuses`: what a write runs into. */
+/** Records the database calls, in order. `conflict`: what the look-up finds; `refuses`: the error of a write. */
 function recording(topic: Topic, { conflict = null, refuses, locked = false, inTransaction = false }: Scene = {}) {
   const asked: unknown[][] = []
   const said = (...what: unknown[]) => void asked.push(what)

@@ -2,10 +2,10 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-/** The formatter leaves texts, SQL and comments as they are: their lines have the same width. */
+/** The formatter does not wrap texts, SQL and comments: their lines are held to the same width here. */
 const ROOT = join(import.meta.dirname, '..', '..')
 const WIDTH = 120
-/** Migrations are never changed after they have been applied. */
+/** Migrations are never changed once applied. */
 const LEFT_OUT = ['**/node_modules/**', '**/dist/**', 'sql/migrations/**']
 
 test(`no line is wider than ${WIDTH} characters`, () => {
