@@ -9,6 +9,7 @@ import {
   orNack,
   type Retry,
   retryOf,
+  unanswered,
   verdictOf,
   verdictWithoutCall,
 } from '../../worker/life/verdict.ts'
@@ -200,6 +201,20 @@ describe('without an answer', () => {
     const got = verdictWithoutCall(call, itemOf('price'), retry)
     if (verdict === null) expect(got).toBeNull()
     else expect(got).toMatchObject(verdict)
+  })
+
+  test.each([
+    ['price', true, null, 'pending', 'shop_busy'],
+    ['price', true, 'shop_busy', 'delayed', 'failure'],
+    ['price', false, null, 'delayed', 'failure'],
+    ['new_product_set', true, null, 'delayed', 'failure'],
+  ] as const)('no answer, %s, turned away %s, after %s: %s, %s', (topic, turnedAway, before, to, reason) => {
+    const item = { ...itemOf(topic), before: { reason: before } }
+    expect(unanswered({ message: 'No.', turnedAway }, item, retry)).toMatchObject({
+      to,
+      reason,
+      outcome: 'unreachable',
+    })
   })
 
   test('handed back and moved rest Pending without a failure', () => {

@@ -10,7 +10,16 @@ import { build } from './build.ts'
 import { carryOut, type Received } from './carry-out.ts'
 import type { Desk } from './desk.ts'
 import { Life } from './life.ts'
-import { brokenOff, failed, handedBack, MOVED, orNack, type Verdict, verdictOf, verdictWithoutCall } from './verdict.ts'
+import {
+  brokenOff,
+  handedBack,
+  MOVED,
+  orNack,
+  unanswered,
+  type Verdict,
+  verdictOf,
+  verdictWithoutCall,
+} from './verdict.ts'
 
 /** What became of an attempt, what came of it on the exchange, and what to let go of when that is written. */
 type Concluded = { verdict: Verdict; received?: Received; release?(): void }
@@ -73,10 +82,10 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
   const { milliseconds } = sent
   if ('unreachable' in sent) {
-    const { message, code: error } = sent.unreachable
+    const { code: error } = sent.unreachable
     const exchange = { httpStatus: null, body: null, milliseconds, error, endedAt: sent.endedAt }
     const received = { exchange, answeredAt: null, readAt: null }
-    return { verdict: failed(message, item, retry, 'unreachable'), received }
+    return { verdict: unanswered(sent.unreachable, item, retry), received }
   }
   const { httpStatus, body, release } = sent.response
   const asked = askedOf(item.topic, call, item.productId)

@@ -84,6 +84,19 @@ export const failed = (message: string, { failures }: Judged, retry: Retry, outc
   outcome,
 })
 
+/**
+ * No answer came. Where the Shop has turned the call away it is no failure, unless the item was turned away just
+ * before: it may be the call at which the connection breaks. A create may have been made all the same.
+ */
+export const unanswered = (
+  { message, turnedAway }: { message: string; turnedAway: boolean },
+  item: Judged & { before: { reason: string | null } },
+  retry: Retry,
+): Verdict =>
+  turnedAway && item.before.reason !== 'shop_busy' && !creates(item.topic)
+    ? { ...rests('pending', 'shop_busy', message), outcome: 'unreachable' }
+    : failed(message, item, retry, 'unreachable')
+
 /** Something broke in the worker. A create may have been made: it is not repeated blindly. */
 export const brokenOff = (message: string, item: Judged, retry: Retry): Verdict =>
   creates(item.topic) ? rests('blocked', 'unknown_outcome', message) : failed(message, item, retry, null)

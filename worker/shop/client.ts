@@ -64,6 +64,8 @@ export type UnreachableCode = 'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 
 export class ShopUnreachable extends Error {
   override readonly name = 'ShopUnreachable'
   readonly code: UnreachableCode
+  /** The Shop closed a new connection without a word, while it answers on others: it has not made the call. */
+  turnedAway = false
   /** When the call left, by `performance.now()`; null when there was no connection for it. */
   readonly leftAt: number | null
 
@@ -230,10 +232,12 @@ export function createShopClient({
               onResponseError(_controller, error) {
                 clearTimeout(timer)
                 share?.free()
-                if (leftAt > 0) connection.end('too much', performance.now() - leftAt)
+                const turnedAway = givenUp === null && httpStatus === 0 && connection.isOneTooMany()
+                if (turnedAway) connection.end('turned away')
+                else if (leftAt > 0) connection.end('too much', performance.now() - leftAt)
                 else if (givenUp !== null) connection.end('not sent')
                 else return connection.missed()
-                reject(givenUp ?? unreachable(error, host, leftAt))
+                reject(givenUp ?? Object.assign(unreachable(error, host, leftAt), { turnedAway }))
               },
             },
           )

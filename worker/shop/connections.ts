@@ -12,9 +12,11 @@ export interface Passenger {
 
 /** An open, free connection. */
 export interface Connection {
+  /** Nothing has been answered on it yet, and there are others: when it breaks, the Shop had one too many. */
+  isOneTooMany(): boolean
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void
   /** The call ended this many milliseconds after it left. */
-  end(how: 'answered' | 'too much' | 'not sent', milliseconds?: number): void
+  end(how: 'answered' | 'too much' | 'turned away' | 'not sent', milliseconds?: number): void
   /** The Shop had closed the connection before the call left: the call gets another one. */
   missed(): void
 }
@@ -56,6 +58,8 @@ const IDLE_MS = 20
  * So the idle time after which it closes them is taken for longer with each one that is opened for that.
  */
 const IDLE_GROWTH = 1.1
+/** An idle connection is closed after this time at most: the Shop may have none left for another worker. */
+const KEPT_MS = 5000
 
 /**
  * Reused connections to the Shop. The most recently used one goes first, so that surplus ones stay idle. A call gets a
@@ -73,6 +77,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   const waiting: Passenger[] = []
   /** The socket, known from the client's first call on. */
   const open = new Map<Client, Socket>()
+  const unproven = new WeakSet<Client>()
   const idle: { client: Client; since: number }[] = []
   let opening = 0
   /** Since when no connection has been accepted, while none is open. */
@@ -159,6 +164,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     let given = false
     const client = new Client(origin, {
       pipelining: 1,
+      keepAliveMaxTimeout: KEPT_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: (_options, give) => {
@@ -171,6 +177,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     socket.once('close', () => given || drop(client))
     client.on('disconnect', (_url, _targets, error) => drop(client, 'code' in error && error.code === 'UND_ERR_SOCKET'))
     open.set(client, socket)
+    unproven.add(client)
     idle.push({ client, since: performance.now() })
     drain()
   }
@@ -215,11 +222,14 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   }
 
   const seat = (client: Client, passenger: Passenger): Connection => ({
+    isOneTooMany: () => unproven.has(client) && [...open.keys()].some((other) => !unproven.has(other)),
     dispatch: (options, handler) => void client.dispatch(options, handler),
     end(how, milliseconds = 0) {
+      if (how !== 'not sent') unproven.delete(client)
       if (how === 'answered') limiter.answered(milliseconds)
       else if (how === 'too much') limiter.overloaded(milliseconds)
       else limiter.notSent()
+      if (how === 'turned away') limiter.refused(open.size)
       if (open.size > limiter.mostConnections) drop(client)
       else if (open.has(client)) idle.push({ client, since: performance.now() })
       drain()

@@ -122,7 +122,7 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
           return 'not sent'
         }
         if (!(error instanceof ShopUnreachable)) throw error
-        circuit.unreachable(itemId)
+        if (!error.turnedAway) circuit.unreachable(itemId)
         const endedAt = performance.now()
         return { unreachable: error, milliseconds: endedAt - (error.leftAt ?? sentAt), endedAt }
       } finally {
