@@ -4,16 +4,16 @@ import { connect, type Sql } from '../worker/database/database.ts'
 import { migrate } from '../worker/migrate.ts'
 
 export interface Database {
-  /** Of the owner. */
+  /** For the owner. */
   url: string
-  /** Of a login that may do what a worker may. */
+  /** For a login with a worker's rights. */
   workerUrl: string
   sql: Sql
   /** Closes the pool and drops the database. */
   drop(): Promise<void>
 }
 
-/** A database of its own in the cluster of the test run, with the schema and the partitions of today. */
+/** A separate database in the cluster of the test run, with the schema and today's partitions. */
 export async function createDatabase({ migrated = true } = {}): Promise<Database> {
   const server = inject('postgresUrl')
   const name = `test_${randomUUID().replaceAll('-', '')}`
@@ -35,7 +35,7 @@ export async function createDatabase({ migrated = true } = {}): Promise<Database
   }
 }
 
-/** A login belongs to the whole cluster: whoever comes second finds it there. */
+/** A login belongs to the whole cluster: a second creation finds it there. */
 export const makeWorkerLogin = (sql: Sql) => sql`
   do $$ begin
     create role worker login password 'worker' in role shop_update_worker;

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
 
-/** How a connection is lost: in good order (FIN), or not (RST). */
+/** How a connection is lost: cleanly (FIN), or not (RST). */
 export const CUTS = ['ends', 'is reset'] as const
 export type Cut = (typeof CUTS)[number]
 
 export type Gate = Awaited<ReturnType<typeof openGate>>
 
-/** A way to PostgreSQL on which connections can be lost, at a moment of one's choice. */
+/** A path to PostgreSQL on which connections can be lost at a chosen moment. */
 export async function openGate(databaseUrl: string) {
   const sockets = new Set<Socket>()
   let unwanted: { text: string; how: Cut } | null = null
@@ -61,13 +61,13 @@ export async function openGate(databaseUrl: string) {
   return {
     url: url.href,
     host: url.host,
-    /** Those of the connections to PostgreSQL are among them. */
+    /** Includes those of the connections to PostgreSQL. */
     ports: () => [...sockets].flatMap(({ localPort }) => localPort ?? []),
-    /** All connections, now. */
+    /** Cuts all connections now. */
     cut(how: Cut) {
       for (const socket of sockets) lose(socket, how)
     },
-    /** From now on each connection that says `text`. */
+    /** From now on cuts each connection that sends `text`. */
     refuse(text: string, how: Cut) {
       unwanted = { text, how }
       refused = 0
@@ -76,29 +76,27 @@ export async function openGate(databaseUrl: string) {
     open() {
       unwanted = null
     },
-    /** The next one with a large answer, in the middle of it. */
+    /** Cuts the next one with a large answer, in the middle of it. */
     halve(how: Cut) {
       halved = how
     },
-    /** Nothing comes through any more, and nobody is told. */
+    /** Nothing gets through any more, and nobody is told. */
     hush() {
       silent = true
       hushes += 1
     },
-    /** The same of those that listen, now. */
+    /** The same for listening connections, now. */
     hushListeners() {
       for (const listener of listening) listener.isMute = true
     },
     /** How many have begun to listen. */
     listeners: () => listening.length,
-    /**
-     * New connections come through again. The old ones stay as they are, as behind a firewall that has forgotten them.
-     */
+    /** New connections get through again. The old ones stay silent, as behind a firewall that has forgotten them. */
     speak() {
       if (silent) hushes += 1
       silent = false
     },
-    /** Once or more often; there is no way to PostgreSQL any more. */
+    /** May be called more than once; then there is no path to PostgreSQL any more. */
     async close() {
       for (const socket of sockets) socket.destroy()
       if (!server.listening) return

@@ -3,8 +3,8 @@ import type { Status } from '../worker/domain/statuses.ts'
 import { isAllowed } from '../worker/domain/transitions.ts'
 
 /**
- * What must be true of the queue and its history whenever no statement runs, whatever has happened before: held by
- * chaos once all is at rest, and by the model after each event.
+ * What must be true of the queue and its history whenever no statement is running, whatever happened before. Chaos
+ * checks it once everything is at rest, the model after each event.
  */
 
 export interface KeptItem {
@@ -40,7 +40,7 @@ export const readItems = (sql: Sql) => sql<KeptItem[]>`
   select id, topic, product_set_id, product_id, status, reason, message, null, sends,
     extract(epoch from finished_at)::float8 * 1000 from shop_update.finished_item`
 
-/** All steps, of each item in the order of their times. */
+/** All steps, for each item in order of time. */
 export const readSteps = (sql: Sql) => sql<KeptStep[]>`
   select item_id as "itemId", extract(epoch from at)::float8 * 1000 as at,
     from_status as "from", to_status as "to", seconds, reason, actor
@@ -48,10 +48,10 @@ export const readSteps = (sql: Sql) => sql<KeptStep[]>`
 
 const LEAVES_AS_IT_IS = new Set<string | null>(['discarded', 'product_deleted'])
 
-/** `seconds` is kept with seven digits. */
+/** `seconds` has seven digits. */
 const CLOSE_ENOUGH_MS = 10
 
-/** Where the history of an item is no legal path, has a gap, or does not end where the item is. */
+/** Faults in an item's history: an illegal path, a gap, or an end that is not where the item is. */
 export function historyFaults(item: KeptItem, steps: readonly KeptStep[]): string[] {
   const faults: string[] = []
   let status: Status | null = null
@@ -71,7 +71,7 @@ export function historyFaults(item: KeptItem, steps: readonly KeptStep[]): strin
   return faults
 }
 
-/** Steps of the same moment have no order but that of their statuses. */
+/** Steps of the same moment are ordered by status only. */
 function inOrder(steps: readonly KeptStep[]): KeptStep[] {
   const left = [...steps]
   const ordered: KeptStep[] = []
@@ -83,7 +83,7 @@ function inOrder(steps: readonly KeptStep[]): KeptStep[] {
   return ordered
 }
 
-/** Where the counters are not what a recount gives. */
+/** Counters that differ from a recount. */
 export async function countFaults(sql: Sql): Promise<string[]> {
   const rows = await sql<{ fault: string }[]>`
     with actual as (
@@ -105,7 +105,7 @@ export async function countFaults(sql: Sql): Promise<string[]> {
   return rows.map(({ fault }) => fault)
 }
 
-/** Where `set_lane` and the items disagree: one of a set in flight at the most, and who waits behind it. */
+/** Disagreements between `set_lane` and the items: at most one of a set in flight, and the items behind it. */
 export async function laneFaults(sql: Sql): Promise<string[]> {
   const rows = await sql<{ fault: string }[]>`
     select format('set %s: %s are said to wait, %s do', l.product_set_id, l.waiting, count(i.id)) as fault

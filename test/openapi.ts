@@ -10,17 +10,17 @@ export interface Document {
 }
 
 export interface Answers {
-  /** Throws where the document does not allow this answer. Paths and methods that it does not know are passed over. */
+  /** Throws if the document does not allow this answer. Unknown paths and methods are skipped. */
   check(method: string, path: string, status: number, body: unknown): void
-  /** Throws where the value is none of the component's. */
+  /** Throws if the value does not match the component. */
   checkComponent(name: string, value: unknown): void
-  /** The operations of which an answer of success was right: `GET /api/items/{id}`. */
+  /** The operations that have given a correct success response: `GET /api/items/{id}`. */
   succeeded: ReadonlySet<string>
 }
 
 /**
- * Holds answers of the internal API against its OpenAPI document: nothing may be missing, of another kind, or there and
- * not described.
+ * Checks answers of the internal API against its OpenAPI document: nothing may be missing, of another type, or
+ * undocumented.
  */
 export function answersOf(document: unknown): Answers {
   const { paths, components } = document as Document
@@ -60,8 +60,7 @@ export function answersOf(document: unknown): Answers {
 }
 
 /**
- * The same schema with its references where `z.fromJSONSchema` looks for them, and no room for fields that are not
- * described.
+ * The same schema with its references where `z.fromJSONSchema` expects them, and without room for undocumented fields.
  */
 function exact(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(exact)

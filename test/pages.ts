@@ -1,6 +1,6 @@
 import type { Sql } from '../worker/database/database.ts'
 
-/** Pages of tables and indexes that `act` has looked at, by the one connection of `sql`. */
+/** How many pages of tables and indexes `act` has read through the one connection of `sql`. */
 export async function pagesOf(sql: Sql, act: () => Promise<unknown>): Promise<number> {
   const read = async () => {
     await sql`select pg_stat_force_next_flush()`

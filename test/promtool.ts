@@ -3,10 +3,10 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** PROMTOOL_BIN, else promtool from PATH; null where there is none. */
+/** PROMTOOL_BIN, else promtool from PATH; null if there is none. */
 export const findPromtool = (env: NodeJS.ProcessEnv): string | null => findProgram('promtool', env.PROMTOOL_BIN, env)
 
-/** @param at where it is said to be; else it is looked for in PATH */
+/** @param at its stated path; otherwise PATH is searched */
 export function findProgram(name: string, at: string | undefined, env: NodeJS.ProcessEnv): string | null {
   const places = at ? [at] : (env.PATH ?? '').split(delimiter).map((folder) => join(folder, name))
   return places.find(isProgram) ?? null
@@ -23,7 +23,7 @@ function isProgram(path: string): boolean {
 
 const run = promisify(execFile)
 
-/** @throws with what promtool printed */
+/** @throws with promtool's output */
 export async function promtool(bin: string, ...args: string[]): Promise<void> {
   await run(bin, args).catch(({ message, stdout, stderr }: Error & { stdout?: string; stderr?: string }) => {
     throw new Error([stdout, stderr].filter(Boolean).join('\n') || message)

@@ -12,24 +12,24 @@ export const CALLBACK_API_KEY = 'canary-key-of-the-callbacks'
 export interface Scene {
   sql: Sql
   shop: RunningShop
-  /** Of the owner: a worker's login may do less. */
+  /** For the owner: a worker's login may do less. */
   databaseUrl: string
   /** The first worker; null before `startWorker`. */
   worker: WorkerProcess
-  /** One more worker process, with more environment. */
+  /** One more worker process, with further environment. */
   startWorker(env?: Record<string, string>): Promise<WorkerProcess>
-  /** A call of the internal API as admin; resolves with status and parsed body. */
+  /** Calls the internal API as admin; resolves with status and parsed body. */
   api<Body = Record<string, unknown>>(
     path: string,
     init?: { method?: string; body?: unknown; key?: string },
   ): Promise<{ status: number; body: Body }>
-  /** A call of the Shop's control API. */
+  /** Calls the Shop's control API. */
   control<Body = Record<string, unknown>>(path: string, init?: { method?: string; body?: unknown }): Promise<Body>
   enqueue(topic: string, subject: { product?: number | string; set?: number | string }): Promise<string>
   /** Resolves with the item once it has one of these statuses, in the queue or in the history. */
   untilStatus(itemId: string, ...statuses: Status[]): Promise<StoredItem>
   item(itemId: string): Promise<StoredItem>
-  /** The statuses that an item went through, in order, the first one first. */
+  /** The statuses of an item, in order. */
   statuses(itemId: string): Promise<string[]>
   stop(): Promise<void>
 }
@@ -50,8 +50,8 @@ export interface StoredItem {
 /**
  * The real thing in small: a database, the simulated Shop, and a real worker process between them.
  *
- * @param env more environment for the worker
- * @param settings of the Shop, as `PUT /_shop/troubles` takes them
+ * @param env further environment for the worker
+ * @param settings of the Shop, as for `PUT /_shop/troubles`
  * @param workers false: no worker yet; `startWorker` starts the first
  */
 export async function startScene({
@@ -141,7 +141,7 @@ export async function startScene({
             throw new Error(`Item ${itemId} is ${JSON.stringify(item)}, not ${wanted.join(' or ')}`)
           return item
         },
-        { timeout: 30_000, interval: 10 }, // a guard, as that of expect.poll
+        { timeout: 30_000, interval: 10 }, // a guard, like that of expect.poll
       ),
     async item(itemId) {
       const item = await stored(itemId)
@@ -167,7 +167,7 @@ export async function startScene({
 }
 
 /**
- * A seller with a product set that is in the Shop (or not, or some of it): ids are counted up over the whole database.
+ * A seller with a product set that is wholly, partly or not in the Shop; ids count up over the whole database.
  *
  * @returns the ids as text
  */
@@ -207,7 +207,7 @@ export async function addSet(
   return { sellerId, setId, productIds }
 }
 
-/** Counts the notifications of changes from now on until it is asked. */
+/** Counts the notifications of changes from now until it is called. */
 export async function listen(sql: Sql): Promise<() => Promise<number>> {
   const end = Promise.withResolvers<void>()
   let n = 0

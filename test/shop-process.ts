@@ -7,7 +7,7 @@ export interface ShopProcess {
   stop(): Promise<void>
 }
 
-/** Starts the simulated Shop as a process of its own, as `npm run shop` does; any free port unless `env` names one. */
+/** Starts the simulated Shop as a separate process, like `npm run shop`; on any free port unless `env` names one. */
 export function startShopProcess(env: Record<string, string> = {}): Promise<ShopProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'demo', 'shop', 'main.ts')], {
     env: { PATH: process.env.PATH ?? '', SHOP_PORT: '0', ...env },

@@ -8,11 +8,11 @@ export interface WorkerProcess {
   child: ChildProcess
   publicUrl: string
   internalUrl: string
-  /** Every line that it has logged so far. */
+  /** Every line logged so far. */
   log: Record<string, unknown>[]
-  /** All that it has printed so far: its log, and what it died of. */
+  /** Everything printed so far: the log, and the reason for its death. */
   printed: readonly string[]
-  /** SIGTERM, and its exit code. */
+  /** Sends SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>
   /** kill -9. */
   kill(): Promise<void>
@@ -21,7 +21,7 @@ export interface WorkerProcess {
 export const VIEWER_API_KEY = 'viewer-key-of-the-tests'
 export const ADMIN_API_KEY = 'admin-key-of-the-tests'
 
-/** The environment that a worker needs at the least; ports are chosen by the system. */
+/** The minimal environment of a worker; the system chooses the ports. */
 export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, string> => ({
   DATABASE_URL: databaseUrl,
   SHOP_URL: shopUrl,
@@ -40,9 +40,9 @@ export const workerEnv = (databaseUrl: string, shopUrl: string): Record<string, 
 /**
  * Starts the real worker process, `node worker/main.ts`, and resolves when it says that it is running.
  *
- * @param options.root of the code, where it is not this one
- * @param options.signal kills it while it starts
- * @throws with all that it printed when it ends before
+ * @param options.root of the code, if not this one
+ * @param options.signal kills it while it is starting
+ * @throws with everything that it printed, if it ends before
  */
 export function startWorkerProcess(
   env: Record<string, string>,

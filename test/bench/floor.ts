@@ -7,12 +7,12 @@ import { freePort, startPostgres } from '../../demo/postgres.ts'
 import { BENCH_POSTGRES } from './setting.ts'
 
 /**
- * The measuring stick: the least code that takes an item through eight persisted statuses with one HTTP call each. No
- * product sets, no call records, no order, no safety. It is measured in turn with the worker, on the same machine and
- * the same PostgreSQL settings.
+ * The yardstick: the least code that takes an item through eight persisted statuses with one HTTP call each. No product
+ * sets, call records, order or safety. It is measured in turn with the worker, on the same machine and the same
+ * PostgreSQL settings.
  *
- * @param items how many to move; `limit` of them in flight at most
- * @returns items a second
+ * @param items how many to move; at most `limit` are in flight
+ * @returns items per second
  */
 export async function measureFloor(items: number, limit = 2000): Promise<number> {
   const cluster = await startPostgres({ flags: BENCH_POSTGRES })

@@ -7,7 +7,7 @@ import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-pro
 import { BENCH_POSTGRES } from './setting.ts'
 import { fill, untilSynced } from './throughput.ts'
 
-/** Each a Shop that takes no more than so many calls a second, one way or another. */
+/** Each is a Shop that limits the calls per second in its own way. */
 export const SHOPS: Record<string, { settings: SettingsInput; takes: number; env?: Record<string, string> }> = {
   'closes connections beyond 50': {
     settings: { default: { latencyMs: 100 }, limits: { connections: 50 } },
@@ -26,7 +26,7 @@ export const SHOPS: Record<string, { settings: SettingsInput; takes: number; env
   },
 }
 
-/** The gentle start is over, and what the Shop takes has been found. */
+/** The gentle start is over, and the Shop's limit has been found. */
 const START_SECONDS = 2
 
 interface Seen {
@@ -38,7 +38,7 @@ interface Seen {
   connections: number
 }
 
-/** What a Shop takes that does not take everything, from so many workers: throughput, and what failed. */
+/** What a limited Shop takes from this many workers: throughput, and failures. */
 export async function gentle({ workers, seconds }: { workers: number; seconds: number }, log: (line: string) => void) {
   let least = Number.POSITIVE_INFINITY
   let failed = 0
@@ -97,7 +97,7 @@ export async function measureShop(of: {
       })
     running.push(...(await Promise.all(Array.from({ length: of.workers }, start))))
     await untilSynced(sql, of.items)
-    // the Shop may have no connection left for who asks it
+    // the Shop may have no connection left for a question
     await Promise.all(running.map((worker) => worker.stop()))
     const { limits } = (await (await fetch(`${shop.url}/_shop/stats`)).json()) as {
       limits: { mostConnections: number }

@@ -3,13 +3,13 @@ import { keepClaims, PER_SECOND, pickUps, queueEvenly } from './latency.ts'
 import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'
 
-/** More than twice the five slow ones that a process makes before it knows that a snapshot is held. */
+/** More than twice the five slow ones after which a process knows that a snapshot is held. */
 const READINGS = 25
 
 /**
- * What a transaction costs that keeps its snapshot, as a dump or a report does: nothing that the queue leaves behind
- * can be cleared away before it ends. So many items go through with one and without; then, with all of that lying
- * there, changes are queued evenly, and the numbers are read.
+ * The cost of a transaction that holds a snapshot, like a dump or a report: nothing that the queue leaves behind can be
+ * cleaned up before it ends. Equally many items go through with and without one. Then, with the remains in place,
+ * changes are queued evenly, and the numbers are read.
  */
 export async function held(options: { items: number; rounds: number; seconds: number }, log: (line: string) => void) {
   const without = { throughput: [] as number[], pickUp: [] as number[], statuses: [] as number[] }

@@ -9,7 +9,7 @@ import { BENCH_POSTGRES, percentile, startStolen } from './setting.ts'
 export const PER_SECOND = 200
 const WARM_UP_SECONDS = 5
 
-/** Queues a change of the price of each of the first `products`, 200 a second. */
+/** Queues a price change for each of the first `products`, 200 a second. */
 export async function queueEvenly(sql: Sql, products: number): Promise<void> {
   const enqueued: Promise<unknown>[] = []
   const started = performance.now()
@@ -22,8 +22,8 @@ export async function queueEvenly(sql: Sql, products: number): Promise<void> {
 }
 
 /**
- * From here on the commit of each claim is kept: a row that its transaction writes (10 us of the claim), since the item
- * itself has been written anew by the time anybody looks.
+ * From here on the commit of each claim is recorded in a row that its transaction writes (10 us of the claim), because
+ * the item itself has been rewritten by the time it can be read.
  */
 export async function keepClaims(sql: Sql): Promise<void> {
   await sql.unsafe(`
@@ -36,8 +36,8 @@ export async function keepClaims(sql: Sql): Promise<void> {
 }
 
 /**
- * @returns of each item after `afterId`, the milliseconds from `enqueue()` to the commit of Processing; the cluster
- * must keep the times of commits, and the claims: see `keepClaims`
+ * @returns for each item after `afterId`, the milliseconds from `enqueue()` to the commit of Processing; the cluster
+ *   must keep commit times, and the claims: see `keepClaims`
  */
 export async function pickUps(sql: Sql, afterId: number): Promise<number[]> {
   const rows = await sql<{ ms: number }[]>`
@@ -49,8 +49,7 @@ export async function pickUps(sql: Sql, afterId: number): Promise<number[]> {
 
 /**
  * How long a change waits to be picked up: from `enqueue()` to the commit of Processing, at 200 items a second, one
- * transaction each. The times are PostgreSQL's own (`track_commit_timestamp`), so nothing of the measuring client is in
- * them.
+ * transaction each. The times are PostgreSQL's own (`track_commit_timestamp`), so the measuring client adds nothing.
  */
 export async function latency(seconds: number) {
   const cluster = await startPostgres({ flags: [...BENCH_POSTGRES, 'track_commit_timestamp=on'] })

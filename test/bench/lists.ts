@@ -13,8 +13,8 @@ const REQUESTS = 20
 const DAY = 24 * 60 * 60 * 1000
 
 /**
- * How long a page of a list takes, whatever is asked for: every tab with every filter, order and place that a page of
- * it offers, over HTTP from the real worker, with a backlog of `items` and as many finished ones behind it.
+ * How long a page of a list takes, for any query: every tab with every filter, order and position that a page offers,
+ * over HTTP from the real worker, with a backlog of `items` and as many finished ones.
  */
 export async function lists({ items }: { items: number }, log: (line: string) => void) {
   const cluster = await startPostgres({ flags: BENCH_POSTGRES })
@@ -23,8 +23,8 @@ export async function lists({ items }: { items: number }, log: (line: string) =>
   try {
     await migrate(sql)
     await fill(sql, items)
-    // It claims what it may have in flight, a hundred items, and then waits for the Shop: the queue stands still, and
-    // all else goes on.
+    // It claims as much as it may have in flight, a hundred items, and then waits for the Shop: the queue stands still,
+    // and everything else goes on.
     const worker = await startWorkerProcess({
       ...workerEnv(cluster.url('postgres'), shop.url),
       CONCURRENCY: '100',
@@ -34,7 +34,7 @@ export async function lists({ items }: { items: number }, log: (line: string) =>
     })
     const pages = await pagesOf(sql, worker.internalUrl)
     const milliseconds = new Map<string, number[]>(pages.map(({ name }) => [name, []]))
-    // In turn, so that no list has the caches to itself; the first time over is not counted.
+    // In turn, so that no list has the caches to itself; the first round does not count.
     for (let round = 0; round <= REQUESTS; round++) {
       for (const { name, path } of pages) {
         const began = performance.now()
@@ -56,7 +56,7 @@ export async function lists({ items }: { items: number }, log: (line: string) =>
   }
 }
 
-/** Takes every call and answers none. */
+/** Accepts every call and answers none. */
 async function startSilentShop() {
   const port = await freePort()
   const sockets = new Set<Socket>()
@@ -83,14 +83,14 @@ async function ask<Body>(url: string, path: string): Promise<Body> {
 
 const LARGE_SELLER = 'Seller 1'
 const SMALL_SELLER = 'Seller 30'
-/** Ten thousand product sets, of which hardly any is in the queue. */
+/** Ten thousand product sets, hardly any of them in the queue. */
 const WIDE_SELLER = 'Seller 31'
-/** Of it there are a few dozen Pending, the newest of the queue. */
+/** A few dozen of it are Pending, the newest of the queue. */
 const RARE_TOPIC = 'new_product'
 
 type Query = Record<string, string>
 
-/** What is asked for, by name. */
+/** The queries, by name. */
 export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; path: string }[]> {
   const [sent] = await sql<Record<'requestId' | 'setId' | 'sellerSku', string>[]>`
     select i.request_id::text as "requestId", i.product_set_id::text as "setId", p.seller_sku as "sellerSku"
@@ -193,9 +193,9 @@ async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string>
 const STOCK_WAIT_SECONDS = 24 * 60 * 60
 
 /**
- * A queue as it may look after some bad weeks, and the history of a quarter. Of its items a tenth are up to two months
- * old and stand still for one reason or another; the rest are of the last two days, and nearly all Pending. Ids are
- * given in the order of queueing, across both.
+ * A queue as it may look after some bad weeks, and the history of a quarter. A tenth of its items are up to two months
+ * old and stand still for various reasons; the rest are from the last two days, nearly all Pending. Ids are given in
+ * queueing order, across both.
  */
 export async function fill(sql: Sql, items: number): Promise<void> {
   const since = new Date(Date.now() - 91 * DAY).toISOString()
@@ -278,7 +278,7 @@ export async function fill(sql: Sql, items: number): Promise<void> {
         ) told
       ) placed
     ) known join catalog.product_set s on s.id = known.set_id order by g`
-  // What is in flight is in the hands of a worker that will be heard of for another day.
+  // Items in flight belong to a worker whose heartbeat is good for another day.
   await sql`
     with other as (insert into shop_update.worker (name, flow, heartbeat_at)
       values ('other', 'asynchronous', now() + interval '1 day') returning id)

@@ -9,12 +9,12 @@ export interface Made {
 }
 
 /**
- * What a worker must have told of the history that is in the database (synchronous flow): each step is a line and a
- * count, and, but for the first of an item, the span of the status that it left; each attempt has a root and a point
- * where it rests; each answer is a span and a line, each request a line. What has not been claimed yet has not been
- * told. Statements are in no history: those that were measured.
+ * What a worker must have reported about the history in the database (synchronous flow). Each step is a line and a
+ * count and, except for the first of an item, the span of the status that the item left. Each attempt has a root and a
+ * point where it rests; each answer is a span and a line; each request a line. Unclaimed items are not reported yet.
+ * Statements are in no history: they count as measured.
  *
- * @param ownLines what the worker said of itself
+ * @param ownLines the worker's own log lines
  */
 export async function readMade(sql: Sql, points: readonly Point[], ownLines: number): Promise<Made> {
   const [row] = await sql<

@@ -43,7 +43,7 @@ function parse<const Config extends ParseArgsConfig>(config: Config) {
   }
 }
 
-/** `npm run bench -- NAME`: prints what it saw; with `--json` the last line is one JSON object. */
+/** `npm run bench -- NAME`: prints the results; with `--json` the last line is one JSON object. */
 await runCommand(async () => {
   const { values, positionals } = parse({
     allowPositionals: true,

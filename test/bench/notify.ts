@@ -8,20 +8,17 @@ import { BENCH_POSTGRES, median, startStolen } from './setting.ts'
 
 const SESSIONS = 16
 const TOPICS = ['price', 'stock', 'content', 'status', 'qc_status']
-/** More than any machine commits: each change is of another product or topic, for what is absorbed wakes nobody. */
+/** More than any machine commits: each change is of another product or topic, because absorbed changes wake nothing. */
 const MOST_PER_SECOND = 10_000
-/** Busy, and of little weight on the machine that it shares: as a rule it has no room. */
+/** Busy, and light on the machine that it shares: it usually has no room. */
 const SLOW = { CONCURRENCY: '20', STOCK_WAIT_SECONDS: '0' }
 
-/** What `shop_update.enqueue_item` does about waking, and all that it costs. */
+/** How `shop_update.enqueue_item` wakes workers, and everything that this costs. */
 const WAKE = /if at < now\(\) [^;]*;\s*end if;\s*perform pg_notify\([^;]*;/
 const NAMES = ['always', 'asItIs', 'never'] as const
-/** So short that what else the machine does weighs on all of them alike. */
+/** So short that other load on the machine affects all of them alike. */
 const SLICE_MS = 250
-/**
- * Each of them comes after each of the others, and is first and last, as often: what has been queued makes the next one
- * slower.
- */
+/** Each comes equally often after each of the others, first, and last: what has been queued slows down the next. */
 const ORDERS = [
   [0, 1, 2],
   [2, 1, 0],
@@ -32,8 +29,8 @@ const ORDERS = [
 ] as const
 
 /**
- * What Seller Center can commit, one change a transaction, with fsync, while a worker has more to do than it can: when
- * each commit wakes it, as it is, and when none ever does.
+ * What Seller Center can commit, one change per transaction, with fsync, while a worker has more to do than it can:
+ * when each commit wakes it, as it is, and when none does.
  */
 export async function notify({ seconds, rounds }: { seconds: number; rounds: number }, print: (line: string) => void) {
   const cluster = await startPostgres({ flags: [...BENCH_POSTGRES, 'fsync=on'] })
@@ -61,12 +58,12 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
       asItIs: text,
       never: text.replace(WAKE, ''),
     }
-    // beside each other: no session plans anew when it is another's turn
+    // side by side: no session plans anew when the next variant's turn comes
     for (const name of NAMES) await sql.unsafe(bodies[name].replaceAll('enqueue_item', `bench_${name.toLowerCase()}`))
     const worker = await startWorkerProcess({ ...workerEnv(cluster.url('postgres'), shop.url), ...SLOW })
     let changes = 0
 
-    /** @returns commits a second */
+    /** @returns commits per second */
     async function commit(name: (typeof NAMES)[number], ms: number): Promise<number> {
       while (!(await sql<{ awake: boolean }[]>`select awake from shop_update.worker`)[0]?.awake && changes > 0)
         await delay(10)
@@ -85,7 +82,7 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
       return ((changes - before) * 1000) / (performance.now() - started)
     }
 
-    for (const name of NAMES) await commit(name, seconds * 1000) // which warms up, and makes the backlog
+    for (const name of NAMES) await commit(name, seconds * 1000) // to warm up, and to make the backlog
     const seen = { always: [] as number[], asItIs: [] as number[], never: [] as number[] }
     const stolen = startStolen()
     for (let round = 0; round < rounds; round++) {
@@ -100,7 +97,7 @@ export async function notify({ seconds, rounds }: { seconds: number; rounds: num
     }
     const stolenPercent = stolen()
     await worker.stop()
-    // of a machine that was as quiet or as loud
+    // measured while the machine was equally busy
     const ofNever = median(seen.asItIs.map((rate, round) => rate / seen.never[round]!))
     return {
       name: 'notify',

@@ -6,11 +6,11 @@ import { measureWorker } from './throughput.ts'
 const SIGNALS = { spans: 'otel.sdk.processor.span.processed', logs: 'otel.sdk.processor.log.processed' } as const
 
 /**
- * The worker under load while its telemetry receiver is away for some seconds; then it is stopped under load. What was
- * made, by the history in the database, less what came, must be what the worker's metrics say was lost.
+ * The worker under load while its telemetry receiver is down for some seconds; then it is stopped under load. What was
+ * made, by the history in the database, minus what arrived, must equal what the worker's metrics report as lost.
  *
- * @param items that the run lasts; some more are in the queue when the worker is stopped
- * @param seconds that the receiver is away
+ * @param items the length of the run; some more are in the queue when the worker is stopped
+ * @param seconds how long the receiver is down
  */
 export async function outage({ items, seconds }: { items: number; seconds: number }, log: (line: string) => void) {
   let receiver: ReceiverProcess = await startReceiverProcess()
@@ -31,7 +31,7 @@ export async function outage({ items, seconds }: { items: number; seconds: numbe
     async during() {
       await stopReceiver()
       log(`The receiver is away for ${seconds} s`)
-      await delay(seconds * 1000) // the outage itself: what is measured, not something waited for
+      await delay(seconds * 1000) // the outage itself is measured; this waits for nothing
       receiver = await startReceiverProcess(Number(new URL(url).port))
     },
     async after(sql, ownLines) {

@@ -12,13 +12,13 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /**
- * How quiet the machine is: of the processors' time from here on, the share that the host of a virtual machine gave to
+ * How undisturbed the machine is: the share of processor time from here on that the host of a virtual machine gave to
  * others (`steal` in /proc/stat, proc(5)).
  *
- * @returns reads it, in percent; null where the system does not say
+ * @returns a function that reads it, in percent; null if the system does not report it
  */
 export function startStolen(): () => number | null {
-  if (!existsSync('/proc/stat')) return () => null // Linux has it
+  if (!existsSync('/proc/stat')) return () => null // only Linux has it
   // of all processors: user nice system idle iowait irq softirq steal
   const read = () => readFileSync('/proc/stat', 'utf8').match(/\d+/g)!.slice(0, 8).map(Number)
   const before = read()

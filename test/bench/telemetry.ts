@@ -5,9 +5,9 @@ import { median } from './setting.ts'
 import { measureWorker } from './throughput.ts'
 
 /**
- * The same backlog through the worker with all three signals exported to a receiver on this machine, and without, in
- * turn; and the floor. What the receiver got is held against the history in the database, to the last span, line and
- * count.
+ * The same backlog through the worker, in turn with all three signals exported to a receiver on this machine and
+ * without; and the floor. What the receiver got is compared with the history in the database, to the last span, line
+ * and count.
  */
 export async function telemetry({ items, rounds }: { items: number; rounds: number }, log: (line: string) => void) {
   const on: number[] = []

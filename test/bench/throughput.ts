@@ -11,10 +11,10 @@ export interface ThroughputOptions {
   items: number
   /** How many are in the queue at the start; at least `items`. */
   backlog: number
-  /** Finished items, with their transitions and calls, that are there already. */
+  /** Finished items, with transitions and calls, that exist at the start. */
   history: number
   rounds: number
-  /** Whether the queue has drained before, and PostgreSQL has noted that it is empty. */
+  /** Whether the queue has drained before, and PostgreSQL has recorded that it is empty. */
   drained: boolean
 }
 
@@ -22,7 +22,7 @@ const SELLERS = 25
 
 /**
  * Drains a backlog of stock changes of distinct sets through the real worker process against the simulated Shop in
- * synchronous flow, each with its call record and all statuses; and the floor in turn with it.
+ * synchronous flow, each with its call record and all statuses; in turn with the floor.
  */
 export async function throughput(
   { items, backlog, history, rounds, drained }: ThroughputOptions,
@@ -54,19 +54,19 @@ interface Measured {
   backlog: number
   history: number
   drained?: boolean
-  /** Whether a transaction that began before the first item keeps what it saw, as a dump does, to the end. */
+  /** Whether a transaction from before the first item holds its snapshot to the end, like a dump. */
   held?: boolean
-  /** More environment for the worker. */
+  /** Further environment for the worker. */
   env?: Record<string, string>
-  /** Done once the first items are through, while the rest are under way. */
+  /** Runs once the first items are through, while the rest are under way. */
   during?(): Promise<void>
-  /** Done when all are through, while the worker goes on. */
+  /** Runs when all are through, while the worker goes on. */
   beyond?(sql: Sql): Promise<void>
-  /** Looks at what is there when the worker has stopped. */
+  /** Examines the result when the worker has stopped. */
   after?(sql: Sql, ownLines: number): Promise<void>
 }
 
-/** @returns items a second, from the first claim to the last Synced */
+/** @returns items per second, from the first claim to the last Synced */
 export async function measureWorker({
   items,
   backlog,
@@ -125,7 +125,7 @@ export async function measureWorker({
         order by finished_at limit ${items}) f`
     await beyond?.(sql)
     await worker.stop()
-    // what it said of itself, but for the last word, which is said when nothing is sent any more
+    // its own lines, except the last, which it logs when nothing is sent any more
     await after?.(sql, worker.log.length - 1)
     if (process.env.BENCH_STATEMENTS) await printStatements(sql)
     return seen!.n / seen!.seconds
@@ -137,7 +137,7 @@ export async function measureWorker({
   }
 }
 
-/** Begins a transaction that keeps what it sees now, until its connection ends. */
+/** Begins a transaction that holds its snapshot until its connection ends. */
 async function hold(holder: Sql): Promise<void> {
   await holder`set idle_in_transaction_session_timeout = 0`
   await holder`begin isolation level repeatable read`
@@ -154,7 +154,7 @@ async function printStatements(sql: Sql): Promise<void> {
   process.stdout.write(`${rows.map((row) => Object.values(row).join('\t')).join('\n')}\n`)
 }
 
-/** For profiling: more environment for the worker, as JSON. */
+/** For profiling: further environment for the worker, as JSON. */
 const benchEnv = (): Record<string, string> => JSON.parse(process.env.BENCH_WORKER_ENV ?? '{}')
 
 export async function fill(sql: Sql, items: number): Promise<void> {

@@ -14,11 +14,11 @@ const QUIET = [
   '--disable-sync',
 ]
 
-/** The system's Chromium where there is one, else the one from npm with the libraries that a bare machine lacks. */
+/** The system's Chromium if there is one, else the one from npm with the libraries that a bare machine lacks. */
 export async function startBrowser(): Promise<Browser> {
   const system = SYSTEM.find(existsSync)
   if (system) return chromium.launch({ executablePath: system, args: QUIET })
-  // It believes in these two: only then does it unpack its libraries.
+  // It unpacks its libraries only if it finds these two.
   process.env.AWS_EXECUTION_ENV = 'AWS_Lambda_nodejs22.x'
   process.env.AWS_LAMBDA_JS_RUNTIME = 'nodejs22.x'
   const { default: bundled, setupLambdaEnvironment } = await import('@sparticuz/chromium')

@@ -84,7 +84,7 @@ test('all of a product set is that and nothing else, and what a search found say
 
 test('an item is followed from Pending to Synced without reloading', async () => {
   const { productIds } = await addSet(scene.sql)
-  // acknowledged, and nothing more until we say so
+  // acknowledged, and nothing more until the test says so
   await scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, noCallback: 100 } } })
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   const { requestId } = await scene.untilStatus(itemId, 'got_acknowledgment')
@@ -92,7 +92,7 @@ test('an item is followed from Pending to Synced without reloading', async () =>
   await open(`items/${itemId}`)
   const status = page.getByRole('region', { name: 'Status' })
   await status.getByText('Got acknowledgment').first().waitFor()
-  // who would send it again is told that it is among what is sent
+  // resending warns that it is among what is sent
   await page.getByRole('button', { name: 'Reupload to Shop' }).click()
   await page.getByRole('dialog').getByText('1 item that you picked has Got acknowledgment').waitFor()
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
@@ -252,7 +252,7 @@ test('a dry run over a filter that matches 50,000 items tells its numbers', asyn
     )
     insert into shop_update.delta (kind, topic, status, n)
     select 'status', topic, 'failed', count(*) from many group by topic`
-  await scene.sql`analyze` // or it depends on when autovacuum comes by
+  await scene.sql`analyze` // otherwise it depends on when autovacuum runs
   const { page, open, close } = await scene.visit({ role: 'Admin' })
   await open('failed?seller=Big%20Seller&topic=content')
   await page.getByTestId('total').getByText('items').waitFor()
@@ -483,7 +483,7 @@ test('the worker goes down and comes back: the page says so, and goes on by itse
   const { page, open, close } = await scene.visit({})
   await open('overview')
   await page.getByRole('table', { name: 'Items by status' }).waitFor()
-  await page.waitForLoadState('networkidle') // what fails now is asked for again only after a minute
+  await page.waitForLoadState('networkidle') // after a failure it is requested again only after a minute
   await scene.worker.kill()
   await page.getByText('The worker cannot be reached').first().waitFor()
   await scene.startWorker()
@@ -494,7 +494,7 @@ test('the worker goes down and comes back: the page says so, and goes on by itse
 describe.each([
   ['dark', 1280],
   ['light', 1280],
-  ['dark', 720], // below 770 pixels Grafana takes the words off its toolbar buttons
+  ['dark', 720], // below 770 pixels Grafana hides the text of its toolbar buttons
 ] as const)('in the %s theme at %i pixels', (theme, width) => {
   test.each([
     'overview',
@@ -527,7 +527,7 @@ describe.each([
 })
 
 async function faults(page: Page): Promise<AxeResults> {
-  // A button that has just been enabled fades in; what turns for ever is not waited for.
+  // A button that has just been enabled fades in; endless animations are not waited for.
   await page.evaluate(() =>
     Promise.allSettled(
       document
@@ -537,7 +537,7 @@ async function faults(page: Page): Promise<AxeResults> {
     ),
   )
   await page.addScriptTag({ path: AXE })
-  // Grafana's own refresh picker calls itself otherwise than it looks
+  // Grafana's own refresh picker has a name that differs from its label
   return page.evaluate(
     `axe.run(
       { exclude: ['[data-testid="data-testid RefreshPicker interval button"]'] },

@@ -54,7 +54,7 @@ export async function startPreviewScene(options: Parameters<typeof startScene>[0
           ['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')
         if (isComplaint) complaints.push(message.text())
       })
-      // the console says only that something was not there
+      // the console only says that something was not found
       page.on('response', (response) => {
         if (response.status() >= 400) complaints.push(`HTTP ${response.status()} ${response.url()}`)
       })

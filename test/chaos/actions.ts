@@ -18,11 +18,11 @@ import {
 } from './changes.ts'
 import { LEASE_SECONDS, type Parts, type Slot } from './parts.ts'
 
-/** What was done, as far as the invariants have to know it. */
+/** What was done, as far as the invariants need it. */
 export interface Done {
-  /** Of transactions whose commit was confirmed. */
+  /** From transactions whose commit was confirmed. */
   changes: Change[]
-  /** Ids that an admin has put where he wanted them; null: taken away. By product. */
+  /** Ids that an admin has moved to their right place, by product; null: removed. */
   repaired: Map<string, string | null>
   /** Products that were deleted, and when. */
   deleted: Map<string, number>
@@ -31,7 +31,7 @@ export interface Done {
 export interface Stage {
   parts: Parts
   done: Done
-  /** Resolves when the time of the run is over: what lasts ends then. */
+  /** Resolves when the run's time is over, which ends lasting actions. */
   pause(ms: number): Promise<void>
 }
 
@@ -46,8 +46,8 @@ const LEASE_MS = LEASE_SECONDS * 1000
 class RolledBack extends Error {}
 
 /**
- * A transaction of Seller Center's. What it queued counts once its commit is confirmed; where the connection broke,
- * nobody knows.
+ * A transaction of Seller Center. What it queued counts once its commit is confirmed; if the connection broke, nobody
+ * knows.
  */
 async function transact(
   { parts, done }: Stage,
@@ -80,8 +80,8 @@ const aSet = async ({ parts }: Stage, random: Random): Promise<string | undefine
 }
 
 /**
- * Those of which the Shop has a call in hand, or has still to answer one: what is done to these matters most. All,
- * where there is none.
+ * The products with a call at the Shop, or with an answer still due: actions on these matter most. All products if
+ * there are none.
  */
 async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
   const out = await parts.sql<{ id: string; lane: string }[]>`
@@ -94,7 +94,7 @@ async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
 /** Two at once would take the turns from each other. */
 const takingTurns = new WeakSet<Parts>()
 
-/** Many calls are out, and are answered when who made them has nowhere to write that. */
+/** Many calls are out, and their answers come when their worker has nowhere to write them. */
 async function manyOut(stage: Stage, random: Random, answerDelayMs: { min: number; max: number }): Promise<string> {
   await stage.parts.control('/troubles', 'PUT', { default: { answerDelayMs } })
   const products = await readProducts(stage.parts.sql)
@@ -117,15 +117,12 @@ async function hushed(stage: Stage, slot: Slot, ms: number): Promise<string> {
   slot.gate.hush()
   await stage.pause(ms)
   slot.gate.speak()
-  // It has to notice by itself that nobody hears it.
+  // It must notice on its own that nothing hears it.
   isolation.to = Date.now() + 3 * LEASE_MS
   return `hears nothing of PostgreSQL for ${ms} ms, and its old connections stay silent`
 }
 
-/**
- * What all workers go through at once: a host that is suspended, and a firewall that has forgotten its connections
- * meanwhile.
- */
+/** What hits all workers at once: a suspended host, and a firewall that has forgotten its connections meanwhile. */
 async function allFrozenThenHushed(stage: Stage, frozenMs: number, hushedMs: number): Promise<string> {
   const slots = stage.parts.up()
   const isolations = slots.map((slot) => stage.parts.isolated(slot.number, 'frozen and cut off'))
@@ -139,7 +136,7 @@ async function allFrozenThenHushed(stage: Stage, frozenMs: number, hushedMs: num
   return `all frozen for ${frozenMs} ms, then hearing nothing of PostgreSQL for ${hushedMs} ms`
 }
 
-/** Whatever an admin can say of what waits for him. */
+/** Every decision that an admin can make about waiting items. */
 async function decide(stage: Stage, random: Random): Promise<string> {
   const items = await stage.parts.sql<{ id: string; reason: string; topic: string }[]>`
     select id, reason, topic from shop_update.item
@@ -156,7 +153,7 @@ async function decide(stage: Stage, random: Random): Promise<string> {
   )
 }
 
-/** What an admin gives up he queues anew: else the Shop would rightly keep what it has. */
+/** What an admin gives up is queued anew; otherwise the Shop would rightly keep its state. */
 export async function decideItem(
   stage: Stage,
   slot: Slot,
@@ -183,10 +180,7 @@ export async function decideItem(
 
 const percent = (random: Random) => between(random, 5, 40)
 
-/**
- * One to three troubles at a time; how slow the Shop is, and how long it thinks before it says what it has done
- * already.
- */
+/** One to three troubles at a time; how slow the Shop is, and how long it takes to report what it has already done. */
 async function drawTroubles({ parts }: Stage, random: Random) {
   const taken = await parts.sql<
     { srcId: string }[]
@@ -303,7 +297,7 @@ export const ACTIONS: readonly Action[] = [
       const others = inShop.filter(({ sellerId, setId }) => sellerId === product.sellerId && setId !== product.setId)
       if (others.length === 0) return 'there is no other set'
       const { setId } = pick(random, others)
-      // Best while a call of it is out.
+      // Best while a call for it is out.
       const before = await transact(stage, (tx) => changeSome(tx, [product], 1, random))
       await stage.pause(between(random, 0, 200))
       const did = await transact(stage, async (tx) => {
@@ -327,7 +321,7 @@ export const ACTIONS: readonly Action[] = [
       const others = products.filter(({ id, setId }) => setId === first.setId && id !== first.id)
       if (others.length === 0) return 'nothing to repair'
       const second = pick(random, others)
-      // Two products of one set have each other's ids; or one has that of the other, which is to be created anew.
+      // Two products of one set have each other's ids; or one has that of the other, which must be created anew.
       const swap = random() < 0.5
       let now: Record<string, string | null> = {}
       const did = await transact(
@@ -360,7 +354,7 @@ export const ACTIONS: readonly Action[] = [
           for (const [id, srcId] of Object.entries(now)) stage.done.repaired.set(id, srcId)
         },
       )
-      // What the Shop still owes comes now, and brings the id that it knew.
+      // What the Shop still owes comes now, with the id that it knew.
       const owed = await stage.parts.sql<{ requestId: string }[]>`
         select request_id::text as "requestId" from shop_update.item
         where product_id = ${first.id}::bigint and lane = 'awaiting'`
@@ -428,7 +422,7 @@ export const ACTIONS: readonly Action[] = [
   {
     name: 'frozen by turns',
     weight: 2,
-    // One loses what it has sent to the others, and they lose it to that one, whose first calls are still out.
+    // One loses its sent items to the others, and they lose them back to it while its first calls are still out.
     act: async (stage, random) => {
       const { parts } = stage
       const slots = parts.up()
@@ -479,8 +473,7 @@ export const ACTIONS: readonly Action[] = [
       const { parts } = stage
       const ms = between(random, LEASE_MS, 2 * LEASE_MS)
       const did = await manyOut(stage, random, { min: 300, max: 1400 })
-      // One of them comes back a little later than the others, which must not take it for dead before it can have been
-      // heard.
+      // One of them returns a little later than the others, which must not take it for dead before it could be heard.
       const late = pick(random, parts.slots)
       const lateMs = between(random, 300, LEASE_MS / 2)
       late.gate.refuse('user', 'ends') // as each connection begins
@@ -535,7 +528,7 @@ export const ACTIONS: readonly Action[] = [
         from shop_update.item i join shop_update.request r on r.item_id = i.id
         where i.lane not in ('in_flight', 'awaiting') and i.topic in ('price', 'stock', 'content', 'consignment_stock')
         group by i.id order by i.id`
-      // Of a call that the Shop has taken though nobody knows.
+      // For a call that the Shop has taken although nobody knows.
       const taken = shop.calls().filter(({ done }) => done !== null)
       const known = items.filter(({ requests }) => taken.some(({ requestId }) => requests.includes(requestId)))
       if (known.length === 0) return 'nothing waits that was sent'

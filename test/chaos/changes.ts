@@ -10,7 +10,7 @@ export interface Change {
   itemId: string
   topic: Topic
   setId: string
-  /** Null for the topics of a whole set. */
+  /** Null for topics about a whole set. */
   productId: string | null
 }
 
@@ -22,10 +22,7 @@ interface Known {
   setSrcId: string | null
 }
 
-/**
- * The products as they stand, in the order of their ids: who takes several takes them in that order, or two would wait
- * for each other.
- */
+/** The present products in id order. A transaction takes several in that order; otherwise two would deadlock. */
 export const readProducts = (sql: Sql) => sql<Known[]>`
   select p.id, p.product_set_id as "setId", s.seller_id as "sellerId", p.src_id as "srcId", s.src_id as "setSrcId"
   from catalog.product p join catalog.product_set s on s.id = p.product_set_id order by p.id`
@@ -56,7 +53,7 @@ async function change(tx: Tx, product: Known, random: Random): Promise<Change[]>
   return changeTopic(tx, product, topic, random)
 }
 
-/** Changes a product in the catalogue and queues that; nothing where it has been deleted meanwhile. */
+/** Changes a product in the catalogue and queues the change; does nothing if it has been deleted meanwhile. */
 export async function changeTopic(tx: Tx, product: Known, topic: ChangedTopic, random: Random): Promise<Change[]> {
   const { id, setId } = product
   const write = {
@@ -95,7 +92,7 @@ const addImages = (tx: Tx, setId: string, random: Random) => tx`
     md5(${word(random)}::text || n)
   from generate_series(1, ${between(random, 1, 4)}::int) n returning position`
 
-/** One or several, each of a product of its own. */
+/** One or several, each of a different product. */
 export async function changeSome(tx: Tx, products: readonly Known[], many: number, random: Random): Promise<Change[]> {
   const chosen = new Set(Array.from({ length: Math.min(many, products.length) }, () => pick(random, products)))
   const changes: Change[] = []
@@ -128,7 +125,7 @@ export async function addSet(tx: Tx, random: Random): Promise<Change[]> {
   return [await enqueue(tx, 'new_product_set', { id: '', setId }), await enqueue(tx, 'images', { id: '', setId })]
 }
 
-/** All that the Shop knows of a product by its id is told anew. */
+/** Reports anew everything that the Shop knows about a product by its id. */
 export async function tellAll(tx: Tx, product: Pick<Known, 'id' | 'setId'>): Promise<Change[]> {
   const changes: Change[] = []
   for (const topic of ['price', 'stock', 'content', 'consignment_stock'] as const)

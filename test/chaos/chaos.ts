@@ -10,36 +10,36 @@ export interface ChaosReport {
   seed: number
   seconds: number
   actions: number
-  /** How often each action was begun. */
+  /** How often each action began. */
   byAction: Record<string, number>
   /** Changes whose commit was confirmed. */
   changes: number
   calls: number
   items: number
-  /** How long it took until nothing moved any more, once all was well again. */
+  /** How long it took until nothing moved any more, once all was well. */
   restSeconds: number
   /**
-   * Times that a worker was not heard of though nobody had done anything to it: the machine had too much to do, or
-   * there is a fault.
+   * How often a worker was silent although nobody had done anything to it: the machine was overloaded, or there is a
+   * fault.
    */
   unheard: number
   violations: Violation[]
 }
 
-/** At most so many actions at once; those that last would pile up. */
+/** The most actions at once; lasting ones would pile up. */
 const MOST_AT_ONCE = 12
 
 /**
- * Seller Center, workers, PostgreSQL, the Shop and its admins with everything that can go wrong, for some time; then
- * everything is put right, and the invariants must hold.
+ * Runs Seller Center, workers, PostgreSQL, the Shop and its admins with everything that can go wrong, for some time.
+ * Then everything is put right, and the invariants must hold.
  *
  * The seed gives the schedule: which action comes when, and what it draws. It does not give the interleaving: three
  * processes, a database and their clocks decide what an action meets. So a seed that has found something finds it again
  * often, but not always.
  *
- * @param without actions that are left out, by name
- * @param signal breaks the run off; all that was started is stopped
- * @param log a line for each action, with the seconds since the beginning
+ * @param without names of actions to leave out
+ * @param signal aborts the run; everything that was started is stopped
+ * @param log receives a line for each action, with the seconds since the beginning
  */
 export async function chaos(
   {
@@ -61,7 +61,7 @@ export async function chaos(
   const stage: Stage = {
     parts,
     done,
-    // the end of the run is the one thing that rejects it
+    // only the end of the run rejects it
     pause: (ms) => delay(ms, undefined, { signal: over.signal }).catch(unlessAborted),
   }
   try {
@@ -97,7 +97,7 @@ export async function chaos(
         const did = await what()
         tell(`${name} (${Math.round(performance.now() - at)} ms) ${did}`)
       } catch (error) {
-        // PostgreSQL or a worker is away, or two transactions were in each other's way: as it is for everybody.
+        // PostgreSQL or a worker is down, or two transactions were in each other's way: that happens to everybody.
         tell(
           `${name} (${Math.round(performance.now() - at)} ms) failed: ` +
             `${(error as { code?: string }).code ?? ''} ${(error as Error).message}`,
@@ -134,7 +134,7 @@ export async function chaos(
   }
 }
 
-/** A pause that is broken off has come to its end. */
+/** An aborted pause has simply ended. */
 function unlessAborted(error: Error): void {
   if (error.name !== 'AbortError') throw error
 }

@@ -4,8 +4,8 @@ import { decideItem, type Stage } from './actions.ts'
 import { type Change, enqueue } from './changes.ts'
 
 /**
- * A guard: with these times the last retry is due half a minute after the first, and a Shop that was away is tried each
- * half a minute.
+ * A guard: with these times the last retry is due half a minute after the first, and a Shop that was down is probed
+ * every half minute.
  */
 const REST_WITHIN_MS = 120_000
 
@@ -26,9 +26,9 @@ const readQueue = ({ parts }: Stage) => parts.sql<Waiting[]>`
   from shop_update.item order by id`
 
 /**
- * The Shop, PostgreSQL and all workers are well, and the admins do what is theirs, until nothing moves any more.
+ * The Shop, PostgreSQL and all workers are well, and the admins do their part, until nothing moves any more.
  *
- * @returns what has not come to rest; empty where all has
+ * @returns what has not come to rest; empty if everything has
  */
 export async function heal(stage: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<string[]> {
   const { parts } = stage
@@ -41,7 +41,7 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
   parts.balance()
   await untilFree(() => approveAll(stage), tell)
   const refusing = await refuseOne(stage, tell, signal)
-  // A Shop that is well again looks for what it still owes: half of it comes late, the rest is lost for good.
+  // A Shop that is well again finds what it still owes: half of it comes late, the rest is lost for good.
   const owed = parts.shop
     .calls()
     .filter(({ callbackTrouble, result }) => callbackTrouble === 'noCallback' && result !== null)
@@ -62,7 +62,7 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
     try {
       left = await nudge(stage, tell)
     } catch (error) {
-      left = [`asking failed: ${(error as Error).message}`] // a worker has ended, and is being started again
+      left = [`asking failed: ${(error as Error).message}`] // a worker has ended and is being restarted
     }
     calm = left.length === 0 ? calm + 1 : 0
     if (calm === 3) return []
@@ -76,8 +76,8 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
 }
 
 /**
- * What the catalogue does not take for good keeps no other callback waiting: one such is made, and all that are owed
- * come after it.
+ * A write that the catalogue always refuses must not hold up other callbacks: one such is made, and all those due come
+ * after it.
  */
 async function refuseOne({ parts, done }: Stage, tell: (line: string) => void, signal?: AbortSignal): Promise<boolean> {
   await parts.control('/troubles', 'PUT', { default: { noCallback: 100 } })
@@ -127,7 +127,7 @@ async function untilApplied({ parts }: Stage, signal?: AbortSignal): Promise<str
 const lastLines = (number: number, printed: readonly string[]): string[] =>
   printed.slice(-6).map((line) => `worker ${number} said: ${line.slice(0, 600)}`)
 
-/** What PostgreSQL is at, for whoever looks for the cause. */
+/** What PostgreSQL is doing, for finding the cause. */
 async function whoWaits({ parts }: Stage): Promise<string[]> {
   const sessions = await parts.sql<{ line: string }[]>`
     select format('session %s of %s: %s for %s s, waits for %s, blocked by %s: %s', pid, application_name, state,
@@ -138,7 +138,7 @@ async function whoWaits({ parts }: Stage): Promise<string[]> {
   return sessions.map(({ line }) => line)
 }
 
-/** What was cut off in the middle of a transaction holds its locks until PostgreSQL has noticed. */
+/** Locks of a transaction that was cut off last until PostgreSQL has noticed. */
 async function untilFree(act: () => Promise<void>, tell: (line: string) => void): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
@@ -150,7 +150,7 @@ async function untilFree(act: () => Promise<void>, tell: (line: string) => void)
   }
 }
 
-/** A requeue wants products that are active and approved: so be it, and the Shop is told. */
+/** A requeue requires active and approved products: so they become that, and the Shop is told. */
 async function approveAll({ parts, done }: Stage): Promise<void> {
   done.changes.push(
     ...(await parts.sql.begin(async (tx) => {
@@ -188,12 +188,12 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   if (failed.length > 0)
     await parts.api(slot, '/api/requeue', 'POST', { filter: {}, include: ['failed', 'delayed'], reason: 'all is well' })
   const acknowledged = items.filter(({ status, topic }) => status === 'got_acknowledgment' && topic !== 'images')
-  // Not before all callbacks that are still to come have come.
+  // Not before all outstanding callbacks have come.
   if (acknowledged.length > 0 && callbacks!.n === 0 && (await callbacksCame(stage))) {
     tell(`${acknowledged.length} that were acknowledged and never answered are requeued`)
     await parts.api(slot, '/api/requeue', 'POST', { itemIds: acknowledged.map(({ id }) => id), reason: 'no callback' })
   }
-  // Images cannot be requeued: who saves them again queues them anew.
+  // Images cannot be requeued: saving them again queues them anew.
   for (const { id, setId } of items.filter(
     ({ topic, exhausted, reason }) => topic === 'images' && exhausted && reason === 'failure',
   )) {
@@ -203,12 +203,11 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   for (const { id, reason, topic } of items) {
     if (!['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].includes(reason ?? '')) continue
     left.push(`item ${id} is Blocked as ${reason}`)
-    // What is still being created after a second send has an id that somebody else has: nothing but giving it up is
-    // left.
+    // What is still being created after a second send has an id that something else has: it can only be given up.
     const action = reason === 'src_id_conflict' ? 'discard' : 'resend'
     tell(`${action} item ${id} (${topic}, ${reason}): ${await decideItem(stage, slot, id, action)}`)
   }
-  // What is not in the Shop and has nothing that creates it: an admin queues its creation.
+  // Products that are not in the Shop and that nothing creates: an admin queues their creation.
   const stranded = await parts.sql<{ setId: string }[]>`
     select distinct p.product_set_id as "setId" from catalog.product p
     where p.src_id is null and not exists (select from shop_update.item i

@@ -15,7 +15,7 @@ import { type Creation, isCreate, type Ledger, readLedger } from './shop-ledger.
 export interface Violation {
   rule: keyof typeof RULES
   what: string
-  /** What happened to the product or item in question, line by line. */
+  /** What happened to the product or item, line by line. */
   story: string[]
 }
 
@@ -43,22 +43,22 @@ interface Answered {
   callbacks: string[]
 }
 
-/** All that is read once nothing moves any more. */
+/** Everything that is read once nothing moves any more. */
 interface Evidence {
   stage: Stage
   items: Map<string, KeptItem>
-  /** By item, in the order of their times. */
+  /** By item, in order of time. */
   steps: Map<string, KeptStep[]>
   answers: Map<string, Answered>
   calls: ReceivedCall[]
   ledger: Ledger
-  /** Of each product, by its id. */
+  /** For each product, by its id. */
   srcIds: Map<string, string | null>
-  /** What admins were told of ids, also where an item has moved on since. */
+  /** What admins were told about ids, even if an item has moved on since. */
   incidents: { at: number; message: string }[]
 }
 
-/** Holds the catalogue, the queue, its history and what the Shop has against each other. */
+/** Compares the catalogue, the queue, its history and the Shop's state with each other. */
 export async function findViolations(stage: Stage, unrest: readonly string[]): Promise<Violation[]> {
   const evidence = await readEvidence(stage)
   return [
@@ -197,7 +197,7 @@ function ends({ stage, items, steps, ...evidence }: Evidence): Violation[] {
         story: story(),
       })
   }
-  // Told as Synced though there was nobody left to tell of.
+  // Synced, although there was no product left to report.
   for (const item of items.values()) {
     const deletedAt = item.productId === null ? undefined : stage.done.deleted.get(item.productId)
     if (item.lane !== null || item.status !== 'synced' || item.sends > 0 || item.reason !== 'nothing_to_send') continue
@@ -212,8 +212,7 @@ function ends({ stage, items, steps, ...evidence }: Evidence): Violation[] {
 }
 
 /**
- * Requests whose product the worker may rightly have created once more: their exchange was lost, or an admin had a hand
- * in it.
+ * Requests whose product the worker may rightly have created again: their exchange was lost, or an admin was involved.
  */
 function isExcused({ answers, steps, calls }: Evidence, requestId: string): boolean {
   const answer = answers.get(requestId)
@@ -224,8 +223,8 @@ function isExcused({ answers, steps, calls }: Evidence, requestId: string): bool
 }
 
 /**
- * Whether an admin has been told of this very id, or of another one that the same answer brought: that of the set, or
- * of another of its products.
+ * Whether an admin has been told of this very id, or of another one in the same answer: that of the set, or of another
+ * of its products.
  */
 function isIncident({ incidents, calls, ledger }: Evidence, { requestId }: Creation): boolean {
   const { call, done, receivedAt } = calls.find((one) => one.requestId === requestId)!
@@ -245,7 +244,7 @@ function twice(evidence: Evidence): Violation[] {
   for (const [productId, creations] of Map.groupBy(ledger.creations, (creation) => creation.productId)) {
     if (creations.length === 1) continue
     const ids = creations.map(({ srcId }) => srcId).join(', ')
-    // The last needs no excuse, unless it came before the one before it was known: then it is that one's.
+    // The last needs no excuse, unless it came before the previous one was known: then the previous one needs it.
     const unexcused = creations.slice(0, -1).filter(({ requestId }) => !isExcused(evidence, requestId))
     if (unexcused.length > 0 && !stage.done.repaired.has(productId)) {
       violations.push({
@@ -256,7 +255,7 @@ function twice(evidence: Evidence): Violation[] {
         story: storyOf(evidence, productId),
       })
     }
-    // Both ids were told, so the second was seen.
+    // Both ids were reported, so the second was seen.
     const toldIds = creations.filter(({ requestId }) => {
       const answer = answers.get(requestId)
       const call = calls.find((one) => one.requestId === requestId)
@@ -264,7 +263,7 @@ function twice(evidence: Evidence): Violation[] {
       return answer?.outcome === 'success' || (asItWas && answer?.callbacks.some((outcome) => outcome !== 'unknown'))
     })
     if (toldIds.length < 2 || stage.done.deleted.has(productId) || stage.done.repaired.has(productId)) continue
-    // One of them the catalogue has; of each other one it is told, or of one that came in the same answer.
+    // The catalogue has one of them. An incident names each other one, or one that came in the same answer.
     const kept = toldIds.some(({ srcId }) => srcId === srcIds.get(productId)) ? 0 : 1
     const untold = toldIds.filter(
       (creation) => creation.srcId !== srcIds.get(productId) && !isIncident(evidence, creation),
@@ -281,7 +280,7 @@ function twice(evidence: Evidence): Violation[] {
   return violations
 }
 
-/** What the worker gave up is over for it at its time-out, however late the Shop sees that. */
+/** For the worker, an abandoned call ends at its time-out, however late the Shop notices. */
 function endOf({ answers, stage }: Evidence, { requestId, endedAt, receivedAt }: ReceivedCall): number {
   const seen = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt)
   return answers.get(requestId)?.outcome === 'unreachable'
@@ -330,9 +329,7 @@ function together(evidence: Evidence): Violation[] {
   return violations
 }
 
-/**
- * Whoever loses what he has sent was frozen, cut off or ended meanwhile, or did not know himself any more what he had.
- */
+/** A worker that loses what it has sent was frozen, cut off or ended meanwhile, or no longer knew what it had. */
 function robbed(evidence: Evidence): Violation[] {
   const { steps, answers, calls, stage } = evidence
   const violations: Violation[] = []
@@ -352,7 +349,7 @@ function robbed(evidence: Evidence): Violation[] {
       stage.parts.isolations.some(
         (one) => one.worker === worker && one.from <= at && one.to + LEASE_SECONDS * 1000 >= request.sentAt,
       ) ||
-      // who leaves in good order ends after that
+      // a worker that stops cleanly ends after that
       slot.ends.some((ended) => ended >= request.sentAt && ended <= at + 5000) ||
       slot.brokenOff().has(itemId)
     if (!excused)
@@ -367,7 +364,7 @@ function robbed(evidence: Evidence): Violation[] {
   return violations
 }
 
-/** Whoever was cut off from PostgreSQL when the answer came had it in his hands, and lives to tell. */
+/** A worker that was cut off from PostgreSQL when the answer came still had it, and survived. */
 function forgotten(evidence: Evidence): Violation[] {
   const { calls, answers, stage } = evidence
   const violations: Violation[] = []
@@ -383,7 +380,7 @@ function forgotten(evidence: Evidence): Violation[] {
     const excused =
       slot.ends.some((ended) => ended >= from) ||
       slot.brokenOff().has(answer.itemId) ||
-      // a call that ends while its worker stands still may have had its time, and one that thaws looks at that first
+      // a call that ends while its worker is frozen may have timed out, and a thawing worker checks that first
       stage.parts.isolations.some(
         (one) => one.worker === worker && one.why !== 'cut off' && one.from <= to + 1000 && one.to >= from,
       )
@@ -399,7 +396,7 @@ function forgotten(evidence: Evidence): Violation[] {
   return violations
 }
 
-/** What a call is about, by our ids: its item knows. */
+/** What a call is about, by our ids, which its item has. */
 function subjectsOf({ answers, items }: Evidence, call: ReceivedCall): string[] {
   if (isCreate(call))
     return (call.call.params.productsInfo ?? []).map(({ id_catalog_product }) => `product ${id_catalog_product}`)
@@ -485,7 +482,7 @@ const storyOfSet = (evidence: Evidence, setId: string) =>
 
 const clock = (at: number) => new Date(at).toISOString().slice(11, 23)
 
-/** Statuses, calls and their effects in the order of their times. */
+/** Statuses, calls and their effects in order of time. */
 function storyOfItems(
   { items, steps, calls, answers, stage }: Evidence,
   ids: readonly string[],

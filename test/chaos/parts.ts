@@ -9,15 +9,15 @@ import { migrate } from '../../worker/migrate.ts'
 import { type Cut, type Gate, openGate } from '../gate.ts'
 import { ADMIN_API_KEY, startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
 
-/** All times are short, so that minutes hold what weeks do elsewhere. */
+/** All times are short, so that minutes cover what takes weeks elsewhere. */
 export const LEASE_SECONDS = 3
 /**
- * Of a run one: calls shorter than a lease, or so long that a worker may lose an item and claim it again while its call
+ * One per run: either shorter than a lease, or so long that a worker may lose an item and claim it again while its call
  * is out.
  */
 const SHOP_TIMEOUTS_MS = [12_000, 1500] as const
 const WORKERS = 3
-/** One that was cut off just as it started may wait for ever, and is killed: whoever runs it would do the same. */
+/** A worker that is cut off just as it starts may wait for ever, and is killed, as an operator would do. */
 const START_WITHIN_MS = 60_000
 const CALLBACK_API_KEY = 'key-of-the-callbacks-in-chaos'
 
@@ -37,7 +37,7 @@ const WORKER_ENV = {
 type Log = (line: string) => void
 
 /**
- * While a worker could not be heard of, for whatever cause: others may have taken its items, and what it had sent may
+ * A time in which a worker could not be heard, for whatever cause: others may have taken its items, and its calls may
  * still be out.
  */
 export interface Isolation {
@@ -47,7 +47,7 @@ export interface Isolation {
   to: number
 }
 
-/** A worker process that is started again when it ends, as an operator would have it, and its own way to PostgreSQL. */
+/** A worker process that is restarted when it ends, as an operator would do, with its own path to PostgreSQL. */
 export class Slot {
   readonly number: number
   readonly #env: Record<string, string>
@@ -56,12 +56,12 @@ export class Slot {
   readonly internalUrl: string
   readonly #log: Log
   process: WorkerProcess | null = null
-  /** `down`: on purpose. `starting`: also while it cannot, because PostgreSQL is away. */
+  /** `down`: on purpose. `starting`: also while it cannot start because PostgreSQL is down. */
   state: 'up' | 'starting' | 'frozen' | 'down' = 'down'
   #starting: Promise<void> = Promise.resolve()
   #over = false
   readonly #logs: Record<string, unknown>[][] = []
-  /** When a process of it ended. */
+  /** When one of its processes ended. */
   readonly ends: number[] = []
 
   constructor(number: number, gate: Gate, env: Record<string, string>, log: Log) {
@@ -73,17 +73,17 @@ export class Slot {
     this.#log = log
   }
 
-  /** What it said of itself that should not be, whatever is away. */
+  /** Its log lines that should not occur, whatever is down. */
   complaints(): string[] {
     return this.#logs.flatMap((log) => log.filter(isComplaint).map((line) => JSON.stringify(line)))
   }
 
-  /** Items whose life broke off: nobody has what was in its hands. */
+  /** Items whose processing broke off: nobody has what it held. */
   brokenOff(): Set<string> {
     return new Set(this.#logs.flatMap((log) => log.filter(isBrokenOff).map(({ item_id }) => String(item_id))))
   }
 
-  /** Starts it, again and again where it cannot. Resolves when it runs, or is not wanted any more. */
+  /** Starts it, repeatedly if it cannot start. Resolves when it runs or is no longer wanted. */
   start(): Promise<void> {
     if (this.state === 'down') {
       this.state = 'starting'
@@ -109,7 +109,7 @@ export class Slot {
           setTimeout(() => this.start(), 300)
         })
       } catch {
-        await delay(300) // PostgreSQL is away, or what leads to it: it said so, and ended
+        await delay(300) // PostgreSQL, or the path to it, is down: it said so, and ended
       }
     }
   }
@@ -121,7 +121,7 @@ export class Slot {
     await was?.kill()
   }
 
-  /** As a deployment does. What does not end in its time is killed. */
+  /** As a deployment does. It is killed if it does not end in time. */
   async stop(): Promise<number | null> {
     const was = this.process
     this.state = 'down'
@@ -148,20 +148,20 @@ export class Slot {
     this.thaw()
     await this.stop()
     await this.#starting
-    await this.process?.kill() // one that had just been started
+    await this.process?.kill() // a process that had just been started
     await this.gate.close()
   }
 }
 
 /**
- * Of a connection that is lost it may complain as it likes; an item's life breaks off by it only where nobody knows
- * what became of it.
+ * It may complain about a lost connection. But an item's processing breaks off because of it only if nobody knows the
+ * outcome.
  */
 const isComplaint = (line: Record<string, unknown>): boolean =>
   /counter had drifted/.test(String(line.msg)) || (isBrokenOff(line) && !isConnectionError(line.err))
 const isBrokenOff = ({ msg }: Record<string, unknown>): boolean => /life of an item broke off/.test(String(msg))
 
-/** What the catalogue does not take: a trigger of Seller Center's stands between the Shop's answer and a product. */
+/** Writes that the catalogue refuses: a trigger of Seller Center stands between the Shop's answer and a product. */
 async function prepareRefusals(sql: Sql): Promise<void> {
   await sql`create schema chaos`
   await sql`create table chaos.refused (product_id bigint)`
@@ -172,14 +172,14 @@ async function prepareRefusals(sql: Sql): Promise<void> {
       then raise exception 'product % is not to be touched now', new.id; end if;
       return new;
     end $$`
-  // Only what is in the Shop: a create whose answer is not taken may be sent again by an admin, and nobody would know
-  // of the first id.
+  // Only for products in the Shop: an admin may resend a create whose answer was refused, and nobody would know of the
+  // first id.
   await sql`
     create trigger chaos_refuse before update of src_updated_at on catalog.product
     for each row when (old.src_id is not null) execute function chaos.refuse()`
 }
 
-/** What admins are told of ids: a decision takes the message away. */
+/** What admins are told about ids: a decision removes the message. */
 async function keepIncidents(sql: Sql): Promise<void> {
   await sql`create table chaos.incident (at timestamptz not null, message text not null)`
   await sql`
@@ -196,7 +196,7 @@ async function keepIncidents(sql: Sql): Promise<void> {
 export type Parts = Awaited<ReturnType<typeof startParts>>
 
 /**
- * PostgreSQL that can be away, workers behind a gate each, and the simulated Shop.
+ * PostgreSQL that can be stopped, workers each behind a gate, and the simulated Shop.
  *
  * @param seed of the Shop's draws
  */
@@ -242,7 +242,7 @@ export async function startParts(seed: number, log: Log) {
     return isolation
   }
 
-  /** A machine with too much to do freezes workers, too: what nobody has done on purpose is seen by the heartbeats. */
+  /** An overloaded machine freezes workers too: the heartbeats show freezes that nobody caused. */
   async function watchHeartbeats(): Promise<void> {
     const heard = await sql<{ id: string; worker: number; at: number }[]>`
       select distinct on (name) id, right(name, 1)::int as worker, extract(epoch from heartbeat_at)::float8 * 1000 as at
@@ -253,7 +253,7 @@ export async function startParts(seed: number, log: Log) {
       const before = beats.get(id) ?? at
       beats.set(id, at)
       const isKnown = (since: number) => isolations.some((one) => one.worker === worker && one.to >= since)
-      // Nobody could be heard while PostgreSQL was away: that is nobody's fault, and no leader may take it for one.
+      // No worker could be heard while PostgreSQL was down: that is nobody's fault, and no leader may treat it as one.
       const last = Math.max(before, databaseUpSince)
       const from = at - last > LEASE_SECONDS * 1000 ? last : Math.max(at, databaseUpSince)
       const to = from === last && at > last ? at : now
@@ -268,7 +268,8 @@ export async function startParts(seed: number, log: Log) {
   const watch = setInterval(() => {
     if (!cluster) return
     watchHeartbeats().catch((error) => {
-      // PostgreSQL goes away while it is asked, and is asked again; anything else would excuse what nobody has seen
+      // PostgreSQL may stop while it is asked, and is then asked again; any other error would excuse what nobody has
+      // seen
       if (!isConnectionError(error)) throw error
     })
   }, 300)
@@ -282,7 +283,7 @@ export async function startParts(seed: number, log: Log) {
     isolated,
     up: () => slots.filter(({ state }) => state === 'up'),
     isDatabaseUp: () => cluster !== null,
-    /** One after the other: who wants it away waits until it is there. */
+    /** One after the other: to stop it, wait until it runs. */
     async database(how: 'stops' | 'crashes', awayMs: number): Promise<void> {
       if (!cluster) return
       const was = cluster
@@ -297,7 +298,7 @@ export async function startParts(seed: number, log: Log) {
       cluster = await startDatabase()
       databaseUpSince = Date.now()
     },
-    /** The Shop reaches the workers as through a balancer that knows who is up. */
+    /** The Shop reaches the workers as through a balancer that knows which are up. */
     balance(): void {
       const slot = slots.find(({ state }) => state === 'up')
       if (slot) shop.callbackTo({ url: `${slot.publicUrl}/shop-update/`, apiKey: CALLBACK_API_KEY })

@@ -1,20 +1,20 @@
 import type { ReceivedCall } from '../../demo/shop/memory.ts'
 
-/** What the Shop has of a product, as the calls brought it in the order in which they took effect. */
+/** The Shop's state of a product, from the calls in the order in which they took effect. */
 export interface InShop {
   price: string
   specialPrice: string | null
   stock: string
-  /** Null: never told. */
+  /** Null: never reported. */
   consignmentStock: string | null
   description: string | null
   status: string
   approval: number
-  /** Of the call that brought each. */
+  /** The call that set each. */
   from: Record<string, string>
 }
 
-/** A product that a call made in the Shop. */
+/** A product that a call created in the Shop. */
 export interface Creation {
   requestId: string
   productId: string
@@ -24,14 +24,14 @@ export interface Creation {
 export interface Ledger {
   /** By the Shop's id. */
   products: Map<string, InShop>
-  /** Hashes in their order, by the Shop's id of the set; and the request that brought them. */
+  /** Hashes in order, by the Shop's id of the set; and the request that brought them. */
   images: Map<string, { hashes: string[]; from: string }>
   creations: Creation[]
 }
 
 export const isCreate = ({ call }: ReceivedCall): boolean => call.method === 'Product.createProducts'
 
-/** Goes through all that took effect. */
+/** Replays everything that took effect. */
 export function readLedger(calls: readonly ReceivedCall[]): Ledger {
   const products: Ledger['products'] = new Map()
   const images: Ledger['images'] = new Map()

@@ -28,7 +28,7 @@ export interface LogRecord {
   spanId: string | null
 }
 
-/** A point of a sum, a gauge, or a histogram (`value` is its sum then, `count` how many). */
+/** A point of a sum, a gauge, or a histogram (then `value` is its sum and `count` the number of values). */
 export interface Point {
   resource: Attributes
   name: string

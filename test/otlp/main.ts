@@ -1,8 +1,8 @@
 import { startReceiver } from './receiver.ts'
 
 /**
- * A receiver as a process of its own, which counts and keeps nothing. `GET /` tells what came. At SIGTERM it answers
- * what has come, and its last line is what it has taken in all.
+ * A receiver as a separate process, which only counts. `GET /` returns what has arrived. On SIGTERM it answers pending
+ * requests, and its last line is the total.
  */
 const receiver = await startReceiver({ port: Number(process.env.OTLP_PORT ?? 0), keep: false })
 process.stdout.write(`${JSON.stringify({ listening: receiver.url })}\n`)

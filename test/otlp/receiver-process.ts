@@ -5,13 +5,13 @@ import type { Point } from './decode.ts'
 
 export interface ReceiverProcess {
   url: string
-  /** What has come so far. */
+  /** What has arrived so far. */
   read(): Promise<{ spans: number; logs: number; points: Point[] }>
-  /** @returns how many it has taken in all */
+  /** @returns how many it has taken in total */
   stop(): Promise<{ spans: number; logs: number }>
 }
 
-/** Starts the receiver as a process of its own; any free port unless one is given. */
+/** Starts the receiver as a separate process, by default on any free port. */
 export function startReceiverProcess(port = 0): Promise<ReceiverProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
     env: { PATH: process.env.PATH ?? '', OTLP_PORT: String(port) },

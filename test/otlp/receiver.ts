@@ -15,15 +15,15 @@ export interface Received {
 export interface Receiver {
   url: string
   received: Received
-  /** Every byte that came, as text: for what must not be in it. */
+  /** Every received byte as text, to check what must not be in it. */
   raw: Buffer[]
   stop(): Promise<void>
 }
 
 /**
- * An OTLP receiver over HTTP and protobuf, as a collector is.
+ * An OTLP receiver over HTTP and protobuf, like a collector.
  *
- * @param keep false: spans and log records are counted and not read
+ * @param keep false: spans and log records are only counted
  */
 export async function startReceiver({
   port = 0,
@@ -53,7 +53,7 @@ export async function startReceiver({
       } else {
         for (const point of decodeMetrics(body)) {
           const key = JSON.stringify([point.name, point.attributes, point.resource['service.instance.id']])
-          // what was sent again after a failure comes after what has been read since
+          // a point that is resent after a failure arrives after later readings
           if (point.at >= (received.points.get(key)?.at ?? 0)) received.points.set(key, point)
         }
       }
@@ -69,9 +69,9 @@ export async function startReceiver({
     raw,
     async stop() {
       const closed = once(server, 'close')
-      server.close() // what is under way is answered
+      server.close() // requests under way are answered
       server.closeIdleConnections()
-      // of a client that keeps its connection and asks nothing
+      // for a client that keeps its connection and sends nothing
       const deadline = setTimeout(() => server.closeAllConnections(), 1000)
       await closed
       clearTimeout(deadline)

@@ -4,7 +4,7 @@ export interface Field {
   value: number | bigint | Buffer
 }
 
-/** The fields of a protobuf message, in their order. */
+/** The fields of a protobuf message, in order. */
 export function* fields(message: Buffer): Generator<Field> {
   let at = 0
   const varint = (): number => {
@@ -47,7 +47,7 @@ export function* messages(message: Buffer, no: number): Generator<Buffer> {
   for (const field of fields(message)) if (field.no === no) yield field.value as Buffer
 }
 
-/** How many spans or log records are in a request, without reading any of them. */
+/** How many spans or log records a request has, without decoding them. */
 export function countEntries(request: Buffer): number {
   let count = 0
   for (const resource of messages(request, 1))
