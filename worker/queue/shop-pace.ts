@@ -31,13 +31,22 @@ const SAID_SHARE = 0.95
 /** Where it says so again within a second, this much of what it was taken to take is left. */
 const AGAIN_SHARE = 0.75
 
+/** Where it says so again later, it is taken to take no more than so many times what was answered just then. */
+const MOST_ANSWERED = 2
+
+/**
+ * A time of the row. One that lies further ahead than the longest wait comes of a clock that has been set back since:
+ * it would stop all calls until then.
+ */
+const time = (sql: Sql, at: 'refused_at' | 'wait_until' | 'spent_until') =>
+  sql`case when p.${sql(at)} <= clock_timestamp() + interval '1 hour' then p.${sql(at)} else 'epoch' end`
 /** From the later of the last "wait" and the end of the wait that it named. */
-const sinceCut = (sql: Sql) => sql`clock_timestamp() - greatest(p.refused_at, p.wait_until)`
+const sinceCut = (sql: Sql) => sql`clock_timestamp() - greatest(${time(sql, 'refused_at')}, ${time(sql, 'wait_until')})`
 const rate = (sql: Sql) => sql`shop_update.pace(p.per_second, ${sinceCut(sql)})`
 
 const paceColumns = (sql: Sql) => sql`
   p.busy_since as "busySince",
-  case when p.wait_until > clock_timestamp() then p.wait_until end as "waitUntil",
+  case when ${time(sql, 'wait_until')} > clock_timestamp() then p.wait_until end as "waitUntil",
   ${rate(sql)} as "perSecond",
   (p.refused_at, p.wait_until)::text as cut`
 
@@ -59,20 +68,26 @@ export async function slowDown(
 ): Promise<Pace & { began: boolean }> {
   const [pace] = await sql<(Pace & { began: boolean })[]>`
     with p as materialized (select * from shop_update.shop_pace for update),
+    answered as (
+      select ${perSecond}::double precision * greatest(1, count(*)) as per_second from shop_update.worker
+      where heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second'
+    ),
     said as (
       select
         p.busy_since is null as began,
-        p.busy_since is null or p.refused_at < clock_timestamp() - ${leftAgo}::double precision * interval '1 second'
+        p.busy_since is null
+          or ${time(sql, 'refused_at')} < clock_timestamp() - ${leftAgo}::double precision * interval '1 second'
           as cuts,
         greatest(1.0 / ${SLOWEST_SECONDS}::int, case
-          when p.busy_since is null then ${perSecond}::double precision * (
-            select greatest(1, count(*)) from shop_update.worker
-            where heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')
+          when p.busy_since is null then answered.per_second
           else greatest(
-            ${SAID_SHARE}::double precision * ${rate(sql)},
+            -- the pace may have grown far beyond what was there to send
+            least(
+              ${SAID_SHARE}::double precision * ${rate(sql)},
+              greatest(p.per_second, ${MOST_ANSWERED}::int * answered.per_second)),
             case when ${sinceCut(sql)} < interval '1 second' then ${AGAIN_SHARE}::double precision * p.per_second end)
           end) as per_second
-      from p
+      from p cross join answered
     )
     update shop_update.shop_pace p
     set
@@ -80,7 +95,7 @@ export async function slowDown(
       refused_at = case when said.cuts then clock_timestamp() else p.refused_at end,
       per_second = case when said.cuts then said.per_second else p.per_second end,
       wait_until = greatest(
-        p.wait_until,
+        ${time(sql, 'wait_until')},
         clock_timestamp() + ${waitSeconds}::double precision * interval '1 second')
     from said
     returning said.began, ${paceColumns(sql)}`
@@ -105,15 +120,15 @@ export async function takeCalls(
       select
         p.rate,
         greatest(
-          p.spent_until,
-          p.wait_until,
+          ${time(sql, 'spent_until')},
+          ${time(sql, 'wait_until')},
           clock_timestamp() - greatest(${AT_ONCE_SECONDS}::double precision, 1 / nullif(p.rate, 0))
             * interval '1 second') as since
       from p where p.busy_since is not null
     ),
     given as (
-      select rate, since, least(${most}::int, floor(
-        greatest(0, extract(epoch from clock_timestamp() - since)) * rate + 1e-6)::int) as calls
+      select rate, since, floor(least(${most}::int,
+        greatest(0, extract(epoch from clock_timestamp() - since)) * rate + 1e-6))::int as calls
       from there
     ),
     spent as (

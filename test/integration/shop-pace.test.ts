@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { endBusy, readPace, slowDown, takeCalls } from '../../worker/queue/shop-pace.ts'
+import { createDatabase, type Database } from '../database.ts'
+
+let database: Database
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(() => database.drop())
+
+/** The Shop said "wait" so long from now, and took 100 a second. */
+const said = (from: string) => database.sql`
+  update shop_update.shop_pace set
+    busy_since = now() + ${from}::text::interval,
+    refused_at = now() + ${from}::text::interval,
+    wait_until = now() + ${from}::text::interval,
+    spent_until = now() + ${from}::text::interval,
+    per_second = 100`
+const REFUSAL = { leftAgo: 0.1, waitSeconds: 0, perSecond: 5 }
+
+test('a pace that grew while there was little to send, or nobody to end it, is not what the Shop took', async () => {
+  for (const from of ['-50 seconds', '-3 hours', '-30 days']) {
+    await said(from)
+    expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 10 })
+    await slowDown(database.sql, REFUSAL, 15)
+    const [row] = await database.sql`select per_second as "perSecond" from shop_update.shop_pace`
+    expect(row).toEqual({ perSecond: 100 })
+  }
+})
+
+test('a clock that was set back by a day stops nothing', async () => {
+  await said('1 day')
+  expect(await readPace(database.sql)).toMatchObject({ waitUntil: null })
+  expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 10 })
+  expect(await slowDown(database.sql, { ...REFUSAL, waitSeconds: 60 }, 15)).toMatchObject({ perSecond: 0 })
+  expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 0, nextInSeconds: expect.closeTo(60, 0) })
+  await said('1 day')
+  expect(await endBusy(database.sql)).not.toBeNull()
+})
