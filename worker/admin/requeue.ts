@@ -3,6 +3,7 @@ import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import type { Step } from '../domain/step.ts'
 import { creates, type Topic } from '../domain/topics.ts'
+import { statusCounts } from '../queue/books.ts'
 import { skusOf, stepColumns } from '../queue/skus.ts'
 import { inQueue, type Located, locate, type Selection, sources } from '../read/selection.ts'
 import { type Actor, audit } from './audit.ts'
@@ -250,11 +251,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
       and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
     returning i.*, old.status as was, greatest(date_part('epoch', i.status_at - old.status_at), 0) as seconds
   ),
-  counted as (
-    insert into shop_update.delta (kind, topic, status, n)
-    select 'status', topic, was, -count(*) from moved group by topic, was
-    union all select 'status', topic, 'pending', count(*) from moved group by topic
-  ),
+  counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`)}),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved

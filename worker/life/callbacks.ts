@@ -4,6 +4,7 @@ import type { Status } from '../domain/statuses.ts'
 import { type Commit, type Entered, type Micros, passages, type Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { creates } from '../domain/topics.ts'
+import { statusCounts } from '../queue/books.ts'
 import { findConflict } from '../queue/conflict.ts'
 import { type Finish, finish, finishSteps } from '../queue/finish.ts'
 import { type Settlement, settle, settleSteps } from '../queue/settle.ts'
@@ -427,9 +428,5 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
     from (select product_set_id, count(*) as n from moved where lane = 'behind' group by product_set_id) m
     where l.product_set_id = m.product_set_id
   ),
-  counted as (
-    insert into shop_update.delta (kind, topic, status, n)
-    select 'status', topic, was, -count(*) from moved group by topic, was
-    union all select 'status', topic, 'got_response', count(*) from moved group by topic
-  )
+  counted as (${statusCounts(tx, 'moved', tx`was`, tx`'got_response'::shop_update.status`)})
   select id, token from moved`

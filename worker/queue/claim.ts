@@ -2,6 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { ClaimedItem } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Micros } from '../domain/step.ts'
+import { statusCounts } from './books.ts'
 import { isComing } from './coming.ts'
 
 /** Where a quick claim looks, see `createFullLooks`. What else has become ready is found by the next full one. */
@@ -236,10 +237,7 @@ export async function claim(
         case when old.status = 'pending' and old.came_at = old.status_at then old.came_from end as coalesced_from,
         old.came_seconds as coalesced_after
     ),
-    counted as (
-      insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, was, -count(*) from mine group by topic, was
-      union all select 'status', topic, 'processing', count(*) from mine group by topic
+    counted as (${statusCounts(sql, 'mine', sql`was`, sql`'processing'::shop_update.status`)}
     )
     select
       id,

@@ -2,7 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { cameColumns, claimSteps } from './books.ts'
+import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
 
 /** What a synced row writes back into the catalogue. Null leaves what is there. */
 export interface WriteBack {
@@ -195,13 +195,7 @@ export async function finish(
       from finished
     ),
     freed as (
-      merge into shop_update.set_lane l using (
-        select product_set_id, id from gone order by product_set_id) g
-        on l.product_set_id = g.product_set_id and l.item_id = g.id
-      -- a claim that puts an item behind this very moment is seen: MERGE looks again at a row that changed under it
-      when matched and l.waiting = 0 then delete
-      when matched then update set item_id = null, worker_id = null, next_id = 0
-      returning merge_action() as action, l.product_set_id
+      ${freedSets(sql, sql`select product_set_id, id, 0 as next_id from gone`)}
     ),
     answered as (
       insert into shop_update.answer (
@@ -211,22 +205,15 @@ export async function finish(
         extract(epoch from response_at - since), payload_at, processing_at, done_at, goes_to, ${noteOf}
       from gone where ms is not null
     ),
-    counted as (
-      insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
-      select 'status', null::timestamptz, topic, was, null::shop_update.flow, null, null::smallint, -count(*),
-        null::double precision, null::real
-      from gone group by topic, was
-      union all
-      select 'status', null, topic, goes_to, null, null, null, count(*), null, null
-      from gone group by topic, goes_to
-      union all
-      select 'synced', date_trunc('hour', queued_at, 'UTC'), topic, null, null, null,
-        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*), null, null
-      from finished group by 2, 3, 7
-      union all
-      select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, 'success',
-        shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
-      from gone where ms is not null group by topic, flow, shop_update.bucket(ms / 1000)
+    counted as (${statusCounts(sql, 'gone', sql`was`, sql`goes_to`)}
+    ),
+    synced as (
+      insert into shop_update.delta (kind, slot, topic, bucket, n)
+      select 'synced', date_trunc('hour', queued_at, 'UTC'), topic,
+        shop_update.bucket(extract(epoch from done_at - queued_at)::double precision), count(*)
+      from finished group by 2, 3, 4
+    ),
+    calls as (${callCounts(sql, 'gone', sql`'success'::text`)}
     ),
     noted as (
       -- of what has not been answered just now: there was nothing to send, or the answer had been stored

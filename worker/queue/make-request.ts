@@ -2,7 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Item } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { cameColumns } from './books.ts'
+import { cameColumns, statusCounts } from './books.ts'
 
 export interface NewRequest {
   item: Item
@@ -65,12 +65,12 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         came_at, came_from, came_seconds, built_at
       from moved
     ),
-    counted as (
-      insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, status::shop_update.status, sum(n)
-      from (select topic, count(*) as many from moved group by topic) m
-      cross join lateral (values ('processing', -m.many), ('made_request', m.many)) c (status, n)
-      group by topic, status
+    counted as (${statusCounts(
+      sql,
+      'moved',
+      sql`'processing'::shop_update.status`,
+      sql`'made_request'::shop_update.status`,
+    )}
     )
     select array_agg(id) as ids, shop_update.micros(now()) as now from moved`
   const commit: Commit = { now: row!.now, left: now }

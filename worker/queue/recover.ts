@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Adopted, Claim, Item } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
-import { claimSteps } from './books.ts'
+import { claimSteps, statusCounts } from './books.ts'
 import { skuColumns, skusOf, stepColumns } from './skus.ts'
 
 export interface Recovered {
@@ -93,11 +93,7 @@ export async function recover(
         next_id = case when g.lane = 'ready' then g.item_id else 0 end
       returning merge_action() as action, l.product_set_id, g.lane
     ),
-    counted as (
-      insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, was, -count(*) from moved where was <> status group by topic, was
-      union all
-      select 'status', topic, status, count(*) from moved where was <> status group by topic, status
+    counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`)}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

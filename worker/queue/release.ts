@@ -1,5 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
+import { statusCounts } from './books.ts'
 import { isComing } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
@@ -77,12 +78,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         where product_set_id not in (select product_set_id from chosen where id not in (select id from freed))))
         and (select count(*) from chosen) < ${RELEASED_TOGETHER}::int
     ),
-    counted as (
-      insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, status::shop_update.status, sum(n)
-      from (select topic, count(*) as many from freed group by topic) f
-      cross join lateral (values ('blocked', -f.many), ('pending', f.many)) c (status, n)
-      group by topic, status
+    counted as (${statusCounts(sql, 'freed', sql`'blocked'::shop_update.status`, sql`status`)}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

@@ -3,7 +3,7 @@ import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { cameColumns, claimSteps } from './books.ts'
+import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
 
 /** Where an item goes that is not finished. */
 export interface Settlement {
@@ -110,16 +110,12 @@ export async function settle(
         case when x.ago is not null then greatest(old.status_at, now() - x.ago * interval '1 second') end as answered_at
     ),
     freed as (
-      merge into shop_update.set_lane l using (
-        select product_set_id, id, lane from moved where lane <> 'in_flight' order by product_set_id) g
-        on l.product_set_id = g.product_set_id and l.item_id = g.id
-      when matched and l.waiting = 0 then delete
-      -- what is handed back keeps its turn
-      when matched then update set
-        item_id = null,
-        worker_id = null,
-        next_id = case when g.lane = 'ready' then g.id else 0 end
-      returning merge_action() as action, l.product_set_id
+      ${freedSets(
+        sql,
+        // what is handed back keeps its turn
+        sql`select product_set_id, id, case when lane = 'ready' then id else 0 end as next_id
+          from moved where lane <> 'in_flight'`,
+      )}
     ),
     answered as (
       insert into shop_update.answer (
@@ -136,18 +132,9 @@ export async function settle(
       from moved cross join lateral (select status = 'response_processing' as stored) s
       where outcome is not null
     ),
-    counted as (
-      insert into shop_update.delta (kind, slot, topic, status, flow, outcome, bucket, n, milliseconds, slowest)
-      select 'status', null::timestamptz, topic, was, null::shop_update.flow, null, null::smallint, -count(*),
-        null::double precision, null::real
-      from moved group by topic, was
-      union all
-      select 'status', null, topic, status, null, null, null, count(*), null, null
-      from moved group by topic, status
-      union all
-      select 'call', date_bin('5 minutes', now(), 'epoch'), topic, null, flow, outcome,
-        shop_update.bucket(ms / 1000), count(*), sum(ms), max(ms)
-      from moved where outcome is not null group by topic, flow, outcome, shop_update.bucket(ms / 1000)
+    counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`)}
+    ),
+    called as (${callCounts(sql, 'moved', sql`outcome`)}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
