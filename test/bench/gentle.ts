@@ -1,11 +1,7 @@
-import { startPostgres } from '../../demo/postgres.ts'
 import type { SettingsInput } from '../../demo/shop/troubles.ts'
-import { connect, type Sql } from '../../worker/database/database.ts'
-import { migrate } from '../../worker/migrate.ts'
-import { startShopProcess } from '../shop-process.ts'
-import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
-import { BENCH_POSTGRES } from './setting.ts'
-import { fill, untilSynced } from './throughput.ts'
+import type { Sql } from '../../worker/database/database.ts'
+import { checkComplete } from './complete.ts'
+import { fillCatalogue, queueStock, startRig, untilStatus } from './rig.ts'
 
 /** Each is a Shop that limits the calls per second in its own way. */
 export const SHOPS: Record<string, { settings: SettingsInput; takes: number; env?: Record<string, string> }> = {
@@ -53,65 +49,36 @@ export async function gentle({ workers, seconds }: { workers: number; seconds: n
   return { name: 'gentle', leastRatio: Number(least.toFixed(3)), failures: failed, workers, seconds }
 }
 
-/** One worker, and several, on a Shop that answers at once. */
-export async function workers({ items, rounds }: { items: number; rounds: number }, log: (line: string) => void) {
-  const best: Record<string, number> = {}
-  let failures = 0
-  for (let round = 0; round < rounds; round++) {
-    for (const many of [1, 2, 4, 8]) {
-      const seen = await measureShop({ settings: {}, workers: many, items })
-      best[many] = Math.max(best[many] ?? 0, Math.round(seen.itemsPerSecond))
-      failures += seen.failedCalls
-      log(`${many} workers: ${Math.round(seen.itemsPerSecond)} items a second; ${words(seen)}`)
-    }
-  }
-  return { name: 'workers', itemsPerSecond: best, failedCalls: failures, items }
-}
-
 const words = ({ failedCalls, failures, busyCalls, circuits, connections }: Seen): string =>
   `${connections} connections, ${failedCalls} calls lost, ${busyCalls} told to wait, ${failures} failures counted, ` +
   `circuit opened ${circuits} times`
 
-export async function measureShop(of: {
+async function measureShop(of: {
   settings: SettingsInput
   workers: number
   items: number
   env?: Record<string, string>
 }): Promise<Seen> {
-  const cluster = await startPostgres({ flags: BENCH_POSTGRES })
-  const sql = connect(cluster.url('postgres'), { max: 2, name: 'bench' })
-  const shop = await startShopProcess({ SHOP_SETTINGS: JSON.stringify({ record: 'counts', ...of.settings }) })
-  const running: WorkerProcess[] = []
+  const rig = await startRig({ settings: of.settings })
+  const { sql } = rig
   try {
-    await migrate(sql)
-    await sql`select shop_update.partition_days(7, 93)`
-    await fill(sql, of.items)
+    await fillCatalogue(sql, of.items)
+    await queueStock(sql)
     await sql`vacuum analyze`
     await sql`checkpoint`
-    const start = () =>
-      startWorkerProcess({
-        ...workerEnv(cluster.url('postgres'), shop.url),
-        STOCK_WAIT_SECONDS: '0',
-        LOG_ITEMS: 'false',
-        ...of.env,
-      })
-    running.push(...(await Promise.all(Array.from({ length: of.workers }, start))))
-    await untilSynced(sql, of.items)
+    await Promise.all(Array.from({ length: of.workers }, () => rig.startWorker(of.env)))
+    await untilStatus(rig, 'synced', of.items)
     // the Shop may have no connection left for a question
-    await Promise.all(running.map((worker) => worker.stop()))
-    const { limits } = (await (await fetch(`${shop.url}/_shop/stats`)).json()) as {
-      limits: { mostConnections: number }
-    }
+    await Promise.all(rig.workers.map((worker) => worker.stop()))
+    await checkComplete(sql, of.items)
     return {
       ...(await readSeen(sql)),
-      connections: limits.mostConnections,
-      circuits: running.flatMap(({ log }) => log).filter(({ msg }) => String(msg).includes('cannot be reached')).length,
+      connections: (await rig.stats()).limits.mostConnections,
+      circuits: rig.workers.flatMap(({ log }) => log).filter(({ msg }) => String(msg).includes('cannot be reached'))
+        .length,
     }
   } finally {
-    for (const { child } of running) child.kill('SIGKILL')
-    await sql.end()
-    await shop.stop()
-    await cluster.stop()
+    await rig.stop()
   }
 }
 

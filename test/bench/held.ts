@@ -1,7 +1,7 @@
 import { readStatuses } from '../../worker/read/summary.ts'
 import { keepClaims, PER_SECOND, pickUps, queueEvenly } from './latency.ts'
+import { measureWorker } from './measure.ts'
 import { median } from './setting.ts'
-import { measureWorker } from './throughput.ts'
 
 /** More than twice the five slow ones after which a process knows that a snapshot is held. */
 const READINGS = 25
@@ -43,10 +43,8 @@ async function measure(
   isHeld: boolean,
   { items, seconds }: { items: number; seconds: number },
 ): Promise<void> {
-  const throughput = await measureWorker({
+  const { itemsPerSecond } = await measureWorker({
     items,
-    backlog: items,
-    history: 0,
     held: isHeld,
     async beyond(sql) {
       const [last] = await sql<{ id: number }[]>`select max(id)::float8 as id from shop_update.finished_item`
@@ -62,5 +60,5 @@ async function measure(
       seen.statuses.push(median(times))
     },
   })
-  seen.throughput.push(throughput)
+  seen.throughput.push(itemsPerSecond)
 }

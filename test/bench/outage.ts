@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ReceiverProcess, startReceiverProcess } from '../otlp/receiver-process.ts'
 import { readMade } from './made.ts'
-import { measureWorker } from './throughput.ts'
+import { measureWorker } from './measure.ts'
 
 const SIGNALS = { spans: 'otel.sdk.processor.span.processed', logs: 'otel.sdk.processor.log.processed' } as const
 
@@ -23,10 +23,9 @@ export async function outage({ items, seconds }: { items: number; seconds: numbe
   }
   let unaccounted = 0
   const lost = { spans: 0, logs: 0 }
-  const itemsPerSecond = await measureWorker({
+  const { itemsPerSecond } = await measureWorker({
     items,
     backlog: items + 50_000,
-    history: 0,
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_METRIC_EXPORT_INTERVAL: '1000' },
     async during() {
       await stopReceiver()

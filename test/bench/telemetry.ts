@@ -1,8 +1,8 @@
 import { startReceiverProcess } from '../otlp/receiver-process.ts'
 import { measureFloor } from './floor.ts'
 import { readMade } from './made.ts'
+import { measureWorker } from './measure.ts'
 import { median } from './setting.ts'
-import { measureWorker } from './throughput.ts'
 
 /**
  * The same backlog through the worker, in turn with all three signals exported to a receiver on this machine and
@@ -16,28 +16,25 @@ export async function telemetry({ items, rounds }: { items: number; rounds: numb
   let lost = 0
   for (let round = 1; round <= rounds; round++) {
     floors.push(await measureFloor(items))
-    off.push(await measureWorker({ items, backlog: 0, history: 0 }))
+    off.push((await measureWorker({ items })).itemsPerSecond)
     const receiver = await startReceiverProcess()
     try {
-      on.push(
-        await measureWorker({
-          items,
-          backlog: 0,
-          history: 0,
-          env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url },
-          async after(sql, ownLines) {
-            const { spans, logs, points } = await receiver.read()
-            const sum = (name: string) =>
-              points.reduce((total, point) => total + (point.name === name ? point.value : 0), 0)
-            const came = { spans, logs, transitions: sum('shop_update.transitions'), calls: sum('shop_update.calls') }
-            const made = await readMade(sql, points, ownLines)
-            for (const what of ['spans', 'logs', 'transitions', 'calls'] as const) {
-              log(`  ${what}: ${came[what]} came, the history says ${made[what]}`)
-              lost += Math.abs(made[what] - came[what])
-            }
-          },
-        }),
-      )
+      const { itemsPerSecond } = await measureWorker({
+        items,
+        env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url },
+        async after(sql, ownLines) {
+          const { spans, logs, points } = await receiver.read()
+          const sum = (name: string) =>
+            points.reduce((total, point) => total + (point.name === name ? point.value : 0), 0)
+          const came = { spans, logs, transitions: sum('shop_update.transitions'), calls: sum('shop_update.calls') }
+          const made = await readMade(sql, points, ownLines)
+          for (const what of ['spans', 'logs', 'transitions', 'calls'] as const) {
+            log(`  ${what}: ${came[what]} came, the history says ${made[what]}`)
+            lost += Math.abs(made[what] - came[what])
+          }
+        },
+      })
+      on.push(itemsPerSecond)
     } finally {
       await receiver.stop()
     }
