@@ -1,23 +1,23 @@
 import type { Sql } from '../database/database.ts'
 
 /**
- * Where the history keeps its steps (the view `shop_update.transition` is all of them):
+ * Where the history keeps its steps (the view `shop_update.transition` has all of them):
  *
- * - the first one is the item's `queued_at`;
- * - Processing is in the item while it has it; then Processing, Building payload and Made request are in the row of the
- *   request, what the answer leads to in the row of the answer, what a callback leads to in the callback's;
- * - a step that belongs to no exchange has a row of its own in `shop_update.step`.
+ * - The first step is the item's `queued_at`.
+ * - Processing is in the item while it lasts. Afterwards, Processing, Building payload and Made request are in the row
+ *   of the request. What the answer leads to is in the row of the answer, what a callback leads to in the callback's.
+ * - A step outside any exchange has its own row in `shop_update.step`.
  *
- * An attempt without trouble so writes two rows and not ten: 5 % more items a second, 440 bytes less of each.
+ * So an attempt without trouble writes two rows instead of ten: 5 % more items a second, and 440 bytes less per item.
  */
 
-/** What `claimSteps` needs of the item. */
+/** The columns of the item that `claimSteps` needs. */
 export const cameColumns = (sql: Sql) => sql`i.came_at, i.came_from, i.came_seconds`
 
 /**
- * The step to Processing of those that leave it without a request: rows for `shop_update.step`, as
- * `(item_id, at, from_status, to_status, seconds, reason)`. One that a worker of the version before has claimed has
- * them there already.
+ * The step to Processing for items that leave it without a request: rows for `shop_update.step`, as `(item_id, at,
+ * from_status, to_status, seconds, reason)`. If a worker of the previous version claimed the item, the row is already
+ * there.
  *
  * @param rows the CTE of the items; `was` and `since` are the status before this statement
  */
@@ -26,8 +26,8 @@ export const claimSteps = (sql: Sql, rows: string) => sql`
   from ${sql(rows)} where was = 'processing' and came_at = since`
 
 /**
- * The counters' part of a statement: each item has left one status and entered another. Numbers on screens are never
- * counted in the queue: the leader folds these rows.
+ * The counters' part of a statement: each item has left one status and entered another. The leader folds these rows, so
+ * no screen ever counts the queue.
  *
  * @param rows the CTE of the items
  * @param from the status before: a column of it, or a literal
@@ -39,9 +39,9 @@ export const statusCounts = (sql: Sql, rows: string, from: Fragment, to: Fragmen
       select 'status', topic, ${to}, count(*) from ${sql(rows)} group by topic, ${to}`
 
 /**
- * The calls' part: what answers came, and how long each took.
+ * The calls' part: the outcomes, and how long each call took.
  *
- * @param rows the CTE of the items, with `flow`, and `ms` where there was a call
+ * @param rows the CTE of the items, with `flow`, and with `ms` if there was a call
  */
 export const callCounts = (sql: Sql, rows: string, outcome: Fragment) => sql`
       insert into shop_update.delta (kind, slot, topic, flow, outcome, bucket, n, milliseconds, slowest)
@@ -50,10 +50,11 @@ export const callCounts = (sql: Sql, rows: string, outcome: Fragment) => sql`
       from ${sql(rows)} where ms is not null group by topic, flow, ${outcome}, shop_update.bucket(ms / 1000)`
 
 /**
- * The sets' part: the set of each is free. A claim that puts an item behind this very moment is seen: MERGE looks again
- * at a row that changed under it.
+ * The sets' part: the set of each item is free. A claim that moves an item behind at this very moment is noticed: MERGE
+ * checks again a row that changed under it.
  *
- * @param rows as `(product_set_id, id, next_id)`; whose turn it is then, 0: to be given (see `promote`)
+ * @param rows as `(product_set_id, id, next_id)`; `next_id` is the item whose turn is next, 0: not decided (see
+ *   `promote`)
  */
 export const freedSets = (sql: Sql, rows: Fragment) => sql`
       merge into shop_update.set_lane l using (${rows} order by product_set_id) g

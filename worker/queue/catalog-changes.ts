@@ -4,7 +4,7 @@ import { drop } from './drop.ts'
 
 export interface Followed {
   steps: Step[]
-  /** Sets in which a turn may have to be given, or something released. */
+  /** Sets in which an item may have to get its turn, or be released. */
   sets: string[]
 }
 
@@ -12,19 +12,19 @@ interface Change {
   id: string
   productId: string | null
   productSetId: string
-  /** In which the product is now; null: it no longer exists. */
+  /** The product's present set; null: the product no longer exists. */
   now: string | null
 }
 
-/** What is left is for the next time: who leads has other duties, and has to say that it leads. */
+/** The rest is left for the next run: the leader has other duties, and must renew its leadership. */
 const MOST_MS = 1000
-/** Of so many changes the items are ended or moved in one transaction. */
+/** For how many changes the items are ended or moved in one transaction. */
 const CHANGES_A_PAGE = 200
 
 /**
- * Follows the catalogue: of what has been deleted the items end, what has been moved to another set takes its items
- * along. A change waits as long as an item that it is about is in flight: a call that is out ends normally, and no
- * other of the product leaves meanwhile.
+ * Follows the catalogue: items of deleted products end, and items of moved products go to the new set. A change waits
+ * while one of its items is in flight: the call that is out ends normally, and no other call of the product leaves
+ * meanwhile.
  */
 export async function followCatalogue(sql: Sql): Promise<Followed> {
   const all: Followed = { steps: [], sets: [] }
@@ -38,7 +38,7 @@ export async function followCatalogue(sql: Sql): Promise<Followed> {
   return all
 }
 
-/** @param after the change after which the page begins: those that have to wait keep no others waiting */
+/** @param after the change after which the page begins: changes that must wait do not hold up others */
 function followPage(sql: Sql, after: string): Promise<Followed & { next: string | null }> {
   return transaction(sql, async (tx) => {
     const changes = await tx<Change[]>`
@@ -65,7 +65,7 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       order by i.id for update of i skip locked`
     const { steps, setsWaiting } = await drop(tx, orphans)
     await tx`insert into shop_update.owed_release (product_set_id) select unnest(${sets}::bigint[])`
-    // One that somebody has locked (a change that is being absorbed) keeps its change for the next time.
+    // A locked item (one that is absorbing a change) leaves its change for the next run.
     await tx`
       delete from shop_update.catalog_change c
       where c.id = any (${changes.map(({ id }) => id)}::bigint[]) and not exists (
@@ -84,7 +84,8 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
 }
 
 /**
- * What is not in flight moves with its product; each item finds its turn in the new set as if it had been queued there.
+ * Items that are not in flight move with their product; each takes its place in the new set as if it had been queued
+ * there.
  */
 async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return
@@ -118,9 +119,9 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
 }
 
 /**
- * A worker has met an item of a product that is in another set by now, and nobody has taken note: it was being queued
- * while that happened. What was queued with it met the same, as a rule: all of the old set are noted (1,100 of them one
- * by one took more than a minute).
+ * A worker has found an item whose product has moved to another set without a note of it: the item was being queued
+ * when that happened. Usually other items queued at that time are affected too, so all of the old set are noted (noting
+ * 1,100 of them one by one took more than a minute).
  */
 export const noteMoved = (
   sql: Sql,

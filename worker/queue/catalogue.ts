@@ -2,13 +2,13 @@ import type { Sql } from '../database/database.ts'
 import type { CatalogueSet } from '../domain/catalogue.ts'
 import type { ClaimedItem } from '../domain/item.ts'
 
-/** Topics whose call needs a price, a stock or an id, but not the texts: their rows are read without them. */
+/** Topics whose call needs a price, a stock or an id, but not the texts: their rows are read without texts. */
 const LEAN = new Set(['price', 'stock', 'consignment_stock'])
 
 /**
- * What the calls of these items are built from, as the catalogue stands now. An item whose product or set is gone is
- * not in the answer. Read after the claim has been committed: from then on a new change queues a new item, so nothing
- * can be missed. A product that has been moved meanwhile comes with the set in which it is now.
+ * What the calls of these items are built from: the current catalogue. Items whose product or set is gone are missing
+ * from the result. It is read after the claim has been committed: from then on a new change queues a new item, so
+ * nothing is missed. A product that has moved meanwhile comes with its present set.
  *
  * @returns by item id
  */

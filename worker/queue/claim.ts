@@ -5,66 +5,67 @@ import type { Micros } from '../domain/step.ts'
 import { statusCounts } from './books.ts'
 import { isComing } from './coming.ts'
 
-/** Where a quick claim looks, see `createFullLooks`. What else has become ready is found by the next full one. */
+/** Where a quick claim looks, see `createFullLooks`. The next full claim finds whatever else is ready. */
 export interface Quick {
   /**
-   * What has been queued since this moment is new, as text; `now` of the first claim that looked at all sellers before.
+   * What has been queued since this moment is new, as text: `now` of the first claim of the previous pass over all
+   * sellers.
    */
   since: string
   /**
-   * Of each seller who may have older items: when the last one that was seen had been queued, as text; '-infinity':
-   * none was.
+   * For each seller who may have older items: when the last item seen had been queued, as text; '-infinity': none was
+   * seen.
    */
   marks: ReadonlyMap<string, string>
   /** Items that have become ready, however long ago they were queued. */
   turns: readonly string[]
 }
 
-/** A change that was queued so long ago has been committed, or its transaction is a long one. */
+/** A change that was queued this long ago has been committed, or its transaction is a long one. */
 const NEW_SECONDS = 1
 
 export interface Claimed {
   items: ClaimedItem[]
   /** How many it looked at. */
   candidates: number
-  /** It passed over others, which are worth another look soon. */
+  /** It skipped others that are worth another look soon. */
   passedOver: boolean
   /**
-   * It has looked at all that the sellers after `afterSeller` have: no seller had his whole share taken. (One to which
-   * a transaction is just adding a change is passed over until that ends.)
+   * It has seen everything of the sellers after `afterSeller`: no seller had their whole share taken. (A seller to whom
+   * an open transaction is adding a change is skipped until that ends.)
    */
   all: boolean
-  /** The seller after whom to go on; '0', from the first one, where fewer than 200 were left. */
+  /** The seller after whom to go on; '0', for the first one, when fewer than 200 were left. */
   next: string
-  /** The last seller of whom it took anything; null: of nobody. */
+  /** The last seller from whom it took anything; null: from nobody. */
   last: string | null
-  /** Of the sellers it visited: what is a mark for the next quick claim; null: there is nothing more. */
+  /** The visited sellers, each with a mark for the next quick claim; null: nothing is left. */
   marks: [seller: string, mark: string | null][]
-  /** Items that are still ready though it has met them. */
+  /** Items that are still ready although it has seen them. */
   again: string[]
   now: string
-  /** That it took PostgreSQL; what the process was busy with meanwhile is not in it. */
+  /** PostgreSQL's time, without what else the process was doing. */
   milliseconds: number
 }
 
-/** Sellers that one claim visits. Finding the next seller is one index probe of about 2 us. */
+/** How many sellers one claim visits. Finding the next seller is one index probe of about 2 us. */
 const SELLERS_A_CLAIM = 200
 
 /**
- * Takes up to `most` items: sellers in turn from the one after `afterSeller`, of each its oldest items, at most one of
- * a product set.
+ * Takes up to `most` items: sellers in turn from the one after `afterSeller`, each seller's oldest items first, at most
+ * one per product set.
  *
- * - The sellers that have work are found by hopping through the index `item_ready`, so that the cost is that of the
- *   sellers with work, not of the backlog; each gets an equal share, and what one leaves the next claim hands out.
- * - A product set is taken by its row in `set_lane`. Where it is in flight already, or another item's turn, the
- *   candidate steps behind: out of the claim index, so that a set with ten thousand items is not looked through again
- *   and again. A set whose row somebody has locked this moment is passed over: no claim waits for another set's row.
- * - A Delayed or Failed item holds back the later items of its set of the same topic, not of others (decision 7). An
- *   older item of the set that another worker has under its hands this moment holds back everything: that worker's
- *   claim will take the set.
+ * - Sellers with work are found by hopping through the index `item_ready`, so the cost depends on the sellers with
+ *   work, not on the backlog. Each gets an equal share; the next claim hands out what one leaves.
+ * - A product set is taken by its row in `set_lane`. If it is in flight already, or it is another item's turn, the
+ *   candidate moves behind: out of the claim index, so that a set with ten thousand items is not rescanned each time.
+ *   A set whose row is locked right now is skipped: no claim waits for another set's row.
+ * - A Delayed or Failed item holds back later items of its set with the same topic, not those of other topics (decision
+ *   7). An older item of the set that another worker is claiming right now holds back everything: that worker's claim
+ *   will take the set.
  *
- * What the payload needs is read by a statement of its own after this one (`readCatalogue`): a change that coalesced
- * into the item just before the claim is in no snapshot that this statement may have taken.
+ * A separate statement afterwards (`readCatalogue`) reads what the payload needs: this statement's snapshot may miss a
+ * change that coalesced into the item just before the claim.
  *
  * @param quick null: a full claim
  * @param withMarks whether a quick claim may come next: finding `marks` and `again` takes a third of a millisecond
@@ -294,7 +295,7 @@ export async function claim(
   return { items, candidates, passedOver, all, next, last, marks: marks ?? [], again: again ?? [], now, milliseconds }
 }
 
-/** Of each seller: the last that was taken of him, where he has had his whole share, or the claim its most. */
+/** For each seller the last item taken, if the seller had their whole share, or the claim its limit. */
 const marksOf = (sql: Sql, quick: Quick | null, most: number) => sql`(
         select json_agg(json_build_array(seller.id::text, case
           when c.n = (select each from share) or (select count(*) from candidate) = ${most}::int
@@ -305,7 +306,7 @@ const marksOf = (sql: Sql, quick: Quick | null, most: number) => sql`(
           from ${quick ? sql`own` : sql`candidate`} group by seller_id
         ) c on c.seller_id = seller.id)`
 
-/** Candidates whose set somebody has locked, and named ones that are locked themselves. */
+/** Candidates whose set is locked, and named items that are locked themselves. */
 const againOf = (sql: Sql, quick: Quick | null) => sql`array(
         select id from candidate where id not in (select id from ranked)
         ${
@@ -329,16 +330,16 @@ export interface Woken {
   woken: string[]
   /** In how many seconds the next one is due; null: none is planned. */
   nextInSeconds: number | null
-  /** What was due before has been woken, as text; from here the next look may go on. */
+  /** Everything due before this, as text, has been woken; the next look may start here. */
   upTo: string
 }
 
 const MOST_A_WAKING = 2000
 
 /**
- * Delayed and Failed items whose time has come may be claimed again; their status stays until a worker takes them.
+ * Makes Delayed and Failed items claimable when their time has come; their status stays until a worker takes them.
  *
- * @param after what was due before is not looked at, see `upTo`
+ * @param after skips what was due before, see `upTo`
  */
 export async function wakeDue(sql: Sql, after = '-infinity'): Promise<Woken> {
   const [row] = await sql<Woken[]>`

@@ -1,9 +1,9 @@
 import type { Sql } from '../database/database.ts'
 
 /**
- * Whether a create in the queue may still bring something: a product of it has no id of the Shop's. One whose products
- * have theirs, or have been deleted, keeps nobody waiting, nor does one that was never to be sent: it is there to tell
- * of a second id (life/late-callbacks.ts).
+ * Whether a create in the queue may still bring something: one of its products has no Shop id yet. A create keeps
+ * nobody waiting if its products have ids or have been deleted, or if it was never to be sent and only reports a second
+ * id (life/late-callbacks.ts).
  *
  * @param create alias of the row that has `product_id`, `product_set_id`, `sends` and `reason`
  */

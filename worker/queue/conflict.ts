@@ -3,14 +3,14 @@ import { SECOND_ID } from '../domain/reasons.ts'
 
 export interface NewIds {
   productSetId: string
-  /** The Shop's id of the set, where the answer brought one. */
+  /** The Shop's id of the set, if the answer brought one. */
   setSrcId: string | null
   products: readonly { productId: string; srcId: string | null }[]
 }
 
 /**
- * The Shop may have used an id that belongs to another product here (docs/requirements.md, "An id that is taken"), or
- * have made a product twice, so that a second id comes for it. Looked for before anything is written: nothing is
+ * Whether the Shop used an id that belongs to another product here (docs/requirements.md, "An id that is taken"), or
+ * created a product twice, so that a second id comes for it. It is checked before anything is written: nothing is
  * overwritten (decision 17).
  *
  * @returns a sentence that names the other product or set, or null

@@ -2,15 +2,15 @@ import type { Sql } from '../database/database.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 
-/** The most that one fold takes; then there is more. */
+/** The most rows one fold takes; if it takes that many, there are more. */
 export const FOLD_FULL = 50_000
 
 /**
- * Folds what the statements appended into the counters and roll-ups; done by the leader once a second. Whoever reads
- * adds what is not folded yet, so the numbers are exact at every moment.
+ * Folds the rows that statements appended into the counters and roll-ups; the leader does it once a second. Readers add
+ * what is not folded yet, so the numbers are always exact.
  *
- * @param most rows; where so many are picked there are more
- * @returns how many rows were picked
+ * @param most the most rows to take; if that many are taken, there are more
+ * @returns how many rows were taken
  */
 export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
   const [row] = await sql<{ folded: number }[]>`
@@ -65,9 +65,9 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
 }
 
 /**
- * Forgets roll-ups that nobody asks for any more.
+ * Deletes roll-ups that are no longer needed.
  *
- * @param days as long as the history is kept; the KPIs go back 90 days in any case
+ * @param days as long as the history is kept, but at least the 90 days of the KPIs
  */
 export async function forgetCounts(sql: Sql, days: number): Promise<void> {
   await sql`
@@ -88,8 +88,8 @@ export interface Drift {
 }
 
 /**
- * Proves that the counters equal a recount of the queue, and mends them where they do not: a drift is a defect and is
- * reported as one. Synced is left out: a recount would go through all of the history.
+ * Checks the counters against a recount of the queue, and corrects differences: each is a defect and is reported as
+ * one. Synced is left out, because counting it would read all of the history.
  */
 export async function verifyCounts(sql: Sql): Promise<Drift[]> {
   return sql<Drift[]>`

@@ -10,10 +10,10 @@ export interface Dropped {
 }
 
 /**
- * Ends items whose product or set no longer exists: they go to the history in the status that they have, neither synced
- * nor failed.
+ * Ends items whose product or set no longer exists: they go to the history in their present status, neither synced nor
+ * failed.
  *
- * @param items with the token by which they are held: whoever has been taken by others meanwhile stays
+ * @param items with the tokens of their claims: items that others have taken meanwhile stay
  */
 export async function drop(sql: Sql, items: readonly { id: string; token: number }[]): Promise<Dropped> {
   const ids = items.map(({ id }) => id)

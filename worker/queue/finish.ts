@@ -4,59 +4,59 @@ import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
 
-/** What a synced row writes back into the catalogue. Null leaves what is there. */
+/** What a success row writes to the catalogue. Null keeps the present value. */
 export interface WriteBack {
   productId: string
   srcId: string | null
   shopSku: string | null
-  /** As the Shop sent it, without a zone: read in the venture's. Null: now. */
+  /** As the Shop sent it, without a zone: read in the venture's zone. Null: now. */
   updatedAt: string | null
-  /** Where the Shop spells a SKU otherwise: noted in the history. */
+  /** Noted in the history when the Shop spells a SKU differently. */
   spelling?: string | null
 }
 
 export interface Finish {
   item: Item
-  /** Null where the answer had been stored before (Response processing), or there was nothing to send. */
+  /** Null if the answer was stored earlier (Response processing) or there was nothing to send. */
   exchange: Exchange | null
   /**
-   * `performance.now()` of Got response, Building response payload and Response processing; null where the item never
-   * got there.
+   * `performance.now()` of Got response, Building response payload and Response processing; null if the item never got
+   * there.
    */
   at: { response: number; payload: number; processing: number } | null
   products: WriteBack[]
-  /** The Shop's id of the set, where the answer brought it. */
+  /** The Shop's id of the set, if the answer brought it. */
   setSrcId: string | null
   /**
-   * When the request left that is answered, as text; undefined: it is the item's last one, and the item has been in
-   * flight since.
+   * When the answered request left, as text; undefined: it is the item's last request, and the item has been in flight
+   * since.
    */
   sentAt?: string
-  /** Of the attempt, where no request carries it. */
+  /** Of the attempt, if no request has it. */
   traceId?: string
 }
 
-/** `stays`: a change that the answered request cannot have carried keeps the item in the queue, Pending. */
+/** `stays`: a change that the answered request cannot contain keeps the item in the queue, Pending. */
 export type Finished = (Commit & { stays?: true }) | 'lost' | 'locked'
 
 /**
- * A success settles what had been queued before the answered request was sent. A change `i` absorbed since is not
- * settled by it: of an update the item stays, Pending; a create is never sent twice, so it is done, and its products
- * are queued as `content`.
+ * A success settles what was queued before the answered request was sent. It does not settle a change that `i` absorbed
+ * since. An update then stays, Pending. A create is never sent twice, so it is done, and its products are queued as
+ * `content`.
  */
 const isUnsettled = (sql: Sql) => sql`coalesce(i.absorbed_at > x.sent_at, false)`
 
 /**
- * The final answer with what it writes into the catalogue, in one statement: the item leaves the queue for the history,
- * its product has the Shop's ids, its set is free. Got response, Building response payload and Response processing
- * share this statement with Synced, as long as nothing keeps them apart; each keeps its row, time and duration.
+ * Stores the final answer and what it writes to the catalogue in one statement: the item leaves the queue for the
+ * history, its product has the Shop's ids, and its set is free. Got response, Building response payload and Response
+ * processing share this statement with Synced unless something keeps them apart; each keeps its row, time and duration.
  *
- * The Shop's ids are written where the catalogue has none: what is there stays, it may be an admin's repair. A product
- * that was given another id while its update was out has not had it: the change is queued anew.
+ * The Shop's ids are written only where the catalogue has none: an existing id stays, because it may be an admin's
+ * repair. A product that got another id while its update was out did not receive the update: the change is queued anew.
  *
- * Somebody may hold a product or a set for long (Seller Center in a transaction of its own). `patient` takes only what
- * is not locked and reports the rest as `locked`; it costs a row lock more per product, so it is the second try, after
- * the first ran into `lock_timeout`.
+ * A product or a set may be locked for long (by a transaction of Seller Center). `patient` takes only what is not
+ * locked and reports the rest as `locked`. It costs one more row lock per product, so it is the second try, after the
+ * first ran into `lock_timeout`.
  *
  * @param zone of the venture, for the Shop's `updated_at`
  * @returns what became of each, and the sets in which others wait
@@ -77,7 +77,7 @@ export async function finish(
   const productIds = writes.map(({ productId }) => productId)
   const ago = (stage: 'response' | 'payload' | 'processing') =>
     entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
-  // Only a callback can answer for an item that has not been in flight all the while, and only such an item absorbs
+  // Only a callback can answer for an item that has not been in flight all the time, and only such an item absorbs
   // changes.
   const late = entries.some(({ sentAt }) => sentAt !== undefined)
   const writable = patient
@@ -102,7 +102,7 @@ export async function finish(
     ),`
     : sql``
   const notes = entries.map(({ products }) => products.find(({ spelling }) => spelling)?.spelling ?? null)
-  // hardly ever there is one
+  // there is hardly ever one
   const noteOf = notes.some((note) => note !== null)
     ? sql`(
         select n.note from unnest(${ids}::bigint[], ${notes}::text[]) n (id, note) where n.id = gone.id)`
@@ -246,10 +246,7 @@ export async function finish(
   return { results, setsWaiting: row?.waiting ?? [] }
 }
 
-/**
- * Of an item that a final answer has been given to, `row` as it was before: what it was, and when it passed each
- * status.
- */
+/** For items that got a final answer, with `row` as the item before: what it was, and when it passed each status. */
 const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   i.id,
   i.seller_id,
@@ -278,7 +275,10 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   greatest(${row}.status_at, now() - x.processing * interval '1 second') as processing_at,
   x.response is not null as called`
 
-/** What the final answer made an item go through that had been in `status` since `since`, as the statement wrote it. */
+/**
+ * The steps that the final answer made, for an item that had been in `status` since `since`, as the statement wrote
+ * them.
+ */
 export function finishSteps(
   status: Status,
   since: Micros,

@@ -3,19 +3,19 @@ import { isTransient } from '../database/database.ts'
 const MOST_CHARACTERS = 8 * 1024 * 1024
 
 /**
- * Group commit: whoever calls while a statement runs is gathered, and all that has gathered goes into the next
- * statement. There is no timer and no batch size to tune: on a quiet queue an item is written at once, under load
- * hundreds share a statement (one statement per status and item reached 900 items a second on two cores, set-based
- * statements 13,000).
+ * Group commit: calls made while a statement runs are collected, and all of them go into the next statement. There is
+ * no timer and no batch size to tune: in a quiet queue an item is written at once; under load hundreds share a
+ * statement (one statement per status and item reached 900 items a second on two cores, set-based statements 13,000).
  *
- * A statement that fails for a passing cause is sent again: every statement of the queue is guarded by token and
- * status, so that a repetition of one that had been committed changes nothing. Any other failure is looked for by
- * halves, so that one bad row fails alone.
+ * A statement that fails for a transient cause is sent again: every statement of the queue is guarded by token and
+ * status, so repeating a committed one changes nothing. For any other failure the batch is halved until the bad row
+ * fails alone.
  *
- * @param write writes a batch and says of each entry what became of it, in the order given
- * @param most entries a statement (500 was the knee: 200 gave 25k, 1,000 gave 32k items a second but twice the latency)
- * @param sizeOf what the bodies of an entry have in characters: a statement ends before they are more than
- *   `MOST_CHARACTERS`, for it is in memory several times while it is sent
+ * @param write writes a batch and returns the result of each entry, in order
+ * @param most entries per statement (500 was the knee: 200 gave 25k, 1,000 gave 32k items a second but twice the
+ *   latency)
+ * @param sizeOf the size of an entry's bodies in characters: a statement ends before they exceed `MOST_CHARACTERS`,
+ *   because it is in memory several times while it is sent
  */
 export function groupCommit<Entry, Result>(
   write: (entries: Entry[]) => Promise<Result[]>,
@@ -66,7 +66,7 @@ export function groupCommit<Entry, Result>(
 
   async function run(): Promise<void> {
     writing = true
-    await null // let everything of this turn of the event loop gather
+    await null // collect everything of this turn of the event loop
     while (waiting.length > 0) await writeBatch(waiting.splice(0, sizeOf ? howMany(sizeOf) : most))
     writing = false
   }

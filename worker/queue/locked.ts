@@ -1,9 +1,6 @@
 import type { Sql } from '../database/database.ts'
 
-/**
- * Which of these items, or of their product sets, somebody else holds this moment. Takes no lock that outlives the
- * statement.
- */
+/** Which of these items, or of their product sets, are locked right now. Takes no lock that outlives the statement. */
 export async function lockedItems(sql: Sql, itemIds: readonly string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     with free as materialized (

@@ -1,23 +1,23 @@
 import type { Sql } from '../database/database.ts'
 
 /**
- * A look at a part of a table that only holds what is still to be done. Its rows are written and deleted all the time,
- * and an index leads past all of those that are gone: none of them may be cleared away while somebody holds a snapshot.
- * Then new rows lie behind the old ones, and what was written since a look is found without those before. (A row may
- * also be written where there was room: it is found by the next look at everything.)
+ * A look at a part of a table that holds only what is still to be done. Its rows are written and deleted all the time,
+ * and an index also has the deleted ones: while somebody holds a snapshot, none may be removed. New rows are then
+ * behind the old ones, and what was written since a look is found without the rows before. (A row may also be written
+ * into free space: the next full look finds it.)
  */
 export interface Looked {
-  /** After which product set to go on; '0': that was the last part. */
+  /** The product set after which to go on; '0': that was the last part. */
   last: string
   /** How many rows it found. */
   seen: number
-  /** Where the table ended, as a `tid`. */
+  /** The end of the table, as a `tid`. */
   end: string
-  /** That finding them took PostgreSQL. */
+  /** PostgreSQL's time for finding them. */
   milliseconds: number
 }
 
-/** The rows of a table, with their `place`; `since`: of those written behind the `end` of a look. */
+/** The rows of a table, with their `place`; with `since`, only those written behind the `end` of a look. */
 export const writtenSince = (sql: Sql, table: 'set_lane' | 'owed_release', since: string | null) =>
   since === null
     ? sql`(select *, ctid as place from shop_update.${sql(table)})`

@@ -15,10 +15,10 @@ export interface NewRequest {
 }
 
 /**
- * Building payload and Made request in one statement, committed before the call leaves: whoever reads "Made request"
- * must take it that the Shop may have it. Each of the two keeps its own row and time in the history.
+ * Building payload and Made request in one statement, committed before the call leaves: any reader of "Made request"
+ * must assume that the Shop may have the call. Each keeps its own row and time in the history.
  *
- * @returns of each request its commit; null where the item was no more this worker's: then nothing may be sent
+ * @returns the commit of each request; null if the item no longer belongs to this worker: then nothing may be sent
  */
 export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Promise<(Commit | null)[]> {
   const now = performance.now()
@@ -76,8 +76,8 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
   const commit: Commit = { now: row!.now, left: now }
   const moved = new Set(row?.ids)
   if (moved.size === ids.length) return ids.map(() => commit)
-  // Not moved: lost to another worker, or this very statement had been committed before its connection broke. The
-  // request tells.
+  // Not moved: lost to another worker, or this very statement was committed before its connection broke. The request
+  // tells which.
   const made = await sql<{ id: string; token: number }[]>`
     select i.id, i.token
     from shop_update.item i
@@ -87,7 +87,10 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
   return requests.map(({ item }) => (tokens.get(item.id) === item.token || moved.has(item.id) ? commit : null))
 }
 
-/** Building payload and Made request of an item that became Processing at `since`, as the statement wrote them. */
+/**
+ * The steps Building payload and Made request of an item that became Processing at `since`, as the statement wrote
+ * them.
+ */
 export function requestSteps(since: Micros, { builtAt }: Pick<NewRequest, 'builtAt'>, commit: Commit): Entered[] {
   return [
     { to: 'building_payload', at: Math.max(since, atOf(commit, builtAt)), reason: null },

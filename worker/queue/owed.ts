@@ -1,9 +1,9 @@
 import { isLocked, type Sql, transaction } from '../database/database.ts'
 
 /**
- * Queues what answers have made necessary (`shop_update.owed_change`), each by itself: one that has to wait for a
- * transaction of Seller Center's keeps no other waiting, and is queued when that has ended. Of a product or set that no
- * longer exists nothing is owed; what is owed of a set that has no product waits until it has one.
+ * Queues the changes that answers have made necessary (`shop_update.owed_change`), each on its own: one that must wait
+ * for a transaction of Seller Center holds up no other, and is queued when that has ended. Nothing is owed for a
+ * product or set that no longer exists; for a set without products it waits until there is one.
  */
 export async function queueOwed(sql: Sql): Promise<void> {
   const owed = await sql<{ id: string }[]>`

@@ -2,12 +2,12 @@ import type { Sql } from '../database/database.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 
 /**
- * Whose turn is it in these sets? Of the items that wait, behind or ready (handed back, released, due for their retry),
- * the one that creates goes first, then the oldest; one that an earlier Delayed or Failed item of its topic holds back
- * is passed over, and so is one that Seller Center's transaction has locked (a change it absorbs). Its own statement,
- * after the one that freed the set, so that it sees what a claim put behind meanwhile.
+ * Gives the next item of each of these sets its turn. Of the waiting items, behind or ready (handed back, released, due
+ * for a retry), creates go first, then the oldest. It skips items held back by an earlier Delayed or Failed item of
+ * their topic, and items locked by a transaction of Seller Center (absorbing a change). It is a statement of its own
+ * after the one that freed the set, so that it sees what a claim moved behind meanwhile.
  *
- * @returns those that may be claimed now and could not before
+ * @returns the items that have become claimable
  */
 export async function promote(sql: Sql, productSetIds: readonly string[]): Promise<string[]> {
   const turn = async (sets: readonly string[], patient: boolean) =>
@@ -66,8 +66,8 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
       select product_set_id as "productSetId", id, waiting from given`
   if (productSetIds.length === 0) return []
   const first = await turn(productSetIds, false)
-  // None found though some wait: held back, or put behind after this statement had taken its snapshot. The second look
-  // decides; it waits for those rows that somebody else had his hands on, and for no others.
+  // No item was found although some wait: they are held back, or were moved behind after this statement had taken its
+  // snapshot. The second look decides; it waits only for the rows that were locked.
   const decided = new Set(
     first.filter(({ id, waiting }) => id !== null || waiting === 0).map(({ productSetId }) => productSetId),
   )
@@ -80,13 +80,12 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
 const SETS_A_LOOK = 1000
 
 /**
- * Sets that are free though somebody waits and nobody's turn has come: what a crash between two statements left. The
- * leader looks for them; rows that nobody needs are deleted. Sets whose items are held back look the same, and there
- * may be many: a thousand are looked at, from the one after `after`. One statement, so that nothing stays locked where
- * its worker stops in the middle of it.
+ * Free sets in which items wait and none has got its turn: the remains of a crash between two statements. The leader
+ * looks for them, and deletes obsolete rows. Sets whose items are held back look the same, and there may be many, so it
+ * looks at a thousand, starting after `after`. One statement, so that nothing stays locked if its worker stops halfway.
  *
- * How many wait is counted anew. The count is right for a row that has not changed since the statement took its
- * snapshot: whoever puts an item behind writes its row in the same statement. Others are left for the next time.
+ * The waiting items are counted anew. The count is right for a row that has not changed since the statement took its
+ * snapshot, because moving an item behind writes that row in the same statement. Other rows are left for the next look.
  *
  * @param since null: all of them, see `Looked`
  * @returns the sets to promote in
@@ -129,11 +128,10 @@ export async function forgottenSets(
 }
 
 /**
- * Items that are behind in a set that has no row: none should be, and nobody would ever look at them. The leader makes
- * the row. It looks at a thousand sets that have somebody behind, from the one after `after`, however many items that
- * are.
+ * Items that are behind in a set without a row: there should be none, and nothing else would ever find them. The leader
+ * creates the row. It looks at a thousand sets with items behind, starting after `after`, however many items that are.
  *
- * @returns the sets to promote in, and after which set to go on
+ * @returns the sets to promote in, and the set after which to go on
  */
 export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
   const [row] = await sql<{ sets: string[] | null; seen: number; last: string }[]>`

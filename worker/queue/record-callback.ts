@@ -7,7 +7,7 @@ import { groupCommit } from './group-commit.ts'
 
 /** A callback as it is recorded. */
 export interface ReceivedCallback {
-  /** The id of the call as text. What cannot be a request ID is recorded too, and is unknown. */
+  /** The id of the call as text. An impossible request ID is recorded too, as unknown. */
   requestId: string
   /** SHA-256 of the result: see `digestOf`. */
   digest: Buffer
@@ -20,23 +20,24 @@ export interface ReceivedCallback {
 }
 
 /**
- * Callbacks that wait for their statement, in characters. More are refused at once: the Shop keeps them and sends them
- * again.
+ * The limit for callbacks that wait for their statement, in characters. Beyond it they are refused at once: the Shop
+ * keeps them and sends them again.
  */
 const MOST_WAITING = 32 * 1024 * 1024
 
-/** An index row of PostgreSQL holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
+/** A PostgreSQL index row holds 2,704 bytes: 255 characters of at most 4 bytes always fit. */
 const LONGEST_ID = 255
 
-/** As text, so that `0481516` and `4.8e5` are other ids. 18 digits always fit into a bigint. */
+/** As text, so that `0481516` and `4.8e5` are other ids. 18 digits always fit a bigint. */
 const REQUEST_ID = /^(0|[1-9]\d{0,17})$/
 
 /**
- * Records callbacks; whatever comes while a statement runs shares the next one. Resolves after the commit: only then
- * may the Shop hear of success. Rejects when it could not be recorded, or when the connection broke and nobody knows:
- * the Shop sends it again, and if it was there it is a duplicate then. So a broken connection is not waited for here.
+ * Records callbacks; those that arrive while a statement runs share the next one. Resolves after the commit: only then
+ * may the Shop hear of success. Rejects when the callback could not be recorded, or the connection broke and the
+ * outcome is unknown: the Shop sends it again, and if it was recorded, it is then a duplicate. So a broken connection
+ * is not waited for here.
  *
- * `most`: every callback holds a lock of the shared lock table until the commit, and that has room for some thousands.
+ * `most`: until the commit every callback holds a lock in the shared lock table, which has room for some thousands.
  */
 export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promise<RecordedCallback> {
   const commit = groupCommit<ReceivedCallback, RecordedCallback | { lost: unknown }>(
@@ -66,16 +67,16 @@ export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promis
 }
 
 /**
- * One transaction of two statements. The first takes an advisory lock on each request ID, the second looks for what has
- * come before and inserts. It must be two: a statement sees the database as it was when it began, so one that waited
- * for the lock inside itself would not see what the holder of the lock had committed meanwhile, and record the same
- * callback a second time. (A unique index cannot be the guard either: on a table partitioned by time it would have to
- * contain the time.) All take their locks in the same order, so that nobody waits in a circle.
+ * One transaction of two statements. The first takes an advisory lock on each request ID, the second looks for earlier
+ * callbacks and inserts. They must be two: a statement sees the database as of its start, so one that waited for the
+ * lock itself would not see what the lock's holder committed meanwhile, and would record the same callback twice. (A
+ * unique index cannot be the guard either: on a table partitioned by time it would have to contain the time.) All take
+ * their locks in the same order, so there is no deadlock.
  *
- * A request is looked for in the newest partition first, and what has come for it only in those since it was sent. An
- * unknown ID has no past: the same ID may become that of a request later, and is accepted then.
+ * A request is looked up in the newest partition first, and its earlier callbacks only in partitions since it was sent.
+ * An unknown ID has no past: it may become the ID of a request later, and its callback is accepted then.
  *
- * @returns of each what became of it, in the order given
+ * @returns the outcome of each, in order
  */
 async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[]): Promise<RecordedCallback[]> {
   const keys = callbacks.map(({ requestId }) => (REQUEST_ID.test(requestId) ? requestId : null))
@@ -169,7 +170,7 @@ export interface CallbackState {
   status: Status
 }
 
-/** @returns null where no request has this ID, or it is older than the history */
+/** @returns null if no request has this ID, or it is older than the history */
 export async function callbackState(sql: Sql, requestId: string): Promise<CallbackState | null> {
   if (!REQUEST_ID.test(requestId)) return null
   const [row] = await sql<{ received: boolean; status: Status | null }[]>`
@@ -186,14 +187,14 @@ export async function callbackState(sql: Sql, requestId: string): Promise<Callba
   return row?.status ? { received: row.received, status: row.status } : null
 }
 
-/** How deep a result may be nested; those of the protocol are five deep. */
+/** The deepest nesting of a result; those of the protocol have five levels. */
 const DEEPEST = 64
 
 /**
- * SHA-256 of the result's canonical JSON: the same result is the same callback in whichever order its members come.
+ * SHA-256 of the result's canonical JSON: the same result is the same callback, whatever the order of its members.
  *
  * @param result from `parseShopJson`
- * @throws RangeError where it is nested too deep to be a result; what passes here, `JSON.stringify` can write
+ * @throws RangeError if it is nested too deeply to be a result; `JSON.stringify` can write whatever passes
  */
 export const digestOf = (result: unknown): Buffer => createHash('sha256').update(canonicalJson(result, 0)).digest()
 

@@ -12,16 +12,16 @@ export interface Recovered {
 }
 
 /**
- * Takes up what a worker left that is dead (its heartbeat older than `leaseSeconds`, or it has left), and what this
- * worker itself holds without knowing (`orphans`: claims whose answer was lost with its connection). Decision 11:
+ * Recovers what a dead worker left (its heartbeat is older than `leaseSeconds`, or it has left), and what this worker
+ * itself holds unknowingly (`orphans`: claims whose answer was lost with the connection). Decision 11:
  *
- * - no request made: back to Pending, in the old place;
- * - request made, outcome unknown: a create is Blocked as `unknown_outcome`, since a second one could make a second
- *   product; anything else goes back to Pending and is sent again, with a new request id;
- * - answer stored: this worker goes on with it.
+ * - No request made: back to Pending, in its old place.
+ * - Request made, outcome unknown: a create is Blocked as `unknown_outcome`, because sending it again could create a
+ *   second product. Anything else goes back to Pending and is sent again with a new request id.
+ * - Answer stored: this worker goes on with it.
  *
- * An item that somebody has locked (a transaction whose `enqueue` met it just as it was claimed) is left for the next
- * time: it must not hold up the others, nor the leader's other duties.
+ * A locked item (by a transaction whose `enqueue` met it just as it was claimed) is left for the next run: it must hold
+ * up neither other items nor the leader's other duties.
  */
 export async function recover(
   sql: Sql,
@@ -160,7 +160,7 @@ async function readAdopted(sql: Sql, ids: readonly string[]): Promise<Adopted[]>
   }))
 }
 
-/** The claims that the database believes this worker to hold; of an item that is no more, too. */
+/** The claims that the database has for this worker, including those of items that no longer exist. */
 export const heldClaims = (sql: Sql, workerId: string): Promise<Claim[]> => sql<Claim[]>`
   select l.item_id as id, coalesce(i.token, 0) as token
   from shop_update.set_lane l left join shop_update.item i on i.id = l.item_id

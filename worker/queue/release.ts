@@ -5,23 +5,22 @@ import { isComing } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
 
-/** In one statement so many are released; the next one goes on. */
+/** How many one statement releases; the next one goes on. */
 const RELEASED_TOGETHER = 5000
 
 /**
- * Items that wait for a create are released as soon as it is done: back to Pending, in their old place. `not_in_shop`
- * needs the ids of the product and its set, `new_variation` that nothing of the set is still being created. A create
- * that waits for another of the same product is released when that one's fate is known.
+ * Releases items that wait for a create as soon as it is done: back to Pending, in their old place. `not_in_shop` needs
+ * the ids of the product and its set; `new_variation` needs that nothing of the set is being created any more. A create
+ * that waits for another of the same product is released when the outcome of that one is known.
  *
- * Whatever may let an item go has noted its set in the same transaction (`shop_update.owed_release`; migrations 21 and
- * 22 say what does). What had been noted of these sets is settled by this, but where an item could not be released
- * because somebody has locked it.
+ * Whatever may release an item has noted its set in the same transaction (`shop_update.owed_release`; see migrations 21
+ * and 22). This settles the notes of these sets, except where an item is locked and could not be released.
  *
- * @returns the steps of those that were released
+ * @returns the steps of the released items
  */
 export async function release(sql: Sql, productSetIds: readonly string[]): Promise<Step[]> {
-  // Whatever the statistics say: the sets one by one, and each look at something else by its key (`offset 0` keeps the
-  // planner from making joins of them, which walked through all that is Blocked for each).
+  // Whatever the statistics say: set by set, each further lookup by key (`offset 0` keeps the planner from making
+  // joins, which scanned everything Blocked for each).
   return sql<Step[]>`
     with owed as materialized (
       select o.place, o.product_set_id from unnest(${productSetIds}::bigint[]) x (id)
@@ -95,18 +94,18 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
     from freed f ${skusOf(sql, 'f')}`
 }
 
-/** What is left is for the next time: who leads has other duties, and has to say that it leads. */
+/** The rest is left for the next run: the leader has other duties, and must renew its leadership. */
 const MOST_MS = 1000
-/** In so many sets it is released together. */
+/** In how many sets items are released together. */
 const SETS_A_PAGE = 500
 
 /**
- * Releases what has been noted: an id that an admin wrote into the catalogue, a create that left the queue otherwise
- * than by an answer, and what a crash between a commit and its release left. It costs what has changed, however many
- * are Blocked.
+ * Releases in the noted sets: after an id that an admin wrote into the catalogue, a create that left the queue without
+ * an answer, or a crash between a commit and its release. The cost depends on what has changed, not on how many are
+ * Blocked.
  *
- * @param after the set after which to begin, so that those that have to wait keep no others waiting
- * @param since null: all that has been noted, see `Looked`
+ * @param after the set after which to begin, so that sets that must wait hold up no others
+ * @param since null: all notes, see `Looked`
  * @returns the steps
  */
 export async function releaseOwed(
@@ -145,11 +144,10 @@ export async function releaseOwed(
 const BLOCKED_A_LOOK = 1000
 
 /**
- * The product sets of the next Blocked items, from the one after `after`: the last net, for what was changed past the
- * triggers that note it (an admin who has disabled them, a restored dump). A look costs the same however many are
- * Blocked.
+ * The product sets of the next Blocked items, starting after `after`. The last safety net, for changes that bypassed
+ * the noting triggers (an admin disabled them, a restored dump). A look costs the same, however many are Blocked.
  *
- * @returns the sets to release in, and after which item to go on
+ * @returns the sets to release in, and the item after which to go on
  */
 export async function blockedSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
   const rows = await sql<{ id: string; productSetId: string }[]>`

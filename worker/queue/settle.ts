@@ -5,19 +5,19 @@ import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
 
-/** Where an item goes that is not finished. */
+/** Where an unfinished item goes. */
 export interface Settlement {
   item: Item
   to: 'pending' | 'got_acknowledgment' | 'delayed' | 'failed' | 'blocked' | 'response_processing'
   reason: ReasonCode | null
-  /** A sentence for people; null where the reason says all. */
+  /** A sentence for people; null if the reason says everything. */
   message: string | null
   exchange: Exchange | null
-  /** `performance.now()` when the answer was there; null where none came. */
+  /** `performance.now()` when the answer was there; null if none came. */
   answeredAt: number | null
-  /** Delayed and Failed: seconds until the next retry, null when the retries are exhausted. */
+  /** For Delayed and Failed: seconds until the next retry; null when the retries are exhausted. */
   retryInSeconds: number | null
-  /** Of the attempt, where no request carries it. */
+  /** Of the attempt, if no request has it. */
   traceId?: string
 }
 
@@ -31,11 +31,11 @@ const LANES = {
 } as const
 
 /**
- * What an answer, or its absence, did to an item that stays in the queue; its set is free afterwards. An answer other
- * than the acknowledgment passes through Got response. `response_processing` keeps the item, its lease and its set: the
- * answer is stored and waits for a product that somebody else has locked.
+ * Stores what an answer, or its absence, did to an item that stays in the queue; afterwards its set is free. An answer
+ * other than the acknowledgment passes through Got response. With `response_processing` the worker keeps the item, its
+ * lease and its set: the answer is stored and waits for a locked product.
  *
- * @returns of each its commit, null where the item was no more this worker's; and the sets in which others wait
+ * @returns the commit of each, null if the item no longer belonged to this worker; and the sets in which others wait
  */
 export async function settle(
   sql: Sql,
@@ -153,7 +153,9 @@ export async function settle(
   return { results: ids.map((id) => (moved.has(id) ? commit : null)), setsWaiting: row?.waiting ?? [] }
 }
 
-/** What a settlement made an item go through that had been in `status` since `since`, as the statement wrote it. */
+/**
+ * The steps that a settlement made, for an item that had been in `status` since `since`, as the statement wrote them.
+ */
 export function settleSteps(
   status: Status,
   since: Micros,

@@ -1,46 +1,46 @@
 import type { Sql } from '../database/database.ts'
 
-/** What all workers know together of a Shop that has said "wait" (decision 21). */
+/** What all workers share about a Shop that has said "wait" (decision 21). */
 export interface Pace {
   busySince: Date | null
-  /** Until then nothing leaves; null where that is over. */
+  /** Nothing leaves until then; null once that is over. */
   waitUntil: Date | null
-  /** Calls of all workers in a second, now. */
+  /** Calls per second of all workers, now. */
   perSecond: number
-  /** Another one with each time that the pace was cut. */
+  /** Changes each time the pace is cut. */
   cut: string
 }
 
 export interface Refusal {
-  /** Seconds since the refused call had left. */
+  /** Seconds since the refused call left. */
   leftAgo: number
-  /** What the Shop asked for; null where it named no time. */
+  /** The wait that the Shop asked for; null if it named no time. */
   waitSeconds: number | null
-  /** What it took of this worker in the last second. */
+  /** What it took from this worker in the last second. */
   perSecond: number
 }
 
-/** So long without another "wait", and the Shop takes what comes again. */
+/** After this long without another "wait" the Shop counts as taking calls again. */
 export const BUSY_SECONDS = 60
-/** Not less than one call in so long leaves, or nobody would learn that the Shop takes calls again. */
+/** At least one call leaves in this time; otherwise nobody would learn that the Shop takes calls again. */
 const SLOWEST_SECONDS = 10
-/** A tenth of a second's worth may leave at once: a claim for several, as `SHOP_RATE_PER_SECOND` has it. */
+/** A tenth of a second's worth may leave at once: one claim for several items, as with `SHOP_RATE_PER_SECOND`. */
 const AT_ONCE_SECONDS = 0.1
-/** What left when it said "wait" was a little more than it takes. */
+/** The rate at which it said "wait" was slightly more than it takes. */
 const SAID_SHARE = 0.95
-/** Where it says so again within a second, this much of what it was taken to take is left. */
+/** If it says so again within a second, this share of its assumed rate is left. */
 const AGAIN_SHARE = 0.75
 
-/** Where it says so again later, it is taken to take no more than so many times what was answered just then. */
+/** If it says so again later, it is assumed to take at most this many times what was answered just then. */
 const MOST_ANSWERED = 2
 
 /**
- * A time of the row. One that lies further ahead than the longest wait comes of a clock that has been set back since:
- * it would stop all calls until then.
+ * A time of the row. A time further ahead than the longest wait means that a clock has been set back since, and would
+ * stop all calls until then.
  */
 const time = (sql: Sql, at: 'refused_at' | 'wait_until' | 'spent_until') =>
   sql`case when p.${sql(at)} <= clock_timestamp() + interval '1 hour' then p.${sql(at)} else 'epoch' end`
-/** From the later of the last "wait" and the end of the wait that it named. */
+/** Counts from the later of the last "wait" and the end of the wait that it named. */
 const sinceCut = (sql: Sql) => sql`clock_timestamp() - greatest(${time(sql, 'refused_at')}, ${time(sql, 'wait_until')})`
 const rate = (sql: Sql) => sql`shop_update.pace(p.per_second, ${sinceCut(sql)})`
 
@@ -56,10 +56,10 @@ export async function readPace(sql: Sql): Promise<Pace> {
 }
 
 /**
- * The Shop has said "wait": the pace of all workers is halved. Once for all calls that had left before; the time to
- * wait that it names holds whichever call it answers.
+ * The Shop has said "wait": the pace of all workers is halved, once for all calls that had left before. A wait time
+ * that it names holds, whichever call it answers.
  *
- * @returns `began`: it had taken what came
+ * @returns `began`: until now it took all calls
  */
 export async function slowDown(
   sql: Sql,
@@ -104,9 +104,10 @@ export async function slowDown(
 }
 
 /**
- * Calls that may leave now, of all workers, in turn. A worker asks while the Shop is busy, before it claims.
+ * Takes calls that may leave now, shared by all workers, in turn. While the Shop is busy, a worker asks before it
+ * claims.
  *
- * @returns how many, and in how many seconds there is another one; `over`: the Shop takes what comes
+ * @returns how many, and in how many seconds there is another one; `over`: the Shop takes all calls again
  */
 export async function takeCalls(
   sql: Sql,
@@ -144,7 +145,7 @@ export async function takeCalls(
   return taken!
 }
 
-/** @returns since when the Shop had been busy, where this statement has ended it; null where it has not */
+/** @returns since when the Shop had been busy, if this statement ended it; otherwise null */
 export async function endBusy(sql: Sql): Promise<Date | null> {
   const [ended] = await sql<{ since: Date }[]>`
     update shop_update.shop_pace p set busy_since = null

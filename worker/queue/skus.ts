@@ -1,11 +1,11 @@
 import type { Sql } from '../database/database.ts'
 
-/** As `"sellerSku"` and `sku`, the Shop's; needs `skusOf` among the joins. */
+/** As `"sellerSku"` and `sku` (the Shop's); needs `skusOf` among the joins. */
 export const skuColumns = (sql: Sql) =>
   sql`coalesce(p.seller_sku, v.seller_skus) as "sellerSku", coalesce(p.shop_sku, v.shop_skus) as sku`
 
 /**
- * The joins for the SKUs that stand for an item: those of its product; of a whole product set those of its first three
+ * The joins for the SKUs that represent an item: those of its product; for a whole product set those of its first three
  * variations, joined by ", ".
  *
  * @param item alias of the row that has `product_id` and `product_set_id`
@@ -26,7 +26,7 @@ export const skusOf = (sql: Sql, item: string) => sql`
   ) v on true`
 
 /**
- * What a `Step` says of its item; needs `skusOf` among the joins.
+ * The columns of a `Step` about its item; needs `skusOf` among the joins.
  *
  * @param item alias of the row of the item
  */

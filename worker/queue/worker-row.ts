@@ -2,8 +2,8 @@ import type { Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
 
 /**
- * Enters a worker process; its id is new with every start, so that nothing of a former process can be taken for its
- * own.
+ * Registers a worker process. Its id is new with every start, so that nothing of an earlier process can be taken for
+ * its own.
  */
 export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<string> {
   const [row] = await sql<
@@ -13,11 +13,11 @@ export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<s
 }
 
 /**
- * One heartbeat a process, not an item: all that it holds lives with it. A worker that was forgotten (frozen for a day)
- * enters again: without its row it would count as dead, and what it claims would be taken from it at once.
+ * One heartbeat per process, not per item: everything that it holds depends on it. A worker that was forgotten (frozen
+ * for a day) registers again: without its row it would count as dead, and its claims would be taken away at once.
  *
- * @returns seconds since the one before by the clock of the database, whose own may have been set or stood still;
- * Infinity where there is none
+ * @returns seconds since the previous heartbeat by the database's clock, since the process's own may have been set or
+ *   stood still; Infinity if there was none
  */
 export async function heartbeat(
   sql: Sql,
@@ -41,13 +41,13 @@ export async function heartbeat(
   return row?.gap ?? Number.POSITIVE_INFINITY
 }
 
-/** Says whether the worker looks for changes by itself: while all do, `enqueue` wakes nobody. */
+/** Stores whether the worker looks for changes on its own: while all do, `enqueue` wakes nobody. */
 export async function setAwake(sql: Sql, workerId: string, awake: boolean): Promise<void> {
   await sql`update shop_update.worker set awake = ${awake} where id = ${workerId}::bigint`
 }
 
 /**
- * A worker that leaves in order has nothing in flight; whatever it may still hold is recovered at once, for its row is
+ * A worker that stops cleanly has nothing in flight. Anything it still holds is recovered at once, because its row is
  * gone.
  */
 export async function leaveWorker(sql: Sql, workerId: string): Promise<void> {
@@ -56,7 +56,7 @@ export async function leaveWorker(sql: Sql, workerId: string): Promise<void> {
 }
 
 /**
- * Takes or renews the leadership. A lease and not a session lock: it survives a broken connection and passes on by
+ * Takes or renews the leadership. It is a lease, not a session lock: it survives a broken connection and expires by
  * itself.
  *
  * @returns whether this worker leads for the next `seconds`
@@ -71,7 +71,7 @@ export async function lead(sql: Sql, workerId: string, seconds: number): Promise
   return rows.length > 0
 }
 
-/** Forgets workers that have not been heard of for a day. */
+/** Deletes workers that have been silent for a day. */
 export async function forgetWorkers(sql: Sql): Promise<void> {
   await sql`delete from shop_update.worker where heartbeat_at < now() - interval '1 day'`
 }

@@ -2,9 +2,9 @@ import type { Sql } from '../database/database.ts'
 import type { WriteBack } from './finish.ts'
 
 /**
- * Writes the rows of a call that succeeded while others of it failed (docs/shop-protocol.md, section 4): the retry is
- * for the rest, so they must be known before the item is settled. Of a worker that has lost the item meanwhile nothing
- * is written.
+ * Writes the successful rows of a call of which others failed (docs/shop-protocol.md, section 4). The retry covers the
+ * rest, so these must be stored before the item is settled. Nothing is written for a worker that has lost the item
+ * meanwhile.
  *
  * @param zone of the venture, for the Shop's `updated_at`
  */
