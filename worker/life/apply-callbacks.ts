@@ -9,36 +9,36 @@ import { createKnownItems } from './known-items.ts'
 import type { Retry } from './verdict.ts'
 
 export interface CallbackLoop {
-  /** A callback has been recorded: give it to its item at once, to this one where it is known. */
+  /** A callback has been recorded: apply it at once, to this item if it is known. */
   poke(itemId?: string | null): void
   /** An item has come to rest: a callback may be waiting for it. */
   pokeIfWaiting(): void
-  /** Looks no more by itself. */
+  /** Stops the periodic looks. */
   stopPolling(): void
   idle(): Promise<void>
 }
 
 export interface CallbackLoopOptions {
   sql: Sql
-  /** Of the venture, for the Shop's `updated_at`. */
+  /** The venture's zone, for the Shop's `updated_at`. */
   zone: string
   retry: Retry
   log: Logger
   telemetry: Telemetry
   follow: Follow
-  /** An item may have stayed, Pending. */
+  /** An item may have stayed in the queue, Pending. */
   onReady(): void
 }
 
 const POLL_MS = 1000
 
-/** Gives recorded callbacks to their items: whichever worker is told first does, and each looks now and then. */
+/** Applies recorded callbacks to their items: the worker that is told first does it, and every worker polls. */
 export function startCallbacks(options: CallbackLoopOptions): CallbackLoop {
   const { sql, zone, retry, log, telemetry, follow, onReady } = options
   const known = createKnownItems()
   let inFlight = 0
 
-  /** @returns how many were dealt with, of all pages */
+  /** @returns how many were handled on all pages */
   async function applyAll(): Promise<number> {
     let [seen, waiting] = [0, 0]
     await known.look(async (after, named) => {

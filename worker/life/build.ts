@@ -3,7 +3,7 @@ import type { ClaimedItem } from '../domain/item.ts'
 import { creates } from '../domain/topics.ts'
 import { buildCall, type Call, isCall, type NotSendable } from '../shop/call.ts'
 
-/** The call of a claimed item, or why there is none. Never throws. */
+/** The call of a claimed item, or the reason why there is none. Never throws. */
 export function build(item: ClaimedItem, set: CatalogueSet | undefined): Call | NotSendable {
   if (!set) return { deleted: true }
   try {

@@ -16,25 +16,25 @@ import { applyLate } from './late-callbacks.ts'
 import { brought, type Retry, verdictOf } from './verdict.ts'
 
 export interface AppliedCallbacks {
-  /** How many were dealt with; 0: none of this page could be applied now. */
+  /** How many were handled; 0: nothing on this page could be applied now. */
   seen: number
-  /** After which item the next page begins; null: this was the last one. */
+  /** The item after which the next page begins; null: this was the last page. */
   next: string | null
   /** The items of this page. */
   itemIds: string[]
-  /** That finding them took PostgreSQL. */
+  /** PostgreSQL's time for finding them. */
   milliseconds: number
-  /** Callbacks of this page whose item is in flight this moment: they wait until it rests. */
+  /** Callbacks on this page whose item is in flight: they wait until it rests. */
   inFlight: number
-  /** Sets in which a turn may have to be given. */
+  /** Sets in which an item may have to get its turn. */
   sets: string[]
-  /** Sets in which the fate of a create is known now: what waits for it is looked at again. */
+  /** Sets in which the outcome of a create is known now: what waits for it is examined again. */
   created: string[]
   /** What each did to its item. */
   stories: Story[]
-  /** Items that were made to tell of a second id of the Shop. */
+  /** Items that were created to report a second Shop id. */
   incidents: Step[]
-  /** Why some of the page could not be applied, though others were; null where nothing went wrong. */
+  /** Why part of the page could not be applied, although the rest was; null if nothing went wrong. */
   failed: unknown
 }
 
@@ -46,7 +46,9 @@ type Waiting = Item & {
   /** When the answered request left, as text. */
   sentAt: string
   current: boolean
-  /** The item has absorbed a change since then; `carried`: which the request that it waits for has taken along. */
+  /**
+   * Whether the item has absorbed a change since then; `carried`: whether the request that it waits for contains it.
+   */
   newer: boolean
   carried: boolean
   status: Status
@@ -54,25 +56,25 @@ type Waiting = Item & {
   reason: string | null
 } & Omit<Story, 'item' | 'receivedAt' | 'steps'> & { received: Micros }
 
-/** Of so many items the callbacks are applied in one transaction. */
+/** For how many items callbacks are applied in one transaction. */
 const ITEMS_A_PAGE = 1000
 
 /**
- * Gives recorded callbacks to their items, of each item the oldest one, in one transaction: either a callback has done
- * what it had to and is marked, or nothing has happened and the next run, of whichever worker, takes it. An item in
- * flight keeps its callback waiting: the acknowledgment that is being read comes first.
+ * Applies recorded callbacks to their items, the oldest of each item, in one transaction. Either a callback has done
+ * everything and is marked, or nothing has happened and the next run, of any worker, takes it. An item in flight keeps
+ * its callback waiting: the acknowledgment that is being read comes first.
  *
- * A success settles what had been queued before its request was sent, wherever the item is in the queue and whichever
- * attempt it answers: see `finish`. A failure, or an answer that cannot be used, counts only for the attempt that the
- * item waits for; for an older one it is recorded and changes nothing.
+ * A success settles what was queued before its request was sent, wherever the item is in the queue and whichever
+ * attempt it answers: see `finish`. A failure or an unusable answer counts only for the attempt that the item waits
+ * for; for an older attempt it is recorded and changes nothing.
  *
- * What somebody else has locked (Seller Center, in a transaction of its own) keeps only its own callback waiting:
- * whoever calls goes on from page to page, however many wait. What the catalogue refuses (an id that another product
- * has got meanwhile, a trigger) is looked for by halves, and blocks its own item alone.
+ * A lock (of a Seller Center transaction) only keeps its own callback waiting: the caller goes on from page to page,
+ * however many wait. When the catalogue refuses a write (another product has got the id meanwhile, a trigger), the page
+ * is halved until the refused callback is found, and only its item is Blocked.
  *
  * @param after the item after which the page begins; '0': the first page
- * @param retry where a failure leads
- * @param named look for callbacks of these items alone; null: of all
+ * @param retry what a failure leads to
+ * @param named only look for callbacks of these items; null: of all
  */
 export async function applyCallbacks(
   sql: Sql,
@@ -108,7 +110,7 @@ export async function applyCallbacks(
 
 type Applied = Omit<AppliedCallbacks, 'next' | 'itemIds' | 'milliseconds' | 'incidents'>
 
-/** @param refusedBy why the catalogue does not take what the callback of the one item brings: it is Blocked */
+/** @param refusedBy why the catalogue refuses the callback of the one item, which is then Blocked */
 async function applyToItems(
   sql: Sql,
   zone: string,
@@ -129,7 +131,7 @@ async function applyToItems(
   }
 }
 
-/** What the one half has committed is told, whatever becomes of the other. */
+/** What one half has committed is reported, whatever becomes of the other. */
 async function applyByHalves(sql: Sql, zone: string, retry: Retry, itemIds: readonly string[]): Promise<Applied> {
   const half = itemIds.length >> 1
   const parts: Applied[] = []
@@ -192,7 +194,7 @@ async function applyEffects(
   const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
   const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
 
-  // Looked up and written one by one, in the order of the items; what ends them goes together.
+  // Looked up and written one by one, in item order; the statement that ends them is shared.
   const finishes: (Finish & { item: Waiting })[] = []
   const settlements: (Settlement & { item: Waiting })[] = []
   const verbsOf = (item: Waiting): Verbs => ({
@@ -246,9 +248,9 @@ async function applyEffects(
 }
 
 /**
- * Marks callbacks as applied; each has the steps that its item took for it.
+ * Marks callbacks as applied; each stores the steps that its item took for it.
  *
- * @returns how many of the items are in flight and have another one waiting
+ * @returns how many of the items are in flight and have another callback waiting
  */
 async function mark(
   tx: Sql,
@@ -299,14 +301,14 @@ async function mark(
   return row.inFlight
 }
 
-/** Where the Shop spells a SKU otherwise. */
+/** Notes when the Shop spells a SKU differently. */
 const noteOf = (entry: Finish | Settlement): string | null =>
   'products' in entry ? (entry.products.find(({ spelling }) => spelling)?.spelling ?? null) : null
 
 /**
- * What a create absorbed after its request had left is in the Shop only once its products are told of again: a create
- * is sent once. A variation that came by meanwhile was not in it, and is created; one that has been moved to another
- * set was, and is told of.
+ * What a create absorbed after its request had left is missing in the Shop until its products are reported again: a
+ * create is sent only once. A variation that was added meanwhile was not in it and is created; one that moved to
+ * another set was in it and is reported.
  */
 async function oweContent(tx: Sql, creations: readonly Finish[]): Promise<void> {
   if (creations.length === 0) return
@@ -348,7 +350,7 @@ function read(row: Waiting) {
     : ({ kind: 'unprocessable', message: 'The stored request cannot be read.' } as const)
   const awaited = row.current && (row.status === 'got_acknowledgment' || row.reason === 'unknown_outcome')
   const rows = answer.kind === 'success' || answer.kind === 'failure' ? answer.rows : []
-  // The success of an older attempt says nothing of a change that is with the Shop by now; a create is done all the
+  // The success of an older attempt says nothing about a change that is at the Shop by now. A create is done all the
   // same.
   const noted = answer.kind === 'success' && !row.current && row.newer && row.carried && !creates(row.topic)
   return {
@@ -363,9 +365,8 @@ function read(row: Waiting) {
 type Effect = ReturnType<typeof read>
 
 /**
- * Leaves out, for the next run, what would hold up the rest: callbacks that write a product or set which somebody else
- * has locked (the others are locked from here on), and those that bring an id which an earlier one of this run brings
- * too.
+ * Leaves for the next run what would hold up the rest: callbacks that write a locked product or set (the others are
+ * locked from here on), and callbacks with an id that an earlier one of this run also brings.
  */
 async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
   const written = effects.filter(({ acts, noted }) => acts || noted)
@@ -406,8 +407,8 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
 }
 
 /**
- * Takes the items out of wherever they rest, with a new token: Got response. Their product set is not taken; an item
- * that was behind in its set, or whose turn it was, leaves that place.
+ * Takes the items from wherever they rest, with a new token: Got response. Their product set is not taken; an item that
+ * was behind in its set, or whose turn it was, leaves that place.
  */
 const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: number }[]>`
   with x as (

@@ -8,19 +8,21 @@ import type { Finish, Finished, WriteBack } from '../queue/finish.ts'
 import type { Settlement } from '../queue/settle.ts'
 import { type Brought, blocked, type Verdict } from './verdict.ts'
 
-/** What carrying out asks of the database for an item: a life's group commits, or a transaction of callbacks. */
+/**
+ * What carrying out needs from the database for an item: the group commits of a life, or a transaction of callbacks.
+ */
 export interface Verbs {
   item: Item
   /**
-   * One transaction of many items: what the catalogue refuses ends it, and whoever began it begins anew, knowing that.
+   * One transaction for many items: a refusal by the catalogue ends it, and its owner starts again, knowing the cause.
    */
   inTransaction: boolean
   findConflict(ids: NewIds): Promise<string | null>
   writeBack(products: WriteBack[], setSrcId: string | null): Promise<void>
   settle(entry: Omit<Settlement, 'item'>): Promise<Commit | null | 'noted'>
-  /** `locked`: somebody else holds the product; nothing has happened. `noted`: it is done together with others. */
+  /** `locked`: the product is locked, and nothing has happened. `noted`: it is done together with others. */
   finish(entry: Omit<Finish, 'item'>): Promise<Finished | 'noted'>
-  /** Goes on when whoever holds the product lets go: the answer has been stored. */
+  /** Continues when the product is unlocked: the answer has been stored. */
   finishLater(entry: Omit<Finish, 'item'>): Promise<void>
 }
 
@@ -32,11 +34,11 @@ export interface Received {
 }
 
 /**
- * Does what a verdict says. Ids are looked up before anything is written, for creates alone: an update brings the one
- * that it was sent with. What the catalogue does not take (an id that another product has got meanwhile, a trigger)
- * Blocks the item instead; its answer is kept.
+ * Does what a verdict says. Only for creates are ids looked up before anything is written: an update brings the id that
+ * it was sent with. If the catalogue refuses a write (another product has got the id meanwhile, a trigger), the item is
+ * Blocked instead, and its answer is kept.
  *
- * @param received null: nothing came just now; it was stored before, is a callback, or nothing was sent
+ * @param received null: nothing came just now; the answer was stored before or is a callback, or nothing was sent
  */
 export async function carryOut(verdict: Verdict, verbs: Verbs, received: Received | null = null): Promise<void> {
   const { ids } = verdict
@@ -89,8 +91,8 @@ const exchangeOf = ({ outcome }: Verdict, received: Received | null): Exchange |
   received && outcome && { ...received.exchange, outcome }
 
 /**
- * The catalogue does not take what the answer brings. The id may have been given to another product, or the product
- * another id, between the look and the write; or a trigger objects.
+ * The catalogue refuses the answer. Between the look-up and the write, the id may have been given to another product,
+ * or the product another id; or a trigger objects.
  */
 export async function refused(error: Error, ids: Brought, verbs: Pick<Verbs, 'findConflict'>): Promise<Verdict> {
   const conflict = await verbs.findConflict(ids)

@@ -20,37 +20,37 @@ import { recordLostAnswer } from './lost-answer.ts'
 import { aloneWhenLocked, untilPossible } from './patience.ts'
 import type { Retry } from './verdict.ts'
 
-/** What a statement made of one of its entries, and the statement as a span. */
+/** The result of a statement for one of its entries, and the statement as a span. */
 export interface Written<Result> {
   result: Result
   statement: SpanRef | null
 }
 
 /**
- * What lives want of the database, gathered: many share a statement. Each verb resolves when the database has confirmed
- * it.
+ * The database work of all lives, collected so that many share a statement. Each verb resolves when the database has
+ * confirmed it.
  */
 export interface Desk {
   line: Line
   retry: Retry
   telemetry: Telemetry
-  /** Where calls go, for those who tell of them. */
+  /** Where calls go, for telemetry. */
   server: { host: string; port: number }
   makeRequest(request: NewRequest): Promise<Written<Commit | null>>
   settle(settlement: Settlement): Promise<Written<Commit | null>>
-  /** Where somebody holds a product, all that came together are written once more, patiently. */
+  /** If a product is locked, all entries of the batch are written once more, patiently. */
   finish(entry: Finish): Promise<Written<Finished>>
   finishPatiently(entry: Finish): Promise<Written<Finished>>
   /** Its product no longer exists: it leaves the queue. */
   drop(item: Item): Promise<Step | null>
-  /** Its product is in another set by now; once nothing of it is in flight, `followCatalogue` takes it along. */
+  /** Its product has moved to another set; once nothing of it is in flight, `followCatalogue` moves the item too. */
   noteMoved(item: Item): Promise<void>
   followCatalogue(): Promise<void>
   findConflict(ids: NewIds): Promise<string | null>
   writeBack(item: Item, products: WriteBack[], setSrcId: string | null): Promise<void>
-  /** The item is in other hands, but the answer is in ours. */
+  /** Another worker has the item, but this one has the answer. */
   keepAnswer(item: Item, exchange: Exchange, traceId: string): Promise<void>
-  /** Resolves when what follows the commits so far has been done. */
+  /** Resolves when the follow-ups of all commits so far are done. */
   followUps(): Promise<void>
 }
 
@@ -61,13 +61,13 @@ export interface DeskOptions {
   telemetry: Telemetry
   line: Line
   retry: Retry
-  /** Items have become ready that were not before, or will be in so many seconds. */
+  /** Items have become ready, or will be in this many seconds. */
   onReady: (inSeconds: number, items?: readonly string[]) => void
   /** An item has come to rest: a callback may be waiting for it. */
   onRest: () => void
 }
 
-/** Gathers what many lives want of the database into one statement a stage, and does what has to follow a commit. */
+/** Collects the database work of many lives into one statement per stage, and does what must follow a commit. */
 export function createDesk({ sql, config, log, telemetry, line, retry, onReady, onRest }: DeskOptions): Desk {
   const follow = createFollow({ sql, telemetry, log, onReady: (items) => onReady(0, items) })
   const zone = config.VENTURE_TIMEZONE
@@ -89,7 +89,7 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
 
   async function settleAll(entries: Settlement[]): Promise<(Commit | null)[]> {
     const { results, setsWaiting } = await settle(sql, entries)
-    // What it waits for may have been created while it was being Blocked: that create's own release has not seen it.
+    // What it waits for may have been created while it was being Blocked: that create's own release did not see it.
     const waitForCreate = entries.filter(
       ({ item, reason }) => reason === 'not_in_shop' || reason === 'new_variation' || creates(item.topic),
     )

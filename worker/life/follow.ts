@@ -4,11 +4,11 @@ import { promote } from '../queue/promote.ts'
 import { release } from '../queue/release.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
-/** What a commit has left to do. */
+/** What remains to be done after a commit. */
 export interface Left {
-  /** Sets that are free, and in which others wait. */
+  /** Free sets in which others wait. */
   sets: readonly string[]
-  /** Sets in which the fate of a create is known now: what waits for it is looked at again. */
+  /** Sets in which the outcome of a create is known now: what waits for it is examined again. */
   created: readonly string[]
 }
 
@@ -16,13 +16,13 @@ export interface FollowOptions {
   sql: Sql
   telemetry: Telemetry
   log: Logger
-  /** These have become ready, and maybe others. */
+  /** These items have become ready, and maybe others. */
   onReady(items: readonly string[]): void
 }
 
 /**
- * What follows a commit, in statements of their own: what waited for a create is released, and told; turns are given;
- * the pump is poked. What a crash in between leaves, the leader finds.
+ * The follow-ups of a commit, in separate statements: what waited for a create is released and reported, sets get their
+ * next item, the pump is poked. After a crash in between, the leader does the rest.
  */
 export function createFollow({ sql, telemetry, log, onReady }: FollowOptions) {
   const following = new Set<Promise<void>>()
@@ -38,7 +38,7 @@ export function createFollow({ sql, telemetry, log, onReady }: FollowOptions) {
 
   return {
     now,
-    /** Beside whatever comes next. */
+    /** In parallel with whatever comes next. */
     soon(left: Left): void {
       const work = now(left).catch((error) => {
         log.warn({ err: error }, 'Items that a commit made ready could not be moved on; the leader does it in seconds')
@@ -46,7 +46,7 @@ export function createFollow({ sql, telemetry, log, onReady }: FollowOptions) {
       following.add(work)
       void work.finally(() => following.delete(work))
     },
-    /** Resolves when all that was to be done soon has been done. */
+    /** Resolves when all follow-ups so far are done. */
     async idle(): Promise<void> {
       await Promise.all(following)
     },

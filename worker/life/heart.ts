@@ -3,46 +3,46 @@ import type { Logger } from 'pino'
 import { breakOff, isSilence, type Sql } from '../database/database.ts'
 import { every } from '../loop.ts'
 
-/** What every worker has: its life sign, and the two looks that tell it what that is worth. */
+/** A worker's sign of life, and two checks by which it knows what that is worth. */
 export interface Heart {
   /**
-   * False after half a lease without a heartbeat: others take over at a whole one, and nothing may leave any more.
+   * False after half a lease without a heartbeat: others take over after a whole lease, and nothing may leave any more.
    *
-   * @param since `performance.now()`; whether it has been alive ever since then, too: what was begun before a gap may
-   *   be in other hands, though the heartbeats come again
+   * @param since `performance.now()`; also requires that it has been alive ever since: what began before a gap may
+   *   belong to another worker, even if heartbeats arrive again
    */
   isAlive(since?: number): boolean
-  /** Whether the heartbeats have come for a whole lease without a gap. */
+  /** Whether heartbeats have arrived for a whole lease without a gap. */
   isSteady(): boolean
   /** False after two leases without a heartbeat. */
   isWorking(): boolean
-  /** Unix time in seconds of the last heartbeat that was written, by the clock on the wall. */
+  /** Unix time in seconds of the last stored heartbeat, by the wall clock. */
   at(): number
-  /** Begins to beat. All looks count from here: entering has been the first life sign. */
+  /** Starts the heartbeat. All checks count from here: registering was the first sign of life. */
   start(): void
   stop(): Promise<void>
 }
 
 export interface HeartOptions {
-  /** The hot path's pool: its statements are short, and keep no heartbeat waiting. */
+  /** The hot path's pool: its statements are short, so no heartbeat waits for them. */
   sql: Sql
-  /** The pool that listens. */
+  /** The listening pool. */
   background: Sql
   leaseSeconds: number
   log: Logger
-  /** @returns seconds since the heartbeat before, by the database's clock */
+  /** @returns seconds since the previous heartbeat, by the database's clock */
   write(): Promise<number>
-  /** What is done with each heartbeat. */
+  /** Runs after each heartbeat. */
   beaten(): Promise<void>
-  /** PostgreSQL has not said a word for a lease: all connections are to be broken off. */
+  /** PostgreSQL has been silent for a lease: all connections must be closed. */
   onSilence(): void
-  /** For two leases, and new connections did not help. */
+  /** It has been silent for two leases, and new connections did not help. */
   onLost(): void
 }
 
 const BEATS_A_LEASE = 5
 
-/** The heartbeat, and what its absence means. Each beat comes back on the connection that is told of changes. */
+/** The heartbeat, and the consequences of its absence. Each beat comes back on the listening connection. */
 export async function createHeart(options: HeartOptions): Promise<Heart> {
   const { sql, background, leaseSeconds, log, write, beaten, onSilence, onLost } = options
   const now = () => performance.now()
@@ -56,10 +56,10 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
   await background.listen(echo, onEcho, onEcho)
 
   let beatAt = now()
-  /** When the last heartbeat was confirmed, and since when they have come without a gap. */
+  /** When the last heartbeat was confirmed, and since when there has been no gap. */
   let confirmedAt = now()
   let steadySince = now()
-  /** When PostgreSQL last said something about a heartbeat, be it that there is none to be had. */
+  /** When PostgreSQL last responded to a heartbeat, even with a refusal. */
   let heardAt = now()
   let lookedAt = now()
   let brokenOff = false
@@ -89,9 +89,9 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
     }
   }
 
-  /** Beside the heartbeat, which may be waiting for an answer that never comes. */
+  /** Runs beside the heartbeat, which may be waiting for an answer that never comes. */
   function watch(): void {
-    if (now() - lookedAt > leaseMs / 2) heardAt = now() // it was this process that stood still
+    if (now() - lookedAt > leaseMs / 2) heardAt = now() // this process itself stood still
     lookedAt = now()
     const seconds = Math.round((now() - heardAt) / 1000)
     if (now() - heardAt > 2 * leaseMs) {
@@ -109,7 +109,7 @@ export async function createHeart(options: HeartOptions): Promise<Heart> {
     isAlive: (since = Number.POSITIVE_INFINITY) => now() - beatAt < leaseMs / 2 && steadySince <= since,
     isSteady: () => now() - confirmedAt < leaseMs / 2 && now() - steadySince >= leaseMs,
     isWorking: () => now() - beatAt < 2 * leaseMs,
-    // the other clock stands still while the machine is suspended
+    // the monotonic clock stands still while the machine is suspended
     at: () => (Date.now() - (now() - beatAt)) / 1000,
     start() {
       beatAt = confirmedAt = steadySince = heardAt = lookedAt = now()

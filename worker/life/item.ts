@@ -21,12 +21,12 @@ import {
   verdictWithoutCall,
 } from './verdict.ts'
 
-/** What became of an attempt, what came of it on the exchange, and what to let go of when that is written. */
+/** The result of an attempt, what came on the exchange, and what to release when that is written. */
 type Concluded = { verdict: Verdict; received?: Received; release?(): void }
 
 /**
  * The life of one item from its claim to where it rests: Synced, Got acknowledgment, Delayed, Failed or Blocked. A verb
- * that says "lost" ends it without a word: the item is in other hands.
+ * that says "lost" ends it silently: another worker has the item.
  */
 export async function live(life: Life<ClaimedItem>, set: CatalogueSet | undefined, desk: Desk): Promise<void> {
   const { item } = life
@@ -44,11 +44,12 @@ export async function live(life: Life<ClaimedItem>, set: CatalogueSet | undefine
   }
 }
 
-/** @returns null: there is nothing more to do, or the item is in other hands */
+/** @returns null: there is nothing more to do, or another worker has the item */
 async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, desk: Desk): Promise<Concluded | null> {
   const { item } = life
   const { line, retry } = desk
-  // It was claimed in the set in which its product was: there it must not be sent, others may be on their way.
+  // It was claimed in its product's former set. It must not be sent from there: calls of the new set may be on their
+  // way.
   if (set && set.id !== item.productSetId) {
     line.notSent(item.id)
     await desk.noteMoved(item)
@@ -71,7 +72,7 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack(false) })
   const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
   if (!made) return letGo(item, line, null)
-  // The answer to the statement may have been on its way for longer than a lease, and a heartbeat have come before it.
+  // The statement's answer may have been under way for longer than a lease, and a heartbeat may have come before it.
   if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack(false) })
   const { event } = TOPICS[item.topic]
   const { traceparent } = life.attempt
@@ -101,7 +102,7 @@ function letGo<End extends Concluded | null>({ id }: ClaimedItem, line: Line, en
   return end
 }
 
-/** Goes on where a worker died after it had stored the answer. */
+/** Continues after a worker died that had stored the answer. */
 export async function resume(adopted: Adopted, desk: Desk): Promise<void> {
   const { item, request, httpStatus, body } = adopted
   const asked = askedFromJson(item.topic, item.productId, request)

@@ -1,16 +1,16 @@
 import { createFullLooks } from '../full-looks.ts'
 
 interface Page {
-  /** After which item the next page begins; null: this was the last one. */
+  /** The item after which the next page begins; null: this was the last page. */
   next: string | null
   itemIds: readonly string[]
-  /** That finding them took PostgreSQL. */
+  /** PostgreSQL's time for finding them. */
   milliseconds: number
 }
 
 /**
- * Looks for callbacks that wait, page after page. Where looking at everything takes long (see `createFullLooks`) there
- * are looks in between at the items that are known: those that were named, and those whose callback was seen to wait.
+ * Looks for waiting callbacks, page by page. When full looks are slow (see `createFullLooks`), looks at known items
+ * come in between: items that were named, and items whose callback was seen waiting.
  */
 export function createKnownItems(now: () => number = () => performance.now()) {
   const looks = createFullLooks(now)
@@ -19,11 +19,11 @@ export function createKnownItems(now: () => number = () => performance.now()) {
     name(itemId: string): void {
       known.add(itemId)
     },
-    /** @param apply the callbacks of one page, of these items alone where it is not null */
+    /** @param apply applies the callbacks of one page, only those of these items if not null */
     async look(apply: (after: string, named: readonly string[] | null) => Promise<Page>): Promise<void> {
       const asked = looks.isDue() ? null : [...known]
       if (asked?.length === 0) return
-      known.clear() // from here on: who is named now may have got one that is not seen any more
+      known.clear() // before reading: an item named from here on may have a callback that is missed
       let [milliseconds, items] = [0, 0]
       try {
         for (let after: string | null = '0'; after !== null; ) {

@@ -7,13 +7,13 @@ import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import { type Brought, brought } from './verdict.ts'
 
 export interface AppliedLate {
-  /** How many were dealt with. */
+  /** How many were handled. */
   seen: number
   /** Sets in which something may be known to be in the Shop now. */
   created: string[]
-  /** The steps of items that were made to tell of a second id. */
+  /** The steps of items that were created to report a second id. */
   incidents: Step[]
-  /** Why one could not be dealt with; the others were. */
+  /** Why one could not be handled; the others were. */
   failed: unknown
 }
 
@@ -21,7 +21,7 @@ interface Late {
   callbackId: string
   requestId: string
   result: string
-  /** Null where the history no longer has it. */
+  /** Null if the history no longer has it. */
   request: string | null
   itemId: string
   topic: Topic | null
@@ -31,9 +31,10 @@ interface Late {
 }
 
 /**
- * Callbacks whose item has left the queue are recorded as late and change nothing, but for one kind: a create that the
- * Shop has made. Where the product has no id (an admin had given the create up), it has now; where it has another one,
- * the Shop has made the product twice, and an item is Blocked that says so, since nobody would ever hear of it.
+ * A callback whose item has left the queue is recorded as late and changes nothing, with one exception: a create that
+ * succeeded in the Shop. If the product has no id (an admin had given the create up), it gets one now. If it has
+ * another id, the Shop created the product twice, and a Blocked item reports it, because otherwise nobody would learn
+ * of it.
  */
 export async function applyLate(sql: Sql, zone: string, itemIds: readonly string[]): Promise<AppliedLate> {
   const rows = await sql<Late[]>`
@@ -56,7 +57,7 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
       result.created.push(row.productSetId)
       result.seen++
     } catch (error) {
-      if (!isLocked(error)) result.failed = error // Seller Center holds the product: the next time
+      if (!isLocked(error)) result.failed = error // Seller Center has locked the product: next time
     }
   }
   const plain = effects.filter(({ ids }) => !ids).map(({ row }) => row.callbackId)
@@ -66,8 +67,8 @@ export async function applyLate(sql: Sql, zone: string, itemIds: readonly string
 }
 
 /**
- * Each in a transaction of its own; what the catalogue refuses is an incident like a second id, since nobody else would
- * hear of it.
+ * Each in its own transaction. A refusal by the catalogue is an incident like a second id, because otherwise nobody
+ * would learn of it.
  */
 async function applyOne(sql: Sql, zone: string, row: Late, ids: Brought): Promise<Step[]> {
   const act = (why: string | null) =>
@@ -90,7 +91,7 @@ async function applyOne(sql: Sql, zone: string, row: Late, ids: Brought): Promis
   }
 }
 
-/** What a late success of a create says of its products; null for all others. */
+/** What a late success of a create says about its products; null for all others. */
 function bringsIds({ request, result, topic, productId, productSetId }: Late): Brought | null {
   if (request === null || topic === null || !creates(topic)) return null
   const asked = askedFromJson(topic, productId, request)
@@ -119,7 +120,7 @@ async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products
   return []
 }
 
-/** An item that is there to be decided by an admin; one that says the same already is enough. */
+/** Creates an item for an admin to decide on, unless there is one with the same message. */
 const makeIncident = (
   tx: Sql,
   { topic, sellerId, productSetId, productId, requestId, itemId }: Late,

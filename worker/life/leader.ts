@@ -16,7 +16,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Follow } from './follow.ts'
 import { createRounds } from './rounds.ts'
 
-/** How often each duty is done, in milliseconds. */
+/** How often each duty runs, in milliseconds. */
 const DUTIES = {
   fold: 1000,
   statistics: 1000,
@@ -31,7 +31,7 @@ const DUTIES = {
 } as const
 
 const LEASE_SECONDS = 5
-/** Partitions are made so many days ahead: Seller Center can go on queueing for so long without any worker. */
+/** How many days ahead partitions are created: Seller Center can go on queueing for that long without any worker. */
 export const DAYS_AHEAD = 14
 
 export interface LeaderOptions {
@@ -41,22 +41,22 @@ export interface LeaderOptions {
   log: Logger
   telemetry: Telemetry
   /**
-   * Whether its heartbeats have come without a gap for a lease: when the database has been away, those of the others
-   * must get as far first.
+   * Whether its own heartbeats have come without a gap for a lease: after a database outage, the other workers need
+   * that long to be heard again.
    */
   isSteady(): boolean
   follow: Follow
-  /** Items have become ready: these, and maybe others. */
+  /** These items have become ready, and maybe others. */
   onReady(items: readonly string[]): void
   adopt(adopted: Adopted): void
 }
 
 /**
- * What has to be done once and not by every worker: folding the counters, taking up what a dead worker left, what a
- * crash between two statements left, partitions, and now and then the proof that the counters are right. Any worker may
- * lead; it is one that holds the lease.
+ * What must be done once, not by every worker: folding the counters, recovering what a dead worker left, finishing what
+ * a crash between two statements left, partitions, and now and then checking the counters. Any worker may lead; the one
+ * that holds the lease does.
  *
- * @returns whether this worker leads, and a function that ends it when the duty in hand is done
+ * @returns whether this worker leads, and a function that stops it when the current duty is done
  */
 export function startLeader({
   sql,
@@ -143,7 +143,7 @@ export function startLeader({
       for (const drift of await verifyCounts(sql))
         log.error(drift, 'A counter did not match the queue and was corrected; pages showed the wrong number')
     }
-    // While it leads: two that fold at once wait for each other.
+    // Only while it leads: two workers that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
   }
 

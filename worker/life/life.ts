@@ -13,16 +13,16 @@ import type { Desk, Written } from './desk.ts'
 import { LOCKED_RETRY_MS } from './patience.ts'
 
 /**
- * An item in hand, from its claim to where it rests: what this process knows of it. Each verb asks the desk, notes
- * where the item is by then, and tells the attempt, at the moment at which the commit is known.
+ * An item in hand, from its claim to where it rests: what this process knows about it. Each verb asks the desk, records
+ * the item's new status, and reports to the attempt, once the commit is known.
  *
- * One life a claim, not an item: a worker that lost an item to another may claim it again while its first life has not
+ * One life per claim, not per item: a worker that lost an item to another may claim it again before its first life has
  * ended.
  */
 export class Life<Held extends Item = Item> implements Verbs {
   readonly inTransaction = false
   readonly item: Held
-  /** Where the item is, as the history has it. */
+  /** The item's status, as in the history. */
   status: Status
   since: Micros
   readonly attempt: Attempt
@@ -36,7 +36,7 @@ export class Life<Held extends Item = Item> implements Verbs {
     this.#desk = desk
   }
 
-  /** @param statements that brought it here */
+  /** @param statements the statements that brought it here */
   static begin(
     item: ClaimedItem,
     set: CatalogueSet | undefined,
@@ -51,7 +51,7 @@ export class Life<Held extends Item = Item> implements Verbs {
     return new Life(adopted.item, 'response_processing', Attempt.resume(desk.telemetry, adopted), desk)
   }
 
-  /** @returns false: the item is in other hands, and nothing may be sent */
+  /** @returns false: another worker has the item, and nothing may be sent */
   async makeRequest(request: Omit<NewRequest, 'item' | 'traceId'>): Promise<boolean> {
     const { traceId } = this.attempt
     const { result: commit, statement } = await this.#desk.makeRequest({ ...request, item: this.item, traceId })
@@ -86,7 +86,7 @@ export class Life<Held extends Item = Item> implements Verbs {
   }
 
   async finishLater(entry: Omit<Finish, 'item'>): Promise<void> {
-    // A worker that stops leaves it: the answer is stored, and the next one goes on with it.
+    // A stopping worker leaves it: the answer is stored, and another worker goes on with it.
     do await delay(LOCKED_RETRY_MS)
     while (this.#desk.line.maySend() && (await this.#finishBy(this.#desk.finishPatiently, entry)) === 'locked')
   }
@@ -112,7 +112,7 @@ export class Life<Held extends Item = Item> implements Verbs {
     this.attempt.rested(this.status, this.since)
   }
 
-  /** Where no request will carry the trace id, the item keeps it. */
+  /** If no request will have the trace id, the item keeps it. */
   #ofItem<Entry>(entry: Entry): Entry & { item: Held; traceId?: string } {
     const { item, attempt } = this
     return this.status === 'processing' ? { ...entry, item, traceId: attempt.traceId } : { ...entry, item }
@@ -140,7 +140,7 @@ export class Life<Held extends Item = Item> implements Verbs {
 }
 
 /**
- * What is held is a claim and not an item: a worker that was frozen may lose an item to another and claim it again
- * while its first call is still out, and the end of that one is not the end of the second.
+ * A worker holds a claim, not an item: a frozen worker may lose an item to another and claim it again while its first
+ * call is still out, and the end of that call is not the end of the second.
  */
 export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`

@@ -5,13 +5,12 @@ import { digestOf, type ReceivedCallback } from '../queue/record-callback.ts'
 import { finalResult } from '../shop/answer.ts'
 
 /**
- * The final answer to a call whose item is in other hands by now. The Shop has said what became of it, and will not say
- * it again: it is recorded as its callback would be, and settles the item wherever it meets it. An acknowledgment says
- * nothing that the callback after it will not say.
+ * Records the final answer to a call whose item another worker has by now. The Shop has reported the outcome and will
+ * not repeat it. So the answer is recorded like its callback, and settles the item wherever it is. An acknowledgment
+ * says nothing that its callback will not say.
  *
  * @param record `recordCallback`
- * @returns null where there is none; also where the item was not lost at all, but its answer had been written when the
- * connection broke
+ * @returns null if there is none, or if the item was not lost: its answer had been written when the connection broke
  */
 export async function recordLostAnswer(
   sql: Sql,

@@ -4,10 +4,10 @@ import { every } from '../loop.ts'
 import { endBusy, type Pace, type Refusal, readPace, slowDown, takeCalls } from '../queue/shop-pace.ts'
 import type { Pacer } from '../shop/line.ts'
 
-/** What this worker knows of a Shop that says "wait", and does about it (decision 21). */
+/** What this worker knows about a Shop that says "wait", and does about it (decision 21). */
 export interface Pacing extends Pacer {
   readonly isBusy: boolean
-  /** Before a claim: of so many calls those that may leave. All, while the Shop takes what comes. */
+  /** Before a claim: how many of `most` calls may leave. All of them, unless the Shop is busy. */
   take(most: number): Promise<{ calls: number; nextInSeconds: number }>
   stop(): Promise<void>
 }
@@ -16,22 +16,28 @@ export interface PacingOptions {
   sql: Sql
   log: Logger
   leaseSeconds: number
-  /** Host of the Shop. */
+  /** The Shop's host. */
   shop: string
-  /** Calls of this worker that were answered in the last second. */
+  /** Calls of this worker answered in the last second. */
   perSecond(): number
-  /** What waits for the Shop goes back: it has been claimed for a pace that does not hold any more. */
+  /** Items that wait for the Shop go back: they were claimed for a pace that no longer applies. */
   onRefusal(): void
-  /** More may leave than before. */
+  /** More calls may leave than before. */
   onFaster(): void
 }
 
-/** How often to look whether others have met a "wait", or its end: a notification may be lost with its connection. */
+/**
+ * How often to check whether other workers have met a "wait", or its end: a notification may be lost with its
+ * connection.
+ */
 const LOOK_MS = 1000
-/** The longest pause between two looks for a call that may leave: another worker may have ended the wait. */
+/** The longest pause between two checks for a call that may leave: another worker may have ended the wait. */
 const LONGEST_PAUSE_SECONDS = 5
 
-/** All workers of a database slow down together: they share one row, and who meets a "wait" tells the others. */
+/**
+ * All workers of a database slow down together: they share one row, and a worker that meets a "wait" notifies the
+ * others.
+ */
 export async function startPacing(options: PacingOptions): Promise<Pacing> {
   const { sql, log, leaseSeconds, shop, perSecond, onRefusal, onFaster } = options
   let isBusy = false
@@ -71,7 +77,7 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
     }
   }
 
-  /** One statement for all that were refused while the one before was written. */
+  /** One statement for all refusals that came while the previous one was written. */
   async function report(): Promise<void> {
     while (refusal !== null) {
       const { leftAt, ...rest } = refusal
@@ -121,7 +127,7 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
     },
     async take(most) {
       if (!isBusy) return { calls: most, nextInSeconds: 0 }
-      await reporting // what has just been heard holds for this claim already
+      await reporting // so that what has just been heard applies to this claim
       const { calls, nextInSeconds, over } = await takeCalls(sql, most)
       if (over) isBusy = false
       return over

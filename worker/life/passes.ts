@@ -2,10 +2,9 @@ import { createFullLooks } from '../full-looks.ts'
 import type { Claimed, Quick } from '../queue/claim.ts'
 
 /**
- * Claims, pass after pass over all sellers. A full pass looks at everything that is ready. Where that takes long (see
- * `createFullLooks`) there are quick ones in between: they look at what has been queued since the pass before began, go
- * on where a seller had more, and take the items of which they have been told that they became ready again. What else
- * is ready is left to the next full pass.
+ * Claims in passes over all sellers. A full pass looks at everything that is ready. When that is slow (see
+ * `createFullLooks`), quick passes come in between: they look at what has been queued since the previous pass began, go
+ * on where a seller had more, and take the items reported as ready again. The next full pass finds everything else.
  */
 export function createPasses(
   claim: (most: number, afterSeller: string, quick: Quick | null, withMarks: boolean) => Promise<Claimed>,
@@ -27,7 +26,7 @@ export function createPasses(
     milliseconds = candidates = 0
     if (!full) return
     marks.clear()
-    turns.clear() // it sees all that have been ready before it
+    turns.clear() // it sees everything that was ready before it
   }
 
   function end(): void {
@@ -36,13 +35,13 @@ export function createPasses(
   }
 
   return {
-    /** These have become ready, however long ago they were queued. */
+    /** These items have become ready, however long ago they were queued. */
     ready(items: Iterable<string>): void {
       for (const id of items) turns.add(id)
     },
     /** Whether the next claim begins with the first seller. */
     isAtFirst: (): boolean => afterSeller === '0',
-    /** The next claim. Where it fails nothing has changed, and it is made again. */
+    /** The next claim. If it fails, nothing has changed, and it is repeated. */
     async claim(most: number): Promise<Claimed> {
       if (afterSeller === '0') begin()
       const asked = full ? [] : [...turns].slice(0, most)

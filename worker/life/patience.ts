@@ -4,12 +4,12 @@ import type { Claim, Exchange, Item } from '../domain/item.ts'
 import { groupCommit } from '../queue/group-commit.ts'
 import { lockedItems } from '../queue/locked.ts'
 
-/** How long to wait before asking again for a row that somebody else has locked. */
+/** The pause before asking again for a locked row. */
 export const LOCKED_RETRY_MS = 500
 
 /**
- * For what has to be known or written while the Shop's answer is in hand: it goes on until the database, or whoever has
- * locked a row, lets it. A row that is given up is created again.
+ * For what must be read or written while the Shop's answer is in hand: repeats until the database, or the holder of a
+ * lock, permits it. Giving up would create the row a second time.
  */
 export async function untilPossible<Result>(work: () => Promise<Result>): Promise<Result> {
   for (;;) {
@@ -23,8 +23,8 @@ export async function untilPossible<Result>(work: () => Promise<Result>): Promis
 }
 
 /**
- * Statements know their rows by the item: two claims of one (a worker that was frozen may have both) each go into a
- * statement of their own, or what was done for the one would be said of the other.
+ * Statements identify their rows by item. A worker that was frozen may have two claims of one item, and each goes into
+ * its own statement; otherwise the result of one would be reported for the other.
  */
 export const oneClaimAnItem =
   <Entry extends { item: Claim }, Result>(write: (entries: Entry[]) => Promise<Result[]>) =>
@@ -41,9 +41,9 @@ export const oneClaimAnItem =
 const HELD = Symbol('held by somebody else')
 
 /**
- * A group commit whose entries leave the group when somebody else holds their item, and are written alone when he lets
- * go. No transaction should hold an item in flight, but one may: an `enqueue` that met the item just as it was claimed
- * keeps its row until it commits.
+ * A group commit whose entries leave the group if their item is locked, and are written alone once it is free. No
+ * transaction should lock an item in flight, but one may: an `enqueue` that met the item just as it was claimed holds
+ * its row until it commits.
  */
 export function aloneWhenLocked<Entry extends { item: Item; body?: string; exchange?: Exchange | null }, Result>(
   sql: Sql,
@@ -58,8 +58,7 @@ export function aloneWhenLocked<Entry extends { item: Item; body?: string; excha
       } catch (error) {
         if (!isLocked(error)) throw error
       }
-      // One look tells which; looking for them by halves would wait for each lock in turn, and keep the whole stage
-      // waiting.
+      // One look finds them. Halving the batch would wait for each lock in turn, and hold up the whole stage.
       const held = new Set(
         await lockedItems(
           sql,

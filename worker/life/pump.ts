@@ -17,16 +17,15 @@ import type { Pacing } from './pacing.ts'
 import { createPasses } from './passes.ts'
 import { createWakefulness, type Look } from './wakefulness.ts'
 
-/** How often to look even though nobody has called: a notification may be lost with its connection. */
+/** How often to look without being called: a notification may be lost with its connection. */
 const POLL_MS = 1000
-/** A claim is made when this share of the room is free: 500 items a statement instead of one by one as they finish. */
+/** A claim is made when this share of the room is free: 500 items per statement, not one by one as they finish. */
 const ROOM_SHARE = 0.25
 /**
- * When to look again at a product set that somebody had his hands on: as a rule a statement of some milliseconds, which
- * has freed the set.
+ * When to look again at a product set that was locked: usually by a statement of some milliseconds, which has freed it.
  */
 const PASSED_OVER_MS = 20
-/** One claim takes at most this many; a larger one keeps the first items waiting for the last. */
+/** The most that one claim takes; a larger one keeps its first items waiting for the last. */
 const MOST_A_CLAIM = 500
 
 export interface PumpOptions {
@@ -46,23 +45,23 @@ export interface PumpOptions {
 }
 
 export interface Pump {
-  /** There may be something to claim, now or in so many seconds; `items`: these, however long ago they were queued. */
+  /** There may be something to claim, now or in `inSeconds`; `items`: these, however long ago they were queued. */
   poke(inSeconds?: number, items?: readonly string[]): void
   /** There is more room than before. */
   onRoom(): void
-  /** The claims in the hands of this process, as `claimKey` names them. */
+  /** The claims of this process, by `claimKey`. */
   readonly held: ReadonlySet<string>
-  /** `performance.now()` since which claiming has failed each time; null while it works. */
+  /** `performance.now()` since which every claim has failed; null while claiming works. */
   readonly failingSince: number | null
-  /** Takes up an item that was not claimed here. */
+  /** Takes over an item that was not claimed here. */
   adopt(item: Claim, life: Promise<void>): void
-  /** Claims no more, and resolves when the last item has come to rest. */
+  /** Stops claiming, and resolves when the last item has come to rest. */
   stop(): Promise<void>
 }
 
 /**
- * Keeps as many items in flight as there is room, as the line to the Shop takes, as its rate allows and as its circuit
- * lets through; database or Shop slow down: so does it.
+ * Keeps as many items in flight as room, the line to the Shop, its rate and its circuit allow; it slows down with the
+ * database or the Shop.
  */
 export function startPump({
   sql,
@@ -143,10 +142,10 @@ export function startPump({
     running = false
   }
 
-  /** Delayed and Failed items whose time has come. Other workers' delays are seen within a second. */
+  /** Wakes Delayed and Failed items whose time has come. Delays set by other workers are noticed within a second. */
   async function wake(): Promise<void> {
     const now = performance.now()
-    if (now < dueAt) return wakeAt(dueAt) // a timer of Node's may fire some milliseconds early
+    if (now < dueAt) return wakeAt(dueAt) // a Node timer may fire some milliseconds early
     dueAt = now + POLL_MS
     const all = wakings.isDue()
     const { woken, nextInSeconds, upTo } = await wakeDue(sql, all ? undefined : wokenUpTo)
@@ -157,10 +156,10 @@ export function startPump({
     if (nextInSeconds !== null) poke(Math.max(nextInSeconds, 0.001))
   }
 
-  /** @returns what it saw; null where it may not claim at all */
+  /** @returns what it saw; null if it may not claim at all */
   async function fill(): Promise<Look | null> {
     let look: Look = 'nothing'
-    let fromFirst = false // what has been seen since the first seller is all there is
+    let fromFirst = false // what has been seen since the first seller is everything
     for (;;) {
       hungry = !isRoomy()
       if (stopped || !mayClaim()) return null
@@ -190,7 +189,7 @@ export function startPump({
         void start(items, { now: items[0]!.at, left })
       }
       if (all && fromFirst) return look
-      if (candidates > 0) fromFirst = false // 0 and not all: what these sellers have is locked
+      if (candidates > 0) fromFirst = false // 0 although there are some: those of these sellers are locked
     }
   }
 
@@ -226,7 +225,7 @@ export function startPump({
     life.then(
       () => rest(item),
       (error) => {
-        // What it left is found by the sweep for orphans, which knows what "held" does not.
+        // The sweep for orphans finds what it left, because `held` no longer has it.
         log.error(
           { err: error, item_id: item.id },
           'Processing an item failed unexpectedly; it is recovered within two heartbeats',

@@ -2,10 +2,10 @@ import { createFullLooks } from '../full-looks.ts'
 import type { Looked } from '../queue/look.ts'
 
 /**
- * Looks at a table part after part, round after round. Where full rounds take long (see `createFullLooks`) there are
- * quick ones in between, which look at what has been written since the last full one began.
+ * Looks at a table part by part, round by round. When full rounds are slow (see `createFullLooks`), quick ones come in
+ * between, which look at what was written since the last full one began.
  *
- * @returns the next look. Where it fails nothing has changed, and it is made again
+ * @returns the next look; if it fails, nothing has changed, and it is repeated
  */
 export function createRounds<Result extends Looked>(
   look: (after: string, since: string | null) => Promise<Result>,

@@ -13,24 +13,24 @@ import type { NotSendable } from '../shop/call.ts'
 /** What an answer brings for the catalogue. */
 export type Brought = Omit<NewIds, 'products'> & { products: WriteBack[] }
 
-/** What is to become of an item. `outcome` is that of the exchange, null where there was none. */
+/** What is to become of an item. `outcome` is that of the exchange; null if there was none. */
 export type Verdict = { ids: Brought | null; outcome: Exchange['outcome'] | null } & (
   | { to: 'synced' }
   | Pick<Settlement, 'to' | 'reason' | 'message' | 'retryInSeconds'>
 )
 
-/** What is judged: of the item as it is in the queue. */
+/** The input of a verdict, from the item in the queue. */
 export interface Judged {
   topic: Topic
   productSetId: string
-  /** In the present retry cycle, before this attempt. */
+  /** In the current retry cycle, before this attempt. */
   failures: number
 }
 
-/** Where so many failures lead. */
+/** What a number of failures leads to. */
 export type Retry = (failures: number) => Pick<Settlement, 'to' | 'retryInSeconds'>
 
-/** By the retry table, as it has been set. */
+/** By the retry table, as configured. */
 export const retryOf =
   ({ MAX_RETRIES, FAILED_AFTER, RETRY_UNIT_SECONDS }: RetrySettings): Retry =>
   (failures) => {
@@ -46,14 +46,17 @@ export const retryOf =
 
 type RetrySettings = Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS'>
 
-/** Nothing has left: a worker hands the item back that stops or may have been declared dead, or the Shop takes none. */
+/**
+ * Nothing has left: the worker hands the item back because it is stopping or may have been declared dead, or because
+ * the Shop takes none.
+ */
 export const handedBack = (maySend: boolean): Verdict =>
   rests('pending', maySend ? 'shop_busy' : 'worker_stopped', null)
 
-/** Its product is in another set by now. */
+/** Its product has moved to another set. */
 export const MOVED: Verdict = rests('pending', 'product_moved', null)
 
-/** What an answer makes of an item (docs/shop-protocol.md, section 4), on the exchange, resumed, or as a callback. */
+/** What an answer makes of an item (docs/shop-protocol.md, section 4): on the exchange, resumed, or as a callback. */
 export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, retry: Retry): Verdict {
   switch (answer.kind) {
     case 'acknowledged':
@@ -69,7 +72,7 @@ export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, ret
   }
 }
 
-/** No call could be built; null: there is no product any more. */
+/** No call could be built; null: the product no longer exists. */
 export function verdictWithoutCall(call: NotSendable, item: Judged, retry: Retry): Verdict | null {
   if ('deleted' in call) return null
   if ('nothingToSend' in call) return { to: 'synced', ids: null, outcome: null }
@@ -77,7 +80,7 @@ export function verdictWithoutCall(call: NotSendable, item: Judged, retry: Retry
   return failed(call.impossible, item, retry, null)
 }
 
-/** It is tried again, as long as there are retries. */
+/** It is retried while there are retries left. */
 export const failed = (message: string, { failures }: Judged, retry: Retry, outcome: Verdict['outcome']): Verdict => ({
   ...rests('failed', 'failure', message),
   ...retry(failures + 1),
@@ -85,8 +88,8 @@ export const failed = (message: string, { failures }: Judged, retry: Retry, outc
 })
 
 /**
- * No answer came. Where the Shop has turned the call away it is no failure, unless the item was turned away just
- * before: it may be the call at which the connection breaks. A create may have been made all the same.
+ * No answer came. If the Shop turned the call away, that is no failure, unless the item was turned away just before:
+ * its call may be what breaks the connection. A create may have succeeded all the same.
  */
 export const unanswered = (
   { message, turnedAway }: { message: string; turnedAway: boolean },
@@ -97,7 +100,7 @@ export const unanswered = (
     ? { ...rests('pending', 'shop_busy', message), outcome: 'unreachable' }
     : failed(message, item, retry, 'unreachable')
 
-/** Something broke in the worker. A create may have been made: it is not repeated blindly. */
+/** Something broke in the worker. A create may have succeeded, so it is not repeated blindly. */
 export const brokenOff = (message: string, item: Judged, retry: Retry): Verdict =>
   creates(item.topic) ? rests('blocked', 'unknown_outcome', message) : failed(message, item, retry, null)
 
@@ -107,7 +110,7 @@ export const blocked = (reason: ReasonCode, message: string): Verdict => ({
   outcome: 'unprocessable',
 })
 
-/** What the rows bring for the catalogue: of every row that succeeded its product, and the Shop's id of the set. */
+/** What the rows bring for the catalogue: the product of every successful row, and the Shop's id of the set. */
 export function brought(
   item: { productSetId: string },
   asked: Asked | null,
@@ -125,8 +128,9 @@ export function brought(
 }
 
 /**
- * What an asynchronous exchange brings that is neither an acknowledgment nor a final answer is a NACK: sent again, not
- * Blocked (docs/shop-protocol.md, section 2). A final answer is told by its shape, it carries `product` or `images`.
+ * On an asynchronous exchange, anything that is neither an acknowledgment nor a final answer is a NACK: it is sent
+ * again, not Blocked (docs/shop-protocol.md, section 2). A final answer is recognised by its shape: it contains
+ * `product` or `images`.
  */
 export function orNack(answer: Answer, flow: Flow, body: string): Answer {
   if (answer.kind !== 'unprocessable' || flow === 'synchronous' || /"(product|images)"\s*:/.test(body)) return answer

@@ -1,29 +1,28 @@
 /**
- * What came of a look for items: some, none, or none was taken for there was no room, or the Shop's rate or circuit let
- * none through.
+ * The result of a look for items: some, none, or none taken because there was no room, or the Shop's rate or circuit
+ * allowed none.
  */
 export type Look = 'found' | 'nothing' | 'no room'
 
-/** So many looks in a row that it would have made without being woken: it is busy. */
+/** It is busy after this many consecutive looks that it would have made without being woken. */
 const BUSY_LOOKS = 20
-/** It falls asleep when nothing has come for so long; until then it looks again after each pause. */
+/** It falls asleep when nothing has come for this long; until then it looks again after each pause. */
 const IDLE_MS = 20
 const PAUSE_MS = 3
 /**
- * When to look again after it has fallen asleep, beside the look at once: for transactions that took it for awake, and
- * had yet to commit.
+ * When to look again after falling asleep, besides the look at once: for transactions that saw it awake and had yet to
+ * commit.
  */
 const ASLEEP_LOOKS_MS = [10, 50, 250]
 
 /**
- * Whether Seller Center has to wake this worker: at the commit of each change that costs as much as all the rest of it
- * (see `enqueue_item`). Asleep, it is woken by each change. After a while in which it was busy all the time it is
- * awake: it looks again by itself, as soon as it has room. When there is nothing any more it says that it sleeps, and
- * looks again only when that is committed: a change of which it was not told has either been committed before, or has
- * read that it sleeps.
+ * Whether Seller Center must wake this worker: when each change commits, that costs as much as the rest of it (see
+ * `enqueue_item`). While asleep, the worker is woken by each change. After it has been busy for a while it is awake: it
+ * looks again on its own as soon as it has room. When nothing is left it stores that it sleeps, and looks again only
+ * after that has committed. So a change that did not notify it had either committed before, or has read that it sleeps.
  *
- * Between the two is a change that was queued while it was awake and is committed after the last of these looks: the
- * poll finds that one.
+ * One case remains: a change that was queued while it was awake and commits after the last of these looks. The poll
+ * finds it.
  *
  * @param store stores whether it is awake
  */
@@ -37,7 +36,7 @@ export function createWakefulness(
   let asleepAt = Number.NEGATIVE_INFINITY
 
   async function turn(to: boolean): Promise<void> {
-    await store(to) // where it fails, it is what it was, and tries again after the next look
+    await store(to) // if it fails, the state stays, and the next look tries again
     awake = to
     busyLooks = 0
     if (awake) foundAt = now()
@@ -46,7 +45,7 @@ export function createWakefulness(
 
   return {
     /**
-     * @param wokenMeanwhile somebody has called since the look began
+     * @param wokenMeanwhile whether it was called since the look began
      * @returns in how many milliseconds to look again; null: when called, or when there is room
      */
     async after(look: Look, wokenMeanwhile: boolean): Promise<number | null> {

@@ -26,45 +26,45 @@ import { retryOf } from './verdict.ts'
 
 export interface Worker {
   readonly id: string
-  /** Items may have become ready: claim at once. */
+  /** Items may have become ready: claims at once. */
   poke(): void
-  /** A callback has been recorded: give it to its item at once, to this one where it is known. */
+  /** A callback has been recorded: applies it at once, to this item if it is known. */
   pokeCallbacks(itemId?: string | null): void
-  /** Whether it does what must be done once. */
+  /** Whether it is the leader. */
   leads(): boolean
-  /** Unix time in seconds of the last heartbeat that was written. */
+  /** Unix time in seconds of the last stored heartbeat. */
   heartbeatAt(): number
   /** How many items it has in hand. */
   inFlight(): number
-  /** Whether it takes the Shop for away, and sends no more than a probe. */
+  /** Whether it considers the Shop unreachable and sends only a probe. */
   isCircuitOpen(): boolean
   /** Whether the Shop says "wait". */
   isShopBusy(): boolean
-  /** Calls on their way, and as many as may be. */
+  /** Calls on their way, and their limit. */
   calls(): { inFlight: number; limit: number }
   /** Whether it claims: its heartbeat is fresh, claiming does not fail, and it is not stopping. */
   isReady(): boolean
-  /** False when it has not been able to do its work for two leases. */
+  /** False when it has been unable to work for two leases. */
   isWorking(): boolean
-  /** Claims no more, finishes or hands back what is in flight, and leaves. */
+  /** Stops claiming, finishes or hands back what is in flight, and signs off. */
   stop(): Promise<void>
 }
 
 export interface WorkerOptions {
   /** The hot path's own pool. */
   sql: Sql
-  /** Heartbeat, callbacks, the leader's duties. */
+  /** For the heartbeat, callbacks and the leader's duties. */
   background: Sql
   config: Config
   log: Logger
   telemetry: Telemetry
-  /** PostgreSQL has not said a word for a lease: all connections are to be broken off. */
+  /** PostgreSQL has been silent for a lease: all connections must be closed. */
   onSilence(): void
-  /** For two leases, and new connections did not help: this process is of no use any more. */
+  /** It has been silent for two leases, and new connections did not help: this process is of no use any more. */
   onLost(): void
 }
 
-/** Everything that moves items: the pump, their lives, the callbacks, the heartbeat, and the leader's duties. */
+/** Everything that moves items: the pump, the lives, the callbacks, the heartbeat, and the leader's duties. */
 export async function startWorker({
   sql,
   background,
@@ -88,7 +88,7 @@ export async function startWorker({
   await setStockWait(background, config.STOCK_WAIT_SECONDS)
   let flow: Flow = await readFlow(background)
   let state: 'running' | 'stopping' = 'running'
-  // Before anything is begun: who cannot be notified of changes does not start. What comes until then is found at the
+  // First of all: a worker that cannot be notified of changes does not start. What arrives until then is found at the
   // start.
   const unheeded = { changes() {}, callbacks() {} }
   let onNotice = unheeded
@@ -196,7 +196,7 @@ export async function startWorker({
     adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, desk)),
   })
 
-  /** What the database thinks this worker holds, and it does not: seen twice, it is none that was claimed just now. */
+  /** Claims that only the database knows of. Seen twice, such a claim is not one that was made just now. */
   let suspects = new Set<string>()
   async function takeUpOrphans(): Promise<void> {
     const strangers = (await heldClaims(background, id)).filter((claim) => !pump.held.has(claimKey(claim)))
