@@ -30,7 +30,7 @@ const RULES = {
   history: 'the history of each item is a legal path without a gap',
   counters: 'the counters equal a recount, and each set knows who is in flight and who waits',
   repaired: 'an id that an admin has set stays',
-  quiet: 'no worker says that the life of an item broke off, or that a counter had drifted',
+  quiet: 'no worker says that processing an item failed, or that a counter did not match the queue',
 } as const
 
 interface Answered {

@@ -158,8 +158,8 @@ export class Slot {
  * outcome.
  */
 const isComplaint = (line: Record<string, unknown>): boolean =>
-  /counter had drifted/.test(String(line.msg)) || (isBrokenOff(line) && !isConnectionError(line.err))
-const isBrokenOff = ({ msg }: Record<string, unknown>): boolean => /life of an item broke off/.test(String(msg))
+  /counter did not match the queue/.test(String(line.msg)) || (isBrokenOff(line) && !isConnectionError(line.err))
+const isBrokenOff = ({ msg }: Record<string, unknown>): boolean => /^Processing an item failed/.test(String(msg))
 
 /** Writes that the catalogue refuses: a trigger of Seller Center stands between the Shop's answer and a product. */
 async function prepareRefusals(sql: Sql): Promise<void> {
