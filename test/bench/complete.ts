@@ -25,6 +25,9 @@ const PATHS = {
   ],
 } as const
 
+/** The steps of more items would not be sorted in memory. */
+const AT_A_TIME = 250_000
+
 export interface Complete {
   /** Attempts that ended in a failure. */
   failedCalls: number
@@ -53,25 +56,48 @@ export async function checkComplete(sql: Sql, items: number): Promise<Complete> 
 }
 
 export async function readComplete(sql: Sql, items: number): Promise<Complete> {
+  const [{ last }] = await sql<[{ last: number }]>`
+    select coalesce(max(id), 0)::float8 as last from shop_update.finished_item`
+  const sums: Counted = { done: 0, failed: 0, steps: 0, calls: 0, callbacks: 0, products: 0 }
+  for (let from = 1; from <= last; from += AT_A_TIME) {
+    const row = await readRange(sql, from, from + AT_A_TIME - 1)
+    for (const name of Object.keys(sums) as (keyof Counted)[]) sums[name] += row[name]
+  }
+  const { done, failed, steps, calls, callbacks, products } = sums
+  const missing = [
+    done < items && `${items - done} items are not Synced`,
+    steps > 0 && `${steps} have a gap in their history`,
+    calls > 0 && `${calls} have not as many requests and answers as they were sent`,
+    callbacks > 0 && `${callbacks} have no callback`,
+    products > 0 && `${products} were not written back`,
+  ].filter((fault) => fault !== false)
+  return { failedCalls: failed, missing }
+}
+
+/** Items with these ids. */
+async function readRange(sql: Sql, from: number, to: number): Promise<Counted> {
+  const between = sql`between ${from}::bigint and ${to}::bigint`
   const [row] = await sql<Counted[]>`
     with done as materialized (
-      select id, product_id, sends, flow from shop_update.finished_item where id > 0 and status = 'synced'
+      select id, product_id, sends, flow from shop_update.finished_item where id ${between} and status = 'synced'
     ),
     path as materialized (
-      select item_id, array_agg(to_status) as through from shop_update.transition where item_id > 0 group by item_id
+      select item_id, array_agg(to_status) as through
+      from shop_update.transition where item_id ${between} group by item_id
     ),
     asked as materialized (
-      select item_id, count(*) as n from shop_update.request where item_id > 0 group by item_id
+      select item_id, count(*) as n from shop_update.request where item_id ${between} group by item_id
     ),
     answered as materialized (
       select
         item_id,
         count(*) as n,
         count(*) filter (where outcome not in ('success', 'acknowledged', 'busy')) as failed
-      from shop_update.answer where item_id > 0 group by item_id
+      from shop_update.answer where item_id ${between} group by item_id
     ),
     called_back as materialized (
-      select distinct item_id from shop_update.callback where outcome = 'accepted' and applied_at is not null
+      select distinct item_id from shop_update.callback
+      where item_id ${between} and outcome = 'accepted' and applied_at is not null
     )
     select
       count(*)::int as done,
@@ -89,13 +115,5 @@ export async function readComplete(sql: Sql, items: number): Promise<Complete> {
     left join answered w on w.item_id = d.id
     left join called_back b on b.item_id = d.id
     left join catalog.product p on p.id = d.product_id`
-  const { done, failed, steps, calls, callbacks, products } = row!
-  const missing = [
-    done < items && `${items - done} items are not Synced`,
-    steps > 0 && `${steps} have a gap in their history`,
-    calls > 0 && `${calls} have not as many requests and answers as they were sent`,
-    callbacks > 0 && `${callbacks} have no callback`,
-    products > 0 && `${products} were not written back`,
-  ].filter((fault) => fault !== false)
-  return { failedCalls: failed, missing }
+  return row!
 }

@@ -9,14 +9,14 @@ import { BENCH_POSTGRES, percentile, startStolen } from './setting.ts'
 export const PER_SECOND = 200
 const WARM_UP_SECONDS = 5
 
-/** Queues a price change for each of the first `products`, 200 a second. */
-export async function queueEvenly(sql: Sql, products: number): Promise<void> {
+/** Queues a price change for each of the first `products` after the one with the id `after`, 200 a second. */
+export async function queueEvenly(sql: Sql, products: number, after = 0): Promise<void> {
   const enqueued: Promise<unknown>[] = []
   const started = performance.now()
   for (let product = 1; product <= products; product++) {
     const early = started + (product * 1000) / PER_SECOND - performance.now()
     if (early > 0) await delay(early)
-    enqueued.push(sql`select shop_update.enqueue('price', product_id => ${product}::bigint)`.execute())
+    enqueued.push(sql`select shop_update.enqueue('price', product_id => ${after + product}::bigint)`.execute())
   }
   await Promise.all(enqueued)
 }

@@ -3,12 +3,15 @@ import { runCommand } from '../../worker/command.ts'
 import { UsageError } from '../../worker/usage-error.ts'
 import { callbacks } from './callbacks.ts'
 import { drained } from './drained.ts'
+import { fair } from './fair.ts'
 import { gentle } from './gentle.ts'
+import { growth } from './growth.ts'
 import { held } from './held.ts'
 import { latency } from './latency.ts'
 import { lists } from './lists.ts'
 import { notify } from './notify.ts'
 import { outage } from './outage.ts'
+import { soak } from './soak.ts'
 import { telemetry } from './telemetry.ts'
 import { throughput } from './throughput.ts'
 import { workers } from './workers.ts'
@@ -67,6 +70,18 @@ const BENCHMARKS: Record<string, Benchmark> = {
       'that has not',
     { items: 100_000, rounds: 3 },
     drained,
+  ),
+  fair: benchmark(
+    "from enqueue() of other sellers' changes, 200 a second, to the commit of Processing, while a backlog of one " +
+      'seller drains',
+    { items: 180_000, seconds: 10 },
+    fair,
+  ),
+  growth: benchmark('a large backlog: throughput and time of a claim by tenths of it', { items: 300_000 }, growth),
+  soak: benchmark(
+    'changes at half of full speed: latency, dead rows, sizes and memory by the minute',
+    { minutes: 60 },
+    soak,
   ),
   lists: benchmark(
     'every list that a page offers, over HTTP, with so many items in the queue and as many in the history',

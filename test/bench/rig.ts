@@ -32,27 +32,30 @@ export interface Rig {
 export async function startRig({
   flags = [],
   settings = {},
+  statements = STATEMENTS,
 }: {
   /** Further settings of PostgreSQL. */
   flags?: string[]
   settings?: SettingsInput
+  /** Whether PostgreSQL counts statements, in `pg_stat_statements`. */
+  statements?: boolean
 } = {}): Promise<Rig> {
   const cluster = await startPostgres({
-    flags: [...BENCH_POSTGRES, ...flags, ...(STATEMENTS ? ['shared_preload_libraries=pg_stat_statements'] : [])],
+    flags: [...BENCH_POSTGRES, ...flags, ...(statements ? ['shared_preload_libraries=pg_stat_statements'] : [])],
   })
   try {
-    return await onCluster(cluster, settings)
+    return await onCluster(cluster, settings, statements)
   } catch (error) {
     await cluster.stop()
     throw error
   }
 }
 
-async function onCluster(cluster: Cluster, settings: SettingsInput): Promise<Rig> {
+async function onCluster(cluster: Cluster, settings: SettingsInput, statements: boolean): Promise<Rig> {
   const databaseUrl = cluster.url('postgres')
   const sql = connect(databaseUrl, { max: 2, name: 'bench' })
   await migrate(sql)
-  if (STATEMENTS) await sql`create extension pg_stat_statements`
+  if (statements) await sql`create extension pg_stat_statements`
   await sql`select shop_update.partition_days(7, 93)`
   const publicPort = String(await freePort())
   const callbackUrl = `http://127.0.0.1:${publicPort}/shop-update/`
@@ -103,13 +106,19 @@ const isRunning = ({ child }: WorkerProcess) => child.exitCode === null && child
 /** For profiling: further environment for the worker, as JSON. */
 const benchEnv = (): Record<string, string> => JSON.parse(process.env.BENCH_WORKER_ENV ?? '{}')
 
-/** Products that are in the Shop, each in a set of its own, of 25 sellers. */
-export async function fillCatalogue(sql: Sql, products: number): Promise<void> {
+/**
+ * Products that are in the Shop, each in a set of its own, of 25 sellers.
+ *
+ * @param ofOne the first of them are of one seller more, who has the id 1
+ */
+export async function fillCatalogue(sql: Sql, products: number, ofOne = 0): Promise<void> {
   await sql`update shop_update.setting set value = '0' where key = 'shop_update/stock_wait_seconds'`
-  await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, ${SELLERS}::int) g`
+  await sql`
+    insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 1 + ${SELLERS}::int) g`
   await sql`
     insert into catalog.product_set (id, seller_id, src_id, title)
-    select g, 1 + g % ${SELLERS}::int, (7000000 + g)::text, 'Set ' || g from generate_series(1, ${products}::int) g`
+    select g, case when g <= ${ofOne}::int then 1 else 2 + g % ${SELLERS}::int end, (7000000 + g)::text, 'Set ' || g
+    from generate_series(1, ${products}::int) g`
   await sql`
     insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id, stock)
     select g, g, 'S' || g, 'K' || g, (9000000 + g)::text, 5 from generate_series(1, ${products}::int) g`
