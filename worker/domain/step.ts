@@ -53,8 +53,14 @@ export interface Commit {
   left: number
 }
 
+/**
+ * How long before a statement left `performance.now()` measured an event. In whole microseconds, for the statement and
+ * for whoever tells of it: a `real` number of seconds is up to 4 microseconds off after a minute.
+ */
+export const agoOf = (left: number, measured: number): Micros => Math.round((left - measured) * 1000)
+
 /** The database's time of an event that `performance.now()` measured. */
-export const atOf = ({ now, left }: Commit, measured: number): Micros => Math.round(now + (measured - left) * 1000)
+export const atOf = ({ now, left }: Commit, measured: number): Micros => now - agoOf(left, measured)
 
 /** By this machine's clock. */
 export const nowInMicros = (): Micros => Math.round((performance.timeOrigin + performance.now()) * 1000)

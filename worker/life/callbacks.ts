@@ -231,7 +231,10 @@ async function applyEffects(
     finishes.filter(({ item }) => creates(item.topic) && item.newer),
   )
   const told = [
-    ...finishes.map((entry, place) => ({ entry, story: storyOf(entry, finished[place], finishSteps) })),
+    ...finishes.map((entry, place) => ({
+      entry,
+      story: storyOf(entry, finished[place], (...told) => finishSteps('got_response', ...told)),
+    })),
     ...settlements.map((entry, place) => ({ entry, story: storyOf(entry, settled[place], settleSteps) })),
   ].filter(({ story }) => story !== null) as { entry: Finish | Settlement; story: Story }[]
   const inFlight = await mark(tx, itemIds, applied, told)
@@ -332,12 +335,12 @@ async function oweContent(tx: Sql, creations: readonly Finish[]): Promise<void> 
 function storyOf<Entry extends { item: Item }>(
   entry: Entry,
   commit: (Commit & { stays?: true }) | string | null | undefined,
-  stepsOf: (status: Status, since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],
+  stepsOf: (since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],
 ): Story | null {
   if (typeof commit !== 'object' || commit === null) return null
   const row = entry.item as Waiting
   const got = Math.max(row.received, row.since + 1)
-  const steps = [{ to: 'got_response' as const, at: got, reason: null }, ...stepsOf('got_response', got, entry, commit)]
+  const steps = [{ to: 'got_response' as const, at: got, reason: null }, ...stepsOf(got, entry, commit)]
   const { flow, sellerSku, sku, traceId, answers, received: receivedAt } = row
   const item = { ...row, at: got }
   return { item, flow, sellerSku, sku, traceId, answers, receivedAt, steps: passages(row.status, row.since, steps) }

@@ -76,7 +76,7 @@ export class Life<Held extends Item = Item> implements Verbs {
       return null
     }
     this.#tellExchange(entry.exchange, commit, entry.answeredAt, entry.message)
-    this.attempt.entered(this.#enter(settleSteps(this.status, this.since, entry, commit)), statement)
+    this.attempt.entered(this.#enter(settleSteps(this.since, entry, commit)), statement)
     if (entry.to !== 'response_processing') this.attempt.rested(this.status, this.since)
     return commit
   }

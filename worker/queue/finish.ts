@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
-import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
+import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
 
 /** What a success row writes to the catalogue. Null keeps the present value. */
@@ -75,8 +75,7 @@ export async function finish(
   const sets = entries.filter(({ setSrcId }) => setSrcId !== null)
   const setIds = sets.map(({ item }) => item.productSetId)
   const productIds = writes.map(({ productId }) => productId)
-  const ago = (stage: 'response' | 'payload' | 'processing') =>
-    entries.map(({ at }) => (at ? (now - at[stage]) / 1000 : null))
+  const ago = (stage: 'response' | 'payload' | 'processing') => entries.map(({ at }) => at && agoOf(now, at[stage]))
   // Only a callback can answer for an item that has not been in flight all the time, and only such an item absorbs
   // changes.
   const late = entries.some(({ sentAt }) => sentAt !== undefined)
@@ -115,9 +114,9 @@ export async function finish(
         ${entries.map(({ exchange }) => exchange?.httpStatus ?? null)}::smallint[],
         ${entries.map(({ exchange }) => exchange?.milliseconds ?? null)}::real[],
         ${entries.map(({ exchange }) => exchange?.body ?? null)}::text[],
-        ${ago('response')}::real[],
-        ${ago('payload')}::real[],
-        ${ago('processing')}::real[],
+        ${ago('response')}::bigint[],
+        ${ago('payload')}::bigint[],
+        ${ago('processing')}::bigint[],
         ${entries.map(({ traceId }) => traceId ?? null)}::text[]
         ${late ? sql`, ${entries.map(({ sentAt }) => sentAt ?? null)}::text[]::timestamptz[]` : sql``})
         x (id, token, http, ms, body, response, payload, processing, trace_id ${late ? sql`, sent_at` : sql``})
@@ -270,9 +269,9 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   x.body,
   -- that of a callback came before its worker read it
   case when ${row}.status = 'got_response' then ${row}.status_at
-    else greatest(${row}.status_at, now() - x.response * interval '1 second') end as response_at,
-  greatest(${row}.status_at, now() - x.payload * interval '1 second') as payload_at,
-  greatest(${row}.status_at, now() - x.processing * interval '1 second') as processing_at,
+    else greatest(${row}.status_at, now() - x.response * interval '1 microsecond') end as response_at,
+  greatest(${row}.status_at, now() - x.payload * interval '1 microsecond') as payload_at,
+  greatest(${row}.status_at, now() - x.processing * interval '1 microsecond') as processing_at,
   x.response is not null as called`
 
 /**

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Item } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
-import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
+import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { cameColumns, statusCounts } from './books.ts'
 
 export interface NewRequest {
@@ -32,7 +32,7 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         ${requests.map(({ flow }) => flow)}::text[],
         ${requests.map(({ traceId }) => traceId)}::text[],
         ${requests.map(({ body }) => body)}::text[],
-        ${requests.map(({ builtAt }) => (now - builtAt) / 1000)}::real[]
+        ${requests.map(({ builtAt }) => agoOf(now, builtAt))}::bigint[]
       ) x (id, token, request_id, flow, trace_id, body, ago)
     ),
     moved as (
@@ -56,7 +56,7 @@ export async function makeRequest(sql: Sql, requests: readonly NewRequest[]): Pr
         x.flow,
         x.trace_id,
         x.body,
-        greatest(old.status_at, now() - x.ago * interval '1 second') as built_at
+        greatest(old.status_at, now() - x.ago * interval '1 microsecond') as built_at
     ),
     sent as (
       insert into shop_update.request (

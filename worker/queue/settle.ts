@@ -1,8 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
-import type { Status } from '../domain/statuses.ts'
-import { atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
+import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
 
 /** Where an unfinished item goes. */
@@ -58,7 +57,7 @@ export async function settle(
         ${ofExchange('milliseconds')}::real[],
         ${ofExchange('outcome')}::text[],
         ${ofExchange('body')}::text[],
-        ${entries.map(({ answeredAt }) => (answeredAt === null ? null : (now - answeredAt) / 1000))}::real[],
+        ${entries.map(({ answeredAt }) => (answeredAt === null ? null : agoOf(now, answeredAt)))}::bigint[],
         ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[],
         ${entries.map(({ traceId }) => traceId ?? null)}::text[]
       ) x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in, trace_id)
@@ -107,7 +106,8 @@ export async function settle(
         x.ms,
         x.outcome,
         x.body,
-        case when x.ago is not null then greatest(old.status_at, now() - x.ago * interval '1 second') end as answered_at
+        case when x.ago is not null then greatest(old.status_at, now() - x.ago * interval '1 microsecond') end
+          as answered_at
     ),
     freed as (
       ${freedSets(
@@ -153,11 +153,8 @@ export async function settle(
   return { results: ids.map((id) => (moved.has(id) ? commit : null)), setsWaiting: row?.waiting ?? [] }
 }
 
-/**
- * The steps that a settlement made, for an item that had been in `status` since `since`, as the statement wrote them.
- */
+/** The steps that a settlement made, for an item in its status since `since`, as the statement wrote them. */
 export function settleSteps(
-  status: Status,
   since: Micros,
   { to, reason, answeredAt }: Pick<Settlement, 'to' | 'reason' | 'answeredAt'>,
   commit: Commit,
@@ -168,7 +165,7 @@ export function settleSteps(
     const answered = Math.max(since, atOf(commit, answeredAt))
     steps.push({ to: 'got_response', at: answered, reason: null })
     if (to === 'response_processing') steps.push({ to: 'building_response_payload', at: answered, reason: null })
-  } else if (status === to) return steps
+  }
   steps.push({ to, at, reason })
   return steps
 }
