@@ -1,5 +1,5 @@
-# The worker runs its TypeScript as it stands: no build step. Its Node is the image's, pinned by digest to the version that package.json has for
-# development; what only tests, benchmarks and `npm start` need (a Node and a PostgreSQL of their own, for two) is left out.
+# The worker runs its TypeScript directly: no build step. Node is the image's, pinned by digest to the version in package.json. What only tests,
+# benchmarks and `npm start` need (their own Node and PostgreSQL, for example) is left out.
 FROM node:24.21.0-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -9,6 +9,6 @@ COPY worker worker
 COPY sql sql
 COPY demo/shop demo/shop
 USER node
-# Half of the memory that docker-compose.yml gives it: buffers of bodies and telemetry are not on the heap.
+# Half of its memory limit in docker-compose.yml: buffers of bodies and telemetry are not on the heap.
 ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size=1024
 CMD ["node", "worker/main.ts"]

@@ -75,9 +75,7 @@ const atLeast = (shortest: Record<string, number>): string =>
     .map(([name, least]) => `  \`${name}\` under ${least} characters`)
     .join(',\n')
 
-/**
- * The text of docs/openapi.json: what the internal listener says of itself. Its routes ask for nothing before a call.
- */
+/** The text of docs/openapi.json, generated from the internal listener's routes. They do nothing before a call. */
 export function openApiText(): string {
   const config = { VIEWER_API_KEY: '', ADMIN_API_KEY: '', MAX_RETRIES: 0, FAILED_AFTER: 0 } as Config
   const api = createInternalApi({ config, log: pino({ enabled: false }) } as unknown as InternalApiOptions)

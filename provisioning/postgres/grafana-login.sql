@@ -1,7 +1,7 @@
--- The login of Grafana's data source: it reads what the role shop_update_read may read, and whoever may see a dashboard
--- may send any SQL with it. Run by psql as a superuser after each migration, so that a new password in .env is taken
--- over and a database from before Grafana gets its login too. What it cannot take away: a login may change its own
--- password and time-outs, and use memory and processor time. Against that there is only a replica:
+-- The login of Grafana's data source: it reads what the role shop_update_read may read, and anyone who may view a
+-- dashboard may send any SQL with it. psql runs this as a superuser after each migration, so that a new password in
+-- .env takes effect, and a database from before Grafana gets the login too. It cannot prevent that a login changes its
+-- own password and time-outs, or uses memory and processor time. Only a replica helps against that:
 -- POSTGRES_READ_ADDRESS.
 \getenv password GRAFANA_DB_PASSWORD
 do $$
@@ -15,17 +15,17 @@ alter role grafana with
 alter role grafana reset all; -- what it may have set for itself
 alter role grafana set default_transaction_read_only = on;
 alter role grafana set statement_timeout = '30s';
--- A query that begins a transaction and fails in it leaves its connection, and so every dashboard that gets it next, in
--- an aborted one.
+-- A query that begins a transaction and fails leaves its connection in an aborted one, and so every dashboard that gets
+-- it next.
 alter role grafana set idle_in_transaction_session_timeout = '100ms';
--- Sorts and joins that do not fit into memory; only a superuser may raise it.
+-- For sorts and joins that do not fit in memory; only a superuser may raise it.
 alter role grafana set temp_file_limit = '256MB';
 grant shop_update_read to grafana;
 
--- What everybody may do by default, and one SELECT stops the queue with: fill the lock table, the notification queue or
--- the disk, or end a session. It is taken from everybody and given to the worker and to whichever login there is
--- already: what Seller Center does today goes on. A login that comes later and needs it: `grant shop_update_trusted to
--- …`.
+-- Rights that everybody has by default, and with which one SELECT stops the queue: it fills the lock table, the
+-- notification queue or the disk, or ends a session. They are revoked from everybody and granted to the worker and to
+-- every existing login, so that Seller Center goes on as today. A later login that needs them: `grant
+-- shop_update_trusted to …`.
 do $$
 declare
   what text;
@@ -49,14 +49,14 @@ begin
         or proname in (
           'loread', 'lowrite', 'pg_notify', 'pg_logical_emit_message', 'pg_export_snapshot', 'pg_cancel_backend',
           'pg_terminate_backend'))
-      and not proname in ('lo_import', 'lo_export') -- a superuser's anyway
-    union all select 'language plpgsql' -- anonymous blocks: loops and subtransactions without end
+      and not proname in ('lo_import', 'lo_export') -- for superusers anyway
+    union all select 'language plpgsql' -- anonymous blocks: endless loops and subtransactions
   loop
     execute format('revoke all on %s from public', what);
     execute format('grant %s on %s to shop_update_trusted',
       case when what like 'language%' then 'usage' else 'execute' end, what);
   end loop;
-  -- temporary tables are not among what temp_file_limit counts
+  -- temp_file_limit does not count temporary tables
   execute format('revoke temporary on database %I from public', current_database());
   execute format('grant temporary on database %I to shop_update_trusted', current_database());
 end $$;

@@ -1,5 +1,5 @@
--- The login of the workers: what the role shop_update_worker may do, and nothing else. Run by psql after each
--- migration, as grafana-login.sql is.
+-- The login of the workers: it has the rights of the role shop_update_worker and no others. psql runs this after each
+-- migration, as with grafana-login.sql.
 \getenv password WORKER_DB_PASSWORD
 do $$
 begin
@@ -9,5 +9,5 @@ begin
 end $$;
 alter role worker with login nosuperuser nocreatedb nocreaterole nobypassrls password :'password';
 grant shop_update_worker to worker;
--- For the metrics of PostgreSQL: the states of other logins' sessions.
+-- For the metrics about PostgreSQL: the states of other logins' sessions.
 grant pg_read_all_stats to worker;
