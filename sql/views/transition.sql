@@ -1,22 +1,28 @@
--- Every step of every item, wherever it is stored (see worker/queue/books.ts). Filter by item: that uses indexes
--- throughout; a filter by time alone does not. Steps of one moment are in the order of the statuses.
+-- Every step of every item, wherever it is stored (see worker/queue/books.ts). Steps of one moment are in the order of
+-- the statuses. Filter by item, and by what the tables are partitioned by: nothing of an item is stored before it was
+-- queued. Indexes are used throughout then, of those days alone; without the item, they are not.
+--
+-- - `stored_at`: of the row that has the step
+-- - `requested_at`: the same, or of a callback's step that of the request
 --
 -- Steps outside any exchange have rows of their own: see `step`.
 create or replace view shop_update.transition as
-select s.item_id, s.at, s.from_status, s.to_status, s.seconds, s.reason, s.actor, s.note from shop_update.step s
+select s.item_id, s.at, s.from_status, s.to_status, s.seconds, s.reason, s.actor, s.note,
+  s.at as stored_at, s.at as requested_at
+-- workers of the previous version write the first step, too
+from shop_update.step s where s.from_status is not null
 union all
 -- the first step, of items in the queue and of items that have left it
-select i.id, i.queued_at, null, 'pending', null, null, null, null
-from (
-  select id, queued_at from shop_update.item
-  union all select id, queued_at from shop_update.finished_item) i
-where not exists (select from shop_update.step s where s.item_id = i.id and s.from_status is null)
+select i.id, i.queued_at, null, 'pending', null, null, null, null, i.queued_at, i.queued_at from shop_update.item i
+union all
+select f.id, f.queued_at, null, 'pending', null, null, null, null, f.finished_at, f.finished_at
+from shop_update.finished_item f
 union all
 -- claimed, with no request yet
-select i.id, i.came_at, i.came_from, 'processing', i.came_seconds, null, null, null
+select i.id, i.came_at, i.came_from, 'processing', i.came_seconds, null, null, null, i.came_at, i.came_at
 from shop_update.item i where i.status = 'processing' and i.came_at = i.status_at
 union all
-select r.item_id, t.at, t.from_status, t.to_status, t.seconds, null, null, null
+select r.item_id, t.at, t.from_status, t.to_status, t.seconds, null, null, null, r.sent_at, r.sent_at
 from shop_update.request r cross join lateral (values
   (r.claimed_at, r.claimed_from, 'processing'::shop_update.status, r.claimed_seconds),
   (r.built_at, 'processing', 'building_payload', extract(epoch from r.built_at - r.claimed_at)::real),
@@ -24,7 +30,7 @@ from shop_update.request r cross join lateral (values
 ) t (at, from_status, to_status, seconds)
 where r.claimed_at is not null
 union all
-select a.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note
+select a.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note, a.answered_at, a.answered_at
 from shop_update.answer a
 -- an acknowledgment, or no answer at all, goes on without Got response
 cross join lateral (select a.http_status is not null and a.done_to is distinct from 'got_acknowledgment' as got) g
@@ -48,9 +54,10 @@ cross join lateral (values
 ) t (happened, at, from_status, to_status, seconds, reason, note)
 where a.made_seconds is not null and t.happened
 union all
-select c.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note
+select r.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note, c.received_at, r.sent_at
 from shop_update.request r
-join shop_update.callback c on c.request_id = r.request_id::text and c.item_id = r.item_id
+-- `any`, because by an equality the planner may join all callbacks that there are with the few requests of an item
+join shop_update.callback c on c.request_id = any (array[r.request_id::text])
 cross join lateral (values
   (c.taken_at, c.taken_from, 'got_response'::shop_update.status, c.taken_seconds, null, null),
   (c.payload_at, 'got_response', 'building_response_payload', extract(epoch from c.payload_at - c.taken_at)::real,
@@ -60,7 +67,7 @@ cross join lateral (values
   (c.done_at, case when c.processing_at is null then 'got_response' else 'response_processing' end::shop_update.status,
     c.done_to, extract(epoch from c.done_at - coalesce(c.processing_at, c.taken_at))::real, c.done_reason, c.done_note)
 ) t (at, from_status, to_status, seconds, reason, note)
-where c.taken_at is not null and t.at is not null;
+where t.at is not null;
 
 -- For workers of the previous version: they do not know that this version keeps the claim in the item, so it is written
 -- down before they take such an item over.
