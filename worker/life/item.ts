@@ -67,9 +67,10 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   const builtAt = performance.now()
 
   // Building payload -> Made request, committed before the call leaves
-  await line.turn(item.id)
+  const isTaken = await line.turn(item.id)
   const flow = line.flow()
-  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack(false) })
+  const maySend = line.maySend(builtAt)
+  if (!isTaken || !maySend) return letGo(item, line, { verdict: handedBack(maySend) })
   const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
   if (!made) return letGo(item, line, null)
   // The statement's answer may have been under way for longer than a lease, and a heartbeat may have come before it.

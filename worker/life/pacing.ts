@@ -7,8 +7,11 @@ import type { Pacer } from '../shop/line.ts'
 /** What this worker knows about a Shop that says "wait", and does about it (decision 21). */
 export interface Pacing extends Pacer {
   readonly isBusy: boolean
-  /** Before a claim: how many of `most` calls may leave. All of them, unless the Shop is busy. */
-  take(most: number): Promise<{ calls: number; nextInSeconds: number }>
+  /**
+   * Before a claim: how many of `most` calls may leave. All of them, unless the Shop is busy. They are granted for what
+   * it has `said` so far.
+   */
+  take(most: number): Promise<{ calls: number; nextInSeconds: number; said: number }>
   stop(): Promise<void>
 }
 
@@ -126,13 +129,14 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
       reporting ??= report()
     },
     async take(most) {
-      if (!isBusy) return { calls: most, nextInSeconds: 0 }
+      if (!isBusy) return { calls: most, nextInSeconds: 0, said }
       await reporting // so that what has just been heard applies to this claim
+      const before = said
       const { calls, nextInSeconds, over } = await takeCalls(sql, most)
       if (over) isBusy = false
       return over
-        ? { calls: most, nextInSeconds: 0 }
-        : { calls, nextInSeconds: Math.min(nextInSeconds, LONGEST_PAUSE_SECONDS) }
+        ? { calls: most, nextInSeconds: 0, said: before }
+        : { calls, nextInSeconds: Math.min(nextInSeconds, LONGEST_PAUSE_SECONDS), said: before }
     },
     async stop() {
       await Promise.all([looks.stop(), reporting])

@@ -170,7 +170,7 @@ export function startPump({
         else wakeAt(performance.now() + rate.msUntilNext())
         return 'no room'
       }
-      const { calls: most, nextInSeconds } = await pace.take(room)
+      const { calls: most, nextInSeconds, said } = await pace.take(room)
       if (most < 1) {
         wakeAt(performance.now() + nextInSeconds * 1000)
         return 'no room'
@@ -180,7 +180,7 @@ export function startPump({
       const { items, candidates, passedOver, all } = await passes.claim(most)
       for (const item of items) {
         held.add(claimKey(item))
-        line.claimed(item.id)
+        line.claimed(item.id, said)
       }
       rate.take(items.length)
       if (passedOver) wakeAt(performance.now() + PASSED_OVER_MS)

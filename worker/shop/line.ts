@@ -23,10 +23,18 @@ export interface Line {
   most(): number
   /** How many more may be claimed. */
   room(): number
-  /** The item has been claimed; `send` or `notSent` follows. */
-  claimed(itemId: string): void
-  /** Resolves when its request may be written, because it will leave soon. Until then the item has no request. */
-  turn(itemId: string): Promise<void>
+  /**
+   * The item has been claimed; `send` or `notSent` follows.
+   *
+   * @param said how often the Shop had said "wait" before the claim was asked for
+   */
+  claimed(itemId: string, said: number): void
+  /**
+   * Resolves when its request may be written, because it will leave soon. Until then the item has no request.
+   *
+   * @returns false: the Shop takes no calls any more, and it will not leave
+   */
+  turn(itemId: string): Promise<boolean>
   /**
    * Asks `maySend` again just before the first byte.
    *
@@ -66,7 +74,7 @@ const MADE_SECONDS = 0.1
  * could send it. And if this worker dies, nobody can tell whether a written request has left.
  */
 export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom }: LineOptions): Line {
-  /** Claimed items, each with how often the Shop had said "wait" by then. */
+  /** Claimed items, each with how often the Shop had said "wait" before. */
   const coming = new Map<string, number>()
   const made = new Set<string>()
   const waiting: { itemId: string; go(): void }[] = []
@@ -93,8 +101,8 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
     maySend,
     most,
     room: () => most() - coming.size,
-    claimed(itemId) {
-      coming.set(itemId, pace.said)
+    claimed(itemId, said) {
+      coming.set(itemId, said)
       circuit.started(itemId)
     },
     notSent(itemId) {
@@ -103,7 +111,7 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
     },
     turn: (itemId) =>
       new Promise((go) => {
-        waiting.push({ itemId, go })
+        waiting.push({ itemId, go: () => go(isTaken(itemId)) })
         callUp()
       }),
     async send(itemId, call, headers, since) {
@@ -122,7 +130,8 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
           return 'not sent'
         }
         if (!(error instanceof ShopUnreachable)) throw error
-        if (!error.turnedAway) circuit.unreachable(itemId)
+        // a probe that is turned away has found no Shop
+        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(itemId)
         const endedAt = performance.now()
         return { unreachable: error, milliseconds: endedAt - (error.leftAt ?? sentAt), endedAt }
       } finally {

@@ -1,0 +1,80 @@
+import { expect, it, test } from 'vitest'
+import type { CatalogueProduct, CatalogueSet } from '../../worker/domain/catalogue.ts'
+import type { ClaimedItem } from '../../worker/domain/item.ts'
+import type { Desk } from '../../worker/life/desk.ts'
+import { live } from '../../worker/life/item.ts'
+import type { Life } from '../../worker/life/life.ts'
+import type { Call } from '../../worker/shop/call.ts'
+import { createCircuit } from '../../worker/shop/circuit.ts'
+import { type ShopClient, ShopUnreachable } from '../../worker/shop/client.ts'
+import { createLimiter } from '../../worker/shop/limiter.ts'
+import { createLine } from '../../worker/shop/line.ts'
+
+const call = { json: '{}' } as Call
+
+/** A line to a Shop; `pace.said` is how often it has said "wait". */
+function lineTo(send: ShopClient['send']) {
+  const pace = { said: 0, refused() {} }
+  const circuit = createCircuit({ now: () => 0, threshold: 1, probeFirstMs: 0 })
+  const line = createLine({
+    shop: { send } as ShopClient,
+    circuit,
+    limiter: createLimiter({ most: 8, now: () => 0 }),
+    pace,
+    flow: () => 'synchronous',
+    maySend: () => true,
+    onRoom() {},
+  })
+  return { line, pace, circuit }
+}
+
+it('lets nothing leave that was claimed, or asked for, before the Shop said "wait"', async () => {
+  const { line, pace } = lineTo(async () => expect.fail('has left'))
+  line.claimed('1', pace.said)
+  const before = pace.said
+  pace.said++
+  line.claimed('2', before)
+  for (const item of ['1', '2']) {
+    expect(await line.turn(item)).toBe(false)
+    expect(await line.send(item, call, {}, 0)).toBe('not sent')
+  }
+  line.claimed('3', pace.said)
+  expect(await line.turn('3')).toBe(true)
+})
+
+it('a probe that is turned away has found no Shop', async () => {
+  const { line, circuit } = lineTo(async () => {
+    throw Object.assign(new ShopUnreachable('reset', 'No.', 1), { turnedAway: true })
+  })
+  circuit.unreachable('1')
+  line.claimed('2', 0)
+  expect(circuit.state).toBe('probing')
+  await line.send('2', call, {}, 0)
+  expect(circuit.state).toBe('open')
+})
+
+test('an item whose turn comes when the Shop takes no calls goes back without a request', async () => {
+  const [settled, done]: [unknown[], string[]] = [[], []]
+  const line = {
+    turn: async () => false,
+    flow: () => 'synchronous',
+    maySend: () => true,
+    notSent: () => done.push('let go'),
+  }
+  const life = {
+    item: {
+      id: '1',
+      topic: 'stock',
+      productSetId: '5',
+      productId: '42',
+      requestId: '9',
+      variationComing: false,
+    } as ClaimedItem,
+    settle: async (entry: unknown) => settled.push(entry),
+    makeRequest: async () => expect.fail('a request was written'),
+  } as unknown as Life<ClaimedItem>
+  const product = { id: '42', sellerSku: 'A', srcId: '7', shopSku: 'S', stock: 1 } as CatalogueProduct
+  await live(life, { id: '5', sellerId: '3', products: [product] } as CatalogueSet, { line } as unknown as Desk)
+  expect(settled).toEqual([expect.objectContaining({ to: 'pending', reason: 'shop_busy', exchange: null })])
+  expect(done).toEqual(['let go'])
+})
