@@ -1,5 +1,5 @@
 /**
- * The twelve statuses of an item, in the order in which an item passes them. The labels are exactly those of
+ * The statuses of an item, in the order in which an item passes them. The labels are exactly those of
  * docs/requirements.md.
  */
 export const STATUSES = {

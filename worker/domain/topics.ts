@@ -1,5 +1,5 @@
 /**
- * The nine topics of the queue, one row each: the only place with a topic's label, event name, method and reach. Labels
+ * The topics of the queue, one row each: the only place with a topic's label, event name, method and reach. Labels
  * are those of docs/requirements.md; event names and methods those of docs/shop-protocol.md, section 1. Only the event
  * name of Stock is documented there; the others follow its pattern, so a correction belongs here and nowhere else.
  */
