@@ -16,22 +16,22 @@ import {
 import { median, percentile } from './setting.ts'
 
 export interface CallbacksOptions {
-  /** That go through each of the flows. */
+  /** How many go through each flow. */
   items: number
-  /** To the endpoint alone, in each of the ways, at most. */
+  /** The most to the endpoint alone, in each way. */
   callbacks: number
-  /** And for so long at most. */
+  /** And the longest time for that. */
   seconds: number
   /** Items that drain meanwhile. */
   drain: number
-  /** So many in a request, where they come in batches. */
+  /** How many are in one request, when they come in batches. */
   batch: number
   rounds: number
 }
 
 const FLOWS = ['synchronous', 'oneByOne', 'inBatches'] as const
 
-/** To the endpoint: connections that each send a request as soon as the one before is answered. */
+/** Load on the endpoint: connections that each send a request as soon as the previous one is answered. */
 const ENDPOINT = [
   { name: 'endpoint64', connections: 64, isBatch: false },
   { name: 'endpoint512', connections: 512, isBatch: false },
@@ -39,9 +39,9 @@ const ENDPOINT = [
 ] as const
 
 /**
- * The asynchronous flow: items through all of it beside the synchronous flow, the Shop calling back one by one or in
- * batches; then the endpoint alone, to which acknowledged requests are called back as fast as it takes them while other
- * items drain.
+ * The asynchronous flow. Items go through all of it, compared with the synchronous flow, while the Shop calls back one
+ * by one or in batches. Then the endpoint alone: acknowledged requests are called back as fast as it takes them while
+ * other items drain.
  */
 export async function callbacks(options: CallbacksOptions, log: (line: string) => void) {
   const { items, batch, rounds } = options
@@ -107,8 +107,8 @@ const inBatchesOf = (callbackBatch: number): SettingsInput => ({
 })
 
 /**
- * So many requests are acknowledged by a Shop that does not call back; then the flow is the synchronous one, others
- * drain, and the callbacks come meanwhile.
+ * The Shop acknowledges this many requests and does not call back. Then the flow is switched to synchronous, other
+ * items drain, and the callbacks come meanwhile.
  */
 async function measureEndpoint(
   { callbacks, seconds, drain, batch }: CallbacksOptions,
@@ -123,7 +123,7 @@ async function measureEndpoint(
     await sql`vacuum analyze`
     const worker = await rig.startWorker({
       FLOW_TTL_SECONDS: '0.2',
-      TRUSTED_PROXIES: '127.0.0.1', // one address of anybody else may have 250 connections
+      TRUSTED_PROXIES: '127.0.0.1', // any other address may have 250 connections
     })
     await untilStatus(rig, 'got_acknowledgment', callbacks)
     const calls = await readCalls(rig)
@@ -158,7 +158,7 @@ async function measureEndpoint(
   }
 }
 
-/** A call of the endpoint for each request that has been acknowledged. */
+/** A call to the endpoint for each acknowledged request. */
 async function readCalls({ sql }: Rig): Promise<object[]> {
   const rows = await sql<{ id: string; product: object }[]>`
     select
@@ -190,9 +190,9 @@ async function changeFlow({ sql }: Rig): Promise<void> {
 }
 
 /**
- * @param until when, by `performance.now()`, no more requests are begun
+ * @param until when, by `performance.now()`, no more requests begin
  * @returns the milliseconds of each request
- * @throws where one is not accepted: who is refused is answered sooner
+ * @throws if one is not accepted: refusals are answered faster
  */
 async function callBack(url: string, bodies: readonly string[], connections: number, until: number): Promise<number[]> {
   const { origin, pathname } = new URL(url)

@@ -105,7 +105,7 @@ async function readRange(sql: Sql, from: number, to: number): Promise<Counted> {
       count(*) filter (where h.through is null or not h.through @> case d.flow
         when 'asynchronous' then ${PATHS.asynchronous}::text[]::shop_update.status[]
         else ${PATHS.synchronous}::text[]::shop_update.status[] end)::int as steps,
-      -- one that was written and not sent is a request more
+      -- a written request that was not sent is one more
       count(*) filter (where coalesce(q.n, 0) < d.sends or w.n is distinct from d.sends)::int as calls,
       count(*) filter (where d.flow = 'asynchronous' and b.item_id is null)::int as callbacks,
       count(*) filter (where p.src_updated_at is null)::int as products

@@ -18,12 +18,12 @@ import { workers } from './workers.ts'
 
 interface Benchmark {
   about: string
-  /** Its options, with what holds where they are left out. */
+  /** Its options, with their defaults. */
   options: Record<string, number>
   run(options: Record<string, number>, print: (line: string) => void): Promise<Record<string, unknown>>
 }
 
-/** The compiler holds `run` to the options that there are. */
+/** The compiler checks that `run` only uses existing options. */
 const benchmark = <Name extends string>(
   about: string,
   options: Record<Name, number>,

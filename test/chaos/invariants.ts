@@ -162,7 +162,7 @@ async function unequal(evidence: Evidence): Promise<Violation[]> {
     select s.id, s.src_id as "srcId", coalesce((select array_agg(hash order by position) from catalog.product_image m
       where m.product_set_id = s.id), '{}') as hashes
     from catalog.product_set s where s.src_id is not null
-      -- of a set without a product nothing is sent until it has one
+      -- a set without products is not sent until it has one
       and exists (select from catalog.product p where p.product_set_id = s.id)
     order by s.id`
   for (const { id, srcId, hashes } of sets) {

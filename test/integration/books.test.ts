@@ -41,9 +41,9 @@ const WHENS = ['soon after', 'long after', 'before'] as const
 type When = (typeof WHENS)[number]
 const LONG_MS = 100_000
 
-/** The worker measured so many milliseconds before the statement: within the item's status, or before it. */
+/** How many milliseconds before the statement the worker measured: within the item's status, or before it. */
 const MEASURED_AGO = [0, 1.2345, 77_777.7777, 3_600_000]
-/** Each place has other last digits, so that all ways of rounding come up. */
+/** Each place has different last digits, so that all ways of rounding occur. */
 const measured = (ago: number, place: number) => performance.now() - ago - place / 700
 
 /** An item in flight: what it is, and since when. */
@@ -415,7 +415,7 @@ describe.each(['price', 'new_product_set'] as const)('callbacks of %s', (topic) 
     await callBack(false)
     const before = await history(idsOf(held))
     const stories: Story[] = []
-    // of several that bring the same id, one is applied at a time
+    // if several bring the same id, one is applied at a time
     for (let seen = 1; seen > 0; ) {
       const applied = await applyCallbacks(sql, 'UTC', '0', RETRY)
       seen = applied.seen

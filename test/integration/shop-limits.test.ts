@@ -7,7 +7,7 @@ afterEach(() => scene.stop())
 
 const ITEMS = 300
 
-/** Changes, and so many creates. */
+/** Changes, and this many creates. */
 async function queue(creates: number) {
   const sets = await Promise.all(Array.from({ length: ITEMS }, (_, k) => addSet(scene.sql, { inShop: k >= creates })))
   await scene.sql`
@@ -16,7 +16,7 @@ async function queue(creates: number) {
     from catalog.product p where p.product_set_id = any (${sets.map(({ setId }) => setId)}::bigint[])`
 }
 
-/** How many creates there are. A call that is turned away at the door is no failure, but for a create. */
+/** How many creates there are. A call that is turned away at the door is no failure, except for a create. */
 const SHOPS: [string, number, SettingsInput][] = [
   ['closes connections beyond ten', 0, { default: { latencyMs: 20 }, limits: { connections: 10 } }],
   ['becomes slower with what is in flight', 30, { default: { latencyMs: 20 }, limits: { parallel: 5 } }],

@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** The Shop said "wait" so long from now, and took 100 a second. */
+/** The Shop said "wait" at this time, relative to now, and took 100 a second. */
 const said = (from: string) => database.sql`
   update shop_update.shop_pace set
     busy_since = now() + ${from}::text::interval,

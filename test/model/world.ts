@@ -318,7 +318,7 @@ export class World {
       select 'set ' || s.id, 'set ' || s.src_id, null, null, null, null,
         (select hash::int from catalog.product_image m where m.product_set_id = s.id)
       from catalog.product_set s
-      -- of a set without a product nothing is sent until it has one
+      -- a set without products is not sent until it has one
       where exists (select from catalog.product p where p.product_set_id = s.id)`
     return this.changes.flatMap((change) => {
       const field = FIELDS[change.topic]

@@ -90,7 +90,7 @@ async function withdraw(sql: Sql, id: string, actor: string): Promise<boolean> {
       key_hashes = array_remove(c.key_hashes, k.hash),
       updated_at = now(),
       updated_by = ${actor}::text,
-      key_set_at = case when cardinality(c.key_hashes) > 1 then c.key_set_at end -- for a worker of the version before
+      key_set_at = case when cardinality(c.key_hashes) > 1 then c.key_set_at end -- for a worker of the previous version
     from shop_update.callback_key k
     where c.name = 'bob_callback_server' and k.id = ${id}::bigint and k.hash = any (c.key_hashes)`
   return withdrawn.count === 1
@@ -109,7 +109,7 @@ async function write(sql: Sql, { allowedIps, apiKey }: CredentialChange, actor: 
       ${actor}::text)
     on conflict (name) do update set
       allowed_ips = coalesce(${allowedIps ? [...allowedIps] : null}::text[], c.allowed_ips),
-      -- the newest first, two at most, and no key twice: setting the present one again withdraws nothing
+      -- newest first, two at most, no key twice: setting the present key again withdraws nothing
       key_hashes = case
         when c.key_hashes[1] = excluded.key_hashes[1] then c.key_hashes
         else (excluded.key_hashes || c.key_hashes)[1:2] end,

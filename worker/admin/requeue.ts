@@ -243,7 +243,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
 >`
   with moved as (
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
-      -- an item that is behind in its set keeps its place there: set_lane counts it
+      -- an item that is behind in its set keeps its place: set_lane counts it
       lane = case when i.lane = 'behind' then i.lane else 'ready' end,
       run_at = now(), entered_at = now(), status_at = shop_update.later(i.status_at)
     where i.id = any (array(
@@ -266,7 +266,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
     'requeued' as reason,
     ${actor}::text as actor
   from moved m ${skusOf(sql, 'm')}
-  -- named here, or it would not run
+  -- referenced here; otherwise it would not run
   where (select count(*) from notified) >= 0`
 
 async function countVariations(sql: Sql, productSetIds: readonly string[]): Promise<Map<string, number>> {

@@ -54,8 +54,8 @@ export interface Commit {
 }
 
 /**
- * How long before a statement left `performance.now()` measured an event. In whole microseconds, for the statement and
- * for whoever tells of it: a `real` number of seconds is up to 4 microseconds off after a minute.
+ * How long before a statement left `performance.now()` measured an event. In whole microseconds, both for the statement
+ * and for telemetry: a `real` number of seconds is off by up to 4 microseconds after a minute.
  */
 export const agoOf = (left: number, measured: number): Micros => Math.round((left - measured) * 1000)
 

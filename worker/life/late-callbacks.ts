@@ -145,7 +145,7 @@ const makeIncident = (
     returning *
   ),
   counted as (
-    -- nobody has queued it: it is no part of what is to be synced
+    -- nobody has queued it: it is not part of what must be synced
     insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, 1 from made
   ),
   noted as (

@@ -106,7 +106,7 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
         product_set_id = m.new_set,
         seller_id = m.seller_id,
         lane = case when m.was_behind then 'ready' else i.lane end,
-        fresh = false -- of what is fresh there is one for each set, topic and product
+        fresh = false -- only one item per set, topic and product is fresh
       from moving m where i.id = m.id
     )
     merge into shop_update.set_lane l using (

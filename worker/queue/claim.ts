@@ -267,7 +267,7 @@ export async function claim(
       shop_update.micros(since) as since,
       was_reason as "wasReason",
       was_fresh as "wasFresh",
-      -- the one step that is nobody's to tell but the next worker's: an enqueue gave it a fresh cycle
+      -- the one step that only the next worker can report: an enqueue gave it a fresh cycle
       case when coalesced_from is not null then
         json_build_object('from', coalesced_from, 'seconds', coalesced_after) end as coalesced,
       (select count(*)::int from ranked) as candidates,

@@ -21,8 +21,8 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
     taken as (
       delete from shop_update.delta where ctid = any (array(select place from picked)) returning *
     ),
-    -- Where these are all there are, none is left of the transactions that had ended when this statement began. Picked,
-    -- not taken: another fold may have taken the same ones, and know of no more than them.
+    -- If these are all rows, none is left of the transactions that had ended when this statement began. Picked, not
+    -- taken: another fold may have taken the same ones, and know of no others.
     noted as (
       update shop_update.folded
       set

@@ -46,14 +46,14 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       returning merge_action() as action, l.product_set_id
     ),
     counted as (
-      -- out of what was queued, too: it is in neither part of the share that is synced
+      -- also removed from what was queued: it is in neither part of the share that is synced
       insert into shop_update.delta (kind, slot, topic, status, n)
       select 'status', null::timestamptz, topic, status, -count(*) from gone group by topic, status
       union all
       select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null, -count(*) from gone group by 2, 3
     ),
-    -- A set that has been emptied may get a product again, from another set or a new one; what its images were to
-    -- become is in the catalogue.
+    -- An empty set may get a product again, from another set or a new one; the catalogue has what its images were to
+    -- become.
     owed as (
       insert into shop_update.owed_change (topic, product_set_id)
       select distinct g.topic, g.product_set_id

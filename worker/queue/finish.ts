@@ -215,7 +215,7 @@ export async function finish(
     calls as (${callCounts(sql, 'gone', sql`'success'::text`)}
     ),
     noted as (
-      -- of what has not been answered just now: there was nothing to send, or the answer had been stored
+      -- for items without an answer just now: there was nothing to send, or the answer was stored before
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, note)
       select s.*, null from (${claimSteps(sql, 'gone')}) s
       union all
@@ -267,7 +267,7 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   x.http,
   x.ms,
   x.body,
-  -- that of a callback came before its worker read it
+  -- a callback's response came before its worker read it
   case when ${row}.status = 'got_response' then ${row}.status_at
     else greatest(${row}.status_at, now() - x.response * interval '1 microsecond') end as response_at,
   greatest(${row}.status_at, now() - x.payload * interval '1 microsecond') as payload_at,

@@ -18,8 +18,8 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
           and not coalesce((select i.lane = 'ready' from shop_update.item i where i.id = l.next_id), false)
       ),
       free as (
-        -- Not where somebody (the leader, who looks for forgotten sets) has given the turn already, or has since this
-        -- statement took its snapshot: it would be given once more, to the one after.
+        -- Unless another worker (the leader, looking for forgotten sets) has already given the turn, or has since this
+        -- statement took its snapshot: otherwise the item after would get it too.
         select l.product_set_id, l.waiting
         from shop_update.set_lane l
         join seen on seen.product_set_id = l.product_set_id and seen.next_id is not distinct from l.next_id

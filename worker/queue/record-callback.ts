@@ -122,7 +122,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             x.*,
             o.outcome,
             o.outcome = 'accepted' or o.outcome = 'late' and exists (
-              -- a create that the Shop has made is never without consequence: see life/late-callbacks.ts
+              -- a create that succeeded in the Shop always has consequences: see life/late-callbacks.ts
               select from shop_update.finished_item f
               where f.id = x.item_id and shop_update.creates(f.topic)) as to_apply
           from x cross join lateral (
@@ -149,7 +149,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           product_set_id as "productSetId",
           product_id as "productId"
         from judged
-        -- named here, or it would not run
+        -- referenced here; otherwise it would not run
         where (select count(*) from notified) >= 0 order by place`,
     ]),
   )

@@ -38,7 +38,7 @@ export async function recover(
         left join shop_update.item i on i.id = o.id where o.id = l.item_id and coalesce(i.token, o.token) = o.token)`
     : sql`l.worker_id <> ${workerId}::bigint and not exists (select from shop_update.worker w
         where w.id = l.worker_id and w.heartbeat_at > now() - ${leaseSeconds}::double precision * interval '1 second')
-      -- where the database's clock has jumped, everybody looks dead, this worker too
+      -- if the database's clock has jumped, every worker looks dead, this one too
       and exists (select from shop_update.worker me
         where me.id = ${workerId}::bigint
           and me.heartbeat_at > now() - ${leaseSeconds}::double precision / 2 * interval '1 second')`

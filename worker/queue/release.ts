@@ -56,7 +56,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
       limit ${RELEASED_TOGETHER}::int
     ),
     free as materialized (
-      -- one that is absorbing a change of a transaction still open must not hold up the others
+      -- an item that is absorbing a change of an open transaction must not hold up the others
       select id from shop_update.item
       where id = any (array(select id from chosen)) order by id for no key update skip locked
     ),

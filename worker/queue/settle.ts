@@ -71,12 +71,12 @@ export async function settle(
         reason = x.reason,
         message = x.message,
         trace_id = coalesce(x.trace_id, i.trace_id),
-        -- handed back with its request written but not sent: it was not sent
+        -- handed back with a written request that was not sent: the request does not count
         sends = i.sends - case
           when x.to_status = 'pending' and x.outcome is null and i.status = 'made_request' then 1
           else 0 end,
         failures = i.failures + case when x.reason = 'failure' then 1 else 0 end,
-        -- decision 14: when it was tried last, not when the Shop said, maybe days later, that it had failed
+        -- decision 14: when it was last tried, not when the Shop reported the failure, maybe days later
         failed_at = case
           when x.reason is distinct from 'failure' then i.failed_at
           when i.status = 'processing' then now()
@@ -141,7 +141,7 @@ export async function settle(
       ${claimSteps(sql, 'moved')}
       union all
       select id, status_at, was, status, extract(epoch from status_at - since), reason from moved
-      -- a callback's are in its own row
+      -- those of a callback are in its own row
       where outcome is null and was <> 'got_response'
     )
     select

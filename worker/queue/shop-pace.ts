@@ -81,7 +81,7 @@ export async function slowDown(
         greatest(1.0 / ${SLOWEST_SECONDS}::int, case
           when p.busy_since is null then answered.per_second
           else greatest(
-            -- the pace may have grown far beyond what was there to send
+            -- the pace may have grown far beyond what there was to send
             least(
               ${SAID_SHARE}::double precision * ${rate(sql)},
               greatest(p.per_second, ${MOST_ANSWERED}::int * answered.per_second)),

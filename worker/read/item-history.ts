@@ -158,7 +158,7 @@ export async function readSurroundings(
         where l.product_set_id = s.id) n
       where n.id > ${itemId}::bigint and (
         n.topic = ${topic}::text::shop_update.topic and n.product_id is not distinct from ${productId}::bigint
-        -- what a create had absorbed after its request had left goes on as content
+        -- what a create absorbed after its request left goes on as content
         or ${creates(topic)}::text::boolean and n.topic = 'content'
           and n.product_id = coalesce(${productId}::bigint, n.product_id))
       order by n.id desc limit 1

@@ -64,7 +64,7 @@ export type UnreachableCode = 'timeout' | 'refused' | 'reset' | 'dns' | 'tls' | 
 export class ShopUnreachable extends Error {
   override readonly name = 'ShopUnreachable'
   readonly code: UnreachableCode
-  /** The Shop closed a new connection without a word, while it answers on others: it has not made the call. */
+  /** The Shop closed a new connection silently while it answers on others: it has not processed the call. */
   turnedAway = false
   /** When the call left, by `performance.now()`; null when there was no connection for it. */
   readonly leftAt: number | null

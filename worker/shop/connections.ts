@@ -12,7 +12,7 @@ export interface Passenger {
 
 /** An open, free connection. */
 export interface Connection {
-  /** Nothing has been answered on it yet, and there are others: when it breaks, the Shop had one too many. */
+  /** Nothing has been answered on it yet, and there are others: if it breaks, the Shop had one too many. */
   isOneTooMany(): boolean
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void
   /** The call ended this many milliseconds after it left. */
@@ -54,11 +54,11 @@ const AGAIN_MOST_MS = 1000
 const IDLE_SHARE = 0.5
 const IDLE_MS = 20
 /**
- * A Shop that restarts closes connections that were idle for no time at all, and would be called on new ones for ever.
- * So the idle time after which it closes them is taken for longer with each one that is opened for that.
+ * A Shop that restarts closes connections that were hardly idle, after which every call would need a new one for ever.
+ * So each connection opened for that reason raises the assumed idle time by this factor.
  */
 const IDLE_GROWTH = 1.1
-/** An idle connection is closed after this time at most: the Shop may have none left for another worker. */
+/** The longest time that an idle connection is kept: the Shop may have none left for another worker. */
 const KEPT_MS = 5000
 
 /**
@@ -123,7 +123,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     const now = performance.now()
     const { client: oldest, since } = idle[0]!
     if (now - since > survivedMs) {
-      // it may have been closed, and nobody has read that yet
+      // it may have been closed without anybody having read that yet
       setImmediate(() => {
         if (open.has(oldest)) survivedMs = Math.max(survivedMs, now - since)
       })
@@ -136,7 +136,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     if (againTimer) return
     const most = Math.max(OPENING, Math.floor(open.size * OPENING_SHARE))
     const room = limiter.limit - open.size
-    // none of them may be used, and they take the place of one that may
+    // none of them may be used, and they take the place of usable ones
     if (room < 1 && opening === 0 && idle.length > 0) drop(idle[0]!.client)
     const wanted = Math.min(waiting.length, most, room)
     if (wanted > 0 && opening === 0 && idle.length > 0) closedAfterMs = Math.max(IDLE_MS, closedAfterMs) * IDLE_GROWTH

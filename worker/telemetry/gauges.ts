@@ -132,7 +132,7 @@ export interface WorkerReadings {
   isCircuitOpen(): boolean
   /** Whether the Shop says "wait". */
   isShopBusy(): boolean
-  /** Calls on their way, and as many as may be. */
+  /** Calls under way, and their limit. */
   calls(): { inFlight: number; limit: number }
 }
 
