@@ -48,7 +48,7 @@ export async function growth({ items }: { items: number }, log: (line: string) =
   }
 }
 
-/** Of all claims so far, in PostgreSQL. */
+/** Number and total time of all claims so far, in PostgreSQL. */
 async function readClaims(sql: Sql): Promise<{ calls: number; ms: number }> {
   const [row] = await sql<{ calls: number; ms: number }[]>`
     select coalesce(sum(calls), 0)::float8 as calls, coalesce(sum(total_exec_time), 0)::float8 as ms
@@ -57,7 +57,7 @@ async function readClaims(sql: Sql): Promise<{ calls: number; ms: number }> {
   return row!
 }
 
-/** Items a second of each tenth of what was Synced, from the last of the tenth before to its own last. */
+/** Items per second of each tenth, from the last Synced of the previous tenth to its own last. */
 async function readRates(sql: Sql): Promise<number[]> {
   const rows = await sql<{ rate: number }[]>`
     with tenth as (

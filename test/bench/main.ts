@@ -11,24 +11,27 @@ import { latency } from './latency.ts'
 import { lists } from './lists.ts'
 import { notify } from './notify.ts'
 import { outage } from './outage.ts'
+import { peers } from './peers.ts'
 import { soak } from './soak.ts'
 import { telemetry } from './telemetry.ts'
 import { throughput } from './throughput.ts'
 import { workers } from './workers.ts'
 
+type Options = Record<string, number | string>
+
 interface Benchmark {
   about: string
-  /** Its options, with their defaults. */
-  options: Record<string, number>
-  run(options: Record<string, number>, print: (line: string) => void): Promise<Record<string, unknown>>
+  /** Its options with their defaults: whole numbers and texts. */
+  options: Options
+  run(options: Options, print: (line: string) => void): Promise<Record<string, unknown>>
 }
 
 /** The compiler checks that `run` only uses existing options. */
-const benchmark = <Name extends string>(
+const benchmark = <Known extends Options>(
   about: string,
-  options: Record<Name, number>,
-  run: (options: Record<Name, number>, print: (line: string) => void) => Promise<Record<string, unknown>>,
-): Benchmark => ({ about, options, run })
+  options: Known,
+  run: (options: Known, print: (line: string) => void) => Promise<Record<string, unknown>>,
+): Benchmark => ({ about, options, run: run as Benchmark['run'] })
 
 const BENCHMARKS: Record<string, Benchmark> = {
   throughput: benchmark(
@@ -83,6 +86,12 @@ const BENCHMARKS: Record<string, Benchmark> = {
     { minutes: 60 },
     soak,
   ),
+  peers: benchmark(
+    'the same changes through the worker and through grouped handlers on graphile-worker and pg-boss, in turn; these ' +
+      'are installed in the folder --peers (npm i --prefix DIR graphile-worker pg-boss)',
+    { items: 60_000, rounds: 3, peers: '' },
+    peers,
+  ),
   lists: benchmark(
     'every list that a page offers, over HTTP, with so many items in the queue and as many in the history',
     { items: 1_000_000 },
@@ -110,7 +119,7 @@ const INDENT = 13
 function usage(): string {
   const lines = Object.entries(BENCHMARKS).flatMap(([name, { about, options }]) => [
     `  ${name.padEnd(INDENT - 2)}${Object.entries(options)
-      .map(([option, otherwise]) => `[--${option} ${otherwise}]`)
+      .map(([option, otherwise]) => `[--${option} ${otherwise === '' ? 'DIR' : otherwise}]`)
       .join(' ')}`,
     ...(about.match(/.{1,100}(?= |$)/g) ?? []).map((line) => `${' '.repeat(INDENT)}${line.trim()}`),
   ])
@@ -143,11 +152,13 @@ await runCommand(async () => {
       ...Object.fromEntries(Object.keys(chosen.options).map((option) => [option, { type: 'string' } as const])),
     },
   })
-  const given = values as Record<string, unknown>
+  const given: Record<string, unknown> = values
   const options = Object.fromEntries(
     Object.entries(chosen.options).map(([option, otherwise]) => [
       option,
-      wholeNumber(option, given[option] ?? otherwise),
+      typeof otherwise === 'number'
+        ? wholeNumber(option, given[option] ?? otherwise)
+        : String(given[option] ?? otherwise),
     ]),
   )
   const print = (line: string) => process.stdout.write(`${line}\n`)

@@ -4,13 +4,13 @@ import type { Sql } from '../../worker/database/database.ts'
 import { checkComplete } from './complete.ts'
 import { fillCatalogue, queueStock, type Rig, startRig, untilStatus } from './rig.ts'
 
-/** Changed one after the other, over and over. */
+/** They change one after the other, in a cycle. */
 const PRODUCTS = 200_000
 const WARM_UP_ITEMS = 20_000
 const TICK_MS = 100
 const MINUTE_MS = 60_000
 
-/** What there is at the end of a minute. */
+/** Readings at the end of a minute. */
 interface Minute {
   minute: number
   itemsPerSecond: number
@@ -90,7 +90,7 @@ async function readFullSpeed(sql: Sql): Promise<number> {
   return row!.rate
 }
 
-/** The changes of these numbers, each of the next product. */
+/** Queues the changes with these numbers, each for the next product. */
 const queueChanges = (sql: Sql, from: number, to: number) => sql`
   select count(shop_update.enqueue('stock', product_id => 1 + n % ${PRODUCTS}::bigint))
   from generate_series(${from}::bigint, ${to}::bigint - 1) n`
