@@ -56,8 +56,9 @@ where a.made_seconds is not null and t.happened
 union all
 select r.item_id, t.at, t.from_status, t.to_status, t.seconds, t.reason, null, t.note, c.received_at, r.sent_at
 from shop_update.request r
--- `any`, because by an equality the planner may join all callbacks that there are with the few requests of an item
-join shop_update.callback c on c.request_id = any (array[r.request_id::text])
+-- No equality, or the planner may join all callbacks that there are with the few requests of an item.
+join shop_update.callback c
+  on c.request_id = any (array[r.request_id::text]) and c.item_id is not distinct from r.item_id
 cross join lateral (values
   (c.taken_at, c.taken_from, 'got_response'::shop_update.status, c.taken_seconds, null, null),
   (c.payload_at, 'got_response', 'building_response_payload', extract(epoch from c.payload_at - c.taken_at)::real,

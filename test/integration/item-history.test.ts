@@ -102,3 +102,11 @@ test('that of an item from the first days of the history is read by index', asyn
   expect(steps.map(({ to }) => to)).toEqual(HISTORY)
   expect(opened.filter(({ wholly }) => wholly)).toEqual([])
 })
+
+test('an id that two requests have, as after a restored dump: a callback stays with its item', async () => {
+  await database.sql`
+    insert into shop_update.request (request_id, item_id, sent_at, flow, body)
+    select request_id, item_id + 1, sent_at, flow, body from shop_update.request where item_id = 1`
+  const steps = await readTransitions(read, '2', new Date(0))
+  expect(steps.map(({ to }) => to)).toEqual(HISTORY)
+})
