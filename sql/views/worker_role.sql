@@ -17,7 +17,7 @@ begin
   for name, may in
     select c.oid::regclass, case
         when c.relispartition or c.relname = 'migration' then null
-        when c.relname in ('step', 'request', 'answer', 'finished_item', 'audit') then 'insert'
+        when c.relname in ('step', 'request', 'answer', 'callback', 'finished_item', 'audit') then 'insert'
         else 'insert, update, delete'
       end
     from pg_class c where c.relnamespace = 'shop_update'::regnamespace and c.relkind in ('r', 'p')
@@ -26,6 +26,11 @@ begin
     if may is not null then execute format('grant %s on %s to shop_update_worker', may, name); end if;
   end loop;
 end $$;
+
+-- Of a callback, what came stays as it came; a worker notes what it led to.
+grant update (
+  applied_at, outcome, taken_at, taken_from, taken_seconds, payload_at, processing_at, done_at, done_to, done_reason,
+  done_note) on shop_update.callback to shop_update_worker;
 
 grant update (src_id, shop_sku, src_updated_at) on catalog.product to shop_update_worker;
 grant update (src_id) on catalog.product_set to shop_update_worker;
