@@ -37,3 +37,10 @@ test('a clock that was set back by a day stops nothing', async () => {
   await said('1 day')
   expect(await endBusy(database.sql)).not.toBeNull()
 })
+
+test('a "wait" on a quiet queue does not stop it: what the Shop takes is not known', async () => {
+  await database.sql`update shop_update.shop_pace set busy_since = null`
+  expect(await slowDown(database.sql, { ...REFUSAL, perSecond: 0 }, 15)).toMatchObject({ began: true })
+  const [row] = await database.sql`select per_second as "perSecond" from shop_update.shop_pace`
+  expect(row).toEqual({ perSecond: 5 })
+})

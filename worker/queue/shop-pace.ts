@@ -24,6 +24,8 @@ export interface Refusal {
 export const BUSY_SECONDS = 60
 /** At least one call leaves in this time; otherwise nobody would learn that the Shop takes calls again. */
 const SLOWEST_SECONDS = 10
+/** Where hardly anything had been sent, nobody knows what it takes: it is taken to take so many calls a second. */
+const UNKNOWN_PER_SECOND = 5
 /** A tenth of a second's worth may leave at once: one claim for several items, as with `SHOP_RATE_PER_SECOND`. */
 const AT_ONCE_SECONDS = 0.1
 /** The rate at which it said "wait" was slightly more than it takes. */
@@ -79,7 +81,7 @@ export async function slowDown(
           or ${time(sql, 'refused_at')} < clock_timestamp() - ${leftAgo}::double precision * interval '1 second'
           as cuts,
         greatest(1.0 / ${SLOWEST_SECONDS}::int, case
-          when p.busy_since is null then answered.per_second
+          when p.busy_since is null then greatest(${UNKNOWN_PER_SECOND}::int, answered.per_second)
           else greatest(
             -- the pace may have grown far beyond what there was to send
             least(
