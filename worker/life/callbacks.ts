@@ -175,7 +175,11 @@ const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
     ${skuColumns(tx)}
   from c
   join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
-  join shop_update.request r on r.request_id = c.request_id::bigint and r.item_id = i.id
+  -- the newest day first: all of them would be looked through
+  join lateral (
+    select * from shop_update.request r
+    where r.request_id = c.request_id::bigint and r.item_id = i.id and r.sent_at < now() + interval '1 day'
+    order by r.sent_at desc limit 1) r on true
   ${skusOf(tx, 'i')}
   order by i.id for update of i skip locked`
 
@@ -213,12 +217,12 @@ async function applyEffects(
     },
     async finishLater() {},
   })
-  const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row.callbackId)
+  const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row)
   for (const { row, answer, asked, ids, acts, noted } of effects) {
     if (noted && !refusedBy) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
     const token = taken.get(row.id)
     if (!acts || token === undefined) continue
-    applied.push(row.callbackId)
+    applied.push(row)
     const verbs = verbsOf({ ...row, token })
     const brings = answer.kind === 'success' || answer.kind === 'failure'
     const verdict = refusedBy && brings ? await refused(refusedBy, ids, verbs) : verdictOf(answer, row, asked, retry)
@@ -230,14 +234,13 @@ async function applyEffects(
     tx,
     finishes.filter(({ item }) => creates(item.topic) && item.newer),
   )
-  const told = [
-    ...finishes.map((entry, place) => ({
-      entry,
-      story: storyOf(entry, finished[place], (...told) => finishSteps('got_response', ...told)),
-    })),
-    ...settlements.map((entry, place) => ({ entry, story: storyOf(entry, settled[place], settleSteps) })),
-  ].filter(({ story }) => story !== null) as { entry: Finish | Settlement; story: Story }[]
-  const inFlight = await mark(tx, itemIds, applied, told)
+  const stories = new Map([
+    ...finishes.flatMap((entry, place) =>
+      storyOf(entry, finished[place], (...of) => finishSteps('got_response', ...of)),
+    ),
+    ...settlements.flatMap((entry, place) => storyOf(entry, settled[place], settleSteps)),
+  ])
+  const inFlight = await mark(tx, itemIds, applied, stories)
   return {
     seen: effects.length,
     inFlight,
@@ -245,62 +248,72 @@ async function applyEffects(
     created: [...finishes, ...settlements]
       .filter(({ item }) => creates(item.topic as Topic))
       .map(({ item }) => item.productSetId),
-    stories: told.map(({ story }) => story),
+    stories: [...stories.values()].map(({ story }) => story),
     failed: null,
   }
 }
 
 /**
- * Marks callbacks as applied; each stores the steps that its item took for it.
+ * Marks callbacks as applied; each stores the steps that its item took for it. By item, time and id: so one index of
+ * one day finds it.
  *
+ * @param stories of the callbacks that changed something, by their ids
  * @returns how many of the items are in flight and have another callback waiting
  */
 async function mark(
   tx: Sql,
   itemIds: readonly string[],
-  applied: readonly string[],
-  told: readonly { entry: Finish | Settlement; story: Story }[],
+  applied: readonly Waiting[],
+  stories: ReadonlyMap<string, { story: Story; note: string | null }>,
 ): Promise<number> {
-  const step = (to: Status | null) =>
-    told.map(({ story: { steps } }) =>
-      steps.find((each, place) => (to === null ? place === steps.length - 1 : each.to === to)),
-    )
-  const at = (to: Status | null) => step(to).map((each) => each?.at ?? null)
-  const done = step(null)
+  const rows = applied.map((row) => {
+    const { story, note } = stories.get(row.callbackId) ?? {}
+    const at = (to: Status) => story?.steps.find((step) => step.to === to)?.at ?? null
+    const done = story?.steps.at(-1)
+    return {
+      ...row,
+      taken: story?.steps[0],
+      payload: at('building_response_payload'),
+      processing: at('response_processing'),
+      done,
+      note: note ?? null,
+    }
+  })
   const [row] = await tx<[{ inFlight: number }]>`
-    with x as (
-      select * from unnest(
-        ${told.map(({ entry }) => (entry.item as Waiting).callbackId)}::bigint[],
-        ${step('got_response').map((each) => each!.from)}::text[]::shop_update.status[],
-        ${step('got_response').map((each) => Math.max(each!.at - each!.since, 0) / 1e6)}::real[],
-        ${at('got_response')}::double precision[],
-        ${at('building_response_payload')}::double precision[],
-        ${at('response_processing')}::double precision[],
-        ${at(null)}::double precision[],
-        ${done.map((each) => each!.to)}::text[]::shop_update.status[],
-        ${done.map((each) => each!.reason)}::text[],
-        ${told.map(({ entry }) => noteOf(entry))}::text[]
-      ) x (id, taken_from, taken_seconds, taken, payload, processing, done, done_to, done_reason, done_note)
-    ),
-    done as (
+    with done as (
       update shop_update.callback c
       set
         applied_at = now(),
-        taken_from = x.taken_from,
+        taken_from = x.taken_from::shop_update.status,
         taken_seconds = x.taken_seconds,
         taken_at = timestamptz 'epoch' + x.taken * interval '1 microsecond',
         payload_at = timestamptz 'epoch' + x.payload * interval '1 microsecond',
         processing_at = timestamptz 'epoch' + x.processing * interval '1 microsecond',
         done_at = timestamptz 'epoch' + x.done * interval '1 microsecond',
-        done_to = x.done_to,
+        done_to = x.done_to::shop_update.status,
         done_reason = x.done_reason,
         done_note = x.done_note
-      from unnest(${applied}::bigint[]) a (id) left join x on x.id = a.id
-      where c.item_id = any (${itemIds}::bigint[]) and c.id = a.id and c.applied_at is null
+      from unnest(
+        ${rows.map(({ callbackId }) => callbackId)}::bigint[],
+        ${rows.map(({ id }) => id)}::bigint[],
+        ${rows.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[],
+        ${rows.map(({ taken }) => taken?.from ?? null)}::text[],
+        ${rows.map(({ taken }) => (taken ? Math.max(taken.at - taken.since, 0) / 1e6 : null))}::real[],
+        ${rows.map(({ taken }) => taken?.at ?? null)}::double precision[],
+        ${rows.map(({ payload }) => payload)}::double precision[],
+        ${rows.map(({ processing }) => processing)}::double precision[],
+        ${rows.map(({ done }) => done?.at ?? null)}::double precision[],
+        ${rows.map(({ done }) => done?.to ?? null)}::text[],
+        ${rows.map(({ done }) => done?.reason ?? null)}::text[],
+        ${rows.map(({ note }) => note)}::text[]
+      ) x (id, item_id, received_at, taken_from, taken_seconds, taken, payload, processing, done, done_to, done_reason,
+        done_note)
+      where c.item_id = x.item_id and c.received_at = x.received_at and c.id = x.id and c.applied_at is null
     )
     select count(*)::int as "inFlight" from shop_update.callback c
     join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
-    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[]) and not c.id = any (${applied}::bigint[])`
+    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[])
+      and not c.id = any (${applied.map(({ callbackId }) => callbackId)}::bigint[])`
   return row.inFlight
 }
 
@@ -332,18 +345,28 @@ async function oweContent(tx: Sql, creations: readonly Finish[]): Promise<void> 
 }
 
 /** Got response, and what the commit made of it. */
-function storyOf<Entry extends { item: Item }>(
+function storyOf<Entry extends Finish | Settlement>(
   entry: Entry,
   commit: (Commit & { stays?: true }) | string | null | undefined,
   stepsOf: (since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],
-): Story | null {
-  if (typeof commit !== 'object' || commit === null) return null
+): [callbackId: string, { story: Story; note: string | null }][] {
+  if (typeof commit !== 'object' || commit === null) return []
   const row = entry.item as Waiting
   const got = Math.max(row.received, row.since + 1)
   const steps = [{ to: 'got_response' as const, at: got, reason: null }, ...stepsOf(got, entry, commit)]
   const { flow, sellerSku, sku, traceId, answers, received: receivedAt } = row
   const item = { ...row, at: got }
-  return { item, flow, sellerSku, sku, traceId, answers, receivedAt, steps: passages(row.status, row.since, steps) }
+  const story = {
+    item,
+    flow,
+    sellerSku,
+    sku,
+    traceId,
+    answers,
+    receivedAt,
+    steps: passages(row.status, row.since, steps),
+  }
+  return [[row.callbackId, { story, note: noteOf(entry) }]]
 }
 
 function read(row: Waiting) {
@@ -412,12 +435,15 @@ async function withoutLocked(tx: Sql, effects: Effect[]): Promise<Effect[]> {
 /**
  * Takes the items from wherever they rest, with a new token: Got response. Their product set is not taken; an item that
  * was behind in its set, or whose turn it was, leaves that place.
+ *
+ * Another worker may have applied a callback after this one had read it and before it held the item: that is seen here.
  */
 const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: number }[]>`
   with x as (
     select * from unnest(${rows.map(({ id }) => id)}::bigint[], ${rows.map(({ token }) => token)}::int[],
-      ${rows.map(({ receivedAt }) => receivedAt)}::timestamptz[])
-      x (id, token, received_at)
+      ${rows.map(({ callbackId }) => callbackId)}::bigint[],
+      ${rows.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[])
+      x (id, token, callback_id, received_at)
   ),
   moved as (
     update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1,
@@ -425,6 +451,9 @@ const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: numb
       fresh = false, reason = null, message = null
     from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token
       and i.lane <> 'in_flight'
+      and exists (
+        select from shop_update.callback c
+        where c.item_id = x.id and c.received_at = x.received_at and c.id = x.callback_id and c.applied_at is null)
     returning i.id, i.token, i.topic, i.product_set_id, old.status as was, old.lane as lane
   ),
   left_behind as (

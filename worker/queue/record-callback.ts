@@ -102,6 +102,7 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
             row_number() over (partition by x.request_id, x.digest order by x.place) > 1 or exists (
               select from shop_update.callback c
               where c.request_id = x.request_id and c.received_at >= r.sent_at
+                and c.received_at < now() + interval '1 day'
                 and c.digest = decode(x.digest, 'hex') and c.outcome <> 'unknown'
             ) as repeated
           from unnest(
@@ -114,7 +115,8 @@ async function recordCallbacks(sql: Sql, callbacks: readonly ReceivedCallback[])
           ) with ordinality x (key, request_id, digest, remote, body, trace_id, place)
           left join lateral (
             select item_id, sent_at, flow, trace_id from shop_update.request r
-            where r.request_id = x.key order by sent_at desc limit 1) r on true
+            -- the days to come are there already
+            where r.request_id = x.key and r.sent_at < now() + interval '1 day' order by sent_at desc limit 1) r on true
           left join shop_update.item i on i.id = r.item_id
         ),
         judged as materialized (
