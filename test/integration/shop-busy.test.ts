@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
@@ -63,3 +66,35 @@ test.each(SAYS)(
     expect(said.length).toBeLessThanOrEqual(1)
   },
 )
+
+test('a product that the Shop always tells to wait does not hold up the others of its seller', async () => {
+  scene = await startScene({ workers: false })
+  const sets = await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))
+  const refused: string[] = []
+  const shop = createServer(async (request, response) => {
+    const text = (await request.toArray()).join('')
+    const call = JSON.parse(text).at(-1)
+    const [{ product_id: id, sku, seller_sku, config_id }] = call.params.productsInfo
+    if (refused.length === 0 || refused[0] === id) {
+      refused.push(id)
+      response.writeHead(429).end('Too many changes of this product')
+      return
+    }
+    const product = { id, sku, seller_sku, config_id, updated_at: '2026-01-01 00:00:00' }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify([{ id: call.id, result: [{ status: 'success', product }] }]))
+  })
+  shop.listen(0, '127.0.0.1')
+  await once(shop, 'listening')
+  try {
+    await scene.startWorker({ SHOP_URL: `http://127.0.0.1:${(shop.address() as AddressInfo).port}/` })
+    const first = await scene.enqueue('price', { product: sets[0]!.productIds[0]! })
+    await vi.waitFor(() => expect(refused.length).toBeGreaterThan(0), { timeout: 20_000, interval: 20 })
+    for (const { productIds } of sets.slice(1)) await scene.enqueue('price', { product: productIds[0]! })
+    await untilSynced(19)
+    expect(await scene.item(first)).toMatchObject({ status: 'pending', reason: 'shop_busy', failures: 0 })
+  } finally {
+    shop.closeAllConnections()
+    shop.close()
+  }
+})

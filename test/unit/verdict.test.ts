@@ -116,6 +116,15 @@ describe('what an answer makes of an item', () => {
   })
 })
 
+test('told to wait twice in a row, it is put off; handed back before, or told once, it is not', () => {
+  const { verbs } = recording('price')
+  const judged = (sends: number, reason: string | null) =>
+    verdictOf(ANSWERS.busy, { ...verbs.item, sends, before: { reason } }, askedOf('price'), retry)
+  expect(judged(1, 'shop_busy')).toMatchObject({ to: 'pending', reason: 'shop_busy', retryInSeconds: 15 })
+  expect(judged(0, 'shop_busy')).toMatchObject({ to: 'pending', retryInSeconds: null })
+  expect(judged(1, 'failure')).toMatchObject({ to: 'pending', retryInSeconds: null })
+})
+
 describe('what stands in the way', () => {
   const success = (topic: Topic) => verdictOf(ANSWERS.success, itemOf(topic), askedOf(topic), retry)
 

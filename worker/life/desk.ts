@@ -94,9 +94,11 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
       ({ item, reason }) => reason === 'not_in_shop' || reason === 'new_variation' || creates(item.topic),
     )
     follow.soon({ sets: setsWaiting, created: setsOf(waitForCreate) })
-    const retries = entries.flatMap(({ to, retryInSeconds }) => (to === 'pending' ? [] : (retryInSeconds ?? [])))
+    const retries = entries.flatMap(({ retryInSeconds }) => retryInSeconds ?? [])
     if (retries.length > 0) onReady(Math.min(...retries))
-    const handedBack = entries.filter(({ to }) => to === 'pending').map(({ item }) => item.id)
+    const handedBack = entries
+      .filter(({ to, retryInSeconds }) => to === 'pending' && retryInSeconds === null)
+      .map(({ item }) => item.id)
     if (handedBack.length > 0) onReady(0, handedBack)
     onRest()
     return results

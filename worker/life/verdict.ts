@@ -25,6 +25,10 @@ export interface Judged {
   productSetId: string
   /** In the current retry cycle, before this attempt. */
   failures: number
+  /** Requests before this attempt. */
+  sends?: number
+  /** What the claim took it from. */
+  before?: { reason: string | null }
 }
 
 /** What a number of failures leads to. */
@@ -62,7 +66,7 @@ export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, ret
     case 'acknowledged':
       return { ...rests('got_acknowledgment', null, null), outcome: 'acknowledged' }
     case 'busy':
-      return { ...rests('pending', 'shop_busy', answer.message), outcome: 'busy' }
+      return { ...rests('pending', 'shop_busy', answer.message), retryInSeconds: putOff(item), outcome: 'busy' }
     case 'unprocessable':
       return blocked('unprocessable_response', answer.message)
     case 'failure':
@@ -71,6 +75,14 @@ export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, ret
       return { to: 'synced', ids: brought(item, asked, answer.rows), outcome: 'success' }
   }
 }
+
+/**
+ * The Shop has said "wait" to this item twice in a row. It may be this one that the Shop does not take: first in its
+ * seller's queue, it would be sent again and again, and the others never. The pace has doubled again by then.
+ */
+const putOff = ({ sends = 0, before }: Judged): number | null =>
+  sends > 0 && before?.reason === 'shop_busy' ? BUSY_AGAIN_SECONDS : null
+const BUSY_AGAIN_SECONDS = 15
 
 /** No call could be built; null: the product no longer exists. */
 export function verdictWithoutCall(call: NotSendable, item: Judged, retry: Retry): Verdict | null {

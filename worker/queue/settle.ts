@@ -14,7 +14,10 @@ export interface Settlement {
   exchange: Exchange | null
   /** `performance.now()` when the answer was there; null if none came. */
   answeredAt: number | null
-  /** For Delayed and Failed: seconds until the next retry; null when the retries are exhausted. */
+  /**
+   * For Delayed and Failed: seconds until the next retry; null when the retries are exhausted. For Pending: it is put
+   * off for so long; null: it is ready.
+   */
   retryInSeconds: number | null
   /** Of the attempt, if no request has it. */
   traceId?: string
@@ -28,6 +31,9 @@ const LANES = {
   blocked: 'blocked',
   response_processing: 'in_flight',
 } as const
+
+const laneOf = ({ to, retryInSeconds }: Settlement) =>
+  to === 'pending' && retryInSeconds !== null ? 'delayed' : LANES[to]
 
 /**
  * Stores what an answer, or its absence, did to an item that stays in the queue; afterwards its set is free. An answer
@@ -50,7 +56,7 @@ export async function settle(
         ${ids}::bigint[],
         ${entries.map(({ item }) => item.token)}::int[],
         ${entries.map(({ to }) => to)}::text[],
-        ${entries.map(({ to }) => LANES[to])}::text[],
+        ${entries.map(laneOf)}::text[],
         ${entries.map(({ reason }) => reason)}::text[],
         ${entries.map(({ message }) => message)}::text[],
         ${ofExchange('httpStatus')}::smallint[],
@@ -83,7 +89,7 @@ export async function settle(
           else greatest(i.failed_at, coalesce(i.last_sent_at, now())) end,
         entered_at = case when x.reason = 'failure' then now() else i.entered_at end,
         run_at = case
-          when x.to_status not in ('delayed', 'failed') then i.run_at
+          when x.lane <> 'delayed' then i.run_at
           when x.retry_in is null then 'infinity'
           else now() + x.retry_in * interval '1 second' end
       from x
