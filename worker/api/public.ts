@@ -49,6 +49,7 @@ type Call = { method: string; params?: unknown; id?: unknown }
 const LARGEST_BODY = 2 * 1024 * 1024
 /** The most that is read of a body before a valid key is known. */
 const LARGEST_HEAD = 4 * 1024
+/** Of calls beside one `auth`. */
 const LONGEST_BATCH = 100
 /** Per address and minute. */
 const FAILED_ATTEMPTS = 10
@@ -314,13 +315,14 @@ export function createPublicApi({
 
       const body = parsed(received.text())
       const isBatch = Array.isArray(body)
-      if (isBatch ? body.length === 0 || body.length > LONGEST_BATCH : !isObject(body)) {
+      const longest = LONGEST_BATCH + (isBatch && body.some(isAuth) ? 1 : 0)
+      if (isBatch ? body.length === 0 || body.length > longest : !isObject(body)) {
         onOutcome?.('malformed')
         if (!isKnown) await noteFailedAttempt(client, 1)
         return c.json(
           failure(
             isBatch && body.length > 0
-              ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls` }
+              ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls beside its auth` }
               : MALFORMED,
             null,
           ),
@@ -376,6 +378,7 @@ const failure = (error: RpcError, id: Id): RpcAnswer => ({ jsonrpc: '2.0', error
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isId = (id: unknown): id is string | number => typeof id === 'string' || typeof id === 'number'
+const isAuth = (call: unknown) => isObject(call) && call.method === 'auth'
 const isCall = (call: unknown): call is Call =>
   isObject(call) && call.jsonrpc === '2.0' && typeof call.method === 'string'
 
