@@ -290,7 +290,9 @@ const LONGEST_WAIT_SECONDS = 3600
  * @returns null when missing or unreadable
  */
 export function readRetryAfter(value: string, nowMs: number): number | null {
-  const seconds = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : (Date.parse(value) - nowMs) / 1000
+  const text = value.trim()
+  const isDate = /^[a-z]{3,9},? .*\d{2}:\d{2}:\d{2}/i.test(text) // `Date.parse` makes a year of "-5", and of "in 5"
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : isDate ? (Date.parse(text) - nowMs) / 1000 : Number.NaN
   return Number.isNaN(seconds) ? null : Math.min(LONGEST_WAIT_SECONDS, Math.max(0, seconds))
 }
 
