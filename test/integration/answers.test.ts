@@ -30,6 +30,13 @@ interface StoredAnswer {
 const answersOf = (itemId: string) => scene.sql<StoredAnswer[]>`
   select http_status as "httpStatus", outcome, body from shop_update.answer
   where item_id = ${itemId}::bigint order by answered_at`
+/**
+ * Without those of calls that the Shop turned away: the first one on a connection that breaks while others are open is
+ * sent once more before it counts (decision 21).
+ */
+const countedAnswers = (itemId: string) => scene.sql<StoredAnswer[]>`
+  select http_status as "httpStatus", outcome, body from shop_update.answer
+  where item_id = ${itemId}::bigint and done_to is distinct from 'pending' order by answered_at`
 const callbacksOf = (itemId: string) => scene.sql<{ outcome: string; body: string; applied: boolean }[]>`
   select outcome, body, applied_at is not null as applied from shop_update.callback
   where item_id = ${itemId}::bigint order by id`
@@ -66,11 +73,12 @@ const expectDelayed = async (itemId: string, message: RegExp) => {
     reason: 'failure',
     message: expect.stringMatching(message),
     failures: 1,
-    sends: 1,
   })
-  const [times] = await scene.sql`
-    select extract(epoch from run_at - entered_at)::float8 as wait from shop_update.item where id = ${itemId}::bigint`
-  expect(times).toEqual({ wait: 3600 })
+  const [item] = await scene.sql`
+    select extract(epoch from run_at - entered_at)::float8 as wait, sends, (
+      select count(*)::int from shop_update.answer where item_id = ${itemId}::bigint) as answers
+    from shop_update.item where id = ${itemId}::bigint`
+  expect(item).toEqual({ wait: 3600, sends: item!.answers, answers: item!.answers })
 }
 
 describe('synchronous flow', () => {
@@ -126,13 +134,14 @@ describe('synchronous flow', () => {
       await expectDelayed(itemId, message)
       const { requestId } = await scene.item(itemId)
       const call = await received(requestId)
-      expect(await answersOf(itemId)).toMatchObject([
+      expect(await countedAnswers(itemId)).toMatchObject([
         call.answer === null || name === 'drop' || name === 'hang'
           ? answer
           : { ...answer, body: typeof call.answer === 'string' ? call.answer : JSON.stringify(call.answer) },
       ])
       const passes = 'body' in answer ? [] : ['got_response']
-      expect((await scene.statuses(itemId)).slice(3)).toEqual(['made_request', ...passes, 'delayed'])
+      const statuses = await scene.statuses(itemId)
+      expect(statuses.slice(statuses.lastIndexOf('made_request'))).toEqual(['made_request', ...passes, 'delayed'])
       expect((await idsOf(setId)).map(({ updated }) => updated)).toEqual([false, false])
     })
 
@@ -156,9 +165,9 @@ describe('synchronous flow', () => {
       await trouble({})
       await makeDue(itemId)
       const synced = await scene.untilStatus(itemId, 'synced')
-      expect(synced).toMatchObject({ sends: 2, failures: 1, reason: null, message: null })
+      expect(synced).toMatchObject({ failures: 1, reason: null, message: null })
       expect(synced.requestId).not.toBe(requestId)
-      expect(await answersOf(itemId)).toMatchObject([{ outcome: 'unreachable' }, { outcome: 'success' }])
+      expect(await countedAnswers(itemId)).toMatchObject([{ outcome: 'unreachable' }, { outcome: 'success' }])
     })
   })
 
@@ -374,7 +383,7 @@ describe('asynchronous flow', () => {
       await expectDelayed(itemId, message)
       const { answer } = await received((await scene.item(itemId)).requestId)
       const raw = answer === null || typeof answer === 'string' ? answer : JSON.stringify(answer)
-      expect(await answersOf(itemId)).toMatchObject([{ body: raw }])
+      expect(await countedAnswers(itemId)).toMatchObject([{ body: raw }])
     })
   })
 
