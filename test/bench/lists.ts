@@ -210,7 +210,7 @@ export async function fill(sql: Sql, items: number): Promise<void> {
   await sql`
     do $$ declare day date; parent text; begin
       for day in select generate_series(current_date - 92, current_date - 2, interval '1 day')::date loop
-        foreach parent in array array['finished_item', 'request', 'transition', 'answer', 'callback'] loop
+        foreach parent in array array['finished_item', 'request', 'step', 'answer', 'callback'] loop
           execute format(
             'create table if not exists shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
             parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);

@@ -123,7 +123,7 @@ async function hold(holder: Sql): Promise<void> {
   await holder`select from shop_update.item limit 1`
 }
 
-/** A history as the worker would have written it: finished items with a transition and a request each. */
+/** A history as the worker would have written it: finished items with a step and a request each. */
 async function fillHistory(sql: Sql, rows: number): Promise<void> {
   await sql`set statement_timeout = 0`
   await sql`
@@ -131,7 +131,7 @@ async function fillHistory(sql: Sql, rows: number): Promise<void> {
       product_id, queued_at, finished_at, sends, failures, coalesced, topic, status)
     select -g, 1, g, g, now() - interval '30 minutes', now() - interval '20 minutes', 1, 0, 0, 'stock', 'synced'
     from generate_series(1, ${rows}::int) g`
-  await sql`insert into shop_update.transition (item_id, at, from_status, to_status, seconds)
+  await sql`insert into shop_update.step (item_id, at, from_status, to_status, seconds)
     select -g, now() - interval '20 minutes', 'response_processing', 'synced', 0.01
     from generate_series(1, ${rows}::int) g`
   await sql`insert into shop_update.request (request_id, item_id, sent_at, flow, trace_id, body)
