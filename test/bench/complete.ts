@@ -1,29 +1,5 @@
 import { type Sql, transaction } from '../../worker/database/database.ts'
-
-/** The statuses that an item goes through when all goes well. */
-const PATHS = {
-  synchronous: [
-    'pending',
-    'processing',
-    'building_payload',
-    'made_request',
-    'got_response',
-    'building_response_payload',
-    'response_processing',
-    'synced',
-  ],
-  asynchronous: [
-    'pending',
-    'processing',
-    'building_payload',
-    'made_request',
-    'got_acknowledgment',
-    'got_response',
-    'building_response_payload',
-    'response_processing',
-    'synced',
-  ],
-} as const
+import { PATHS } from '../paths.ts'
 
 /** The steps of more items would not be sorted in memory. */
 const AT_A_TIME = 250_000

@@ -90,19 +90,22 @@ async function runPeer(name: Peer, folder: string, { sql, databaseUrl, shop }: R
       ITEMS: String(items),
     },
   })
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`${name} ended with code ${code} before all was done.`)
-  })
+  const exited = once(child, 'exit')
+  const said = async () => {
+    const ended = exited.then(([code]) => {
+      throw new Error(`${name} ended with code ${code} before all was done.`)
+    })
+    const [message] = await Promise.race([once(child, 'message'), ended])
+    return message as { itemsPerSecond: number }
+  }
   try {
-    await Promise.race([once(child, 'message'), ended]) // it has filled its queue
+    await said() // it has filled its queue
     await sql`set statement_timeout = 0`
     await sql`vacuum analyze`
     await sql`checkpoint`
     child.send('start')
-    const [seen] = (await Promise.race([once(child, 'message'), ended])) as [{ itemsPerSecond: number }]
-    return seen.itemsPerSecond
+    return (await said()).itemsPerSecond
   } finally {
-    ended.catch(() => {}) // it may end now
     child.kill('SIGKILL')
   }
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Sql, transaction } from '../../worker/database/database.ts'
 import { readCalls, readTransitions } from '../../worker/read/item-history.ts'
 import { createDatabase, type Database } from '../database.ts'
+import { PATHS } from '../paths.ts'
 
 const DAYS = 40
 const A_DAY = 1000
@@ -77,21 +78,9 @@ async function readingOf(itemId: string) {
   })
 }
 
-const HISTORY = [
-  'pending',
-  'processing',
-  'building_payload',
-  'made_request',
-  'got_acknowledgment',
-  'got_response',
-  'building_response_payload',
-  'response_processing',
-  'synced',
-]
-
 test('a timeline is read in the days since the item was queued alone', async () => {
   const { queuedAt, steps, opened } = await readingOf(String((DAYS - 2) * A_DAY))
-  expect(steps.map(({ to }) => to)).toEqual(HISTORY)
+  expect(steps.map(({ to }) => to)).toEqual(PATHS.asynchronous)
   const dayBefore = new Date(queuedAt.getTime() - DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
   const days = [...new Set(opened.map(({ name }) => name.slice(-8)))].sort()
   expect(days[0]).toBe(dayBefore)
@@ -99,7 +88,7 @@ test('a timeline is read in the days since the item was queued alone', async () 
 
 test('that of an item from the first days of the history is read by index', async () => {
   const { steps, opened } = await readingOf('1')
-  expect(steps.map(({ to }) => to)).toEqual(HISTORY)
+  expect(steps.map(({ to }) => to)).toEqual(PATHS.asynchronous)
   expect(opened.filter(({ wholly }) => wholly)).toEqual([])
 })
 
@@ -108,5 +97,5 @@ test('an id that two requests have, as after a restored dump: a callback stays w
     insert into shop_update.request (request_id, item_id, sent_at, flow, body)
     select request_id, item_id + 1, sent_at, flow, body from shop_update.request where item_id = 1`
   const steps = await readTransitions(read, '2', new Date(0))
-  expect(steps.map(({ to }) => to)).toEqual(HISTORY)
+  expect(steps.map(({ to }) => to)).toEqual(PATHS.asynchronous)
 })

@@ -54,6 +54,16 @@ async function startAfresh() {
   await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env })
 }
 
+/** Its worker, beside its schema. */
+async function startLastRelease(): Promise<WorkerProcess> {
+  await startAfresh()
+  const env = {
+    ...workerEnv(scene.databaseUrl, scene.shop.url),
+    ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
+  }
+  return startWorkerProcess(env, { root: folder })
+}
+
 /** Every topic, for products in the Shop and for products to be created: all become Synced. */
 async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProcess) {
   const { sql } = scene
@@ -92,12 +102,7 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
 
 test("the last release's worker goes on beside the schema of this version, alone and with its workers", async () => {
   const { sql } = scene
-  const env = {
-    ...workerEnv(scene.databaseUrl, scene.shop.url),
-    ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
-  }
-  await startAfresh()
-  const before = await startWorkerProcess(env, { root: folder })
+  const before = await startLastRelease()
   try {
     await change('synchronous', before)
     expect(await migrate(sql)).toContain('functions and views')
@@ -119,12 +124,7 @@ test("the last release's worker goes on beside the schema of this version, alone
 
 test('the timelines of what it has written are the same afterwards, to the byte', async () => {
   const { sql } = scene
-  const env = {
-    ...workerEnv(scene.databaseUrl, scene.shop.url),
-    ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
-  }
-  await startAfresh()
-  const before = await startWorkerProcess(env, { root: folder })
+  const before = await startLastRelease()
   try {
     await change('synchronous', before)
     await change('asynchronous', before)
@@ -155,8 +155,7 @@ test('the timelines of what it has written are the same afterwards, to the byte'
 
 test('a claim of this version that the last one takes up leaves no gap in the history', async () => {
   const { sql } = scene
-  await startAfresh()
-  const before = await startWorkerProcess(workerEnv(scene.databaseUrl, scene.shop.url), { root: folder })
+  const before = await startLastRelease()
   await migrate(sql)
   before.child.kill('SIGSTOP')
   const { productIds } = await addSet(sql)

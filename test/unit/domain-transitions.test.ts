@@ -1,29 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { STATUS_NAMES, type Status } from '../../worker/domain/statuses.ts'
 import { isAllowed, NEXT } from '../../worker/domain/transitions.ts'
+import { PATHS } from '../paths.ts'
 
 const WALKS: Record<string, Status[]> = {
-  'synchronous flow': [
-    'pending',
-    'processing',
-    'building_payload',
-    'made_request',
-    'got_response',
-    'building_response_payload',
-    'response_processing',
-    'synced',
-  ],
-  'asynchronous flow': [
-    'pending',
-    'processing',
-    'building_payload',
-    'made_request',
-    'got_acknowledgment',
-    'got_response',
-    'building_response_payload',
-    'response_processing',
-    'synced',
-  ],
+  'synchronous flow': PATHS.synchronous,
+  'asynchronous flow': PATHS.asynchronous,
   'stock wait': ['pending', 'delayed', 'processing'],
   'failure and retry': ['made_request', 'delayed', 'processing'],
   'Failed, and retries go on': ['made_request', 'failed', 'processing', 'building_payload', 'made_request', 'failed'],
