@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import type { Draw } from './draws.ts'
 import { Latest } from './latest.ts'
 import { spelled } from './spelled.ts'
@@ -174,17 +174,10 @@ export class Callbacks {
     try {
       const target = this.#shop.callbackTarget
       if (target === undefined) throw new Error('no callback URL is set')
-      const { statusCode, body } = await request(target.url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: spelled(
-          [...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)],
-          this.#shop.settings,
-        ),
-        dispatcher: this.#agent,
-      })
-      httpStatus = statusCode
-      answer = jsonOrText(await body.text())
+      const calls = [...auth(apiKey === undefined ? target.apiKey : apiKey), ...batch.map(call)]
+      const answered = await post(this.#agent, target.url, spelled(calls, this.#shop.settings))
+      httpStatus = answered.httpStatus
+      answer = jsonOrText(answered.body)
     } catch (error) {
       answer = String(error)
     }
@@ -195,6 +188,36 @@ export class Callbacks {
       else this.counts.refused += 1
     }
   }
+}
+
+/**
+ * Without the streams and signals of `undici.request`, which cost 60 us a callback; this costs 38. The Shop shares the
+ * machine with the worker that it measures.
+ */
+function post(agent: Dispatcher, url: string, body: string): Promise<{ httpStatus: number; body: string }> {
+  const { origin, pathname, search } = new URL(url)
+  return new Promise((resolve, reject) => {
+    let httpStatus = 0
+    const chunks: Buffer[] = []
+    agent.dispatch(
+      { origin, path: pathname + search, method: 'POST', headers: { 'content-type': 'application/json' }, body },
+      {
+        onRequestStart() {}, // by which undici knows a handler of this kind
+        onResponseStart(_controller, status) {
+          httpStatus = status
+        },
+        onResponseData(_controller, chunk) {
+          chunks.push(chunk)
+        },
+        onResponseEnd() {
+          resolve({ httpStatus, body: Buffer.concat(chunks).toString() })
+        },
+        onResponseError(_controller, error) {
+          reject(error)
+        },
+      },
+    )
+  })
 }
 
 const auth = (apiKey: string | null) =>
