@@ -143,7 +143,7 @@ export class ModelWorker {
       most: () => Number.POSITIVE_INFINITY,
       room: () => Number.POSITIVE_INFINITY,
       claimed() {},
-      turn: async () => true,
+      turn: async () => null,
       notSent() {},
       send: async (itemId, call) => {
         const heard = Promise.withResolvers<Sent>()

@@ -171,6 +171,17 @@ const CASES: Case[] = [
       NOTHING,
     ],
   ],
+  [
+    'Pending, for the Shop cannot be reached',
+    { reason: because('shop_away') },
+    'nobody',
+    [
+      `${PRICE} could not be sent on 24 Nov 2026, 07:14 UTC (5 seconds ago), for the Shop cannot be reached at the ` +
+        'moment; it keeps its turn, and that does not count as a failure.',
+      'It is sent as soon as its turn comes.',
+      NOTHING,
+    ],
+  ],
   ...(['worker_lost', 'worker_stopped'] as const).map(
     (code): Case => [
       `Pending, ${code}`,

@@ -14,6 +14,7 @@ const call = { json: '{}' } as Call
 
 /** A line to a Shop; `pace.said` is how often it has said "wait". */
 function lineTo(send: ShopClient['send']) {
+  let stopping = false
   const pace = { said: 0, refused() {} }
   const circuit = createCircuit({ now: () => 0, threshold: 1, probeFirstMs: 0 })
   const line = createLine({
@@ -22,10 +23,13 @@ function lineTo(send: ShopClient['send']) {
     limiter: createLimiter({ most: 8, now: () => 0 }),
     pace,
     flow: () => 'synchronous',
-    maySend: () => true,
+    maySend: () => !stopping,
     onRoom() {},
   })
-  return { line, pace, circuit }
+  const stop = () => {
+    stopping = true
+  }
+  return { line, pace, circuit, stop }
 }
 
 it('lets nothing leave that was claimed, or asked for, before the Shop said "wait"', async () => {
@@ -35,11 +39,22 @@ it('lets nothing leave that was claimed, or asked for, before the Shop said "wai
   pace.said++
   line.claimed('2', before)
   for (const item of ['1', '2']) {
-    expect(await line.turn(item)).toBe(false)
-    expect(await line.send(item, call, {}, 0)).toBe('not sent')
+    expect(await line.turn(item, 0)).toBe('shop_busy')
+    expect(await line.send(item, call, {}, 0)).toEqual({ hindrance: 'shop_busy' })
   }
   line.claimed('3', pace.said)
-  expect(await line.turn('3')).toBe(true)
+  expect(await line.turn('3', 0)).toBeNull()
+})
+
+it('says why nothing leaves: the circuit is open, or this worker is stopping', async () => {
+  const { line, circuit, stop } = lineTo(async () => expect.fail('has left'))
+  line.claimed('1', 0)
+  circuit.unreachable('2')
+  expect(await line.turn('1', 0)).toBe('shop_away')
+  expect(await line.send('1', call, {}, 0)).toEqual({ hindrance: 'shop_away' })
+  stop()
+  expect(await line.turn('1', 0)).toBe('worker_stopped')
+  expect(await line.send('1', call, {}, 0)).toEqual({ hindrance: 'worker_stopped' })
 })
 
 it('a probe that is turned away has found no Shop', async () => {
@@ -56,7 +71,7 @@ it('a probe that is turned away has found no Shop', async () => {
 test('an item whose turn comes when the Shop takes no calls goes back without a request', async () => {
   const [settled, done]: [unknown[], string[]] = [[], []]
   const line = {
-    turn: async () => false,
+    turn: async () => 'shop_away',
     flow: () => 'synchronous',
     maySend: () => true,
     notSent: () => done.push('let go'),
@@ -75,6 +90,6 @@ test('an item whose turn comes when the Shop takes no calls goes back without a 
   } as unknown as Life<ClaimedItem>
   const product = { id: '42', sellerSku: 'A', srcId: '7', shopSku: 'S', stock: 1 } as CatalogueProduct
   await live(life, { id: '5', sellerId: '3', products: [product] } as CatalogueSet, { line } as unknown as Desk)
-  expect(settled).toEqual([expect.objectContaining({ to: 'pending', reason: 'shop_busy', exchange: null })])
+  expect(settled).toEqual([expect.objectContaining({ to: 'pending', reason: 'shop_away', exchange: null })])
   expect(done).toEqual(['let go'])
 })

@@ -226,8 +226,8 @@ describe('without an answer', () => {
   })
 
   test('handed back and moved rest Pending without a failure', () => {
-    expect(handedBack(false)).toMatchObject({ to: 'pending', reason: 'worker_stopped', outcome: null })
-    expect(handedBack(true)).toMatchObject({ to: 'pending', reason: 'shop_busy', outcome: null })
+    for (const reason of ['worker_stopped', 'shop_away', 'shop_busy'] as const)
+      expect(handedBack(reason)).toMatchObject({ to: 'pending', reason, outcome: null })
     expect(MOVED).toMatchObject({ to: 'pending', reason: 'product_moved', outcome: null })
   })
 

@@ -98,6 +98,12 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
       'The Shop takes no more calls at the moment. This is no failure: the item keeps its turn, and is sent as soon ' +
       'as the Shop takes it.',
   },
+  shop_away: {
+    label: 'Shop away',
+    sentence:
+      'The Shop cannot be reached at the moment. This is no failure: the item keeps its turn, and is sent as soon as ' +
+      'the Shop answers again.',
+  },
   nothing_to_send: { label: 'Nothing to send', sentence: 'The Shop has everything already, so no call was made.' },
   product_deleted: {
     label: 'Product deleted',

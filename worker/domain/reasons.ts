@@ -21,6 +21,7 @@ export const REASONS = [
   'worker_lost',
   'worker_stopped',
   'shop_busy',
+  'shop_away',
   // finished without a call, or by an admin
   'nothing_to_send',
   'discarded',

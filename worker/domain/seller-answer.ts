@@ -255,6 +255,11 @@ function howItCameToWait(item: ItemFacts, now: Date): string {
         `could not be sent on ${when(item.statusAt, now)}, for the Shop has more to do than it can take at the ` +
         'moment; it keeps its turn, and that does not count as a failure'
       )
+    case 'shop_away':
+      return (
+        `could not be sent on ${when(item.statusAt, now)}, for the Shop cannot be reached at the moment; it keeps ` +
+        'its turn, and that does not count as a failure'
+      )
     default:
       return `was queued on ${when(item.queuedAt, now)}`
   }

@@ -25,7 +25,7 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'delayed', // an exception is a failure like any other (docs/requirements.md, "Statuses")
     'failed', // the same, from the 12th failure on (decision 1)
     'blocked', // not_in_shop, new_variation: seen by the claim (decision 5 a, b)
-    'pending', // worker_lost, worker_stopped, shop_busy, product_moved: nothing has left yet
+    'pending', // worker_lost, worker_stopped, shop_busy, shop_away, product_moved: nothing has left yet
     'processing', // product_deleted
   ],
   building_payload: ['made_request'], // written together: an impossible payload never gets here
@@ -37,7 +37,8 @@ export const NEXT: Record<Status, readonly Status[]> = {
     'delayed',
     'failed',
     'blocked', // unknown_outcome: the worker died while a create was out (decision 11)
-    // worker_lost: anything but a create is sent again (decision 11). worker_stopped, shop_busy: the call has not left.
+    // worker_lost: anything but a create is sent again (decision 11). worker_stopped, shop_busy, shop_away: the call
+    // has not left.
     'pending',
   ],
   got_acknowledgment: [

@@ -67,19 +67,18 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   const builtAt = performance.now()
 
   // Building payload -> Made request, committed before the call leaves
-  const isTaken = await line.turn(item.id)
+  const hindrance = await line.turn(item.id, builtAt)
+  if (hindrance !== null) return letGo(item, line, { verdict: handedBack(hindrance) })
   const flow = line.flow()
-  const maySend = line.maySend(builtAt)
-  if (!isTaken || !maySend) return letGo(item, line, { verdict: handedBack(maySend) })
   const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
   if (!made) return letGo(item, line, null)
   // The statement's answer may have been under way for longer than a lease, and a heartbeat may have come before it.
-  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack(false) })
+  if (!line.maySend(builtAt)) return letGo(item, line, { verdict: handedBack('worker_stopped') })
   const { event } = TOPICS[item.topic]
   const { traceparent } = life.attempt
   const headers = { flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent }
   const sent = await line.send(item.id, call, shopHeaders(headers), builtAt)
-  if (sent === 'not sent') return { verdict: handedBack(line.maySend(builtAt)) }
+  if ('hindrance' in sent) return { verdict: handedBack(sent.hindrance) }
 
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
   const { milliseconds } = sent

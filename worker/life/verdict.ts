@@ -9,6 +9,7 @@ import type { WriteBack } from '../queue/finish.ts'
 import type { Settlement } from '../queue/settle.ts'
 import type { Answer, Asked, SyncedRow } from '../shop/answer.ts'
 import type { NotSendable } from '../shop/call.ts'
+import type { Hindrance } from '../shop/line.ts'
 
 /** What an answer brings for the catalogue. */
 export type Brought = Omit<NewIds, 'products'> & { products: WriteBack[] }
@@ -50,12 +51,8 @@ export const retryOf =
 
 type RetrySettings = Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS'>
 
-/**
- * Nothing has left: the worker hands the item back because it is stopping or may have been declared dead, or because
- * the Shop takes none.
- */
-export const handedBack = (maySend: boolean): Verdict =>
-  rests('pending', maySend ? 'shop_busy' : 'worker_stopped', null)
+/** Nothing has left. */
+export const handedBack = (hindrance: Hindrance): Verdict => rests('pending', hindrance, null)
 
 /** Its product has moved to another set. */
 export const MOVED: Verdict = rests('pending', 'product_moved', null)

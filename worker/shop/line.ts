@@ -4,11 +4,14 @@ import { type Circuit, isGatewayError } from './circuit.ts'
 import { NotSent, type ShopClient, type ShopHeaders, type ShopResponse, ShopUnreachable } from './client.ts'
 import type { Limiter } from './limiter.ts'
 
-/** What came of a call. Times are of `performance.now()`. `not sent`: nothing has left. */
+/** Why nothing of an item leaves: this worker may not send, the circuit is not closed, or the Shop has said "wait". */
+export type Hindrance = 'worker_stopped' | 'shop_away' | 'shop_busy'
+
+/** What came of a call. Times are of `performance.now()`. `hindrance`: nothing has left. */
 export type Sent =
   | { response: ShopResponse; milliseconds: number; answeredAt: number }
   | { unreachable: ShopUnreachable; milliseconds: number; endedAt: number }
-  | 'not sent'
+  | { hindrance: Hindrance }
 
 /** The way to the Shop: the client, its circuit, and whether anything may leave at all. */
 export interface Line {
@@ -32,9 +35,10 @@ export interface Line {
   /**
    * Resolves when its request may be written, because it will leave soon. Until then the item has no request.
    *
-   * @returns false: the Shop takes no calls any more, and it will not leave
+   * @param since when work on the request began
+   * @returns null, or why it will not leave
    */
-  turn(itemId: string): Promise<boolean>
+  turn(itemId: string, since: number): Promise<Hindrance | null>
   /**
    * Asks `maySend` again just before the first byte.
    *
@@ -94,7 +98,11 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
     callUp()
     if (coming.delete(itemId)) onRoom()
   }
-  const isTaken = (itemId: string) => circuit.passes(itemId) && (coming.get(itemId) ?? 0) >= pace.said
+  function hindrance(itemId: string, since: number): Hindrance | null {
+    if (!maySend(since)) return 'worker_stopped'
+    if (!circuit.passes(itemId)) return 'shop_away'
+    return (coming.get(itemId) ?? 0) < pace.said ? 'shop_busy' : null
+  }
 
   return {
     flow,
@@ -109,16 +117,17 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
       circuit.notSent(itemId)
       gone(itemId)
     },
-    turn: (itemId) =>
+    turn: (itemId, since) =>
       new Promise((go) => {
-        waiting.push({ itemId, go: () => go(isTaken(itemId)) })
+        waiting.push({ itemId, go: () => go(hindrance(itemId, since)) })
         callUp()
       }),
     async send(itemId, call, headers, since) {
       const sentAt = performance.now()
       try {
-        if (!isTaken(itemId)) throw new NotSent('The Shop takes no calls.')
-        const response = await shop.send(call, headers, () => maySend(since) && isTaken(itemId))
+        const mayLeave = () => hindrance(itemId, since) === null
+        if (!mayLeave()) throw new NotSent('It may not leave any more.')
+        const response = await shop.send(call, headers, mayLeave)
         const answeredAt = performance.now()
         if (response.saysWait) pace.refused(response.leftAt, response.waitSeconds)
         if (isGatewayError(response.httpStatus) && !response.saysWait) circuit.unreachable(itemId)
@@ -126,8 +135,10 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
         return { response, milliseconds: answeredAt - response.leftAt, answeredAt }
       } catch (error) {
         if (error instanceof NotSent) {
+          // The line to the Shop may be free again since it was turned away: it had too many calls then.
+          const why = hindrance(itemId, since) ?? 'shop_busy'
           circuit.notSent(itemId)
-          return 'not sent'
+          return { hindrance: why }
         }
         if (!(error instanceof ShopUnreachable)) throw error
         // a probe that is turned away has found no Shop
