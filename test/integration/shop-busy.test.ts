@@ -67,6 +67,20 @@ test.each(SAYS)(
   },
 )
 
+test('a worker that has found nothing to send leaves the call to what comes next', async () => {
+  scene = await startScene({ workers: false })
+  const { sql } = scene
+  await sql`update shop_update.shop_pace set busy_since = now(), refused_at = now(), per_second = 0.0001`
+  await scene.startWorker()
+  // It has looked, and been granted a call: the next one is some hours away.
+  await vi.waitFor(
+    async () => expect(await sql`select from shop_update.shop_pace where spent_until > 'epoch'`).toHaveLength(1),
+    { timeout: 20_000, interval: 20 },
+  )
+  const { productIds } = await addSet(sql)
+  await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
+})
+
 test('a product that the Shop always tells to wait does not hold up the others of its seller', async () => {
   scene = await startScene({ workers: false })
   const sets = await Promise.all(Array.from({ length: 20 }, () => addSet(scene.sql)))

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { endBusy, readPace, slowDown, takeCalls } from '../../worker/queue/shop-pace.ts'
+import { endBusy, giveCallsBack, readPace, slowDown, takeCalls } from '../../worker/queue/shop-pace.ts'
 import { createDatabase, type Database } from '../database.ts'
 
 let database: Database
@@ -36,6 +36,27 @@ test('a clock that was set back by a day stops nothing', async () => {
   expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 0, nextInSeconds: expect.closeTo(60, 0) })
   await said('1 day')
   expect(await endBusy(database.sql)).not.toBeNull()
+})
+
+test('a call that nothing was sent with may leave later, and no more than one at once', async () => {
+  await said('-10 seconds')
+  await database.sql`
+    update shop_update.shop_pace set per_second = 0.001, wait_until = 'epoch', spent_until = 'epoch'`
+  const take = async () => (await takeCalls(database.sql, 10)).calls
+  expect([await take(), await take()]).toEqual([1, 0])
+  await giveCallsBack(database.sql, 1)
+  expect([await take(), await take()]).toEqual([1, 0])
+  await giveCallsBack(database.sql, 100)
+  expect([await take(), await take()]).toEqual([1, 0])
+})
+
+test('what is given back after another "wait" is lost', async () => {
+  await said('-10 seconds')
+  expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 10 })
+  await slowDown(database.sql, { ...REFUSAL, waitSeconds: 60 }, 15)
+  const before = await database.sql`select * from shop_update.shop_pace`
+  await giveCallsBack(database.sql, 10)
+  expect(await database.sql`select * from shop_update.shop_pace`).toEqual(before)
 })
 
 test('a "wait" on a quiet queue does not stop it: what the Shop takes is not known', async () => {

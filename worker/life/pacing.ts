@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Sql } from '../database/database.ts'
 import { every } from '../loop.ts'
-import { endBusy, type Pace, type Refusal, readPace, slowDown, takeCalls } from '../queue/shop-pace.ts'
+import { endBusy, giveCallsBack, type Pace, type Refusal, readPace, slowDown, takeCalls } from '../queue/shop-pace.ts'
 import type { Pacer } from '../shop/line.ts'
 
 /** What this worker knows about a Shop that says "wait", and does about it (decision 21). */
@@ -9,10 +9,17 @@ export interface Pacing extends Pacer {
   readonly isBusy: boolean
   /**
    * Before a claim: how many of `most` calls may leave. All of them, unless the Shop is busy. They are granted for what
-   * it has `said` so far.
+   * it has `said` so far; for what finds nothing to send, somebody else's call may leave.
    */
-  take(most: number): Promise<{ calls: number; nextInSeconds: number; said: number }>
+  take(most: number): Promise<Granted>
   stop(): Promise<void>
+}
+
+export interface Granted {
+  calls: number
+  nextInSeconds: number
+  said: number
+  giveBack(unused: number): Promise<void>
 }
 
 export interface PacingOptions {
@@ -100,6 +107,17 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
     reporting = null
   }
 
+  async function giveBack(unused: number): Promise<void> {
+    if (unused === 0) return
+    try {
+      await giveCallsBack(sql, unused)
+    } catch (error) {
+      log.warn({ err: error }, 'Calls that nothing was sent with could not be given back; the next ones leave later')
+    }
+  }
+  /** All calls may leave. */
+  const all = (most: number): Granted => ({ calls: most, nextInSeconds: 0, said, giveBack: async () => {} })
+
   await sql.listen(
     'shop_update_pace',
     () => void look(),
@@ -129,14 +147,14 @@ export async function startPacing(options: PacingOptions): Promise<Pacing> {
       reporting ??= report()
     },
     async take(most) {
-      if (!isBusy) return { calls: most, nextInSeconds: 0, said }
+      if (!isBusy) return all(most)
       await reporting // so that what has just been heard applies to this claim
-      const before = said
+      const before = all(most)
       const { calls, nextInSeconds, over } = await takeCalls(sql, most)
       if (over) isBusy = false
       return over
-        ? { calls: most, nextInSeconds: 0, said: before }
-        : { calls, nextInSeconds: Math.min(nextInSeconds, LONGEST_PAUSE_SECONDS), said: before }
+        ? before
+        : { ...before, calls, nextInSeconds: Math.min(nextInSeconds, LONGEST_PAUSE_SECONDS), giveBack }
     },
     async stop() {
       await Promise.all([looks.stop(), reporting])

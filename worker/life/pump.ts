@@ -170,7 +170,7 @@ export function startPump({
         else wakeAt(performance.now() + rate.msUntilNext())
         return 'no room'
       }
-      const { calls: most, nextInSeconds, said } = await pace.take(room)
+      const { calls: most, nextInSeconds, said, giveBack } = await pace.take(room)
       if (most < 1) {
         wakeAt(performance.now() + nextInSeconds * 1000)
         return 'no room'
@@ -188,6 +188,7 @@ export function startPump({
         look = 'found'
         void start(items, { now: items[0]!.at, left })
       }
+      await giveBack(most - items.length)
       if (all && fromFirst) return look
       if (candidates > 0) fromFirst = false // 0 although there are some: those of these sellers are locked
     }

@@ -147,6 +147,17 @@ export async function takeCalls(
   return taken!
 }
 
+/**
+ * Gives calls back that were taken and for which there was nothing to send. However many are given back, no more leave
+ * at once than `takeCalls` lets; after a "wait" that came meanwhile they are lost.
+ */
+export async function giveCallsBack(sql: Sql, calls: number): Promise<void> {
+  await sql`
+    update shop_update.shop_pace p
+    set spent_until = p.spent_until - ${calls}::int / ${rate(sql)} * interval '1 second'
+    where p.busy_since is not null and ${rate(sql)} > 0`
+}
+
 /** @returns since when the Shop had been busy, if this statement ended it; otherwise null */
 export async function endBusy(sql: Sql): Promise<Date | null> {
   const [ended] = await sql<{ since: Date }[]>`
