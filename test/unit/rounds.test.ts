@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRounds } from '../../worker/life/rounds.ts'
+import { createFullRounds, createRounds } from '../../worker/life/rounds.ts'
 
 /** A table of two parts whose `end` advances with each look. */
 function rounds(milliseconds: (since: string | null) => number, parts = 2) {
@@ -41,6 +41,30 @@ test('after five slow ones there are quick ones, from where the table ended as t
     ['7', null],
     ['0', '(15,0)'],
   ])
+})
+
+test('slow rounds without quick ones between them take a twentieth of the time, and pause 5 s at most', async () => {
+  const began: number[] = []
+  let at = 0
+  let milliseconds = 40
+  const next = createFullRounds(
+    async (after) => {
+      if (after === '0') began.push(at)
+      at += milliseconds
+      return { last: after === '0' ? '7' : '0', seen: 0, milliseconds }
+    },
+    () => at,
+  )
+  for (; at < 10_000; at += 100) await next()
+  expect(began.slice(0, 6)).toEqual([0, 280, 560, 840, 1120, 2900])
+  milliseconds = 4000
+  const slow = at
+  for (; at < slow + 60_000; at += 100) await next()
+  const waits = began.filter((time) => time > slow).map((time, place, all) => time - (all[place - 1] ?? slow))
+  expect(Math.max(...waits)).toBeLessThan(8200 + 5100)
+  milliseconds = 4
+  for (; at < slow + 100_000; at += 100) await next()
+  expect(began.at(-1)! - began.at(-2)!).toBe(208)
 })
 
 test('a look that fails is made again', async () => {

@@ -14,7 +14,7 @@ import { blockedSets, releaseOwed } from '../queue/release.ts'
 import { forgetWorkers, lead } from '../queue/worker-row.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Follow } from './follow.ts'
-import { createRounds } from './rounds.ts'
+import { createFullRounds, createRounds } from './rounds.ts'
 
 /** How often each duty runs, in milliseconds. */
 const DUTIES = {
@@ -85,9 +85,10 @@ export function startLeader({
     verify: performance.now(),
   }
   let leadsUntil = 0
-  let [lostUpTo, blockedUpTo] = ['0', '0']
+  let blockedUpTo = '0'
   const releaseNext = createRounds((after, since) => releaseOwed(sql, after, since))
   const forgottenNext = createRounds((after, since) => forgottenSets(sql, after, since))
+  const lostNext = createFullRounds((after) => lostSets(sql, after))
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -125,9 +126,8 @@ export function startLeader({
     }
     if (isDue('forgottenSets')) {
       const forgotten = await forgottenNext()
-      const lost = await lostSets(sql, lostUpTo)
-      lostUpTo = lost.last
-      await follow.now({ sets: [...new Set([...forgotten.sets, ...lost.sets])], created: [] })
+      const lost = await lostNext()
+      await follow.now({ sets: [...new Set([...forgotten.sets, ...(lost?.sets ?? [])])], created: [] })
     }
     if (isDue('blocked')) {
       const { sets, last } = await blockedSets(sql, blockedUpTo)

@@ -36,3 +36,30 @@ export function createRounds<Result extends Looked>(
     return looked
   }
 }
+
+/**
+ * The same for a look that has no quick form: when full rounds are slow, there are fewer of them.
+ *
+ * @returns the next look; null: none is due
+ */
+export function createFullRounds<Result extends Omit<Looked, 'end'>>(
+  look: (after: string) => Promise<Result>,
+  now: () => number = () => performance.now(),
+): () => Promise<Result | null> {
+  const looks = createFullLooks(now)
+  let after = '0'
+  let milliseconds = 0
+  let seen = 0
+  return async () => {
+    if (after === '0') {
+      if (!looks.isDue()) return null
+      milliseconds = seen = 0
+    }
+    const looked = await look(after)
+    milliseconds += looked.milliseconds
+    seen += looked.seen
+    after = looked.last
+    if (after === '0') looks.took(milliseconds, seen, true)
+    return looked
+  }
+}

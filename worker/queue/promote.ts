@@ -129,12 +129,13 @@ export async function forgottenSets(
 
 /**
  * Items that are behind in a set without a row: there should be none, and nothing else would ever find them. The leader
- * creates the row. It looks at a thousand sets with items behind, starting after `after`, however many items that are.
+ * creates the row. It looks at a thousand sets with items behind, starting after `after`, however many items that are;
+ * while somebody holds a snapshot, it also walks over all that have been behind since.
  *
  * @returns the sets to promote in, and the set after which to go on
  */
-export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
-  const [row] = await sql<{ sets: string[] | null; seen: number; last: string }[]>`
+export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[] } & Omit<Looked, 'end'>> {
+  const [row] = await sql<({ sets: string[] | null } & Omit<Looked, 'end'>)[]>`
     with recursive seen (id, n) as (
       (select product_set_id, 1 from shop_update.item
         where lane = 'behind' and product_set_id > ${after}::bigint
@@ -157,8 +158,9 @@ export async function lostSets(sql: Sql, after: string): Promise<{ sets: string[
     select
       (select array_agg(id) from made) as sets,
       count(*)::int as seen,
-      max(id)::text as last
+      max(id)::text as last,
+      date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
     from seen`
-  const { sets, seen, last } = row!
-  return { sets: sets ?? [], last: seen < SETS_A_LOOK ? '0' : last }
+  const { sets, last, ...looked } = row!
+  return { sets: sets ?? [], last: looked.seen < SETS_A_LOOK ? '0' : last, ...looked }
 }
