@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** As another process would get between two statements: `meanwhile` is done just before the item is taken. */
+/** As another process would get between two statements: `meanwhile` is done just before the item is locked. */
 const interrupted = (sql: Sql, meanwhile: () => Promise<unknown>): Sql =>
   new Proxy(sql, {
     get(target, name) {
@@ -21,7 +21,7 @@ const interrupted = (sql: Sql, meanwhile: () => Promise<unknown>): Sql =>
               apply(query, self, args) {
                 const statement = Reflect.apply(query, self, args)
                 const text = Array.isArray(args[0]) ? args[0].join('') : ''
-                return text.includes("set status = 'got_response'") ? meanwhile().then(() => statement) : statement
+                return text.includes('for update skip locked') ? meanwhile().then(() => statement) : statement
               },
             }),
           ),

@@ -1,12 +1,11 @@
 import { isLocked, isRefusedByRow, type Sql, transaction } from '../database/database.ts'
 import type { Story } from '../domain/item.ts'
 import { type Commit, type Entered, type Micros, passages, type Step } from '../domain/step.ts'
-import type { Topic } from '../domain/topics.ts'
 import { creates } from '../domain/topics.ts'
 import { findConflict } from '../queue/conflict.ts'
 import { type Finish, finish, finishSteps } from '../queue/finish.ts'
 import { type Settlement, settle, settleSteps } from '../queue/settle.ts'
-import { mark, oweContent, readWaiting, take, type Waiting } from '../queue/waiting-callbacks.ts'
+import { countInFlight, hold, mark, oweContent, readWaiting, take, type Waiting } from '../queue/waiting-callbacks.ts'
 import { writeBack } from '../queue/write-back.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import { carryOut, refused, type Verbs } from './carry-out.ts'
@@ -75,8 +74,8 @@ export async function applyCallbacks(
       date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
     from page`
   const { itemIds } = page
-  const applied = await applyToItems(sql, zone, retry, itemIds, null)
-  const late = await applyLate(sql, zone, itemIds)
+  const { notHeld, ...applied } = await applyToItems(sql, zone, retry, itemIds, null)
+  const late = await applyLate(sql, zone, notHeld)
   return {
     ...applied,
     ...page,
@@ -88,7 +87,10 @@ export async function applyCallbacks(
   }
 }
 
-type Applied = Omit<AppliedCallbacks, 'next' | 'itemIds' | 'milliseconds' | 'incidents'>
+type Applied = Omit<AppliedCallbacks, 'next' | 'itemIds' | 'milliseconds' | 'incidents'> & {
+  /** Items that are locked, in flight, or no longer in the queue. */
+  notHeld: string[]
+}
 
 /** @param refusedBy why the catalogue refuses the callback of the one item, which is then Blocked */
 async function applyToItems(
@@ -106,7 +108,7 @@ async function applyToItems(
   } catch (error) {
     if (refusedBy || !(isRefusedByRow(error) || isLocked(error))) throw error
     if (itemIds.length > 1) return applyByHalves(sql, zone, retry, itemIds)
-    if (isLocked(error)) return NOTHING_APPLIED
+    if (isLocked(error)) return { ...NOTHING_APPLIED, notHeld: [...itemIds] }
     return applyToItems(sql, zone, retry, itemIds, error as Error)
   }
 }
@@ -115,12 +117,14 @@ async function applyToItems(
 async function applyByHalves(sql: Sql, zone: string, retry: Retry, itemIds: readonly string[]): Promise<Applied> {
   const half = itemIds.length >> 1
   const parts: Applied[] = []
+  const left: string[] = []
   let failed: unknown = null
   for (const ids of [itemIds.slice(0, half), itemIds.slice(half)]) {
     try {
       parts.push(await applyToItems(sql, zone, retry, ids, null))
     } catch (error) {
       failed = error
+      left.push(...ids)
     }
   }
   if (parts.length === 0) throw failed
@@ -130,11 +134,20 @@ async function applyByHalves(sql: Sql, zone: string, retry: Retry, itemIds: read
     sets: parts.flatMap(({ sets }) => sets),
     created: parts.flatMap(({ created }) => created),
     stories: parts.flatMap(({ stories }) => stories),
+    notHeld: [...left, ...parts.flatMap(({ notHeld }) => notHeld)],
     failed: failed ?? parts.find((part) => part.failed !== null)?.failed ?? null,
   }
 }
 
-const NOTHING_APPLIED: Applied = { seen: 0, inFlight: 0, sets: [], created: [], stories: [], failed: null }
+const NOTHING_APPLIED: Applied = {
+  seen: 0,
+  inFlight: 0,
+  sets: [],
+  created: [],
+  stories: [],
+  notHeld: [],
+  failed: null,
+}
 
 async function applyEffects(
   tx: Sql,
@@ -143,15 +156,10 @@ async function applyEffects(
   itemIds: readonly string[],
   refusedBy: Error | null,
 ): Promise<Applied> {
-  const waiting = await readWaiting(tx, itemIds)
-  const effects = await withoutLocked(
-    tx,
-    waiting.map((row) => read(row)),
-  )
-  const acting = effects.filter(({ acts }) => acts).map(({ row }) => row)
-  const taken = new Map((await take(tx, acting)).map(({ id, token }) => [id, token]))
+  const held = await hold(tx, itemIds)
+  const effects = await withoutLocked(tx, (await readWaiting(tx, held)).map(read))
 
-  // Looked up and written one by one, in item order; the statement that ends them is shared.
+  // Looked up and written one by one, in item order; the statements that end them are shared.
   const finishes: (Finish & { item: Waiting })[] = []
   const settlements: (Settlement & { item: Waiting })[] = []
   const verbsOf = (item: Waiting): Verbs => ({
@@ -165,57 +173,70 @@ async function applyEffects(
     },
     async finish(entry) {
       const at = performance.now()
-      finishes.push({ ...entry, item, at: { response: at, payload: at, processing: at }, sentAt: item.sentAt })
+      const callback = { id: item.callbackId, receivedAt: item.receivedAt, sentAt: item.sentAt }
+      finishes.push({ ...entry, item, at: { response: at, payload: at, processing: at }, callback })
       return 'noted'
     },
     async finishLater() {},
   })
-  const applied = effects.filter(({ acts }) => !acts).map(({ row }) => row)
   for (const { row, answer, asked, ids, acts, noted } of effects) {
     if (noted && !refusedBy) await writeBack(tx, zone, row, ids.products, ids.setSrcId)
-    const token = taken.get(row.id)
-    if (!acts || token === undefined) continue
-    applied.push(row)
-    const verbs = verbsOf({ ...row, token })
+    if (!acts) continue
+    const verbs = verbsOf(row)
     const brings = answer.kind === 'success' || answer.kind === 'failure'
     const verdict = refusedBy && brings ? await refused(refusedBy, ids, verbs) : verdictOf(answer, row, asked, retry)
     await carryOut(verdict, verbs)
   }
   const finished = finishes.length > 0 ? (await finish(tx, zone, finishes, false)).results : []
-  const settled = settlements.length > 0 ? (await settle(tx, settlements)).results : []
   await oweContent(
     tx,
     finishes.filter(({ item }) => creates(item.topic) && item.newer),
   )
-  const stories = new Map([
-    ...finishes.flatMap((entry, place) =>
-      storyOf(entry, finished[place], (...of) => finishSteps('got_response', ...of)),
-    ),
-    ...settlements.flatMap((entry, place) => storyOf(entry, settled[place], settleSteps)),
-  ])
-  const inFlight = await mark(tx, itemIds, applied, stories)
+  const finishStories = finishes.flatMap((entry, place) =>
+    storyOf(entry, finished[place], (...of) => finishSteps('got_response', ...of)),
+  )
+  const settleStories = await settleTaken(tx, settlements)
+  const ended = new Set(finishes.map(({ item }) => item.callbackId))
+  await mark(
+    tx,
+    effects.map(({ row }) => row).filter(({ callbackId }) => !ended.has(callbackId)),
+    new Map(settleStories),
+  )
+  const acting = [...finishes, ...settlements].map(({ item }) => item)
+  const isHeld = new Set(held)
+  const notHeld = itemIds.filter((id) => !isHeld.has(id))
   return {
     seen: effects.length,
-    inFlight,
+    inFlight: await countInFlight(tx, notHeld),
     sets: acting.map(({ productSetId }) => productSetId),
-    created: [...finishes, ...settlements]
-      .filter(({ item }) => creates(item.topic as Topic))
-      .map(({ item }) => item.productSetId),
-    stories: [...stories.values()].map(({ story }) => story),
+    created: acting.filter(({ topic }) => creates(topic)).map(({ productSetId }) => productSetId),
+    stories: [...finishStories, ...settleStories].map(([, story]) => story),
+    notHeld,
     failed: null,
   }
 }
 
-/** Notes when the Shop spells a SKU differently. */
-const noteOf = (entry: Finish | Settlement): string | null =>
-  'products' in entry ? (entry.products.find(({ spelling }) => spelling)?.spelling ?? null) : null
+/** What stays in the queue is taken first: Got response, with a token of this worker. */
+async function settleTaken(tx: Sql, settlements: (Settlement & { item: Waiting })[]) {
+  if (settlements.length === 0) return []
+  const taken = await take(
+    tx,
+    settlements.map(({ item }) => item),
+  )
+  const tokens = new Map(taken.map(({ id, token }) => [id, token]))
+  const { results } = await settle(
+    tx,
+    settlements.map((entry) => ({ ...entry, item: { ...entry.item, token: tokens.get(entry.item.id)! } })),
+  )
+  return settlements.flatMap((entry, place) => storyOf(entry, results[place], settleSteps))
+}
 
 /** Got response, and what the commit made of it. */
 function storyOf<Entry extends Finish | Settlement>(
   entry: Entry,
   commit: (Commit & { stays?: true }) | string | null | undefined,
   stepsOf: (since: Micros, entry: Entry, commit: Commit & { stays?: true }) => Entered[],
-): [callbackId: string, { story: Story; note: string | null }][] {
+): [callbackId: string, Story][] {
   if (typeof commit !== 'object' || commit === null) return []
   const row = entry.item as Waiting
   const got = Math.max(row.received, row.since + 1)
@@ -232,7 +253,7 @@ function storyOf<Entry extends Finish | Settlement>(
     receivedAt,
     steps: passages(row.status, row.since, steps),
   }
-  return [[row.callbackId, { story, note: noteOf(entry) }]]
+  return [[row.callbackId, story]]
 }
 
 function read(row: Waiting) {

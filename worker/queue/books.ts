@@ -63,4 +63,16 @@ export const freedSets = (sql: Sql, rows: Fragment) => sql`
       when matched then update set item_id = null, worker_id = null, next_id = g.next_id
       returning merge_action() as action, l.product_set_id`
 
+/**
+ * The sets' part for items that leave their rest without a claim, as a CTE `left_behind`: an item that was behind in
+ * its set leaves that place.
+ *
+ * @param rows the CTE of the items; `lane` is the one before this statement
+ */
+export const leftBehind = (sql: Sql, rows: string) => sql`left_behind as (
+      update shop_update.set_lane l set waiting = l.waiting - m.n
+      from (select product_set_id, count(*) as n from ${sql(rows)} where lane = 'behind' group by product_set_id) m
+      where l.product_set_id = m.product_set_id
+    )`
+
 type Fragment = ReturnType<Sql>

@@ -2,7 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
+import { callCounts, cameColumns, claimSteps, freedSets, leftBehind, statusCounts } from './books.ts'
 
 /** What a success row writes to the catalogue. Null keeps the present value. */
 export interface WriteBack {
@@ -28,12 +28,20 @@ export interface Finish {
   /** The Shop's id of the set, if the answer brought it. */
   setSrcId: string | null
   /**
-   * When the answered request left, as text; undefined: it is the item's last request, and the item has been in flight
-   * since.
+   * The callback that answers: the item is at rest, and locked by this transaction. Undefined: the item is in flight,
+   * and this is the answer to its last request. All entries of a statement are of one kind.
    */
-  sentAt?: string
+  callback?: AnsweringCallback
   /** Of the attempt, if no request has it. */
   traceId?: string
+}
+
+/** A callback as it was recorded; times are those of the database, as text. */
+export interface AnsweringCallback {
+  id: string
+  receivedAt: string
+  /** When the answered request left. */
+  sentAt: string
 }
 
 /** `stays`: a change that the answered request cannot contain keeps the item in the queue, Pending. */
@@ -77,8 +85,10 @@ export async function finish(
   const productIds = writes.map(({ productId }) => productId)
   const ago = (stage: 'response' | 'payload' | 'processing') => entries.map(({ at }) => at && agoOf(now, at[stage]))
   // Only a callback can answer for an item that has not been in flight all the time, and only such an item absorbs
-  // changes.
-  const late = entries.some(({ sentAt }) => sentAt !== undefined)
+  // changes. It is taken from its rest and leaves the queue in one statement, with its callback's steps: Got response
+  // as an update of its own cost 30 us and 200 bytes of WAL an item more.
+  const callbacks = entries.flatMap(({ callback }) => callback ?? [])
+  const late = callbacks.length > 0
   const writable = patient
     ? sql`writable as materialized (
       select p.id from catalog.product p
@@ -118,15 +128,26 @@ export async function finish(
         ${ago('payload')}::bigint[],
         ${ago('processing')}::bigint[],
         ${entries.map(({ traceId }) => traceId ?? null)}::text[]
-        ${late ? sql`, ${entries.map(({ sentAt }) => sentAt ?? null)}::text[]::timestamptz[]` : sql``})
-        x (id, token, http, ms, body, response, payload, processing, trace_id ${late ? sql`, sent_at` : sql``})
+        ${
+          late
+            ? sql`,
+        ${callbacks.map(({ id }) => id)}::bigint[],
+        ${callbacks.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[],
+        ${callbacks.map(({ sentAt }) => sentAt)}::text[]::timestamptz[]`
+            : sql``
+        }) x (id, token, http, ms, body, response, payload, processing, trace_id
+          ${late ? sql`, callback_id, received_at, sent_at` : sql``})
     ),
     finished as (
       delete from shop_update.item i using x
-      where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
+      where i.id = x.id and i.token = x.token
         ${patient ? sql`and i.id not in (select item_id from locked)` : sql``}
-        ${late ? sql`and (shop_update.creates(i.topic) or not ${isUnsettled(sql)})` : sql``}
-      returning ${answered(sql, sql`i`)}
+        ${
+          late
+            ? sql`and i.lane <> 'in_flight' and (shop_update.creates(i.topic) or not ${isUnsettled(sql)})`
+            : sql`and i.lane = 'in_flight'`
+        }
+      returning ${answered(sql, sql`i`, late)}
     ),
     ${
       late
@@ -135,16 +156,19 @@ export async function finish(
       set
         status = 'pending',
         lane = 'ready',
-        status_at = shop_update.later(i.status_at),
+        status_at = shop_update.later(${gotAt(sql, sql`i`)}),
+        token = i.token + 1,
+        fresh = false,
         failures = 0,
         failed_at = null,
         run_at = now(),
         entered_at = now(),
-        reason = 'newer_change'
+        reason = 'newer_change',
+        message = null
       from x
-      where i.id = x.id and i.token = x.token and i.lane = 'in_flight'
+      where i.id = x.id and i.token = x.token and i.lane <> 'in_flight'
         and not shop_update.creates(i.topic) and ${isUnsettled(sql)}
-      returning ${answered(sql, sql`old`)}
+      returning ${answered(sql, sql`old`, late)}
     ),
     gone as (
       select *, 'synced'::shop_update.status as goes_to from finished
@@ -193,9 +217,31 @@ export async function finish(
         coalesced, topic, 'synced', flow, case when was = 'processing' then 'nothing_to_send' end, trace_id
       from finished
     ),
-    freed as (
-      ${freedSets(sql, sql`select product_set_id, id, 0 as next_id from gone`)}
+    ${
+      late
+        ? sql`called_back as (
+      update shop_update.callback c
+      set
+        applied_at = now(),
+        taken_from = gone.was,
+        taken_seconds = extract(epoch from gone.response_at - gone.since),
+        taken_at = gone.response_at,
+        payload_at = gone.payload_at,
+        processing_at = gone.processing_at,
+        done_at = gone.done_at,
+        done_to = gone.goes_to,
+        done_reason = case when gone.goes_to = 'pending' then 'newer_change' end,
+        done_note = ${noteOf}
+      from gone
+      -- so one index of one day finds it
+      where c.item_id = gone.id and c.received_at = gone.received_at and c.id = gone.callback_id
+        and c.applied_at is null
     ),
+    ${leftBehind(sql, 'gone')},`
+        : sql`freed as (
+      ${freedSets(sql, sql`select product_set_id, id, 0 as next_id from gone`)}
+    ),`
+    }
     answered as (
       insert into shop_update.answer (
         request_id, item_id, answered_at, milliseconds, http_status, outcome, body,
@@ -225,7 +271,7 @@ export async function finish(
     )
     select
       (select array_agg(id) from gone) as ids,
-      (select array_agg(product_set_id) from freed where action = 'UPDATE') as waiting,
+      ${late ? sql`null` : sql`(select array_agg(product_set_id) from freed where action = 'UPDATE')`} as waiting,
       (select array_agg(id) from gone where goes_to = 'pending') as stays,
       shop_update.micros(now()) as now`
   const commit: Commit = { now: row!.now, left: now }
@@ -245,8 +291,17 @@ export async function finish(
   return { results, setsWaiting: row?.waiting ?? [] }
 }
 
-/** For items that got a final answer, with `row` as the item before: what it was, and when it passed each status. */
-const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
+/** When a callback made an item Got response that had been `row`. */
+const gotAt = (sql: Sql, row: ReturnType<Sql>) => sql`shop_update.later(${row}.status_at, x.received_at)`
+
+/**
+ * For items that got a final answer, with `row` as the item before: what it was, and when it passed each status.
+ *
+ * @param late the answer was a callback
+ */
+function answered(sql: Sql, row: ReturnType<Sql>, late: boolean) {
+  const since = late ? gotAt(sql, row) : sql`${row}.status_at`
+  return sql`
   i.id,
   i.seller_id,
   i.product_set_id,
@@ -263,16 +318,16 @@ const answered = (sql: Sql, row: ReturnType<Sql>) => sql`
   ${row}.status as was,
   ${row}.status_at as since,
   ${cameColumns(sql)},
-  shop_update.later(${row}.status_at) as done_at,
+  shop_update.later(${since}) as done_at,
   x.http,
   x.ms,
   x.body,
-  -- a callback's response came before its worker read it
-  case when ${row}.status = 'got_response' then ${row}.status_at
-    else greatest(${row}.status_at, now() - x.response * interval '1 microsecond') end as response_at,
-  greatest(${row}.status_at, now() - x.payload * interval '1 microsecond') as payload_at,
-  greatest(${row}.status_at, now() - x.processing * interval '1 microsecond') as processing_at,
-  x.response is not null as called`
+  ${late ? since : sql`greatest(${since}, now() - x.response * interval '1 microsecond')`} as response_at,
+  greatest(${since}, now() - x.payload * interval '1 microsecond') as payload_at,
+  greatest(${since}, now() - x.processing * interval '1 microsecond') as processing_at,
+  x.response is not null as called
+  ${late ? sql`, ${row}.lane, x.callback_id, x.received_at` : sql``}`
+}
 
 /**
  * The steps that the final answer made, for an item that had been in `status` since `since`, as the statement wrote

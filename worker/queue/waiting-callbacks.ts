@@ -2,7 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Item, Story } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Micros } from '../domain/step.ts'
-import { statusCounts } from './books.ts'
+import { leftBehind, statusCounts } from './books.ts'
 import type { Finish } from './finish.ts'
 import { skuColumns, skusOf } from './skus.ts'
 
@@ -25,7 +25,20 @@ export type Waiting = Item & {
   reason: string | null
 } & Omit<Story, 'item' | 'receivedAt' | 'steps'> & { received: Micros }
 
-/** Locks the items; one that is locked already is left for the next run. */
+/**
+ * Locks the items that are at rest, for this transaction; one that is locked already is left for the next run. Only
+ * then are they read: another worker that has applied a callback meanwhile held the lock until its commit.
+ *
+ * @returns their ids
+ */
+export async function hold(tx: Sql, itemIds: readonly string[]): Promise<string[]> {
+  const rows = await tx<{ id: string }[]>`
+    select id from shop_update.item where id = any (${itemIds}::bigint[]) and lane <> 'in_flight'
+    order by id for update skip locked`
+  return rows.map(({ id }) => id)
+}
+
+/** @param itemIds of items that this transaction holds */
 export const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]>`
   with c as materialized (
     select distinct on (c.item_id) c.* from shop_update.callback c
@@ -44,109 +57,84 @@ export const readWaiting = (tx: Sql, itemIds: readonly string[]) => tx<Waiting[]
     r.trace_id as answers, r.flow,
     ${skuColumns(tx)}
   from c
-  join shop_update.item i on i.id = c.item_id and i.lane <> 'in_flight'
+  join shop_update.item i on i.id = c.item_id
   -- the newest day first: all of them would be looked through
   join lateral (
     select * from shop_update.request r
     where r.request_id = c.request_id::bigint and r.item_id = i.id and r.sent_at < now() + interval '1 day'
     order by r.sent_at desc limit 1) r on true
   ${skusOf(tx, 'i')}
-  order by i.id for update of i skip locked`
+  order by i.id`
 
 /**
  * Takes the items from wherever they rest, with a new token: Got response. Their product set is not taken; an item that
- * was behind in its set, or whose turn it was, leaves that place.
+ * was behind in its set, or whose turn it was, leaves that place. (What a callback finishes leaves the queue from its
+ * rest, see `finish`.)
  *
- * Another worker may have applied a callback after this one had read it and before it held the item: that is seen here.
+ * @param rows of items that this transaction holds
  */
 export const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; token: number }[]>`
   with x as (
     select * from unnest(${rows.map(({ id }) => id)}::bigint[], ${rows.map(({ token }) => token)}::int[],
-      ${rows.map(({ callbackId }) => callbackId)}::bigint[],
-      ${rows.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[])
-      x (id, token, callback_id, received_at)
+      ${rows.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[]) x (id, token, received_at)
   ),
   moved as (
     update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1,
       status_at = shop_update.later(i.status_at, x.received_at),
       fresh = false, reason = null, message = null
-    from x where i.id = x.id and i.id = any (${rows.map(({ id }) => id)}::bigint[]) and i.token = x.token
-      and i.lane <> 'in_flight'
-      and exists (
-        select from shop_update.callback c
-        where c.item_id = x.id and c.received_at = x.received_at and c.id = x.callback_id and c.applied_at is null)
+    from x where i.id = x.id and i.token = x.token and i.lane <> 'in_flight'
     returning i.id, i.token, i.topic, i.product_set_id, old.status as was, old.lane as lane
   ),
-  left_behind as (
-    update shop_update.set_lane l set waiting = l.waiting - m.n
-    from (select product_set_id, count(*) as n from moved where lane = 'behind' group by product_set_id) m
-    where l.product_set_id = m.product_set_id
-  ),
+  ${leftBehind(tx, 'moved')},
   counted as (${statusCounts(tx, 'moved', tx`was`, tx`'got_response'::shop_update.status`)})
   select id, token from moved`
 
 /**
- * Marks callbacks as applied; each stores the steps that its item took for it. By item, time and id: so one index of
- * one day finds it.
+ * Marks callbacks as applied that have finished nothing (see `finish`); each stores the steps that its item took for
+ * it. By item, time and id: so one index of one day finds it.
  *
  * @param stories of the callbacks that changed something, by their ids
- * @returns how many of the items are in flight and have another callback waiting
  */
 export async function mark(
   tx: Sql,
-  itemIds: readonly string[],
   applied: readonly Waiting[],
-  stories: ReadonlyMap<string, { story: Story; note: string | null }>,
-): Promise<number> {
+  stories: ReadonlyMap<string, Pick<Story, 'steps'>>,
+): Promise<void> {
+  if (applied.length === 0) return
   const rows = applied.map((row) => {
-    const { story, note } = stories.get(row.callbackId) ?? {}
-    const at = (to: Status) => story?.steps.find((step) => step.to === to)?.at ?? null
-    const done = story?.steps.at(-1)
-    return {
-      ...row,
-      taken: story?.steps[0],
-      payload: at('building_response_payload'),
-      processing: at('response_processing'),
-      done,
-      note: note ?? null,
-    }
+    const steps = stories.get(row.callbackId)?.steps
+    return { ...row, taken: steps?.[0], done: steps?.at(-1) }
   })
-  const [row] = await tx<[{ inFlight: number }]>`
-    with done as (
-      update shop_update.callback c
-      set
-        applied_at = now(),
-        taken_from = x.taken_from::shop_update.status,
-        taken_seconds = x.taken_seconds,
-        taken_at = timestamptz 'epoch' + x.taken * interval '1 microsecond',
-        payload_at = timestamptz 'epoch' + x.payload * interval '1 microsecond',
-        processing_at = timestamptz 'epoch' + x.processing * interval '1 microsecond',
-        done_at = timestamptz 'epoch' + x.done * interval '1 microsecond',
-        done_to = x.done_to::shop_update.status,
-        done_reason = x.done_reason,
-        done_note = x.done_note
-      from unnest(
-        ${rows.map(({ callbackId }) => callbackId)}::bigint[],
-        ${rows.map(({ id }) => id)}::bigint[],
-        ${rows.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[],
-        ${rows.map(({ taken }) => taken?.from ?? null)}::text[],
-        ${rows.map(({ taken }) => (taken ? Math.max(taken.at - taken.since, 0) / 1e6 : null))}::real[],
-        ${rows.map(({ taken }) => taken?.at ?? null)}::double precision[],
-        ${rows.map(({ payload }) => payload)}::double precision[],
-        ${rows.map(({ processing }) => processing)}::double precision[],
-        ${rows.map(({ done }) => done?.at ?? null)}::double precision[],
-        ${rows.map(({ done }) => done?.to ?? null)}::text[],
-        ${rows.map(({ done }) => done?.reason ?? null)}::text[],
-        ${rows.map(({ note }) => note)}::text[]
-      ) x (id, item_id, received_at, taken_from, taken_seconds, taken, payload, processing, done, done_to, done_reason,
-        done_note)
-      where c.item_id = x.item_id and c.received_at = x.received_at and c.id = x.id and c.applied_at is null
-    )
-    select count(*)::int as "inFlight" from shop_update.callback c
-    join shop_update.item i on i.id = c.item_id and i.lane = 'in_flight'
-    where c.applied_at is null and c.item_id = any (${itemIds}::bigint[])
-      and not c.id = any (${applied.map(({ callbackId }) => callbackId)}::bigint[])`
-  return row.inFlight
+  await tx`
+    update shop_update.callback c
+    set
+      applied_at = now(),
+      taken_from = x.taken_from::shop_update.status,
+      taken_seconds = x.taken_seconds,
+      taken_at = timestamptz 'epoch' + x.taken * interval '1 microsecond',
+      done_at = timestamptz 'epoch' + x.done * interval '1 microsecond',
+      done_to = x.done_to::shop_update.status,
+      done_reason = x.done_reason
+    from unnest(
+      ${rows.map(({ callbackId }) => callbackId)}::bigint[],
+      ${rows.map(({ id }) => id)}::bigint[],
+      ${rows.map(({ receivedAt }) => receivedAt)}::text[]::timestamptz[],
+      ${rows.map(({ taken }) => taken?.from ?? null)}::text[],
+      ${rows.map(({ taken }) => (taken ? Math.max(taken.at - taken.since, 0) / 1e6 : null))}::real[],
+      ${rows.map(({ taken }) => taken?.at ?? null)}::double precision[],
+      ${rows.map(({ done }) => done?.at ?? null)}::double precision[],
+      ${rows.map(({ done }) => done?.to ?? null)}::text[],
+      ${rows.map(({ done }) => done?.reason ?? null)}::text[]
+    ) x (id, item_id, received_at, taken_from, taken_seconds, taken, done, done_to, done_reason)
+    where c.item_id = x.item_id and c.received_at = x.received_at and c.id = x.id and c.applied_at is null`
+}
+
+/** How many of these items are in flight. */
+export async function countInFlight(tx: Sql, itemIds: readonly string[]): Promise<number> {
+  if (itemIds.length === 0) return 0
+  const [row] = await tx<[{ n: number }]>`
+    select count(*)::int as n from shop_update.item where id = any (${itemIds}::bigint[]) and lane = 'in_flight'`
+  return row.n
 }
 
 /**
