@@ -289,7 +289,7 @@ const SETTLEMENTS = allowed(
 )
 
 test.each(WHENS)('settle, which begins %s', async (when) => {
-  expect(SETTLEMENTS).toHaveLength(726)
+  expect(SETTLEMENTS).toHaveLength(764)
   for (const from of FOUND) {
     const cases = SETTLEMENTS.filter((each) => each.from === from)
     const told = await meet(
