@@ -9,6 +9,7 @@ import { growth } from './growth.ts'
 import { held } from './held.ts'
 import { latency } from './latency.ts'
 import { lists } from './lists.ts'
+import { migrate } from './migrate.ts'
 import { notify } from './notify.ts'
 import { outage } from './outage.ts'
 import { peers } from './peers.ts'
@@ -96,6 +97,12 @@ const BENCHMARKS: Record<string, Benchmark> = {
     'every list that a page offers, over HTTP, with so many items in the queue and as many in the history',
     { items: 1_000_000 },
     lists,
+  ),
+  migrate: benchmark(
+    'a database of the last release with so many finished items, migrated while changes are queued: how long these ' +
+      'wait, how long it takes, and whether so many items are told as before, to the byte',
+    { items: 1_000_000, samples: 1_000 },
+    migrate,
   ),
   notify: benchmark(
     'what 16 sessions commit while a worker is busy: woken at each commit, as it is, and never woken, in turn',

@@ -1,67 +1,40 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { TOPICS } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { claim } from '../../worker/queue/claim.ts'
 import { verifyCounts } from '../../worker/queue/counts.ts'
 import { readTransitions } from '../../worker/read/item-history.ts'
+import { type LastRelease, unpackLastRelease } from '../last-release.ts'
 import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
-import { startWorkerProcess, type WorkerProcess, workerEnv } from '../worker-process.ts'
+import type { WorkerProcess } from '../worker-process.ts'
 
-/** The version in production while this one is rolled out. */
-const LAST_RELEASE = '94105cba602ac21787fb31d2da57ea70febca158'
-const run = promisify(execFile)
-const ROOT = join(import.meta.dirname, '../..')
-
-let folder: string
+let before: LastRelease
 let scene: Scene
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'shop-update-last-release-'))
+  before = await unpackLastRelease()
   scene = await startScene({ workers: false })
-  await unpack()
 })
 afterAll(async () => {
   await scene?.stop()
-  await rm(folder, { recursive: true, force: true })
+  await before?.remove()
 })
-
-/** Its code, with the packages of this version. */
-async function unpack() {
-  const archive = join(folder, 'code.tar')
-  await run('git', ['-C', ROOT, 'archive', '-o', archive, LAST_RELEASE, 'worker', 'sql', 'package.json']).catch(
-    (error) => {
-      throw new Error(
-        `The history lacks ${LAST_RELEASE}, the last release: this test needs a full clone (git fetch --unshallow).`,
-        {
-          cause: error,
-        },
-      )
-    },
-  )
-  await run('tar', ['-x', '-C', folder, '-f', archive])
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-}
 
 /** The database as that version left it. */
 async function startAfresh() {
   await scene.sql`drop schema shop_update, catalog cascade`
-  const env = { PATH: process.env.PATH, ...workerEnv(scene.databaseUrl, scene.shop.url) }
-  await run(process.execPath, [join(folder, 'worker/migrate.ts')], { env })
+  await before.migrate(scene.databaseUrl)
 }
 
 /** Its worker, beside its schema. */
 async function startLastRelease(): Promise<WorkerProcess> {
   await startAfresh()
-  const env = {
-    ...workerEnv(scene.databaseUrl, scene.shop.url),
-    ...{ STOCK_WAIT_SECONDS: '0', FLOW_TTL_SECONDS: '0.2', CALLBACK_API_KEY, CALLBACK_ALLOWED_IPS: '127.0.0.1' },
-  }
-  return startWorkerProcess(env, { root: folder })
+  return before.startWorker(scene.databaseUrl, scene.shop.url, {
+    STOCK_WAIT_SECONDS: '0',
+    FLOW_TTL_SECONDS: '0.2',
+    CALLBACK_API_KEY,
+    CALLBACK_ALLOWED_IPS: '127.0.0.1',
+  })
 }
 
 /** Every topic, for products in the Shop and for products to be created: all become Synced. */
@@ -102,20 +75,20 @@ async function change(flow: 'synchronous' | 'asynchronous', worker: WorkerProces
 
 test("the last release's worker goes on beside the schema of this version, alone and with its workers", async () => {
   const { sql } = scene
-  const before = await startLastRelease()
+  const worker = await startLastRelease()
   try {
-    await change('synchronous', before)
+    await change('synchronous', worker)
     expect(await migrate(sql)).toContain('functions and views')
-    await change('synchronous', before)
-    await change('asynchronous', before)
+    await change('synchronous', worker)
+    await change('asynchronous', worker)
     await scene.startWorker()
-    await change('synchronous', before)
-    await change('asynchronous', before)
-    expect(before.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
-    expect(await before.stop()).toBe(0)
+    await change('synchronous', worker)
+    await change('asynchronous', worker)
+    expect(worker.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
+    expect(await worker.stop()).toBe(0)
     await change('synchronous', scene.worker)
   } finally {
-    if (before.child.exitCode === null) await before.kill()
+    if (worker.child.exitCode === null) await worker.kill()
   }
   await vi.waitFor(async () => expect(await sql`select from shop_update.delta`).toHaveLength(0), { timeout: 20_000 })
   expect(await verifyCounts(sql)).toEqual([])
@@ -124,10 +97,10 @@ test("the last release's worker goes on beside the schema of this version, alone
 
 test('the timelines of what it has written are the same afterwards, to the byte', async () => {
   const { sql } = scene
-  const before = await startLastRelease()
+  const worker = await startLastRelease()
   try {
-    await change('synchronous', before)
-    await change('asynchronous', before)
+    await change('synchronous', worker)
+    await change('asynchronous', worker)
     const { productIds } = await addSet(sql)
     await scene.control('/troubles', { method: 'PUT', body: { topics: { price: { http500: 100 } } } })
     await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'delayed')
@@ -135,7 +108,7 @@ test('the timelines of what it has written are the same afterwards, to the byte'
     await scene.untilStatus(await scene.enqueue('price', { product: more[0]! }), 'blocked')
   } finally {
     await scene.control('/troubles', { method: 'PUT', body: {} })
-    await before.stop()
+    await worker.stop()
   }
   const timelines = async (read: typeof readTransitions) => {
     const items = await sql<{ id: string; queuedAt: Date }[]>`
@@ -155,9 +128,9 @@ test('the timelines of what it has written are the same afterwards, to the byte'
 
 test('a claim of this version that the last one takes up leaves no gap in the history', async () => {
   const { sql } = scene
-  const before = await startLastRelease()
+  const worker = await startLastRelease()
   await migrate(sql)
-  before.child.kill('SIGSTOP')
+  worker.child.kill('SIGSTOP')
   const { productIds } = await addSet(sql)
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
   try {
@@ -165,11 +138,11 @@ test('a claim of this version that the last one takes up leaves no gap in the hi
       insert into shop_update.worker (name, flow, heartbeat_at)
       values ('dead', 'synchronous', now() - interval '1 hour') returning id`
     expect((await claim(sql, dead.id, 100, '0')).items.map(({ id }) => id)).toEqual([itemId])
-    before.child.kill('SIGCONT')
+    worker.child.kill('SIGCONT')
     await scene.untilStatus(itemId, 'synced')
-    expect(await before.stop()).toBe(0)
+    expect(await worker.stop()).toBe(0)
   } finally {
-    if (before.child.exitCode === null) await before.kill()
+    if (worker.child.exitCode === null) await worker.kill()
   }
   const steps = await sql<{ from: string | null; to: string; reason: string | null }[]>`
     select from_status as "from", to_status as "to", reason from shop_update.transition
