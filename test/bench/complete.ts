@@ -7,6 +7,8 @@ const AT_A_TIME = 250_000
 export interface Complete {
   /** Attempts that ended in a failure. */
   failedCalls: number
+  /** Items that are Synced. */
+  done: number
   /** In words. */
   missing: string[]
 }
@@ -47,7 +49,7 @@ export async function readComplete(sql: Sql, items: number): Promise<Complete> {
     callbacks > 0 && `${callbacks} have no callback`,
     products > 0 && `${products} were not written back`,
   ].filter((fault) => fault !== false)
-  return { failedCalls: failed, missing }
+  return { failedCalls: failed, done, missing }
 }
 
 /** Items with these ids. */

@@ -42,6 +42,15 @@ export interface Measured {
   itemsPerSecond: number
   failedCalls: number
   shop: ShopStats
+  /** Bytes an item. */
+  written: Written
+}
+
+interface Written {
+  /** The tables of the history, with their indexes: the item, its steps, and its calls with their bodies. */
+  history: number
+  /** From the first claim on, full pages after the checkpoint just before included. */
+  wal: number
 }
 
 /**
@@ -76,6 +85,7 @@ export async function measureWorker({
     if (drained) await drainOnce(sql, drained)
     await sql`checkpoint`
     await beginStatements(sql)
+    const before = await readWritten(sql)
     await Promise.all(Array.from({ length: workers }, () => rig.startWorker(env)))
     if (during) {
       await untilStatus(rig, 'synced', Math.ceil(items / 50))
@@ -87,10 +97,12 @@ export async function measureWorker({
     await Promise.all(rig.workers.map((worker) => worker.stop()))
     // its own lines, except the last, which it logs when nothing is sent any more
     await after?.(sql, rig.workers[0]!.log.length - 1)
+    const now = await readWritten(sql)
     await printStatements(sql)
     const shop = await rig.stats()
-    const { failedCalls } = await checkComplete(sql, items)
-    return { itemsPerSecond, failedCalls, shop }
+    const { failedCalls, done } = await checkComplete(sql, items)
+    const written = { history: (now.history - before.history) / done, wal: (now.wal - before.wal) / done }
+    return { itemsPerSecond, failedCalls, shop, written }
   } finally {
     await holder.end()
     await rig.stop()
@@ -105,6 +117,15 @@ async function readRate({ sql }: Rig, items: number): Promise<number> {
       select finished_at from shop_update.finished_item
       where status = 'synced' and id > 0 order by finished_at limit ${items}) f`
   return seen!.n / seen!.seconds
+}
+
+/** So far, in bytes. */
+async function readWritten(sql: Sql): Promise<Written> {
+  const [row] = await sql<Written[]>`
+    select sum(pg_total_relation_size(c.oid))::float8 as history, (pg_current_wal_lsn() - '0/0')::float8 as wal
+    from pg_inherits h join pg_class c on c.oid = h.inhrelid join pg_class p on p.oid = h.inhparent
+    where p.relnamespace = 'shop_update'::regnamespace and p.relkind = 'p'`
+  return row!
 }
 
 /** The queue has been drained, vacuumed, and filled again. */

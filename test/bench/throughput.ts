@@ -1,5 +1,5 @@
 import { measureFloor } from './floor.ts'
-import { measureWorker } from './measure.ts'
+import { type Measured, measureWorker } from './measure.ts'
 import { median } from './setting.ts'
 
 export interface ThroughputOptions {
@@ -19,10 +19,17 @@ export interface ThroughputOptions {
 export async function throughput({ items, backlog, history, rounds }: ThroughputOptions, log: (line: string) => void) {
   const ours: number[] = []
   const floors: number[] = []
+  const written: Measured['written'][] = []
   for (let round = 1; round <= rounds; round++) {
     floors.push(await measureFloor(items))
-    ours.push((await measureWorker({ items, backlog, history })).itemsPerSecond)
-    log(`Round ${round}: floor ${Math.round(floors.at(-1)!)}, worker ${Math.round(ours.at(-1)!)} items a second`)
+    const measured = await measureWorker({ items, backlog, history })
+    ours.push(measured.itemsPerSecond)
+    written.push(measured.written)
+    const { history: historyBytes, wal } = measured.written
+    log(
+      `Round ${round}: floor ${Math.round(floors.at(-1)!)}, worker ${Math.round(ours.at(-1)!)} items a second, ` +
+        `${Math.round(historyBytes)} bytes of history and ${Math.round(wal)} of WAL an item`,
+    )
   }
   const itemsPerSecond = Math.round(median(ours))
   const floorItemsPerSecond = Math.round(median(floors))
@@ -31,6 +38,8 @@ export async function throughput({ items, backlog, history, rounds }: Throughput
     itemsPerSecond,
     floorItemsPerSecond,
     ratio: Number((itemsPerSecond / floorItemsPerSecond).toFixed(3)),
+    historyBytes: Math.round(median(written.map((each) => each.history))),
+    walBytes: Math.round(median(written.map((each) => each.wal))),
     items,
     backlog,
     history,

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => scene?.stop())
 
 it('a figure counts when history, calls and products are complete', async () => {
-  expect(await checkComplete(scene.sql, 2)).toEqual({ failedCalls: 0, missing: [] })
+  expect(await checkComplete(scene.sql, 2)).toEqual({ failedCalls: 0, done: 2, missing: [] })
 })
 
 it.each([
