@@ -5,7 +5,8 @@
 -- - `stored_at`: of the row that has the step
 -- - `requested_at`: the same, or of a callback's step that of the request
 --
--- Steps outside any exchange have rows of their own: see `step`.
+-- Steps outside any exchange have rows of their own: see `step`. An answer that ends in Synced names no status for its
+-- last step (`done_to`): 12 bytes less an item, for so many more rows fit into a page.
 create or replace view shop_update.transition as
 select s.item_id, s.at, s.from_status, s.to_status, s.seconds, s.reason, s.actor, s.note,
   s.at as stored_at, s.at as requested_at
@@ -46,7 +47,7 @@ cross join lateral (values
       when a.processing_at is not null then 'response_processing'
       when g.got then 'got_response'
       else 'made_request' end::shop_update.status,
-    a.done_to,
+    coalesce(a.done_to, 'synced'),
     case
       when g.got then extract(epoch from a.done_at - coalesce(a.processing_at, a.answered_at))::real
       else a.made_seconds end,

@@ -254,10 +254,11 @@ interface Row {
   answer: string
 }
 
-/** What is stored about a finished item, its last request and the answer. */
+/** What is stored about a finished item, its last request and the answer; its trace as it is told. */
 async function storedOf(itemId: string): Promise<Row> {
+  const { body } = await scene.api<{ traceId: string }>(`/api/items/${itemId}`)
   const [row] = await scene.sql<Row[]>`
-    select f.status, f.flow, f.trace_id as "traceId",
+    select f.status, f.flow, ${body.traceId}::text as "traceId",
       ((extract(epoch from f.queued_at) * 1000000)::bigint)::text || '000' as "enqueuedAtNs",
       r.trace_id as "sentTraceId", r.flow as "sentFlow", r.body,
       a.http_status as "httpStatus", a.outcome, a.body as answer
@@ -381,7 +382,10 @@ describe('synchronous flow', () => {
     expect(after['x-sc-requeue-count']).toBe('1')
     expect(BigInt(String(after['x-sc-enqueued-at']))).toBeGreaterThan(BigInt(String(before['x-sc-enqueued-at'])))
     expect(String(after.traceparent).split('-')[1]).not.toBe(String(before.traceparent).split('-')[1])
-    expect(String(after.traceparent).split('-')[1]).toBe((await storedOf(itemId)).traceId)
+    const { traceId } = await storedOf(itemId)
+    expect(String(after.traceparent).split('-')[1]).toBe(traceId)
+    const list = await scene.api<{ items: { id: string; traceId: string }[] }>('/api/items?tab=synced')
+    expect(list.body.items.find(({ id }) => id === itemId)).toMatchObject({ traceId })
   })
 })
 

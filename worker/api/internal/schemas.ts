@@ -113,7 +113,7 @@ const itemShape = {
   retriesLeft: count.nullable().openapi({ description: 'Null once it has left the queue' }),
   flow: flow.nullable().openapi({ description: 'That the last request was sent in' }),
   requestId: id.nullable().openapi({ description: 'Of the last request' }),
-  traceId: z.string().nullable(),
+  traceId: z.string().nullable().openapi({ description: 'Of the last attempt, as long as its request is kept' }),
   coalesced: count.openapi({ description: 'Changes that this item has absorbed' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
   noCreate: z
