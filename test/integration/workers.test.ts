@@ -126,8 +126,16 @@ test('a claim says whether it has seen all there is: no seller had his whole sha
   }
   // four sellers have a share of two each: the first may have more
   expect(await claim(sql, '1', 4, '0')).toMatchObject({ candidates: 3, all: false })
-  await sql`update shop_update.item set lane = 'ready'`
-  await sql`truncate shop_update.set_lane`
+  const putBack = async () => {
+    await sql`update shop_update.item set lane = 'ready'`
+    await sql`truncate shop_update.set_lane`
+  }
+  await putBack()
+  // one that took all it may goes on after the seller it has come to, and after the last one with the first
+  expect(await claim(sql, '1', 1, '0')).toMatchObject({ candidates: 1, last: '11' })
+  await putBack()
+  expect(await claim(sql, '1', 2, '0')).toMatchObject({ candidates: 2, last: '0' })
+  await putBack()
   expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 3, all: true })
   expect(await claim(sql, '1', 8, '0')).toMatchObject({ candidates: 0, all: true })
 })

@@ -37,7 +37,10 @@ export interface Claimed {
   all: boolean
   /** The seller after whom to go on; '0', for the first one, when fewer than 200 were left. */
   next: string
-  /** The last seller from whom it took anything; null: from nobody. */
+  /**
+   * The last seller from whom it took anything: the one after whom to go on if it took all it might. '0', for the first
+   * one, when nobody is after him; null: from nobody.
+   */
   last: string | null
   /** The visited sellers, each with a mark for the next quick claim; null: nothing is left. */
   marks: [seller: string, mark: string | null][]
@@ -275,7 +278,11 @@ export async function claim(
       (select count(*) from ranked ${quick ? sql`where id in (select id from own)` : sql``}) < (select each from share)
         and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
       (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next,
-      (select max(seller_id) from ${quick ? sql`own` : sql`candidate`}) as last,
+      (select case
+          when max(seller_id) = (select max(id) from seller)
+            and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int then 0
+          else max(seller_id) end
+        from ${quick ? sql`own` : sql`candidate`}) as last,
       ${withMarks ? marksOf(sql, quick, most) : sql`null`} as marks,
       ${withMarks ? againOf(sql, quick) : sql`null`} as again,
       now()::text as now,
