@@ -1,13 +1,10 @@
-import type { Server } from 'node:net'
-import { serve } from '@hono/node-server'
 import { firstCredential } from './admin/credentials.ts'
-import { allowList } from './allow-list.ts'
-import { limitConnections, SERVER_OPTIONS } from './api/connections.ts'
 import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
-import { createPublicApi } from './api/public.ts'
+import { listen } from './api/listen.ts'
+import { startPublicListener } from './api/public-listener.ts'
 import { runCommand } from './command.ts'
-import { type Config, ConfigError, readConfig, readVariable } from './config.ts'
+import { ConfigError, readConfig, readVariable } from './config.ts'
 import { breakOff, checkSession, connect } from './database/database.ts'
 import { startWorker, type Worker } from './life/worker.ts'
 import { checkSchema } from './migrate.ts'
@@ -59,14 +56,14 @@ await runCommand(async () => {
     exportTo(null)
     await pipelines.stop(FLUSH_MS)
   })
+  const idleInTransactionMs = (config.LEASE_SECONDS * 1000) / IDLE_A_LEASE
   const pool = (url: string, options: Parameters<typeof connect>[1]) => {
-    const sql = connect(url, { idleInTransactionMs: (config.LEASE_SECONDS * 1000) / IDLE_A_LEASE, ...options })
+    const sql = connect(url, { idleInTransactionMs, ...options })
     running.defer(() => sql.end({ timeout: 5 }))
     return sql
   }
   const hot = pool(config.DATABASE_URL, { max: 6, name: 'queue', lockTimeoutMs: 250, byIndex: true })
   const background = pool(config.DATABASE_URL, { max: 4, name: 'background', lockTimeoutMs: 10_000, byIndex: true })
-  const callbacks = pool(config.DATABASE_URL, { max: 2, name: 'callbacks', lockTimeoutMs: 10_000, byIndex: true })
   const api = pool(config.DATABASE_URL, { max: 4, name: 'api', lockTimeoutMs: 10_000, byValues: true })
   const read = config.DATABASE_READ_URL
     ? pool(config.DATABASE_READ_URL, { max: 4, name: 'read', byValues: true, readOnly: true })
@@ -88,24 +85,18 @@ await runCommand(async () => {
 
   // The listeners start first and stop last: a callback is recorded whether or not this worker moves items.
   let worker: Worker | undefined
-  const publicApi = createPublicApi({
-    sql: callbacks,
+  const publicListener = await startPublicListener({
     config,
+    idleInTransactionMs,
     log,
+    items,
+    pipelines,
     onCallback: (itemId) => worker?.pokeCallbacks(itemId),
     onOutcome: (outcome) => telemetry.instruments.callbacks([outcome]),
-    telemetry,
     ready: async () => worker?.isReady() ?? false,
     working: () => worker?.isWorking() ?? true,
   })
-  const publicListener = await listen(publicApi, config, 'PUBLIC')
   running.defer(publicListener.close)
-  limitConnections(publicListener.server, {
-    most: 1000,
-    mostOfOne: 250,
-    trustedProxies: allowList(config.TRUSTED_PROXIES),
-    log,
-  })
   const blocked = sparing(() => readBlocked(read))
   const internalApi = createInternalApi({
     sql: api,
@@ -119,7 +110,11 @@ await runCommand(async () => {
     onRequeue: telemetry.requeued,
     onRefusal: (reason) => telemetry.instruments.internalRefusals([reason]),
   })
-  const internalListener = await listen(internalApi, config, 'INTERNAL')
+  const { INTERNAL_HOST, INTERNAL_PORT } = config
+  const internalListener = await listen(internalApi, INTERNAL_HOST, INTERNAL_PORT).catch((error) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    throw new ConfigError(`INTERNAL_PORT: port ${INTERNAL_PORT} is in use already.`)
+  })
   running.defer(internalListener.close)
 
   const started = await startWorker({
@@ -128,7 +123,10 @@ await runCommand(async () => {
     config,
     log,
     telemetry,
-    onSilence: () => new Set([hot, background, callbacks, api, read, downloads]).forEach(breakOff),
+    onSilence() {
+      new Set([hot, background, api, read, downloads]).forEach(breakOff)
+      publicListener.breakOff()
+    },
     onLost: () => process.exit(1),
   })
   worker = started
@@ -167,28 +165,3 @@ await runCommand(async () => {
   clearTimeout(deadline)
   log.info('Stopped; nothing is in flight')
 })
-
-async function listen(
-  app: { fetch: Parameters<typeof serve>[0]['fetch'] },
-  config: Config,
-  which: 'PUBLIC' | 'INTERNAL',
-) {
-  const hostname = config[`${which}_HOST`]
-  const port = config[`${which}_PORT`]
-  return new Promise<{ server: Server; url: string; close(): Promise<void> }>((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname, port, serverOptions: SERVER_OPTIONS }, ({ port: bound }) =>
-      resolve({
-        server,
-        url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${bound}`,
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed())
-            if ('closeAllConnections' in server) setTimeout(() => server.closeAllConnections(), 2000).unref()
-          }),
-      }),
-    )
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new ConfigError(`${which}_PORT: port ${port} is in use already.`) : error),
-    )
-  })
-}

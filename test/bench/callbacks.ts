@@ -1,6 +1,8 @@
-import { Pool } from 'undici'
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
 import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import { checkComplete } from './complete.ts'
+import type { Load, Loaded } from './load.ts'
 import { measureWorker } from './measure.ts'
 import {
   beginStatements,
@@ -136,9 +138,7 @@ async function measureEndpoint(
       JSON.stringify(isBatch ? calls.slice(k * size, (k + 1) * size) : calls[k]),
     )
     await beginStatements(sql)
-    const began = performance.now()
-    const milliseconds = await callBack(rig.callbackUrl, bodies, connections, began + seconds * 1000)
-    const took = (performance.now() - began) / 1000
+    const { milliseconds, seconds: took } = await callBack(rig.callbackUrl, bodies, connections, seconds)
     const sent = Math.min(calls.length, milliseconds.length * size)
     const [left] = await sql<{ ready: number }[]>`
       select count(*)::int as ready from shop_update.item where lane = 'ready'`
@@ -190,32 +190,20 @@ async function changeFlow({ sql }: Rig): Promise<void> {
 }
 
 /**
- * @param until when, by `performance.now()`, no more requests begin
- * @returns the milliseconds of each request
+ * @param seconds after these no more requests begin
  * @throws if one is not accepted: refusals are answered faster
  */
-async function callBack(url: string, bodies: readonly string[], connections: number, until: number): Promise<number[]> {
-  const { origin, pathname } = new URL(url)
-  const pool = new Pool(origin, { connections, pipelining: 1 })
+async function callBack(url: string, bodies: string[], connections: number, seconds: number): Promise<Loaded> {
+  const child = fork(join(import.meta.dirname, 'load.ts'))
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${CALLBACK_API_KEY}` }
-  const milliseconds: number[] = []
-  let next = 0
-  try {
-    await Promise.all(
-      Array.from({ length: connections }, async () => {
-        while (next < bodies.length && performance.now() < until) {
-          const body = bodies[next++]!
-          const began = performance.now()
-          const response = await pool.request({ path: pathname, method: 'POST', headers, body })
-          const text = await response.body.text()
-          milliseconds.push(performance.now() - began)
-          if (response.statusCode !== 200 || text.includes('"error"'))
-            throw new Error(`A callback was refused: ${response.statusCode} ${text.slice(0, 300)}`)
-        }
-      }),
-    )
-    return milliseconds
-  } finally {
-    await pool.destroy()
-  }
+  child.send({ url, headers, bodies, connections, seconds } satisfies Load)
+  const loaded = await new Promise<Loaded>((resolve, reject) => {
+    child.once('message', (message: Loaded) => {
+      resolve(message)
+      child.disconnect() // it ends
+    })
+    child.once('exit', () => reject(new Error('The load has ended without a figure.')))
+  })
+  if (loaded.failed !== null) throw new Error(`A callback was refused: ${loaded.failed.slice(0, 300)}`)
+  return loaded
 }

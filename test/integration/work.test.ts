@@ -239,7 +239,13 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       await measure('recordCallback', SOME, () =>
         Promise.all(
           asked!.ids.map((requestId) =>
-            record({ requestId, digest: randomBytes(32), body: '[]', remote: null, traceId: 'b'.repeat(32) }),
+            record({
+              requestId,
+              digest: randomBytes(32).toString('hex'),
+              body: '[]',
+              remote: null,
+              traceId: 'b'.repeat(32),
+            }),
           ),
         ),
       )

@@ -12,7 +12,7 @@ import { authElement } from '../shop/call.ts'
 import { hidingSecrets } from '../shop/secrets.ts'
 import { type ServerTrace, serverTrace } from '../telemetry/server-trace.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { LATE, within } from '../within.ts'
+import { LATE, lateAfter, within } from '../within.ts'
 import { Body, LostBody, leadingKey } from './body.ts'
 import { type CallbackCredential, callbackCredential, noteUses } from './callback-keys.ts'
 import { remoteAddress } from './remote-address.ts'
@@ -29,7 +29,7 @@ export interface PublicApiOptions {
   /** Whether the worker can do its work now. */
   ready: () => Promise<boolean>
   /** Whether this process works at all. If not for long, it should be restarted. */
-  working?: () => boolean
+  working?: () => Promise<boolean>
   /** How long the Shop waits for the database before it is told to try again. */
   answerWithinMs?: number
   /** How long the Shop may take to send a body. */
@@ -38,8 +38,8 @@ export interface PublicApiOptions {
 
 interface PublicEnv {
   Bindings: { incoming: IncomingMessage }
-  Variables: { trace: ServerTrace }
 }
+type PublicContext = Context<PublicEnv>
 
 type Id = string | number | null
 type RpcError = { code: number; message: string; data?: string }
@@ -87,7 +87,7 @@ export function createPublicApi({
   onOutcome,
   telemetry,
   ready,
-  working = () => true,
+  working = async () => true,
   answerWithinMs = 10_000,
   bodyWithinMs = 10_000,
 }: PublicApiOptions): Hono<PublicEnv> {
@@ -118,6 +118,11 @@ export function createPublicApi({
       )
     }
     return remoteAddress(getConnInfo(c).remote.address, forwardedFor, trustedProxies)
+  }
+
+  const credentialInTime = () => {
+    const known = credential()
+    return known instanceof Promise ? inTime(answerWithinMs, known) : known
   }
 
   /** Whether a key is valid and comes from an allowed address. A match counts as a use of the key. */
@@ -154,13 +159,14 @@ export function createPublicApi({
     { params, id }: Call,
     client: string | null,
     trace: ServerTrace,
+    late: Promise<typeof LATE>,
   ): Promise<{ answer: RpcAnswer; outcome: CallbackOutcome | 'malformed' | null }> {
     // A callback without an id could never be matched. As a notification it would get no answer, which must not pass
     // for success.
     if (!isId(id)) return { answer: failure(NO_ID, null), outcome: 'malformed' }
     const result = hideIn(isObject(params) ? params.result : undefined)
     if (typeof result !== 'object' || result === null) return { answer: failure(NO_RESULT, id), outcome: 'malformed' }
-    let digest: Buffer
+    let digest: string
     try {
       digest = digestOf(result)
     } catch {
@@ -174,7 +180,8 @@ export function createPublicApi({
       traceId: trace.traceId,
     }
     try {
-      const recorded = await inTime(answerWithinMs, record(callback))
+      const recorded = await Promise.race([record(callback), late])
+      if (recorded === LATE) throw tooLate(answerWithinMs)
       const { outcome } = recorded
       if (outcome === 'accepted') onCallback?.(recorded.itemId)
       trace.received(callback.requestId.slice(0, 255), recorded, callback.body)
@@ -192,18 +199,20 @@ export function createPublicApi({
    * Answers the calls in order. `auth` applies to the calls after it. One wrong `auth` spoils the rest of the request,
    * whatever came before or comes after, so that one batch is not a hundred guesses.
    *
+   * @param authorized by the key in the header
    * @returns the answers; a notification has none
    */
   async function answerCalls(
     calls: readonly unknown[],
-    header: string | null,
+    byHeader: boolean,
     client: string | null,
     isRight: (key: unknown) => boolean,
     trace: ServerTrace,
   ) {
-    let authorized = isRight(header)
+    let authorized = byHeader
     let spoiled = false
     let refused = 0
+    const { late, clear } = lateAfter(answerWithinMs)
     const answers: (RpcAnswer | null | Promise<RpcAnswer>)[] = []
     for (const call of calls) {
       if (!isCall(call)) {
@@ -229,7 +238,7 @@ export function createPublicApi({
         answers.push(isAnswered ? failure(UNKNOWN_METHOD, id) : null)
       } else {
         // Not awaited here, so that one statement takes the whole batch.
-        const received = receive(call, client, trace)
+        const received = receive(call, client, trace, late)
         answers.push(
           received.then(({ answer, outcome }) => {
             if (outcome !== null) onOutcome?.(outcome)
@@ -238,8 +247,12 @@ export function createPublicApi({
         )
       }
     }
-    if (refused > 0) await noteFailedAttempt(client, refused)
-    return (await Promise.all(answers)).filter((answer) => answer !== null)
+    try {
+      if (refused > 0) await noteFailedAttempt(client, refused)
+      return (await Promise.all(answers)).filter((answer) => answer !== null)
+    } finally {
+      clear()
+    }
   }
 
   /** The answer to a client without a valid key that has tried too often; null if it has not. */
@@ -261,85 +274,94 @@ export function createPublicApi({
     })
   }
 
-  const app = new Hono<PublicEnv>()
+  /** @returns a rejected promise if the database has failed */
+  async function answer(c: PublicContext, client: string | null, trace: ServerTrace): Promise<Response> {
+    // Awaited even when it is at hand: until then Node has read the headers alone.
+    const known = await credentialInTime()
+    const mayCall = known.addresses.allows(client)
+    const isRight = judge(known, client)
+    const length = Number(c.req.header('content-length') ?? 0)
+    const byHeader = isRight(keyInHeader(c))
+    let isKnown = byHeader
+    if (!isKnown && !mayCall) {
+      const refusal = await tooMany(c, client)
+      if (refusal) return refusal
+    }
+    if (!/^(identity)?$/i.test(c.req.header('content-encoding') ?? '')) return unread(c, ENCODED, 415)
+    if (length > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
 
-  app.on(
-    'POST',
-    ['/shop-update', '/shop-update/'],
-    async (c, next) => {
-      const trace = serverTrace(telemetry)
-      c.set('trace', trace)
-      await next()
-      trace.answered(c.res.status, clientOf(c))
-    },
-    async (c) => {
-      const client = clientOf(c)
-      const known = await inTime(answerWithinMs, credential())
-      const mayCall = known.addresses.allows(client)
-      const isRight = judge(known, client)
-      const length = Number(c.req.header('content-length') ?? 0)
-      let isKnown = isRight(keyInHeader(c))
-      if (!isKnown && !mayCall) {
+    const received = new Body(c.env.incoming, bodyWithinMs)
+    try {
+      if (!isKnown) {
+        if (mayCall || length <= LARGEST_HEAD) await received.read(LARGEST_HEAD)
+        isKnown = isRight(leadingKey(received.text(LARGEST_HEAD)))
+      }
+      if (!isKnown) {
         const refusal = await tooMany(c, client)
         if (refusal) return refusal
-      }
-      if (!/^(identity)?$/i.test(c.req.header('content-encoding') ?? '')) return unread(c, ENCODED, 415)
-      if (length > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
-
-      const received = new Body(c.env.incoming, bodyWithinMs)
-      try {
-        if (!isKnown) {
-          if (mayCall || length <= LARGEST_HEAD) await received.read(LARGEST_HEAD)
-          isKnown = isRight(leadingKey(received.text(LARGEST_HEAD)))
+        if (!received.isWhole || received.size > LARGEST_HEAD) {
+          onOutcome?.('unauthorized')
+          const seconds = await noteFailedAttempt(client, 1)
+          return seconds === null
+            ? c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' })
+            : slowDown(c, seconds)
         }
-        if (!isKnown) {
-          const refusal = await tooMany(c, client)
-          if (refusal) return refusal
-          if (!received.isWhole || received.size > LARGEST_HEAD) {
-            onOutcome?.('unauthorized')
-            const seconds = await noteFailedAttempt(client, 1)
-            return seconds === null
-              ? c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' })
-              : slowDown(c, seconds)
-          }
-        }
-        await received.read(LARGEST_BODY)
-      } catch (error) {
-        if (!(error instanceof LostBody)) throw error
-        if (!isKnown) await noteFailedAttempt(client, 1)
-        return unread(c, TOO_SLOW, 408)
-      } finally {
-        received.leave()
       }
-      if (received.size > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
+      await received.read(LARGEST_BODY)
+    } catch (error) {
+      if (!(error instanceof LostBody)) throw error
+      if (!isKnown) await noteFailedAttempt(client, 1)
+      return unread(c, TOO_SLOW, 408)
+    } finally {
+      received.leave()
+    }
+    if (received.size > LARGEST_BODY) return unread(c, TOO_LARGE, 413)
 
-      const body = parsed(received.text())
-      const isBatch = Array.isArray(body)
-      const longest = LONGEST_BATCH + (isBatch && body.some(isAuth) ? 1 : 0)
-      if (isBatch ? body.length === 0 || body.length > longest : !isObject(body)) {
-        onOutcome?.('malformed')
-        if (!isKnown) await noteFailedAttempt(client, 1)
-        return c.json(
-          failure(
-            isBatch && body.length > 0
-              ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls beside its auth` }
-              : MALFORMED,
-            null,
-          ),
-        )
-      }
-      const answers = await answerCalls(isBatch ? body : [body], keyInHeader(c), client, isRight, c.var.trace)
-      if (answers.length === 0) return c.body(null, 204)
-      // After a 503 the Shop sends the whole batch again. Callbacks that were recorded become duplicates, which are
-      // harmless.
-      const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200
-      return c.json(isBatch ? answers : answers[0], status)
-    },
-  )
+    const body = parsed(received.text())
+    const isBatch = Array.isArray(body)
+    const longest = LONGEST_BATCH + (isBatch && body.some(isAuth) ? 1 : 0)
+    if (isBatch ? body.length === 0 || body.length > longest : !isObject(body)) {
+      onOutcome?.('malformed')
+      if (!isKnown) await noteFailedAttempt(client, 1)
+      return c.json(
+        failure(
+          isBatch && body.length > 0
+            ? { ...MALFORMED, data: `A batch has at most ${LONGEST_BATCH} calls beside its auth` }
+            : MALFORMED,
+          null,
+        ),
+      )
+    }
+    const answers = await answerCalls(isBatch ? body : [body], byHeader, client, isRight, trace)
+    if (answers.length === 0) return c.body(null, 204)
+    // After a 503 the Shop sends the whole batch again. Callbacks that were recorded become duplicates, which are
+    // harmless.
+    const status = answers.some((answer) => 'error' in answer && answer.error === TRY_AGAIN) ? 503 : 200
+    return c.json(isBatch ? answers : answers[0], status)
+  }
+
+  /** Only the database can have failed. In any case: never success. */
+  function unavailable(c: PublicContext, error: unknown): Response {
+    log.error(
+      { 'event.name': 'public_listener_failed', error: brief(error) },
+      'Public listener: a request failed and was answered with 503; the Shop should send it again',
+    )
+    return c.req.method === 'POST' ? c.json(failure(TRY_AGAIN, null), 503) : problem(c, 503, TRY_AGAIN.message)
+  }
+
+  const app = new Hono<PublicEnv>()
+
+  app.on('POST', ['/shop-update', '/shop-update/'], async (c) => {
+    const trace = serverTrace(telemetry)
+    const client = clientOf(c)
+    const response = await answer(c, client, trace).catch((error) => unavailable(c, error))
+    trace.answered(response.status, client)
+    return response
+  })
 
   app.get('/shop-update/:requestId', async (c) => {
     const client = clientOf(c)
-    const isRight = judge(await inTime(answerWithinMs, credential()), client)
+    const isRight = judge(await credentialInTime(), client)
     if (!isRight(keyInHeader(c))) {
       const seconds = await mustWait(client)
       if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
@@ -351,23 +373,16 @@ export function createPublicApi({
     return state ? c.json({ requestId, ...state }) : problem(c, 404, UNKNOWN_REQUEST.message)
   })
 
-  app.get('/healthz', (c) => (working() ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)))
-
-  app.get('/readyz', async (c) => {
-    const isReady = await inTime(answerWithinMs, ready()).catch(() => false)
-    return isReady ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
-  })
+  const health = (isWell: () => Promise<boolean>) => async (c: PublicContext) =>
+    (await inTime(answerWithinMs, isWell()).catch(() => false))
+      ? c.json({ status: 'ok' })
+      : c.json({ status: 'unavailable' }, 503)
+  app.get('/healthz', health(working))
+  app.get('/readyz', health(ready))
 
   app.notFound((c) => problem(c, 404, 'Not found'))
 
-  // Only the database can have failed here. In any case: never success.
-  app.onError((error, c) => {
-    log.error(
-      { 'event.name': 'public_listener_failed', error: brief(error) },
-      'Public listener: a request failed and was answered with 503; the Shop should send it again',
-    )
-    return c.req.method === 'POST' ? c.json(failure(TRY_AGAIN, null), 503) : problem(c, 503, TRY_AGAIN.message)
-  })
+  app.onError((error, c) => unavailable(c, error))
 
   return app
 }
@@ -441,9 +456,11 @@ function attemptsKey(client: string | null): string {
 /** @throws after `milliseconds`, although the promise may still resolve later */
 async function inTime<Thing>(milliseconds: number, promised: Promise<Thing>): Promise<Thing> {
   const thing = await within(milliseconds, promised)
-  if (thing === LATE) throw new Error(`Nothing came within ${milliseconds} ms.`)
+  if (thing === LATE) throw tooLate(milliseconds)
   return thing
 }
+
+const tooLate = (milliseconds: number) => new Error(`Nothing came within ${milliseconds} ms.`)
 
 /** What a log may contain of an error: database errors contain the statement's parameters. */
 function brief(error: unknown): { code: string | null; message: string } {

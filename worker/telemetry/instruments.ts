@@ -8,7 +8,7 @@ export const DURATIONS = [
 const CALL_DURATIONS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** The counters and histograms of docs/contract.md. No attribute of them ever holds a SKU, an id or a seller. */
-export function createInstruments({ counter, histogram }: Tallies) {
+export function createInstruments({ counter, histogram }: Pick<Tallies, 'counter' | 'histogram'>) {
   return {
     transitions: counter({
       name: 'shop_update.transitions',

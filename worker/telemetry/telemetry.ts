@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import type { CallbackOutcome, RecordedCallback } from '../domain/callback.ts'
 import type { Adopted } from '../domain/item.ts'
 import { REFUSAL_REASONS } from '../domain/refusals.ts'
@@ -17,6 +16,7 @@ import {
 } from './encode.ts'
 import { createInstruments } from './instruments.ts'
 import type { Pipelines } from './pipelines.ts'
+import type { Tallies } from './tallies.ts'
 import { SpanRef } from './trace-context.ts'
 
 /**
@@ -101,6 +101,12 @@ export const EVENTS = {
   status: 'shop_update.status_changed',
 } as const
 
+/** The logger's part that is needed here: a thread has one that passes lines on. */
+export type Stdout = { isLevelEnabled(level: string): boolean } & Record<
+  Level,
+  (fields: object, message: string) => void
+>
+
 export type Telemetry = ReturnType<typeof createTelemetry>
 
 /** How a step belongs to the trace with this root, and who took the step. */
@@ -134,8 +140,14 @@ type Level = 'info' | 'warn' | 'error'
  * @param stdout gets each line too, as far as its level allows
  */
 export function createTelemetry(
-  { tallies, span: sendSpan, line: sendLine }: Pick<Pipelines, 'tallies' | 'span' | 'line'>,
-  stdout: Logger,
+  {
+    tallies,
+    span: sendSpan,
+    line: sendLine,
+  }: Pick<Pipelines, 'span' | 'line'> & {
+    tallies: Pick<Tallies, 'counter' | 'histogram'>
+  },
+  stdout: Stdout,
 ) {
   const instruments = createInstruments(tallies)
   // These series must exist before the first event: rate() would miss an initial burst.

@@ -1,0 +1,32 @@
+import type { Server } from 'node:net'
+import { serve } from '@hono/node-server'
+import { SERVER_OPTIONS } from './connections.ts'
+
+export interface Listening {
+  server: Server
+  url: string
+  /** Takes nothing new, and resolves when what is under way has been answered: at the latest after two seconds. */
+  close(): Promise<void>
+}
+
+/** @returns rejects with the system's error if the address cannot be had */
+export async function listen(
+  app: { fetch: Parameters<typeof serve>[0]['fetch'] },
+  hostname: string,
+  port: number,
+): Promise<Listening> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname, port, serverOptions: SERVER_OPTIONS }, ({ port: bound }) =>
+      resolve({
+        server,
+        url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${bound}`,
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed())
+            if ('closeAllConnections' in server) setTimeout(() => server.closeAllConnections(), 2000).unref()
+          }),
+      }),
+    )
+    server.once('error', reject)
+  })
+}
