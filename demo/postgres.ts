@@ -61,6 +61,8 @@ export async function startPostgres({
     port: at,
     persistent: folder !== undefined,
     createPostgresUser: process.getuid?.() === 0,
+    // not those of the environment: one without LANG gets SQL_ASCII, in which searches by a beginning fail
+    initdbFlags: ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'],
     postgresFlags: ['listen_addresses=127.0.0.1', 'max_connections=200', ...flags].flatMap((flag) => ['-c', flag]),
     onLog: hear,
     onError: hear,
