@@ -1,10 +1,10 @@
 import { firstCredential } from './admin/credentials.ts'
 import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
-import { listen } from './api/listen.ts'
+import { listen, listenError } from './api/listen.ts'
 import { startPublicListener } from './api/public-listener.ts'
 import { runCommand } from './command.ts'
-import { ConfigError, readConfig, readVariable } from './config.ts'
+import { readConfig, readVariable } from './config.ts'
 import { breakOff, checkSession, connect } from './database/database.ts'
 import { startWorker, type Worker } from './life/worker.ts'
 import { checkSchema } from './migrate.ts'
@@ -93,7 +93,7 @@ await runCommand(async () => {
     pipelines,
     onCallback: (itemId) => worker?.pokeCallbacks(itemId),
     onOutcome: (outcome) => telemetry.instruments.callbacks([outcome]),
-    ready: async () => worker?.isReady() ?? false,
+    ready: () => worker?.isReady() ?? false,
     working: () => worker?.isWorking() ?? true,
   })
   running.defer(publicListener.close)
@@ -112,8 +112,7 @@ await runCommand(async () => {
   })
   const { INTERNAL_HOST, INTERNAL_PORT } = config
   const internalListener = await listen(internalApi, INTERNAL_HOST, INTERNAL_PORT).catch((error) => {
-    if (error.code !== 'EADDRINUSE') throw error
-    throw new ConfigError(`INTERNAL_PORT: port ${INTERNAL_PORT} is in use already.`)
+    throw listenError(error, 'INTERNAL_PORT', INTERNAL_PORT)
   })
   running.defer(internalListener.close)
 

@@ -4,6 +4,7 @@ import type { Sql } from '../../worker/database/database.ts'
 import { TOPICS } from '../../worker/domain/topics.ts'
 import type { LastRelease } from '../last-release.ts'
 import { ADMIN_API_KEY, type WorkerProcess } from '../worker-process.ts'
+import { createPastDays } from './past-days.ts'
 import { CALLBACK_API_KEY, type ShopStats, setFlow } from './rig.ts'
 
 /** For each flow so many sets that the Shop knows, with two of their three products, and as many that it does not. */
@@ -225,18 +226,7 @@ async function multiply(sql: Sql, items: number): Promise<{ made: number; finish
       union all (select unnest(${CALLBACKS}::text[]) except select outcome from shop_update.callback ${finished})
     ) as missing`
   if (missing.length > 0) throw new Error(`The history to multiply has no ${missing.join(', ')}.`)
-  await sql`
-    do $$ declare day date; parent text; begin
-      for day in
-        select generate_series(current_date - ${sql.unsafe(String(DAYS + 2))}, current_date - 2, interval '1 day')::date
-      loop
-        foreach parent in array array['finished_item', 'request', 'transition', 'answer', 'callback'] loop
-          execute format(
-            'create table if not exists shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
-            parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);
-        end loop;
-      end loop;
-    end $$`
+  await createPastDays(sql, ['finished_item', 'request', 'transition', 'answer', 'callback'], DAYS + 2)
   await sql`
     create temp table made as
     select *, 1 + max(id) over () - min(id) over () as ids,

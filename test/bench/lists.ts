@@ -7,6 +7,7 @@ import { STATUS_NAMES, STATUSES, type Status, TABS, type Tab } from '../../worke
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { startWorkerProcess, VIEWER_API_KEY, workerEnv } from '../worker-process.ts'
+import { createPastDays } from './past-days.ts'
 import { BENCH_POSTGRES, percentile } from './setting.ts'
 
 const REQUESTS = 20
@@ -207,16 +208,7 @@ export async function fill(sql: Sql, items: number): Promise<void> {
       when r < 0.97 then 'consignment_stock' else 'qc_status' end`
   await sql`set statement_timeout = 0`
   await sql`select setseed(0.5)`
-  await sql`
-    do $$ declare day date; parent text; begin
-      for day in select generate_series(current_date - 92, current_date - 2, interval '1 day')::date loop
-        foreach parent in array array['finished_item', 'request', 'step', 'answer', 'callback'] loop
-          execute format(
-            'create table if not exists shop_update.%I partition of shop_update.%I for values from (%L) to (%L)',
-            parent || '_' || to_char(day, 'YYYYMMDD'), parent, day, day + 1);
-        end loop;
-      end loop;
-    end $$`
+  await createPastDays(sql, ['finished_item', 'request', 'step', 'answer', 'callback'], 92)
   await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, 31) g`
   await sql`insert into catalog.product_set (id, seller_id, src_id, title)
     select g, case when g > ${sets}::int or g % (${sets}::int / 20) = 0 then 31

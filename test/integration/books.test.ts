@@ -387,7 +387,7 @@ describe.each(['price', 'new_product_set'] as const)('callbacks of %s', (topic) 
       made,
       calls.map(({ json }) => json),
     )
-    const record = recordCallback(sql)
+    const record = recordCallback(sql, (error) => expect.fail(String(error)))
     const callBack = (overtaking: boolean) =>
       Promise.all(
         CALLBACKS.map(async ({ says, overtakes }, place) => {

@@ -235,7 +235,7 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
       const [asked] = await sql<{ ids: string[] }[]>`
         select array_agg(request_id::text) as ids from (
           select request_id from shop_update.item where lane = 'awaiting' order by id limit ${SOME}::int) i`
-      const record = recordCallback(sql)
+      const record = recordCallback(sql, (error) => expect.fail(String(error)))
       await measure('recordCallback', SOME, () =>
         Promise.all(
           asked!.ids.map((requestId) =>

@@ -312,7 +312,7 @@ export async function openRig(
       and c.relname <> all (${KEPT}::text[])
     order by array_position(array['product_image', 'product', 'product_set', 'seller']::name[], c.relname)`
   const clear = tables.map(({ name }) => `delete from ${name};`).join('\n')
-  const record = recordCallback(sql)
+  const record = recordCallback(sql, complain)
   const means: Means = { sql, config, complain, onSent, flow: () => rig.flow }
 
   const rig: Rig = {

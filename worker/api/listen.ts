@@ -1,5 +1,6 @@
 import type { Server } from 'node:net'
 import { serve } from '@hono/node-server'
+import { ConfigError } from '../config.ts'
 import { SERVER_OPTIONS } from './connections.ts'
 
 export interface Listening {
@@ -30,3 +31,7 @@ export async function listen(
     server.once('error', reject)
   })
 }
+
+/** An error of `listen`; a port that is in use is named by its variable. */
+export const listenError = (error: NodeJS.ErrnoException, variable: 'PUBLIC_PORT' | 'INTERNAL_PORT', port: number) =>
+  error.code === 'EADDRINUSE' ? new ConfigError(`${variable}: port ${port} is in use already.`) : error

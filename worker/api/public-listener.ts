@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { Worker as Thread } from 'node:worker_threads'
-import { type Config, ConfigError } from '../config.ts'
+import type { Config } from '../config.ts'
 import type { CallbackOutcome } from '../domain/callback.ts'
 import type { Pipelines } from '../telemetry/pipelines.ts'
 import type { Stdout } from '../telemetry/telemetry.ts'
+import { listenError } from './listen.ts'
 
 export interface PublicListener {
   url: string
@@ -24,7 +25,7 @@ export interface PublicListenerOptions {
   onCallback(itemId: string | null): void
   /** Called once for each call by the Shop: the counter `shop_update.callbacks`. */
   onOutcome(outcome: Outcome): void
-  ready(): Promise<boolean>
+  ready(): boolean
   working(): boolean
 }
 
@@ -101,18 +102,15 @@ export async function startPublicListener({
     for (const { level, fields, message } of ofItems) items[level](fields, message)
   }
 
-  const isSo = { ready, working: async () => working() }
+  const isSo = { ready, working }
   const url = await new Promise<string>((resolve, reject) => {
-    thread.on('message', async (message: FromThread) => {
+    thread.on('message', (message: FromThread) => {
       if ('url' in message) resolve(message.url)
       else if ('report' in message) take(message.report)
-      else post({ id: message.id, isSo: await isSo[message.ask]() })
+      else post({ id: message.id, isSo: isSo[message.ask]() })
     })
-    thread.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE' ? new ConfigError(`PUBLIC_PORT: port ${PUBLIC_PORT} is in use already.`) : error,
-      ),
-    )
+    // one of listen.ts comes here without its class
+    thread.once('error', (error) => reject(listenError(error, 'PUBLIC_PORT', PUBLIC_PORT)))
   })
   thread.removeAllListeners('error') // from here on one that nobody hears ends the process
   return {

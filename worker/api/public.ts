@@ -93,7 +93,12 @@ export function createPublicApi({
 }: PublicApiOptions): Hono<PublicEnv> {
   const trustedProxies = allowList(config.TRUSTED_PROXIES)
   const credential = callbackCredential(sql)
-  const record = recordCallback(sql)
+  const record = recordCallback(sql, (error) =>
+    log.warn(
+      { error: brief(error) },
+      'Public listener: the workers could not be notified of new callbacks; their polls find them within a second',
+    ),
+  )
   const used = noteUses(sql, (error) =>
     log.warn(
       { 'event.name': 'key_use_not_noted', error: brief(error) },
@@ -212,8 +217,8 @@ export function createPublicApi({
     let authorized = byHeader
     let spoiled = false
     let refused = 0
-    const { late, clear } = lateAfter(answerWithinMs)
     const answers: (RpcAnswer | null | Promise<RpcAnswer>)[] = []
+    const { late, clear } = lateAfter(answerWithinMs) // one timer for the whole batch
     for (const call of calls) {
       if (!isCall(call)) {
         if (!authorized) refused++

@@ -118,7 +118,12 @@ export function createDesk({ sql, config, log, telemetry, line, retry, onReady, 
     return items.map(({ id }) => steps.find(({ itemId }) => itemId === id) ?? null)
   })
 
-  const record = recordCallback(sql)
+  const record = recordCallback(sql, (error) =>
+    log.warn(
+      { err: error },
+      'The workers could not be notified of an answer to an item that this one has lost; their polls find it',
+    ),
+  )
   const { protocol, hostname: host, port } = new URL(config.SHOP_URL)
 
   return {

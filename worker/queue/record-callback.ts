@@ -39,14 +39,19 @@ const REQUEST_ID = /^(0|[1-9]\d{0,17})$/
  * is not waited for here.
  *
  * All workers are told of what is to be applied in a statement of its own: a commit that notifies holds a lock that all
- * such commits share until it is on the disk. If the notification is lost, their polls find the callbacks within a
- * second.
+ * such commits share until it is on the disk. If it fails, their polls find the callbacks within a second, and nobody
+ * waits for it.
  *
  * `most`: until the commit every callback holds a lock in the shared lock table, which has room for some thousands.
+ *
+ * @param onNotNotified the notification has failed
  */
-export function recordCallback(sql: Sql): (callback: ReceivedCallback) => Promise<RecordedCallback> {
+export function recordCallback(
+  sql: Sql,
+  onNotNotified: (error: unknown) => void,
+): (callback: ReceivedCallback) => Promise<RecordedCallback> {
   const notice = createLoop(async () => {
-    await sql`select pg_notify('shop_update_callback', '')`.catch(() => {}) // the polls find them
+    await sql`select pg_notify('shop_update_callback', '')`.catch(onNotNotified)
   })
   const commit = groupCommit<ReceivedCallback, RecordedCallback | { lost: unknown }>(
     async (callbacks) => {
