@@ -10,6 +10,7 @@ import { startWorker, type Worker } from './life/worker.ts'
 import { checkSchema } from './migrate.ts'
 import { readBlocked } from './read/blocked.ts'
 import { readDatabaseHealth } from './read/database-health.ts'
+import { readSituation } from './read/incidents.ts'
 import { readKpis, readOverdue } from './read/kpis.ts'
 import { readStatuses } from './read/summary.ts'
 import { observeDatabase, observeProcess, observeQueue, observeWorker } from './telemetry/gauges.ts'
@@ -116,12 +117,15 @@ await runCommand(async () => {
   })
   running.defer(internalListener.close)
 
+  // from the primary: the leader's record must not lag
+  const incidents = sparing(async () => (await readSituation(api, config.LEASE_SECONDS)).incidents)
   const started = await startWorker({
     sql: hot,
     background,
     config,
     log,
     telemetry,
+    incidents,
     onSilence() {
       new Set([hot, background, api, read, downloads]).forEach(breakOff)
       publicListener.breakOff()
@@ -137,6 +141,7 @@ await runCommand(async () => {
     kpis: sparing(() => readKpis(read)),
     overdue: () => readOverdue(read),
     blocked,
+    incidents,
   })
   // from the primary, not a replica
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api))

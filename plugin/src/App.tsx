@@ -6,6 +6,7 @@ import { Page } from './components/Page.tsx'
 import { useRoute } from './location.ts'
 import { Item } from './pages/Item/Item.tsx'
 import { Overview } from './pages/Overview/Overview.tsx'
+import { Pauses } from './pages/Pauses/Pauses.tsx'
 import { Queue } from './pages/Queue/Queue.tsx'
 
 /** The query client stops polling while the tab is hidden, by default. */
@@ -42,6 +43,7 @@ function Pages() {
   if (page === 'items' && id !== undefined && more.length === 0) return <Item key={id} id={id} />
   if (tab && id === undefined) return <Queue key={tab} tab={tab} />
   if (page === 'overview' && id === undefined) return <Overview />
+  if (page === 'pauses' && id === undefined) return <Pauses />
   return (
     <Page>
       <p>There is no such page.</p>

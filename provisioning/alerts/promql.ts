@@ -105,7 +105,13 @@ export function conditions(pace: Pace) {
    * The number of workers if the circuit of each is open, else 0: one worker that is cut off leaves the Shop to the
    * others.
    */
-  const unreachable = `sum ${EACH} (${circuit}) * min ${EACH} (${circuit})`
+  const unreachable =
+    // not while everything is paused: then nobody tries
+    `(sum ${EACH} (${circuit}) * min ${EACH} (${circuit})` +
+    `${unless(`max ${EACH} (${metric('pauses', 'scope="everything"')}) > 0`)})`
+
+  /** Something has been paused within this time: what waited is late, and is sent afterwards. */
+  const hasPaused = (over: number) => `max ${EACH} (max_over_time(${metric('pauses')}[${window(over)}])) > 0`
 
   /** The number of workers that the Shop tells to wait, which explains slowness. */
   const busy = `sum ${EACH} (${ofTheLiving(metric('shop_busy'))})`
@@ -204,7 +210,10 @@ export function conditions(pace: Pace) {
     events: number
   }): string {
     const over = (seconds: number) => `(${badShare(seconds).share})\n/ ${BUDGET}`
-    return `(${over(long)} > ${factor})\nand (${over(short)} > ${factor})\nand ${badShare(long).asMany(events)}`
+    return (
+      `(${over(long)} > ${factor})\nand (${over(short)} > ${factor})\nand ${badShare(long).asMany(events)}` +
+      unless(hasPaused(2 * short)) // as long as the short window has what was sent soon after
+    )
   }
 
   return {

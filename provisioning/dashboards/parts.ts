@@ -268,5 +268,14 @@ export const shopUpdateDashboard = (uid: string, title: string, description: str
         .keepTime(true),
     )
     .link(link('Shop Update', `${APP}/overview`))
+    .annotation(
+      new dashboard.AnnotationQueryBuilder()
+        .name('Incidents')
+        .datasource(LOKI)
+        .enable(true)
+        .iconColor('red')
+        .expr(`{${OURS}} | event_name="shop_update.incident"`)
+        .titleFormat('Shop Update'),
+    )
 
 export const row = (title: string) => new dashboard.RowBuilder(title)

@@ -73,8 +73,8 @@ export const worker = () =>
       numbers({
         title: 'Workers',
         description:
-          'Workers that have told of a heartbeat within the last minute, the oldest of their heartbeats, and how ' +
-          'many take the Shop for away, or have been told by it to wait.',
+          'Workers that have told of a heartbeat within the last minute, the oldest of their heartbeats, how many ' +
+          'take the Shop for away, or have been told by it to wait, and how many pauses are in force.',
         width: 12,
         unit: 'short',
         none: 'No worker tells anything',
@@ -85,6 +85,7 @@ export const worker = () =>
           promQlNow(`max(time() - shop_update_worker_heartbeat_seconds{${OURS}})`, 'Oldest heartbeat'),
           promQlNow(`sum(shop_update_circuit_open{${OURS}})`, 'Circuits open'),
           promQlNow(`sum(shop_update_shop_busy{${OURS}})`, 'Told to wait'),
+          promQlNow(`sum(shop_update_pauses{${OURS}})`, 'Pauses'),
         ])
         .overrideByName('Oldest heartbeat', [
           { id: 'unit', value: 's' },
@@ -322,6 +323,15 @@ export const worker = () =>
         .tooltip(ALL_AT_ONCE)
         .withTarget(promQl(`shop_update_circuit_open{${OURS}}`, '{{instance}}'))
         .links([toLogs('What the workers say of it', '?var-text=the+Shop')]),
+    )
+    .withPanel(
+      chart({
+        title: 'Incidents',
+        description: 'What was wrong with the whole or much of it, by kind; each begins and ends with an annotation.',
+        width: 12,
+        unit: 'locale',
+        none: 'None in this time',
+      }).withTarget(promQl(`sum by (kind) (shop_update_incidents{${OURS}}) > 0`, '{{kind}}')),
     )
     .withPanel(
       statusesInWords(

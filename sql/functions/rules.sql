@@ -44,3 +44,10 @@ create or replace function shop_update.goes_before(
 ) returns boolean
 language sql immutable parallel safe
 return lane = 'delayed' and topic = of_topic and id < of_id and run_at < 'infinity';
+
+-- Whether a pause is in force now.
+create or replace function shop_update.in_force(
+  from_at timestamptz, until_at timestamptz, ends_itself boolean, ended_at timestamptz
+) returns boolean
+language sql stable parallel safe
+return ended_at is null and from_at <= now() and (until_at > now() or not ends_itself);

@@ -479,6 +479,42 @@ test('what is harmless is not confirmed with a red button', async () => {
   await close()
 })
 
+test('an admin pauses a topic, each page says so, and ends it', async () => {
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('overview')
+  await page.getByRole('link', { name: 'Pauses' }).click()
+  await page.getByText('Nothing is paused or planned to be').waitFor()
+  await page.getByRole('button', { name: 'Pause sending' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('radio', { name: 'A topic' }).check()
+  await dialog.getByLabel('Topic', { exact: true }).click()
+  await page.getByRole('option', { name: 'Images' }).click()
+  await dialog.getByLabel('Reason').fill('The picture server moves')
+  await dialog.getByRole('button', { name: 'Pause sending' }).click()
+  const pauses = page.getByRole('table', { name: 'Pauses in force and planned' })
+  await pauses.getByText('The picture server moves').waitFor()
+  const banner = page.getByRole('alert', { name: /^Sending is paused for Images/ })
+  await banner.waitFor()
+  await open('failed')
+  await banner.getByText('Reason: The picture server moves').waitFor()
+  await banner.getByRole('link', { name: 'Pauses' }).click()
+  await page.getByRole('button', { name: 'End now: Images' }).click()
+  await page.getByRole('button', { name: 'End the pause', exact: true }).click()
+  await page.getByRole('table', { name: 'Ended pauses' }).getByText('The picture server moves').waitFor()
+  await banner.waitFor({ state: 'detached' })
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('who may only read sees the pauses, and sets none', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  await open('pauses')
+  await page.getByRole('button', { name: 'Pause sending' }).waitFor()
+  expect(await page.getByRole('button', { name: 'Pause sending' }).isDisabled()).toBe(true)
+  expect(complaints).toEqual([])
+  await close()
+})
+
 test('the worker goes down and comes back: the page says so, and goes on by itself', async () => {
   const { page, open, close } = await scene.visit({})
   await open('overview')
@@ -496,6 +532,14 @@ describe.each([
   ['light', 1280],
   ['dark', 720], // below 770 pixels Grafana hides the text of its toolbar buttons
 ] as const)('in the %s theme at %i pixels', (theme, width) => {
+  // the banner is on every page
+  beforeAll(async () => {
+    await scene.sql`
+      insert into shop_update.pause (topic, from_at, until_at, ends_itself, reason, created_by)
+      values ('images', now(), now() + interval '1 hour', true, 'The picture server moves', 'test')`
+  })
+  afterAll(() => scene.sql`update shop_update.pause set ended_at = now()`)
+
   test.each([
     'overview',
     'pending',
@@ -503,6 +547,7 @@ describe.each([
     'blocked',
     'failed',
     'synced',
+    'pauses',
     'item',
     '/plugins/sellercenter-shopupdate-app',
   ])('%s has no fault that axe finds, fits, and leaves the console silent', async (path) => {

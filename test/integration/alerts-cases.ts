@@ -56,6 +56,7 @@ const collector = (name: string) =>
 const HEARTBEAT = worker('worker_heartbeat_seconds')
 const CIRCUIT = worker('circuit_open')
 const BUSY = worker('shop_busy')
+const PAUSED = queue('pauses', { scope: 'everything' })
 const TAKEN_UP = step('pending', 'processing')
 const ACKNOWLEDGED = step('made_request', 'got_acknowledgment')
 
@@ -89,6 +90,8 @@ export const QUIET: Record<string, Series> = {
   ...Object.fromEntries(STATUS_NAMES.flatMap((status) => [[items(status), always(0)]])),
   ...Object.fromEntries(STATUS_NAMES.filter((status) => status !== 'synced').map((status) => [age(status), always(0)])),
   [queue('overdue_age_seconds')]: always(0),
+  [PAUSED]: always(0),
+  [queue('pause_overdue_seconds')]: always(0),
   [queue('queue_stranded')]: always(0),
   ...Object.fromEntries(
     ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => [
@@ -678,6 +681,23 @@ export const CASES: Case[] = [
     },
   },
   {
+    uid: 'shop-update-pause-overdue',
+    what: 'a pause until minute 10 is ended in minute 20',
+    series: {
+      [PAUSED]: during(0, 20, 1),
+      [queue('pause_overdue_seconds')]: (minute) => (minute > 10 && minute < 20 ? (minute - 10) * 60 : 0),
+    },
+    expected: {
+      10: null,
+      14: {
+        summary:
+          'A pause of zalora eg/live should have ended 4m 0s ago; nobody has ended it, and what it is about is not ' +
+          'sent',
+      },
+      21: null,
+    },
+  },
+  {
     uid: 'shop-update-shop-busy',
     what: 'the Shop says "wait" for half an hour',
     series: { [BUSY]: during(10, 40, 1) },
@@ -864,6 +884,18 @@ export const STORIES: Story[] = [
       130: [],
       150: [],
     },
+  },
+  {
+    what: 'everything is paused for half an hour because the Shop is away; what waited is late',
+    series: {
+      [CIRCUIT]: during(9, 41, 1),
+      [PAUSED]: during(10, 40, 1),
+      [TAKEN_UP]: counting(10, 10, 40),
+      [synced()]: (minute) =>
+        minute < 10 ? minute * 10 : minute < 41 ? 100 : Math.min((minute - 41) * 200 + 100, minute * 10),
+      [syncedWithin(900)]: (minute) => (minute < 10 ? minute * 10 : minute < 43 ? 100 : 100 + (minute - 42) * 10),
+    },
+    pages: { 9: [], 20: [], 39: [], 45: [], 60: [], 90: [] },
   },
   {
     what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five',

@@ -13,6 +13,8 @@ const READS = [
   '/api/items/1/calls/1/response',
   '/api/summary',
   '/api/kpis',
+  '/api/incidents',
+  '/api/pauses',
   '/api/flow',
   '/api/credentials/bob_callback_server',
   '/api/events',
@@ -24,6 +26,8 @@ const WRITES: [string, string, unknown][] = [
   ['POST', '/api/requeue', { itemIds: ['1'], dryRun: true }],
   ['POST', '/api/items/1/resolve', { action: 'discard', reason: 'x' }],
   ['PUT', '/api/flow', { flow: 'asynchronous' }],
+  ['POST', '/api/pauses', { until: '2999-01-01T00:00:00Z', reason: 'x' }],
+  ['POST', '/api/pauses/1/end', undefined],
   ['PUT', '/api/credentials/bob_callback_server', { rotateKey: true }],
 ]
 

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ItemDetail } from '../../worker/api/internal.ts'
+import { enterWorker } from '../../worker/queue/worker-row.ts'
 import { readBody } from '../../worker/read/item-history.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
 
 let api: Listener
 beforeAll(async () => {
   api = await startListener()
+  await enterWorker(api.sql, 'alive', 'synchronous') // without one, that is what each answer says first
 })
 afterAll(() => api.stop())
 

@@ -53,6 +53,16 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', `/api/items/${blocked}/resolve`, { action: 'discard', reason: 'tried' })
   await ask('GET', `/api/items/${blocked}`)
   await ask('POST', `/api/items/${synced}/resolve`, { action: 'discard', reason: 'tried' }, 409)
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const pause = (await ask('POST', '/api/pauses', { seller: 'Nile Textiles', until, reason: 'tried' })) as {
+    id: string
+  }
+  await ask('POST', '/api/pauses', { until: '2020-01-01T00:00:00Z', reason: 'tried' }, 422)
+  await ask('GET', '/api/pauses')
+  await ask('GET', '/api/incidents')
+  await ask('POST', `/api/pauses/${pause.id}/end`)
+  await ask('POST', `/api/pauses/${pause.id}/end`, undefined, 409)
+  await ask('GET', '/api/pauses')
   await ask('GET', '/api/flow')
   await ask('PUT', '/api/flow', { flow: 'synchronous' })
   await ask('GET', '/api/credentials/bob_callback_server')

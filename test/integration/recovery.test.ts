@@ -282,7 +282,12 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
   const other = await enterWorker(scene.sql, 'other', 'synchronous')
   await vi.waitFor(
     async () => {
-      await heartbeat(scene.sql, other, 'other', 'synchronous', 'running', { inFlight: 0, limit: 1 })
+      await heartbeat(scene.sql, other, 'other', 'synchronous', 'running', {
+        inFlight: 0,
+        limit: 1,
+        perSecond: 0,
+        away: null,
+      })
       const { recovered, setsWaiting } = await recover(scene.sql, other, 4, null)
       expect(recovered).toBe(1)
       await promote(scene.sql, setsWaiting)

@@ -47,6 +47,8 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.owed_change': [ALL, READ],
   'shop_update.owed_release': [ALL, READ],
   'shop_update.shop_pace': [ALL, READ],
+  'shop_update.pause': [ALL, READ],
+  'shop_update.incident': [ALL, READ],
   'shop_update.setting': [ALL, READ],
   'shop_update.migration': [READ, READ],
   'shop_update.step': [ADDED_TO, READ],

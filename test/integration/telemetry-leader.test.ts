@@ -39,6 +39,7 @@ beforeEach(async () => {
     kpis: async () => [],
     overdue: async () => ({ items: 3, seconds: 60 }),
     blocked: async () => ({ toResolve: [], stranded: 2 }),
+    incidents: async () => [],
   }
   observeQueue(pipelines.queueMeter, () => leads, readings)
   // Reported whether it leads or not: the proof that an export was made.

@@ -346,6 +346,8 @@ describe('metrics', () => {
         'outcome',
         'result',
         'window',
+        'kind',
+        'scope',
         'reason',
         'state',
         'table',

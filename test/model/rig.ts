@@ -262,7 +262,8 @@ export class ModelWorker {
   /** @param beatsFirst its heartbeat is answered before its earlier statements */
   async thaw(beatsFirst = false): Promise<void> {
     const beat = async () => {
-      await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running', { inFlight: 0, limit: 1 })
+      const calls = { inFlight: 0, limit: 1, perSecond: 0, away: null }
+      await heartbeat(this.#means.sql, this.id, this.name, this.#means.flow(), 'running', calls)
       if (!this.isAlive) this.#aliveSince = performance.now()
       this.isAlive = true
     }

@@ -31,6 +31,8 @@ const price: ItemFacts = {
   heldBy: null,
   positionInSet: null,
   newer: null,
+  incident: null,
+  expectedAt: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
 const NOTHING = 'There is nothing you need to do.'
@@ -42,7 +44,143 @@ const because = (code: (typeof REASONS)[number], message: string | null = null):
 
 type Case = [name: string, facts: Partial<ItemFacts>, whoActs: WhoActs, sentences: string[]]
 
+const pause = (more: Partial<NonNullable<ItemFacts['incident']>['pause'] & object> = {}) => ({
+  topic: null,
+  sellerId: null,
+  sellerName: null,
+  endsItself: true,
+  reason: 'Maintenance',
+  ...more,
+})
+const incident = (
+  kind: NonNullable<ItemFacts['incident']>['kind'],
+  more: Partial<NonNullable<ItemFacts['incident']>> = {},
+): ItemFacts['incident'] => ({ kind, since: at(-10 * MINUTE), nextAt: null, pause: null, ...more })
+const SINCE = 'Since 24 Nov 2026, 07:05 UTC (10 minutes ago)'
+const QUEUED = `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`
+
+/** What keeps it from being sent comes first. */
+const HINDERED: Case[] = [
+  [
+    'Pending, the Shop is away',
+    { incident: incident('shop_away') },
+    'sre',
+    [
+      `${SINCE} the Shop cannot be reached, so nothing is sent; nothing is lost.`,
+      QUEUED,
+      'It is sent by itself when the Shop can be reached again; our operations team is looking into it, and there is ' +
+        'nothing you need to do.',
+    ],
+  ],
+  [
+    'Pending, the Shop is busy',
+    { incident: incident('shop_busy') },
+    'nobody',
+    [
+      `${SINCE} the Shop has more to do than it can take, so changes are sent more slowly; nothing is lost.`,
+      QUEUED,
+      'It is sent in its turn; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Pending, nobody knows since when no worker runs',
+    { incident: incident('no_worker', { since: null }) },
+    'sre',
+    [
+      'At the moment nothing is sent, because of a fault on our side; nothing is lost.',
+      QUEUED,
+      'It is sent by itself as soon as the fault is mended; our operations team is looking into it, and there is ' +
+        'nothing you need to do.',
+    ],
+  ],
+  [
+    'Pending, everything is paused',
+    { incident: incident('paused', { nextAt: at(30 * MINUTE), pause: pause() }) },
+    'nobody',
+    [
+      `${SINCE} sending to the Shop is paused until 24 Nov 2026, 07:45 UTC (in 30 minutes); nothing is lost.`,
+      QUEUED,
+      'It is sent by itself afterwards; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Pending, its topic is paused until somebody ends it',
+    { incident: incident('paused', { nextAt: at(30 * MINUTE), pause: pause({ topic: 'price', endsItself: false }) }) },
+    'nobody',
+    [
+      `${SINCE} the sending of Price changes is paused, as planned until 24 Nov 2026, 07:45 UTC (in 30 minutes); ` +
+        'nothing is lost.',
+      QUEUED,
+      'It is sent by itself afterwards; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Pending, its seller is paused for longer than planned',
+    {
+      incident: incident('paused', {
+        nextAt: at(-5 * MINUTE),
+        pause: pause({ sellerId: '7', sellerName: 'Nile Textiles', endsItself: false }),
+      }),
+    },
+    'sre',
+    [
+      `${SINCE} the sending of your changes is paused, for longer than planned (until 24 Nov 2026, 07:10 UTC); ` +
+        'nothing is lost.',
+      QUEUED,
+      'It is sent by itself afterwards; our operations team is looking into it, and there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Delayed, and due while everything is paused',
+    {
+      status: 'delayed',
+      reason: failure(null),
+      failures: 1,
+      sends: 1,
+      nextAttemptAt: at(MINUTE),
+      incident: incident('paused', { nextAt: at(30 * MINUTE), pause: pause() }),
+    },
+    'nobody',
+    [
+      `${SINCE} sending to the Shop is paused until 24 Nov 2026, 07:45 UTC (in 30 minutes); nothing is lost.`,
+      `${PRICE} could not be synced yet: one attempt has failed.`,
+      'It failed on 24 Nov 2026, 07:14 UTC (5 seconds ago).',
+      'It is sent by itself afterwards; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Delayed until after the pause',
+    {
+      status: 'delayed',
+      reason: failure(null),
+      failures: 1,
+      sends: 1,
+      nextAttemptAt: at(HOUR),
+      incident: incident('paused', { nextAt: at(30 * MINUTE), pause: pause() }),
+    },
+    'nobody',
+    [
+      `${PRICE} could not be synced yet: one attempt has failed.`,
+      'It failed on 24 Nov 2026, 07:14 UTC (5 seconds ago).',
+      'It is tried again automatically on 24 Nov 2026, 08:15 UTC (in 1 hour), as retry 1 of 27; there is nothing you ' +
+        'need to do.',
+    ],
+  ],
+  [
+    'Pending, with much before it',
+    { positionInSet: 1, statusAt: at(-5 * MINUTE), queuedAt: at(-5 * MINUTE), expectedAt: at(10 * MINUTE) },
+    'nobody',
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
+      'It is the next change of this product to be sent.',
+      'At the present pace everything that waits is sent by 24 Nov 2026, 07:25 UTC (in 10 minutes).',
+      NOTHING,
+    ],
+  ],
+]
+
 const CASES: Case[] = [
+  ...HINDERED,
   [
     'Pending, next of its set',
     { positionInSet: 1 },

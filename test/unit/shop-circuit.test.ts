@@ -5,7 +5,7 @@ let clock = 0
 const now = () => clock
 const fresh = () => createCircuit({ now })
 const failing = (ids: string[], circuit = fresh()) => {
-  for (const id of ids) circuit.unreachable(id)
+  for (const id of ids) circuit.unreachable(id, 'HTTP 502')
   return circuit
 }
 const opened = () => failing(['a', 'b', 'c', 'd', 'e'])
@@ -27,7 +27,7 @@ describe('closed', () => {
   it('opens with the fifth item in a row', () => {
     const circuit = failing(['a', 'b', 'c', 'd'])
     expect(circuit.state).toBe('closed')
-    circuit.unreachable('e')
+    circuit.unreachable('e', 'HTTP 502')
     expect(circuit.state).toBe('open')
     expect(circuit.allowance()).toBe(0)
     expect(circuit.nextProbeAt).toBe(101_000)
@@ -92,7 +92,7 @@ describe('open', () => {
       waits.push(circuit.nextProbeAt! - clock)
       clock = circuit.nextProbeAt!
       circuit.started('p')
-      circuit.unreachable('p')
+      circuit.unreachable('p', 'HTTP 502')
     }
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
     circuit.answered()
@@ -105,7 +105,7 @@ describe('open', () => {
     expect(circuit.nextProbeAt).toBe(101_000)
     clock += 1000
     circuit.started('p')
-    circuit.unreachable('f')
+    circuit.unreachable('f', 'HTTP 502')
     expect(circuit.state).toBe('probing')
   })
 
@@ -118,9 +118,9 @@ describe('open', () => {
     clock += 1
     expect(circuit.allowance()).toBe(1)
     circuit.started('q')
-    circuit.unreachable('p')
+    circuit.unreachable('p', 'HTTP 502')
     expect(circuit.state).toBe('probing')
-    circuit.unreachable('q')
+    circuit.unreachable('q', 'HTTP 502')
     expect(circuit.nextProbeAt).toBe(clock + 2000)
   })
 

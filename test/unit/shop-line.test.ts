@@ -49,7 +49,7 @@ it('lets nothing leave that was claimed, or asked for, before the Shop said "wai
 it('says why nothing leaves: the circuit is open, or this worker is stopping', async () => {
   const { line, circuit, stop } = lineTo(async () => expect.fail('has left'))
   line.claimed('1', 0)
-  circuit.unreachable('2')
+  circuit.unreachable('2', 'HTTP 502')
   expect(await line.turn('1', 0)).toBe('shop_away')
   expect(await line.send('1', call, {}, 0)).toEqual({ hindrance: 'shop_away' })
   stop()
@@ -61,7 +61,7 @@ it('a probe that is turned away has found no Shop', async () => {
   const { line, circuit } = lineTo(async () => {
     throw Object.assign(new ShopUnreachable('reset', 'No.', 1), { turnedAway: true })
   })
-  circuit.unreachable('1')
+  circuit.unreachable('1', 'HTTP 502')
   line.claimed('2', 0)
   expect(circuit.state).toBe('probing')
   await line.send('2', call, {}, 0)

@@ -5,6 +5,7 @@ import { actionRoutes } from './internal/actions.ts'
 import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
+import { pauseRoutes } from './internal/pauses.ts'
 import { settingRoutes } from './internal/settings.ts'
 import { answerError, Problem } from './problem.ts'
 
@@ -13,10 +14,14 @@ export type {
   Credential,
   Enqueued,
   FlowSettings,
+  Incident,
+  Incidents,
   Item,
   ItemDetail,
   Items,
   Kpis,
+  Pause,
+  Pauses,
   Requeued,
   Resolved,
   Summary,
@@ -65,6 +70,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', numberRoutes(options))
     .route('/', actionRoutes(options))
     .route('/', settingRoutes(options))
+    .route('/', pauseRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', openApi(version))
 

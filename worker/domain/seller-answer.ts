@@ -1,3 +1,4 @@
+import type { Incident } from './incident.ts'
 import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
@@ -45,6 +46,10 @@ export interface ItemFacts {
   positionInSet: number | null
   /** For a Synced item: a later change of the same data that is still in the queue. */
   newer: { itemId: string; status: Status } | null
+  /** The first of those that keep it from being sent. */
+  incident: Pick<Incident, 'kind' | 'since' | 'nextAt' | 'pause'> | null
+  /** When all that waits is sent at the present pace; null: within seconds, or nobody knows. */
+  expectedAt: Date | null
 }
 
 /** An item that goes before another one. */
@@ -117,7 +122,11 @@ const NOTHING_TO_DO = 'There is nothing you need to do.'
 const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   pending(item, now) {
     const what = `${subject(item)} ${howItCameToWait(item, now)}.`
-    return item.heldBy ? heldUp([what], item, item.heldBy, now) : watched(item, now, [what, turn(item)])
+    if (item.incident) return hindered(item.incident, [what], now)
+    if (item.heldBy) return heldUp([what], item, item.heldBy, now)
+    if (item.expectedAt === null) return watched(item, now, [what, turn(item)])
+    const expected = `At the present pace everything that waits is sent by ${when(item.expectedAt, now)}.`
+    return { whoActs: 'nobody', sentences: [what, turn(item), expected, NOTHING_TO_DO] }
   },
 
   processing: beingPrepared,
@@ -278,6 +287,59 @@ function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, no
     : { whoActs: 'nobody', sentences: [...what, turn, NOTHING_TO_DO] }
 }
 
+/** Its time has come, or comes while it cannot be sent. */
+function keepsWaiting(
+  item: ItemFacts,
+  now: Date,
+): item is ItemFacts & { incident: NonNullable<ItemFacts['incident']> } {
+  const { incident, nextAttemptAt } = item
+  if (incident === null || nextAttemptAt === null) return false
+  const over = incident.kind === 'paused' ? (incident.pause?.endsItself ? incident.nextAt : null) : now
+  return over === null || nextAttemptAt <= over
+}
+
+/** What keeps everything, or all of a kind, from being sent comes first. */
+function hindered(incident: NonNullable<ItemFacts['incident']>, what: string[], now: Date): Answer {
+  const { kind, since, nextAt, pause } = incident
+  const begun = since === null ? 'At the moment' : `Since ${when(since, now)}`
+  const isLate = kind === 'paused' && nextAt !== null && nextAt <= now
+  const paused = pause?.topic
+    ? `the sending of ${TOPICS[pause.topic].label} changes is paused`
+    : pause?.sellerId
+      ? 'the sending of your changes is paused'
+      : 'sending to the Shop is paused'
+  const until =
+    nextAt === null
+      ? ''
+      : isLate
+        ? `, for longer than planned (until ${utc(nextAt)})`
+        : `${pause?.endsItself ? '' : ', as planned'} until ${when(nextAt, now)}`
+  const first = {
+    no_worker: `${begun} nothing is sent, because of a fault on our side; nothing is lost.`,
+    shop_away: `${begun} the Shop cannot be reached, so nothing is sent; nothing is lost.`,
+    shop_busy: `${begun} the Shop has more to do than it can take, so changes are sent more slowly; nothing is lost.`,
+    paused: `${begun} ${paused}${until}; nothing is lost.`,
+    replica_behind: '',
+  }[kind]
+  const then = {
+    no_worker: 'It is sent by itself as soon as the fault is mended',
+    shop_away: 'It is sent by itself when the Shop can be reached again',
+    shop_busy: 'It is sent in its turn',
+    paused: 'It is sent by itself afterwards',
+    replica_behind: '',
+  }[kind]
+  return kind === 'no_worker' || kind === 'shop_away' || isLate
+    ? {
+        whoActs: 'sre',
+        sentences: [
+          first,
+          ...what,
+          `${then}; our operations team is looking into it, and there is nothing you need to do.`,
+        ],
+      }
+    : { whoActs: 'nobody', sentences: [first, ...what, `${then}; there is nothing you need to do.`] }
+}
+
 function turn({ positionInSet }: ItemFacts): string {
   if (positionInSet === null) return 'It is sent as soon as its turn comes.'
   if (positionInSet <= 1) return 'It is the next change of this product to be sent.'
@@ -288,8 +350,9 @@ function turn({ positionInSet }: ItemFacts): string {
 
 function stockWait(item: ItemFacts, now: Date): Answer {
   if (item.nextAttemptAt === null) return failures(item, now)
-  if (item.heldBy)
-    return heldUp([`${subject(item)} was queued on ${when(item.queuedAt, now)}.`], item, item.heldBy, now)
+  const queued = `${subject(item)} was queued on ${when(item.queuedAt, now)}.`
+  if (keepsWaiting(item, now)) return hindered(item.incident, [queued], now)
+  if (item.heldBy) return heldUp([queued], item, item.heldBy, now)
   const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
   return {
     whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
@@ -312,6 +375,7 @@ function failures(item: ItemFacts, now: Date): Answer {
   const what = `${subject(item)} ${failed}.`
   const last = `${item.failures === 1 ? 'It' : 'The last one'} failed on ${when(item.statusAt, now)}${cause(item)}.`
 
+  if (keepsWaiting(item, now)) return hindered(item.incident, [what, last], now)
   if (item.heldBy) return heldUp([what, last], item, item.heldBy, now)
   if (item.nextAttemptAt === null) {
     const over =

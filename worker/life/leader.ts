@@ -1,13 +1,16 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Sql } from '../database/database.ts'
+import { INCIDENT_LABELS, type Incident } from '../domain/incident.ts'
 import type { Adopted } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
 import { every } from '../loop.ts'
 import { followCatalogue } from '../queue/catalog-changes.ts'
 import { FOLD_FULL, foldCounts, forgetCounts, verifyCounts } from '../queue/counts.ts'
+import { forgetIncidents, type NotedIncident, noteIncidents } from '../queue/incidents.ts'
 import { mendStatistics } from '../queue/mend-statistics.ts'
 import { queueOwed } from '../queue/owed.ts'
+import { endPauses, RESUMED_FULL, resumePaused } from '../queue/pauses.ts'
 import { forgottenSets, lostSets } from '../queue/promote.ts'
 import { recover } from '../queue/recover.ts'
 import { blockedSets, releaseOwed } from '../queue/release.ts'
@@ -23,7 +26,9 @@ const DUTIES = {
   recover: 1000,
   catalogue: 1000,
   owed: 1000,
+  pauses: 1000,
   release: 1000,
+  incidents: 2000,
   forgottenSets: 2000,
   blocked: 10_000,
   partitions: 3_600_000,
@@ -46,6 +51,8 @@ export interface LeaderOptions {
    */
   isSteady(): boolean
   follow: Follow
+  /** What is wrong now with the whole. */
+  incidents(): Promise<Incident[]>
   /** These items have become ready, and maybe others. */
   onReady(items: readonly string[]): void
   adopt(adopted: Adopted): void
@@ -66,6 +73,7 @@ export function startLeader({
   telemetry,
   isSteady,
   follow,
+  incidents,
   onReady,
   adopt,
 }: LeaderOptions): {
@@ -78,7 +86,9 @@ export function startLeader({
     recover: 0,
     catalogue: 0,
     owed: 0,
+    pauses: 0,
     release: 0,
+    incidents: 0,
     forgottenSets: 0,
     blocked: 0,
     partitions: 0,
@@ -119,11 +129,20 @@ export function startLeader({
       if (sets.length > 0) onReady([])
     }
     if (isDue('owed')) await queueOwed(sql)
+    if (isDue('pauses')) {
+      for (const pause of await endPauses(sql)) log.info({ pause }, 'A pause has ended at its planned end')
+      for (;;) {
+        const ready = await resumePaused(sql)
+        if (ready.length > 0) onReady(ready)
+        if (ready.length < RESUMED_FULL || performance.now() > leadsUntil) break
+      }
+    }
     if (isDue('release')) {
       const { steps } = await releaseNext()
       telemetry.steps(steps)
       if (steps.length > 0) onReady(idsOf(steps))
     }
+    if (isDue('incidents')) for (const noted of await noteIncidents(sql, await incidents())) tellIncident(noted)
     if (isDue('forgottenSets')) {
       const forgotten = await forgottenNext()
       const lost = await lostNext()
@@ -138,6 +157,7 @@ export function startLeader({
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
       await forgetCounts(sql, config.HISTORY_DAYS)
+      await forgetIncidents(sql, config.HISTORY_DAYS)
     }
     if (isDue('verify')) {
       for (const drift of await verifyCounts(sql))
@@ -145,6 +165,13 @@ export function startLeader({
     }
     // Only while it leads: two workers that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
+  }
+
+  /** The dashboards draw these lines as annotations. */
+  function tellIncident({ kind, key, since, endedAt }: NotedIncident): void {
+    const fields = { 'event.name': 'shop_update.incident', kind, key, since }
+    if (endedAt !== null) log.info({ ...fields, state: 'ended' }, `An incident is over: ${INCIDENT_LABELS[kind]}`)
+    else log.warn({ ...fields, state: 'opened' }, `An incident has begun: ${INCIDENT_LABELS[kind]}`)
   }
 
   const ticks = every(1000, () =>

@@ -15,13 +15,15 @@ export function createPasses(
   const turns = new Set<string>()
   let afterSeller = '0'
   let full = true
+  let forgotten = false
   let since: string | null = null
   let began: string | null = null
   let milliseconds = 0
   let candidates = 0
 
   function begin(): void {
-    full = since === null || looks.isDue()
+    full = since === null || forgotten || looks.isDue()
+    forgotten = false
     began = null
     milliseconds = candidates = 0
     if (!full) return
@@ -38,6 +40,10 @@ export function createPasses(
     /** These items have become ready, however long ago they were queued. */
     ready(items: Iterable<string>): void {
       for (const id of items) turns.add(id)
+    },
+    /** What earlier passes did not look at may be ready: the next pass is a full one. */
+    forget(): void {
+      forgotten = true
     },
     /** Whether the next claim begins with the first seller. */
     isAtFirst: (): boolean => afterSeller === '0',

@@ -15,6 +15,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { claimKey, type Life } from './life.ts'
 import type { Pacing } from './pacing.ts'
 import { createPasses } from './passes.ts'
+import type { Pausing } from './pausing.ts'
 import { createWakefulness, type Look } from './wakefulness.ts'
 
 /** How often to look without being called: a notification may be lost with its connection. */
@@ -36,6 +37,7 @@ export interface PumpOptions {
   line: Line
   rate: RateLimit
   pace: Pick<Pacing, 'take'>
+  pausing: Pick<Pausing, 'now'>
   telemetry: Telemetry
   log: Logger
   /** False while others may take over what this worker holds: nothing is claimed that could not be sent. */
@@ -49,6 +51,8 @@ export interface Pump {
   poke(inSeconds?: number, items?: readonly string[]): void
   /** There is more room than before. */
   onRoom(): void
+  /** Something is paused, or no longer. */
+  onPause(): void
   /** The claims of this process, by `claimKey`. */
   readonly held: ReadonlySet<string>
   /** `performance.now()` since which every claim has failed; null while claiming works. */
@@ -71,6 +75,7 @@ export function startPump({
   line,
   rate,
   pace,
+  pausing,
   telemetry,
   log,
   mayClaim,
@@ -89,7 +94,7 @@ export function startPump({
   let timerAt = Number.POSITIVE_INFINITY
   let onIdle: (() => void) | undefined
 
-  const passes = createPasses((...where) => claim(sql, workerId, ...where))
+  const passes = createPasses((...where) => claim(sql, workerId, ...where, pausing.now))
   const wakings = createFullLooks()
   let wokenUpTo = '-infinity'
 
@@ -162,7 +167,7 @@ export function startPump({
     let fromFirst = false // what has been seen since the first seller is everything
     for (;;) {
       hungry = !isRoomy()
-      if (stopped || !mayClaim()) return null
+      if (stopped || !mayClaim() || pausing.now.everything) return null
       if (hungry) return 'no room'
       const room = Math.min(concurrency - held.size, line.room(), MOST_A_CLAIM, circuit.allowance(), rate.available())
       if (room < 1) {
@@ -257,6 +262,10 @@ export function startPump({
   return {
     poke,
     onRoom,
+    onPause() {
+      passes.forget()
+      poke()
+    },
     held,
     get failingSince() {
       return failingSince

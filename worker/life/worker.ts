@@ -2,10 +2,11 @@ import type { Logger } from 'pino'
 import { checkTimeZone, readFlow, setStockWait } from '../admin/worker-settings.ts'
 import type { Config } from '../config.ts'
 import { isLocked, type Sql } from '../database/database.ts'
+import type { Incident } from '../domain/incident.ts'
 import type { Flow } from '../domain/statuses.ts'
 import { every } from '../loop.ts'
 import { heldClaims, recover } from '../queue/recover.ts'
-import { enterWorker, heartbeat, leaveWorker } from '../queue/worker-row.ts'
+import { enterWorker, heartbeat, leaveWorker, type ToldCalls } from '../queue/worker-row.ts'
 import { ByteBudget } from '../shop/byte-budget.ts'
 import { createCircuit } from '../shop/circuit.ts'
 import { createShopClient } from '../shop/client.ts'
@@ -21,6 +22,7 @@ import { live, resume } from './item.ts'
 import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { claimKey, Life } from './life.ts'
 import { startPacing } from './pacing.ts'
+import { startPausing } from './pausing.ts'
 import { startPump } from './pump.ts'
 import { retryOf } from './verdict.ts'
 
@@ -58,6 +60,8 @@ export interface WorkerOptions {
   config: Config
   log: Logger
   telemetry: Telemetry
+  /** What is wrong now with the whole. */
+  incidents(): Promise<Incident[]>
   /** PostgreSQL has been silent for a lease: all connections must be closed. */
   onSilence(): void
   /** It has been silent for two leases, and new connections did not help: this process is of no use any more. */
@@ -71,6 +75,7 @@ export async function startWorker({
   config,
   log,
   telemetry,
+  incidents,
   onSilence,
   onLost,
 }: WorkerOptions): Promise<Worker> {
@@ -99,7 +104,7 @@ export async function startWorker({
     background,
     leaseSeconds: config.LEASE_SECONDS,
     log,
-    write: () => heartbeat(sql, id, config.WORKER_NAME, flow, state, limiter),
+    write: () => heartbeat(sql, id, config.WORKER_NAME, flow, state, toldCalls()),
     beaten: takeUpOrphans,
     onSilence,
     onLost,
@@ -139,6 +144,7 @@ export async function startWorker({
     onRefusal: shop.turnAway,
     onFaster: () => pump.poke(),
   })
+  const pausing = await startPausing(background, log, () => pump.onPause())
   const line = createLine({
     shop,
     circuit,
@@ -168,6 +174,7 @@ export async function startWorker({
     line,
     rate: createRateLimit({ perSecond: config.SHOP_RATE_PER_SECOND ?? null, now }),
     pace,
+    pausing,
     telemetry,
     log,
     mayClaim: heart.isAlive,
@@ -192,6 +199,7 @@ export async function startWorker({
     telemetry,
     isSteady: heart.isSteady,
     follow,
+    incidents,
     onReady: (items) => pump.poke(0, items),
     adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, desk)),
   })
@@ -209,6 +217,21 @@ export async function startWorker({
     await follow.now({ sets: setsWaiting, created: [] })
     for (const each of adopted) pump.adopt(each.item, resume(each, desk))
     pump.poke()
+  }
+
+  /** As its heartbeat tells them. */
+  function toldCalls(): ToldCalls {
+    const { outage, nextProbeAt } = circuit
+    return {
+      inFlight: limiter.inFlight,
+      limit: limiter.limit,
+      perSecond: limiter.inLastSecond(),
+      away: outage && {
+        forSeconds: (now() - outage.since) / 1000,
+        nextProbeInSeconds: Math.max(0, ((nextProbeAt ?? now()) - now()) / 1000),
+        why: outage.why,
+      },
+    }
   }
 
   heart.start()
@@ -246,7 +269,7 @@ export async function startWorker({
       const beats = heart.stop()
       await leader.stop()
       onNotice = unheeded
-      await Promise.all([callbacks.idle(), looks, beats, pace.stop(), shop.close()])
+      await Promise.all([callbacks.idle(), looks, beats, pace.stop(), pausing.stop(), shop.close()])
       try {
         await leaveWorker(background, id)
       } catch (error) {

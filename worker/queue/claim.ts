@@ -2,8 +2,10 @@ import type { Sql } from '../database/database.ts'
 import type { ClaimedItem } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Micros } from '../domain/step.ts'
+import type { Topic } from '../domain/topics.ts'
 import { statusCounts } from './books.ts'
 import { isComing } from './coming.ts'
+import { NOTHING_PAUSED, type Paused } from './pauses.ts'
 
 /** Where a quick claim looks, see `createFullLooks`. The next full claim finds whatever else is ready. */
 export interface Quick {
@@ -67,11 +69,15 @@ const SELLERS_A_CLAIM = 200
  *   7). An older item of the set that another worker is claiming right now holds back everything: that worker's claim
  *   will take the set.
  *
+ * Nothing of a paused seller is looked at. An item of a paused topic moves out of the claim index too, to lane `paused`
+ * (`resumePaused` brings it back): a seller's backlog of them is not walked over with each claim.
+ *
  * A separate statement afterwards (`readCatalogue`) reads what the payload needs: this statement's snapshot may miss a
  * change that coalesced into the item just before the claim.
  *
  * @param quick null: a full claim
  * @param withMarks whether a quick claim may come next: finding `marks` and `again` takes a third of a millisecond
+ * @param paused topics and sellers; while nothing is, the statement does not ask
  */
 export async function claim(
   sql: Sql,
@@ -80,7 +86,11 @@ export async function claim(
   afterSeller: string,
   quick: Quick | null = null,
   withMarks = true,
+  { topics, sellerIds }: Pick<Paused, 'topics' | 'sellerIds'> = NOTHING_PAUSED,
 ): Promise<Claimed> {
+  const ofThem = sellerIds.length > 0 ? sql`and i.seller_id <> all (${sellerIds}::bigint[])` : sql``
+  const visited = sellerIds.length > 0 ? sql`visited` : sql`seller`
+  const parked = topics.length > 0 ? sql`(select count(*)::int from parked)` : sql`0`
   const since = quick
     ? sql`${quick.since}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'`
     : sql`'-infinity'::timestamptz`
@@ -102,7 +112,7 @@ export async function claim(
         order by i.seller_id limit 1) next
       where hop.n < ${SELLERS_A_CLAIM}::int
     ),
-    seller as ${
+    ${visited} as ${
       quick
         ? sql`materialized (
       select id, min(since) as since from (
@@ -117,12 +127,17 @@ export async function claim(
     )`
         : sql`not materialized (select id, ${since} as since from hop)`
     },
+    ${
+      sellerIds.length > 0
+        ? sql`seller as materialized (select * from visited where id <> all (${sellerIds}::bigint[])),`
+        : sql``
+    }
     share as materialized (select ceil(${most}::numeric / greatest(count(*), 1))::int as each from seller),
     ${
       quick
         ? sql`turn as materialized (
       select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
-      where i.id = any (${quick.turns}::bigint[]) and i.lane = 'ready'
+      where i.id = any (${quick.turns}::bigint[]) and i.lane = 'ready' ${ofThem}
       order by i.id limit ${most}::int for update skip locked
     ),
     own as materialized (
@@ -147,6 +162,15 @@ export async function claim(
       limit ${most}::int
     ),`
     }
+    ${
+      topics.length > 0
+        ? sql`parked as (
+      update shop_update.item set lane = 'paused'
+      where id = any (array(select id from candidate where topic = any (${topics}::text[]::shop_update.topic[])))
+      returning id
+    ),`
+        : sql``
+    }
     free as materialized (
       select product_set_id, next_id from shop_update.set_lane
       where product_set_id = any (array(select product_set_id from candidate)) for update skip locked
@@ -165,8 +189,9 @@ export async function claim(
           shop_update.creates(c.topic) desc,
           c.id) as place
       from candidate c left join free l on l.product_set_id = c.product_set_id
-      where l.product_set_id is not null
-        or not exists (select from shop_update.set_lane s where s.product_set_id = c.product_set_id offset 0)
+      where (l.product_set_id is not null
+        or not exists (select from shop_update.set_lane s where s.product_set_id = c.product_set_id offset 0))
+        ${topics.length > 0 ? sql`and c.topic <> all (${topics}::text[]::shop_update.topic[])` : sql``}
     ),
     first as materialized (
       select
@@ -273,18 +298,19 @@ export async function claim(
       -- the one step that only the next worker can report: an enqueue gave it a fresh cycle
       case when coalesced_from is not null then
         json_build_object('from', coalesced_from, 'seconds', coalesced_after) end as coalesced,
-      (select count(*)::int from ranked) as candidates,
-      (select count(*) from candidate) > (select count(*) from ranked) as "passedOver",
-      (select count(*) from ranked ${quick ? sql`where id in (select id from own)` : sql``}) < (select each from share)
-        and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int as all,
-      (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from seller) as next,
+      (select count(*)::int from ranked) + ${parked} as candidates,
+      (select count(*) from candidate) > (select count(*) from ranked) + ${parked} as "passedOver",
+      (select count(*) from ranked ${quick ? sql`where id in (select id from own)` : sql``}) + ${parked}
+          < (select each from share)
+        and (select count(*) from ${visited}) < ${SELLERS_A_CLAIM}::int as all,
+      (select case when count(*) < ${SELLERS_A_CLAIM}::int then 0 else max(id) end from ${visited}) as next,
       (select case
           when max(seller_id) = (select max(id) from seller)
-            and (select count(*) from seller) < ${SELLERS_A_CLAIM}::int then 0
+            and (select count(*) from ${visited}) < ${SELLERS_A_CLAIM}::int then 0
           else max(seller_id) end
         from ${quick ? sql`own` : sql`candidate`}) as last,
       ${withMarks ? marksOf(sql, quick, most) : sql`null`} as marks,
-      ${withMarks ? againOf(sql, quick) : sql`null`} as again,
+      ${withMarks ? againOf(sql, quick, topics, ofThem) : sql`null`} as again,
       now()::text as now,
       date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
     from (select) one left join mine on true`
@@ -314,12 +340,19 @@ const marksOf = (sql: Sql, quick: Quick | null, most: number) => sql`(
         ) c on c.seller_id = seller.id)`
 
 /** Candidates whose set is locked, and named items that are locked themselves. */
-const againOf = (sql: Sql, quick: Quick | null) => sql`array(
+const againOf = (
+  sql: Sql,
+  quick: Quick | null,
+  paused: readonly Topic[],
+  ofThem: ReturnType<typeof marksOf>,
+) => sql`array(
         select id from candidate where id not in (select id from ranked)
+        ${paused.length > 0 ? sql`and id not in (select id from parked)` : sql``}
         ${
           quick
             ? sql`union all select i.id from shop_update.item i
-          where i.id = any (${quick.turns}::bigint[]) and i.lane = 'ready' and i.id not in (select id from candidate)`
+          where i.id = any (${quick.turns}::bigint[]) and i.lane = 'ready' and i.id not in (select id from candidate)
+            ${ofThem}`
             : sql``
         })`
 

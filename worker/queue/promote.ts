@@ -3,9 +3,9 @@ import { endOf, type Looked, writtenSince } from './look.ts'
 
 /**
  * Gives the next item of each of these sets its turn. Of the waiting items, behind or ready (handed back, released, due
- * for a retry), creates go first, then the oldest. It skips items held back by an earlier Delayed or Failed item of
- * their topic, and items locked by a transaction of Seller Center (absorbing a change). It is a statement of its own
- * after the one that freed the set, so that it sees what a claim moved behind meanwhile.
+ * for a retry), creates go first, then the oldest. It skips items of a paused topic, items held back by an earlier
+ * Delayed or Failed item of their topic, and items locked by a transaction of Seller Center (absorbing a change). It is
+ * a statement of its own after the one that freed the set, so that it sees what a claim moved behind meanwhile.
  *
  * @returns the items that have become claimable
  */
@@ -32,6 +32,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
             select * from (
               select b.id, shop_update.creates(b.topic) as creates from shop_update.item b
               where b.lane = 'behind' and b.product_set_id = f.product_set_id
+                and b.topic <> all (array(select unnest(shop_update.paused_topics())))
                 and not exists (
                   select from shop_update.item d
                   where d.product_set_id = b.product_set_id
@@ -42,6 +43,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
             select * from (
               select r.id, shop_update.creates(r.topic) as creates from shop_update.item r
               where r.lane = 'ready' and r.product_set_id = f.product_set_id
+                and r.topic <> all (array(select unnest(shop_update.paused_topics())))
                 and not exists (
                   select from shop_update.item d
                   where d.product_set_id = r.product_set_id

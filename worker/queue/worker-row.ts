@@ -12,6 +12,16 @@ export async function enterWorker(sql: Sql, name: string, flow: Flow): Promise<s
   return row!.id
 }
 
+/** What a worker tells of its calls to the Shop. */
+export interface ToldCalls {
+  inFlight: number
+  limit: number
+  /** Answered. */
+  perSecond: number
+  /** Null: the Shop answers. */
+  away: { forSeconds: number; nextProbeInSeconds: number; why: string } | null
+}
+
 /**
  * One heartbeat per process, not per item: everything that it holds depends on it. A worker that was forgotten (frozen
  * for a day) registers again: without its row it would count as dead, and its claims would be taken away at once.
@@ -25,18 +35,31 @@ export async function heartbeat(
   name: string,
   flow: Flow,
   state: 'running' | 'stopping',
-  calls: { inFlight: number; limit: number },
+  calls: ToldCalls,
 ): Promise<number> {
+  const { away } = calls
   const [row] = await sql<{ gap: number | null }[]>`
-    insert into shop_update.worker (id, name, flow, state, calls, calls_limit) overriding system value
+    insert into shop_update.worker as w (
+      id, name, flow, state, calls, calls_limit, calls_per_second, shop_away_since, next_probe_at, shop_error)
+    overriding system value
     values (${workerId}::bigint, ${name}, ${flow}::shop_update.flow, ${state},
-      ${calls.inFlight}::int, ${calls.limit}::int)
+      ${calls.inFlight}::int, ${calls.limit}::int, ${calls.perSecond}::real,
+      now() - ${away?.forSeconds ?? null}::float8 * interval '1 second',
+      now() + ${away?.nextProbeInSeconds ?? null}::float8 * interval '1 second',
+      ${away?.why ?? null}::text)
     on conflict (id) do update set
       heartbeat_at = now(),
       flow = excluded.flow,
       state = excluded.state,
       calls = excluded.calls,
-      calls_limit = excluded.calls_limit
+      calls_limit = excluded.calls_limit,
+      calls_per_second = excluded.calls_per_second,
+      -- measured anew each time: it must not move by the milliseconds that the statement took
+      shop_away_since = case
+        when excluded.shop_away_since is null then null
+        else least(w.shop_away_since, excluded.shop_away_since) end,
+      next_probe_at = excluded.next_probe_at,
+      shop_error = excluded.shop_error
     returning extract(epoch from new.heartbeat_at - old.heartbeat_at)::double precision as gap`
   return row?.gap ?? Number.POSITIVE_INFINITY
 }

@@ -1,5 +1,5 @@
 import type { Sql } from '../database/database.ts'
-import { isHeldUp } from './summary.ts'
+import { isHeldUp, pausedUntil, recentPauses } from './summary.ts'
 
 export interface Kpi {
   window: '24h' | '7d' | '14d' | '30d' | '90d'
@@ -37,24 +37,27 @@ export interface Overdue {
 }
 
 /**
- * Delayed and Failed items past their time, whether woken or not, except those held up by another item of their set.
- * Counts up to a hundred thousand in each lane.
+ * Delayed and Failed items past their time, whether woken or not, except those held up by another item of their set and
+ * paused ones. Counts up to a hundred thousand in each lane.
  */
 export async function readOverdue(sql: Sql): Promise<Overdue> {
   const [row] = await sql<Overdue[]>`
+    with pauses as materialized (${recentPauses(sql)})
     select
       count(*)::int as items,
-      coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as seconds
+      coalesce(extract(epoch from now() - min(greatest(run_at, until))), 0)::float8 as seconds
     from (
-      (select run_at from shop_update.item
+      (select seller_id, topic, run_at from shop_update.item
         where lane = 'delayed' and run_at <= now() order by run_at limit ${OVERDUE_COUNTED}::int)
       union all
-      (select run_at from shop_update.item
+      (select seller_id, topic, run_at from shop_update.item
         where reason in ('failure', 'stock_wait') and lane = 'ready' limit ${OVERDUE_COUNTED}::int)
       union all
-      (select run_at from shop_update.item b
+      (select seller_id, topic, run_at from shop_update.item b
         where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldUp(sql)}
         limit ${OVERDUE_COUNTED}::int)
-    ) late`
+    ) late
+    cross join lateral (select ${pausedUntil(sql, 'late')} as until) paused
+    where until is distinct from 'infinity'`
   return row ?? { items: 0, seconds: 0 }
 }

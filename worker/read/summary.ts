@@ -3,6 +3,7 @@ import type { Status } from '../domain/statuses.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import { createFullLooks } from '../full-looks.ts'
+import { isInForce } from '../queue/pauses.ts'
 
 /** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, possibly by an admin. */
 export const TO_SEND = [
@@ -66,8 +67,11 @@ const IN_QUEUE = STATUS_NAMES.filter((status) => status !== 'synced')
 
 export interface Statuses {
   counts: { topic: Topic; status: Status; n: number }[]
-  /** Items held up by another item of their set are separate. */
-  oldest: { topic: Topic; status: Status; held: boolean; at: Date; seconds: number }[]
+  /**
+   * Items held up by another item of their set, or paused, are separate. `stuckSeconds`: how long the one that could
+   * have moved on for longest has not, which it cannot while it is paused.
+   */
+  oldest: { topic: Topic; status: Status; held: boolean; at: Date; seconds: number; stuckSeconds: number }[]
 }
 
 /** A call takes half a minute at most, and the other steps of an item milliseconds. */
@@ -127,41 +131,71 @@ function ofPool(sql: Sql) {
 }
 
 /**
+ * Pauses that are in force, or whose end may be what items count from (`until`): what had waited through a pause of
+ * hours is not stuck when that ends.
+ */
+export const recentPauses = (sql: Sql) => sql`
+  select p.topic, p.seller_id, case when ${isInForce(sql)} then 'infinity' else p.ended_at end as until
+  from shop_update.pause p
+  where p.ended_at is null and ${isInForce(sql)} or p.ended_at > now() - interval '1 day'`
+
+/** Of an item in one of these lanes, `i`: the end of the last pause that concerned it; null: there was none. */
+export const pausedUntil = (sql: Sql, i: string) => sql`(
+    select max(p.until) from pauses p
+    where coalesce(p.topic = ${sql(i)}.topic, true) and coalesce(p.seller_id = ${sql(i)}.seller_id, true))`
+
+/**
  * By topic, status and `held`, plus one row without a topic: the first items of the lanes, and the last item of all.
  */
 const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
   (Statuses['oldest'][number] & { ready: string | null; awaiting: string | null; last: string | null })[]
 >`
+  with pauses as materialized (${recentPauses(sql)})
   select
     topic,
     status,
     held,
     min(status_at) as at,
     greatest(extract(epoch from now() - min(status_at)), 0)::float8 as seconds,
+    greatest(extract(epoch from now() - min(greatest(status_at, nullif(until, 'infinity')))), 0)::float8
+      as "stuckSeconds",
     min(ready) as ready,
     min(awaiting) as awaiting,
     case when grouping(topic) = 1 then pg_sequence_last_value('shop_update.item_id_seq') end as last
   from (
-    (select topic, status, status_at, false as held, id as ready, null::bigint as awaiting from shop_update.item
+    select
+      topic,
+      status,
+      held or until is not distinct from 'infinity' as held,
+      status_at,
+      ready,
+      awaiting,
+      until
+    from (
+    (select seller_id, topic, status, status_at, false as held, id as ready, null::bigint as awaiting
+      from shop_update.item
       where lane = 'ready' and status = 'pending' and id >= ${from.ready}::bigint order by id limit 500)
     union all
-    (select b.topic, b.status, b.status_at, ${isHeldUp(sql)}, null, null
+    (select b.seller_id, b.topic, b.status, b.status_at, ${isHeldUp(sql)}, null, null
       from shop_update.item b where b.lane = 'behind' and b.status = 'pending' order by b.id limit 500)
     union all
-    select i.topic, i.status, i.status_at, false, null, null
+    select i.seller_id, i.topic, i.status, i.status_at, false, null, null
     from shop_update.set_lane l cross join lateral (
       select * from shop_update.item where id = l.item_id offset 0) i
     where i.lane = 'in_flight'
     union all
-    (select topic, status, status_at, false, null, id from shop_update.item
+    (select seller_id, topic, status, status_at, false, null, id from shop_update.item
       where lane = 'awaiting' and id >= ${from.awaiting}::bigint order by id limit 500)
     union all
-    (select topic, status, status_at, false, null, null from shop_update.item
+    (select seller_id, topic, status, status_at, false, null, null from shop_update.item
       where lane = 'blocked' order by id limit 500)
     union all
-    (select topic, status, status_at, false, null, null from shop_update.item
+    (select seller_id, topic, status, status_at, false, null, null from shop_update.item
       where reason in ('failure', 'stock_wait') and status = 'delayed' order by id limit 500)
     union all
-    (select topic, status, status_at, false, null, null from shop_update.item
+    (select seller_id, topic, status, status_at, false, null, null from shop_update.item
       where reason in ('failure', 'stock_wait') and status = 'failed' order by id limit 500)
+    ) i
+    cross join lateral (select case when status in ('pending', 'delayed', 'failed') then ${pausedUntil(sql, 'i')} end
+      as until) paused
   ) first group by grouping sets ((topic, status, held), ())`

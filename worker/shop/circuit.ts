@@ -14,6 +14,8 @@ export interface Circuit {
    * On the injected clock: when the next probe may leave, or when the current one counts as lost. Null while closed.
    */
   readonly nextProbeAt: number | null
+  /** Since when it has been open, on the injected clock, and why the last call failed. Null while closed. */
+  readonly outage: { since: number; why: string } | null
   /** How many calls may leave now: Infinity while closed, 1 when a probe is due, else 0. Asking changes nothing. */
   allowance(): number
   /** Whether the call of this item may leave now. While open, only the probe may. */
@@ -23,7 +25,7 @@ export interface Circuit {
   /** The call did not leave (nothing to send, blocked). If it was to be the probe, another item may be it at once. */
   notSent(itemId: string): void
   /** The item's call failed because the Shop cannot be reached: `ShopUnreachable`, or `isGatewayError`. */
-  unreachable(itemId: string): void
+  unreachable(itemId: string, why: string): void
   /** The Shop answered, even with an error: it is there, and the circuit closes. */
   answered(): void
 }
@@ -69,6 +71,8 @@ export function createCircuit({
   let probeEveryMs = probeFirstMs
   let nextProbeAt = 0
   let probe: string | null = null
+  let since = 0
+  let lastWhy = ''
 
   const open = (waitMs: number) => {
     state = 'open'
@@ -85,6 +89,9 @@ export function createCircuit({
     get nextProbeAt() {
       return state === 'closed' ? null : nextProbeAt
     },
+    get outage() {
+      return state === 'closed' ? null : { since, why: lastWhy }
+    },
     allowance: () => (state === 'closed' ? Number.POSITIVE_INFINITY : isProbeDue() ? 1 : 0),
     passes: (itemId) => state === 'closed' || itemId === probe,
     started(itemId) {
@@ -96,11 +103,13 @@ export function createCircuit({
     notSent(itemId) {
       if (itemId === probe) open(0)
     },
-    unreachable(itemId) {
+    unreachable(itemId, why) {
+      lastWhy = why
       if (state === 'closed') {
         unreachableItems.add(itemId)
         if (unreachableItems.size < threshold) return
         probeEveryMs = probeFirstMs
+        since = now()
         open(probeEveryMs)
         onChange(true)
       } else if (itemId === probe) {

@@ -130,7 +130,8 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
         const response = await shop.send(call, headers, mayLeave)
         const answeredAt = performance.now()
         if (response.saysWait) pace.refused(response.leftAt, response.waitSeconds)
-        if (isGatewayError(response.httpStatus) && !response.saysWait) circuit.unreachable(itemId)
+        if (isGatewayError(response.httpStatus) && !response.saysWait)
+          circuit.unreachable(itemId, `HTTP ${response.httpStatus}`)
         else circuit.answered()
         return { response, milliseconds: answeredAt - response.leftAt, answeredAt }
       } catch (error) {
@@ -142,7 +143,7 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
         }
         if (!(error instanceof ShopUnreachable)) throw error
         // a probe that is turned away has found no Shop
-        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(itemId)
+        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(itemId, error.message)
         const endedAt = performance.now()
         return { unreachable: error, milliseconds: endedAt - (error.leftAt ?? sentAt), endedAt }
       } finally {

@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
 import type { Meter } from '@opentelemetry/api'
+import { INCIDENT_KINDS, type Incident } from '../domain/incident.ts'
+import { PAUSE_SCOPES, scopeOf } from '../domain/pause.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES } from '../domain/topics.ts'
 import type { Blocked } from '../read/blocked.ts'
@@ -14,6 +16,8 @@ export interface QueueReadings {
   /** Delayed and Failed items whose time has come. */
   overdue(): Promise<Overdue>
   blocked(): Promise<Blocked>
+  /** What is wrong now with the whole. */
+  incidents(): Promise<Incident[]>
 }
 
 /**
@@ -24,7 +28,7 @@ export interface QueueReadings {
 export function observeQueue(
   meter: Meter,
   leads: () => boolean,
-  { statuses, kpis, overdue, blocked }: QueueReadings,
+  { statuses, kpis, overdue, blocked, incidents }: QueueReadings,
 ): void {
   const items = meter.createObservableGauge('shop_update.queue.items', {
     unit: '{item}',
@@ -56,19 +60,34 @@ export function observeQueue(
       'Of the 500 items that have waited for longest for a create that is due, those of which it is Failed or not ' +
       'there',
   })
+  const incidentsNow = meter.createObservableGauge('shop_update.incidents', {
+    unit: '{incident}',
+    description: 'What is wrong now with the whole or much of it, by kind',
+  })
+  const pauses = meter.createObservableGauge('shop_update.pauses', {
+    unit: '{pause}',
+    description: 'Pauses in force, by what they are of: everything, a topic, a seller',
+  })
+  const pauseLate = meter.createObservableGauge('shop_update.pause.overdue', {
+    unit: 's',
+    description: 'How far the pause that is longest past its planned end is past it',
+  })
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueNow, stuck] = await Promise.all([
+      const [{ counts, oldest }, windows, overdueNow, stuck, wrong] = await Promise.all([
         statuses(),
         kpis(),
         overdue(),
         blocked(),
+        incidents(),
       ])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
-      // An item held up by another item of its set is not stuck; that other item reports itself.
+      // An item held up by another item of its set is not stuck, that other item reports itself; a paused one neither.
       const age = new Map(
-        oldest.filter(({ held }) => !held).map(({ topic, status, seconds }) => [`${topic} ${status}`, seconds]),
+        oldest
+          .filter(({ held }) => !held)
+          .map(({ topic, status, stuckSeconds }) => [`${topic} ${status}`, stuckSeconds]),
       )
       for (const topic of TOPIC_NAMES) {
         for (const status of STATUS_NAMES) {
@@ -85,8 +104,14 @@ export function observeQueue(
       result.observe(lateBy, overdueNow.seconds)
       for (const { reason, n } of stuck.toResolve) result.observe(toResolve, n, { reason })
       result.observe(stranded, stuck.stranded)
+      for (const kind of INCIDENT_KINDS)
+        result.observe(incidentsNow, wrong.filter((incident) => incident.kind === kind).length, { kind })
+      const paused = wrong.filter(({ kind }) => kind === 'paused')
+      for (const scope of PAUSE_SCOPES)
+        result.observe(pauses, paused.filter(({ pause }) => pause && scopeOf(pause) === scope).length, { scope })
+      result.observe(pauseLate, Math.max(0, ...paused.map(({ nextAt }) => (Date.now() - nextAt!.getTime()) / 1000)))
     },
-    [items, oldestAge, synced, late, lateBy, toResolve, stranded],
+    [items, oldestAge, synced, late, lateBy, toResolve, stranded, incidentsNow, pauses, pauseLate],
   )
 }
 

@@ -6,6 +6,7 @@ import type { Summary } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useSummary } from '../api/numbers.ts'
 import { pageUrl, useRoute } from '../location.ts'
+import { Banner } from './Banner.tsx'
 
 export const TAB_LABELS: Record<Tab, string> = {
   pending: 'Pending / Processing',
@@ -15,6 +16,8 @@ export const TAB_LABELS: Record<Tab, string> = {
   synced: 'Synced',
 }
 const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
+/** Pages in Grafana's navigation. */
+const NAVIGATION: Record<string, string> = { ...LABELS, pauses: 'Pauses' }
 
 /** Pending / Processing includes Blocked items (decision 6). */
 const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
@@ -33,7 +36,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
     query: { topic, seller, q, from, to },
   } = useRoute()
   const { data } = useSummary()
-  const label = LABELS[page]
+  const label = NAVIGATION[page]
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
   // Pages in the navigation pass its url, so that Grafana's breadcrumbs name them once. Any other page would appear
   // beside the app.
@@ -63,7 +66,10 @@ export function Page({ children, actions, title }: { children: ReactNode; action
           )
         })}
       </TabsBar>
-      <TabContent style={{ paddingTop: 16, background: 'transparent' }}>{children}</TabContent>
+      <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
+        <Banner />
+        {children}
+      </TabContent>
     </PluginPage>
   )
 }

@@ -1,6 +1,8 @@
+import { concerns, expectedAt } from '../../domain/incident.ts'
 import { retriesLeft } from '../../domain/retry.ts'
 import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
+import type { Situation } from '../../read/incidents.ts'
 import type { CallRow, Surroundings, TransitionRow } from '../../read/item-history.ts'
 import type { ItemRow } from '../../read/items.ts'
 import type { Call, Item, Transition } from './schemas.ts'
@@ -56,9 +58,11 @@ export function toSellerAnswer(
   row: ItemRow,
   { title, positionInSet, newer }: Surroundings,
   heldBy: Holder | null,
+  situation: Situation,
   { MAX_RETRIES, FAILED_AFTER }: { MAX_RETRIES: number; FAILED_AFTER: number },
 ): SellerAnswer {
   const ofSet = row.productId === null
+  const now = new Date()
   return sellerAnswer(
     {
       topic: row.topic,
@@ -85,8 +89,10 @@ export function toSellerAnswer(
       heldBy,
       positionInSet,
       newer,
+      incident: situation.incidents.find((incident) => concerns(incident, row)) ?? null,
+      expectedAt: expectedAt(situation, now),
     },
-    new Date(),
+    now,
   )
 }
 

@@ -3,6 +3,7 @@ import type { TypedResponse } from 'hono'
 import { type Actor, audit } from '../../admin/audit.ts'
 import { type Sql, transaction } from '../../database/database.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
+import { readSituation } from '../../read/incidents.ts'
 import { readBody, readCalls, readHolder, readSurroundings, readTransitions } from '../../read/item-history.ts'
 import { countItems, type ItemRow, isCounted, type Located, listItems, locate, readItem } from '../../read/items.ts'
 import { loggable, Problem } from '../problem.ts'
@@ -129,13 +130,14 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
       async (c) => {
         const row = await readItem(readSql, c.req.valid('param').id)
         if (!row) throw noSuchItem(c.req.valid('param').id)
-        const [transitions, calls, surroundings, holder] = await Promise.all([
+        const [transitions, calls, surroundings, holder, situation] = await Promise.all([
           readTransitions(readSql, row.id, row.queuedAt),
           readCalls(readSql, row.id, row.queuedAt),
           readSurroundings(readSql, row),
           readHolder(readSql, row.id),
+          readSituation(readSql, config.LEASE_SECONDS),
         ])
-        const { text, whoActs } = toSellerAnswer(row, surroundings, holder, config)
+        const { text, whoActs } = toSellerAnswer(row, surroundings, holder, situation, config)
         return c.json(
           {
             ...toItem(row, config.MAX_RETRIES),

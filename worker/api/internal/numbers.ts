@@ -1,18 +1,20 @@
 import { z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { readFlowSetting } from '../../admin/settings.ts'
+import { incidentMeaning, incidentTitle } from '../../domain/incident.ts'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
+import { readSituation } from '../../read/incidents.ts'
 import { readKpis } from '../../read/kpis.ts'
 import { readShop } from '../../read/shop.ts'
 import { readSummary } from '../../read/summary.ts'
 import { loggable } from '../problem.ts'
 import { answer, type InternalApiOptions, route, routes } from './context.ts'
 import { createFeed } from './feed.ts'
-import { type Kpis, kpisSchema, type Summary, summarySchema } from './schemas.ts'
+import { incidentsSchema, type Kpis, kpisSchema, type Summary, summarySchema } from './schemas.ts'
 import { sparing } from './sparing.ts'
 
-/** The numbers above the queue, and the Sync KPI. */
+/** The numbers above the queue, the Sync KPI, and what is wrong with the whole. */
 export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
     const [numbers, { toResolve, stranded }, flow, { busy, ...calls }] = await Promise.all([
@@ -63,6 +65,29 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
         responses: { 200: answer('The numbers now', summarySchema) },
       }),
       async (c) => c.json(await summary(), 200),
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/incidents',
+        summary: 'What is wrong now with the whole or much of it, the most important first',
+        responses: { 200: answer('The incidents', incidentsSchema) },
+      }),
+      async (c) => {
+        const { incidents } = await readSituation(readSql, config.LEASE_SECONDS)
+        return c.json(
+          {
+            incidents: incidents.map(({ since, nextAt, ...incident }) => ({
+              ...incident,
+              since: since?.toISOString() ?? null,
+              nextAt: nextAt?.toISOString() ?? null,
+              title: incidentTitle(incident),
+              meaning: incidentMeaning(incident),
+            })),
+          },
+          200,
+        )
+      },
     )
     .openapi(
       route({

@@ -2,7 +2,9 @@ import { z } from '@hono/zod-openapi'
 import { SETS_LISTED, SKIPPED_LISTED } from '../../admin/requeue.ts'
 import { isAllowListEntry } from '../../allow-list.ts'
 import { ID } from '../../domain/ids.ts'
+import { INCIDENT_KINDS } from '../../domain/incident.ts'
 import { ORDERS } from '../../domain/orders.ts'
+import { LONGEST_PAUSE_DAYS, PAUSE_STATES } from '../../domain/pause.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
@@ -378,3 +380,72 @@ export const credentialBody = z
     }
   })
   .openapi('CredentialChange')
+
+export const pauseSchema = z
+  .object({
+    id,
+    topic: topic.nullable(),
+    sellerId: id.nullable(),
+    sellerName: z.string().nullable(),
+    from: time,
+    until: time.openapi({ description: 'The planned end' }),
+    endsItself: z.boolean().openapi({ description: 'At the planned end; else a person ends it' }),
+    reason: z.string(),
+    createdAt: time,
+    createdBy: z.string(),
+    endedAt: time.nullable(),
+    endedBy: z.string().nullable().openapi({ description: 'Null: by itself, or it has not ended' }),
+    state: z.enum(PAUSE_STATES),
+  })
+  .openapi('Pause')
+export type Pause = z.infer<typeof pauseSchema>
+export const pausesSchema = z
+  .object({ pauses: z.array(pauseSchema).openapi({ description: 'In force and planned ones, then the last ended' }) })
+  .openapi('Pauses')
+export type Pauses = z.infer<typeof pausesSchema>
+export const pauseBody = z
+  .strictObject({
+    topic: topic.optional(),
+    seller: text(200).optional().openapi({ description: 'Id or name; neither topic nor seller: everything' }),
+    from: moment.optional().openapi({ description: 'Default, and at the earliest: now' }),
+    until: moment.openapi({ description: `At most ${LONGEST_PAUSE_DAYS} days after it begins` }),
+    endsItself: z
+      .boolean()
+      .default(true)
+      .openapi({ description: 'False: it stays in force until a person ends it, and pages when `until` has passed' }),
+    reason: text(500),
+  })
+  .superRefine(({ topic, seller }, context) => {
+    if (topic !== undefined && seller !== undefined)
+      context.addIssue({ code: 'custom', path: ['seller'], message: 'does not go with topic' })
+  })
+  .openapi('NewPause')
+
+export const incidentSchema = z
+  .object({
+    kind: z.enum(INCIDENT_KINDS),
+    key: z.string().openapi({ description: 'Tells incidents of a kind apart: the id of a pause; else empty' }),
+    title: z.string().openapi({ description: 'What is wrong' }),
+    meaning: z.string().openapi({ description: 'What that means, and what happens next' }),
+    since: time.nullable(),
+    waiting: count.nullable().openapi({ description: 'Items that wait for its end; of a seller counted up to 10,000' }),
+    nextAt: time
+      .nullable()
+      .openapi({ description: 'The next probe, the end of the wait that the Shop asked for, or of the pause' }),
+    error: z.string().nullable().openapi({ description: 'Of `shop_away`: why the last call failed' }),
+    perSecond: z.number().nullable().openapi({ description: 'Of `shop_busy`: calls of all workers in a second' }),
+    pause: z
+      .object({
+        topic: topic.nullable(),
+        sellerId: id.nullable(),
+        sellerName: z.string().nullable(),
+        endsItself: z.boolean(),
+        reason: z.string(),
+      })
+      .nullable()
+      .openapi({ description: 'Of `paused`; neither topic nor seller: everything' }),
+  })
+  .openapi('Incident')
+export type Incident = z.infer<typeof incidentSchema>
+export const incidentsSchema = z.object({ incidents: z.array(incidentSchema) }).openapi('Incidents')
+export type Incidents = z.infer<typeof incidentsSchema>

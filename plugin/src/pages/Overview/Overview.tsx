@@ -60,6 +60,9 @@ const Dashboards = () => (
     <LinkButton variant="secondary" icon="gf-logs" href={locationUtil.assureBaseUrl('/d/shop-update-logs')}>
       Logs
     </LinkButton>
+    <LinkButton variant="secondary" icon="pause" href={locationUtil.assureBaseUrl(pageUrl('pauses'))}>
+      Pauses
+    </LinkButton>
   </>
 )
 

@@ -1,0 +1,99 @@
+import { TOPICS, type Topic } from './topics.ts'
+
+/** What can be wrong with the whole, or much of it, in the order of what matters most to who reads it. */
+export const INCIDENT_KINDS = ['no_worker', 'shop_away', 'shop_busy', 'paused', 'replica_behind'] as const
+export type IncidentKind = (typeof INCIDENT_KINDS)[number]
+
+/** Something that concerns more than one item, for as long as it lasts. */
+export interface Incident<Time = Date> {
+  kind: IncidentKind
+  /** Tells incidents of a kind apart: the id of a pause; else empty. */
+  key: string
+  /** Null: nobody knows. */
+  since: Time | null
+  /** How many items wait for its end; null: it keeps none. */
+  waiting: number | null
+  /** When it goes on: the next probe, the end of the wait that the Shop asked for, or of the pause; null: unknown. */
+  nextAt: Time | null
+  /** Of `shop_away`: why the last call failed. */
+  error: string | null
+  /** Of `shop_busy`: calls a second of all workers. */
+  perSecond: number | null
+  /** Of `paused`. */
+  pause: {
+    topic: Topic | null
+    sellerId: string | null
+    sellerName: string | null
+    endsItself: boolean
+    reason: string
+  } | null
+}
+
+type Facts = Pick<Incident<unknown>, 'kind' | 'waiting' | 'error' | 'perSecond' | 'pause'>
+
+/** Source: decisions 21 and 26. */
+export const INCIDENT_LABELS: Record<IncidentKind, string> = {
+  no_worker: 'No worker is moving the queue',
+  shop_away: 'The Shop cannot be reached',
+  shop_busy: 'The Shop says "wait"',
+  paused: 'Sending is paused',
+  replica_behind: 'The replica that these pages read is behind',
+}
+
+/** What is wrong, in a few words. */
+export function incidentTitle({ kind, pause }: Facts): string {
+  const of = pause?.topic
+    ? TOPICS[pause.topic].label
+    : (pause?.sellerName ?? (pause?.sellerId && `seller ${pause.sellerId}`))
+  return of ? `${INCIDENT_LABELS[kind]} for ${of}` : INCIDENT_LABELS[kind]
+}
+
+/** What that means and what happens next, without times. */
+export function incidentMeaning({ kind, waiting, error, perSecond, pause }: Facts): string {
+  const wait =
+    waiting === null || waiting === 0
+      ? ''
+      : waiting === 1
+        ? '1 item waits. '
+        : `${waiting.toLocaleString('en')} items wait. `
+  switch (kind) {
+    case 'no_worker':
+      return `${wait}Nothing is lost: changes are still queued, and are sent as soon as a worker runs again.`
+    case 'shop_away':
+      return (
+        `${wait}Nothing is lost, and no item counts this as a failure. Each worker tries one call now and then, and ` +
+        `sends everything once the Shop answers.${error === null ? '' : ` Last error: ${error}`}`
+      )
+    case 'shop_busy':
+      return (
+        `${wait}Nothing is lost, and no item counts this as a failure. All workers have slowed down (to about ` +
+        `${Math.max(1, Math.round(perSecond ?? 1)).toLocaleString('en')} a second), and speed up as the Shop allows.`
+      )
+    case 'paused':
+      return (
+        `${wait}Callbacks of the Shop are taken, and nothing counts as a failure. ` +
+        `${pause?.endsItself ? 'It goes on by itself at the planned end.' : 'An admin has to end the pause.'}` +
+        `${pause ? ` Reason: ${pause.reason}` : ''}`
+      )
+    case 'replica_behind':
+      return 'What has changed since then is not shown yet.'
+  }
+}
+
+/** Whether it keeps items of this seller and topic from being sent; what has left for the Shop goes on. */
+export const concerns = (
+  { kind, pause }: Pick<Incident<unknown>, 'kind' | 'pause'>,
+  { sellerId, topic }: { sellerId: string; topic: Topic },
+): boolean =>
+  kind === 'paused'
+    ? (pause?.topic ?? topic) === topic && (pause?.sellerId ?? sellerId) === sellerId
+    : kind !== 'replica_behind'
+
+/** Shorter waits need no forecast. */
+const FORECAST_FROM_SECONDS = 30
+
+/** When all that waits is sent at the present pace; null: within seconds, or nothing is sent. */
+export function expectedAt({ pending, perSecond }: { pending: number; perSecond: number }, now: Date): Date | null {
+  const seconds = perSecond > 0 ? pending / perSecond : 0
+  return seconds < FORECAST_FROM_SECONDS ? null : new Date(now.getTime() + seconds * 1000)
+}
