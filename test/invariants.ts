@@ -83,7 +83,7 @@ function inOrder(steps: readonly KeptStep[]): KeptStep[] {
   return ordered
 }
 
-/** Counters that differ from a recount. */
+/** Counters that differ from a recount, and items without the cause that they must have, or with one. */
 export async function countFaults(sql: Sql): Promise<string[]> {
   const rows = await sql<{ fault: string }[]>`
     with actual as (
@@ -99,6 +99,23 @@ export async function countFaults(sql: Sql): Promise<string[]> {
     )
     select format('%s, %s: counted %s, there are %s', topic, status, coalesce(c.n, 0), coalesce(a.n, 0)) as fault
     from counted c full join actual a using (topic, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)
+    union all
+    select format('cause %s, %s: counted %s, there are %s', cause_id, status, coalesce(c.n, 0), coalesce(a.n, 0))
+    from (
+      select cause_id, status, sum(n)::int as n from (
+        select cause_id, status, n from shop_update.cause_count
+        union all
+        select cause_id, status, n from shop_update.unfolded() where kind = 'status' and cause_id is not null) c
+      group by 1, 2
+    ) c
+    full join (
+      select cause_id, status, count(*)::int as n from shop_update.item where cause_id is not null group by 1, 2
+    ) a using (cause_id, status)
+    where coalesce(c.n, 0) <> coalesce(a.n, 0)
+    union all
+    select format('item %s is %s as %s, and has %s', id, status, reason, coalesce('cause ' || cause_id, 'no cause'))
+    from shop_update.item
+    where (cause_id is not null) <> (status = 'blocked' or coalesce(reason = 'failure', false))
     union all
     select format('%s deltas lie behind what is said to be folded', count(*)) from shop_update.delta
     where xact < shop_update.folded_up_to() having count(*) > 0`

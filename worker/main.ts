@@ -9,6 +9,7 @@ import { breakOff, checkSession, connect } from './database/database.ts'
 import { startWorker, type Worker } from './life/worker.ts'
 import { checkSchema } from './migrate.ts'
 import { readBlocked } from './read/blocked.ts'
+import { readNewCauses } from './read/causes.ts'
 import { readDatabaseHealth } from './read/database-health.ts'
 import { readSituation } from './read/incidents.ts'
 import { readKpis, readOverdue } from './read/kpis.ts'
@@ -99,11 +100,13 @@ await runCommand(async () => {
   })
   running.defer(publicListener.close)
   const blocked = sparing(() => readBlocked(read))
+  const situation = sparing(() => readSituation(api, read, config.LEASE_SECONDS))
   const internalApi = createInternalApi({
     sql: api,
     readSql: read,
     downloadSql: downloads,
     blocked,
+    situation,
     config,
     log,
     onQueued: () => worker?.poke(),
@@ -117,8 +120,7 @@ await runCommand(async () => {
   })
   running.defer(internalListener.close)
 
-  // from the primary: the leader's record must not lag
-  const incidents = sparing(async () => (await readSituation(api, config.LEASE_SECONDS)).incidents)
+  const incidents = async () => (await situation()).incidents
   const started = await startWorker({
     sql: hot,
     background,
@@ -142,6 +144,7 @@ await runCommand(async () => {
     overdue: () => readOverdue(read),
     blocked,
     incidents,
+    newCauses: sparing(() => readNewCauses(read)),
   })
   // from the primary, not a replica
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api))

@@ -110,8 +110,18 @@ export function conditions(pace: Pace) {
     `(sum ${EACH} (${circuit}) * min ${EACH} (${circuit})` +
     `${unless(`max ${EACH} (${metric('pauses', 'scope="everything"')}) > 0`)})`
 
-  /** Something has been paused within this time: what waited is late, and is sent afterwards. */
-  const hasPaused = (over: number) => `max ${EACH} (max_over_time(${metric('pauses')}[${window(over)}])) > 0`
+  /**
+   * Everything, or this topic, has been paused within this time: what waited is late, and is sent afterwards. A paused
+   * seller is part of the budget: for one of them nobody else's is muted.
+   */
+  function unlessPaused(over: number): string {
+    const paused = (of: string, scope: string) =>
+      `max ${of} (max_over_time(${metric('pauses', `scope="${scope}"`)}[${window(over)}])) > 0`
+    return [
+      unless(paused(EACH, 'everything')),
+      `\nunless on (venture, source, topic) (${paused(EACH_TOPIC, 'topic')})`,
+    ].join('')
+  }
 
   /** The number of workers that the Shop tells to wait, which explains slowness. */
   const busy = `sum ${EACH} (${ofTheLiving(metric('shop_busy'))})`
@@ -212,7 +222,7 @@ export function conditions(pace: Pace) {
     const over = (seconds: number) => `(${badShare(seconds).share})\n/ ${BUDGET}`
     return (
       `(${over(long)} > ${factor})\nand (${over(short)} > ${factor})\nand ${badShare(long).asMany(events)}` +
-      unless(hasPaused(2 * short)) // as long as the short window has what was sent soon after
+      unlessPaused(2 * short) // as long as the short window has what was sent soon after
     )
   }
 

@@ -92,16 +92,18 @@ begin
       failures = case when i.reason = 'failure' then 0 else i.failures end,
       failed_at = case when i.reason = 'failure' then null else i.failed_at end,
       message = case when i.reason = 'failure' then null else i.message end,
+      cause_id = case when i.reason = 'failure' then null else i.cause_id end,
       reason = case when i.reason = 'failure' then null else i.reason end
     where i.ctid = was.place
-    returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason into was;
+    returning i.id, i.status_at as at, old.status as status, old.status_at as since, old.reason as reason,
+      old.cause_id as cause into was;
     if not found then raise exception 'the item that absorbs the change could not be changed'; end if;
     item_id := was.id;
     if was.reason is distinct from 'failure' or was.status not in ('delayed', 'failed') then return; end if;
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
       values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
-    insert into shop_update.delta (kind, topic, status, n)
-      values ('status', the_topic, was.status, -1), ('status', the_topic, 'pending', 1);
+    insert into shop_update.delta (kind, topic, status, cause_id, n)
+      values ('status', the_topic, was.status, was.cause, -1), ('status', the_topic, 'pending', null, 1);
   else
     if the_topic = 'stock' then
       select make_interval(secs => value::text::double precision) into wait

@@ -51,3 +51,10 @@ create or replace function shop_update.in_force(
 ) returns boolean
 language sql stable parallel safe
 return ended_at is null and from_at <= now() and (until_at > now() or not ends_itself);
+
+-- What tells causes apart (worker/domain/cause.ts).
+create or replace function shop_update.cause_id(reason text, method text, http int, pattern text) returns bigint
+language sql immutable parallel safe
+return hashtextextended(
+  coalesce(reason, '') || E'\n' || coalesce(method, '') || E'\n' || coalesce(http::text, '') || E'\n' ||
+    coalesce(pattern, ''), 0);

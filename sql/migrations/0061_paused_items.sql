@@ -1,2 +1,2 @@
 -- no transaction
-create index concurrently item_paused on shop_update.item (id) where lane = 'paused';
+create index concurrently item_paused on shop_update.item (topic, id) where lane = 'paused';

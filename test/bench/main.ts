@@ -89,7 +89,7 @@ const BENCHMARKS: Record<string, Benchmark> = {
   ),
   peers: benchmark(
     'the same changes through the worker and through grouped handlers on graphile-worker and pg-boss, in turn; these ' +
-      'are installed in the folder --peers (npm i --prefix DIR graphile-worker pg-boss)',
+      'are installed in the folder --peers (npm i --prefix DIR graphile-worker@0.18 pg-boss@12)',
     { items: 60_000, rounds: 3, peers: '' },
     peers,
   ),

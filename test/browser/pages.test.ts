@@ -479,6 +479,80 @@ test('what is harmless is not confirmed with a red button', async () => {
   await close()
 })
 
+test('a list opens with its causes; one shows its items, and they are requeued together', async () => {
+  const { productIds } = await addSet(scene.sql)
+  await scene.control('/troubles', { method: 'PUT', body: { default: { failureRows: 100 } } })
+  await scene.untilStatus(await scene.enqueue('status', { product: productIds[0]! }), 'failed')
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('failed')
+  const causes = page.getByRole('table', { name: 'Causes' })
+  const cause = causes.getByRole('row').filter({ hasText: 'Product.updateProducts' })
+  await cause.getByRole('button', { name: /^Show its items/ }).click()
+  await expect.poll(() => new URL(page.url()).searchParams.get('cause')).toMatch(/^-?\d+$/)
+  await page.getByTestId('total').getByText('1 item').waitFor()
+  await page
+    .getByRole('table', { name: 'Failed' })
+    .getByText(await skuOf(productIds[0]!))
+    .waitFor()
+  await cause.getByRole('button', { name: /^Reupload all/ }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Requeue 1 item' }).waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  await cause.getByRole('button', { name: /^Show all/ }).click()
+  await expect.poll(() => new URL(page.url()).searchParams.get('cause')).toBeNull()
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('a requeue that would change nothing says so, and queues the creation instead', async () => {
+  const { productIds } = await addSet(scene.sql, { inShop: false })
+  const itemId = await scene.enqueue('price', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'blocked')
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('blocked?reason=not_in_shop')
+  await page
+    .getByRole('button', { name: `Reupload ${await skuOf(productIds[0]!)} and its product set to Shop` })
+    .click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('This changes nothing: 1 item will be Blocked again').waitFor()
+  await dialog.getByRole('button', { name: 'Queue 1 creation' }).click()
+  await dialog.getByText('1 creation queued').waitFor()
+  await dialog.getByRole('button', { name: 'Close' }).last().click()
+  await scene.untilStatus(itemId, 'synced')
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('the Shop goes away with changes waiting: pages and answer say so; it comes back, and all is sent', async () => {
+  const sets = await Promise.all(Array.from({ length: 200 }, () => addSet(scene.sql)))
+  await scene.control('/troubles', { method: 'PUT', body: { default: { dropBefore: 100 } } })
+  const ids: string[] = []
+  for (const { productIds } of sets) ids.push(await scene.enqueue('price', { product: productIds[0]! }))
+  const { page, open, close } = await scene.visit({})
+  await open('pending')
+  const banner = page.getByRole('alert', { name: /^The Shop cannot be reached/ })
+  await banner.getByText(/items wait/).waitFor()
+  const [waiting] = await scene.sql<{ id: string }[]>`
+    select id from shop_update.item where status = 'pending' and id = any (${ids}::bigint[]) order by id desc limit 1`
+  await open(`items/${waiting!.id}`)
+  await banner.waitFor()
+  expect(await page.getByTestId('seller-answer').textContent()).toMatch(/^Since .* the Shop cannot be reached/)
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  await banner.waitFor({ state: 'detached' })
+  // what opened the circuit waits for its retry, an hour here
+  await expect
+    .poll(
+      async () => {
+        const [row] = await scene.sql<{ n: number }[]>`
+        select count(*)::int as n from shop_update.item where id = any (${ids}::bigint[]) and failures = 0`
+        return row!.n
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(0)
+  await close()
+})
+
 test('an admin pauses a topic, each page says so, and ends it', async () => {
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open('overview')

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { between, pick, type Random, weighted } from '../../demo/chance.ts'
 import { ANSWER_TROUBLES, CALLBACK_TROUBLES } from '../../demo/shop/troubles.ts'
 import { FLOWS } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { CUTS } from '../gate.ts'
 import {
   addSet,
@@ -553,6 +554,24 @@ export const ACTIONS: readonly Action[] = [
         const { status } = await stage.parts.api(slot, '/api/flow', 'PUT', { flow })
         return `${flow} (${status})`
       }),
+  },
+  {
+    name: 'pause',
+    weight: 5,
+    act: async (stage, random) => {
+      const [seller] = await stage.parts.sql<{ id: string }[]>`
+        select id from catalog.seller order by id limit 1 offset ${between(random, 0, 1)}`
+      const of = weighted(
+        random,
+        [{}, { topic: pick(random, TOPIC_NAMES) }, ...(seller === undefined ? [] : [{ seller: seller.id }])],
+        () => 1,
+      )
+      const until = new Date(Date.now() + between(random, 1000, 8000)).toISOString()
+      return aSlot(stage, random, async (slot) => {
+        const { status } = await stage.parts.api(slot, '/api/pauses', 'POST', { ...of, until, reason: 'chaos' })
+        return `${JSON.stringify(of)} until ${until}: ${status}`
+      })
+    },
   },
   {
     name: 'requeue',

@@ -177,6 +177,7 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
   const items = await readQueue(stage)
   const left: string[] = []
   if (callbacks!.n > 0) left.push(`${callbacks!.n} callbacks are not applied`)
+  // a pause of some seconds may not be over yet
   const moving = items.filter(({ lane }) => lane !== 'blocked')
   if (moving.length > 0)
     left.push(`${moving.length} items in ${[...new Set(moving.map(({ status }) => status))].join(', ')}`)

@@ -681,6 +681,22 @@ export const CASES: Case[] = [
     },
   },
   {
+    uid: 'shop-update-new-cause',
+    what: 'thirty items fail as none has for a week; fifteen others do for another reason',
+    series: {
+      [queue('new_cause', { cause_id: '7', cause: 'No size for #', reason: 'failure' })]: during(10, 60, 30, null),
+      [queue('new_cause', { cause_id: '8', cause: 'No brand', reason: 'failure' })]: during(10, 60, 15, null),
+    },
+    expected: {
+      9: null,
+      14: {
+        summary: '30 items of zalora eg/live have come to a cause that was not there for a week: No size for #',
+        labels: { cause_id: '7', cause: 'No size for #' },
+      },
+      80: null,
+    },
+  },
+  {
     uid: 'shop-update-pause-overdue',
     what: 'a pause until minute 10 is ended in minute 20',
     series: {

@@ -60,6 +60,64 @@ test('no worker: since the last heartbeat', async () => {
   await scene.enqueue('price', { product: productIds[0]! })
   await scene.sql`update shop_update.worker set heartbeat_at = now() - interval '1 minute'`
   const [beat] = await scene.sql<{ at: Date }[]>`select max(heartbeat_at) as at from shop_update.worker`
-  const { incidents: found } = await readSituation(scene.sql, 5)
+  const { incidents: found } = await readSituation(scene.sql, scene.sql, 5)
   expect(found).toMatchObject([{ kind: 'no_worker', since: beat!.at, waiting: 1 }])
+})
+
+test('the Shop calls back from an address that is not on the white list: who, why, and it is let in', async () => {
+  scene = await startScene({ env: { LEASE_SECONDS: '5', CALLBACK_ALLOWED_IPS: '10.0.0.1' } })
+  await scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, noCallback: 100 } } })
+  const { productIds } = await addSet(scene.sql)
+  const item = await scene.enqueue('price', { product: productIds[0]! })
+  const { requestId } = await scene.untilStatus(item, 'got_acknowledgment')
+  const callBack = (apiKey?: string) =>
+    scene.control('/callbacks', { method: 'POST', body: { requestId, ...(apiKey && { apiKey }) } })
+  for (let calls = 0; calls < 3; calls++) await callBack()
+  await until(async () =>
+    expect(await incidents()).toMatchObject([
+      {
+        kind: 'callbacks_refused',
+        waiting: 1,
+        meaning: expect.stringMatching(
+          /^1 acknowledged item has had no callback\. Calls from 127\.0\.0\.1 were refused \d+ times: the key was ri/,
+        ),
+        refused: [{ remote: '127.0.0.1', cause: 'address' }],
+      },
+    ]),
+  )
+  expect((await answerOf(item)).text).toContain('calls of the Shop have been turned away on our side')
+  await scene.api('/api/credentials/bob_callback_server', { method: 'PUT', body: { allowedIps: ['127.0.0.1'] } })
+  await until(async () => {
+    await callBack()
+    expect(await scene.item(item)).toMatchObject({ status: 'synced' })
+  })
+  // nothing waits for a callback any more
+  await until(async () => expect(await incidents()).toEqual([]))
+})
+
+test('a wrong key from an allowed address, and a stranger: told apart, a flood bounded', async () => {
+  scene = await startScene({ env: { LEASE_SECONDS: '5', TRUSTED_PROXIES: '127.0.0.1' } })
+  const call = (remote: string, key: string) =>
+    fetch(`${scene.worker.publicUrl}/shop-update/`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'x-forwarded-for': remote },
+      body: JSON.stringify({ jsonrpc: '2.0', method: 'Callback.process', params: { result: [] }, id: '1' }),
+    })
+  await scene.api('/api/credentials/bob_callback_server', { method: 'PUT', body: { allowedIps: ['10.0.0.1'] } })
+  const rows = () =>
+    scene.sql`select remote, cause, n::int from shop_update.refused_callback where remote in ('10.0.0.1', '10.0.0.2')
+      order by remote`
+  await until(async () => {
+    await call('10.0.0.1', 'wrong')
+    expect(await rows()).toMatchObject([{ remote: '10.0.0.1', cause: 'key' }])
+  })
+  for (let calls = 0; calls < 15; calls++) await call('10.0.0.2', 'wrong')
+  // those that were slowed down unread count, too
+  await until(async () => expect((await rows())[1]).toEqual({ remote: '10.0.0.2', cause: 'both', n: 15 }))
+  for (let stranger = 0; stranger < 250; stranger++) await call(`10.1.0.${stranger}`, 'wrong')
+  await until(async () => {
+    const [row] = await scene.sql`
+      select count(*)::int as n, bool_or(remote = '10.1.0.249') as last from shop_update.refused_callback`
+    expect(row).toEqual({ n: 200, last: true })
+  })
 })

@@ -14,6 +14,7 @@ const READS = [
   '/api/summary',
   '/api/kpis',
   '/api/incidents',
+  '/api/causes',
   '/api/pauses',
   '/api/flow',
   '/api/credentials/bob_callback_server',
@@ -28,6 +29,7 @@ const WRITES: [string, string, unknown][] = [
   ['PUT', '/api/flow', { flow: 'asynchronous' }],
   ['POST', '/api/pauses', { until: '2999-01-01T00:00:00Z', reason: 'x' }],
   ['POST', '/api/pauses/1/end', undefined],
+  ['POST', '/api/creations', { itemIds: ['1'] }],
   ['PUT', '/api/credentials/bob_callback_server', { rotateKey: true }],
 ]
 

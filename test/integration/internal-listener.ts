@@ -5,6 +5,7 @@ import { createInternalApi, type InternalApiOptions } from '../../worker/api/int
 import { connect, type Sql } from '../../worker/database/database.ts'
 import type { Status } from '../../worker/domain/statuses.ts'
 import { readBlocked } from '../../worker/read/blocked.ts'
+import { readSituation } from '../../worker/read/incidents.ts'
 import { createDatabase } from '../database.ts'
 import { answersOf } from '../openapi.ts'
 
@@ -50,6 +51,7 @@ export async function startListener(
     sql,
     readSql: sql,
     blocked: () => readBlocked(sql),
+    situation: () => readSituation(sql, sql, 15),
     log: { info: line, warn: line, error: line, debug: line } as unknown as Logger,
     onQueued: () => queued++,
     ...options,

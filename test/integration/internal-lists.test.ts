@@ -100,13 +100,14 @@ describe('an item of a list', () => {
       requestId: null,
       traceId: null,
       coalesced: 0,
+      cause: null,
       blockedBy: null,
       noCreate: null,
     })
     for (const time of [item.queuedAt, item.statusAt, item.failedAt, item.nextAttemptAt, item.lastRequeuedAt]) {
       expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     }
-    expect(Object.keys(item)).toHaveLength(24)
+    expect(Object.keys(item)).toHaveLength(25)
   })
 
   it('has no time of a requeue before the first', async () => {

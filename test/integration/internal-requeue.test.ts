@@ -27,7 +27,15 @@ async function requeue(body: Record<string, unknown>): Promise<Requeued> {
 }
 
 const row = async (id: string) => (await api.sql`select * from shop_update.item where id = ${id}::bigint`)[0]!
-const nothing = { requeued: 0, productSets: 0, skipped: [], skippedTotal: 0, skippedByReason: {} }
+const nothing = {
+  requeued: 0,
+  productSets: 0,
+  skipped: [],
+  skippedTotal: 0,
+  skippedByReason: {},
+  blockedAgain: 0,
+  uncreatedSets: 0,
+}
 let sets = 0
 const newSet = (options: Parameters<typeof addSet>[2] = {}) => addSet(api.sql, `SET${++sets}`, options)
 async function failed(

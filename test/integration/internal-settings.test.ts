@@ -209,6 +209,7 @@ describe('the OpenAPI document', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect(routes.sort()).toEqual([
+      'GET /api/causes',
       'GET /api/credentials/bob_callback_server',
       'GET /api/events',
       'GET /api/flow',
@@ -220,6 +221,7 @@ describe('the OpenAPI document', () => {
       'GET /api/kpis',
       'GET /api/pauses',
       'GET /api/summary',
+      'POST /api/creations',
       'POST /api/items',
       'POST /api/items/{id}/resolve',
       'POST /api/pauses',
@@ -248,6 +250,7 @@ describe('the OpenAPI document', () => {
       'topic',
       'status',
       'reason',
+      'cause',
       'seller',
       'set',
       'q',
@@ -257,6 +260,6 @@ describe('the OpenAPI document', () => {
       'cursor',
       'limit',
     ])
-    expect(document.components.schemas.Item.required).toHaveLength(24)
+    expect(document.components.schemas.Item.required).toHaveLength(25)
   })
 })

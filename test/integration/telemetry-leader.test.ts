@@ -40,6 +40,7 @@ beforeEach(async () => {
     overdue: async () => ({ items: 3, seconds: 60 }),
     blocked: async () => ({ toResolve: [], stranded: 2 }),
     incidents: async () => [],
+    newCauses: async () => [],
   }
   observeQueue(pipelines.queueMeter, () => leads, readings)
   // Reported whether it leads or not: the proof that an export was made.

@@ -348,6 +348,8 @@ describe('metrics', () => {
         'window',
         'kind',
         'scope',
+        'cause_id',
+        'cause',
         'reason',
         'state',
         'table',

@@ -32,6 +32,7 @@ const price: ItemFacts = {
   positionInSet: null,
   newer: null,
   incident: null,
+  refusedSince: null,
   expectedAt: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
@@ -164,6 +165,17 @@ const HINDERED: Case[] = [
       'It failed on 24 Nov 2026, 07:14 UTC (5 seconds ago).',
       'It is tried again automatically on 24 Nov 2026, 08:15 UTC (in 1 hour), as retry 1 of 27; there is nothing you ' +
         'need to do.',
+    ],
+  ],
+  [
+    'Got acknowledgment, and calls of the Shop are refused',
+    { status: 'got_acknowledgment', sends: 1, refusedSince: at(-10 * MINUTE) },
+    'admin',
+    [
+      'The Shop confirmed on 24 Nov 2026, 07:14 UTC (5 seconds ago) that it has received the price change for “Black ' +
+        'T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
+      `${SINCE} calls of the Shop have been turned away on our side; its answer may have been among them.`,
+      'An admin has to let the Shop in again; there is nothing you need to do.',
     ],
   ],
   [

@@ -1,4 +1,4 @@
-import type { Sql } from '../database/database.ts'
+import { type Sql, transaction } from '../database/database.ts'
 import { ADMIN_RESOLVES, type Refusal } from '../domain/reasons.ts'
 import { type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import type { Step } from '../domain/step.ts'
@@ -36,6 +36,10 @@ export interface RequeueResult {
   skipped: { itemId: string; reason: Refusal }[]
   skippedTotal: number
   skippedByReason: Partial<Record<Refusal, number>>
+  /** Of the requeued, those that are only Blocked again: the Shop does not have their product. */
+  blockedAgain: number
+  /** Of the product sets of those, the ones that nothing in the queue creates. */
+  uncreatedSets: string[]
   /** By topic, the requeued and the refused. */
   byTopic: { topic: Topic | null; result: 'requeued' | Refusal; n: number }[]
 }
@@ -67,6 +71,8 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
     skipped: [],
     skippedTotal: 0,
     skippedByReason: {},
+    blockedAgain: 0,
+    uncreatedSets: [],
     byTopic: [],
   }
   const skip = (itemId: string, why: Refusal, topic: Topic | null) => {
@@ -79,27 +85,10 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
   // Two rows, because audit rows are never rewritten: the first without the second is a requeue that broke off.
   const asked = { ...target, include, reason }
   if (!dryRun) await audit(sql, actor, 'requeue_begun', asked)
+  const uncreated = new Set<string>()
   try {
-    for await (const { productSetIds, named } of pages(sql, target, include)) {
-      const candidates = await readCandidates(sql, productSetIds, named, include)
-      const willing = candidates.filter((candidate) => {
-        const isNamed = named.has(candidate.id)
-        named.delete(candidate.id)
-        // A stock change that waits on purpose is on its way: there is nothing to requeue, and nothing to report unless
-        // this very item was named.
-        if (candidate.reason === 'stock_wait' && !isNamed) return false
-        // A create that the Shop may already have is not sent again in bulk: an admin decides on each (resolve) or
-        // names it.
-        const undecided =
-          !isNamed &&
-          creates(candidate.topic) &&
-          (ADMIN_RESOLVES as readonly (string | null)[]).includes(candidate.reason)
-        const why =
-          candidate.reason === 'stock_wait' || undecided ? 'in_flight' : refusal({ ...candidate, inQueue: true })
-        if (why !== null) skip(candidate.id, why, candidate.topic)
-        return why === null
-      })
-      for (const id of named) skip(id, 'not_in_queue', null)
+    for await (const page of pages(sql, target, include)) {
+      const willing = await readWilling(sql, page, include, skip)
 
       const variations = await countVariations(sql, [...new Set(willing.map(({ productSetId }) => productSetId))])
       const sets = new Set<string>()
@@ -116,9 +105,11 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
                 ids.filter((id) => !moved.has(id)),
               )
             : null
-        for (const { id, topic, productSetId } of some) {
+        for (const { id, topic, productSetId, awaitsCreate, createComing } of some) {
           if (moved.has(id)) {
             result.requeued++
+            if (awaitsCreate) result.blockedAgain++
+            if (awaitsCreate && !createComing) uncreated.add(productSetId)
             sets.add(productSetId)
             count(result, topic, 'requeued')
           } else skip(id, gone?.has(id) ? 'in_flight' : 'not_in_queue', topic)
@@ -128,11 +119,73 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       for (const set of sets) result.variations += variations.get(set) ?? 0
       result.firstProductSets.push(...[...sets].slice(0, SETS_LISTED - result.firstProductSets.length))
     }
+    result.uncreatedSets = [...uncreated]
   } finally {
     if (!dryRun) {
       const { requeued, productSets, skippedTotal: skipped, skippedByReason } = result
       await audit(sql, actor, 'requeue', { ...asked, requeued, productSets, skipped, skippedByReason })
     }
+  }
+  return result
+}
+
+/** The candidates of a page that a requeue takes; the others are skipped. */
+async function readWilling(
+  sql: Sql,
+  { productSetIds, named }: Page,
+  include: readonly RequeueInclude[],
+  skip: (itemId: string, why: Refusal, topic: Topic | null) => void,
+): Promise<Candidate[]> {
+  const willing = (await readCandidates(sql, productSetIds, named, include)).filter((candidate) => {
+    const isNamed = named.has(candidate.id)
+    named.delete(candidate.id)
+    // A stock change that waits on purpose is on its way: there is nothing to requeue, and nothing to report unless
+    // this very item was named.
+    if (candidate.reason === 'stock_wait' && !isNamed) return false
+    // A create that the Shop may already have is not sent again in bulk: an admin decides on each (resolve) or names
+    // it.
+    const undecided =
+      !isNamed && creates(candidate.topic) && (ADMIN_RESOLVES as readonly (string | null)[]).includes(candidate.reason)
+    const why = candidate.reason === 'stock_wait' || undecided ? 'in_flight' : refusal({ ...candidate, inQueue: true })
+    if (why !== null) skip(candidate.id, why, candidate.topic)
+    return why === null
+  })
+  for (const id of named) skip(id, 'not_in_queue', null)
+  return willing
+}
+
+export interface CreationsResult {
+  /** Product sets of which the creation has been queued. */
+  queued: number
+  /** Items that wait for one of these. */
+  items: number
+}
+
+/**
+ * Instead of a requeue that would only end in Blocked again: queues the creation of the product sets that the Shop does
+ * not have, and that nothing in the queue creates. What waits for them is released by it. Like a requeue it works in
+ * pages that each commit on their own.
+ */
+export async function queueCreations(
+  sql: Sql,
+  { target, include, actor, reason }: Pick<RequeueOptions, 'target' | 'include' | 'actor' | 'reason'>,
+): Promise<CreationsResult> {
+  const result: CreationsResult = { queued: 0, items: 0 }
+  for await (const page of pages(sql, target, include)) {
+    const waiting = (await readWilling(sql, page, include, () => {})).filter(
+      ({ awaitsCreate, createComing }) => awaitsCreate && !createComing,
+    )
+    const sets = [...new Set(waiting.map(({ productSetId }) => productSetId))]
+    if (sets.length === 0) continue
+    await transaction(sql, async (tx) => {
+      // in one order, as whoever queues several changes must; a set that has been deleted since is left out
+      await tx`
+        select shop_update.enqueue('new_product_set', product_set_id => s.id)
+        from (select id from catalog.product_set where id = any (${sets}::bigint[]) order by id) s`
+      await audit(tx, actor, 'creations', { productSetIds: sets, reason })
+    })
+    result.queued += sets.length
+    result.items += waiting.length
   }
   return result
 }
@@ -201,7 +254,15 @@ async function* pagesOfFilter(sql: Sql, filter: Located, include: readonly Reque
   }
 }
 
-type Candidate = Omit<RequeueCandidate, 'inQueue'> & { id: string; productSetId: string; reason: string | null }
+type Candidate = Omit<RequeueCandidate, 'inQueue'> & {
+  id: string
+  productSetId: string
+  reason: string | null
+  /** The Shop does not have its product or set yet: sent again, it is Blocked again. */
+  awaitsCreate: boolean
+  /** Something in the queue creates it. */
+  createComing: boolean
+}
 
 async function readCandidates(
   sql: Sql,
@@ -217,6 +278,18 @@ async function readCandidates(
       i.status,
       i.reason,
       coalesce(r.active, false) as "sellerActive",
+      not shop_update.creates(i.topic) and (
+        not exists (select from catalog.product_set s where s.id = i.product_set_id and s.src_id is not null)
+        or i.product_id is not null and not exists (
+          select from catalog.product p
+          where p.id = i.product_id and p.src_id is not null and p.shop_sku is not null)) as "awaitsCreate",
+      exists (
+        select from shop_update.item c
+        where c.product_set_id = i.product_set_id and c.lane <> 'in_flight' and shop_update.creates(c.topic)
+          and (c.product_id is null or i.product_id is null or c.product_id = i.product_id)
+        union all
+        select from shop_update.set_lane l join shop_update.item c on c.id = l.item_id
+        where l.product_set_id = i.product_set_id and shop_update.creates(c.topic)) as "createComing",
       coalesce((
         select json_agg(distinct jsonb_build_object('active', p.active, 'qcStatus', p.qc_status)) from catalog.product p
         where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id)), '[]') as products
@@ -243,15 +316,17 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
 >`
   with moved as (
     update shop_update.item i set status = 'pending', failures = 0, failed_at = null, reason = null, message = null,
+      cause_id = null,
       -- an item that is behind in its set keeps its place: set_lane counts it
       lane = case when i.lane = 'behind' then i.lane else 'ready' end,
       run_at = now(), entered_at = now(), status_at = shop_update.later(i.status_at)
     where i.id = any (array(
         select l.id from shop_update.item l where l.id = any (${ids}::bigint[]) order by l.id for update))
       and i.status in ('delayed', 'failed', 'blocked', 'got_acknowledgment') and i.lane <> 'in_flight'
-    returning i.*, old.status as was, greatest(date_part('epoch', i.status_at - old.status_at), 0) as seconds
+    returning i.*, old.status as was, old.cause_id as was_cause,
+      greatest(date_part('epoch', i.status_at - old.status_at), 0) as seconds
   ),
-  counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`)}),
+  counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`, { from: sql`was_cause` })}),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved

@@ -64,7 +64,8 @@ const discard = (sql: Sql, itemId: string, message: string, actor: string) => sq
       coalesced, topic, status, flow, 'discarded', ${message}::text, trace_id from gone
   ),
   counted as (
-    insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, -1 from gone
+    insert into shop_update.delta (kind, topic, status, cause_id, n)
+    select 'status', topic, status, cause_id, -1 from gone
   ),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)

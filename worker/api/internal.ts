@@ -2,6 +2,7 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { bodyLimit } from 'hono/body-limit'
 import { authorize, plainPath, Refusal } from './auth.ts'
 import { actionRoutes } from './internal/actions.ts'
+import { causeRoutes } from './internal/causes.ts'
 import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
@@ -11,6 +12,9 @@ import { answerError, Problem } from './problem.ts'
 
 export type {
   Call,
+  Cause,
+  Causes,
+  CreationsQueued,
   Credential,
   Enqueued,
   FlowSettings,
@@ -71,6 +75,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', actionRoutes(options))
     .route('/', settingRoutes(options))
     .route('/', pauseRoutes(options))
+    .route('/', causeRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', openApi(version))
 

@@ -6,6 +6,7 @@ import { allowList, readAddress } from '../allow-list.ts'
 import type { Config } from '../config.ts'
 import type { Sql } from '../database/database.ts'
 import type { CallbackOutcome } from '../domain/callback.ts'
+import type { RefusedFor } from '../domain/incident.ts'
 import { callbackState, digestOf, recordCallback } from '../queue/record-callback.ts'
 import { parseShopJson } from '../shop/answer.ts'
 import { authElement } from '../shop/call.ts'
@@ -15,6 +16,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { LATE, lateAfter, within } from '../within.ts'
 import { Body, LostBody, leadingKey } from './body.ts'
 import { type CallbackCredential, callbackCredential, noteUses } from './callback-keys.ts'
+import { noteRefusals } from './refused-callbacks.ts'
 import { remoteAddress } from './remote-address.ts'
 
 export interface PublicApiOptions {
@@ -40,6 +42,15 @@ interface PublicEnv {
   Bindings: { incoming: IncomingMessage }
 }
 type PublicContext = Context<PublicEnv>
+
+interface Judge {
+  /** It is on the white list. */
+  mayCall: boolean
+  /** Whether the key is valid and comes from an allowed address. Then it counts as a use of the key. */
+  isRight(key: unknown): boolean
+  /** What was wrong, after the keys so far. */
+  refusedFor(): RefusedFor
+}
 
 type Id = string | number | null
 type RpcError = { code: number; message: string; data?: string }
@@ -105,6 +116,12 @@ export function createPublicApi({
       'Public listener: the time at which a key was last used could not be stored; the callback itself is not affected',
     ),
   )
+  const refusedOf = noteRefusals(sql, (error) =>
+    log.warn(
+      { 'event.name': 'refusals_not_noted', error: brief(error) },
+      'Public listener: who was refused could not be stored; it is tried again in a second',
+    ),
+  )
   // An error in a callback may quote the original request, just as one in an answer may.
   const { SHOP_USERNAME: username, SHOP_PASSWORD: password = '' } = config
   const hideIn = username
@@ -130,15 +147,22 @@ export function createPublicApi({
     return known instanceof Promise ? inTime(answerWithinMs, known) : known
   }
 
-  /** Whether a key is valid and comes from an allowed address. A match counts as a use of the key. */
-  const judge =
-    ({ addresses, accepts }: CallbackCredential, client: string | null) =>
-    (key: unknown): boolean => {
-      const hash = typeof key === 'string' ? accepts(key) : null
-      if (hash === null || !addresses.allows(client)) return false
-      used(hash)
-      return true
+  /** Decides about one client's keys in one request. */
+  function judge({ addresses, accepts }: CallbackCredential, client: string | null): Judge {
+    const mayCall = addresses.allows(client)
+    let keyWasValid = false
+    return {
+      mayCall,
+      isRight(key) {
+        const hash = typeof key === 'string' ? accepts(key) : null
+        if (hash === null) return false
+        keyWasValid = true
+        if (mayCall) used(hash)
+        return mayCall
+      },
+      refusedFor: () => (mayCall ? 'key' : keyWasValid ? 'address' : 'both'),
     }
+  }
 
   /** Seconds until this client may try again; null: it may now. */
   async function mustWait(client: string | null): Promise<number | null> {
@@ -150,7 +174,10 @@ export function createPublicApi({
    * @returns seconds until this client may try again, if this attempt was one too many: concurrent attempts are not yet
    *   counted when they begin
    */
-  async function noteFailedAttempt(client: string | null, refused: number): Promise<number | null> {
+  async function noteFailedAttempt(client: string | null, judged: Judge, refused = 1): Promise<number | null> {
+    const cause = judged.refusedFor()
+    // a stranger may have a whole /64 of addresses
+    refusedOf(cause === 'both' ? attemptsKey(client) : client, cause, refused)
     const tried = await attempts.penalty(attemptsKey(client))
     log.warn(
       { 'event.name': 'callback_unauthorized', remote: client, refused },
@@ -211,7 +238,7 @@ export function createPublicApi({
     calls: readonly unknown[],
     byHeader: boolean,
     client: string | null,
-    isRight: (key: unknown) => boolean,
+    judged: Judge,
     trace: ServerTrace,
   ) {
     let authorized = byHeader
@@ -230,7 +257,7 @@ export function createPublicApi({
       // Only Callback.process is answered without an id: see receive().
       const isAnswered = call.id !== undefined || call.method === 'Callback.process'
       if (call.method === 'auth') {
-        authorized = isRight(isObject(call.params) ? call.params.apiKey : null) && !spoiled
+        authorized = judged.isRight(isObject(call.params) ? call.params.apiKey : null) && !spoiled
         spoiled ||= !authorized
         if (!authorized) refused++
         answers.push(isAnswered ? (authorized ? success(id) : failure(UNAUTHORIZED, id)) : null)
@@ -253,7 +280,7 @@ export function createPublicApi({
       }
     }
     try {
-      if (refused > 0) await noteFailedAttempt(client, refused)
+      if (refused > 0) await noteFailedAttempt(client, judged, refused)
       return (await Promise.all(answers)).filter((answer) => answer !== null)
     } finally {
       clear()
@@ -265,6 +292,7 @@ export function createPublicApi({
     const seconds = await mustWait(client)
     if (seconds === null) return null
     onOutcome?.('unauthorized')
+    refusedOf(client, null, 1)
     return slowDown(c, seconds)
   }
 
@@ -283,8 +311,8 @@ export function createPublicApi({
   async function answer(c: PublicContext, client: string | null, trace: ServerTrace): Promise<Response> {
     // Awaited even when it is at hand: until then Node has read the headers alone.
     const known = await credentialInTime()
-    const mayCall = known.addresses.allows(client)
-    const isRight = judge(known, client)
+    const judged = judge(known, client)
+    const { mayCall, isRight } = judged
     const length = Number(c.req.header('content-length') ?? 0)
     const byHeader = isRight(keyInHeader(c))
     let isKnown = byHeader
@@ -306,7 +334,7 @@ export function createPublicApi({
         if (refusal) return refusal
         if (!received.isWhole || received.size > LARGEST_HEAD) {
           onOutcome?.('unauthorized')
-          const seconds = await noteFailedAttempt(client, 1)
+          const seconds = await noteFailedAttempt(client, judged)
           return seconds === null
             ? c.json(failure(UNAUTHORIZED, null), 200, { connection: 'close' })
             : slowDown(c, seconds)
@@ -315,7 +343,7 @@ export function createPublicApi({
       await received.read(LARGEST_BODY)
     } catch (error) {
       if (!(error instanceof LostBody)) throw error
-      if (!isKnown) await noteFailedAttempt(client, 1)
+      if (!isKnown) await noteFailedAttempt(client, judged)
       return unread(c, TOO_SLOW, 408)
     } finally {
       received.leave()
@@ -327,7 +355,7 @@ export function createPublicApi({
     const longest = LONGEST_BATCH + (isBatch && body.some(isAuth) ? 1 : 0)
     if (isBatch ? body.length === 0 || body.length > longest : !isObject(body)) {
       onOutcome?.('malformed')
-      if (!isKnown) await noteFailedAttempt(client, 1)
+      if (!isKnown) await noteFailedAttempt(client, judged)
       return c.json(
         failure(
           isBatch && body.length > 0
@@ -337,7 +365,7 @@ export function createPublicApi({
         ),
       )
     }
-    const answers = await answerCalls(isBatch ? body : [body], byHeader, client, isRight, trace)
+    const answers = await answerCalls(isBatch ? body : [body], byHeader, client, judged, trace)
     if (answers.length === 0) return c.body(null, 204)
     // After a 503 the Shop sends the whole batch again. Callbacks that were recorded become duplicates, which are
     // harmless.
@@ -366,11 +394,11 @@ export function createPublicApi({
 
   app.get('/shop-update/:requestId', async (c) => {
     const client = clientOf(c)
-    const isRight = judge(await credentialInTime(), client)
-    if (!isRight(keyInHeader(c))) {
+    const judged = judge(await credentialInTime(), client)
+    if (!judged.isRight(keyInHeader(c))) {
       const seconds = await mustWait(client)
       if (seconds !== null) return problem(c, 429, 'Too many failed attempts', { 'retry-after': String(seconds) })
-      await noteFailedAttempt(client, 1)
+      await noteFailedAttempt(client, judged)
       return problem(c, 401, UNAUTHORIZED.message, { 'www-authenticate': 'Bearer' })
     }
     const requestId = c.req.param('requestId')

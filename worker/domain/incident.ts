@@ -1,8 +1,24 @@
 import { TOPICS, type Topic } from './topics.ts'
 
 /** What can be wrong with the whole, or much of it, in the order of what matters most to who reads it. */
-export const INCIDENT_KINDS = ['no_worker', 'shop_away', 'shop_busy', 'paused', 'replica_behind'] as const
+export const INCIDENT_KINDS = [
+  'no_worker',
+  'shop_away',
+  'shop_busy',
+  'paused',
+  'callbacks_refused',
+  'replica_behind',
+] as const
 export type IncidentKind = (typeof INCIDENT_KINDS)[number]
+/** Those that keep items from being sent. */
+export type KeepsWaiting = Exclude<IncidentKind, 'callbacks_refused' | 'replica_behind'>
+
+/**
+ * Why a client at the Shop's listener was refused: its key was valid, but its address is not on the white list; the
+ * other way round; or neither was right.
+ */
+export const REFUSED_FOR = ['address', 'key', 'both'] as const
+export type RefusedFor = (typeof REFUSED_FOR)[number]
 
 /** Something that concerns more than one item, for as long as it lasts. */
 export interface Incident<Time = Date> {
@@ -19,6 +35,8 @@ export interface Incident<Time = Date> {
   error: string | null
   /** Of `shop_busy`: calls a second of all workers. */
   perSecond: number | null
+  /** Of `callbacks_refused`: the addresses refused lately, those with a valid key first. */
+  refused: { remote: string; cause: RefusedFor; n: number }[] | null
   /** Of `paused`. */
   pause: {
     topic: Topic | null
@@ -29,7 +47,7 @@ export interface Incident<Time = Date> {
   } | null
 }
 
-type Facts = Pick<Incident<unknown>, 'kind' | 'waiting' | 'error' | 'perSecond' | 'pause'>
+type Facts = Pick<Incident<unknown>, 'kind' | 'waiting' | 'error' | 'perSecond' | 'refused' | 'pause'>
 
 /** Source: decisions 21 and 26. */
 export const INCIDENT_LABELS: Record<IncidentKind, string> = {
@@ -37,6 +55,7 @@ export const INCIDENT_LABELS: Record<IncidentKind, string> = {
   shop_away: 'The Shop cannot be reached',
   shop_busy: 'The Shop says "wait"',
   paused: 'Sending is paused',
+  callbacks_refused: 'Callbacks are refused',
   replica_behind: 'The replica that these pages read is behind',
 }
 
@@ -49,7 +68,7 @@ export function incidentTitle({ kind, pause }: Facts): string {
 }
 
 /** What that means and what happens next, without times. */
-export function incidentMeaning({ kind, waiting, error, perSecond, pause }: Facts): string {
+export function incidentMeaning({ kind, waiting, error, perSecond, refused, pause }: Facts): string {
   const wait =
     waiting === null || waiting === 0
       ? ''
@@ -75,25 +94,59 @@ export function incidentMeaning({ kind, waiting, error, perSecond, pause }: Fact
         `${pause?.endsItself ? 'It goes on by itself at the planned end.' : 'An admin has to end the pause.'}` +
         `${pause ? ` Reason: ${pause.reason}` : ''}`
       )
+    case 'callbacks_refused':
+      return (
+        `${(waiting ?? 0).toLocaleString('en')} acknowledged item${waiting === 1 ? ' has' : 's have'} had no ` +
+        'callback. ' +
+        `${(refused ?? []).map(inWords).join(' ')} Once it is let in, the Shop has to call again.`
+      )
     case 'replica_behind':
       return 'What has changed since then is not shown yet.'
   }
 }
 
+const WRONG: Record<RefusedFor, string> = {
+  address: 'the key was right, but the address is not on the white list',
+  key: 'the address is on the white list, but the key was wrong or missing',
+  both: 'neither is the address on the white list nor was there a valid key',
+}
+const inWords = ({ remote, cause, n }: { remote: string; cause: RefusedFor; n: number }): string =>
+  `Calls from ${remote} were refused ${n === 1 ? 'once' : `${n.toLocaleString('en')} times`}: ${WRONG[cause]}.`
+
 /** Whether it keeps items of this seller and topic from being sent; what has left for the Shop goes on. */
-export const concerns = (
-  { kind, pause }: Pick<Incident<unknown>, 'kind' | 'pause'>,
+const concerns = (
+  incident: Incident,
   { sellerId, topic }: { sellerId: string; topic: Topic },
-): boolean =>
-  kind === 'paused'
+): incident is Incident & { kind: KeepsWaiting } => {
+  const { kind, pause } = incident
+  return kind === 'paused'
     ? (pause?.topic ?? topic) === topic && (pause?.sellerId ?? sellerId) === sellerId
-    : kind !== 'replica_behind'
+    : kind !== 'replica_behind' && kind !== 'callbacks_refused'
+}
+
+/**
+ * What an item of this seller and topic waits for, if anything: of pauses the one that ends last, and a pause before
+ * what would slow it down or stop it without one.
+ */
+export function obstacleOf(incidents: readonly Incident[], item: { sellerId: string; topic: Topic }) {
+  const those = incidents.filter((incident) => concerns(incident, item))
+  const endOf = ({ nextAt, pause }: Incident) =>
+    pause?.endsItself ? (nextAt?.getTime() ?? 0) : Number.POSITIVE_INFINITY
+  const pauses = those.filter(({ kind }) => kind === 'paused').toSorted((a, b) => endOf(b) - endOf(a))
+  return those.find(({ kind }) => kind === 'no_worker') ?? pauses[0] ?? those[0] ?? null
+}
 
 /** Shorter waits need no forecast. */
 const FORECAST_FROM_SECONDS = 30
 
-/** When all that waits is sent at the present pace; null: within seconds, or nothing is sent. */
-export function expectedAt({ pending, perSecond }: { pending: number; perSecond: number }, now: Date): Date | null {
+/**
+ * When all that waits is sent at the present pace; null: within seconds, or nothing is sent, or a part of it is paused.
+ */
+export function expectedAt(
+  { pending, perSecond, incidents }: { pending: number; perSecond: number; incidents: readonly Incident[] },
+  now: Date,
+): Date | null {
+  if (incidents.some(({ kind }) => kind === 'paused')) return null
   const seconds = perSecond > 0 ? pending / perSecond : 0
   return seconds < FORECAST_FROM_SECONDS ? null : new Date(now.getTime() + seconds * 1000)
 }

@@ -6,7 +6,6 @@ export type PauseState = (typeof PAUSE_STATES)[number]
 export const LONGEST_PAUSE_DAYS = 31
 
 /** What a pause is of. */
-export const PAUSE_SCOPES = ['everything', 'topic', 'seller'] as const
-export type PauseScope = (typeof PAUSE_SCOPES)[number]
+export type PauseScope = 'everything' | 'topic' | 'seller'
 export const scopeOf = ({ topic, sellerId }: { topic: string | null; sellerId: string | null }): PauseScope =>
   topic !== null ? 'topic' : sellerId !== null ? 'seller' : 'everything'

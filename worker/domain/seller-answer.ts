@@ -1,4 +1,4 @@
-import type { Incident } from './incident.ts'
+import type { Incident, KeepsWaiting } from './incident.ts'
 import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
@@ -47,7 +47,9 @@ export interface ItemFacts {
   /** For a Synced item: a later change of the same data that is still in the queue. */
   newer: { itemId: string; status: Status } | null
   /** The first of those that keep it from being sent. */
-  incident: Pick<Incident, 'kind' | 'since' | 'nextAt' | 'pause'> | null
+  incident: (Pick<Incident, 'since' | 'nextAt' | 'pause'> & { kind: KeepsWaiting }) | null
+  /** Since when calls of the Shop have been refused, lately and while items wait for some. */
+  refusedSince: Date | null
   /** When all that waits is sent at the present pace; null: within seconds, or nobody knows. */
   expectedAt: Date | null
 }
@@ -146,11 +148,21 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   got_acknowledgment(item, now) {
     // Images are never requeued (decision 12), so the answer must not promise an admin's help.
     const ifNot = item.topic === 'images' ? '' : ', and if no answer comes, an admin can have the change sent again'
+    const confirmed =
+      `The Shop confirmed on ${when(item.statusAt, now)} that it has received ${lowerFirst(subject(item))} and ` +
+      'put it into its own queue.'
+    if (item.refusedSince !== null) {
+      return needsAdmin(
+        confirmed,
+        `Since ${when(item.refusedSince, now)} calls of the Shop have been turned away on our side; its answer may ` +
+          'have been among them.',
+        'An admin has to let the Shop in again',
+      )
+    }
     return {
       whoActs: 'shop',
       sentences: [
-        `The Shop confirmed on ${when(item.statusAt, now)} that it has received ${lowerFirst(subject(item))} and ` +
-          'put it into its own queue.',
+        confirmed,
         'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
         `The Shop has to answer now${ifNot}; there is nothing you need to do.`,
       ],
@@ -319,14 +331,12 @@ function hindered(incident: NonNullable<ItemFacts['incident']>, what: string[], 
     shop_away: `${begun} the Shop cannot be reached, so nothing is sent; nothing is lost.`,
     shop_busy: `${begun} the Shop has more to do than it can take, so changes are sent more slowly; nothing is lost.`,
     paused: `${begun} ${paused}${until}; nothing is lost.`,
-    replica_behind: '',
   }[kind]
   const then = {
     no_worker: 'It is sent by itself as soon as the fault is mended',
     shop_away: 'It is sent by itself when the Shop can be reached again',
     shop_busy: 'It is sent in its turn',
     paused: 'It is sent by itself afterwards',
-    replica_behind: '',
   }[kind]
   return kind === 'no_worker' || kind === 'shop_away' || isLate
     ? {

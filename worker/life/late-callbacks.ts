@@ -1,6 +1,8 @@
 import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from '../database/database.ts'
+import { patternOf } from '../domain/cause.ts'
 import type { Step } from '../domain/step.ts'
-import { creates, type Topic } from '../domain/topics.ts'
+import { creates, TOPICS, type Topic } from '../domain/topics.ts'
+import { newCauses } from '../queue/books.ts'
 import { findConflict } from '../queue/conflict.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
@@ -129,11 +131,12 @@ const makeIncident = (
   message: string,
 ) => tx<Step[]>`
   with made as (
-    insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, message,
-      queued_at, entered_at, status_at,
+    insert into shop_update.item (seller_id, product_set_id, product_id, topic, status, lane, reason, cause_id,
+      message, queued_at, entered_at, status_at,
       run_at, fresh)
     select ${sellerId}::bigint, ${productSetId}::bigint, ${productId}::bigint, ${topic}::text::shop_update.topic,
       'blocked', 'blocked', ${reason}::text,
+      shop_update.kept_cause(${reason}::text, ${TOPICS[topic!].method}::text, null, ${patternOf(message)}::text),
       ${`${message} (A late answer to request ${requestId} of item ${itemId}.)`}::text, now(), now(),
         shop_update.later(now()), now(), false
     where not exists (
@@ -142,12 +145,15 @@ const makeIncident = (
         and i.lane = 'blocked' and i.reason = ${reason}::text and starts_with(i.message, ${message}::text))
       and exists (select from catalog.product p
         where p.id = any (${products.map(({ productId }) => productId)}::bigint[]))
-    returning *
+    returning *, ${TOPICS[topic!].method}::text as cause_method, null::smallint as cause_http,
+      ${patternOf(message)}::text as pattern
   ),
   counted as (
     -- nobody has queued it: it is not part of what must be synced
-    insert into shop_update.delta (kind, topic, status, n) select 'status', topic, status, 1 from made
+    insert into shop_update.delta (kind, topic, status, cause_id, n)
+    select 'status', topic, status, cause_id, 1 from made
   ),
+  causes as (${newCauses(tx, 'made')}),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
     select id, status_at, 'pending', 'blocked', 0, reason from made

@@ -6,7 +6,7 @@ import type { Adopted } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
 import { every } from '../loop.ts'
 import { followCatalogue } from '../queue/catalog-changes.ts'
-import { FOLD_FULL, foldCounts, forgetCounts, verifyCounts } from '../queue/counts.ts'
+import { FOLD_FULL, foldCounts, forgetCounts, verifyCauses, verifyCounts } from '../queue/counts.ts'
 import { forgetIncidents, type NotedIncident, noteIncidents } from '../queue/incidents.ts'
 import { mendStatistics } from '../queue/mend-statistics.ts'
 import { queueOwed } from '../queue/owed.ts'
@@ -160,7 +160,7 @@ export function startLeader({
       await forgetIncidents(sql, config.HISTORY_DAYS)
     }
     if (isDue('verify')) {
-      for (const drift of await verifyCounts(sql))
+      for (const drift of [...(await verifyCounts(sql)), ...(await verifyCauses(sql))])
         log.error(drift, 'A counter did not match the queue and was corrected; pages showed the wrong number')
     }
     // Only while it leads: two workers that fold at once wait for each other.

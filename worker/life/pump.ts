@@ -155,7 +155,7 @@ export function startPump({
     const all = wakings.isDue()
     const { woken, nextInSeconds, upTo } = await wakeDue(sql, all ? undefined : wokenUpTo)
     wakings.took(performance.now() - now, woken.length, all)
-    passes.ready(woken)
+    if (!pausing.now.everything) passes.ready(woken) // after a pause everything is looked at
     wokenUpTo = upTo
     if (woken.length > 0) dueAt = 0
     if (nextInSeconds !== null) poke(Math.max(nextInSeconds, 0.001))

@@ -31,12 +31,44 @@ export const claimSteps = (sql: Sql, rows: string) => sql`
  *
  * @param rows the CTE of the items
  * @param from the status before: a column of it, or a literal
+ * @param causes columns of the rows: the cause that the items leave, the one that they come to; without: there is none
  */
-export const statusCounts = (sql: Sql, rows: string, from: Fragment, to: Fragment) => sql`
-      insert into shop_update.delta (kind, topic, status, n)
-      select 'status', topic, ${from}, -count(*) from ${sql(rows)} group by topic, ${from}
+export const statusCounts = (
+  sql: Sql,
+  rows: string,
+  from: Fragment,
+  to: Fragment,
+  causes: { from?: Fragment; to?: Fragment } = {},
+) => {
+  const counted = (status: Fragment, n: Fragment, cause: Fragment | undefined) => sql`
+      select 'status', topic, ${status}, ${cause ?? sql`null::bigint`}, ${n}
+      from ${sql(rows)} group by topic, ${status} ${cause ? sql`, ${cause}` : sql``}`
+  return sql`
+      insert into shop_update.delta (kind, topic, status, cause_id, n)
+      ${counted(from, sql`-count(*)`, causes.from)}
       union all
-      select 'status', topic, ${to}, count(*) from ${sql(rows)} group by topic, ${to}`
+      ${counted(to, sql`count(*)`, causes.to)}`
+}
+
+/**
+ * Keeps the causes that have not been seen before.
+ *
+ * @param rows the CTE of the items, with `cause_id`, `cause_method`, `cause_http`, `pattern`, `reason` and `message`
+ */
+export const newCauses = (sql: Sql, rows: string) => sql`
+      insert into shop_update.cause (id, reason, method, http_status, pattern, example)
+      select distinct on (cause_id)
+        cause_id,
+        reason,
+        case when apart then cause_method end,
+        case when apart then cause_http end,
+        case when apart then pattern else '…' end,
+        left(message, 1000)
+      from ${sql(rows)}
+      cross join lateral (
+        select cause_id = shop_update.cause_id(reason, cause_method, cause_http, pattern) as apart) kept
+      where cause_id is not null order by cause_id
+      on conflict (id) do nothing`
 
 /**
  * The calls' part: the outcomes, and how long each call took.

@@ -242,6 +242,7 @@ export async function claim(
         fresh = false,
         reason = null,
         message = null,
+        cause_id = null,
         came_at = shop_update.later(i.status_at),
         came_from = i.status,
         came_seconds = extract(epoch from shop_update.later(i.status_at) - i.status_at)
@@ -262,11 +263,12 @@ export async function claim(
         old.status as was,
         old.status_at as since,
         old.reason as was_reason,
+        old.cause_id as was_cause,
         old.fresh as was_fresh,
         case when old.status = 'pending' and old.came_at = old.status_at then old.came_from end as coalesced_from,
         old.came_seconds as coalesced_after
     ),
-    counted as (${statusCounts(sql, 'mine', sql`was`, sql`'processing'::shop_update.status`)}
+    counted as (${statusCounts(sql, 'mine', sql`was`, sql`'processing'::shop_update.status`, { from: sql`was_cause` })}
     )
     select
       id,

@@ -36,6 +36,27 @@ export async function foldCounts(sql: Sql, most = FOLD_FULL): Promise<number> {
       select topic, status, sum(n) from taken where kind = 'status' group by topic, status
       on conflict (topic, status) do update set n = c.n + excluded.n
     ),
+    causes as (
+      insert into shop_update.cause_count as c (cause_id, status, n)
+      select cause_id, status, sum(n) from taken where kind = 'status' and cause_id is not null group by 1, 2
+      on conflict (cause_id, status) do update set n = c.n + excluded.n
+    ),
+    met as materialized (
+      select cause_id, sum(n) as n from taken
+      where kind = 'status' and cause_id is not null and n > 0 group by 1
+    ),
+    causes_of_hours as (
+      insert into shop_update.cause_hour as c (hour, cause_id, n)
+      select date_trunc('hour', now(), 'UTC'), cause_id, n from met
+      on conflict (hour, cause_id) do update set n = c.n + excluded.n
+    ),
+    seen as (
+      update shop_update.cause set
+        -- after a week without it, it is a new one again
+        first_at = case when last_at < now() - interval '7 days' then now() else first_at end,
+        last_at = now()
+      where id in (select cause_id from met)
+    ),
     kpis as (
       insert into shop_update.kpi_hour as k (hour, topic, bucket, n)
       select slot, topic, coalesce(bucket, -1), sum(n)
@@ -76,6 +97,16 @@ export async function forgetCounts(sql: Sql, days: number): Promise<void> {
     ),
     hours as (
       delete from shop_update.call_hour where slot < now() - greatest(${days}::int, 91) * interval '1 day'
+    ),
+    cause_hours as (
+      delete from shop_update.cause_hour where hour < now() - interval '8 days'
+    ),
+    cause_counts as (
+      delete from shop_update.cause_count where n = 0
+    ),
+    causes as (
+      delete from shop_update.cause c where c.last_at < now() - greatest(${days}::int, 91) * interval '1 day'
+        and not exists (select from shop_update.cause_count n where n.cause_id = c.id and n.n <> 0)
     )
     delete from shop_update.kpi_hour where hour < now() - greatest(${days}::int, 91) * interval '1 day'`
 }
@@ -112,4 +143,40 @@ export async function verifyCounts(sql: Sql): Promise<Drift[]> {
       select 'status', topic, status, actual - counted from drift
     )
     select topic, status, counted, actual from drift`
+}
+
+export interface CauseDrift {
+  causeId: string
+  status: Status
+  counted: number
+  actual: number
+}
+
+/**
+ * The same for the causes. A correction leaves the numbers by status as they are. A worker of a version that knows no
+ * causes clears none and counts none.
+ */
+export async function verifyCauses(sql: Sql): Promise<CauseDrift[]> {
+  return sql<CauseDrift[]>`
+    with actual as (
+      select cause_id, status, count(*)::int as n from shop_update.item where cause_id is not null group by 1, 2
+    ),
+    counted as (
+      select cause_id, status, sum(n)::int as n from (
+        select cause_id, status, n from shop_update.cause_count
+        union all
+        select cause_id, status, n from shop_update.unfolded() where kind = 'status' and cause_id is not null) c
+      group by 1, 2
+    ),
+    drift as (
+      select cause_id, status, coalesce(c.n, 0) as counted, coalesce(a.n, 0) as actual
+      from counted c full join actual a using (cause_id, status) where coalesce(c.n, 0) <> coalesce(a.n, 0)
+    ),
+    mended as (
+      insert into shop_update.delta (kind, topic, status, cause_id, n)
+      select 'status', 'price'::shop_update.topic, status, cause_id, actual - counted from drift
+      union all
+      select 'status', 'price', status, null, counted - actual from drift
+    )
+    select cause_id as "causeId", status, counted, actual from drift`
 }

@@ -47,10 +47,10 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
     ),
     counted as (
       -- also removed from what was queued: it is in neither part of the share that is synced
-      insert into shop_update.delta (kind, slot, topic, status, n)
-      select 'status', null::timestamptz, topic, status, -count(*) from gone group by topic, status
+      insert into shop_update.delta (kind, slot, topic, status, cause_id, n)
+      select 'status', null::timestamptz, topic, status, cause_id, -count(*) from gone group by topic, status, cause_id
       union all
-      select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null, -count(*) from gone group by 2, 3
+      select 'queued', date_trunc('hour', queued_at, 'UTC'), topic, null, null, -count(*) from gone group by 2, 3
     ),
     -- An empty set may get a product again, from another set or a new one; the catalogue has what its images were to
     -- become.

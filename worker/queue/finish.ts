@@ -164,7 +164,8 @@ export async function finish(
         run_at = now(),
         entered_at = now(),
         reason = 'newer_change',
-        message = null
+        message = null,
+        cause_id = null
       from x
       where i.id = x.id and i.token = x.token and i.lane <> 'in_flight'
         and not shop_update.creates(i.topic) and ${isUnsettled(sql)}
@@ -251,7 +252,7 @@ export async function finish(
         ${noteOf}
       from gone where ms is not null
     ),
-    counted as (${statusCounts(sql, 'gone', sql`was`, sql`goes_to`)}
+    counted as (${statusCounts(sql, 'gone', sql`was`, sql`goes_to`, late ? { from: sql`was_cause` } : {})}
     ),
     synced as (
       insert into shop_update.delta (kind, slot, topic, bucket, n)
@@ -327,7 +328,7 @@ function answered(sql: Sql, row: ReturnType<Sql>, late: boolean) {
   greatest(${since}, now() - x.payload * interval '1 microsecond') as payload_at,
   greatest(${since}, now() - x.processing * interval '1 microsecond') as processing_at,
   x.response is not null as called
-  ${late ? sql`, ${row}.lane, x.callback_id, x.received_at` : sql``}`
+  ${late ? sql`, ${row}.lane, ${row}.cause_id as was_cause, x.callback_id, x.received_at` : sql``}`
 }
 
 /**

@@ -53,9 +53,16 @@ export async function resumePaused(sql: Sql): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     update shop_update.item set lane = 'ready'
     where id = any (array(
-      select id from shop_update.item
-      where lane = 'paused' and topic <> all (array(select unnest(shop_update.paused_topics())))
-      order by id limit ${RESUMED_FULL}::int for update skip locked))
+      -- by topic, as the index is: what is still paused is not walked over
+      select i.id
+      from (
+        select unnest(enum_range(null::shop_update.topic)) except select unnest(shop_update.paused_topics())
+      ) t (topic)
+      cross join lateral (
+        select id from shop_update.item
+        where lane = 'paused' and topic = t.topic
+        order by id limit ${RESUMED_FULL}::int for update skip locked) i
+      limit ${RESUMED_FULL}::int))
     returning id`
   return rows.map(({ id }) => id)
 }

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Adopted, Claim, Item } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
-import { claimSteps, statusCounts } from './books.ts'
+import { claimSteps, newCauses, statusCounts } from './books.ts'
 import { skuColumns, skusOf, stepColumns } from './skus.ts'
 
 export interface Recovered {
@@ -70,11 +70,20 @@ export async function recover(
           when i.status = 'made_request' and shop_update.creates(i.topic)
             then 'The worker stopped after the request had been made; '
               'whether the Shop created the product is not known.' end,
+        cause_id = case
+          when i.status = 'made_request' and shop_update.creates(i.topic)
+            then shop_update.kept_cause('unknown_outcome', shop_update.method(i.topic), null, '') end,
         status_at = case
           when i.status = 'response_processing' then i.status_at
           else shop_update.later(i.status_at) end
       where i.id = any (array(select id from free)) and i.lane = 'in_flight'
-      returning i.*, old.status as was, old.status_at as since
+      returning
+        i.*,
+        old.status as was,
+        old.status_at as since,
+        shop_update.method(i.topic) as cause_method,
+        null::smallint as cause_http,
+        '' as pattern
     ),
     freed as (
       merge into shop_update.set_lane l using (
@@ -93,7 +102,9 @@ export async function recover(
         next_id = case when g.lane = 'ready' then g.item_id else 0 end
       returning merge_action() as action, l.product_set_id, g.lane
     ),
-    counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`)}
+    counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`, { to: sql`cause_id` })}
+    ),
+    causes as (${newCauses(sql, 'moved')}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

@@ -67,9 +67,10 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         lane = 'ready',
         status_at = shop_update.later(i.status_at),
         reason = null,
-        message = null
+        message = null,
+        cause_id = null
       where i.id = any (array(select id from free)) and i.status = 'blocked'
-      returning i.*, old.status_at as since
+      returning i.*, old.status_at as since, old.cause_id as was_cause
     ),
     settled as (
       delete from shop_update.owed_release where ctid = any (array(
@@ -77,7 +78,9 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         where product_set_id not in (select product_set_id from chosen where id not in (select id from freed))))
         and (select count(*) from chosen) < ${RELEASED_TOGETHER}::int
     ),
-    counted as (${statusCounts(sql, 'freed', sql`'blocked'::shop_update.status`, sql`status`)}
+    counted as (${statusCounts(sql, 'freed', sql`'blocked'::shop_update.status`, sql`status`, {
+      from: sql`was_cause`,
+    })}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

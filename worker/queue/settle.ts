@@ -1,8 +1,10 @@
 import type { Sql } from '../database/database.ts'
+import { NO_ANSWER, patternOf } from '../domain/cause.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { callCounts, cameColumns, claimSteps, freedSets, statusCounts } from './books.ts'
+import { TOPICS } from '../domain/topics.ts'
+import { callCounts, cameColumns, claimSteps, freedSets, newCauses, statusCounts } from './books.ts'
 
 /** Where an unfinished item goes. */
 export interface Settlement {
@@ -35,6 +37,9 @@ const LANES = {
 const laneOf = ({ to, retryInSeconds }: Settlement) =>
   to === 'pending' && retryInSeconds !== null ? 'delayed' : LANES[to]
 
+const hasCause = ({ to, reason }: Settlement): boolean =>
+  reason !== null && (to === 'delayed' || to === 'failed' || to === 'blocked')
+
 /**
  * Stores what an answer, or its absence, did to an item that stays in the queue; afterwards its set is free. An answer
  * other than the acknowledgment passes through Got response. With `response_processing` the worker keeps the item, its
@@ -48,6 +53,8 @@ export async function settle(
 ): Promise<{ results: (Commit | null)[]; setsWaiting: string[] }> {
   const now = performance.now()
   const ids = entries.map(({ item }) => item.id)
+  // most entries have none: the acknowledgments
+  const causes = entries.some(hasCause)
   const ofExchange = <Field extends keyof Exchange>(field: Field) =>
     entries.map(({ exchange }) => exchange?.[field] ?? null)
   const [row] = await sql<{ ids: string[] | null; waiting: string[] | null; now: Micros }[]>`
@@ -66,7 +73,16 @@ export async function settle(
         ${entries.map(({ answeredAt }) => (answeredAt === null ? null : agoOf(now, answeredAt)))}::bigint[],
         ${entries.map(({ retryInSeconds }) => retryInSeconds)}::double precision[],
         ${entries.map(({ traceId }) => traceId ?? null)}::text[]
-      ) x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in, trace_id)
+        ${
+          causes
+            ? sql`,
+        ${entries.map((entry) => (hasCause(entry) ? TOPICS[entry.item.topic].method : null))}::text[],
+        ${entries.map(({ exchange }) => exchange && (exchange.httpStatus ?? NO_ANSWER))}::smallint[],
+        ${entries.map((entry) => (hasCause(entry) ? patternOf(entry.message) : null))}::text[]`
+            : sql``
+        }
+      ) x (id, token, to_status, lane, reason, message, http, ms, outcome, body, ago, retry_in, trace_id
+        ${causes ? sql`, cause_method, cause_http, pattern` : sql``})
     ),
     moved as (
       update shop_update.item i
@@ -76,6 +92,12 @@ export async function settle(
         status_at = shop_update.later(i.status_at),
         reason = x.reason,
         message = x.message,
+        ${
+          causes
+            ? sql`cause_id = case when x.pattern is not null
+          then shop_update.kept_cause(x.reason, x.cause_method, x.cause_http, x.pattern) end,`
+            : sql``
+        }
         trace_id = coalesce(x.trace_id, i.trace_id),
         -- handed back with a written request that was not sent: the request does not count
         sends = i.sends - case
@@ -105,6 +127,7 @@ export async function settle(
         i.status,
         i.status_at,
         i.reason,
+        ${causes ? sql`i.cause_id, x.cause_method, x.cause_http, x.pattern, x.message,` : sql``}
         old.status as was,
         old.status_at as since,
         ${cameColumns(sql)},
@@ -138,8 +161,9 @@ export async function settle(
       from moved cross join lateral (select status = 'response_processing' as stored) s
       where outcome is not null
     ),
-    counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`)}
+    counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`, causes ? { to: sql`cause_id` } : {})}
     ),
+    ${causes ? sql`causes as (${newCauses(sql, 'moved')}),` : sql``}
     called as (${callCounts(sql, 'moved', sql`outcome`)}
     ),
     noted as (

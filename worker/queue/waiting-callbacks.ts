@@ -81,12 +81,12 @@ export const take = (tx: Sql, rows: readonly Waiting[]) => tx<{ id: string; toke
   moved as (
     update shop_update.item i set status = 'got_response', lane = 'in_flight', token = i.token + 1,
       status_at = shop_update.later(i.status_at, x.received_at),
-      fresh = false, reason = null, message = null
+      fresh = false, reason = null, message = null, cause_id = null
     from x where i.id = x.id and i.token = x.token and i.lane <> 'in_flight'
-    returning i.id, i.token, i.topic, i.product_set_id, old.status as was, old.lane as lane
+    returning i.id, i.token, i.topic, i.product_set_id, old.status as was, old.lane as lane, old.cause_id as was_cause
   ),
   ${leftBehind(tx, 'moved')},
-  counted as (${statusCounts(tx, 'moved', tx`was`, tx`'got_response'::shop_update.status`)})
+  counted as (${statusCounts(tx, 'moved', tx`was`, tx`'got_response'::shop_update.status`, { from: tx`was_cause` })})
   select id, token from moved`
 
 /**

@@ -33,6 +33,9 @@ export interface ItemRow {
   flow: Flow | null
   requestId: string | null
   traceId: string | null
+  /** Null: it has failed before causes were kept, or not at all. `cause`: its message without what varies. */
+  causeId: string | null
+  cause: string | null
   blockedBy: string | null
   blockedByTopic: Topic | null
   blockedByStatus: Status | null
@@ -133,8 +136,8 @@ export async function countItems(sql: Sql, selection: Located): Promise<{ count:
 }
 
 /** Whether the counters know how many items a selection has. */
-export const isCounted = ({ reason, seller, set, q, from, to }: Selection): boolean =>
-  [reason, seller, set, q, from, to].every((filter) => filter === undefined)
+export const isCounted = ({ reason, cause, seller, set, q, from, to }: Selection): boolean =>
+  [reason, cause, seller, set, q, from, to].every((filter) => filter === undefined)
 
 /** One item, wherever it is; null if there is none. */
 export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
@@ -174,13 +177,13 @@ const queueColumns = (
   sql: Sql,
 ) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
   i.status_at, i.last_sent_at, i.failed_at, i.run_at, i.failures, i.sends, i.coalesced, i.flow, i.request_id,
-  i.trace_id, true as live`
+  i.trace_id, i.cause_id, true as live`
 
 const historyColumns = (
   sql: Sql,
 ) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
   i.finished_at as status_at, i.last_sent_at, null::timestamptz as failed_at, 'infinity'::timestamptz as run_at,
-  i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, false as live`
+  i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, null::bigint as cause_id, false as live`
 
 const shown = (sql: Sql) => sql`
   i.id,
@@ -204,6 +207,8 @@ const shown = (sql: Sql) => sql`
   i.flow,
   i.request_id as "requestId",
   i.trace_id as "traceId",
+  i.cause_id::text as "causeId",
+  (select u.pattern from shop_update.cause u where u.id = i.cause_id) as cause,
   b.id as "blockedBy",
   b.topic as "blockedByTopic",
   b.status as "blockedByStatus",

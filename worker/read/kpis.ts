@@ -56,6 +56,11 @@ export async function readOverdue(sql: Sql): Promise<Overdue> {
       (select seller_id, topic, run_at from shop_update.item b
         where b.reason in ('failure', 'stock_wait') and b.lane = 'behind' and not ${isHeldUp(sql)}
         limit ${OVERDUE_COUNTED}::int)
+      union all
+      select i.seller_id, i.topic, i.run_at
+      from unnest(enum_range(null::shop_update.topic)) t (topic) cross join lateral (
+        select * from shop_update.item
+        where lane = 'paused' and topic = t.topic and reason in ('failure', 'stock_wait') order by id limit 100) i
     ) late
     cross join lateral (select ${pausedUntil(sql, 'late')} as until) paused
     where until is distinct from 'infinity'`

@@ -11,6 +11,8 @@ export interface Selection {
   status?: Status | undefined
   /** Why it is Delayed, Failed or Blocked. */
   reason?: ReasonCode | undefined
+  /** Id of a cause. */
+  cause?: string | undefined
   /** Id or name of a seller. */
   seller?: string | undefined
   /** Id of a product set. */
@@ -138,7 +140,7 @@ export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::
  */
 export const inQueue = (
   sql: Sql,
-  { tab, topic, status, reason, set, scope, sellers, from, to, queueWindow, rareTopic }: Located,
+  { tab, topic, status, reason, cause, set, scope, sellers, from, to, queueWindow, rareTopic }: Located,
 ) => sql`
   ${tab === undefined ? sql`true` : ofTab(sql, tab)}
   ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
@@ -148,6 +150,7 @@ export const inQueue = (
       ? sql``
       : sql`and i.reason = ${reason}::text ${BLOCKS.includes(reason) ? sql`and i.lane = 'blocked'` : sql``}`
   }
+  ${cause === undefined ? sql`` : sql`and i.cause_id = ${cause}::bigint`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
@@ -177,11 +180,12 @@ export const inQueue = (
  */
 export const inHistory = (
   sql: Sql,
-  { tab, topic, status, reason, set, scope, sellers, from, to, historyWindow }: Located,
+  { tab, topic, status, reason, cause, set, scope, sellers, from, to, historyWindow }: Located,
 ) => sql`
   ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
   ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
   ${reason === undefined ? sql`` : BLOCKS.includes(reason) ? sql`and false` : sql`and i.reason = ${reason}::text`}
+  ${cause === undefined ? sql`` : sql`and false`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
   ${from === undefined ? sql`` : sql`and i.queued_at >= ${moment(sql, from)} and i.finished_at >= ${moment(sql, from)}`}
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}

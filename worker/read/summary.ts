@@ -184,6 +184,12 @@ const readOldest = (sql: Sql, from: typeof FROM_FIRST) => sql<
       select * from shop_update.item where id = l.item_id offset 0) i
     where i.lane = 'in_flight'
     union all
+    -- what the end of a pause has left behind
+    select i.seller_id, i.topic, i.status, i.status_at, false, null, null
+    from unnest(enum_range(null::shop_update.topic)) t (topic) cross join lateral (
+      select * from shop_update.item
+      where lane = 'paused' and topic = t.topic and status = 'pending' order by id limit 100) i
+    union all
     (select seller_id, topic, status, status_at, false, null, id from shop_update.item
       where lane = 'awaiting' and id >= ${from.awaiting}::bigint order by id limit 500)
     union all

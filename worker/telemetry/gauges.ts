@@ -2,13 +2,17 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
 import type { Meter } from '@opentelemetry/api'
 import { INCIDENT_KINDS, type Incident } from '../domain/incident.ts'
-import { PAUSE_SCOPES, scopeOf } from '../domain/pause.ts'
+import { type PauseScope, scopeOf } from '../domain/pause.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES } from '../domain/topics.ts'
 import type { Blocked } from '../read/blocked.ts'
+import type { NewCause } from '../read/causes.ts'
 import type { DatabaseHealth } from '../read/database-health.ts'
 import type { Kpi, Overdue } from '../read/kpis.ts'
 import type { Statuses } from '../read/summary.ts'
+
+/** Enough to tell causes apart in an alert. */
+const CAUSE_LENGTH = 120
 
 export interface QueueReadings {
   statuses(): Promise<Statuses>
@@ -18,6 +22,7 @@ export interface QueueReadings {
   blocked(): Promise<Blocked>
   /** What is wrong now with the whole. */
   incidents(): Promise<Incident[]>
+  newCauses(): Promise<NewCause[]>
 }
 
 /**
@@ -28,7 +33,7 @@ export interface QueueReadings {
 export function observeQueue(
   meter: Meter,
   leads: () => boolean,
-  { statuses, kpis, overdue, blocked, incidents }: QueueReadings,
+  { statuses, kpis, overdue, blocked, incidents, newCauses }: QueueReadings,
 ): void {
   const items = meter.createObservableGauge('shop_update.queue.items', {
     unit: '{item}',
@@ -68,6 +73,10 @@ export function observeQueue(
     unit: '{pause}',
     description: 'Pauses in force, by what they are of: everything, a topic, a seller',
   })
+  const ofNewCause = meter.createObservableGauge('shop_update.new_cause', {
+    unit: '{item}',
+    description: 'Items whose cause was first seen within the last two hours',
+  })
   const pauseLate = meter.createObservableGauge('shop_update.pause.overdue', {
     unit: 's',
     description: 'How far the pause that is longest past its planned end is past it',
@@ -75,12 +84,13 @@ export function observeQueue(
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueNow, stuck, wrong] = await Promise.all([
+      const [{ counts, oldest }, windows, overdueNow, stuck, wrong, causes] = await Promise.all([
         statuses(),
         kpis(),
         overdue(),
         blocked(),
         incidents(),
+        newCauses(),
       ])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
       // An item held up by another item of its set is not stuck, that other item reports itself; a paused one neither.
@@ -106,12 +116,18 @@ export function observeQueue(
       result.observe(stranded, stuck.stranded)
       for (const kind of INCIDENT_KINDS)
         result.observe(incidentsNow, wrong.filter((incident) => incident.kind === kind).length, { kind })
+      for (const { id, pattern, reason, items: n } of causes)
+        result.observe(ofNewCause, n, { cause_id: id, cause: pattern.slice(0, CAUSE_LENGTH), reason })
       const paused = wrong.filter(({ kind }) => kind === 'paused')
-      for (const scope of PAUSE_SCOPES)
-        result.observe(pauses, paused.filter(({ pause }) => pause && scopeOf(pause) === scope).length, { scope })
+      const ofScope = (scope: PauseScope) => paused.filter(({ pause }) => pause && scopeOf(pause) === scope)
+      for (const scope of ['everything', 'seller'] as const) result.observe(pauses, ofScope(scope).length, { scope })
+      for (const topic of TOPIC_NAMES) {
+        const those = ofScope('topic').filter(({ pause }) => pause?.topic === topic)
+        result.observe(pauses, those.length, { scope: 'topic', topic })
+      }
       result.observe(pauseLate, Math.max(0, ...paused.map(({ nextAt }) => (Date.now() - nextAt!.getTime()) / 1000)))
     },
-    [items, oldestAge, synced, late, lateBy, toResolve, stranded, incidentsNow, pauses, pauseLate],
+    [items, oldestAge, synced, late, lateBy, toResolve, stranded, incidentsNow, pauses, pauseLate, ofNewCause],
   )
 }
 

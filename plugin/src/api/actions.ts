@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { Enqueued, Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
+import type { CreationsQueued, Enqueued, Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
 import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { call } from './client.ts'
 import type { Selection } from './items.ts'
@@ -33,6 +33,11 @@ function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
 export const useRequeue = () =>
   useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) =>
     call<Requeued>('requeue', { method: 'POST', body }),
+  )
+
+export const useQueueCreations = () =>
+  useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) =>
+    call<CreationsQueued>('creations', { method: 'POST', body }),
   )
 
 export const useResolve = (id: string) =>

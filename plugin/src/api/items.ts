@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { BodyPart, ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
+import type { BodyPart, Causes, ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
 import { ApiError, call, proxied } from './client.ts'
@@ -10,6 +10,7 @@ export interface Selection extends Query {
   topic?: string
   status?: string
   reason?: string
+  cause?: string
   seller?: string
   set?: string
   q?: string
@@ -27,6 +28,15 @@ export const useItems = (
     queryFn: ({ signal }) => call<Items>('items', { query, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: everyMs,
+  })
+
+/** Why the items of a list are in it. */
+export const useCauses = (tab: Tab, enabled: boolean) =>
+  useQuery({
+    enabled,
+    queryKey: ['causes', tab],
+    queryFn: ({ signal }) => call<Causes>('causes', { query: { tab }, signal }),
+    refetchInterval: 10_000,
   })
 
 export const useItem = (id: string, enabled = true) =>

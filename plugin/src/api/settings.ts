@@ -27,6 +27,19 @@ export const useCredential = () =>
     refetchInterval: 10_000,
   })
 
+/** Adds an address to the white list as it is now: another admin may have changed it since it was shown. */
+export function useLetIn() {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: async (address: string) => {
+      const { allowedIps } = await call<Credential>(CREDENTIAL)
+      const rest = allowedIps.filter((each) => each !== address)
+      return call<Credential>(CREDENTIAL, { method: 'PUT', body: { allowedIps: [...rest, address] } })
+    },
+    onSuccess: (credential) => queries.setQueryData(['credential'], credential),
+  })
+}
+
 export function useChangeCredential() {
   const queries = useQueryClient()
   return useMutation({

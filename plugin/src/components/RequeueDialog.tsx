@@ -4,7 +4,7 @@ import type { Item, Requeued } from '../../../worker/api/internal/schemas.ts'
 import type { Refusal } from '../../../worker/domain/reasons.ts'
 import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../worker/domain/statuses.ts'
-import { type RequeueTarget, useRequeue, useRequeuePreview } from '../api/actions.ts'
+import { type RequeueTarget, useQueueCreations, useRequeue, useRequeuePreview } from '../api/actions.ts'
 import { pageUrl } from '../location.ts'
 import { isStranded } from '../stranded.ts'
 import { Link } from './Link.tsx'
@@ -40,17 +40,31 @@ export function RequeueDialog({
   // items leave it.
   const [known] = useState(atFirst)
   const requeue = useRequeue()
+  const creations = useQueueCreations()
   const preview = useRequeuePreview(target, include, requeue.isIdle || requeue.isError)
-  const close = () => onClose(requeue.isSuccess)
+  const close = () => onClose(requeue.isSuccess || creations.isSuccess)
   const outcome = requeue.data
   const picked = 'itemIds' in target ? target.itemIds : []
   const shown = known.filter(({ id }) => picked.includes(id))
   const stranded = picked.length > 0 && shown.length === picked.length && shown.every(isStranded)
   const acknowledged = shown.filter(({ status }) => status === 'got_acknowledgment').length
-  const send = () => requeue.mutate({ ...target, include, ...(reason.trim() && { reason: reason.trim() }) })
+  const asked = { ...target, include, ...(reason.trim() && { reason: reason.trim() }) }
+  const send = () => requeue.mutate(asked)
+  const { blockedAgain = 0, uncreatedSets = 0 } = preview.data ?? {} // an older worker does not send these
   return (
     <Modal title="Reupload to Shop" isOpen onDismiss={requeue.isPending ? undefined : close}>
-      {outcome ? (
+      {creations.data ? (
+        <>
+          <Alert severity="success" title={`${counted(creations.data.queued, 'creation')} queued`}>
+            {counted(creations.data.items, 'item')} that wait{creations.data.items === 1 && 's'} for{' '}
+            {creations.data.queued === 1 ? 'it' : 'them'} {creations.data.items === 1 ? 'is' : 'are'} sent at once
+            afterwards.
+          </Alert>
+          <Modal.ButtonRow>
+            <Button onClick={close}>Close</Button>
+          </Modal.ButtonRow>
+        </>
+      ) : outcome ? (
         <>
           <Alert
             severity="success"
@@ -109,6 +123,33 @@ export function RequeueDialog({
                 </p>
                 <ProductSets outcome={preview.data} />
                 <Refused outcome={preview.data} known={known} />
+                {blockedAgain > 0 && (
+                  <Alert
+                    severity="warning"
+                    title={
+                      blockedAgain === preview.data.requeued
+                        ? `This changes nothing: ${counted(blockedAgain, 'item')} will be Blocked again`
+                        : `${counted(blockedAgain, 'item')} of these will be Blocked again`
+                    }
+                  >
+                    The Shop does not have {blockedAgain === 1 ? 'its product' : 'their products'} yet.{' '}
+                    {uncreatedSets === 0
+                      ? 'The creation is in the queue already; what waits for it is sent at once afterwards.'
+                      : `Nothing in the queue creates ${counted(uncreatedSets, 'product set')}: queue the ` +
+                        `creation${uncreatedSets === 1 ? '' : 's'} instead, and what waits is sent at once ` +
+                        'afterwards. '}
+                    {uncreatedSets > 0 && (
+                      <Button
+                        size="sm"
+                        icon="plus"
+                        disabled={creations.isPending}
+                        onClick={() => creations.mutate(asked)}
+                      >
+                        Queue {counted(uncreatedSets, 'creation')}
+                      </Button>
+                    )}
+                  </Alert>
+                )}
               </>
             )}
           </div>
@@ -122,6 +163,7 @@ export function RequeueDialog({
           </Field>
           {requeue.isPending && <p>It takes a moment for many items, and goes on even if you leave this page.</p>}
           {requeue.error && <Problem error={requeue.error} write />}
+          {creations.error && <Problem error={creations.error} write />}
           <Modal.ButtonRow>
             <Button variant="secondary" fill="outline" onClick={close} disabled={requeue.isPending}>
               Cancel

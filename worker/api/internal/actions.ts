@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { requeue } from '../../admin/requeue.ts'
+import { queueCreations, requeue } from '../../admin/requeue.ts'
 import { resolveBlocked } from '../../admin/resolve.ts'
 import type { RequeueInclude } from '../../domain/requeue.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
@@ -7,7 +7,15 @@ import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
 import { noSuchItem, whole } from './items.ts'
-import { id, requeueBody, requeuedSchema, resolveBody, resolvedSchema } from './schemas.ts'
+import {
+  creationsBody,
+  creationsSchema,
+  id,
+  requeueBody,
+  requeuedSchema,
+  resolveBody,
+  resolvedSchema,
+} from './schemas.ts'
 
 /** What an admin does to items. */
 export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiOptions) =>
@@ -24,7 +32,7 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         const { itemIds, productSetIds, filter, include, reason, dryRun } = c.req.valid('json')
         if (filter?.q !== undefined) whole(await locate(sql, filter), 'filter.q')
         const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
-        const { byTopic, ...result } = await requeue(sql, {
+        const { byTopic, uncreatedSets, ...result } = await requeue(sql, {
           target,
           include: include ?? includedBy(filter),
           actor: c.var.actor,
@@ -36,7 +44,29 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
           },
         })
         if (!dryRun) onRequeue?.(byTopic)
-        return c.json({ dryRun, ...result }, 200)
+        return c.json({ dryRun, ...result, uncreatedSets: uncreatedSets.length }, 200)
+      },
+    )
+    .openapi(
+      route({
+        method: 'post',
+        path: '/api/creations',
+        summary: 'Queue the creation of product sets that the Shop lacks, so that what waits for it is sent',
+        request: { body: json(creationsBody) },
+        responses: { 200: answer('What was queued', creationsSchema) },
+      }),
+      async (c) => {
+        const { itemIds, productSetIds, filter, include, reason } = c.req.valid('json')
+        if (filter?.q !== undefined) whole(await locate(sql, filter), 'filter.q')
+        const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
+        const result = await queueCreations(sql, {
+          target,
+          include: include ?? ['blocked'],
+          actor: c.var.actor,
+          reason: reason ?? null,
+        })
+        onQueued()
+        return c.json(result, 200)
       },
     )
     .openapi(

@@ -5,6 +5,7 @@ import type { Sql } from '../../database/database.ts'
 import type { RefusalReason } from '../../domain/refusals.ts'
 import type { Step } from '../../domain/step.ts'
 import type { Blocked } from '../../read/blocked.ts'
+import type { Situation } from '../../read/incidents.ts'
 import type { CallerEnv } from '../auth.ts'
 import { invalidInput } from '../problem.ts'
 import { problemSchema } from './schemas.ts'
@@ -17,6 +18,8 @@ export interface InternalApiOptions {
   downloadSql?: Sql
   /** Blocked items that will not be released automatically. */
   blocked(): Promise<Blocked>
+  /** How it stands with the whole: what is wrong now. */
+  situation(): Promise<Situation>
   config: Pick<
     Config,
     'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'

@@ -17,6 +17,7 @@ const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = 
   ['In this status since', (item) => item.statusAt],
   ['Reason', (item) => item.reason && explain(item.reason.code).label],
   ['Message', (item) => item.reason?.message],
+  ['Cause', (item) => item.cause?.pattern],
   ['Requeued count', (item) => item.requeuedCount],
   ['Last requeued at', (item) => item.lastRequeuedAt],
   ['Failed at', (item) => item.failedAt],

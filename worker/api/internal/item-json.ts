@@ -1,4 +1,4 @@
-import { concerns, expectedAt } from '../../domain/incident.ts'
+import { expectedAt, obstacleOf } from '../../domain/incident.ts'
 import { retriesLeft } from '../../domain/retry.ts'
 import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
@@ -34,6 +34,7 @@ export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   requestId: row.requestId,
   traceId: row.traceId,
   coalesced: row.coalesced,
+  cause: row.causeId === null ? null : { id: row.causeId, pattern: row.cause ?? '' },
   blockedBy: row.blockedBy,
   noCreate: row.noCreate,
 })
@@ -89,7 +90,8 @@ export function toSellerAnswer(
       heldBy,
       positionInSet,
       newer,
-      incident: situation.incidents.find((incident) => concerns(incident, row)) ?? null,
+      incident: obstacleOf(situation.incidents, row),
+      refusedSince: situation.incidents.find(({ kind }) => kind === 'callbacks_refused')?.since ?? null,
       expectedAt: expectedAt(situation, now),
     },
     now,

@@ -3,7 +3,6 @@ import type { TypedResponse } from 'hono'
 import { type Actor, audit } from '../../admin/audit.ts'
 import { type Sql, transaction } from '../../database/database.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
-import { readSituation } from '../../read/incidents.ts'
 import { readBody, readCalls, readHolder, readSurroundings, readTransitions } from '../../read/item-history.ts'
 import { countItems, type ItemRow, isCounted, type Located, listItems, locate, readItem } from '../../read/items.ts'
 import { loggable, Problem } from '../problem.ts'
@@ -26,7 +25,8 @@ import {
 const ROWS_A_READ = 1000
 
 /** The lists, one item with its history, the download, and queueing by hand. */
-export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, onQueued }: InternalApiOptions) => {
+export const itemRoutes = (options: InternalApiOptions) => {
+  const { sql, readSql, downloadSql = readSql, situation, config, log, onQueued } = options
   const oneEach = oneDownloadEach()
   return routes()
     .openapi(
@@ -130,14 +130,14 @@ export const itemRoutes = ({ sql, readSql, downloadSql = readSql, config, log, o
       async (c) => {
         const row = await readItem(readSql, c.req.valid('param').id)
         if (!row) throw noSuchItem(c.req.valid('param').id)
-        const [transitions, calls, surroundings, holder, situation] = await Promise.all([
+        const [transitions, calls, surroundings, holder, standing] = await Promise.all([
           readTransitions(readSql, row.id, row.queuedAt),
           readCalls(readSql, row.id, row.queuedAt),
           readSurroundings(readSql, row),
           readHolder(readSql, row.id),
-          readSituation(readSql, config.LEASE_SECONDS),
+          situation(),
         ])
-        const { text, whoActs } = toSellerAnswer(row, surroundings, holder, situation, config)
+        const { text, whoActs } = toSellerAnswer(row, surroundings, holder, standing, config)
         return c.json(
           {
             ...toItem(row, config.MAX_RETRIES),

@@ -4,7 +4,6 @@ import { readFlowSetting } from '../../admin/settings.ts'
 import { incidentMeaning, incidentTitle } from '../../domain/incident.ts'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
-import { readSituation } from '../../read/incidents.ts'
 import { readKpis } from '../../read/kpis.ts'
 import { readShop } from '../../read/shop.ts'
 import { readSummary } from '../../read/summary.ts'
@@ -15,7 +14,7 @@ import { incidentsSchema, type Kpis, kpisSchema, type Summary, summarySchema } f
 import { sparing } from './sparing.ts'
 
 /** The numbers above the queue, the Sync KPI, and what is wrong with the whole. */
-export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
+export function numberRoutes({ readSql, blocked, situation, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
     const [numbers, { toResolve, stranded }, flow, { busy, ...calls }] = await Promise.all([
       readSummary(readSql),
@@ -74,7 +73,7 @@ export function numberRoutes({ readSql, blocked, config, log, eventsEveryMs = 20
         responses: { 200: answer('The incidents', incidentsSchema) },
       }),
       async (c) => {
-        const { incidents } = await readSituation(readSql, config.LEASE_SECONDS)
+        const { incidents } = await situation()
         return c.json(
           {
             incidents: incidents.map(({ since, nextAt, ...incident }) => ({

@@ -32,8 +32,9 @@ export const pauseRoutes = ({ sql, log }: InternalApiOptions) =>
           new Problem(422, `${field}: ${message}`, { errors: [{ field, message }] })
         const wrong = misplaced(from, rest.until)
         if (wrong !== null) throw refuse('until', wrong)
-        const [sellerId = null] = seller === undefined ? [] : (await findSeller(sql, seller)).sellerIds
+        const [sellerId = null, ...namesakes] = seller === undefined ? [] : (await findSeller(sql, seller)).sellerIds
         if (seller !== undefined && sellerId === null) throw refuse('seller', `there is no seller ${seller}`)
+        if (namesakes.length > 0) throw refuse('seller', `several sellers have the name ${seller}; give an id`)
         const pause = pauseToJson(await createPause(sql, { topic, sellerId, from, ...rest }, c.var.actor))
         log.info({ 'event.name': 'pause_set', pause, actor: c.var.actor.name }, 'A pause has been set')
         return c.json(pause, 200)

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { SETS_LISTED, SKIPPED_LISTED } from '../../admin/requeue.ts'
 import { isAllowListEntry } from '../../allow-list.ts'
 import { ID } from '../../domain/ids.ts'
-import { INCIDENT_KINDS } from '../../domain/incident.ts'
+import { INCIDENT_KINDS, REFUSED_FOR } from '../../domain/incident.ts'
 import { ORDERS } from '../../domain/orders.ts'
 import { LONGEST_PAUSE_DAYS, PAUSE_STATES } from '../../domain/pause.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
@@ -10,6 +10,7 @@ import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
+import { CAUSE_TABS, SELLERS_COUNTED } from '../../read/causes.ts'
 import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
 
 /** One set of schemas validates input, types output, and generates the OpenAPI document. */
@@ -36,6 +37,12 @@ const text = (most: number) =>
     .min(1)
     .max(most)
     .refine((value) => !value.includes('\u0000'), { error: 'must not hold U+0000' })
+/** As PostgreSQL hashes: it may be negative. */
+const causeId = z
+  .string()
+  .refine((text) => /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text), {
+    error: 'must be the id of a cause',
+  })
 const topic = z.enum(TOPIC_NAMES)
 const status = z.enum(STATUS_NAMES)
 const flow = z.enum(FLOWS)
@@ -60,6 +67,7 @@ const selection = {
   topic: topic.optional(),
   status: status.optional(),
   reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
+  cause: causeId.optional().openapi({ description: 'Id of a cause, see `/api/causes`' }),
   seller: text(200).optional().openapi({ description: 'Id or name' }),
   set: id.optional().openapi({ description: 'Id of a product set, and nothing else' }),
   q: text(200)
@@ -117,6 +125,10 @@ const itemShape = {
   requestId: id.nullable().openapi({ description: 'Of the last request' }),
   traceId: z.string().nullable().openapi({ description: 'Of the last attempt, as long as its request is kept' }),
   coalesced: count.openapi({ description: 'Changes that this item has absorbed' }),
+  cause: z
+    .object({ id: causeId, pattern: z.string() })
+    .nullable()
+    .openapi({ description: 'Why it is Delayed, Failed or Blocked: its message without what varies between items' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
   noCreate: z
     .enum(NO_CREATES)
@@ -226,28 +238,44 @@ export const enqueuedSchema = z.object({ itemId: id, coalesced: z.boolean() }).o
 export type Enqueued = z.infer<typeof enqueuedSchema>
 
 const ids = z.array(id).min(1).max(10_000)
+const several = {
+  itemIds: ids.optional(),
+  productSetIds: ids.optional(),
+  filter: z.strictObject(selection).optional(),
+  include: z.array(z.enum(REQUEUE_INCLUDES)).min(1).optional(),
+  reason: text(500).optional(),
+}
+function isOneTarget(body: { [name in 'itemIds' | 'productSetIds' | 'filter']?: unknown }, context: z.RefinementCtx) {
+  const given = (['itemIds', 'productSetIds', 'filter'] as const).filter((name) => body[name] !== undefined)
+  if (given.length !== 1) {
+    context.addIssue({
+      code: 'custom',
+      path: [given[1] ?? 'itemIds'],
+      message: 'exactly one of itemIds, productSetIds and filter is needed',
+    })
+  }
+}
 export const requeueBody = z
   .strictObject({
-    itemIds: ids.optional(),
-    productSetIds: ids.optional(),
-    filter: z.strictObject(selection).optional(),
-    include: z.array(z.enum(REQUEUE_INCLUDES)).min(1).optional().openapi({
+    ...several,
+    include: several.include.openapi({
       description: 'Default: failed, and the tab or status of the filter where that is delayed or blocked',
     }),
-    reason: text(500).optional(),
     dryRun: z.boolean().default(false),
   })
-  .superRefine((body, context) => {
-    const given = (['itemIds', 'productSetIds', 'filter'] as const).filter((name) => body[name] !== undefined)
-    if (given.length !== 1) {
-      context.addIssue({
-        code: 'custom',
-        path: [given[1] ?? 'itemIds'],
-        message: 'exactly one of itemIds, productSetIds and filter is needed',
-      })
-    }
-  })
+  .superRefine(isOneTarget)
   .openapi('Requeue')
+export const creationsBody = z
+  .strictObject({ ...several, include: several.include.openapi({ description: 'Default: blocked' }) })
+  .superRefine(isOneTarget)
+  .openapi('Creations')
+export const creationsSchema = z
+  .object({
+    queued: count.openapi({ description: 'Product sets whose creation has been queued' }),
+    items: count.openapi({ description: 'Items that wait for one of them' }),
+  })
+  .openapi('CreationsQueued')
+export type CreationsQueued = z.infer<typeof creationsSchema>
 export const requeuedSchema = z
   .object({
     dryRun: z.boolean(),
@@ -260,6 +288,12 @@ export const requeuedSchema = z
       .openapi({ description: `The first ${SKIPPED_LISTED}` }),
     skippedTotal: count,
     skippedByReason: z.partialRecord(z.enum(REFUSALS), count),
+    blockedAgain: count.openapi({
+      description: 'Of the requeued, those that are only Blocked again: the Shop does not have their product',
+    }),
+    uncreatedSets: count.openapi({
+      description: 'Product sets of those that nothing in the queue creates: `/api/creations` does',
+    }),
   })
   .openapi('Requeued')
 export type Requeued = z.infer<typeof requeuedSchema>
@@ -434,6 +468,14 @@ export const incidentSchema = z
       .openapi({ description: 'The next probe, the end of the wait that the Shop asked for, or of the pause' }),
     error: z.string().nullable().openapi({ description: 'Of `shop_away`: why the last call failed' }),
     perSecond: z.number().nullable().openapi({ description: 'Of `shop_busy`: calls of all workers in a second' }),
+    refused: z
+      .array(z.object({ remote: z.string(), cause: z.enum(REFUSED_FOR), n: count }))
+      .nullable()
+      .openapi({
+        description:
+          'Of `callbacks_refused`: addresses refused within a quarter of an hour; `address`: the key was valid, but ' +
+          'the address is not on the white list',
+      }),
     pause: z
       .object({
         topic: topic.nullable(),
@@ -449,3 +491,30 @@ export const incidentSchema = z
 export type Incident = z.infer<typeof incidentSchema>
 export const incidentsSchema = z.object({ incidents: z.array(incidentSchema) }).openapi('Incidents')
 export type Incidents = z.infer<typeof incidentsSchema>
+
+export const causesQuery = z.strictObject({
+  tab: z.enum(CAUSE_TABS).optional().openapi({ description: 'Without: all, those of the past three months included' }),
+  q: text(200).optional().openapi({ description: 'A part of the message or of the method' }),
+})
+export const causeSchema = z
+  .object({
+    id: causeId,
+    reason: z.enum(REASONS),
+    label: z.string().openapi({ description: 'Of the reason' }),
+    method: z.string().nullable(),
+    httpStatus: z.int().nullable(),
+    pattern: z.string().openapi({ description: 'The message without what varies between items' }),
+    example: z.string().nullable().openapi({ description: 'A whole message' }),
+    firstAt: time,
+    lastAt: time,
+    items: count,
+    sellers: count.openapi({ description: `Counted up to ${SELLERS_COUNTED}` }),
+    trend: z
+      .array(count)
+      .openapi({ description: 'How often an item came to it, by hour: the last 24, the oldest first' }),
+    whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']),
+  })
+  .openapi('Cause')
+export type Cause = z.infer<typeof causeSchema>
+export const causesSchema = z.object({ causes: z.array(causeSchema) }).openapi('Causes')
+export type Causes = z.infer<typeof causesSchema>

@@ -67,9 +67,9 @@ export function Pauses() {
                 rows={ended}
                 nameOf={whatOf}
                 columns={[
-                  ...COLUMNS,
+                  ...COLUMNS.filter(({ name }) => name !== 'until' && name !== 'ends'),
                   { name: 'endedAt', label: 'Ended', cell: ({ endedAt }) => <Time at={endedAt} /> },
-                  { name: 'endedBy', label: 'By', cell: ({ endedBy }) => endedBy ?? 'itself' },
+                  { name: 'endedBy', label: 'Ended by', cell: ({ endedBy }) => endedBy ?? 'itself' },
                 ]}
               />
             </Section>
@@ -107,10 +107,13 @@ const endOf = ({ state }: Pause): string => (state === 'planned' ? 'Cancel' : 'E
 const stateOf = ({ state, until }: Pause): string =>
   state === 'planned' ? 'Planned' : Date.parse(until) < Date.now() ? 'In force, later than planned' : 'In force'
 
+/** A plan is read by the clock. */
+const At = ({ time }: { time: string }) => <span style={{ whiteSpace: 'nowrap' }}>{absolute(time)}</span>
+
 const COLUMNS: TableColumn<Pause>[] = [
   { name: 'what', label: 'Paused', cell: whatOf },
-  { name: 'from', label: 'From', cell: ({ from }) => absolute(from) },
-  { name: 'until', label: 'Planned end', cell: ({ until }) => absolute(until) },
+  { name: 'from', label: 'From', cell: ({ from }) => <At time={from} /> },
+  { name: 'until', label: 'Planned end', cell: ({ until }) => <At time={until} /> },
   { name: 'ends', label: 'Then', cell: ({ endsItself }) => (endsItself ? 'ends by itself' : 'an admin ends it') },
   { name: 'reason', label: 'Reason', cell: ({ reason }) => reason },
   { name: 'createdBy', label: 'Set by', cell: ({ createdBy }) => createdBy },

@@ -28,6 +28,7 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
+import { Causes } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
 import { absoluteRange, FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
@@ -43,17 +44,19 @@ export function Queue({ tab }: { tab: Tab }) {
   const { query } = useRoute()
   const { q, topic, status, seller, cursor, refresh = USUAL_INTERVAL } = query
   const reason = reasonOf(tab, query)
+  const hasCauses = tab === 'delayed' || tab === 'blocked' || tab === 'failed'
+  const cause = hasCauses && /^-?\d+$/.test(query.cause ?? '') ? query.cause : undefined
   const shown = columnsOf(tab, query.columns)
   const offered = (sort: string | undefined) =>
     sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined
   // an order that the filters no longer offer
   const sort = offered(query.sort)
-  const wanted: Selection = { tab, q, topic, status, reason, seller, ...absoluteRange(query) }
+  const wanted: Selection = { tab, q, topic, status, reason, cause, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
   const { data, error, isFetching, isPlaceholderData, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
   // A selection belongs to the filters under which it was made: items that are no longer visible must not be requeued
   // with visible ones.
-  const filters = [q, topic, status, reason, seller, query.from, query.to].join('\n')
+  const filters = [q, topic, status, reason, cause, seller, query.from, query.to].join('\n')
   const [selection, select] = useState({ filters, ids: NONE })
   const selected = selection.filters === filters ? selection.ids : NONE
   const setSelected = (ids: ReadonlySet<string>) => select({ filters, ids })
@@ -97,6 +100,9 @@ export function Queue({ tab }: { tab: Tab }) {
       }
     >
       <Filters tab={tab} query={query} />
+      {hasCauses && (
+        <Causes tab={tab} chosen={cause} onRequeue={(id) => setTarget({ filter: defined({ tab, cause: id }) })} />
+      )}
       <div className={styles.bar}>
         {requeueable && (
           <>
@@ -143,7 +149,9 @@ export function Queue({ tab }: { tab: Tab }) {
         <Nothing
           tab={tab}
           q={q}
-          filtered={Object.values({ q, topic, status, reason, seller, from: query.from, to: query.to }).some(Boolean)}
+          filtered={Object.values({ q, topic, status, reason, cause, seller, from: query.from, to: query.to }).some(
+            Boolean,
+          )}
         />
       )}
       {data && (data.items.length > 0 || cursor) && (
@@ -316,7 +324,7 @@ function Nothing({ tab, filtered, q }: { tab: Tab; filtered: boolean; q: string 
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  bar: css({ display: 'flex', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(1) }),
+  bar: css({ display: 'flex', alignItems: 'center', gap: theme.spacing(1), margin: theme.spacing(1, 0) }),
   pager: css({ display: 'flex', justifyContent: 'flex-end', gap: theme.spacing(1), marginTop: theme.spacing(1) }),
   count: css({ flex: 1, color: theme.colors.text.secondary }),
 })

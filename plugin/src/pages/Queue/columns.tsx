@@ -46,6 +46,7 @@ export const COLUMNS = {
     cell: ({ reason }) =>
       reason ? <span title={explain(reason.code).sentence}>{explain(reason.code).label}</span> : '–',
   },
+  cause: { label: 'Cause', cell: ({ cause }) => cause?.pattern || '–' },
   message: { label: 'Message', cell: ({ reason }) => reason?.message ?? '–' },
   blockedBy: {
     label: 'Waits for',
@@ -78,14 +79,14 @@ export const COLUMN_NAMES = Object.keys(COLUMNS) as ColumnName[]
 export const column = (name: ColumnName): Column => COLUMNS[name]
 
 /**
- * The default columns of each tab: those of docs/requirements.md, in its order; likewise for Blocked and Synced, which
- * are not in it.
+ * The default columns of each tab: those of docs/requirements.md, in its order, and the cause; likewise for Blocked and
+ * Synced, which are not in it.
  */
 export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
   pending: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
-  delayed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
+  delayed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt', 'cause'],
   blocked: ['sellerSku', 'sku', 'topic', 'queuedAt', 'reason', 'blockedBy'],
-  failed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'failedAt'],
+  failed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'failedAt', 'cause'],
   synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount'],
 }
 
