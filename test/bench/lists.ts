@@ -166,7 +166,18 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
       add(`${label}, by ${sort}, from the middle`, { ...ofTab, sort, cursor: await middle(sql, tab, sort) })
     }
   }
-  return [...pages, { name: 'summary', path: '/api/summary' }, { name: 'kpis', path: '/api/kpis' }]
+  const [some] = await sql<{ id: string }[]>`select max(cause_id)::text as id from shop_update.item`
+  for (const tab of ['failed', 'delayed', 'blocked'] as const) {
+    add(`${tab}, a cause`, { tab, cause: some!.id })
+    pages.push({ name: `causes of ${tab}`, path: `/api/causes?tab=${tab}` })
+  }
+  return [
+    ...pages,
+    { name: 'all causes', path: '/api/causes' },
+    { name: 'incidents', path: '/api/incidents' },
+    { name: 'summary', path: '/api/summary' },
+    { name: 'kpis', path: '/api/kpis' },
+  ]
 }
 
 const ordersOf = (list: { tab: Tab | undefined; status?: Status }): string[] =>
@@ -192,6 +203,7 @@ async function middle(sql: Sql, tab: Tab | null, order: string): Promise<string>
 }
 
 const STOCK_WAIT_SECONDS = 24 * 60 * 60
+const CAUSES = 200
 
 /**
  * A queue as it may look after some bad weeks, and the history of a quarter. A tenth of its items are up to two months
@@ -270,6 +282,20 @@ export async function fill(sql: Sql, items: number): Promise<void> {
         ) told
       ) placed
     ) known join catalog.product_set s on s.id = known.set_id order by g`
+  await sql`
+    insert into shop_update.cause (id, reason, method, http_status, pattern, example)
+    select g, 'failure', 'Product.updatePrices', 200, 'No size for # of kind ' || g, 'No size for 4711 of kind ' || g
+    from generate_series(1, ${CAUSES}::int) g`
+  await sql`
+    update shop_update.item set cause_id = 1 + id / 2 % ${CAUSES}::int
+    where status = 'blocked' or reason = 'failure'`
+  await sql`
+    insert into shop_update.cause_count
+    select cause_id, status, count(*) from shop_update.item where cause_id is not null group by 1, 2`
+  await sql`
+    insert into shop_update.cause_hour
+    select date_trunc('hour', now(), 'UTC') - hour * interval '1 hour', cause, 10
+    from generate_series(0, 23) hour, generate_series(1, ${CAUSES}::int) cause`
   // Items in flight belong to a worker whose heartbeat is good for another day.
   await sql`
     with other as (insert into shop_update.worker (name, flow, heartbeat_at)
