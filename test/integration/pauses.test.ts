@@ -80,8 +80,8 @@ test('everything: nothing leaves, callbacks are taken, and all goes on when it e
       key: id,
       title: 'Sending is paused',
       meaning:
-        '1 item waits. Callbacks of the Shop are taken, and nothing counts as a failure. It goes on by itself at the ' +
-        'planned end. Reason: The Shop moves house',
+        '1 item waits. Callbacks of the Shop are taken, and nothing counts as a failure. The pause ends by itself at ' +
+        'the planned end. Reason: The Shop moves house',
       waiting: 1,
     },
   ])

@@ -18,6 +18,7 @@ describe('what varies from one item to the next is no part of a cause', () => {
     ['see https://shop.example/errors?id=7 or ask ops@shop.example', 'see … or ask …'],
     ['ids 1, 2, 3 and 4', 'ids # and #'],
     ['a\n\n  b\t c', 'a b c'],
+    ['HTTP status 500: <h1>Internal Server Error</h1>', 'HTTP status #: Internal Server Error'],
     ['ขนาด 12 ไม่ถูกต้อง', 'ขนาด # ไม่ถูกต้อง'],
   ])('%j: %j', (message, pattern) => {
     expect(patternOf(message)).toBe(pattern)
@@ -32,7 +33,7 @@ describe('what varies from one item to the next is no part of a cause', () => {
   test('a page as a message is read in part, and quickly', () => {
     const began = performance.now()
     expect(patternOf('a'.repeat(10_000_000)).length).toBe(300)
-    expect(patternOf('<p>'.repeat(10_000))).toHaveLength(300)
+    expect(patternOf('<p> no '.repeat(10_000)).length).toBeLessThanOrEqual(300)
     expect(performance.now() - began).toBeLessThan(5000) // a guard against patterns that go back and forth
   })
 })

@@ -2,9 +2,9 @@ import { AWAIT_CREATE, type ReasonCode } from './reasons.ts'
 import type { WhoActs } from './seller-answer.ts'
 
 /**
- * A message without what varies from one item to the next: addresses, quoted texts, times, numbers, ids and SKUs. What
- * remains, with the reason, the Shop's method and the HTTP status, tells causes apart (sql/functions/rules.sql,
- * `cause_id`).
+ * A message without what varies from one item to the next (addresses, quoted texts, times, numbers, ids and SKUs), and
+ * without tags. What remains, with the reason, the Shop's method and the HTTP status, tells causes apart
+ * (sql/functions/rules.sql, `cause_id`).
  *
  * @example patternOf('SKU "A-1" has no brand (request 100231)') // 'SKU … has no brand (request #)'
  */
@@ -27,6 +27,7 @@ const LENGTH = 300
 
 /** In this order: what a quote or an address contains is gone before numbers are looked for. */
 const VARYING: readonly [RegExp, string][] = [
+  [/<[^<>]*>/g, ' '], // of an error page
   [/\bhttps?:\/\/[^\s"'<>]+/gi, '…'],
   [/[\w.+-]+@[\w-]+(\.[\w-]+)+/g, '…'],
   [/"[^"]*"|“[^”]*”|‘[^’]*’|`[^`]*`|(?<!\w)'[^']*'(?!\w)/g, '…'],

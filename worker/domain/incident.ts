@@ -80,8 +80,8 @@ export function incidentMeaning({ kind, waiting, error, perSecond, refused, paus
       return `${wait}Nothing is lost: changes are still queued, and are sent as soon as a worker runs again.`
     case 'shop_away':
       return (
-        `${wait}Nothing is lost, and no item counts this as a failure. Each worker tries one call now and then, and ` +
-        `sends everything once the Shop answers.${error === null ? '' : ` Last error: ${error}`}`
+        `${wait}Nothing is lost; but for the first few, no item counts this as a failure. Each worker tries one call ` +
+        `now and then, and sends everything once the Shop answers.${error === null ? '' : ` Last error: ${error}`}`
       )
     case 'shop_busy':
       return (
@@ -91,7 +91,7 @@ export function incidentMeaning({ kind, waiting, error, perSecond, refused, paus
     case 'paused':
       return (
         `${wait}Callbacks of the Shop are taken, and nothing counts as a failure. ` +
-        `${pause?.endsItself ? 'It goes on by itself at the planned end.' : 'An admin has to end the pause.'}` +
+        `${pause?.endsItself ? 'The pause ends by itself at the planned end.' : 'An admin has to end the pause.'}` +
         `${pause ? ` Reason: ${pause.reason}` : ''}`
       )
     case 'callbacks_refused':

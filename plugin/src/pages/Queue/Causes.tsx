@@ -15,7 +15,7 @@ import { changeQuery } from '../../location.ts'
 const AT_FIRST = 5
 
 const ACTS: Record<WhoActs, string> = {
-  nobody: 'Nobody: a creation ends it',
+  nobody: 'A creation ends it; where none is queued, an admin',
   seller: 'The seller',
   admin: 'An admin',
   shop: 'The Shop',
