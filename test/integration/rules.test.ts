@@ -35,6 +35,8 @@ const CALLS: Record<string, string> = {
   'shop_update.needs_admin': 'shop_update.needs_admin(i.reason)',
   'shop_update.keeps_waiting': 'shop_update.keeps_waiting(o.lane, o.reason, o.product_id, i.topic, i.product_id)',
   'shop_update.goes_before': 'shop_update.goes_before(o.lane, o.run_at, o.topic, o.id, i.topic, i.id)',
+  'shop_update.in_force': 'shop_update.in_force(i.queued_at, i.run_at, i.fresh, i.failed_at)',
+  'shop_update.cause_id': 'shop_update.cause_id(i.reason, o.reason, i.failures, i.message)',
 }
 
 test.each([...RULES].map(([, name = '']) => name))('%s leaves nothing of itself in a plan', async (name) => {
