@@ -39,7 +39,7 @@ export interface RequeueResult {
   /** Of the requeued, those that are only Blocked again: the Shop does not have their product. */
   blockedAgain: number
   /** Of the product sets of those, the ones that nothing in the queue creates. */
-  uncreatedSets: string[]
+  uncreatedSets: number
   /** By topic, the requeued and the refused. */
   byTopic: { topic: Topic | null; result: 'requeued' | Refusal; n: number }[]
 }
@@ -72,7 +72,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
     skippedTotal: 0,
     skippedByReason: {},
     blockedAgain: 0,
-    uncreatedSets: [],
+    uncreatedSets: 0,
     byTopic: [],
   }
   const skip = (itemId: string, why: Refusal, topic: Topic | null) => {
@@ -119,7 +119,7 @@ export async function requeue(sql: Sql, options: RequeueOptions): Promise<Requeu
       for (const set of sets) result.variations += variations.get(set) ?? 0
       result.firstProductSets.push(...[...sets].slice(0, SETS_LISTED - result.firstProductSets.length))
     }
-    result.uncreatedSets = [...uncreated]
+    result.uncreatedSets = uncreated.size
   } finally {
     if (!dryRun) {
       const { requeued, productSets, skippedTotal: skipped, skippedByReason } = result

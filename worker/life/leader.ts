@@ -130,7 +130,7 @@ export function startLeader({
     }
     if (isDue('owed')) await queueOwed(sql)
     if (isDue('pauses')) {
-      for (const pause of await endPauses(sql)) log.info({ pause }, 'A pause has ended at its planned end')
+      await endPauses(sql)
       for (;;) {
         const ready = await resumePaused(sql)
         if (ready.length > 0) onReady(ready)

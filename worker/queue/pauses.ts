@@ -24,21 +24,12 @@ export async function readPaused(sql: Sql): Promise<Paused> {
   return row!
 }
 
-export interface Over {
-  id: string
-  topic: Topic | null
-  sellerId: string | null
-  fromAt: Date
-}
-
 /** Ends the pauses whose planned end has passed and that end by themselves; tells the workers. */
-export async function endPauses(sql: Sql): Promise<Over[]> {
-  const over = await sql<Over[]>`
+export async function endPauses(sql: Sql): Promise<void> {
+  const over = await sql`
     update shop_update.pause p set ended_at = p.until_at
-    where p.ended_at is null and p.ends_itself and p.until_at <= now()
-    returning p.id, p.topic, p.seller_id as "sellerId", p.from_at as "fromAt"`
-  if (over.length > 0) await sql`select pg_notify('shop_update_pause', '')`
-  return over
+    where p.ended_at is null and p.ends_itself and p.until_at <= now()`
+  if (over.count > 0) await sql`select pg_notify('shop_update_pause', '')`
 }
 
 /** The most that `resumePaused` moves. */

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { queueCreations, requeue } from '../../admin/requeue.ts'
+import { queueCreations, type RequeueTarget, requeue } from '../../admin/requeue.ts'
 import { resolveBlocked } from '../../admin/resolve.ts'
+import type { Sql } from '../../database/database.ts'
 import type { RequeueInclude } from '../../domain/requeue.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
@@ -29,11 +30,9 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         responses: { 200: answer('What was done, or, in a dry run, what would be', requeuedSchema) },
       }),
       async (c) => {
-        const { itemIds, productSetIds, filter, include, reason, dryRun } = c.req.valid('json')
-        if (filter?.q !== undefined) whole(await locate(sql, filter), 'filter.q')
-        const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
-        const { byTopic, uncreatedSets, ...result } = await requeue(sql, {
-          target,
+        const { filter, include, reason, dryRun, ...named } = c.req.valid('json')
+        const { byTopic, ...result } = await requeue(sql, {
+          target: await targetOf(sql, named, filter),
           include: include ?? includedBy(filter),
           actor: c.var.actor,
           reason: reason ?? null,
@@ -44,7 +43,7 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
           },
         })
         if (!dryRun) onRequeue?.(byTopic)
-        return c.json({ dryRun, ...result, uncreatedSets: uncreatedSets.length }, 200)
+        return c.json({ dryRun, ...result }, 200)
       },
     )
     .openapi(
@@ -56,11 +55,9 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         responses: { 200: answer('What was queued', creationsSchema) },
       }),
       async (c) => {
-        const { itemIds, productSetIds, filter, include, reason } = c.req.valid('json')
-        if (filter?.q !== undefined) whole(await locate(sql, filter), 'filter.q')
-        const target = itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter: filter ?? {} }
+        const { filter, include, reason, ...named } = c.req.valid('json')
         const result = await queueCreations(sql, {
-          target,
+          target: await targetOf(sql, named, filter),
           include: include ?? ['blocked'],
           actor: c.var.actor,
           reason: reason ?? null,
@@ -96,6 +93,20 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         return c.json({ itemId, action, status: step.to }, 200)
       },
     )
+
+/**
+ * What the body of a request names.
+ *
+ * @throws Problem if a search finds more than was looked up
+ */
+async function targetOf(
+  sql: Sql,
+  { itemIds, productSetIds }: { itemIds?: string[] | undefined; productSetIds?: string[] | undefined },
+  filter: Selection = {},
+): Promise<RequeueTarget> {
+  if (filter.q !== undefined) whole(await locate(sql, filter), 'filter.q')
+  return itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter }
+}
 
 /** Filtering for Delayed or Blocked items and requeueing the result means those items. */
 const includedBy = (filter: Selection | undefined): RequeueInclude[] => [

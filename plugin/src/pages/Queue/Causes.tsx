@@ -105,6 +105,10 @@ const HEIGHT = 20
 function Trend({ hours }: { hours: readonly number[] }) {
   const most = Math.max(1, ...hours)
   const total = hours.reduce((sum, n) => sum + n, 0)
+  const bars = hours.map((n, hour) => {
+    const height = n === 0 ? 0 : Math.max(1, Math.round((n / most) * HEIGHT))
+    return `M${hour * (BAR_WIDTH + 1)} ${HEIGHT}v${-height}h${BAR_WIDTH}v${height}z`
+  })
   return (
     <svg
       width={hours.length * (BAR_WIDTH + 1)}
@@ -112,20 +116,7 @@ function Trend({ hours }: { hours: readonly number[] }) {
       role="img"
       aria-label={`${total.toLocaleString('en')} in the last 24 hours, at most ${most.toLocaleString('en')} in one`}
     >
-      {hours.map((n, hour) => {
-        const height = n === 0 ? 0 : Math.max(1, Math.round((n / most) * HEIGHT))
-        return (
-          <rect
-            // biome-ignore lint/suspicious/noArrayIndexKey: the place is the hour
-            key={hour}
-            x={hour * (BAR_WIDTH + 1)}
-            y={HEIGHT - height}
-            width={BAR_WIDTH}
-            height={height}
-            fill="currentColor"
-          />
-        )
-      })}
+      <path d={bars.join('')} fill="currentColor" />
     </svg>
   )
 }
