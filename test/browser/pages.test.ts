@@ -538,7 +538,7 @@ test('the Shop goes away with changes waiting: pages and answer say so; it comes
   await banner.waitFor()
   expect(await page.getByTestId('seller-answer').textContent()).toMatch(/^Since .* the Shop cannot be reached/)
   await scene.control('/troubles', { method: 'PUT', body: {} })
-  await banner.waitFor({ state: 'detached' })
+  await banner.waitFor({ state: 'detached', timeout: 60_000 }) // it is probed every half minute
   // what opened the circuit waits for its retry, an hour here
   await expect
     .poll(

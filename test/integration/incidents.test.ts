@@ -9,14 +9,15 @@ afterEach(() => scene.stop())
 const incidents = async () => (await scene.api<Incidents>('/api/incidents')).body.incidents
 const answerOf = async (itemId: string) =>
   (await scene.api<{ sellerAnswer: { text: string; whoActs: string } }>(`/api/items/${itemId}`)).body.sellerAnswer
-const until = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 20_000, interval: 20 })
+/** A guard: a Shop that was away is probed every half minute. */
+const until = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 60_000, interval: 20 })
 
 test('the Shop goes away and comes back: pages, answers and the log say so while it lasts', async () => {
   scene = await startScene({ env: { LEASE_SECONDS: '5', RETRY_UNIT_SECONDS: '3600' } })
   expect(await incidents()).toEqual([])
   await scene.control('/troubles', { method: 'PUT', body: { default: { dropBefore: 100 } } })
   const { productIds } = await addSet(scene.sql, { products: 1 })
-  const sets = await Promise.all(Array.from({ length: 30 }, () => addSet(scene.sql)))
+  const sets = await Promise.all(Array.from({ length: 60 }, () => addSet(scene.sql)))
   for (const set of sets) await scene.enqueue('price', { product: set.productIds[0]! })
   await until(async () => expect(await incidents()).toMatchObject([{ kind: 'shop_away' }]))
   const waits = await scene.enqueue('price', { product: productIds[0]! })
@@ -31,12 +32,11 @@ test('the Shop goes away and comes back: pages, answers and the log say so while
   expect(told.text).toContain('It is sent by itself when the Shop can be reached again')
   expect(told.whoActs).toBe('sre')
   // it has been away since the same moment with every heartbeat
-  const again = await until(async () => {
+  await until(async () => {
     const [{ nextAt, since } = {}] = await incidents()
     expect(nextAt).not.toBe(away!.nextAt)
     expect(since).toBe(away!.since)
   })
-  expect(again).toBeUndefined()
 
   await scene.control('/troubles', { method: 'DELETE' })
   await until(async () => expect(await incidents()).toEqual([]))
@@ -46,11 +46,11 @@ test('the Shop goes away and comes back: pages, answers and the log say so while
       .filter((line) => line['event.name'] === 'shop_update.incident')
       .map(({ kind, state }) => `${kind} ${state}`)
   await until(async () => expect(lines()).toEqual(['shop_away opened', 'shop_away ended']))
-  // five to open the circuit, and its probes
+  // five to open the circuit, the rest of those on their way, of which a worker begins with ten, and the probes
   const [row] = await scene.sql<{ failed: number; probes: number }[]>`
     select count(*) filter (where failures > 0)::int as failed from (
       select failures from shop_update.item union all select failures from shop_update.finished_item) i`
-  expect(row!.failed).toBeLessThan(15)
+  expect(row!.failed).toBeLessThan(30)
 })
 
 test('no worker: since the last heartbeat', async () => {
