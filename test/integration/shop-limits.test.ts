@@ -32,6 +32,9 @@ test.each(SHOPS)(
     await queue(creates)
     await vi.waitFor(
       async () => {
+        // what is left says why when time is up
+        const left = await scene.sql`select status, lane, failures, message from shop_update.item limit 5`
+        expect([...left]).toEqual([])
         const [row] = await scene.sql<{ n: number }[]>`
         select count(*)::int as n from shop_update.finished_item where status = 'synced'`
         expect(row!.n).toBe(ITEMS)

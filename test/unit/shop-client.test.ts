@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readAnswer } from '../../worker/shop/answer.ts'
@@ -39,7 +39,7 @@ async function listening(server: Server): Promise<number> {
 /** A Shop on a free port that counts its connections. */
 async function shopThat(answers: RequestListener) {
   const server = createServer(answers)
-  const shop = { port: await listening(server), connections: 0 }
+  const shop = { server, port: await listening(server), connections: 0 }
   server.on('connection', () => shop.connections++)
   cleanups.push(() => {
     server.closeAllConnections()
@@ -380,6 +380,22 @@ describe('connections', () => {
     for (let n = 0; n < 100; n++) await client.send(call, headers)
     // The second call is sent in the very tick in which the first is answered, before undici has freed its connection.
     expect(shop.connections).toBeLessThanOrEqual(2)
+  })
+
+  it('the first is alone until it is answered: a Shop may be slow to close the one too many', async () => {
+    const sockets: Socket[] = []
+    const othersClosed = Promise.withResolvers<void>()
+    const { port, server } = await shopThat((request, response) => {
+      if (request.socket === sockets[0]) void othersClosed.promise.then(() => response.end('[]'))
+    })
+    server.on('connection', (socket) => {
+      if (sockets.push(socket) === 1) return
+      socket.once('close', () => sockets.slice(1).every(({ destroyed }) => destroyed) && othersClosed.resolve())
+      setTimeout(() => socket.destroy(), 40) // later than an accepted connection is taken for one
+    })
+    const client = clientOf(port, { limiter: limiterOf(3) })
+    await Promise.all(Array.from({ length: 3 }, () => client.send(call, headers)))
+    expect(sockets.length).toBeGreaterThan(1)
   })
 
   it('there are never more than allowed, and each call gets its turn', async () => {

@@ -54,10 +54,11 @@ export async function heartbeat(
       calls = excluded.calls,
       calls_limit = excluded.calls_limit,
       calls_per_second = excluded.calls_per_second,
-      -- measured anew each time: it must not move by the milliseconds that the statement took
+      -- Measured anew each time, so it moves by some milliseconds: as long as it is about the same moment, the one told
+      -- first stays.
       shop_away_since = case
-        when excluded.shop_away_since is null then null
-        else least(w.shop_away_since, excluded.shop_away_since) end,
+        when abs(extract(epoch from excluded.shop_away_since - w.shop_away_since)) < 1 then w.shop_away_since
+        else excluded.shop_away_since end,
       next_probe_at = excluded.next_probe_at,
       shop_error = excluded.shop_error
     returning extract(epoch from new.heartbeat_at - old.heartbeat_at)::double precision as gap`

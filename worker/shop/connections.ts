@@ -43,6 +43,11 @@ const OPENING = 4
 const OPENING_SHARE = 0.25
 /** A Shop with too many connections closes the new one. One that stays open this long was accepted. */
 const TAKEN_MS = 20
+/**
+ * A busy Shop may take longer to close it. So the first connection is alone until something was answered, or for this
+ * long: if another one breaks afterwards, it is known whether the Shop answers at all.
+ */
+const ALONE_MS = 250
 /** The pause after the Shop did not accept a connection; it doubles. */
 const AGAIN_MS = 50
 const AGAIN_MOST_MS = 1000
@@ -78,6 +83,10 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   /** The socket, known from the client's first call on. */
   const open = new Map<Client, Socket>()
   const unproven = new WeakSet<Client>()
+  /** Until when the only open connection is alone: nothing was answered yet. */
+  let aloneUntil = 0
+  /** Connections that the Shop has accepted meanwhile. */
+  const held: (() => void)[] = []
   const idle: { client: Client; since: number }[] = []
   let opening = 0
   /** Since when no connection has been accepted, while none is open. */
@@ -106,6 +115,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   }
 
   function board(): void {
+    while (held.length > 0 && (open.size === 0 || performance.now() >= aloneUntil)) held.shift()!()
     while (waiting.length > 0 && limiter.hasRoom()) {
       const client = free()
       if (!client) break
@@ -150,9 +160,12 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
       const over = () => notOpened(Object.assign(new Error(), { code: 'UND_ERR_SOCKET' }), true)
       socket!.once('close', over)
       setTimeout(() => {
-        if (socket!.destroyed) return // already reported
-        socket!.off('close', over)
-        opened(socket!)
+        held.push(() => {
+          if (socket!.destroyed) return // already reported
+          socket!.off('close', over)
+          opened(socket!)
+        })
+        drain()
       }, TAKEN_MS)
     })
   }
@@ -176,10 +189,13 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     })
     socket.once('close', () => given || drop(client))
     client.on('disconnect', (_url, _targets, error) => drop(client, 'code' in error && error.code === 'UND_ERR_SOCKET'))
+    if (open.size === 0) {
+      aloneUntil = performance.now() + ALONE_MS
+      setTimeout(drain, ALONE_MS).unref()
+    }
     open.set(client, socket)
     unproven.add(client)
     idle.push({ client, since: performance.now() })
-    drain()
   }
 
   function notOpened(error: Error, atOnce: boolean): void {
@@ -226,6 +242,7 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     dispatch: (options, handler) => void client.dispatch(options, handler),
     end(how, milliseconds = 0) {
       if (how !== 'not sent') unproven.delete(client)
+      if (how === 'answered') aloneUntil = 0
       if (how === 'answered') limiter.answered(milliseconds)
       else if (how === 'too much') limiter.overloaded(milliseconds)
       else limiter.notSent()
