@@ -1,4 +1,5 @@
 import { firstCredential } from './admin/credentials.ts'
+import { countOpenRuns } from './admin/record.ts'
 import { sparing } from './api/internal/sparing.ts'
 import { createInternalApi } from './api/internal.ts'
 import { listen, listenError } from './api/listen.ts'
@@ -145,6 +146,7 @@ await runCommand(async () => {
     blocked,
     incidents,
     newCauses: sparing(() => readNewCauses(read)),
+    openRuns: () => countOpenRuns(api),
   })
   // from the primary, not a replica
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api))

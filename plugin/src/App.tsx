@@ -8,6 +8,8 @@ import { Item } from './pages/Item/Item.tsx'
 import { Overview } from './pages/Overview/Overview.tsx'
 import { Pauses } from './pages/Pauses/Pauses.tsx'
 import { Queue } from './pages/Queue/Queue.tsx'
+import { RunPage } from './pages/Runs/RunPage.tsx'
+import { Runs } from './pages/Runs/Runs.tsx'
 
 /** The query client stops polling while the tab is hidden, by default. */
 export const newQueryClient = () =>
@@ -44,6 +46,8 @@ function Pages() {
   if (tab && id === undefined) return <Queue key={tab} tab={tab} />
   if (page === 'overview' && id === undefined) return <Overview />
   if (page === 'pauses' && id === undefined) return <Pauses />
+  if (page === 'runs' && id === undefined) return <Runs />
+  if (page === 'runs' && id !== undefined && more.length === 0) return <RunPage key={id} id={id} />
   return (
     <Page>
       <p>There is no such page.</p>

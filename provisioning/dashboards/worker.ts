@@ -74,7 +74,7 @@ export const worker = () =>
         title: 'Workers',
         description:
           'Workers that have told of a heartbeat within the last minute, the oldest of their heartbeats, how many ' +
-          'take the Shop for away, or have been told by it to wait, and how many pauses are in force.',
+          'take the Shop for away, or have been told by it to wait; how many pauses are in force and runs under way.',
         width: 12,
         unit: 'short',
         none: 'No worker tells anything',
@@ -86,6 +86,7 @@ export const worker = () =>
           promQlNow(`sum(shop_update_circuit_open{${OURS}})`, 'Circuits open'),
           promQlNow(`sum(shop_update_shop_busy{${OURS}})`, 'Told to wait'),
           promQlNow(`sum(shop_update_pauses{${OURS}})`, 'Pauses'),
+          promQlNow(`sum(shop_update_runs{${OURS}})`, 'Runs'),
         ])
         .overrideByName('Oldest heartbeat', [
           { id: 'unit', value: 's' },

@@ -2,6 +2,7 @@
 -- is replaced in a transaction of its own, and may be read before the rest is in force.
 grant usage on schema shop_update, catalog to shop_update_read;
 grant select on all tables in schema shop_update, catalog to shop_update_read;
-revoke all on shop_update.system_credential, shop_update.callback_key, shop_update.audit from shop_update_read;
+revoke all on shop_update.system_credential, shop_update.callback_key, shop_update.audit,
+  shop_update.run, shop_update.run_item from shop_update_read;
 -- Not `usage`, which would allow taking numbers from it.
 grant select on sequence shop_update.item_id_seq to shop_update_read;

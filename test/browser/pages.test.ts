@@ -48,6 +48,17 @@ async function addUndecided(): Promise<{ itemId: string; productId: string }> {
   return { itemId, productId: productIds[0]! }
 }
 
+/** A run as it is in its middle. */
+async function addRun(state: 'running' | 'stopped'): Promise<string> {
+  const [row] = await scene.sql<{ id: string }[]>`
+    insert into shop_update.run (kind, target, include, created_by, result, previewed, state)
+    values ('requeue', '{"filter": {"seller": "Nobody"}}', '{failed}', 'Mona',
+      '{"taken": 500, "productSets": 40, "variations": 80, "skippedTotal": 3, "skippedByReason": {"in_flight": 3}}',
+      '{"requeued": 12000, "productSets": 900, "skippedTotal": 5}', ${state})
+    returning id`
+  return row!.id
+}
+
 test('an item is found by its seller SKU, and the answer for the seller is copied', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open('overview')
@@ -504,6 +515,64 @@ test('a list opens with its causes; one shows its items, and they are requeued t
   await close()
 })
 
+test('a requeue is a run: it says what came of it, has a page to share, and is on the record of admins', async () => {
+  const { productIds } = await addSet(scene.sql)
+  await scene.control('/troubles', { method: 'PUT', body: { default: { http404: 100 } } })
+  const itemId = await scene.enqueue('status', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'failed')
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  await scene.sql`update catalog.product set active = false where id = ${productIds[0]!}::bigint`
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open(`items/${itemId}`)
+  await page.getByRole('button', { name: 'Reupload to Shop' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('1: The product, or one of its variations, is not active.').waitFor()
+  expect(await dialog.getByRole('button', { name: 'Requeue 0 items' }).isDisabled()).toBe(true)
+  await dialog.getByLabel('Send them all the same').check({ force: true })
+  await dialog.getByRole('button', { name: 'Requeue 1 item' }).waitFor()
+  expect(await dialog.getByRole('button', { name: 'Requeue 1 item' }).isDisabled()).toBe(true)
+  await dialog.getByRole('textbox', { name: 'Reason' }).fill('the Shop asked for it')
+  await dialog.getByRole('button', { name: 'Requeue 1 item' }).click()
+  await dialog.getByText('1 item of 1 product set requeued').waitFor()
+  await scene.untilStatus(itemId, 'synced')
+  await dialog.getByRole('link', { name: 'Follow it on its own page' }).click()
+  const outcome = page.getByRole('region', { name: 'What came of it' })
+  await outcome.getByText('Synced').waitFor()
+  await page.getByText('Reason: “the Shop asked for it”').waitFor()
+  await page.getByText('The preview said: 1 item of 1 product set, 0 items left alone.').waitFor()
+  const [, runId] = /runs\/(\d+)$/.exec(page.url())!
+  await open('runs?action=requeue')
+  const record = page.getByRole('table', { name: 'What was done by hand' })
+  const row = record.getByRole('row').filter({ hasText: 'the Shop asked for it' })
+  await row.getByRole('link', { name: '1 item: 1 item requeued, 0 left alone' }).click()
+  await page.getByRole('heading', { name: `Run ${runId}` }).waitFor()
+  expect(complaints).toEqual([])
+  await close()
+  const viewer = await scene.visit({ role: 'Viewer' })
+  await viewer.open(`runs/${runId}`)
+  await viewer.page.getByText('Reason: “the Shop asked for it”').waitFor()
+  await viewer.open('runs')
+  await viewer.page.getByText('Only users with the role Admin may do this.').waitFor()
+  expect(viewer.complaints).toEqual([])
+  await viewer.close()
+})
+
+test('a run that is under way says how far it is, and is stopped', async () => {
+  // nobody leads, so nobody carries it on
+  await scene.sql`update shop_update.leader set worker_id = 0, until = now() + interval '1 hour'`
+  const runId = await addRun('running')
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('runs')
+  await page.getByRole('table', { name: 'Runs under way' }).getByRole('link').first().click()
+  await page.getByRole('heading', { name: `Run ${runId}` }).waitFor()
+  await page.getByText('503 of 12,005 items looked at').waitFor()
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.getByText('stopped it; what was done stays done').waitFor()
+  await scene.sql`delete from shop_update.leader`
+  expect(complaints).toEqual([])
+  await close()
+})
+
 test('a requeue that would change nothing says so, and queues the creation instead', async () => {
   const { productIds } = await addSet(scene.sql, { inShop: false })
   const itemId = await scene.enqueue('price', { product: productIds[0]! })
@@ -606,8 +675,10 @@ describe.each([
   ['light', 1280],
   ['dark', 720], // below 770 pixels Grafana hides the text of its toolbar buttons
 ] as const)('in the %s theme at %i pixels', (theme, width) => {
+  let runId: string
   // the banner is on every page
   beforeAll(async () => {
+    runId = await addRun('stopped')
     await scene.sql`
       insert into shop_update.pause (topic, from_at, until_at, ends_itself, reason, created_by)
       values ('images', now(), now() + interval '1 hour', true, 'The picture server moves', 'test')`
@@ -622,12 +693,14 @@ describe.each([
     'failed',
     'synced',
     'pauses',
+    'runs',
+    'run',
     'item',
     '/plugins/sellercenter-shopupdate-app',
   ])('%s has no fault that axe finds, fits, and leaves the console silent', async (path) => {
     const { page, open, complaints, close } = await scene.visit({ role: 'Admin', theme })
     await page.setViewportSize({ width, height: 900 })
-    await open(path === 'item' ? `items/${failed.itemId}` : path)
+    await open(path === 'item' ? `items/${failed.itemId}` : path === 'run' ? `runs/${runId}` : path)
     await page.getByRole('heading', { level: 1 }).waitFor()
     await page.waitForLoadState('networkidle')
     const { violations } = await faults(page)

@@ -164,6 +164,8 @@ export async function decideItem(
   const { status, body } = await stage.parts.api(slot, `/api/items/${itemId}/resolve`, 'POST', {
     action,
     reason: 'chaos',
+    force: true,
+    mayCreateTwice: true,
   })
   if (status !== 200 || action === 'resend')
     return `${status}${status === 200 ? '' : ` ${String(body.detail).slice(0, 200)}`}`

@@ -92,6 +92,7 @@ export const QUIET: Record<string, Series> = {
   [queue('overdue_age_seconds')]: always(0),
   [PAUSED]: always(0),
   [queue('pause_overdue_seconds')]: always(0),
+  [queue('run_idle_seconds')]: always(0),
   [queue('queue_stranded')]: always(0),
   ...Object.fromEntries(
     ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => [
@@ -711,6 +712,16 @@ export const CASES: Case[] = [
           'sent',
       },
       21: null,
+    },
+  },
+  {
+    uid: 'shop-update-run-stuck',
+    what: 'a run gets on, then not from minute 10 to 30',
+    series: { [queue('run_idle_seconds')]: (minute) => (minute > 10 && minute < 30 ? (minute - 10) * 60 : 1) },
+    expected: {
+      14: null,
+      17: { summary: 'A run of zalora eg/live that somebody has begun has not got on for 7m 0s' },
+      31: null,
     },
   },
   {

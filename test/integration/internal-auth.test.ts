@@ -30,6 +30,8 @@ const WRITES: [string, string, unknown][] = [
   ['POST', '/api/pauses', { until: '2999-01-01T00:00:00Z', reason: 'x' }],
   ['POST', '/api/pauses/1/end', undefined],
   ['POST', '/api/creations', { itemIds: ['1'] }],
+  ['POST', '/api/runs', { kind: 'requeue', itemIds: ['1'] }],
+  ['POST', '/api/runs/1/stop', undefined],
   ['PUT', '/api/credentials/bob_callback_server', { rotateKey: true }],
 ]
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Requeued, Summary } from '../../worker/api/internal.ts'
+import type { Requeued, Run, Summary } from '../../worker/api/internal.ts'
 import type { Step } from '../../worker/domain/step.ts'
 import { claim } from '../../worker/queue/claim.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
@@ -22,7 +22,9 @@ async function requeue(body: Record<string, unknown>): Promise<Requeued> {
   expect(asked).toMatchObject({ status: 200, body: { dryRun: true } })
   const done = await api.call<Requeued>('POST', '/api/requeue', { key: ADMIN, body })
   expect(done.status).toBe(200)
-  expect({ ...done.body, dryRun: true }).toEqual(asked.body)
+  expect({ ...done.body, dryRun: true, runId: null }).toEqual(asked.body)
+  const { body: run } = await api.call<Run>('GET', `/api/runs/${done.body.runId}`)
+  expect(run).toMatchObject({ kind: 'requeue', state: 'done', taken: done.body.requeued, skipped: done.body.skipped })
   return done.body
 }
 
@@ -125,6 +127,7 @@ describe('a requeue', () => {
     expect(body).toEqual({
       ...nothing,
       dryRun: true,
+      runId: null,
       requeued: 1,
       productSets: 1,
       variations: 1,
@@ -210,6 +213,7 @@ describe('a refusal', () => {
     })
     expect(await requeue({ productSetIds: [setId] })).toMatchObject({ skippedByReason: { [reason]: 1 } })
     expect((await row(id)).status).toBe('failed')
+    expect(await requeue({ itemIds: [id], force: true, reason: 'it is needed' })).toMatchObject({ requeued: 1 })
   })
 
   it('of an item of a whole set for one variation, of the items of the others not', async () => {
@@ -391,6 +395,7 @@ describe('what is wrong is named', () => {
     [{ itemIds: ['1'], include: [] }, 'include'],
     [{ itemIds: ['1'], dryRun: 'yes' }, 'dryRun'],
     [{ itemIds: ['1'], reason: 'x'.repeat(501) }, 'reason'],
+    [{ itemIds: ['1'], force: true }, 'reason'],
     [{ itemIds: ['1'], dryrun: true }, 'dryrun'],
     ['[]', 'body'],
   ])('%j', async (body, field) => {
@@ -429,11 +434,34 @@ describe('what an admin decides', () => {
     ).toMatchObject([{ detail: { itemId: id, action: 'resend', reason: 'the Shop has been mended', was: reason } }])
   })
 
-  it('resend does not ask whether the product is active: the admin does', async () => {
+  it('resend asks what a requeue asks; an admin goes past it with force, which is recorded', async () => {
     const { id, setId } = await blocked('unprocessable_response')
     await api.sql`update catalog.product set active = false where product_set_id = ${setId}::bigint`
-    expect((await resolve(id, { action: 'resend', reason: 'all the same' })).status).toBe(200)
+    const refused = await resolve(id, { action: 'resend', reason: 'all the same' })
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { detail: 'The product, or one of its variations, is not active.', field: 'force' },
+    })
+    expect((await row(id)).status).toBe('blocked')
+    expect((await resolve(id, { action: 'resend', reason: 'all the same', force: true })).status).toBe(200)
+    expect(
+      await api.sql`select detail from shop_update.audit where action = 'resolve' order by id desc limit 1`,
+    ).toMatchObject([{ detail: { itemId: id, force: true } }])
   })
+
+  it.each(['unknown_outcome', 'unprocessable_response'])(
+    'a creation that is Blocked as %s goes again only when "may create it twice" is confirmed',
+    async (reason) => {
+      const { id, setId } = await blocked(reason, 'new_product_set')
+      await api.sql`update catalog.product_set set src_id = null where id = ${setId}::bigint`
+      const refused = await resolve(id, { action: 'resend', reason: 'once more', force: true })
+      expect(refused.status).toBe(409)
+      expect(refused.body.detail).toContain('may create it twice')
+      for (const target of [{ itemIds: [id] }, { productSetIds: [setId], include: ['blocked'] }])
+        expect(await requeue(target)).toMatchObject({ requeued: 0, skippedByReason: { may_create_twice: 1 } })
+      expect(await requeue({ itemIds: [id], mayCreateTwice: true })).toMatchObject({ requeued: 1, skippedTotal: 0 })
+    },
+  )
 
   it('discard takes it out of the queue, and what waited for it goes on', async () => {
     const { id, productIds } = await blocked('unknown_outcome', 'new_product_set')

@@ -220,6 +220,8 @@ describe('the OpenAPI document', () => {
       'GET /api/items/{id}/calls/{requestId}/{part}',
       'GET /api/kpis',
       'GET /api/pauses',
+      'GET /api/runs',
+      'GET /api/runs/{id}',
       'GET /api/summary',
       'POST /api/creations',
       'POST /api/items',
@@ -227,6 +229,8 @@ describe('the OpenAPI document', () => {
       'POST /api/pauses',
       'POST /api/pauses/{id}/end',
       'POST /api/requeue',
+      'POST /api/runs',
+      'POST /api/runs/{id}/stop',
       'PUT /api/credentials/bob_callback_server',
       'PUT /api/flow',
     ])

@@ -51,6 +51,17 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', '/api/requeue', { itemIds: [delayed, synced], include: ['delayed'], dryRun: true })
   await ask('POST', '/api/requeue', { itemIds: [delayed], include: ['delayed'] })
   await ask('POST', '/api/creations', { productSetIds: [setId] })
+  // nobody leads, so nobody carries it on
+  await scene.sql`update shop_update.leader set worker_id = 0, until = now() + interval '1 hour'`
+  const run = (await ask('POST', '/api/runs', { kind: 'requeue', filter: { tab: 'failed' }, reason: 'tried' })) as {
+    id: string
+  }
+  await ask('GET', `/api/runs/${run.id}`)
+  await ask('POST', `/api/runs/${run.id}/stop`)
+  await ask('POST', `/api/runs/${run.id}/stop`, undefined, 409)
+  await scene.sql`delete from shop_update.leader`
+  await ask('GET', '/api/runs')
+  await ask('GET', '/api/runs/999999999', undefined, 404)
   await ask('POST', `/api/items/${blocked}/resolve`, { action: 'discard', reason: 'tried' })
   await ask('GET', `/api/items/${blocked}`)
   await ask('POST', `/api/items/${synced}/resolve`, { action: 'discard', reason: 'tried' }, 409)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { putBack } from '../../worker/admin/requeue.ts'
+import { putBack } from '../../worker/admin/put-back.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import type { ClaimedItem } from '../../worker/domain/item.ts'
 import { followCatalogue } from '../../worker/queue/catalog-changes.ts'

@@ -59,6 +59,8 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.system_credential': [ALL, NOTHING],
   'shop_update.callback_key': [ALL, NOTHING],
   'shop_update.audit': [ADDED_TO, NOTHING],
+  'shop_update.run': [ALL, NOTHING],
+  'shop_update.run_item': [ALL, NOTHING],
 }
 
 test('each table: what a worker may do, and what a reader', async () => {

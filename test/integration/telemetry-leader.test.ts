@@ -41,6 +41,7 @@ beforeEach(async () => {
     blocked: async () => ({ toResolve: [], stranded: 2 }),
     incidents: async () => [],
     newCauses: async () => [],
+    openRuns: async () => ({ runs: 1, idleSeconds: 2 }),
   }
   observeQueue(pipelines.queueMeter, () => leads, readings)
   // Reported whether it leads or not: the proof that an export was made.

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
-import { putBack } from '../../worker/admin/requeue.ts'
+import { putBack } from '../../worker/admin/put-back.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import type { ClaimedItem } from '../../worker/domain/item.ts'
 import { applyCallbacks } from '../../worker/life/callbacks.ts'

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { requeue } from '../../worker/admin/requeue.ts'
 import { resolveBlocked } from '../../worker/admin/resolve.ts'
+import { runToEnd } from '../../worker/admin/runs.ts'
 import { setStockWait } from '../../worker/admin/worker-settings.ts'
 import { type Config, readConfig } from '../../worker/config.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
@@ -336,17 +336,30 @@ export async function openRig(
       await record({ requestId, digest: digestOf(result), body, remote: null, traceId: '0'.repeat(32) })
     },
     async requeue(itemId) {
-      const { requeued } = await requeue(sql, {
-        target: { itemIds: [itemId] },
-        include: REQUEUE_INCLUDES,
-        actor: ADMIN,
-        reason: null,
-        dryRun: false,
-      })
-      return requeued
+      let taken = 0
+      await runToEnd(
+        sql,
+        {
+          kind: 'requeue',
+          target: { itemIds: [itemId] },
+          include: REQUEUE_INCLUDES,
+          force: false,
+          mayCreateTwice: true,
+          reason: null,
+          previewed: null,
+        },
+        ADMIN,
+        ({ steps }) => {
+          taken += steps.length
+        },
+      )
+      return taken
     },
-    resolve: async (itemId, action) =>
-      (await resolveBlocked(sql, { itemId, action, reason: 'decided', actor: ADMIN })).length,
+    async resolve(itemId, action) {
+      const decision = { action, reason: 'decided', force: true, mayCreateTwice: true, actor: ADMIN }
+      const resolved = await resolveBlocked(sql, { itemId, ...decision })
+      return 'steps' in resolved ? resolved.steps.length : 0
+    },
     async becomeDue() {
       await sql`update shop_update.item set run_at = now() where lane = 'delayed' and run_at < 'infinity'`
       return (await wakeDue(sql)).woken.length

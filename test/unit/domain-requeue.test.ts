@@ -17,6 +17,7 @@ const failed: RequeueCandidate = {
   inQueue: true,
   sellerActive: true,
   products: [good],
+  reason: null,
 }
 
 const REFUSED_BY_STATUS: Record<Status, Refusal | null> = {
@@ -54,12 +55,24 @@ test.each<[string, Partial<RequeueCandidate>, Refusal]>([
   ['quality control rejected a variation', { products: [good, { ...good, qcStatus: 'rejected' }] }, 'not_qc_approved'],
 ])('%s', (_, change, refused) => expect(refusal({ ...failed, ...change })).toBe(refused))
 
+test.each<[Partial<RequeueCandidate>, Refusal | null, Refusal | null]>([
+  [{ sellerActive: false }, null, 'seller_inactive'],
+  [{ products: [{ active: false, qcStatus: 'rejected' }] }, null, 'product_inactive'],
+  [{ products: [] }, 'product_deleted', 'product_deleted'],
+  [{ status: 'pending' }, 'in_flight', 'in_flight'],
+  [{ topic: 'new_product', reason: 'unknown_outcome' }, 'may_create_twice', null],
+  [{ topic: 'price', reason: 'unknown_outcome' }, null, null],
+])('%j: with force %s, where it may be created twice %s', (change, forced, twice) => {
+  expect(refusal({ ...failed, ...change }, { force: true, mayCreateTwice: false })).toBe(forced)
+  expect(refusal({ ...failed, ...change }, { force: false, mayCreateTwice: true })).toBe(twice)
+})
+
 describe('the first reason that holds is told', () => {
   // Every fault at once, then repaired one by one in the documented order.
   const repairs: [Refusal, Partial<RequeueCandidate>][] = [
     ['not_in_queue', { inQueue: true }],
     ['in_flight', { status: 'failed' }],
-    ['images_not_requeueable', { topic: 'price' }],
+    ['images_not_requeueable', { topic: 'new_product' }],
     [
       'product_deleted',
       {
@@ -72,6 +85,7 @@ describe('the first reason that holds is told', () => {
     ['seller_inactive', { sellerActive: true }],
     ['product_inactive', { products: [good, { active: true, qcStatus: 'rejected' }] }],
     ['not_qc_approved', { products: [good] }],
+    ['may_create_twice', { reason: null }],
   ]
   let item: RequeueCandidate = {
     topic: 'images',
@@ -79,6 +93,7 @@ describe('the first reason that holds is told', () => {
     inQueue: false,
     sellerActive: false,
     products: [],
+    reason: 'unknown_outcome',
   }
   const steps = repairs.map(([refused, repair]) => {
     const before = item

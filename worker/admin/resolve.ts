@@ -1,12 +1,15 @@
 import { type Sql, transaction } from '../database/database.ts'
+import type { Refusal } from '../domain/reasons.ts'
+import { type Beyond, refusal } from '../domain/requeue.ts'
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { release } from '../queue/release.ts'
 import { skusOf, stepColumns } from '../queue/skus.ts'
 import { type Actor, audit } from './audit.ts'
-import { putBack } from './requeue.ts'
+import { type Candidate, readCandidates } from './candidates.ts'
+import { putBack } from './put-back.ts'
 
-export interface Resolution {
+export interface Resolution extends Beyond {
   itemId: string
   action: 'resend' | 'discard'
   /** The reason in the admin's words. */
@@ -16,14 +19,17 @@ export interface Resolution {
 
 /**
  * An admin decides on an item that is Blocked as `unprocessable_response`, `src_id_conflict` or `unknown_outcome`
- * (decision 5 c to e). Resend: back to Pending with a fresh retry cycle, whatever the catalogue says about the product.
+ * (decision 5 c to e). Resend: back to Pending with a fresh retry cycle, under the conditions of a requeue.
  * Discard: it leaves the queue as Blocked, and what waited for it is examined again. A change that it absorbed since it
  * was Blocked is queued anew, because the Shop never heard of it (not for a create, which the admin has just given up).
  *
- * @returns the steps, the item's own first; none if there is no such item, or no decision to make about it any more
+ * @returns the steps, the item's own first; none if there is no such item, or no decision to make about it any more; or
+ *   why it is not sent again
  */
-export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<Step[]> {
-  const { itemId, action, reason, actor } = resolution
+export async function resolveBlocked(
+  sql: Sql,
+  { itemId, action, reason, force, mayCreateTwice, actor }: Resolution,
+): Promise<{ steps: Step[] } | { refused: Refusal }> {
   const step = await transaction(sql, async (tx) => {
     const [item] = await tx<
       { reason: string; topic: Topic; productId: string | null; productSetId: string; absorbed: boolean }[]
@@ -33,16 +39,29 @@ export async function resolveBlocked(sql: Sql, resolution: Resolution): Promise<
       from shop_update.item
       where id = ${itemId}::bigint and lane = 'blocked' and shop_update.needs_admin(reason) for update`
     if (!item) return null
+    if (action === 'resend') {
+      const why = await hindrance(tx, itemId, { force, mayCreateTwice })
+      if (why !== null) return why
+    }
     const [done] =
       action === 'resend'
         ? await putBack(tx, [itemId], actor.name, reason)
         : await discard(tx, itemId, reason, actor.name)
     if (action === 'discard' && item.absorbed) await enqueueItem(tx, item)
-    await audit(tx, actor, 'resolve', { itemId, action, reason, was: item.reason })
+    const past = { ...(force && { force }), ...(mayCreateTwice && { mayCreateTwice }) }
+    await audit(tx, actor, 'resolve', { itemId, action, reason, ...past, was: item.reason })
     return done ?? null
   })
-  if (!step) return []
-  return step.reason === 'discarded' ? [step, ...(await release(sql, [step.productSetId]))] : [step]
+  if (step === null) return { steps: [] }
+  if (typeof step === 'string') return { refused: step }
+  return { steps: step.reason === 'discarded' ? [step, ...(await release(sql, [step.productSetId]))] : [step] }
+}
+
+/** Why an item is not sent again. Images are: only a requeue leaves them alone. */
+async function hindrance(sql: Sql, itemId: string, beyond: Beyond): Promise<Refusal | null> {
+  const { candidates } = await readCandidates(sql, { productSetIds: [], named: [itemId], next: null }, [])
+  const [{ topic, ...candidate }] = candidates as [Candidate]
+  return refusal({ ...candidate, topic: topic === 'images' ? 'content' : topic, inQueue: true }, beyond)
 }
 
 const enqueueItem = (

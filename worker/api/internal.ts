@@ -7,6 +7,7 @@ import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
 import { pauseRoutes } from './internal/pauses.ts'
+import { runRoutes } from './internal/runs.ts'
 import { settingRoutes } from './internal/settings.ts'
 import { answerError, Problem } from './problem.ts'
 
@@ -17,6 +18,7 @@ export type {
   CreationsQueued,
   Credential,
   Enqueued,
+  Entry,
   FlowSettings,
   Incident,
   Incidents,
@@ -28,6 +30,8 @@ export type {
   Pauses,
   Requeued,
   Resolved,
+  Run,
+  RunsRecord,
   Summary,
   Transition,
 } from './internal/schemas.ts'
@@ -76,6 +80,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', settingRoutes(options))
     .route('/', pauseRoutes(options))
     .route('/', causeRoutes(options))
+    .route('/', runRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', openApi(version))
 

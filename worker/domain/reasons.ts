@@ -61,5 +61,6 @@ export const REFUSALS = [
   'in_flight',
   'not_in_queue',
   'product_deleted',
+  'may_create_twice',
 ] as const
 export type Refusal = (typeof REFUSALS)[number]

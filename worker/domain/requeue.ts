@@ -1,6 +1,6 @@
-import type { Refusal } from './reasons.ts'
+import { ADMIN_RESOLVES, type Refusal } from './reasons.ts'
 import type { Status } from './statuses.ts'
-import type { Topic } from './topics.ts'
+import { creates, type Topic } from './topics.ts'
 
 /** The statuses that a requeue of product sets or of a filter may include; by default Failed only (decision 12). */
 export const REQUEUE_INCLUDES = ['failed', 'delayed', 'blocked'] as const satisfies readonly Status[]
@@ -30,6 +30,16 @@ export interface RequeueCandidate {
    * Every product that the item is about, without deleted ones: all variations for an item about a whole product set.
    */
   products: readonly { active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
+  /** Why it is Blocked. */
+  reason: string | null
+}
+
+/** How far an admin goes (decision 25). */
+export interface Beyond {
+  /** Past the three conditions: seller, product, quality control. */
+  force: boolean
+  /** Also creates that the Shop may have carried out already. */
+  mayCreateTwice: boolean
 }
 
 /**
@@ -37,30 +47,39 @@ export interface RequeueCandidate {
  *
  * The first refusal that applies is returned. First come those that nobody can change (gone, on its way, Images,
  * deleted), then those that somebody can change, from the widest to the narrowest (seller, product, quality control).
- * One inactive or unapproved product refuses the whole item, because the action affects all variations.
+ * One inactive or unapproved product refuses the whole item, because the action affects all variations. Last comes a
+ * create that the Shop may have carried out.
  */
-export function refusal({ topic, status, inQueue, sellerActive, products }: RequeueCandidate): Refusal | null {
+export function refusal(
+  { topic, status, inQueue, sellerActive, products, reason }: RequeueCandidate,
+  { force, mayCreateTwice }: Beyond = { force: false, mayCreateTwice: false },
+): Refusal | null {
   if (!inQueue || status === 'synced') return 'not_in_queue'
   if ((ON_ITS_WAY as readonly Status[]).includes(status)) return 'in_flight'
   if (topic === 'images') return 'images_not_requeueable'
   if (products.length === 0) return 'product_deleted'
-  if (!sellerActive) return 'seller_inactive'
-  if (!products.every((product) => product.active)) return 'product_inactive'
-  if (!products.every((product) => product.qcStatus === 'approved')) return 'not_qc_approved'
-  return null
+  if (!force) {
+    if (!sellerActive) return 'seller_inactive'
+    if (!products.every((product) => product.active)) return 'product_inactive'
+    if (!products.every((product) => product.qcStatus === 'approved')) return 'not_qc_approved'
+  }
+  const isUndecided = creates(topic) && (ADMIN_RESOLVES as readonly (string | null)[]).includes(reason)
+  return isUndecided && !mayCreateTwice ? 'may_create_twice' : null
 }
+
+/** The three conditions of a requeue, which an admin may go past with `force` (decision 25). */
+export const CONDITIONS = ['seller_inactive', 'product_inactive', 'not_qc_approved'] as const satisfies Refusal[]
 
 /** What an admin reads beside an item that a requeue skips. */
 export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   not_in_queue: 'The item is no longer in the queue.',
-  in_flight:
-    'The item is on its way already, waits on purpose as a stock change does, or is a creation that an admin has ' +
-    'to decide about.',
+  in_flight: 'The item is on its way already, or waits on purpose as a stock change does.',
   images_not_requeueable: 'Images cannot be requeued; saving the images again in Seller Center queues them anew.',
   seller_inactive: 'The seller is not active.',
   product_inactive: 'The product, or one of its variations, is not active.',
   product_deleted: 'The product has been deleted; the item leaves the queue by itself.',
   not_qc_approved: 'The product, or one of its variations, is not approved in quality control.',
+  may_create_twice: 'A creation that the Shop may have carried out already: sent again, it may create it twice.',
 }
 
 /**

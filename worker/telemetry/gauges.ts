@@ -23,6 +23,7 @@ export interface QueueReadings {
   /** What is wrong now with the whole. */
   incidents(): Promise<Incident[]>
   newCauses(): Promise<NewCause[]>
+  openRuns(): Promise<{ runs: number; idleSeconds: number }>
 }
 
 /**
@@ -33,7 +34,7 @@ export interface QueueReadings {
 export function observeQueue(
   meter: Meter,
   leads: () => boolean,
-  { statuses, kpis, overdue, blocked, incidents, newCauses }: QueueReadings,
+  { statuses, kpis, overdue, blocked, incidents, newCauses, openRuns }: QueueReadings,
 ): void {
   const items = meter.createObservableGauge('shop_update.queue.items', {
     unit: '{item}',
@@ -81,16 +82,25 @@ export function observeQueue(
     unit: 's',
     description: 'How far the pause that is longest past its planned end is past it',
   })
+  const underWay = meter.createObservableGauge('shop_update.runs', {
+    unit: '{run}',
+    description: 'Runs that people have begun and that have not ended',
+  })
+  const idle = meter.createObservableGauge('shop_update.run.idle', {
+    unit: 's',
+    description: 'How long the run that has not got on for longest has not',
+  })
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueNow, stuck, wrong, causes] = await Promise.all([
+      const [{ counts, oldest }, windows, overdueNow, stuck, wrong, causes, runs] = await Promise.all([
         statuses(),
         kpis(),
         overdue(),
         blocked(),
         incidents(),
         newCauses(),
+        openRuns(),
       ])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
       // An item held up by another item of its set is not stuck, that other item reports itself; a paused one neither.
@@ -125,9 +135,25 @@ export function observeQueue(
         const those = ofScope('topic').filter(({ pause }) => pause?.topic === topic)
         result.observe(pauses, those.length, { scope: 'topic', topic })
       }
+      result.observe(underWay, runs.runs)
+      result.observe(idle, runs.idleSeconds)
       result.observe(pauseLate, Math.max(0, ...paused.map(({ nextAt }) => (Date.now() - nextAt!.getTime()) / 1000)))
     },
-    [items, oldestAge, synced, late, lateBy, toResolve, stranded, incidentsNow, pauses, pauseLate, ofNewCause],
+    [
+      items,
+      oldestAge,
+      synced,
+      late,
+      lateBy,
+      toResolve,
+      stranded,
+      incidentsNow,
+      pauses,
+      pauseLate,
+      ofNewCause,
+      underWay,
+      idle,
+    ],
   )
 }
 

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { CreationsQueued, Enqueued, Requeued, Resolved } from '../../../worker/api/internal/schemas.ts'
+import type { Enqueued, Requeued, Resolved, Run } from '../../../worker/api/internal/schemas.ts'
 import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { call } from './client.ts'
 import type { Selection } from './items.ts'
@@ -7,13 +7,16 @@ import type { Selection } from './items.ts'
 /** What is to be requeued: always whole product sets, whatever was named. */
 export type RequeueTarget = { itemIds: string[] } | { productSetIds: string[] } | { filter: Selection }
 
+/** What a requeue is to do, without the reason. */
+export type Asked = RequeueTarget & { include: RequeueInclude[]; force: boolean; mayCreateTwice: boolean }
+
 /** @param enabled false once the requeue runs: nobody reads the preview any more */
-export const useRequeuePreview = (target: RequeueTarget, include: RequeueInclude[], enabled: boolean) =>
+export const useRequeuePreview = (asked: Asked, enabled: boolean) =>
   useQuery({
     enabled,
     refetchOnWindowFocus: false,
-    queryKey: ['requeue', target, include],
-    queryFn: () => call<Requeued>('requeue', { method: 'POST', body: { ...target, include, dryRun: true } }),
+    queryKey: ['requeue', asked],
+    queryFn: () => call<Requeued>('requeue', { method: 'POST', body: { ...asked, dryRun: true } }),
     gcTime: 0,
     staleTime: 0,
   })
@@ -30,18 +33,14 @@ function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
   })
 }
 
-export const useRequeue = () =>
-  useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) =>
-    call<Requeued>('requeue', { method: 'POST', body }),
-  )
-
-export const useQueueCreations = () =>
-  useAction((body: RequeueTarget & { include: RequeueInclude[]; reason?: string }) =>
-    call<CreationsQueued>('creations', { method: 'POST', body }),
+export const useStartRun = () =>
+  useAction(
+    (body: Asked & { kind: Run['kind']; reason?: string; previewed?: Record<string, number> }): Promise<Run> =>
+      call<Run>('runs', { method: 'POST', body }),
   )
 
 export const useResolve = (id: string) =>
-  useAction((body: { action: 'resend' | 'discard'; reason: string }) =>
+  useAction((body: { action: 'resend' | 'discard'; reason: string; force: boolean; mayCreateTwice: boolean }) =>
     call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }),
   )
 

@@ -9,10 +9,13 @@ export class ApiError extends Error {
   readonly status: number
   /** True if nothing answered: the worker is down, or Grafana does not reach it. */
   readonly unreachable: boolean
+  /** What the worker names as wrong or missing. */
+  readonly field: string | undefined
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, field?: string) {
     super(message)
     this.status = status
+    this.field = field
     this.unreachable = status === 0 || (status >= 502 && status <= 504)
   }
 }
@@ -66,6 +69,7 @@ export async function call<Answer>(
     throw new ApiError(
       error.status ?? 0,
       wrong ?? detail ?? message ?? error.statusText ?? 'The worker did not answer.',
+      errors?.[0]?.field,
     )
   }
 }

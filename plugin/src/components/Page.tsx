@@ -17,7 +17,7 @@ export const TAB_LABELS: Record<Tab, string> = {
 }
 const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 /** Pages in Grafana's navigation. */
-const NAVIGATION: Record<string, string> = { ...LABELS, pauses: 'Pauses' }
+const NAVIGATION: Record<string, string> = { ...LABELS, pauses: 'Pauses', runs: 'Runs' }
 
 /** Pending / Processing includes Blocked items (decision 6). */
 const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
@@ -36,7 +36,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
     query: { topic, seller, q, from, to },
   } = useRoute()
   const { data } = useSummary()
-  const label = NAVIGATION[page]
+  const label = title === undefined ? NAVIGATION[page] : undefined
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
   // Pages in the navigation pass its url, so that Grafana's breadcrumbs name them once. Any other page would appear
   // beside the app.

@@ -1,26 +1,24 @@
-import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
+import { locationUtil } from '@grafana/data'
+import { Alert, Button, Checkbox, Field, Input, LinkButton, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
-import type { Item, Requeued } from '../../../worker/api/internal/schemas.ts'
-import type { Refusal } from '../../../worker/domain/reasons.ts'
-import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
+import type { Item, Run } from '../../../worker/api/internal/schemas.ts'
+import { CONDITIONS, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../worker/domain/statuses.ts'
-import { type RequeueTarget, useQueueCreations, useRequeue, useRequeuePreview } from '../api/actions.ts'
+import { type RequeueTarget, useRequeuePreview, useStartRun } from '../api/actions.ts'
+import { useRun } from '../api/runs.ts'
 import { pageUrl } from '../location.ts'
 import { isStranded } from '../stranded.ts'
-import { Link } from './Link.tsx'
+import { counted } from './counted.ts'
 import { Problem } from './Problem.tsx'
-
-/** For a stock change: it was skipped, but there is nothing to fix. */
-export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
+import { ProductSets, Refused, RunProgress } from './RunProgress.tsx'
 
 const BLOCKED_AGAIN =
   'Requeued, it is Blocked again until the Shop has the product. “Queue its creation” on the page of the item ' +
   'creates it.'
 
-const counted = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
-
 /**
- * "Reupload to Shop": first shows what it will do, then does it, then reports what was done.
+ * "Reupload to Shop": first shows what it will do, then begins a run of it, and reports how far that is.
+ *
  * @param known the items that the page shows when the dialog opens; the target may include some
  */
 export function RequeueDialog({
@@ -39,48 +37,32 @@ export function RequeueDialog({
   // Selected items are described as they were when the dialog opened: the list behind it keeps refreshing, and requeued
   // items leave it.
   const [known] = useState(atFirst)
-  const requeue = useRequeue()
-  const creations = useQueueCreations()
-  const preview = useRequeuePreview(target, include, requeue.isIdle || requeue.isError)
-  const close = () => onClose(requeue.isSuccess || creations.isSuccess)
-  const outcome = requeue.data
+  const [force, setForce] = useState(false)
+  const [mayCreateTwice, setMayCreateTwice] = useState(false)
+  const start = useStartRun()
+  const asked = { ...target, include, force, mayCreateTwice }
+  const preview = useRequeuePreview(asked, start.isIdle || start.isError)
+  const close = () => onClose(start.isSuccess)
   const picked = 'itemIds' in target ? target.itemIds : []
   const shown = known.filter(({ id }) => picked.includes(id))
   const stranded = picked.length > 0 && shown.length === picked.length && shown.every(isStranded)
   const acknowledged = shown.filter(({ status }) => status === 'got_acknowledgment').length
-  const asked = { ...target, include, ...(reason.trim() && { reason: reason.trim() }) }
-  const send = () => requeue.mutate(asked)
-  const { blockedAgain = 0, uncreatedSets = 0 } = preview.data ?? {} // an older worker does not send these
+  const begin = (kind: Run['kind']) => {
+    const { requeued = 0, productSets = 0, skippedTotal = 0 } = preview.data ?? {}
+    start.mutate({
+      kind,
+      ...asked,
+      ...(reason.trim() && { reason: reason.trim() }),
+      ...(kind === 'requeue' && { previewed: { requeued, productSets, skippedTotal } }),
+    })
+  }
+  const { blockedAgain = 0, uncreatedSets = 0, skippedByReason = {} } = preview.data ?? {}
+  const refused = CONDITIONS.reduce((sum, reason) => sum + (skippedByReason[reason] ?? 0), 0)
+  const undecided = skippedByReason.may_create_twice ?? 0
   return (
-    <Modal title="Reupload to Shop" isOpen onDismiss={requeue.isPending ? undefined : close}>
-      {creations.data ? (
-        <>
-          <Alert severity="success" title={`${counted(creations.data.queued, 'creation')} queued`}>
-            {counted(creations.data.items, 'item')} that wait{creations.data.items === 1 && 's'} for{' '}
-            {creations.data.queued === 1 ? 'it' : 'them'} {creations.data.items === 1 ? 'is' : 'are'} sent at once
-            afterwards.
-          </Alert>
-          <Modal.ButtonRow>
-            <Button onClick={close}>Close</Button>
-          </Modal.ButtonRow>
-        </>
-      ) : outcome ? (
-        <>
-          <Alert
-            severity="success"
-            title={`${counted(outcome.requeued, 'item')} of ${counted(outcome.productSets, 'product set')} requeued`}
-          >
-            {stranded
-              ? BLOCKED_AGAIN
-              : `${outcome.requeued === 1 ? 'It is' : 'They are'} sent again from now on, ` +
-                'with what the catalogue has at that moment.'}
-            <ProductSets outcome={outcome} />
-          </Alert>
-          <Refused outcome={outcome} known={known} />
-          <Modal.ButtonRow>
-            <Button onClick={close}>Close</Button>
-          </Modal.ButtonRow>
-        </>
+    <Modal title="Reupload to Shop" isOpen onDismiss={start.isPending ? undefined : close}>
+      {start.data ? (
+        <Started run={start.data} known={known} note={stranded ? BLOCKED_AGAIN : undefined} onClose={close} />
       ) : (
         <>
           <p>
@@ -139,21 +121,36 @@ export function RequeueDialog({
                         `creation${uncreatedSets === 1 ? '' : 's'} instead, and what waits is sent at once ` +
                         'afterwards. '}
                     {uncreatedSets > 0 && (
-                      <Button
-                        size="sm"
-                        icon="plus"
-                        disabled={creations.isPending}
-                        onClick={() => creations.mutate(asked)}
-                      >
+                      <Button size="sm" icon="plus" disabled={start.isPending} onClick={() => begin('creations')}>
                         Queue {counted(uncreatedSets, 'creation')}
                       </Button>
                     )}
                   </Alert>
                 )}
+                {(undecided > 0 || mayCreateTwice) && (
+                  <Checkbox
+                    label="Send the creations, too, that the Shop may have carried out"
+                    description="It may create them twice: ask the Shop first."
+                    value={mayCreateTwice}
+                    onChange={({ currentTarget: { checked } }) => setMayCreateTwice(checked)}
+                  />
+                )}
+                {(refused > 0 || force) && (
+                  <Checkbox
+                    label="Send them all the same"
+                    description="Past the conditions for seller, product and quality control. Needs a reason."
+                    value={force}
+                    onChange={({ currentTarget: { checked } }) => setForce(checked)}
+                  />
+                )}
               </>
             )}
           </div>
-          <Field label="Reason" description="Optional; recorded with your name">
+          <Field
+            label="Reason"
+            required={force}
+            description={force ? 'Recorded with your name' : 'Optional; recorded with your name'}
+          >
             <Input
               id="requeue-reason"
               value={reason}
@@ -161,19 +158,17 @@ export function RequeueDialog({
               onChange={(event) => setReason(event.currentTarget.value)}
             />
           </Field>
-          {requeue.isPending && <p>It takes a moment for many items, and goes on even if you leave this page.</p>}
-          {requeue.error && <Problem error={requeue.error} write />}
-          {creations.error && <Problem error={creations.error} write />}
+          {start.error && <Problem error={start.error} write />}
           <Modal.ButtonRow>
-            <Button variant="secondary" fill="outline" onClick={close} disabled={requeue.isPending}>
+            <Button variant="secondary" fill="outline" onClick={close} disabled={start.isPending}>
               Cancel
             </Button>
             <Button
-              onClick={send}
-              disabled={!preview.data?.requeued || requeue.isPending}
-              icon={requeue.isPending ? 'spinner' : 'repeat'}
+              onClick={() => begin('requeue')}
+              disabled={!preview.data?.requeued || start.isPending || (force && !reason.trim())}
+              icon={start.isPending ? 'spinner' : 'repeat'}
             >
-              {requeue.isPending ? 'Requeueing …' : `Requeue ${counted(preview.data?.requeued ?? 0, 'item')}`}
+              Requeue {counted(preview.data?.requeued ?? 0, 'item')}
             </Button>
           </Modal.ButtonRow>
         </>
@@ -182,59 +177,34 @@ export function RequeueDialog({
   )
 }
 
-/** The product sets concerned, the first ones by name. */
-function ProductSets({ outcome: { productSets, firstProductSets, variations } }: { outcome: Requeued }) {
-  if (productSets === 0 || !firstProductSets) return null // an older worker does not send this
+/** It runs by itself from here on; the dialog shows how far it is. */
+function Started({
+  run: begun,
+  known,
+  note,
+  onClose,
+}: {
+  run: Run
+  known: readonly Item[]
+  note: string | undefined
+  onClose(): void
+}) {
+  const { data: run = begun, error } = useRun(begun.id)
   return (
-    <p>
-      Product set{productSets > 1 && 's'}{' '}
-      {firstProductSets.map((set, place) => (
-        <React.Fragment key={set}>
-          {place > 0 && ', '}
-          <Link to={pageUrl('overview', { set })} inText>
-            {set}
-          </Link>
-        </React.Fragment>
-      ))}
-      {productSets > firstProductSets.length &&
-        ` and ${(productSets - firstProductSets.length).toLocaleString('en')} more`}
-      , with {counted(variations, 'variation')}.
-    </p>
+    <>
+      {error && <Problem error={error} />}
+      <RunProgress run={run} known={known} note={note ?? noteOf(run)} />
+      <Modal.ButtonRow>
+        <LinkButton variant="secondary" fill="text" href={locationUtil.assureBaseUrl(pageUrl(`runs/${run.id}`))}>
+          Follow it on its own page
+        </LinkButton>
+        <Button onClick={onClose}>Close</Button>
+      </Modal.ButtonRow>
+    </>
   )
 }
 
-/** How many are skipped and why, with the first of them. */
-function Refused({
-  outcome: { skipped, skippedTotal, skippedByReason },
-  known,
-}: {
-  outcome: Requeued
-  known: readonly Item[]
-}) {
-  if (skippedTotal === 0) return null
-  const find = (itemId: string) => known.find(({ id }) => id === itemId)
-  return (
-    <Alert severity="info" title={`${counted(skippedTotal, 'item')} left alone`}>
-      <ul>
-        {Object.entries(skippedByReason).map(([code, n]) => {
-          const those = skipped.filter(({ reason }) => reason === code)
-          const wait = those.length === n && those.every(({ itemId }) => find(itemId)?.reason?.code === 'stock_wait')
-          return (
-            <li key={code}>
-              {n.toLocaleString('en')}: {wait ? WAITS_ON_PURPOSE : REFUSAL_SENTENCES[code as Refusal]} (
-              {those.slice(0, 3).map(({ itemId }, place) => (
-                <React.Fragment key={itemId}>
-                  {place > 0 && ', '}
-                  <Link to={pageUrl(`items/${itemId}`)} inText>
-                    {find(itemId)?.sellerSku ?? `item ${itemId}`}
-                  </Link>
-                </React.Fragment>
-              ))}
-              {n > 3 && ', …'})
-            </li>
-          )
-        })}
-      </ul>
-    </Alert>
-  )
-}
+const noteOf = ({ kind, taken }: Run): string =>
+  kind === 'creations'
+    ? 'What waits is sent at once afterwards.'
+    : `${taken === 1 ? 'It is' : 'They are'} sent again from now on, with what the catalogue has at that moment.`

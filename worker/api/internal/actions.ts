@@ -1,9 +1,11 @@
 import { z } from '@hono/zod-openapi'
-import { queueCreations, type RequeueTarget, requeue } from '../../admin/requeue.ts'
+import type { Asked } from '../../admin/candidates.ts'
+import { type RunDetail, readRun } from '../../admin/record.ts'
+import { previewRequeue } from '../../admin/requeue.ts'
 import { resolveBlocked } from '../../admin/resolve.ts'
+import { type Carried, runToEnd } from '../../admin/runs.ts'
 import type { Sql } from '../../database/database.ts'
-import type { RequeueInclude } from '../../domain/requeue.ts'
-import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
+import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
@@ -19,8 +21,13 @@ import {
 } from './schemas.ts'
 
 /** What an admin does to items. */
-export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiOptions) =>
-  routes()
+export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiOptions) {
+  function follow({ steps, byTopic }: Carried): void {
+    if (steps.length > 0) onQueued()
+    if (steps.length > 0) onSteps?.(steps)
+    onRequeue?.(byTopic)
+  }
+  return routes()
     .openapi(
       route({
         method: 'post',
@@ -30,20 +37,16 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         responses: { 200: answer('What was done, or, in a dry run, what would be', requeuedSchema) },
       }),
       async (c) => {
-        const { filter, include, reason, dryRun, ...named } = c.req.valid('json')
-        const { byTopic, ...result } = await requeue(sql, {
-          target: await targetOf(sql, named, filter),
-          include: include ?? includedBy(filter),
-          actor: c.var.actor,
-          reason: reason ?? null,
-          dryRun,
-          onSteps: (steps) => {
-            onQueued()
-            onSteps?.(steps)
-          },
-        })
-        if (!dryRun) onRequeue?.(byTopic)
-        return c.json({ dryRun, ...result }, 200)
+        const { dryRun, ...body } = c.req.valid('json')
+        const asked = await askedOf(sql, body)
+        if (dryRun) {
+          const { taken, ...preview } = await previewRequeue(sql, asked)
+          return c.json({ dryRun, runId: null, requeued: taken, ...preview }, 200)
+        }
+        const run = { kind: 'requeue' as const, ...asked, reason: body.reason ?? null, previewed: null }
+        const runId = await runToEnd(sql, run, c.var.actor, follow)
+        const { taken, ...result } = numbersOf((await readRun(sql, runId))!)
+        return c.json({ dryRun, runId, requeued: taken, ...result }, 200)
       },
     )
     .openapi(
@@ -55,15 +58,13 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         responses: { 200: answer('What was queued', creationsSchema) },
       }),
       async (c) => {
-        const { filter, include, reason, ...named } = c.req.valid('json')
-        const result = await queueCreations(sql, {
-          target: await targetOf(sql, named, filter),
-          include: include ?? ['blocked'],
-          actor: c.var.actor,
-          reason: reason ?? null,
-        })
+        const body = c.req.valid('json')
+        const asked = await askedOf(sql, { include: ['blocked'], ...body, force: false, mayCreateTwice: false })
+        const run = { kind: 'creations' as const, ...asked, reason: body.reason ?? null, previewed: null }
+        const runId = await runToEnd(sql, run, c.var.actor, follow)
         onQueued()
-        return c.json(result, 200)
+        const { productSets, taken } = (await readRun(sql, runId))!
+        return c.json({ runId, queued: productSets, items: taken }, 200)
       },
     )
     .openapi(
@@ -76,8 +77,15 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
       }),
       async (c) => {
         const itemId = c.req.valid('param').id
-        const { action, reason } = c.req.valid('json')
-        const steps = await resolveBlocked(sql, { itemId, action, reason, actor: c.var.actor })
+        const decision = c.req.valid('json')
+        const resolved = await resolveBlocked(sql, { itemId, ...decision, actor: c.var.actor })
+        if ('refused' in resolved) {
+          const field = resolved.refused === 'may_create_twice' ? 'mayCreateTwice' : 'force'
+          const errors = [{ field, message: 'is needed to send it all the same' }]
+          throw new Problem(409, REFUSAL_SENTENCES[resolved.refused], { errors })
+        }
+        const { steps } = resolved
+        const { action } = decision
         const [step] = steps
         if (!step) {
           const item = await readItem(sql, itemId)
@@ -93,28 +101,54 @@ export const actionRoutes = ({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         return c.json({ itemId, action, status: step.to }, 200)
       },
     )
+}
+
+interface SeveralBody {
+  itemIds?: string[] | undefined
+  productSetIds?: string[] | undefined
+  filter?: Selection | undefined
+  include?: RequeueInclude[] | undefined
+  force: boolean
+  mayCreateTwice: boolean
+}
 
 /**
- * What the body of a request names.
+ * What the body of a request asks for.
  *
  * @throws Problem if a search finds more than was looked up
  */
-async function targetOf(
+export async function askedOf(
   sql: Sql,
-  { itemIds, productSetIds }: { itemIds?: string[] | undefined; productSetIds?: string[] | undefined },
-  filter: Selection = {},
-): Promise<RequeueTarget> {
+  { itemIds, productSetIds, filter = {}, include, force, mayCreateTwice }: SeveralBody,
+): Promise<Asked> {
   if (filter.q !== undefined) whole(await locate(sql, filter), 'filter.q')
-  return itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter }
+  return {
+    target: itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter },
+    include: include ?? includedBy(filter),
+    force,
+    mayCreateTwice,
+  }
 }
 
 /** Filtering for Delayed or Blocked items and requeueing the result means those items. */
-const includedBy = (filter: Selection | undefined): RequeueInclude[] => [
+const includedBy = (filter: Selection): RequeueInclude[] => [
   ...new Set([
     'failed' as const,
-    ...REQUEUE_INCLUDES.filter((status) => status === filter?.tab || status === filter?.status),
+    ...REQUEUE_INCLUDES.filter((status) => status === filter.tab || status === filter.status),
   ]),
 ]
+
+const numbersOf = ({ taken, productSets, variations, firstProductSets, skipped, ...rest }: RunDetail) => ({
+  taken,
+  productSets,
+  variations,
+  firstProductSets,
+  skipped,
+  skippedTotal: rest.skippedTotal,
+  skippedByReason: rest.skippedByReason,
+  blockedAgain: rest.blockedAgain,
+  uncreatedSets: rest.uncreatedSets,
+})
 
 const stands = ({ status, reason }: { status: string; reason: string | null }): string =>
   `status ${status}${reason === null ? '' : `, reason ${reason}`}`

@@ -7,6 +7,7 @@ import { ORDERS } from '../../domain/orders.ts'
 import { LONGEST_PAUSE_DAYS, PAUSE_STATES } from '../../domain/pause.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
+import { OUTCOMES, RUN_KINDS, RUN_STATES } from '../../domain/run.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
@@ -245,6 +246,23 @@ const several = {
   include: z.array(z.enum(REQUEUE_INCLUDES)).min(1).optional(),
   reason: text(500).optional(),
 }
+const beyond = {
+  force: z
+    .boolean()
+    .default(false)
+    .openapi({ description: 'Past the three conditions: seller, product, quality control. Needs a reason' }),
+  mayCreateTwice: z
+    .boolean()
+    .default(false)
+    .openapi({ description: 'Also creations that the Shop may have carried out: it may create them twice' }),
+}
+function hasReason(
+  { force, reason, dryRun }: { force: boolean; reason?: string | undefined; dryRun?: boolean },
+  context: z.RefinementCtx,
+) {
+  if (force && !dryRun && reason === undefined)
+    context.addIssue({ code: 'custom', path: ['reason'], message: 'is needed to go past the conditions' })
+}
 function isOneTarget(body: { [name in 'itemIds' | 'productSetIds' | 'filter']?: unknown }, context: z.RefinementCtx) {
   const given = (['itemIds', 'productSetIds', 'filter'] as const).filter((name) => body[name] !== undefined)
   if (given.length !== 1) {
@@ -261,45 +279,131 @@ export const requeueBody = z
     include: several.include.openapi({
       description: 'Default: failed, and the tab or status of the filter where that is delayed or blocked',
     }),
+    ...beyond,
     dryRun: z.boolean().default(false),
   })
   .superRefine(isOneTarget)
+  .superRefine(hasReason)
   .openapi('Requeue')
 export const creationsBody = z
   .strictObject({ ...several, include: several.include.openapi({ description: 'Default: blocked' }) })
   .superRefine(isOneTarget)
   .openapi('Creations')
+const runId = id.openapi({ description: 'Of its run, under `/api/runs`' })
 export const creationsSchema = z
   .object({
+    runId,
     queued: count.openapi({ description: 'Product sets whose creation has been queued' }),
     items: count.openapi({ description: 'Items that wait for one of them' }),
   })
   .openapi('CreationsQueued')
 export type CreationsQueued = z.infer<typeof creationsSchema>
+const numbersOfRun = {
+  productSets: count,
+  variations: count.openapi({ description: 'Of those product sets' }),
+  firstProductSets: z.array(id).openapi({ description: `The first ${SETS_LISTED} of them` }),
+  skippedTotal: count,
+  skippedByReason: z.partialRecord(z.enum(REFUSALS), count),
+  blockedAgain: count.openapi({
+    description: 'Of the requeued, those that are only Blocked again: the Shop does not have their product',
+  }),
+  uncreatedSets: count.openapi({
+    description: 'Product sets of those that nothing in the queue creates: `/api/creations` does',
+  }),
+}
+const skipped = z
+  .array(z.object({ itemId: id, reason: z.enum(REFUSALS) }))
+  .openapi({ description: `The first ${SKIPPED_LISTED}` })
 export const requeuedSchema = z
   .object({
     dryRun: z.boolean(),
+    runId: runId.nullable().openapi({ description: 'Null in a dry run' }),
     requeued: count,
-    productSets: count,
-    variations: count.openapi({ description: 'Of those product sets' }),
-    firstProductSets: z.array(id).openapi({ description: `The first ${SETS_LISTED} of them` }),
-    skipped: z
-      .array(z.object({ itemId: id, reason: z.enum(REFUSALS) }))
-      .openapi({ description: `The first ${SKIPPED_LISTED}` }),
-    skippedTotal: count,
-    skippedByReason: z.partialRecord(z.enum(REFUSALS), count),
-    blockedAgain: count.openapi({
-      description: 'Of the requeued, those that are only Blocked again: the Shop does not have their product',
-    }),
-    uncreatedSets: count.openapi({
-      description: 'Product sets of those that nothing in the queue creates: `/api/creations` does',
-    }),
+    skipped,
+    ...numbersOfRun,
   })
   .openapi('Requeued')
 export type Requeued = z.infer<typeof requeuedSchema>
 
+const target = z
+  .union([z.object({ itemIds: ids }), z.object({ productSetIds: ids }), z.object({ filter: z.object(selection) })])
+  .openapi({ description: 'What the run is about' })
+const run = z.object({
+  id,
+  kind: z.enum(RUN_KINDS),
+  target,
+  include: several.include.unwrap(),
+  reason: z.string().nullable(),
+  force: z.boolean(),
+  mayCreateTwice: z.boolean(),
+  previewed: z
+    .record(z.string(), count)
+    .nullable()
+    .openapi({ description: 'The numbers of the preview that the person saw' }),
+  createdAt: time,
+  createdBy: z.string(),
+  state: z.enum(RUN_STATES),
+  progressedAt: time.openapi({ description: 'When the last part was done' }),
+  endedAt: time.nullable(),
+  endedBy: z.string().nullable().openapi({ description: 'Who stopped it' }),
+  taken: count.openapi({ description: 'Items requeued so far, or that wait for a creation that was queued' }),
+  ...numbersOfRun,
+})
+export const runSchema = run
+  .extend({
+    outcome: z.partialRecord(z.enum(OUTCOMES), count).openapi({ description: 'What became of the items taken so far' }),
+    unread: count.openapi({
+      description: 'Items taken and still in the queue, where they are too many to look at each',
+    }),
+    skipped,
+  })
+  .openapi('Run')
+export type Run = z.infer<typeof runSchema>
+export const runBody = z
+  .strictObject({
+    kind: z.enum(RUN_KINDS),
+    ...several,
+    include: several.include.openapi({
+      description:
+        'Default: failed, and the tab or status of the filter where that is delayed or blocked; for creations: blocked',
+    }),
+    ...beyond,
+    previewed: z.record(z.string().max(40), count).optional().openapi({ description: 'For the record' }),
+  })
+  .superRefine(isOneTarget)
+  .superRefine(hasReason)
+  .openapi('NewRun')
+
+export const entrySchema = z
+  .object({
+    id,
+    at: time,
+    actor: z.string(),
+    action: z.string(),
+    detail: z.record(z.string(), z.unknown()),
+    runId: id.nullable(),
+  })
+  .openapi('Entry', { description: 'What somebody did by hand' })
+export type Entry = z.infer<typeof entrySchema>
+export const ENTRIES_A_PAGE = 50
+export const recordQuery = z.strictObject({
+  actor: text(200).optional().openapi({ description: 'The name of a person' }),
+  action: text(40).optional().openapi({ description: 'For example `requeue`, `resolve`, `flow`' }),
+  from: moment.optional(),
+  to: moment.optional(),
+  cursor: id.optional().openapi({ description: '`nextCursor` of the page before' }),
+})
+export const recordSchema = z
+  .object({
+    underWay: z.array(run).openapi({ description: 'Runs that have not ended' }),
+    entries: z.array(entrySchema).openapi({ description: `The newest first, ${ENTRIES_A_PAGE} a page` }),
+    nextCursor: id.nullable(),
+  })
+  .openapi('Runs')
+export type RunsRecord = z.infer<typeof recordSchema>
+
 export const resolveBody = z
-  .strictObject({ action: z.enum(['resend', 'discard']), reason: text(500) })
+  .strictObject({ action: z.enum(['resend', 'discard']), reason: text(500), ...beyond })
   .openapi('Resolve', { description: `For items that are Blocked as ${ADMIN_RESOLVES.join(', ')}` })
 export const resolvedSchema = z
   .object({ itemId: id, action: z.enum(['resend', 'discard']), status })

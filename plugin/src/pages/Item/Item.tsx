@@ -8,7 +8,7 @@ import { ID } from '../../../../worker/domain/ids.ts'
 import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
 import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
-import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { creates, TOPICS } from '../../../../worker/domain/topics.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
 import { ApiError } from '../../api/client.ts'
 import { useItem } from '../../api/items.ts'
@@ -16,7 +16,8 @@ import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
-import { RequeueDialog, WAITS_ON_PURPOSE } from '../../components/RequeueDialog.tsx'
+import { RequeueDialog } from '../../components/RequeueDialog.tsx'
+import { WAITS_ON_PURPOSE } from '../../components/RunProgress.tsx'
 import { Status } from '../../components/Status.tsx'
 import { absolute, Due, duration, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
@@ -82,6 +83,7 @@ function Story({ item }: { item: ItemDetail }) {
         {reason?.message && <p>{reason.message}</p>}
         <Resolve
           id={item.id}
+          creates={creates(item.topic)}
           isOpen={
             item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)
           }

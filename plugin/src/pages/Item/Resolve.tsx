@@ -1,17 +1,22 @@
-import { Button, Field, Input, Modal, Stack } from '@grafana/ui'
+import { Button, Checkbox, Field, Input, Modal, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import { useResolve } from '../../api/actions.ts'
+import { ApiError } from '../../api/client.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
 
 /**
  * A decision for admins: whether an item is sent again or taken out of the queue.
+ * @param creates whether it creates something at the Shop
  * @param isOpen whether a decision is still needed; an open dialog stays, to show its outcome
  */
-export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
+export function Resolve({ id, creates, isOpen }: { id: string; creates: boolean; isOpen: boolean }) {
   const [action, setAction] = useState<'resend' | 'discard' | null>(null)
   const [reason, setReason] = useState('')
+  const [isSure, setIsSure] = useState(false)
   const resolve = useResolve(id)
+  const isRefused = resolve.error instanceof ApiError && resolve.error.field === 'force'
+  const asks = action === 'resend' && (creates || isRefused)
   const buttons = [
     ['resend', 'Send it again'],
     ['discard', 'Discard it'],
@@ -37,11 +42,22 @@ export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
         <Modal title={action === 'resend' ? 'Send it again' : 'Discard it'} isOpen onDismiss={() => setAction(null)}>
           <p>
             {action === 'resend'
-              ? 'The item goes back to Pending and is sent again. Where the Shop has created the product already, it ' +
-                'may create it twice: ask it first.'
+              ? 'The item goes back to Pending and is sent again.'
               : 'The item leaves the queue and is not sent any more. What it would have told the Shop is lost to ' +
                 'the Shop until the next change.'}
           </p>
+          {asks && (
+            <Checkbox
+              label={creates ? 'It may create it twice' : 'Send it all the same'}
+              description={
+                creates
+                  ? 'The Shop may have carried out this creation already: ask it first.'
+                  : 'Past the conditions that seller, product and quality control must meet.'
+              }
+              value={isSure}
+              onChange={(event) => setIsSure(event.currentTarget.checked)}
+            />
+          )}
           <Field label="Reason" description="Recorded with your name" required>
             <Input
               id="resolve-reason"
@@ -57,8 +73,13 @@ export function Resolve({ id, isOpen }: { id: string; isOpen: boolean }) {
             </Button>
             <Button
               variant={action === 'discard' ? 'destructive' : 'primary'}
-              disabled={!reason.trim() || resolve.isPending}
-              onClick={() => resolve.mutate({ action, reason: reason.trim() }, { onSuccess: () => setAction(null) })}
+              disabled={!reason.trim() || resolve.isPending || (asks && !isSure)}
+              onClick={() =>
+                resolve.mutate(
+                  { action, reason: reason.trim(), force: asks && isSure, mayCreateTwice: asks && isSure },
+                  { onSuccess: () => setAction(null) },
+                )
+              }
             >
               {action === 'resend' ? 'Send it again' : 'Discard it'}
             </Button>

@@ -21,6 +21,7 @@ import type { Tab } from '../../../../worker/domain/statuses.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
 import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { absoluteRange, rangeKept } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Page, TAB_LABELS } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
@@ -31,7 +32,7 @@ import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
 import { Causes } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
-import { absoluteRange, FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
+import { FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
 
 const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
@@ -235,18 +236,6 @@ export function Queue({ tab }: { tab: Tab }) {
 function columnsOf(tab: Tab, picked: string | undefined): ColumnName[] {
   const known = picked?.split('.').filter((name): name is ColumnName => COLUMN_NAMES.includes(name as ColumnName)) ?? []
   return known.length > 0 ? known : TAB_COLUMNS[tab]
-}
-
-/**
- * A relative range moves with every second. It is rounded to ten, so that not every rendering requests the list again.
- */
-function rangeKept(
-  { from, to }: { from?: string; to?: string },
-  range: Pick<Selection, 'from' | 'to'>,
-): Pick<Selection, 'from' | 'to'> {
-  const kept = (raw: string | undefined, time: string | undefined) =>
-    raw?.startsWith('now') && time ? `${new Date(time).toISOString().slice(0, 18)}0.000Z` : time
-  return { from: kept(from, range.from), to: kept(to, range.to) }
 }
 
 const defined = (selection: Selection): Selection =>

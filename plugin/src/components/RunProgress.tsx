@@ -1,0 +1,162 @@
+import { css } from '@emotion/css'
+import type { GrafanaTheme2 } from '@grafana/data'
+import { Alert, Button, useStyles2 } from '@grafana/ui'
+import React from 'react'
+import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
+import type { Refusal } from '../../../worker/domain/reasons.ts'
+import { REFUSAL_SENTENCES } from '../../../worker/domain/requeue.ts'
+import { OUTCOME_LABELS, OUTCOMES, type Outcome } from '../../../worker/domain/run.ts'
+import { useStopRun } from '../api/runs.ts'
+import { mayWrite } from '../app.ts'
+import { pageUrl } from '../location.ts'
+import { counted } from './counted.ts'
+import { Link } from './Link.tsx'
+import { Problem } from './Problem.tsx'
+
+/** For a stock change: it was skipped, but there is nothing to fix. */
+export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
+
+/**
+ * How far a run is, and what came of it.
+ *
+ * @param note what else is to be said of one that is done
+ * @param known items that the page has, to name them
+ */
+export function RunProgress({ run, note, known = [] }: { run: Run; note?: string; known?: readonly Item[] }) {
+  const stop = useStopRun()
+  return (
+    <>
+      <Alert
+        severity={run.state === 'done' ? 'success' : run.state === 'stopped' ? 'warning' : 'info'}
+        title={titleOf(run)}
+      >
+        {run.state === 'running' && 'It goes on even if you leave this page. '}
+        {run.state === 'stopped' && `${run.endedBy ?? 'Somebody'} stopped it; what was done stays done. `}
+        {run.state === 'done' && note}
+        <ProductSets outcome={run} />
+        {run.state === 'running' && (
+          <Button
+            size="sm"
+            variant="secondary"
+            disabled={!mayWrite() || stop.isPending}
+            onClick={() => stop.mutate(run.id)}
+          >
+            Stop
+          </Button>
+        )}
+      </Alert>
+      {stop.error && <Problem error={stop.error} write />}
+      <Outcomes run={run} />
+      <Refused outcome={run} known={known} />
+    </>
+  )
+}
+
+function titleOf({ kind, state, taken, skippedTotal, productSets, previewed }: Run): string {
+  const done =
+    kind === 'creations'
+      ? `${counted(productSets, 'creation')} queued, for which ${counted(taken, 'item')} wait${taken === 1 ? 's' : ''}`
+      : `${counted(taken, 'item')} of ${counted(productSets, 'product set')} requeued`
+  if (state === 'stopped') return `Stopped: ${done}`
+  if (state === 'done') return done
+  const all = (previewed?.requeued ?? 0) + (previewed?.skippedTotal ?? 0)
+  return all > 0
+    ? `${(taken + skippedTotal).toLocaleString('en')} of ${counted(all, 'item')} looked at`
+    : `Begun: ${done}`
+}
+
+/** What became of the items, as far as it is known by now. */
+function Outcomes({ run: { kind, taken, outcome, unread } }: { run: Run }) {
+  const styles = useStyles2(getStyles)
+  if (taken === 0) return null
+  const labelOf = (what: Outcome) =>
+    kind === 'creations' && what === 'blocked_again' ? 'Still Blocked' : OUTCOME_LABELS[what]
+  const shown = OUTCOMES.filter((what) => outcome[what])
+  return (
+    <dl className={styles.outcomes} aria-label="What became of them">
+      {shown.map((what) => (
+        <div key={what}>
+          <dt>{labelOf(what)}</dt>
+          <dd>{outcome[what]!.toLocaleString('en')}</dd>
+        </div>
+      ))}
+      {unread > 0 && (
+        <div>
+          <dt>In the queue</dt>
+          <dd>{unread.toLocaleString('en')}</dd>
+        </div>
+      )}
+    </dl>
+  )
+}
+
+/** The product sets concerned, the first ones by name. */
+export function ProductSets({
+  outcome: { productSets, firstProductSets, variations },
+}: {
+  outcome: Pick<Run, 'productSets' | 'firstProductSets' | 'variations'>
+}) {
+  if (productSets === 0) return null
+  return (
+    <p>
+      Product set{productSets > 1 && 's'}{' '}
+      {firstProductSets.map((set, place) => (
+        <React.Fragment key={set}>
+          {place > 0 && ', '}
+          <Link to={pageUrl('overview', { set })} inText>
+            {set}
+          </Link>
+        </React.Fragment>
+      ))}
+      {productSets > firstProductSets.length &&
+        ` and ${(productSets - firstProductSets.length).toLocaleString('en')} more`}
+      , with {counted(variations, 'variation')}.
+    </p>
+  )
+}
+
+/** How many are skipped and why, with the first of them. */
+export function Refused({
+  outcome: { skipped, skippedTotal, skippedByReason },
+  known,
+}: {
+  outcome: Pick<Requeued, 'skipped' | 'skippedTotal' | 'skippedByReason'>
+  known: readonly Item[]
+}) {
+  if (skippedTotal === 0) return null
+  const find = (itemId: string) => known.find(({ id }) => id === itemId)
+  return (
+    <Alert severity="info" title={`${counted(skippedTotal, 'item')} left alone`}>
+      <ul>
+        {Object.entries(skippedByReason).map(([code, n]) => {
+          const those = skipped.filter(({ reason }) => reason === code)
+          const wait = those.length === n && those.every(({ itemId }) => find(itemId)?.reason?.code === 'stock_wait')
+          return (
+            <li key={code}>
+              {n.toLocaleString('en')}: {wait ? WAITS_ON_PURPOSE : REFUSAL_SENTENCES[code as Refusal]} (
+              {those.slice(0, 3).map(({ itemId }, place) => (
+                <React.Fragment key={itemId}>
+                  {place > 0 && ', '}
+                  <Link to={pageUrl(`items/${itemId}`)} inText>
+                    {find(itemId)?.sellerSku ?? `item ${itemId}`}
+                  </Link>
+                </React.Fragment>
+              ))}
+              {n > 3 && ', …'})
+            </li>
+          )
+        })}
+      </ul>
+    </Alert>
+  )
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  outcomes: css({
+    display: 'flex',
+    flexWrap: 'wrap',
+    gap: theme.spacing(3),
+    dt: { fontWeight: 'inherit', color: theme.colors.text.secondary },
+    dd: { ...theme.typography.h4, margin: 0 },
+  }),
+})

@@ -1,0 +1,75 @@
+import type { Entry, Run } from '../../../../worker/api/internal/schemas.ts'
+import { TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
+import { counted } from '../../components/counted.ts'
+
+export const KIND_LABELS: Record<Run['kind'], string> = { requeue: 'Requeue', creations: 'Creations' }
+
+/** What the record calls its actions, in the order of the filter. */
+export const ACTION_LABELS: Record<string, string> = {
+  requeue: 'Requeue',
+  creations: 'Creations',
+  requeue_stopped: 'Requeue stopped',
+  creations_stopped: 'Creations stopped',
+  requeue_begun: 'Requeue that broke off',
+  resolve: 'Decision about a Blocked item',
+  enqueue: 'Change queued by hand',
+  pause: 'Pause',
+  pause_ended: 'Pause ended',
+  flow: 'Flow',
+  credential: 'Callback Server',
+}
+
+type Detail = Entry['detail']
+
+const numberIn = (detail: Detail, name: string): number => (typeof detail[name] === 'number' ? detail[name] : 0)
+const textIn = (detail: Detail, name: string): string | undefined =>
+  typeof detail[name] === 'string' || typeof detail[name] === 'number' ? String(detail[name]) : undefined
+const listIn = (detail: Detail, name: string): unknown[] => (Array.isArray(detail[name]) ? detail[name] : [])
+
+/** What an action was about, as its target says. */
+export function targetOf(detail: Detail): string {
+  if (detail.itemIds) return counted(listIn(detail, 'itemIds').length, 'item')
+  if (detail.productSetIds) return counted(listIn(detail, 'productSetIds').length, 'product set')
+  const filter = Object.entries((detail.filter ?? {}) as Record<string, unknown>)
+  return filter.length === 0 ? 'all items' : `all items with ${filter.map(([k, v]) => `${k} ${v}`).join(', ')}`
+}
+
+/** What was done, in a sentence. */
+export function sentenceOf({ action, detail }: Entry): string {
+  switch (action) {
+    case 'requeue':
+    case 'requeue_stopped':
+      return (
+        `${targetOf(detail)}: ${counted(numberIn(detail, 'requeued'), 'item')} requeued, ` +
+        `${numberIn(detail, 'skipped').toLocaleString('en')} left alone`
+      )
+    case 'requeue_begun':
+      return targetOf(detail)
+    case 'creations':
+    case 'creations_stopped':
+      return (
+        `${targetOf(detail)}: ${counted(numberIn(detail, 'queued'), 'creation')} queued, for which ` +
+        `${counted(numberIn(detail, 'items'), 'item')} wait`
+      )
+    case 'resolve':
+      return `Item ${textIn(detail, 'itemId')} ${detail.action === 'discard' ? 'discarded' : 'sent again'}`
+    case 'enqueue': {
+      const topic = textIn(detail, 'topic') as Topic
+      const what = detail.productId ? `product ${detail.productId}` : `product set ${detail.productSetId}`
+      return `${TOPICS[topic]?.label ?? topic} of ${what}`
+    }
+    case 'pause':
+    case 'pause_ended':
+      return detail.topic
+        ? (TOPICS[detail.topic as Topic]?.label ?? String(detail.topic))
+        : detail.sellerId
+          ? `Seller ${detail.sellerId}`
+          : 'Everything'
+    case 'flow':
+      return `${textIn(detail, 'from') ?? 'none'} → ${textIn(detail, 'to')}`
+    default:
+      return Object.keys(detail).join(', ')
+  }
+}
+
+export const reasonOf = ({ detail }: Entry): string => textIn(detail, 'reason') ?? ''
