@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { z } from 'zod'
 import { createInternalApi, type InternalApiOptions, openApi } from '../worker/api/internal.ts'
 import { type Config, SECRETS, SETTINGS, SHORTEST_KEY, SHORTEST_OF_GRAFANA } from '../worker/config.ts'
+import { answers } from './answers.ts'
 
 const NOTES: Partial<Record<keyof typeof SETTINGS, string>> = {
   OpenTelemetry:
@@ -85,4 +86,5 @@ export function openApiText(): string {
 if (import.meta.main) {
   await writeFile(join(import.meta.dirname, 'configuration.md'), configuration())
   await writeFile(join(import.meta.dirname, 'openapi.json'), openApiText())
+  await writeFile(join(import.meta.dirname, 'answers.md'), answers())
 }

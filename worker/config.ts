@@ -121,7 +121,9 @@ export const SETTINGS = {
       .string()
       .refine(isTimeZone, 'must be a time zone by name, like Africa/Cairo')
       .default('UTC')
-      .meta({ description: "The zone of the Shop's `updated_at`, which names none." }),
+      .meta({
+        description: "The zone of the Shop's `updated_at`, which names none, and of the times that sellers are told.",
+      }),
   },
   Listeners: {
     PUBLIC_HOST: z.string().default('0.0.0.0').meta({ description: "The address of the Shop's listener." }),

@@ -7,6 +7,8 @@ import { useRoute } from './location.ts'
 import { Item } from './pages/Item/Item.tsx'
 import { Overview } from './pages/Overview/Overview.tsx'
 import { Pauses } from './pages/Pauses/Pauses.tsx'
+import { ProductSet } from './pages/Products/ProductSet.tsx'
+import { Skus } from './pages/Products/Skus.tsx'
 import { Queue } from './pages/Queue/Queue.tsx'
 import { RunPage } from './pages/Runs/RunPage.tsx'
 import { Runs } from './pages/Runs/Runs.tsx'
@@ -39,6 +41,7 @@ export default function App() {
 function Pages() {
   const {
     segments: [page = 'overview', ...below],
+    query: { list },
   } = useRoute()
   const tab = TABS.find((name) => name === page)
   const [id, ...more] = below
@@ -46,6 +49,8 @@ function Pages() {
   if (tab && id === undefined) return <Queue key={tab} tab={tab} />
   if (page === 'overview' && id === undefined) return <Overview />
   if (page === 'pauses' && id === undefined) return <Pauses />
+  if (page === 'products' && id !== undefined && more.length === 0) return <ProductSet key={id} id={id} />
+  if (page === 'skus' && id === undefined) return <Skus key={list} />
   if (page === 'runs' && id === undefined) return <Runs />
   if (page === 'runs' && id !== undefined && more.length === 0) return <RunPage key={id} id={id} />
   return (

@@ -65,7 +65,7 @@ test('an item is found by its seller SKU, and the answer for the seller is copie
   const sku = await skuOf(failed.productIds[0]!)
   await page.getByLabel('Search everything').fill(sku)
   await page.getByLabel('Search everything').press('Enter')
-  await page.getByRole('table', { name: 'Found' }).getByRole('link', { name: sku }).click()
+  await page.getByRole('table', { name: 'Found', exact: true }).getByRole('link', { name: sku }).click()
   const answer = await page.getByTestId('seller-answer').textContent()
   expect(answer).toMatch(/Shop/)
   await page.getByRole('button', { name: 'Copy the answer' }).click()
@@ -75,13 +75,93 @@ test('an item is found by its seller SKU, and the answer for the seller is copie
   await close()
 })
 
+test('a product is found from any page by a fragment, and its page says how it stands with it', async () => {
+  const { setId, productIds } = await addSet(scene.sql, { inShop: false, products: 2 })
+  await scene.sql`
+    update catalog.product set seller_sku = 'Blue-Jeans-' || id, title = 'Jeans “Cairo”'
+    where product_set_id = ${setId}::bigint`
+  const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
+  await open('failed')
+  await page.getByRole('table', { name: 'Failed' }).waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type(`blue-jeans-${productIds[0]!}`)
+  const suggestion = page.getByRole('option', { name: `Blue-Jeans-${productIds[0]!}` })
+  await suggestion.getByText('Not in the Shop, nothing creates it').waitFor()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Jeans “Cairo”' }).waitFor()
+  expect(new URL(page.url()).pathname).toBe(`${APP}/products/${setId}`)
+  expect(await page.getByTestId('verdict').textContent()).toBe('Not in the Shop: nobody has queued its creation.')
+  const answer = await page.getByTestId('seller-answer').textContent()
+  expect(answer).toContain(`(seller SKU Blue-Jeans-${productIds[0]!}): Not in the Shop`)
+  await page.getByRole('button', { name: 'Copy the answer' }).click()
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(answer)
+  await page.getByRole('button', { name: 'Queue its creation' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Queue its creation' }).click()
+  await page.getByTestId('verdict').getByText('In the Shop, up to date.').waitFor()
+  const grid = page.getByRole('table', { name: 'Topics of each variation' })
+  await grid.getByRole('button', { name: `Blue-Jeans-${productIds[1]!}` }).click()
+  await expect.poll(() => new URL(page.url()).searchParams.get('product')).toBe(productIds[1])
+  // any topic of a product that is up to date
+  await page.getByRole('button', { name: 'Send a topic' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Send it' }).click()
+  await page.getByRole('dialog').getByText('It is queued').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click()
+  await grid
+    .getByRole('row')
+    .filter({ hasText: `Blue-Jeans-${productIds[1]!}` })
+    .getByRole('link', { name: 'Up to date' })
+    .waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test('a pasted column of SKUs gets a row for each, and its CSV; more than 500 are cut, and that is said', async () => {
+  const { productIds } = await addSet(scene.sql, { products: 300 })
+  const skus = await Promise.all(productIds.map(skuOf))
+  const { page, open, complaints, close } = await scene.visit({})
+  await open('overview')
+  const paste = (text: string) =>
+    page.getByRole('combobox', { name: 'Search everything' }).evaluate((input, pasted) => {
+      const clipboardData = new DataTransfer()
+      clipboardData.setData('text', pasted)
+      input.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+    }, text)
+  await paste([...skus, ` ${skus[0]} `, '"no such thing"', ''].join('\r\n'))
+  await page.getByRole('heading', { name: '301 SKUs, 1 of them unknown' }).waitFor()
+  const table = page.getByRole('table', { name: 'SKUs' })
+  expect(await table.getByRole('row').count()).toBe(302)
+  await table.getByRole('cell', { name: 'There is no such SKU' }).waitFor()
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'CSV' }).click(),
+  ])
+  const csv = await readFile(await download.path(), 'utf8')
+  expect(csv.split('\r\n')).toHaveLength(303)
+  expect(csv).toContain('no such thing,,,,,,There is no such SKU')
+  await paste(Array.from({ length: 60_000 }, (_, k) => `NONE-${k}`).join('\n'))
+  await page.getByText('The first 500 of 60,000 SKUs').waitFor()
+  await page.getByRole('heading', { name: '500 SKUs, 500 of them unknown' }).waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})
+
+test.each(['products/999999999', 'products/x', 'products/50%25', 'products/%E0%A4%A', 'runs/999999999'])(
+  '%s: a sentence, no blank page',
+  async (path) => {
+    const { page, open, close } = await scene.visit({ role: 'Admin' })
+    await open(path)
+    await page.getByText(/There is no such (product|page)|There is no run/).waitFor()
+    await close()
+  },
+)
+
 test('all of a product set is that and nothing else, and what a search found says by which field', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open(`items/${failed.itemId}`)
-  await page.getByRole('link', { name: 'All of its product set' }).click()
+  await page.getByRole('link', { name: 'Its product' }).click()
   await page.getByRole('heading', { name: `All of product set ${failed.setId}` }).waitFor()
-  expect(new URL(page.url()).search).toBe(`?set=${failed.setId}`)
-  await page.getByRole('table', { name: 'Found' }).waitFor()
+  await page.getByRole('table', { name: 'Found', exact: true }).waitFor()
   await page.getByLabel('Search everything').fill(failed.itemId)
   await page.getByLabel('Search everything').press('Enter')
   await page
@@ -434,7 +514,7 @@ test.each([
   await open(path)
   await page.getByText('There is no such item').waitFor()
   await page.getByRole('link', { name: `Search everything for “${id}”` }).click()
-  await page.getByText('Nothing in the queue or among what was synced matches').waitFor()
+  await page.getByText('No item in the queue or among what was Synced matches').waitFor()
   expect(complaints.filter((complaint) => !complaint.startsWith('HTTP 404 '))).toEqual([])
   await close()
 })
@@ -695,12 +775,20 @@ describe.each([
     'pauses',
     'runs',
     'run',
+    'product',
+    'skus',
+    'overview?q=linen',
     'item',
     '/plugins/sellercenter-shopupdate-app',
   ])('%s has no fault that axe finds, fits, and leaves the console silent', async (path) => {
     const { page, open, complaints, close } = await scene.visit({ role: 'Admin', theme })
     await page.setViewportSize({ width, height: 900 })
-    await open(path === 'item' ? `items/${failed.itemId}` : path === 'run' ? `runs/${runId}` : path)
+    const paths: Record<string, string> = {
+      item: `items/${failed.itemId}`,
+      run: `runs/${runId}`,
+      product: `products/${failed.setId}?product=${failed.productIds[0]}`,
+    }
+    await open(paths[path] ?? path)
     await page.getByRole('heading', { level: 1 }).waitFor()
     await page.waitForLoadState('networkidle')
     const { violations } = await faults(page)

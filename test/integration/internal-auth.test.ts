@@ -16,6 +16,7 @@ const READS = [
   '/api/incidents',
   '/api/causes',
   '/api/pauses',
+  '/api/search?q=abc',
   '/api/flow',
   '/api/credentials/bob_callback_server',
   '/api/events',

@@ -62,6 +62,7 @@ export async function startListener(
       FAILED_AFTER: 12,
       RETRY_UNIT_SECONDS: 60,
       LEASE_SECONDS: 15,
+      VENTURE_TIMEZONE: 'UTC',
       ...options.config,
     },
   })

@@ -220,8 +220,10 @@ describe('the OpenAPI document', () => {
       'GET /api/items/{id}/calls/{requestId}/{part}',
       'GET /api/kpis',
       'GET /api/pauses',
+      'GET /api/products/{id}',
       'GET /api/runs',
       'GET /api/runs/{id}',
+      'GET /api/search',
       'GET /api/summary',
       'POST /api/creations',
       'POST /api/items',
@@ -231,6 +233,7 @@ describe('the OpenAPI document', () => {
       'POST /api/requeue',
       'POST /api/runs',
       'POST /api/runs/{id}/stop',
+      'POST /api/search',
       'PUT /api/credentials/bob_callback_server',
       'PUT /api/flow',
     ])

@@ -51,6 +51,10 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', '/api/requeue', { itemIds: [delayed, synced], include: ['delayed'], dryRun: true })
   await ask('POST', '/api/requeue', { itemIds: [delayed], include: ['delayed'] })
   await ask('POST', '/api/creations', { productSetIds: [setId] })
+  await ask('GET', '/api/search?q=linen')
+  await ask('POST', '/api/search', { skus: ['LINEN-1'] })
+  await ask('GET', `/api/products/${setId}`)
+  await ask('GET', '/api/products/999999999', undefined, 404)
   // nobody leads, so nobody carries it on
   await scene.sql`update shop_update.leader set worker_id = 0, until = now() + interval '1 hour'`
   const run = (await ask('POST', '/api/runs', { kind: 'requeue', filter: { tab: 'failed' }, reason: 'tried' })) as {

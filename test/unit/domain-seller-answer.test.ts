@@ -34,6 +34,7 @@ const price: ItemFacts = {
   incident: null,
   refusedSince: null,
   expectedAt: null,
+  hidden: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
 const NOTHING = 'There is nothing you need to do.'

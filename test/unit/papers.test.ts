@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { answers } from '../../docs/answers.ts'
 import { configuration, openApiText } from '../../docs/generate.ts'
 import { alertRules } from '../../provisioning/alerts/rules.ts'
 import { SETTINGS } from '../../worker/config.ts'
@@ -146,6 +147,7 @@ describe('the papers', () => {
   test('docs/configuration.md and docs/openapi.json are what `npm run papers` makes', () => {
     expect(read('docs/configuration.md')).toBe(configuration())
     expect(read('docs/openapi.json')).toBe(openApiText())
+    expect(read('docs/answers.md')).toBe(answers())
   })
 
   test('CHANGELOG.md has a dated section of this version, and LICENSE says what package.json does', () => {

@@ -7,6 +7,7 @@ import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
 import { pauseRoutes } from './internal/pauses.ts'
+import { productRoutes } from './internal/products.ts'
 import { runRoutes } from './internal/runs.ts'
 import { settingRoutes } from './internal/settings.ts'
 import { answerError, Problem } from './problem.ts'
@@ -28,10 +29,14 @@ export type {
   Kpis,
   Pause,
   Pauses,
+  Product,
+  ProductSet,
   Requeued,
   Resolved,
   Run,
   RunsRecord,
+  SearchResult,
+  SkusFound,
   Summary,
   Transition,
 } from './internal/schemas.ts'
@@ -81,6 +86,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', pauseRoutes(options))
     .route('/', causeRoutes(options))
     .route('/', runRoutes(options))
+    .route('/', productRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', openApi(version))
 

@@ -1,2 +1,18 @@
 /** The most products that the beginning of a SKU matches; typing another letter narrows the search. */
 export const PRODUCTS_A_PREFIX = 200
+
+/** A shorter text is looked up as a whole SKU, id or name: an index of three letters at a time finds no less. */
+export const FRAGMENT_LENGTH = 3
+/** Of products found by a fragment, so many are looked at. */
+export const PRODUCTS_A_FRAGMENT = 50
+/** Of a pasted list, so many SKUs are looked up. */
+export const SKUS_A_LIST = 500
+
+/** What a search means: without the blanks and quotes that came along when it was copied. */
+export const searchedWords = (text: string): string => text.replace(/^[\s"'“”‘’«»`]+|[\s"'“”‘’«»`,;]+$/gu, '')
+
+/** The SKUs of a pasted list: one a line, or parted by tabs, commas or semicolons; each once, as they are. */
+export function pastedSkus(text: string): string[] {
+  const skus = text.split(/[\n\r\t,;]+/u).map(searchedWords)
+  return [...new Set(skus.filter((sku) => sku !== ''))]
+}

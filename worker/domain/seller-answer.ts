@@ -52,6 +52,8 @@ export interface ItemFacts {
   refusedSince: Date | null
   /** When all that waits is sent at the present pace; null: within seconds, or nobody knows. */
   expectedAt: Date | null
+  /** Why customers cannot buy the product although the Shop has it, as part of a sentence; null if they can. */
+  hidden: string | null
 }
 
 /** An item that goes before another one. */
@@ -95,10 +97,13 @@ export const OVERDUE_AFTER_SECONDS = 300
 /**
  * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain
  * sentences. Source: docs/requirements.md, "What it is for".
+ *
  * @param now the reference for "in 27 minutes" and "3 hours ago"
+ * @param zone of the times, by its IANA name: the venture's
  */
-export function sellerAnswer(item: ItemFacts, now: Date): SellerAnswer {
-  const { whoActs, sentences } = (LEFT[item.reason?.code ?? ''] ?? ANSWERS[item.status])(item, now)
+export function sellerAnswer(item: ItemFacts, now: Date, zone = 'UTC'): SellerAnswer {
+  const clock = { now, zone }
+  const { whoActs, sentences } = (LEFT[item.reason?.code ?? ''] ?? ANSWERS[item.status])(item, clock)
   return { text: sentences.join(' '), whoActs, sentences }
 }
 
@@ -119,25 +124,30 @@ export function durationInWords(seconds: number): string {
 
 type Answer = Omit<SellerAnswer, 'text'>
 
+interface Clock {
+  now: Date
+  zone: string
+}
+
 const NOTHING_TO_DO = 'There is nothing you need to do.'
 
-const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
-  pending(item, now) {
-    const what = `${subject(item)} ${howItCameToWait(item, now)}.`
-    if (item.incident) return hindered(item.incident, [what], now)
-    if (item.heldBy) return heldUp([what], item, item.heldBy, now)
-    if (item.expectedAt === null) return watched(item, now, [what, turn(item)])
-    const expected = `At the present pace everything that waits is sent by ${when(item.expectedAt, now)}.`
+const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
+  pending(item, clock) {
+    const what = `${subject(item)} ${howItCameToWait(item, clock)}.`
+    if (item.incident) return hindered(item.incident, [what], clock)
+    if (item.heldBy) return heldUp([what], item, item.heldBy, clock)
+    if (item.expectedAt === null) return watched(item, clock, [what, turn(item)])
+    const expected = `At the present pace everything that waits is sent by ${when(item.expectedAt, clock)}.`
     return { whoActs: 'nobody', sentences: [what, turn(item), expected, NOTHING_TO_DO] }
   },
 
   processing: beingPrepared,
   building_payload: beingPrepared,
 
-  made_request(item, now) {
-    const sentAt = when(item.lastSentAt ?? item.statusAt, now)
+  made_request(item, clock) {
+    const sentAt = when(item.lastSentAt ?? item.statusAt, clock)
     const sent = `${subject(item)} was handed to the Shop on ${sentAt}${asRetry(item)}.`
-    if (isLong(item, now)) return watched(item, now, [sent])
+    if (isLong(item, clock)) return watched(item, clock, [sent])
     const expected =
       item.flow === 'asynchronous'
         ? 'The Shop confirms first that it has received it; its final answer can come hours or even days later.'
@@ -145,16 +155,16 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
     return { whoActs: 'shop', sentences: [sent, expected, NOTHING_TO_DO] }
   },
 
-  got_acknowledgment(item, now) {
+  got_acknowledgment(item, clock) {
     // Images are never requeued (decision 12), so the answer must not promise an admin's help.
     const ifNot = item.topic === 'images' ? '' : ', and if no answer comes, an admin can have the change sent again'
     const confirmed =
-      `The Shop confirmed on ${when(item.statusAt, now)} that it has received ${lowerFirst(subject(item))} and ` +
+      `The Shop confirmed on ${when(item.statusAt, clock)} that it has received ${lowerFirst(subject(item))} and ` +
       'put it into its own queue.'
     if (item.refusedSince !== null) {
       return needsAdmin(
         confirmed,
-        `Since ${when(item.refusedSince, now)} calls of the Shop have been turned away on our side; its answer may ` +
+        `Since ${when(item.refusedSince, clock)} calls of the Shop have been turned away on our side; its answer may ` +
           'have been among them.',
         'An admin has to let the Shop in again',
       )
@@ -171,26 +181,33 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
 
   got_response: answerBeingRead,
   building_response_payload: answerBeingRead,
-  response_processing: (item, now) =>
-    watched(item, now, [
+  response_processing: (item, clock) =>
+    watched(item, clock, [
       `${subject(item)} has been accepted by the Shop, and the result is being noted in Seller Center right now.`,
     ]),
 
-  synced(item, now) {
-    if (item.newer) return overtaken(item, item.newer, now)
+  synced(item, clock) {
+    if (item.newer) return overtaken(item, item.newer, clock)
     const what =
       item.reason?.code === 'nothing_to_send'
-        ? `${subject(item)} was finished on ${when(item.statusAt, now)}: the Shop already had everything, so nothing ` +
+        ? `${subject(item)} was finished on ${when(item.statusAt, clock)}: the Shop already had everything, so nothing ` +
           'had to be sent.'
-        : `${subject(item)} was synced with the Shop on ${when(item.statusAt, now)}.`
+        : `${subject(item)} was synced with the Shop on ${when(item.statusAt, clock)}.`
     const sku = item.shopSku === null ? [] : [`The Shop SKU is ${item.shopSku}.`]
+    if (item.hidden !== null) {
+      const hidden = `Customers cannot buy the product at the moment, though: ${item.hidden}.`
+      return {
+        whoActs: 'seller',
+        sentences: [what, ...sku, hidden, 'Once that is changed in Seller Center, the Shop is told.'],
+      }
+    }
     return { whoActs: 'nobody', sentences: [what, ...sku, NOTHING_TO_DO] }
   },
 
-  delayed: (item, now) => (item.reason?.code === 'stock_wait' ? stockWait(item, now) : failures(item, now)),
+  delayed: (item, clock) => (item.reason?.code === 'stock_wait' ? stockWait(item, clock) : failures(item, clock)),
   failed: failures,
 
-  blocked(item, now) {
+  blocked(item, clock) {
     switch (item.reason?.code) {
       case 'not_in_shop':
         return waitsForCreate(item, 'because the product has not been created in the Shop yet')
@@ -198,7 +215,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
         return waitsForCreate(item, 'because another variation of the product is still being created in the Shop')
       case 'unprocessable_response':
         return needsAdmin(
-          `${subject(item)} was answered by the Shop on ${when(item.statusAt, now)}, but the answer could not be ` +
+          `${subject(item)} was answered by the Shop on ${when(item.statusAt, clock)}, but the answer could not be ` +
             'processed.',
           'The answer is kept, and nothing is sent again by itself.',
           'An admin decides whether the change is sent again',
@@ -218,7 +235,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
         )
       case 'unknown_outcome':
         return needsAdmin(
-          `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, now)}, but we lost ` +
+          `${subject(item)} was handed to the Shop on ${when(item.lastSentAt ?? item.statusAt, clock)}, but we lost ` +
             'track of it before the answer came.',
           'The Shop may have created the product already, so it is not sent again by itself: that could create it ' +
             'twice.',
@@ -226,7 +243,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
         )
       default:
         return needsAdmin(
-          `${subject(item)} was blocked on ${when(item.statusAt, now)}.`,
+          `${subject(item)} was blocked on ${when(item.statusAt, clock)}.`,
           'It is saved, but not sent by itself.',
           'An admin has to look at it',
         )
@@ -234,20 +251,20 @@ const ANSWERS: Record<Status, (item: ItemFacts, now: Date) => Answer> = {
   },
 }
 
-function beingPrepared(item: ItemFacts, now: Date): Answer {
-  return watched(item, now, [`${subject(item)} is being prepared for the Shop right now${asRetry(item)}.`])
+function beingPrepared(item: ItemFacts, clock: Clock): Answer {
+  return watched(item, clock, [`${subject(item)} is being prepared for the Shop right now${asRetry(item)}.`])
 }
 
-function answerBeingRead(item: ItemFacts, now: Date): Answer {
-  return watched(item, now, [
+function answerBeingRead(item: ItemFacts, clock: Clock): Answer {
+  return watched(item, clock, [
     `The Shop has answered ${lowerFirst(subject(item))}, and the answer is being processed right now.`,
   ])
 }
 
 /** Transient statuses: nobody acts unless one lasts. */
-function watched(item: ItemFacts, now: Date, sentences: string[]): Answer {
-  if (!isLong(item, now)) return { whoActs: 'nobody', sentences: [...sentences, NOTHING_TO_DO] }
-  const waited = durationInWords(secondsBetween(item.statusAt, now))
+function watched(item: ItemFacts, clock: Clock, sentences: string[]): Answer {
+  if (!isLong(item, clock)) return { whoActs: 'nobody', sentences: [...sentences, NOTHING_TO_DO] }
+  const waited = durationInWords(secondsBetween(item.statusAt, clock.now))
   return {
     whoActs: 'sre',
     sentences: [
@@ -258,40 +275,40 @@ function watched(item: ItemFacts, now: Date, sentences: string[]): Answer {
   }
 }
 
-function howItCameToWait(item: ItemFacts, now: Date): string {
+function howItCameToWait(item: ItemFacts, clock: Clock): string {
   switch (item.reason?.code) {
     case 'requeued':
-      return `was queued again on ${when(item.statusAt, now)} and is sent with its current data`
+      return `was queued again on ${when(item.statusAt, clock)} and is sent with its current data`
     case 'coalesced':
-      return `was changed again on ${when(item.statusAt, now)}; the newest data is sent in one go`
+      return `was changed again on ${when(item.statusAt, clock)}; the newest data is sent in one go`
     case 'newer_change':
-      return `was changed again before the Shop answered on ${when(item.statusAt, now)}; the newest data is sent now`
+      return `was changed again before the Shop answered on ${when(item.statusAt, clock)}; the newest data is sent now`
     case 'released':
-      return `can be sent since ${when(item.statusAt, now)}: what it waited for is in the Shop now`
+      return `can be sent since ${when(item.statusAt, clock)}: what it waited for is in the Shop now`
     case 'worker_lost':
     case 'worker_stopped':
-      return `was interrupted on our side on ${when(item.statusAt, now)} and is queued again; nothing is lost`
+      return `was interrupted on our side on ${when(item.statusAt, clock)} and is queued again; nothing is lost`
     case 'shop_busy':
       return (
-        `could not be sent on ${when(item.statusAt, now)}, for the Shop has more to do than it can take at the ` +
+        `could not be sent on ${when(item.statusAt, clock)}, for the Shop has more to do than it can take at the ` +
         'moment; it keeps its turn, and that does not count as a failure'
       )
     case 'shop_away':
       return (
-        `could not be sent on ${when(item.statusAt, now)}, for the Shop cannot be reached at the moment; it keeps ` +
+        `could not be sent on ${when(item.statusAt, clock)}, for the Shop cannot be reached at the moment; it keeps ` +
         'its turn, and that does not count as a failure'
       )
     default:
-      return `was queued on ${when(item.queuedAt, now)}`
+      return `was queued on ${when(item.queuedAt, clock)}`
   }
 }
 
 /** Not stuck, however long it takes: an earlier change goes first (decision 7). */
-function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, now: Date): Answer {
+function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, clock: Clock): Answer {
   const turn =
     `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ` +
-    `${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, now)}.`
-  return status === 'failed' || holder.status === 'failed' || isOverdue(holder, now)
+    `${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, clock)}.`
+  return status === 'failed' || holder.status === 'failed' || isOverdue(holder, clock)
     ? {
         whoActs: 'sre',
         sentences: [...what, turn, 'Our operations team is looking into it; there is nothing you need to do.'],
@@ -302,19 +319,19 @@ function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, no
 /** Its time has come, or comes while it cannot be sent. */
 function keepsWaiting(
   item: ItemFacts,
-  now: Date,
+  clock: Clock,
 ): item is ItemFacts & { incident: NonNullable<ItemFacts['incident']> } {
   const { incident, nextAttemptAt } = item
   if (incident === null || nextAttemptAt === null) return false
-  const over = incident.kind === 'paused' ? (incident.pause?.endsItself ? incident.nextAt : null) : now
+  const over = incident.kind === 'paused' ? (incident.pause?.endsItself ? incident.nextAt : null) : clock.now
   return over === null || nextAttemptAt <= over
 }
 
 /** What keeps everything, or all of a kind, from being sent comes first. */
-function hindered(incident: NonNullable<ItemFacts['incident']>, what: string[], now: Date): Answer {
+function hindered(incident: NonNullable<ItemFacts['incident']>, what: string[], clock: Clock): Answer {
   const { kind, since, nextAt, pause } = incident
-  const begun = since === null ? 'At the moment' : `Since ${when(since, now)}`
-  const isLate = kind === 'paused' && nextAt !== null && nextAt <= now
+  const begun = since === null ? 'At the moment' : `Since ${when(since, clock)}`
+  const isLate = kind === 'paused' && nextAt !== null && nextAt <= clock.now
   const paused = pause?.topic
     ? `the sending of ${TOPICS[pause.topic].label} changes is paused`
     : pause?.sellerId
@@ -324,8 +341,8 @@ function hindered(incident: NonNullable<ItemFacts['incident']>, what: string[], 
     nextAt === null
       ? ''
       : isLate
-        ? `, for longer than planned (until ${utc(nextAt)})`
-        : `${pause?.endsItself ? '' : ', as planned'} until ${when(nextAt, now)}`
+        ? `, for longer than planned (until ${dated(nextAt, clock)})`
+        : `${pause?.endsItself ? '' : ', as planned'} until ${when(nextAt, clock)}`
   const first = {
     no_worker: `${begun} nothing is sent, because of a fault on our side; nothing is lost.`,
     shop_away: `${begun} the Shop cannot be reached, so nothing is sent; nothing is lost.`,
@@ -358,35 +375,35 @@ function turn({ positionInSet }: ItemFacts): string {
     : `${positionInSet - 1} other changes of the same product are sent before it.`
 }
 
-function stockWait(item: ItemFacts, now: Date): Answer {
-  if (item.nextAttemptAt === null) return failures(item, now)
-  const queued = `${subject(item)} was queued on ${when(item.queuedAt, now)}.`
-  if (keepsWaiting(item, now)) return hindered(item.incident, [queued], now)
-  if (item.heldBy) return heldUp([queued], item, item.heldBy, now)
+function stockWait(item: ItemFacts, clock: Clock): Answer {
+  if (item.nextAttemptAt === null) return failures(item, clock)
+  const queued = `${subject(item)} was queued on ${when(item.queuedAt, clock)}.`
+  if (keepsWaiting(item, clock)) return hindered(item.incident, [queued], clock)
+  if (item.heldBy) return heldUp([queued], item, item.heldBy, clock)
   const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
   return {
-    whoActs: isOverdue(item, now) ? 'sre' : 'nobody',
+    whoActs: isOverdue(item, clock) ? 'sre' : 'nobody',
     sentences: [
-      `${subject(item)} was queued on ${when(item.queuedAt, now)} and waits on purpose: a stock change is sent ` +
+      `${subject(item)} was queued on ${when(item.queuedAt, clock)} and waits on purpose: a stock change is sent ` +
         `${wait} after it was queued, so that orders are processed first.`,
-      `It is sent ${next(item.nextAttemptAt, now)}.`,
-      isOverdue(item, now) ? LATE : NOTHING_TO_DO,
+      `It is sent ${next(item.nextAttemptAt, clock)}.`,
+      isOverdue(item, clock) ? LATE : NOTHING_TO_DO,
     ],
   }
 }
 
 /** Delayed and Failed after failures, with retries left or used up. */
-function failures(item: ItemFacts, now: Date): Answer {
+function failures(item: ItemFacts, clock: Clock): Answer {
   const attempts = item.failures === 1 ? 'one attempt has failed' : `${item.failures} attempts have failed`
   const failed =
     item.status === 'failed'
       ? `could not be synced: ${attempts}, and from the ${ordinal(item.failedAfter)} on we count it as failed`
       : `could not be synced yet: ${attempts}`
   const what = `${subject(item)} ${failed}.`
-  const last = `${item.failures === 1 ? 'It' : 'The last one'} failed on ${when(item.statusAt, now)}${cause(item)}.`
+  const last = `${item.failures === 1 ? 'It' : 'The last one'} failed on ${when(item.statusAt, clock)}${cause(item)}.`
 
-  if (keepsWaiting(item, now)) return hindered(item.incident, [what, last], now)
-  if (item.heldBy) return heldUp([what, last], item, item.heldBy, now)
+  if (keepsWaiting(item, clock)) return hindered(item.incident, [what, last], clock)
+  if (item.heldBy) return heldUp([what, last], item, item.heldBy, clock)
   if (item.nextAttemptAt === null) {
     const over =
       retriesLeft(item.failures, item.maxRetries) === 0
@@ -405,9 +422,9 @@ function failures(item: ItemFacts, now: Date): Answer {
   }
 
   const retry =
-    `It is tried again automatically ${next(item.nextAttemptAt, now)}, as retry ${item.failures} of ` +
+    `It is tried again automatically ${next(item.nextAttemptAt, clock)}, as retry ${item.failures} of ` +
     `${item.maxRetries}`
-  if (item.status === 'failed' || isOverdue(item, now)) {
+  if (item.status === 'failed' || isOverdue(item, clock)) {
     return {
       whoActs: 'sre',
       sentences: [what, last, `${retry}; our operations team is looking into it, and there is nothing you need to do.`],
@@ -470,13 +487,13 @@ function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_del
 }
 
 /** The Shop has an earlier state: a reader of "synced" would expect the latest. */
-function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['newer']>, now: Date): Answer {
+function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['newer']>, clock: Clock): Answer {
   const whoActs =
     status === 'failed' ? 'sre' : status === 'blocked' ? 'admin' : status === 'got_acknowledgment' ? 'shop' : 'nobody'
   return {
     whoActs,
     sentences: [
-      `${subject(item)} was accepted by the Shop on ${when(item.statusAt, now)}, but has been overtaken: the same ` +
+      `${subject(item)} was accepted by the Shop on ${when(item.statusAt, clock)}, but has been overtaken: the same ` +
         'data was changed again.',
       `The newer change, item ${itemId}, is not in the Shop yet; its status is ${STATUSES[status].label}.`,
       ...(whoActs === 'nobody' ? [NOTHING_TO_DO] : []),
@@ -484,25 +501,25 @@ function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['n
   }
 }
 
-function discarded(item: ItemFacts, now: Date): Answer {
+function discarded(item: ItemFacts, clock: Clock): Answer {
   return {
     whoActs: 'seller',
     sentences: [
-      `${subject(item)} was taken out of the queue on ${when(item.statusAt, now)} and is not sent any more.`,
+      `${subject(item)} was taken out of the queue on ${when(item.statusAt, clock)} and is not sent any more.`,
       'If you still want it, please save it again in Seller Center; it is then queued anew.',
     ],
   }
 }
 
-function productDeleted(item: ItemFacts, now: Date): Answer {
+function productDeleted(item: ItemFacts, clock: Clock): Answer {
   const left =
-    `${subject(item)} left the queue on ${when(item.statusAt, now)}, because its product has been deleted in ` +
+    `${subject(item)} left the queue on ${when(item.statusAt, clock)}, because its product has been deleted in ` +
     'Seller Center.'
   return { whoActs: 'nobody', sentences: [left, 'There is nothing left to send.', NOTHING_TO_DO] }
 }
 
 /** An item that left the queue without being synced, whatever its status was. */
-const LEFT: Record<string, (item: ItemFacts, now: Date) => Answer> = { discarded, product_deleted: productDeleted }
+const LEFT: Record<string, (item: ItemFacts, clock: Clock) => Answer> = { discarded, product_deleted: productDeleted }
 
 const needsAdmin = (what: string, state: string, step: string): Answer => ({
   whoActs: 'admin',
@@ -557,30 +574,47 @@ function cause({ reason, sends }: ItemFacts): string {
   return `: the Shop said “${message.length > QUOTE_LENGTH ? `${message.slice(0, QUOTE_LENGTH)}…` : message}”`
 }
 
-const isLong = (item: ItemFacts, now: Date): boolean =>
-  secondsBetween(item.statusAt, now) > (LONG_AFTER_SECONDS[item.status] ?? Number.POSITIVE_INFINITY)
+const isLong = (item: ItemFacts, clock: Clock): boolean =>
+  secondsBetween(item.statusAt, clock.now) > (LONG_AFTER_SECONDS[item.status] ?? Number.POSITIVE_INFINITY)
 
-const isOverdue = ({ nextAttemptAt }: Pick<ItemFacts, 'nextAttemptAt'>, now: Date): boolean =>
-  nextAttemptAt !== null && secondsBetween(nextAttemptAt, now) > OVERDUE_AFTER_SECONDS
+const isOverdue = ({ nextAttemptAt }: Pick<ItemFacts, 'nextAttemptAt'>, clock: Clock): boolean =>
+  nextAttemptAt !== null && secondsBetween(nextAttemptAt, clock.now) > OVERDUE_AFTER_SECONDS
 
-const next = (at: Date, now: Date): string =>
-  at > now ? `on ${when(at, now)}` : `any moment now (it was planned for ${utc(at)})`
+const next = (at: Date, clock: Clock): string =>
+  at > clock.now ? `on ${when(at, clock)}` : `any moment now (it was planned for ${dated(at, clock)})`
 
 /** Both absolute and relative: the first survives being copied into a mail, the second is what people ask for. */
-function when(at: Date, now: Date): string {
-  const seconds = secondsBetween(at, now)
-  if (Math.abs(seconds) < 0.5) return `${utc(at)} (just now)`
-  return `${utc(at)} (${seconds > 0 ? `${durationInWords(seconds)} ago` : `in ${durationInWords(-seconds)}`})`
+function when(at: Date, clock: Clock): string {
+  const seconds = secondsBetween(at, clock.now)
+  if (Math.abs(seconds) < 0.5) return `${dated(at, clock)} (just now)`
+  return `${dated(at, clock)} (${seconds > 0 ? `${durationInWords(seconds)} ago` : `in ${durationInWords(-seconds)}`})`
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
 
-/** Formatted by hand: a locale's own format differs between runtimes, and sellers get a copy of it. */
-const utc = (at: Date): string =>
-  `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}, ` +
-  `${twoDigits(at.getUTCHours())}:${twoDigits(at.getUTCMinutes())} UTC`
+/** To the minute, in the venture's zone, which is named: `24 Nov 2026, 15:15 Singapore time`. */
+function dated(at: Date, { zone }: Clock): string {
+  const { year, month, day, hour, minute } = Object.fromEntries(
+    formatOf(zone)
+      .formatToParts(at)
+      .map(({ type, value }) => [type, value]),
+  ) as Record<string, string>
+  const name = zone === 'UTC' ? 'UTC' : `${zone.split('/').at(-1)!.replaceAll('_', ' ')} time`
+  return `${Number(day)} ${MONTHS[Number(month) - 1]} ${year}, ${hour}:${minute} ${name}`
+}
 
-const twoDigits = (n: number): string => String(n).padStart(2, '0')
+const formats = new Map<string, Intl.DateTimeFormat>()
+/** Numbers alone: names and order of a locale differ between runtimes, and sellers get a copy of it. */
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  let format = formats.get(timeZone)
+  if (!format) {
+    const two = '2-digit'
+    const numbers = { year: 'numeric', month: two, day: two, hour: two, minute: two } as const
+    format = new Intl.DateTimeFormat('en-GB', { timeZone, hourCycle: 'h23', ...numbers })
+    formats.set(timeZone, format)
+  }
+  return format
+}
 
 const secondsBetween = (from: Date, to: Date): number => (to.getTime() - from.getTime()) / 1000
 

@@ -129,6 +129,13 @@ export interface Surroundings {
   positionInSet: number | null
   /** A later item in the queue with the same topic and the same product or set. */
   newer: { itemId: string; status: Status } | null
+  /** What the catalogue says of the product, of a whole set of its best variation; null if it is deleted. */
+  product: {
+    sellerActive: boolean
+    active: boolean
+    qcStatus: 'pending' | 'approved' | 'rejected'
+    inStock: boolean
+  } | null
 }
 
 /** What an answer for the seller needs besides the item. */
@@ -162,10 +169,19 @@ export async function readSurroundings(
         or ${creates(topic)}::text::boolean and n.topic = 'content'
           and n.product_id = coalesce(${productId}::bigint, n.product_id))
       order by n.id desc limit 1
-    ) as newer
+    ) as newer, (
+      select json_build_object(
+        'sellerActive', r.active, 'active', q.active, 'qcStatus', q.qc_status,
+        'inStock', q.stock > 0 or q.consignment_stock > 0)
+      from catalog.product q join catalog.seller r on r.id = s.seller_id
+      where q.product_set_id = s.id and (${productId}::bigint is null or q.id = ${productId}::bigint)
+      order by q.active desc, q.qc_status = 'approved' desc, q.qc_status = 'pending' desc,
+        q.stock > 0 or q.consignment_stock > 0 desc, q.id
+      limit 1
+    ) as product
     from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
     where s.id = ${productSetId}::bigint`
-  return row ?? { title: null, positionInSet: null, newer: null }
+  return row ?? { title: null, positionInSet: null, newer: null, product: null }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Enqueued, Requeued, Resolved, Run } from '../../../worker/api/internal/schemas.ts'
 import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
+import type { Topic } from '../../../worker/domain/topics.ts'
 import { call } from './client.ts'
 import type { Selection } from './items.ts'
 
@@ -42,6 +43,12 @@ export const useStartRun = () =>
 export const useResolve = (id: string) =>
   useAction((body: { action: 'resend' | 'discard'; reason: string; force: boolean; mayCreateTwice: boolean }) =>
     call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }),
+  )
+
+/** Queues a topic, whether or not anything has changed. */
+export const useSendAgain = () =>
+  useAction((body: { topic: Topic; productId?: string; productSetId?: string; force?: boolean; reason?: string }) =>
+    call<Enqueued>('items', { method: 'POST', body }),
   )
 
 /** New Product (Set) creates whatever the Shop lacks of a set, whether or not the set itself exists there. */

@@ -7,6 +7,7 @@ import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useSummary } from '../api/numbers.ts'
 import { pageUrl, useRoute } from '../location.ts'
 import { Banner } from './Banner.tsx'
+import { SearchBox } from './SearchBox.tsx'
 
 export const TAB_LABELS: Record<Tab, string> = {
   pending: 'Pending / Processing',
@@ -67,6 +68,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
         })}
       </TabsBar>
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
+        <SearchBox />
         <Banner />
         {children}
       </TabContent>

@@ -103,7 +103,7 @@ export function ProductSets({
       {firstProductSets.map((set, place) => (
         <React.Fragment key={set}>
           {place > 0 && ', '}
-          <Link to={pageUrl('overview', { set })} inText>
+          <Link to={pageUrl(`products/${set}`)} inText>
             {set}
           </Link>
         </React.Fragment>

@@ -22,7 +22,13 @@ export interface InternalApiOptions {
   situation(): Promise<Situation>
   config: Pick<
     Config,
-    'VIEWER_API_KEY' | 'ADMIN_API_KEY' | 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_SECONDS' | 'LEASE_SECONDS'
+    | 'VIEWER_API_KEY'
+    | 'ADMIN_API_KEY'
+    | 'MAX_RETRIES'
+    | 'FAILED_AFTER'
+    | 'RETRY_UNIT_SECONDS'
+    | 'LEASE_SECONDS'
+    | 'VENTURE_TIMEZONE'
   > &
     Partial<Pick<Config, 'GRAFANA_JWKS_URL' | 'GRAFANA_URL' | 'GRAFANA_ORG_ID' | 'ENVIRONMENT' | 'ALLOW_INSECURE'>>
   log: Logger

@@ -1,4 +1,6 @@
+import type { Config } from '../../config.ts'
 import { expectedAt, obstacleOf } from '../../domain/incident.ts'
+import { hiddenWhy } from '../../domain/product-verdict.ts'
 import { retriesLeft } from '../../domain/retry.ts'
 import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
@@ -57,10 +59,10 @@ export const toCall = (row: CallRow, topic: ItemRow['topic']): Call => ({
 /** "An answer for the seller", from what is known about an item now. */
 export function toSellerAnswer(
   row: ItemRow,
-  { title, positionInSet, newer }: Surroundings,
+  { title, positionInSet, newer, product }: Surroundings,
   heldBy: Holder | null,
   situation: Situation,
-  { MAX_RETRIES, FAILED_AFTER }: { MAX_RETRIES: number; FAILED_AFTER: number },
+  { MAX_RETRIES, FAILED_AFTER, VENTURE_TIMEZONE }: Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'VENTURE_TIMEZONE'>,
 ): SellerAnswer {
   const ofSet = row.productId === null
   const now = new Date()
@@ -93,8 +95,10 @@ export function toSellerAnswer(
       incident: obstacleOf(situation.incidents, row),
       refusedSince: situation.incidents.find(({ kind }) => kind === 'callbacks_refused')?.since ?? null,
       expectedAt: expectedAt(situation, now),
+      hidden: product && (hiddenWhy(product) ?? (product.inStock ? null : 'it is sold out')),
     },
     now,
+    VENTURE_TIMEZONE,
   )
 }
 

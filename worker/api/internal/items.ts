@@ -2,11 +2,32 @@ import { z } from '@hono/zod-openapi'
 import type { TypedResponse } from 'hono'
 import { type Actor, audit } from '../../admin/audit.ts'
 import { type Sql, transaction } from '../../database/database.ts'
+import type { Refusal } from '../../domain/reasons.ts'
+import { CONDITIONS, REFUSAL_SENTENCES, refusal } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
-import { readBody, readCalls, readHolder, readSurroundings, readTransitions } from '../../read/item-history.ts'
+import type { SellerAnswer } from '../../domain/seller-answer.ts'
+import type { Topic } from '../../domain/topics.ts'
+import {
+  readBody,
+  readCalls,
+  readHolder,
+  readSurroundings,
+  readTransitions,
+  type Surroundings,
+} from '../../read/item-history.ts'
 import { countItems, type ItemRow, isCounted, type Located, listItems, locate, readItem } from '../../read/items.ts'
 import { loggable, Problem } from '../problem.ts'
-import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes, TOO_MANY, UNPROCESSABLE } from './context.ts'
+import {
+  answer,
+  CONFLICT,
+  type InternalApiOptions,
+  json,
+  NOT_FOUND,
+  route,
+  routes,
+  TOO_MANY,
+  UNPROCESSABLE,
+} from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
 import { toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
 import { fromCursor, sortOf, toCursor } from './paging.ts'
@@ -26,7 +47,7 @@ const ROWS_A_READ = 1000
 
 /** The lists, one item with its history, the download, and queueing by hand. */
 export const itemRoutes = (options: InternalApiOptions) => {
-  const { sql, readSql, downloadSql = readSql, situation, config, log, onQueued } = options
+  const { sql, readSql, downloadSql = readSql, config, log, onQueued } = options
   const oneEach = oneDownloadEach()
   return routes()
     .openapi(
@@ -130,21 +151,18 @@ export const itemRoutes = (options: InternalApiOptions) => {
       async (c) => {
         const row = await readItem(readSql, c.req.valid('param').id)
         if (!row) throw noSuchItem(c.req.valid('param').id)
-        const [transitions, calls, surroundings, holder, standing] = await Promise.all([
+        const [transitions, calls, { surroundings, sellerAnswer }] = await Promise.all([
           readTransitions(readSql, row.id, row.queuedAt),
           readCalls(readSql, row.id, row.queuedAt),
-          readSurroundings(readSql, row),
-          readHolder(readSql, row.id),
-          situation(),
+          answerOf(options, row),
         ])
-        const { text, whoActs } = toSellerAnswer(row, surroundings, holder, standing, config)
         return c.json(
           {
             ...toItem(row, config.MAX_RETRIES),
             blockedByItem: toBlockedByItem(row),
             title: surroundings.title,
             positionInSet: surroundings.positionInSet,
-            sellerAnswer: { text, whoActs },
+            sellerAnswer,
             transitions: transitions.map(toTransition),
             calls: calls.map((call) => toCall(call, row.topic)),
           },
@@ -198,19 +216,31 @@ export const itemRoutes = (options: InternalApiOptions) => {
         path: '/api/items',
         summary: 'Queue a change by hand',
         request: { body: json(enqueueBody) },
-        responses: { 201: answer('The item that carries the change', enqueuedSchema), ...UNPROCESSABLE },
+        responses: { 201: answer('The item that carries the change', enqueuedSchema), ...UNPROCESSABLE, ...CONFLICT },
       }),
       async (c) => {
-        const { topic, productId, productSetId } = c.req.valid('json')
-        const enqueued = await enqueue(
-          sql,
-          { topic, productId: productId ?? null, productSetId: productSetId ?? null },
-          c.var.actor,
-        )
+        const { topic, productId = null, productSetId = null, force, reason } = c.req.valid('json')
+        if (!force) await checkConditions(sql, topic, productId, productSetId)
+        const change = { topic, productId, productSetId, ...(reason && { reason }), ...(force && { force }) }
+        const enqueued = await enqueue(sql, change, c.var.actor)
         onQueued()
         return c.json(enqueued, 201)
       },
     )
+}
+
+/** "An answer for the seller" about an item, and what it was made from. */
+export async function answerOf(
+  { readSql, situation, config }: InternalApiOptions,
+  row: ItemRow,
+): Promise<{ surroundings: Surroundings; sellerAnswer: Pick<SellerAnswer, 'text' | 'whoActs'> }> {
+  const [surroundings, holder, standing] = await Promise.all([
+    readSurroundings(readSql, row),
+    readHolder(readSql, row.id),
+    situation(),
+  ])
+  const { text, whoActs } = toSellerAnswer(row, surroundings, holder, standing, config)
+  return { surroundings, sellerAnswer: { text, whoActs } }
 }
 
 const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
@@ -230,11 +260,34 @@ export function whole(located: Located, field: string): Located {
 export const noSuchItem = (itemId: string): Problem =>
   new Problem(404, `There is no item ${itemId}.`, { errors: [{ field: 'id', message: 'is no item' }] })
 
+/**
+ * To send something by hand asks for the same conditions as a requeue (decision 25).
+ *
+ * @throws Problem that names `force`
+ */
+async function checkConditions(sql: Sql, topic: Topic, productId: string | null, productSetId: string | null) {
+  const products = await sql<
+    { sellerActive: boolean; active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
+  >`
+    select r.active as "sellerActive", p.active, p.qc_status as "qcStatus"
+    from catalog.product p
+      join catalog.product_set s on s.id = p.product_set_id
+      join catalog.seller r on r.id = s.seller_id
+    where p.id = ${productId}::bigint or p.product_set_id = ${productSetId}::bigint`
+  const [first] = products
+  if (!first) return // what does not exist is refused by the database
+  const asked = { topic, status: 'failed', inQueue: true, reason: null } as const
+  const why = refusal({ ...asked, sellerActive: first.sellerActive, products })
+  if (!(CONDITIONS as readonly (Refusal | null)[]).includes(why)) return
+  const errors = [{ field: 'force', message: 'is needed to send it all the same' }]
+  throw new Problem(409, REFUSAL_SENTENCES[why!], { errors })
+}
+
 const FOREIGN_KEY_VIOLATION = '23503'
 
 async function enqueue(
   sql: Sql,
-  change: { topic: string; productId: string | null; productSetId: string | null },
+  change: { topic: string; productId: string | null; productSetId: string | null; reason?: string; force?: boolean },
   actor: Actor,
 ) {
   try {

@@ -5,10 +5,11 @@ import { ID } from '../../domain/ids.ts'
 import { INCIDENT_KINDS, REFUSED_FOR } from '../../domain/incident.ts'
 import { ORDERS } from '../../domain/orders.ts'
 import { LONGEST_PAUSE_DAYS, PAUSE_STATES } from '../../domain/pause.ts'
+import { CELLS, VERDICTS } from '../../domain/product-verdict.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { OUTCOMES, RUN_KINDS, RUN_STATES } from '../../domain/run.ts'
-import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
+import { PRODUCTS_A_FRAGMENT, PRODUCTS_A_PREFIX, SKUS_A_LIST } from '../../domain/search.ts'
 import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
 import { CAUSE_TABS, SELLERS_COUNTED } from '../../read/causes.ts'
@@ -221,8 +222,27 @@ export const itemDetailSchema = z
   .openapi('ItemDetail')
 export type ItemDetail = z.infer<typeof itemDetailSchema>
 
+const force = z
+  .boolean()
+  .default(false)
+  .openapi({ description: 'Past the three conditions: seller, product, quality control. Needs a reason' })
+function hasReason(
+  { force, reason, dryRun }: { force: boolean; reason?: string | undefined; dryRun?: boolean },
+  context: z.RefinementCtx,
+) {
+  if (force && !dryRun && reason === undefined)
+    context.addIssue({ code: 'custom', path: ['reason'], message: 'is needed to go past the conditions' })
+}
+
 export const enqueueBody = z
-  .strictObject({ topic, productId: id.optional(), productSetId: id.optional() })
+  .strictObject({
+    topic,
+    productId: id.optional(),
+    productSetId: id.optional(),
+    reason: text(500).optional(),
+    force,
+  })
+  .superRefine(hasReason)
   .superRefine(({ topic, productId, productSetId }, context) => {
     const [needed, other] =
       TOPICS[topic].subject === 'product'
@@ -247,21 +267,11 @@ const several = {
   reason: text(500).optional(),
 }
 const beyond = {
-  force: z
-    .boolean()
-    .default(false)
-    .openapi({ description: 'Past the three conditions: seller, product, quality control. Needs a reason' }),
+  force,
   mayCreateTwice: z
     .boolean()
     .default(false)
     .openapi({ description: 'Also creations that the Shop may have carried out: it may create them twice' }),
-}
-function hasReason(
-  { force, reason, dryRun }: { force: boolean; reason?: string | undefined; dryRun?: boolean },
-  context: z.RefinementCtx,
-) {
-  if (force && !dryRun && reason === undefined)
-    context.addIssue({ code: 'custom', path: ['reason'], message: 'is needed to go past the conditions' })
 }
 function isOneTarget(body: { [name in 'itemIds' | 'productSetIds' | 'filter']?: unknown }, context: z.RefinementCtx) {
   const given = (['itemIds', 'productSetIds', 'filter'] as const).filter((name) => body[name] !== undefined)
@@ -558,6 +568,90 @@ export const pauseBody = z
       context.addIssue({ code: 'custom', path: ['seller'], message: 'does not go with topic' })
   })
   .openapi('NewPause')
+
+export const verdictSchema = z
+  .object({
+    code: z.enum(VERDICTS),
+    text: z.string().openapi({ description: 'For an admin; what a seller is told is in `answer`' }),
+    whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']),
+    since: time.nullable(),
+    next: time.nullable().openapi({ description: 'When it goes on by itself, where that is planned' }),
+    itemId: id.nullable().openapi({ description: 'The item to look at first' }),
+  })
+  .openapi('Verdict', { description: 'Why a product is, or is not, in the Shop as the catalogue has it' })
+const product = {
+  id,
+  productSetId: id,
+  sellerId: id,
+  sellerName: z.string(),
+  sellerActive: z.boolean(),
+  sellerSku: z.string(),
+  sku: z.string().nullable().openapi({ description: "The Shop's" }),
+  title: z.string().nullable(),
+  active: z.boolean(),
+  qcStatus: z.enum(['pending', 'approved', 'rejected']),
+  inShop: z.boolean(),
+  syncedAt: time.nullable().openapi({ description: 'When the Shop last took a change of it' }),
+  openItems: count.openapi({ description: 'Changes of it, or of its whole set, in the queue' }),
+  verdict: verdictSchema,
+}
+export const productSchema = z.object(product).openapi('Product')
+export type Product = z.infer<typeof productSchema>
+export const searchQuery = z.strictObject({ q: text(200) })
+export const searchSchema = z
+  .object({
+    products: z
+      .array(productSchema)
+      .openapi({ description: `What is exactly that first; ${PRODUCTS_A_FRAGMENT} at most` }),
+    truncated: z.boolean().openapi({ description: 'More products contain the words' }),
+    tooShort: z.boolean().openapi({ description: 'So short that only whole SKUs, ids and names were looked up' }),
+    sellers: z.array(z.object({ id, name: z.string(), active: z.boolean() })),
+    itemIds: z.array(id).openapi({ description: 'The item, or the item of the request, with this id' }),
+  })
+  .openapi('SearchResult')
+export type SearchResult = z.infer<typeof searchSchema>
+export const skusBody = z.strictObject({ skus: z.array(text(200)).min(1).max(SKUS_A_LIST) }).openapi('Skus')
+export const skusSchema = z
+  .object({
+    rows: z
+      .array(z.object({ sku: z.string(), products: z.array(productSchema) }))
+      .openapi({ description: 'In the order of the request; several products where several sellers have the SKU' }),
+  })
+  .openapi('SkusFound')
+export type SkusFound = z.infer<typeof skusSchema>
+
+const cell = z.object({
+  topic,
+  cell: z.enum(CELLS),
+  itemId: id.nullable().openapi({ description: 'In the queue, or the last one that was Synced' }),
+  at: time.nullable().openapi({ description: 'Since when it is so' }),
+})
+export const productSetSchema = z
+  .object({
+    productSetId: id,
+    title: z.string().nullable(),
+    sellerId: id,
+    sellerName: z.string(),
+    sellerActive: z.boolean(),
+    srcId: z.string().nullable(),
+    cells: z.array(cell).openapi({ description: 'Topics that are about the whole set' }),
+    products: z.array(
+      z.object({
+        ...product,
+        srcId: z.string().nullable(),
+        price: z.string(),
+        stock: z.int(),
+        answer: z
+          .object({ text: z.string(), whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']) })
+          .nullable()
+          .openapi({ description: 'For the seller; of the product that was asked for, or of the only one' }),
+        cells: z.array(cell),
+      }),
+    ),
+  })
+  .openapi('ProductSet')
+export type ProductSet = z.infer<typeof productSetSchema>
+export const productQuery = z.strictObject({ product: id.optional() })
 
 export const incidentSchema = z
   .object({

@@ -8,7 +8,7 @@ import { pageUrl } from '../../location.ts'
 
 /** Links to the trace, the logs and the set. */
 export function Elsewhere({ item }: { item: ItemDetail }) {
-  const { id, traceId, productSetId, queuedAt, statusAt, retriesLeft } = item
+  const { id, traceId, productSetId, productId, queuedAt, statusAt, retriesLeft } = item
   const range = around(queuedAt, retriesLeft === null ? statusAt : null)
   return (
     <Section title="Elsewhere">
@@ -24,9 +24,9 @@ export function Elsewhere({ item }: { item: ItemDetail }) {
         <LinkButton
           variant="secondary"
           icon="apps"
-          href={locationUtil.assureBaseUrl(pageUrl('overview', { set: productSetId }))}
+          href={locationUtil.assureBaseUrl(pageUrl(`products/${productSetId}`, { product: productId ?? undefined }))}
         >
-          All of its product set
+          Its product
         </LinkButton>
       </Stack>
     </Section>

@@ -13,6 +13,7 @@ import type { RequeueTarget } from '../../api/actions.ts'
 import { ApiError } from '../../api/client.ts'
 import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { ACTS } from '../../components/acts.ts'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
@@ -27,14 +28,6 @@ import { Elsewhere } from './Elsewhere.tsx'
 import { QueueCreation } from './QueueCreation.tsx'
 import { Resolve } from './Resolve.tsx'
 import { Timeline } from './Timeline.tsx'
-
-const ACTS: Record<ItemDetail['sellerAnswer']['whoActs'], string> = {
-  nobody: 'Nobody has to act',
-  seller: 'The seller has to act',
-  admin: 'An admin has to act',
-  shop: 'The Shop has to act',
-  sre: 'Operations have to act',
-}
 
 /** The whole story of one item. */
 export function Item({ id }: { id: string }) {
@@ -117,7 +110,7 @@ function Facts({ item }: { item: ItemDetail }) {
     ['Product', item.productId ?? 'the whole product set'],
     [
       'Product set',
-      <Link key="set" to={pageUrl('overview', { set: item.productSetId })}>
+      <Link key="set" to={pageUrl(`products/${item.productSetId}`, { product: item.productId ?? undefined })}>
         {item.productSetId}
       </Link>,
     ],

@@ -1,7 +1,7 @@
 import { css } from '@emotion/css'
 import { type GrafanaTheme2, locationUtil } from '@grafana/data'
-import { Alert, FilterInput, LinkButton, LoadingPlaceholder, Text, useStyles2 } from '@grafana/ui'
-import React, { useEffect, useState } from 'react'
+import { Alert, LinkButton, LoadingPlaceholder, useStyles2 } from '@grafana/ui'
+import React from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
@@ -13,9 +13,9 @@ import { Section } from '../../components/Section.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
 import { absolute, duration } from '../../components/Time.tsx'
-import { changeQuery, pageUrl, useRoute } from '../../location.ts'
-import { SEARCHED } from '../Queue/Filters.tsx'
+import { pageUrl, useRoute } from '../../location.ts'
 import { Found } from './Found.tsx'
+import { FoundProducts } from './FoundProducts.tsx'
 import { Kpi } from './Kpi.tsx'
 
 const WINDOWS = ['24h', '7d', '14d', '30d', '90d'] as const
@@ -27,7 +27,7 @@ export function Overview() {
   const kpis = useKpis()
   return (
     <Page actions={<Dashboards />}>
-      <Search q={query.q} />
+      {query.q && <FoundProducts q={query.q} />}
       {(query.q || query.set) && <Found key={`${query.q} ${query.set}`} q={query.q} set={query.set} />}
       {summary.error && <Problem error={summary.error} retry={summary.refetch} />}
       {!summary.data && !summary.error && <LoadingPlaceholder text="Loading the numbers …" />}
@@ -163,40 +163,6 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
   )
 }
 
-/** One search box for the queue and for synced items. */
-function Search({ q = '' }: { q?: string | undefined }) {
-  const styles = useStyles2(getStyles)
-  const [typed, setTyped] = useState(q)
-  useEffect(() => setTyped(q), [q])
-  return (
-    <form
-      className={styles.search}
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault()
-        changeQuery({ q: typed.trim() || undefined, set: undefined })
-      }}
-    >
-      <FilterInput
-        aria-label="Search everything"
-        placeholder="Search the queue and everything synced; press Enter"
-        value={typed}
-        onChange={(value) => {
-          setTyped(value)
-          if (value === '') changeQuery({ q: undefined })
-        }}
-        escapeRegex={false}
-        width={100}
-      />
-      <Text variant="bodySmall" color="secondary">
-        {SEARCHED}
-      </Text>
-    </form>
-  )
-}
-
 const getStyles = (theme: GrafanaTheme2) => ({
   kpis: css({ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(160px, 1fr))', gap: theme.spacing(1) }),
-  // on a narrow screen the box is as wide as the page
-  search: css({ marginBottom: theme.spacing(2), '& > div': { maxWidth: '100%' } }),
 })

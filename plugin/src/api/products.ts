@@ -1,0 +1,30 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import type { ProductSet, SearchResult, SkusFound } from '../../../worker/api/internal/schemas.ts'
+import { ApiError, call } from './client.ts'
+
+/** Products, sellers and items that the words mean. */
+export const useSearch = (q: string, everyMs: number | false = false) =>
+  useQuery({
+    enabled: q !== '',
+    queryKey: ['search', q],
+    queryFn: ({ signal }) => call<SearchResult>('search', { query: { q }, signal }),
+    placeholderData: keepPreviousData,
+    refetchInterval: everyMs,
+  })
+
+export const useSkus = (skus: readonly string[]) =>
+  useQuery({
+    enabled: skus.length > 0,
+    queryKey: ['skus', skus],
+    queryFn: ({ signal }) => call<SkusFound>('search', { method: 'POST', body: { skus }, signal }),
+  })
+
+export const useProductSet = (id: string, product: string | undefined, enabled: boolean) =>
+  useQuery({
+    enabled,
+    queryKey: ['product set', id, product],
+    queryFn: ({ signal }) => call<ProductSet>(`products/${id}`, { query: { product }, signal }),
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state: { error } }) =>
+      error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 3000,
+  })

@@ -1,0 +1,10 @@
+import type { WhoActs } from '../../../worker/domain/seller-answer.ts'
+
+/** Who has to act, in a few words. */
+export const ACTS: Record<WhoActs, string> = {
+  nobody: 'Nobody has to act',
+  seller: 'The seller has to act',
+  admin: 'An admin has to act',
+  shop: 'The Shop has to act',
+  sre: 'Operations have to act',
+}

@@ -1,0 +1,277 @@
+import { css } from '@emotion/css'
+import { type GrafanaTheme2, locationUtil } from '@grafana/data'
+import {
+  Badge,
+  Button,
+  ClipboardButton,
+  EmptyState,
+  LinkButton,
+  LoadingPlaceholder,
+  Stack,
+  useStyles2,
+} from '@grafana/ui'
+import React, { useState } from 'react'
+import type { ProductSet as Set_ } from '../../../../worker/api/internal/schemas.ts'
+import { ID } from '../../../../worker/domain/ids.ts'
+import { CELL_LABELS, type Cell } from '../../../../worker/domain/product-verdict.ts'
+import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { ApiError } from '../../api/client.ts'
+import { useProductSet } from '../../api/products.ts'
+import { mayWrite, READ_ONLY } from '../../app.ts'
+import { ACTS } from '../../components/acts.ts'
+import { Link } from '../../components/Link.tsx'
+import { Page } from '../../components/Page.tsx'
+import { Problem } from '../../components/Problem.tsx'
+import { RequeueDialog } from '../../components/RequeueDialog.tsx'
+import { Section } from '../../components/Section.tsx'
+import { Due, Time } from '../../components/Time.tsx'
+import { Verdict } from '../../components/Verdict.tsx'
+import { pageUrl, turnTo, useRoute } from '../../location.ts'
+import { QueueCreation } from '../Item/QueueCreation.tsx'
+import { Found } from '../Overview/Found.tsx'
+import { SendAgain } from './SendAgain.tsx'
+
+type Product = Set_['products'][number]
+
+/** Why a product is, or is not, in the Shop: its set, each variation, each topic. */
+export function ProductSet({ id }: { id: string }) {
+  const { query } = useRoute()
+  const isId = ID.test(id)
+  const { data: set, error, refetch } = useProductSet(id, query.product, isId)
+  const isMissing = !isId || (error instanceof ApiError && error.status === 404)
+  return (
+    <Page title={set?.title ?? `Product set ${id}`} actions={set && <Actions set={set} />}>
+      {isMissing && (
+        <EmptyState variant="not-found" message="There is no such product">
+          The id of a product set is a number, and its products may have been deleted since.
+        </EmptyState>
+      )}
+      {error && !isMissing && <Problem error={error} retry={refetch} />}
+      {!set && !error && !isMissing && <LoadingPlaceholder text="Loading the product …" />}
+      {set && <Whole set={set} asked={query.product} />}
+    </Page>
+  )
+}
+
+function Whole({ set, asked }: { set: Set_; asked: string | undefined }) {
+  const shown = set.products.find(({ id }) => id === asked) ?? (set.products.length === 1 ? set.products[0] : undefined)
+  return (
+    <>
+      {shown ? <OneProduct product={shown} /> : <p>Choose a variation to see how it stands with it.</p>}
+      <Grid set={set} chosen={shown?.id} />
+      <Found q={undefined} set={set.productSetId} />
+    </>
+  )
+}
+
+function OneProduct({ product }: { product: Product }) {
+  const styles = useStyles2(getStyles)
+  const { verdict, answer } = product
+  return (
+    <>
+      <section aria-label="How it stands" className={styles.verdict}>
+        <Verdict {...verdict} />
+        <p data-testid="verdict">{verdict.text}</p>
+        <Stack gap={2} wrap="wrap" alignItems="center">
+          <Badge text={ACTS[verdict.whoActs]} color={verdict.whoActs === 'nobody' ? 'green' : 'orange'} />
+          {verdict.since && (
+            <span>
+              Since <Time at={verdict.since} />
+            </span>
+          )}
+          {verdict.next && (
+            <span>
+              Next attempt <Due at={verdict.next} />
+            </span>
+          )}
+          {verdict.itemId && <Link to={pageUrl(`items/${verdict.itemId}`)}>Item {verdict.itemId}</Link>}
+          <QueueCreation productSetId={product.productSetId} isOpen={verdict.code === 'not_created'} />
+        </Stack>
+      </section>
+      {answer && (
+        <section aria-label="Answer for the seller" className={styles.answer}>
+          <Stack justifyContent="space-between" alignItems="flex-start" gap={2}>
+            <p data-testid="seller-answer">{answer.text}</p>
+            <ClipboardButton icon="copy" variant="secondary" getText={() => answer.text}>
+              Copy the answer
+            </ClipboardButton>
+          </Stack>
+        </section>
+      )}
+      <Facts product={product} />
+    </>
+  )
+}
+
+function Facts({ product }: { product: Product }) {
+  const styles = useStyles2(getStyles)
+  const facts: [string, React.ReactNode][] = [
+    ['Seller SKU', product.sellerSku],
+    ['SKU', product.sku ?? '–'],
+    ["The Shop's id", product.srcId ?? '–'],
+    ['Seller', <SellerLink key="seller" {...product} />],
+    ['Active', product.active ? 'yes' : 'no'],
+    ['Quality control', product.qcStatus],
+    ['Price', product.price],
+    ['Stock', product.stock.toLocaleString('en')],
+    ['Last taken by the Shop', <Time key="synced" at={product.syncedAt} />],
+  ]
+  return (
+    <dl className={styles.facts}>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+const SellerLink = ({ sellerId, sellerName, sellerActive }: Pick<Set_, 'sellerId' | 'sellerName' | 'sellerActive'>) => (
+  <>
+    <Link to={pageUrl('pending', { seller: sellerId })}>{sellerName}</Link>
+    {!sellerActive && ' (not active)'}
+  </>
+)
+
+/** Nine topics by variations. */
+function Grid({ set, chosen }: { set: Set_; chosen: string | undefined }) {
+  const styles = useStyles2(getStyles)
+  const topics = set.products[0]?.cells.map(({ topic }) => topic) ?? []
+  return (
+    <Section title={set.products.length === 1 ? 'By topic' : `${set.products.length} variations by topic`}>
+      <div className={styles.scroll}>
+        <table className={styles.grid} aria-label="Topics of each variation">
+          <thead>
+            <tr>
+              <th scope="col">Variation</th>
+              <th scope="col">How it stands</th>
+              {topics.map((topic) => (
+                <th key={topic} scope="col">
+                  {TOPICS[topic].label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            <tr>
+              <th scope="row">The whole set</th>
+              <td />
+              <td colSpan={topics.length}>
+                <Stack gap={2} wrap="wrap">
+                  {set.cells.map((cell) => (
+                    <span key={cell.topic}>
+                      {TOPICS[cell.topic].label}: <CellLink {...cell} />
+                    </span>
+                  ))}
+                </Stack>
+              </td>
+            </tr>
+            {set.products.map((product) => (
+              <tr key={product.id} aria-selected={product.id === chosen}>
+                <th scope="row">
+                  <Button size="sm" fill="text" onClick={() => turnTo({ product: product.id })}>
+                    {product.sellerSku}
+                  </Button>
+                </th>
+                <td>
+                  <Verdict {...product.verdict} />
+                </td>
+                {product.cells.map((cell) => (
+                  <td key={cell.topic}>
+                    <CellLink {...cell} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Section>
+  )
+}
+
+function CellLink({ cell, itemId, at }: { cell: Cell; itemId: string | null; at: string | null }) {
+  const text = CELL_LABELS[cell]
+  return (
+    <>
+      {itemId === null ? text : <Link to={pageUrl(`items/${itemId}`)}>{text}</Link>}
+      {at !== null && (
+        <>
+          {' '}
+          <small>
+            <Time at={at} />
+          </small>
+        </>
+      )}
+    </>
+  )
+}
+
+function Actions({ set }: { set: Set_ }) {
+  const [asking, setAsking] = useState(false)
+  const failing = set.products.some(({ openItems }) => openItems > 0)
+  return (
+    <>
+      <LinkButton
+        variant="secondary"
+        icon="user"
+        href={locationUtil.assureBaseUrl(pageUrl('pending', { seller: set.sellerId }))}
+      >
+        All of the seller
+      </LinkButton>
+      <SendAgain set={set} />
+      <Button
+        icon="repeat"
+        disabled={!mayWrite() || !failing}
+        tooltip={mayWrite() ? (failing ? undefined : 'Nothing of it is in the queue') : READ_ONLY}
+        onClick={() => setAsking(true)}
+      >
+        Reupload the product set
+      </Button>
+      {asking && (
+        <RequeueDialog
+          target={{ productSetIds: [set.productSetId] }}
+          known={[]}
+          include={['failed']}
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </>
+  )
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  verdict: css({
+    padding: theme.spacing(2),
+    background: theme.colors.background.secondary,
+    p: { margin: theme.spacing(1, 0), fontSize: theme.typography.h4.fontSize },
+  }),
+  answer: css({
+    marginTop: theme.spacing(2),
+    padding: theme.spacing(2),
+    borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
+  }),
+  facts: css({
+    display: 'grid',
+    gridTemplateColumns: 'repeat(auto-fill, minmax(150px, 1fr))',
+    gap: theme.spacing(1.5),
+    marginTop: theme.spacing(2),
+    dt: { fontWeight: 'inherit', color: theme.colors.text.secondary },
+    dd: { margin: 0, overflowWrap: 'anywhere' },
+  }),
+  scroll: css({ overflowX: 'auto' }),
+  grid: css({
+    width: '100%',
+    'th, td': {
+      padding: theme.spacing(0.75, 1),
+      borderBottom: `1px solid ${theme.colors.border.weak}`,
+      textAlign: 'left',
+      whiteSpace: 'nowrap',
+      fontWeight: 'inherit',
+    },
+    'thead th': { color: theme.colors.text.secondary },
+    'tr[aria-selected="true"]': { background: theme.colors.action.selected },
+  }),
+})

@@ -1,0 +1,31 @@
+import React from 'react'
+import type { Product } from '../../../../worker/api/internal/schemas.ts'
+import { ACTS } from '../../components/acts.ts'
+import { Link } from '../../components/Link.tsx'
+import type { TableColumn } from '../../components/Table.tsx'
+import { Due, Time } from '../../components/Time.tsx'
+import { Verdict } from '../../components/Verdict.tsx'
+import { pageUrl } from '../../location.ts'
+
+export const productUrl = ({ id, productSetId }: Pick<Product, 'id' | 'productSetId'>): string =>
+  pageUrl(`products/${productSetId}`, { product: id })
+
+/** Of a list of products. */
+export const PRODUCT_COLUMNS: TableColumn<Product>[] = [
+  {
+    name: 'sellerSku',
+    label: 'Seller SKU',
+    cell: (product) => <Link to={productUrl(product)}>{product.sellerSku}</Link>,
+  },
+  { name: 'sku', label: 'SKU', cell: ({ sku }) => sku ?? '–' },
+  { name: 'title', label: 'Title', cell: ({ title }) => title ?? '–' },
+  { name: 'seller', label: 'Seller', cell: ({ sellerName }) => sellerName },
+  { name: 'verdict', label: 'How it stands', cell: ({ verdict }) => <Verdict {...verdict} /> },
+  { name: 'since', label: 'Since', cell: ({ verdict }) => <Time at={verdict.since} /> },
+  {
+    name: 'next',
+    label: 'Next attempt',
+    cell: ({ verdict }) => (verdict.next === null ? '–' : <Due at={verdict.next} />),
+  },
+  { name: 'whoActs', label: 'Who acts', cell: ({ verdict }) => ACTS[verdict.whoActs] },
+]

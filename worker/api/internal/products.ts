@@ -1,0 +1,169 @@
+import { z } from '@hono/zod-openapi'
+import { cellOf, productVerdict } from '../../domain/product-verdict.ts'
+import { FRAGMENT_LENGTH, searchedWords } from '../../domain/search.ts'
+import type { WhoActs } from '../../domain/seller-answer.ts'
+import { creates, TOPIC_NAMES, TOPICS, type Topic } from '../../domain/topics.ts'
+import { readItem } from '../../read/items.ts'
+import {
+  findSkus,
+  type ProductRow,
+  productsOfSet,
+  readProducts,
+  readSyncedTopics,
+  search,
+} from '../../read/products.ts'
+import { Problem } from '../problem.ts'
+import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
+import { answerOf } from './items.ts'
+import {
+  id,
+  type Product,
+  type ProductSet,
+  productQuery,
+  productSetSchema,
+  searchQuery,
+  searchSchema,
+  skusBody,
+  skusSchema,
+} from './schemas.ts'
+
+/** The catalogue, and how it stands with each product: in the Shop, on its way, or why not. */
+export const productRoutes = (options: InternalApiOptions) => {
+  const { readSql } = options
+  return routes()
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/search',
+        summary: 'Products, sellers and items by a fragment of a SKU or title, by name, or by an id',
+        request: { query: searchQuery },
+        responses: { 200: answer('What was found', searchSchema) },
+      }),
+      async (c) => {
+        const words = searchedWords(c.req.valid('query').q)
+        if (words === '') return c.json({ ...NOTHING, tooShort: true }, 200)
+        const { productIds, ...found } = await search(readSql, words)
+        const products = (await readProducts(readSql, productIds)).map(productToJson)
+        return c.json({ ...found, products, tooShort: [...words].length < FRAGMENT_LENGTH }, 200)
+      },
+    )
+    .openapi(
+      route({
+        method: 'post',
+        path: '/api/search',
+        summary: 'How it stands with each of many SKUs. Changes nothing, so the viewer may ask',
+        request: { body: json(skusBody) },
+        responses: { 200: answer('A row for each', skusSchema) },
+      }),
+      async (c) => {
+        const found = await findSkus(readSql, c.req.valid('json').skus)
+        const products = await readProducts(readSql, [...new Set(found.flatMap(({ productIds }) => productIds))])
+        const byId = new Map(products.map((product) => [product.id, productToJson(product)]))
+        const rows = found.map(({ sku, productIds }) => ({
+          sku,
+          products: productIds.flatMap((productId) => byId.get(productId) ?? []),
+        }))
+        return c.json({ rows }, 200)
+      },
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/products/{id}',
+        summary: 'A product set: each variation and topic, how it stands, and an answer for the seller',
+        request: { params: z.object({ id }), query: productQuery },
+        responses: { 200: answer('The set', productSetSchema), ...NOT_FOUND },
+      }),
+      async (c) => {
+        const { id: setId } = c.req.valid('param')
+        const { product: asked } = c.req.valid('query')
+        const [ids, synced] = await Promise.all([productsOfSet(readSql, setId), readSyncedTopics(readSql, setId)])
+        const products = await readProducts(readSql, ids)
+        const [first] = products
+        if (!first)
+          throw new Problem(404, `There is no product set ${setId} with products.`, {
+            errors: [{ field: 'id', message: 'is no product set' }],
+          })
+        const of = products.length === 1 ? first : products.find((product) => product.id === asked)
+        const told = of && (await productAnswer(options, of))
+        const { title, sellerId, sellerName, sellerActive, setSrcId } = first
+        const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, first, synced))
+        return c.json(
+          {
+            productSetId: setId,
+            title,
+            sellerId,
+            sellerName,
+            sellerActive,
+            srcId: setSrcId,
+            cells: ofSet,
+            products: products.map((product) => ({
+              ...productToJson(product),
+              srcId: product.srcId,
+              price: product.price,
+              stock: product.stock,
+              answer: product === of && told ? told : null,
+              cells: topicsOf('product').map((topic) => cell(topic, product.id, product, synced)),
+            })),
+          },
+          200,
+        )
+      },
+    )
+}
+
+const NOTHING = { products: [], truncated: false, sellers: [], itemIds: [] }
+
+const topicsOf = (subject: 'product' | 'product_set'): Topic[] =>
+  TOPIC_NAMES.filter((topic) => TOPICS[topic].subject === subject)
+
+function cell(
+  topic: Topic,
+  productId: string | null,
+  { items, inShop }: ProductRow,
+  synced: Awaited<ReturnType<typeof readSyncedTopics>>,
+): ProductSet['cells'][number] {
+  const item = items.find((each) => each.topic === topic)
+  const last = synced.find((each) => each.topic === topic && each.productId === productId)
+  return {
+    topic,
+    // what is in the Shop has been created, however long ago
+    cell: cellOf(item?.status ?? null, last !== undefined || (creates(topic) && inShop)),
+    itemId: item?.id ?? last?.itemId ?? null,
+    at: (item?.statusAt ?? last?.at)?.toISOString() ?? null,
+  }
+}
+
+function productToJson(row: ProductRow): Product {
+  const { items, srcId: _, setSrcId: __, price: ___, stock: ____, syncedAt, ...product } = row
+  const { since, next, ...verdict } = productVerdict(row)
+  return {
+    ...product,
+    syncedAt: syncedAt?.toISOString() ?? null,
+    openItems: items.length,
+    verdict: { ...verdict, since: since?.toISOString() ?? null, next: next?.toISOString() ?? null },
+  }
+}
+
+const STEP: Record<WhoActs, string> = {
+  nobody: 'There is nothing you need to do.',
+  seller: 'Please correct that in Seller Center; what is missing is sent then.',
+  admin: 'An admin has to queue it; there is nothing you need to do.',
+  shop: 'The Shop has to answer now; there is nothing you need to do.',
+  sre: 'Our operations team is looking into it; there is nothing you need to do.',
+}
+
+/** What the seller is told of a product: the answer about the item that holds it up, or how it stands. */
+async function productAnswer(
+  options: InternalApiOptions,
+  product: ProductRow,
+): Promise<{ text: string; whoActs: WhoActs }> {
+  const { text, whoActs, itemId, code } = productVerdict(product)
+  const item =
+    itemId === null || code === 'rejected' || code === 'in_quality_control' || code === 'hidden'
+      ? null
+      : await readItem(options.readSql, itemId)
+  if (item?.live) return (await answerOf(options, item)).sellerAnswer
+  const { title, sellerSku } = product
+  return { text: `“${title ?? sellerSku}” (seller SKU ${sellerSku}): ${text} ${STEP[whoActs]}`, whoActs }
+}

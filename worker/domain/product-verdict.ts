@@ -1,0 +1,267 @@
+import type { ReasonCode } from './reasons.ts'
+import type { WhoActs } from './seller-answer.ts'
+import { STATUSES, type Status } from './statuses.ts'
+import { creates, TOPICS, type Topic } from './topics.ts'
+
+/** How it stands with a product, in the order of what a person on the telephone asks. */
+export const VERDICTS = [
+  'up_to_date',
+  'on_its_way',
+  'failing',
+  'undecided',
+  'being_created',
+  'not_created',
+  'in_quality_control',
+  'rejected',
+  'hidden',
+] as const
+export type VerdictCode = (typeof VERDICTS)[number]
+
+export const VERDICT_LABELS: Record<VerdictCode, string> = {
+  up_to_date: 'In the Shop, up to date',
+  on_its_way: 'In the Shop, changes on their way',
+  failing: 'Fails',
+  undecided: 'Waits for an admin',
+  being_created: 'Not in the Shop yet, being created',
+  not_created: 'Not in the Shop, nothing creates it',
+  in_quality_control: 'Not in the Shop, in quality control',
+  rejected: 'Not in the Shop, rejected in quality control',
+  hidden: 'Not shown in the Shop',
+}
+
+/** A change of the product, or of its whole set, that is in the queue. */
+export interface OpenItem<Time = Date> {
+  id: string
+  topic: Topic
+  status: Status
+  reason: ReasonCode | null
+  message: string | null
+  failures: number
+  statusAt: Time
+  nextAttemptAt: Time | null
+}
+
+export interface ProductFacts<Time = Date> {
+  sellerActive: boolean
+  active: boolean
+  qcStatus: 'pending' | 'approved' | 'rejected'
+  /** The Shop has given ids to it and to its set. */
+  inShop: boolean
+  /** When the Shop last took a change of it. */
+  syncedAt: Time | null
+  /** The oldest first. */
+  items: readonly OpenItem<Time>[]
+}
+
+export interface ProductVerdict<Time = Date> {
+  code: VerdictCode
+  /** One or two sentences, true for an admin and for the seller; no times but those in `since` and `next`. */
+  text: string
+  whoActs: WhoActs
+  /** Since when it has been so. */
+  since: Time | null
+  /** When it goes on by itself, where that is planned. */
+  next: Time | null
+  /** The item that keeps it from being up to date; the one to look at first. */
+  itemId: string | null
+}
+
+/** Worse than the others first: what has to be looked at before anything else helps. */
+const URGENCY: Partial<Record<Status, number>> = { failed: 0, blocked: 1, delayed: 2, got_acknowledgment: 4 }
+const urgency = ({ status, reason }: OpenItem<unknown>): number =>
+  reason === 'stock_wait' ? 5 : (URGENCY[status] ?? 3)
+
+/** Why customers do not see it, although the Shop has it; null if they may. */
+export function hiddenWhy({
+  sellerActive,
+  active,
+  qcStatus,
+}: Pick<ProductFacts, 'sellerActive' | 'active' | 'qcStatus'>): string | null {
+  if (!sellerActive) return 'the seller is not active'
+  if (!active) return 'the product is not active'
+  if (qcStatus === 'rejected') return 'it is rejected in quality control'
+  return qcStatus === 'pending' ? 'it waits for quality control' : null
+}
+
+/** Why a product is, or is not, in the Shop as the catalogue has it. */
+export function productVerdict(facts: ProductFacts): ProductVerdict {
+  return facts.inShop ? inShop(facts) : notInShop(facts)
+}
+
+function notInShop(facts: ProductFacts): ProductVerdict {
+  const create = first(facts.items.filter(({ topic }) => creates(topic)))
+  if (create) return beingCreated(create)
+  const waiting = facts.items[0] ?? null
+  const rest = { since: null, next: null, itemId: waiting?.id ?? null }
+  if (!facts.sellerActive || !facts.active)
+    return {
+      code: 'hidden',
+      text: `Not in the Shop: ${hiddenWhy(facts)}, so nothing creates it.`,
+      whoActs: 'seller',
+      ...rest,
+    }
+  switch (facts.qcStatus) {
+    case 'rejected':
+      return {
+        code: 'rejected',
+        text: 'Not in the Shop: rejected in quality control. It is created once it is corrected and approved.',
+        whoActs: 'seller',
+        ...rest,
+      }
+    case 'pending':
+      return {
+        code: 'in_quality_control',
+        text: 'Not in the Shop: it waits for quality control, and is created once it is approved.',
+        whoActs: 'nobody',
+        ...rest,
+      }
+    case 'approved':
+      return {
+        code: 'not_created',
+        text: 'Not in the Shop: nobody has queued its creation.',
+        whoActs: 'admin',
+        ...rest,
+      }
+  }
+}
+
+function beingCreated(create: OpenItem): ProductVerdict {
+  const { id, status, failures, statusAt, nextAttemptAt } = create
+  const about = { since: statusAt, next: nextAttemptAt, itemId: id }
+  switch (status) {
+    case 'failed':
+    case 'delayed':
+      return {
+        code: 'failing',
+        text: `Not in the Shop: its creation has failed ${times(failures)}${quoted(create)}.`,
+        whoActs: status === 'failed' ? 'sre' : 'nobody',
+        ...about,
+      }
+    case 'blocked':
+      return { code: 'undecided', text: `Not in the Shop: ${DECIDE} its creation.`, whoActs: 'admin', ...about }
+    case 'got_acknowledgment':
+      return {
+        code: 'being_created',
+        text: 'Not in the Shop yet: the Shop has confirmed that it has its creation, and has not answered yet.',
+        whoActs: 'shop',
+        ...about,
+      }
+    default:
+      return {
+        code: 'being_created',
+        text: 'Not in the Shop yet: its creation is on its way.',
+        whoActs: 'nobody',
+        ...about,
+      }
+  }
+}
+
+function inShop(facts: ProductFacts): ProductVerdict {
+  const { items, syncedAt } = facts
+  const why = hiddenWhy(facts)
+  const where = why === null ? 'In the Shop' : `In the Shop, but not shown: ${why}`
+  const joint = why === null ? ', ' : '. '
+  const worst = first(items)
+  if (!worst)
+    return why === null
+      ? {
+          code: 'up_to_date',
+          text: `${where}, up to date.`,
+          whoActs: 'nobody',
+          since: syncedAt,
+          next: null,
+          itemId: null,
+        }
+      : {
+          code: 'hidden',
+          text: `${where}. What the Shop has of it is up to date.`,
+          whoActs: facts.qcStatus === 'pending' && facts.sellerActive && facts.active ? 'nobody' : 'seller',
+          since: syncedAt,
+          next: null,
+          itemId: null,
+        }
+  const about = { since: worst.statusAt, next: worst.nextAttemptAt, itemId: worst.id }
+  const n = items.length
+  const changes = n === 1 ? '1 change' : `${n} changes`
+  const say = (text: string) => (why === null ? text : text.charAt(0).toUpperCase() + text.slice(1))
+  switch (worst.status) {
+    case 'failed':
+    case 'delayed':
+      if (worst.reason === 'stock_wait') break
+      return {
+        code: 'failing',
+        text:
+          `${where}${joint}${say(`${changes} of it ${n === 1 ? 'is' : 'are'} not there`)}: ` +
+          `${TOPICS[worst.topic].label} has failed ${times(worst.failures)}${quoted(worst)}.`,
+        whoActs: worst.status === 'failed' ? 'sre' : 'nobody',
+        ...about,
+      }
+    case 'blocked':
+      return worst.reason === 'new_variation'
+        ? {
+            code: 'on_its_way',
+            text: `${where}${joint}${say(changes)} ${n === 1 ? 'waits' : 'wait'} until another variation of its set is created.`,
+            whoActs: 'nobody',
+            ...about,
+          }
+        : {
+            code: 'undecided',
+            text: `${where}${joint}${say(DECIDE)} its change of ${TOPICS[worst.topic].label}.`,
+            whoActs: 'admin',
+            ...about,
+          }
+    case 'got_acknowledgment':
+      return {
+        code: 'on_its_way',
+        text: `${where}${joint}${say(changes)} with the Shop: it has confirmed ${n === 1 ? 'it' : 'them'}, and has not answered yet.`,
+        whoActs: 'shop',
+        ...about,
+      }
+  }
+  return {
+    code: 'on_its_way',
+    text: `${where}${joint}${say(changes)} on ${n === 1 ? 'its' : 'their'} way.`,
+    whoActs: 'nobody',
+    ...about,
+  }
+}
+
+const first = (items: readonly OpenItem[]): OpenItem | undefined => items.toSorted((a, b) => urgency(a) - urgency(b))[0]
+
+const DECIDE = 'an admin has to decide about'
+const times = (n: number): string => (n === 1 ? 'once' : `${n} times`)
+const QUOTE_LENGTH = 200
+const quoted = ({ message }: OpenItem): string =>
+  message === null || message === ''
+    ? ''
+    : `: “${message.length > QUOTE_LENGTH ? `${message.slice(0, QUOTE_LENGTH)}…` : message.replace(/[.\s]+$/, '')}”`
+
+/** How a topic of a product stands: a cell of the grid. */
+export const CELLS = ['up_to_date', 'waiting', 'with_shop', 'delayed', 'failed', 'blocked', 'never_sent'] as const
+export type Cell = (typeof CELLS)[number]
+export const CELL_LABELS: Record<Cell, string> = {
+  up_to_date: 'Up to date',
+  waiting: 'Waiting',
+  with_shop: 'With the Shop',
+  delayed: STATUSES.delayed.label,
+  failed: STATUSES.failed.label,
+  blocked: STATUSES.blocked.label,
+  never_sent: 'Never sent',
+}
+
+/** @param status of its item in the queue, null if there is none; @param synced whether one was Synced, as far as known */
+export function cellOf(status: Status | null, synced: boolean): Cell {
+  switch (status) {
+    case null:
+      return synced ? 'up_to_date' : 'never_sent'
+    case 'delayed':
+    case 'failed':
+    case 'blocked':
+      return status
+    case 'got_acknowledgment':
+    case 'made_request':
+      return 'with_shop'
+    default:
+      return 'waiting'
+  }
+}
