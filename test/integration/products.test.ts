@@ -24,7 +24,7 @@ const rename = (id: string, columns: Record<string, string>) =>
   api.sql`update catalog.product set ${api.sql(columns)} where id = ${id}::bigint`
 
 describe('a search', () => {
-  test('finds what was never queued, by any fragment of SKU or title, in any case, with blanks and quotes', async () => {
+  test('finds what was never queued, by any fragment of SKU or title, in any case', async () => {
     const { id, setId } = await product({ seller: 'Nile Textiles' })
     await rename(id, { seller_sku: 'Blue-Jeans-W32', title: 'Jeans “Cairo”, blau' })
     for (const q of ['blue-jeans', 'JEANS-w3', ' "eans-W32" ', 'cairo', '“cairo”', 'JEANS “C', 'blau'])

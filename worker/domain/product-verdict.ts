@@ -200,7 +200,9 @@ function inShop(facts: ProductFacts): ProductVerdict {
       return worst.reason === 'new_variation'
         ? {
             code: 'on_its_way',
-            text: `${where}${joint}${say(changes)} ${n === 1 ? 'waits' : 'wait'} until another variation of its set is created.`,
+            text:
+              `${where}${joint}${say(changes)} ${n === 1 ? 'waits' : 'wait'} until another variation of its set is ` +
+              'created.',
             whoActs: 'nobody',
             ...about,
           }
@@ -213,7 +215,9 @@ function inShop(facts: ProductFacts): ProductVerdict {
     case 'got_acknowledgment':
       return {
         code: 'on_its_way',
-        text: `${where}${joint}${say(changes)} with the Shop: it has confirmed ${n === 1 ? 'it' : 'them'}, and has not answered yet.`,
+        text:
+          `${where}${joint}${say(changes)} with the Shop: it has confirmed ${n === 1 ? 'it' : 'them'}, and has not ` +
+          'answered yet.',
         whoActs: 'shop',
         ...about,
       }
@@ -249,7 +253,10 @@ export const CELL_LABELS: Record<Cell, string> = {
   never_sent: 'Never sent',
 }
 
-/** @param status of its item in the queue, null if there is none; @param synced whether one was Synced, as far as known */
+/**
+ * @param status of its item in the queue, null if there is none
+ * @param synced whether one was Synced, as far as known
+ */
 export function cellOf(status: Status | null, synced: boolean): Cell {
   switch (status) {
     case null:

@@ -190,8 +190,8 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
     if (item.newer) return overtaken(item, item.newer, clock)
     const what =
       item.reason?.code === 'nothing_to_send'
-        ? `${subject(item)} was finished on ${when(item.statusAt, clock)}: the Shop already had everything, so nothing ` +
-          'had to be sent.'
+        ? `${subject(item)} was finished on ${when(item.statusAt, clock)}: the Shop already had everything, so ` +
+          'nothing had to be sent.'
         : `${subject(item)} was synced with the Shop on ${when(item.statusAt, clock)}.`
     const sku = item.shopSku === null ? [] : [`The Shop SKU is ${item.shopSku}.`]
     if (item.hidden !== null) {

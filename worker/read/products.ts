@@ -21,8 +21,8 @@ export interface ProductRow extends ProductFacts {
 }
 
 /**
- * Products by their own ids, in this order. An item about a whole set belongs to each of its products; one about another
- * product of the set does not.
+ * Products by their own ids, in this order. An item about a whole set belongs to each of its products; one about
+ * another product of the set does not.
  */
 export async function readProducts(sql: Sql, ids: readonly string[]): Promise<ProductRow[]> {
   if (ids.length === 0) return []
@@ -39,7 +39,8 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
         'message', left(i.message, 500),
         'failures', i.failures,
         'statusAt', i.status_at,
-        'nextAttemptAt', case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end) as item
+        'nextAttemptAt',
+          case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end) as item
       from shop_update.item i
       where i.id in (${itemsOfSets(sql, await setsOf(sql, ids))})
     )
