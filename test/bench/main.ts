@@ -13,6 +13,7 @@ import { migrate } from './migrate.ts'
 import { notify } from './notify.ts'
 import { outage } from './outage.ts'
 import { peers } from './peers.ts'
+import { search } from './search.ts'
 import { soak } from './soak.ts'
 import { telemetry } from './telemetry.ts'
 import { throughput } from './throughput.ts'
@@ -92,6 +93,11 @@ const BENCHMARKS: Record<string, Benchmark> = {
       'are installed in the folder --peers (npm i --prefix DIR graphile-worker@0.18 pg-boss@12)',
     { items: 60_000, rounds: 3, peers: '' },
     peers,
+  ),
+  search: benchmark(
+    'the search for a fragment of a SKU or title among --products, and what its indexes cost',
+    { products: 1_000_000 },
+    search,
   ),
   lists: benchmark(
     'every list that a page offers, over HTTP, with so many items in the queue and as many in the history',

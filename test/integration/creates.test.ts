@@ -170,3 +170,45 @@ test('a requeue by filter leaves creates of unknown fate alone; they go where th
   const body = { itemIds: [item], mayCreateTwice: true }
   expect((await scene.api('/api/requeue', { method: 'POST', body })).body).toMatchObject({ requeued: 1 })
 })
+
+test('the Shop has it already: its ids are entered by hand, and what waits is sent', async () => {
+  await troubles({ topics: { new_product_set: { garbage: 100 } } })
+  const { setId, productIds } = await addSet(scene.sql, { inShop: false, products: 2 })
+  const [first, second] = productIds as [string, string]
+  const create = await scene.enqueue('new_product_set', { set: setId })
+  await scene.untilStatus(create, 'blocked')
+  const price = await scene.enqueue('price', { product: first })
+  await scene.untilStatus(price, 'blocked')
+  await troubles({})
+  const before = await creates()
+  const taken = await addSet(scene.sql)
+  const adopt = (body: Record<string, unknown>) =>
+    scene.api(`/api/items/${create}/resolve`, {
+      method: 'POST',
+      body: { action: 'adopt', reason: 'the Shop looked it up', shopSku: 'BY-HAND', ...body },
+    })
+  expect(await adopt({ srcId: '880001' })).toMatchObject({ status: 422, body: { field: 'productId' } })
+  expect(await adopt({ srcId: '880001', productId: taken.productIds[0] })).toMatchObject({ status: 422 })
+  expect(await adopt({ srcId: '880001', productId: first })).toMatchObject({ status: 422, body: { field: 'setSrcId' } })
+  const other = (600000 + Number(taken.productIds[0])).toString()
+  expect(await adopt({ srcId: other, productId: first, setSrcId: '880000' })).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining(`already belongs to product ${taken.productIds[0]}`) },
+  })
+  expect(await scene.sql`select src_id from catalog.product where id = ${first}::bigint`).toEqual([{ src_id: null }])
+  const [{ sku }] = (await scene.sql`select seller_sku as sku from catalog.product where id = ${second}::bigint`) as [
+    { sku: string },
+  ]
+  expect(await adopt({ srcId: '880001', productId: first, setSrcId: '880000' })).toMatchObject({
+    status: 200,
+    body: { status: 'blocked', missing: [sku] },
+  })
+  expect(await adopt({ srcId: '880002' })).toMatchObject({ status: 200, body: { status: 'pending', missing: [] } })
+  await scene.untilStatus(create, 'synced')
+  await scene.untilStatus(price, 'synced')
+  expect(await creates()).toBe(before)
+  expect(await scene.sql`select src_id from catalog.product_set where id = ${setId}::bigint`).toEqual([
+    { src_id: '880000' },
+  ])
+  expect(await adopt({ srcId: '880003', productId: first })).toMatchObject({ status: 409 })
+})

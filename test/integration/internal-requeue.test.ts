@@ -419,7 +419,7 @@ describe('what an admin decides', () => {
     const before = api.queued()
     expect(await resolve(id, { action: 'resend', reason: 'the Shop has been mended' })).toMatchObject({
       status: 200,
-      body: { itemId: id, action: 'resend', status: 'pending' },
+      body: { itemId: id, action: 'resend', status: 'pending', missing: [] },
     })
     expect(await row(id)).toMatchObject({ status: 'pending', lane: 'ready', reason: null, failures: 0 })
     expect(api.queued()).toBe(before + 1)
@@ -524,6 +524,8 @@ describe('what an admin decides', () => {
     [{ action: 'forget', reason: 'x' }, 'action'],
     [{ action: 'discard' }, 'reason'],
     [{ action: 'discard', reason: '  ' }, 'reason'],
+    [{ action: 'adopt', reason: 'x', srcId: '1' }, 'shopSku'],
+    [{ action: 'discard', reason: 'x', srcId: '1' }, 'srcId'],
   ])('%j names what is wrong', async (body, field) => {
     const { status, body: answer } = await resolve('1', body)
     expect([status, answer.field]).toEqual([400, field])

@@ -45,6 +45,12 @@ export const useResolve = (id: string) =>
     call<Resolved>(`items/${id}/resolve`, { method: 'POST', body }),
   )
 
+/** The Shop has the product of a create already, under these ids. */
+export const useAdopt = (id: string) =>
+  useAction((body: { productId: string; srcId: string; shopSku: string; setSrcId?: string; reason: string }) =>
+    call<Resolved>(`items/${id}/resolve`, { method: 'POST', body: { action: 'adopt', ...body } }),
+  )
+
 /** Queues a topic, whether or not anything has changed. */
 export const useSendAgain = () =>
   useAction((body: { topic: Topic; productId?: string; productSetId?: string; force?: boolean; reason?: string }) =>

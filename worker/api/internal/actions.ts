@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { adopt } from '../../admin/adopt.ts'
 import type { Asked } from '../../admin/candidates.ts'
 import { type RunDetail, readRun } from '../../admin/record.ts'
 import { previewRequeue } from '../../admin/requeue.ts'
@@ -8,7 +9,7 @@ import type { Sql } from '../../database/database.ts'
 import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
-import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
+import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
 import { noSuchItem, whole } from './items.ts'
 import {
   creationsBody,
@@ -73,34 +74,44 @@ export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         path: '/api/items/{id}/resolve',
         summary: 'Decide about an item that is Blocked until an admin does',
         request: { params: z.object({ id }), body: json(resolveBody) },
-        responses: { 200: answer('What the item is now', resolvedSchema), ...NOT_FOUND, ...CONFLICT },
+        responses: { 200: answer('What the item is now', resolvedSchema), ...NOT_FOUND, ...CONFLICT, ...UNPROCESSABLE },
       }),
       async (c) => {
         const itemId = c.req.valid('param').id
-        const decision = c.req.valid('json')
-        const resolved = await resolveBlocked(sql, { itemId, ...decision, actor: c.var.actor })
+        const { action, srcId, shopSku, setSrcId = null, productId = null, ...decision } = c.req.valid('json')
+        if (action === 'adopt') {
+          const { reason } = decision
+          const ids = { srcId: srcId!, shopSku: shopSku!, setSrcId, productId }
+          const adopted = await adopt(sql, { itemId, ...ids, reason, actor: c.var.actor })
+          if (adopted === null) throw await notToDecide(sql, itemId)
+          if ('conflict' in adopted) throw new Problem(409, adopted.conflict)
+          if ('field' in adopted) throw new Problem(422, `${adopted.field}: ${adopted.message}`, { errors: [adopted] })
+          const { steps, status, missing } = adopted
+          if (steps.length > 0) onQueued()
+          if (steps.length > 0) onSteps?.(steps)
+          return c.json({ itemId, action, status, missing }, 200)
+        }
+        const resolved = await resolveBlocked(sql, { itemId, action, ...decision, actor: c.var.actor })
         if ('refused' in resolved) {
           const field = resolved.refused === 'may_create_twice' ? 'mayCreateTwice' : 'force'
           const errors = [{ field, message: 'is needed to send it all the same' }]
           throw new Problem(409, REFUSAL_SENTENCES[resolved.refused], { errors })
         }
         const { steps } = resolved
-        const { action } = decision
         const [step] = steps
-        if (!step) {
-          const item = await readItem(sql, itemId)
-          if (!item) throw noSuchItem(itemId)
-          throw new Problem(
-            409,
-            `Item ${itemId} is ${item.live ? '' : 'no longer in the queue and '}not one for an admin to decide: ` +
-              `${stands(item)}.`,
-          )
-        }
+        if (!step) throw await notToDecide(sql, itemId)
         onQueued()
         onSteps?.(steps)
-        return c.json({ itemId, action, status: step.to }, 200)
+        return c.json({ itemId, action, status: step.to, missing: [] }, 200)
       },
     )
+}
+
+async function notToDecide(sql: Sql, itemId: string): Promise<Problem> {
+  const item = await readItem(sql, itemId)
+  if (!item) return noSuchItem(itemId)
+  const where = item.live ? '' : 'no longer in the queue and '
+  return new Problem(409, `Item ${itemId} is ${where}not one for an admin to decide: ${stands(item)}.`)
 }
 
 interface SeveralBody {

@@ -413,10 +413,42 @@ export const recordSchema = z
 export type RunsRecord = z.infer<typeof recordSchema>
 
 export const resolveBody = z
-  .strictObject({ action: z.enum(['resend', 'discard']), reason: text(500), ...beyond })
-  .openapi('Resolve', { description: `For items that are Blocked as ${ADMIN_RESOLVES.join(', ')}` })
+  .strictObject({
+    action: z.enum(['resend', 'discard', 'adopt']),
+    reason: text(500),
+    ...beyond,
+    srcId: text(100).optional().openapi({ description: "Of adopt: the Shop's id of the product" }),
+    shopSku: text(100).optional().openapi({ description: 'Of adopt: its SKU there' }),
+    setSrcId: text(100)
+      .optional()
+      .openapi({ description: "Of adopt: the Shop's id of the set, where it is not known" }),
+    productId: id.optional().openapi({ description: 'Of adopt: which product, where several have no id' }),
+  })
+  .superRefine(({ action, srcId, shopSku, setSrcId, productId }, context) => {
+    for (const [name, value] of Object.entries({ srcId, shopSku, setSrcId, productId })) {
+      const isNeeded = name === 'srcId' || name === 'shopSku'
+      if (action === 'adopt' ? isNeeded && value === undefined : value !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: `${action === 'adopt' ? 'is needed' : 'goes'} with adopt`,
+        })
+    }
+  })
+  .openapi('Resolve', {
+    description:
+      `For items that are Blocked as ${ADMIN_RESOLVES.join(', ')}; adopt, for creates that are so or have failed: ` +
+      'the Shop has the product already, under these ids',
+  })
 export const resolvedSchema = z
-  .object({ itemId: id, action: z.enum(['resend', 'discard']), status })
+  .object({
+    itemId: id,
+    action: z.enum(['resend', 'discard', 'adopt']),
+    status,
+    missing: z
+      .array(z.string())
+      .openapi({ description: 'Of adopt: seller SKUs of the item that have no id yet; the item waits for them' }),
+  })
   .openapi('Resolved')
 export type Resolved = z.infer<typeof resolvedSchema>
 

@@ -23,6 +23,7 @@ import { Status } from '../../components/Status.tsx'
 import { absolute, Due, duration, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
 import { isStranded } from '../../stranded.ts'
+import { Adopt } from './Adopt.tsx'
 import { Calls } from './Calls.tsx'
 import { Elsewhere } from './Elsewhere.tsx'
 import { QueueCreation } from './QueueCreation.tsx'
@@ -81,6 +82,12 @@ function Story({ item }: { item: ItemDetail }) {
             item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)
           }
         />
+        <Adopt
+          itemId={item.id}
+          productId={item.productId}
+          productSetId={item.productSetId}
+          isOpen={item.retriesLeft !== null && creates(item.topic) && ADOPTABLE.some((one) => one === reason?.code)}
+        />
         <QueueCreation productSetId={item.productSetId} isOpen={isStranded(item)} />
       </section>
       <Facts item={item} />
@@ -90,6 +97,9 @@ function Story({ item }: { item: ItemDetail }) {
     </Stack>
   )
 }
+
+/** Why a create stands still although the Shop may have its product. */
+const ADOPTABLE = ['failure', ...ADMIN_RESOLVES] as const
 
 /** The meaning of the reason if there is one, because it is more specific; otherwise that of the status. */
 function meaning(item: ItemDetail): string {

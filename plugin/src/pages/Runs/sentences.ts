@@ -19,6 +19,12 @@ export const ACTION_LABELS: Record<string, string> = {
   credential: 'Callback Server',
 }
 
+const DECISIONS: Record<string, string> = {
+  resend: 'sent again',
+  discard: 'discarded',
+  adopt: "settled with the Shop's ids",
+}
+
 type Detail = Entry['detail']
 
 const numberIn = (detail: Detail, name: string): number => (typeof detail[name] === 'number' ? detail[name] : 0)
@@ -52,7 +58,7 @@ export function sentenceOf({ action, detail }: Entry): string {
         `${counted(numberIn(detail, 'items'), 'item')} wait`
       )
     case 'resolve':
-      return `Item ${textIn(detail, 'itemId')} ${detail.action === 'discard' ? 'discarded' : 'sent again'}`
+      return `Item ${textIn(detail, 'itemId')} ${DECISIONS[String(detail.action)] ?? detail.action}`
     case 'enqueue': {
       const topic = textIn(detail, 'topic') as Topic
       const what = detail.productId ? `product ${detail.productId}` : `product set ${detail.productSetId}`

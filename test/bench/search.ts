@@ -1,0 +1,161 @@
+import { startPostgres } from '../../demo/postgres.ts'
+import { connect, type Sql } from '../../worker/database/database.ts'
+import { migrate } from '../../worker/migrate.ts'
+import { startWorkerProcess, VIEWER_API_KEY, workerEnv } from '../worker-process.ts'
+import { BENCH_POSTGRES, median, percentile } from './setting.ts'
+
+const SELLERS = 25
+const SETS_OF = 4
+const REQUESTS = 200
+/** Of each kind of write, so many rows; several rounds with the indexes and without, in turn. */
+const WRITTEN = 20_000
+const ROUNDS = 5
+
+export interface SearchOptions {
+  products: number
+}
+
+/**
+ * How long a search takes over HTTP from the real worker: fragments of 3 to 20 characters, present and absent, in the
+ * order of chance, a first time and a second; and 500 SKUs at once. Then what the indexes for it cost: new products,
+ * and the write-back after a sync, with them and without, in turn.
+ */
+export async function search({ products }: SearchOptions, log: (line: string) => void) {
+  const cluster = await startPostgres({ flags: BENCH_POSTGRES })
+  const sql = connect(cluster.url('postgres'), { max: 1, name: 'bench' })
+  try {
+    await migrate(sql)
+    log(`Making ${products.toLocaleString('en')} products …`)
+    await fill(sql, products)
+    const queries = await queriesOf(sql, products)
+    const skus = (await someProducts(sql, products, 500)).map(({ sku }) => sku.toLowerCase())
+    const worker = await startWorkerProcess({
+      ...workerEnv(cluster.url('postgres'), 'http://127.0.0.1:9'),
+      LOG_ITEMS: 'false',
+    })
+    const ask = async (path: string, body?: unknown): Promise<number> => {
+      const began = performance.now()
+      const answer = await fetch(`${worker.internalUrl}${path}`, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { authorization: `Bearer ${VIEWER_API_KEY}`, 'content-type': 'application/json' },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      const text = await answer.text()
+      if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${text}`)
+      return performance.now() - began
+    }
+    const figures: Record<string, number> = {}
+    for (const heat of ['first', 'second'])
+      for (const [kind, words] of Object.entries(queries)) {
+        const took = []
+        for (const q of words) took.push(await ask(`/api/search?q=${encodeURIComponent(q)}`))
+        figures[`${kind} ${heat} p95Ms`] = Number(percentile(took, 0.95).toFixed(1))
+        log(`${kind}, ${heat}: p50 ${median(took).toFixed(1)} ms, p95 ${percentile(took, 0.95).toFixed(1)} ms`)
+      }
+    const list = []
+    for (let round = 0; round < 20; round++) list.push(await ask('/api/search', { skus }))
+    log(`500 SKUs: p95 ${percentile(list, 0.95).toFixed(1)} ms`)
+    await worker.stop()
+    const costs = await costsOf(sql, log)
+    return { name: 'search', products, ...figures, skus500P95Ms: Number(percentile(list, 0.95).toFixed(1)), ...costs }
+  } finally {
+    await sql.end()
+    await cluster.stop()
+  }
+}
+
+/** Words as of a catalogue: a brand, a kind, a colour, a size; SKUs made of their beginnings and a number. */
+const WORDS = {
+  brand: ['Nile', 'Lotus', 'Cedar', 'Atlas', 'Zahra', 'Kenzi', 'Marina', 'Orient', 'Sahara', 'Tiba'],
+  kind: ['Linen Shirt', 'Cotton Trousers', 'Running Shoes', 'Leather Bag', 'Silk Scarf', 'Denim Jacket', 'Wool Coat'],
+  colour: ['Black', 'White', 'Navy', 'Olive', 'Sand', 'Burgundy', 'Turquoise', 'Grey'],
+}
+
+async function fill(sql: Sql, products: number): Promise<void> {
+  await sql`set statement_timeout = 0`
+  await sql`insert into catalog.seller (id, name) select g, 'Seller ' || g from generate_series(1, ${SELLERS}::int) g`
+  await sql`
+    insert into catalog.product_set (id, seller_id, handle, src_id)
+    select g, 1 + g % ${SELLERS}::int, 'set-' || g, 'S' || g
+    from generate_series(1, ${Math.ceil(products / SETS_OF)}::int) g`
+  await insertProducts(sql, 1, products)
+  await sql`vacuum (analyze) catalog.product`
+  await sql`analyze catalog.product_set`
+}
+
+const insertProducts = (sql: Sql, from: number, n: number) => sql`
+  insert into catalog.product (id, product_set_id, seller_sku, shop_sku, src_id, title, stock)
+  select g, 1 + (g - 1) / ${SETS_OF}::int,
+    upper(left(brand, 3) || '-' || left(kind, 4) || '-' || left(colour, 3)) || '-' || md5(g::text)::char(6) || g,
+    'AC' || g || 'APP-' || g, 'P' || g, brand || ' ' || kind || ' ' || colour || ' ' || g % 60, 5
+  from (
+    select g,
+      (${WORDS.brand}::text[])[1 + g / 7 % ${WORDS.brand.length}::int] as brand,
+      (${WORDS.kind}::text[])[1 + g / 3 % ${WORDS.kind.length}::int] as kind,
+      (${WORDS.colour}::text[])[1 + g % ${WORDS.colour.length}::int] as colour
+    from generate_series(${from}::int, ${from + n - 1}::int) g) named`
+
+const someProducts = (sql: Sql, products: number, n: number) => sql<{ sku: string; title: string }[]>`
+  select seller_sku as sku, title from catalog.product
+  where id in (select 1 + floor(random() * ${products}::int)::int from generate_series(1, ${n * 2}::int))
+  limit ${n}::int`
+
+/** Fragments from anywhere in a SKU or title, in lower case. */
+async function queriesOf(sql: Sql, products: number): Promise<Record<string, string[]>> {
+  const some = await someProducts(sql, products, REQUESTS)
+  const present = some.map(({ sku, title }, place) => {
+    const text = place % 2 === 0 ? sku : title
+    const length = Math.min(text.length, 3 + (place % 18))
+    const from = Math.floor((((place * 7919) % 1000) / 1000) * (text.length - length + 1))
+    return text.slice(from, from + length).toLowerCase()
+  })
+  const fragments = present.filter((q) => q.trim().length >= 3)
+  return {
+    present: fragments,
+    absent: fragments.map((q) => `${q.slice(0, -1)}§`),
+    short: some.map(({ sku }) => sku.slice(0, 2)),
+  }
+}
+
+const INDEXES = ['product_words', 'product_set_words']
+
+async function costsOf(sql: Sql, log: (line: string) => void): Promise<Record<string, number>> {
+  const took: Record<'with' | 'without', { made: number[]; written: number[] }> = {
+    with: { made: [], written: [] },
+    without: { made: [], written: [] },
+  }
+  const timed = async (act: () => PromiseLike<unknown>): Promise<number> => {
+    const began = performance.now()
+    await act()
+    return performance.now() - began
+  }
+  const [row] = await sql<{ next: number }[]>`select max(id)::int + 1 as next from catalog.product`
+  // Without them in transactions that are rolled back, so that they need not be built anew.
+  for (let round = 0; round < ROUNDS; round++)
+    for (const how of round % 2 === 0 ? (['with', 'without'] as const) : (['without', 'with'] as const))
+      await sql
+        .begin(async (tx) => {
+          if (how === 'without') for (const index of INDEXES) await tx`drop index ${tx(`catalog.${index}`)}`
+          took[how].made.push(await timed(() => insertProducts(tx as unknown as Sql, row!.next, WRITTEN)))
+          // as `finish` does it
+          took[how].written.push(
+            await timed(
+              () => tx`
+                update catalog.product set src_updated_at = now()
+                where id in (select ${round * WRITTEN}::int + g from generate_series(1, ${WRITTEN}::int) g)`,
+            ),
+          )
+          throw new RollBack()
+        })
+        .catch((error) => {
+          if (!(error instanceof RollBack)) throw error
+        })
+  const share = (of: 'made' | 'written') => Number((median(took.with[of]) / median(took.without[of])).toFixed(2))
+  const micros = (of: 'made' | 'written', how: 'with' | 'without') =>
+    ((median(took[how][of]) * 1000) / WRITTEN).toFixed(1)
+  log(`a new product: ${micros('made', 'with')} us with the indexes, ${micros('made', 'without')} without`)
+  log(`a write-back: ${micros('written', 'with')} us with them, ${micros('written', 'without')} without`)
+  return { newProduct: share('made'), writeBack: share('written') }
+}
+
+class RollBack extends Error {}
