@@ -8,6 +8,7 @@ import { Item } from './pages/Item/Item.tsx'
 import { Overview } from './pages/Overview/Overview.tsx'
 import { Pauses } from './pages/Pauses/Pauses.tsx'
 import { ProductSet } from './pages/Products/ProductSet.tsx'
+import { Seller } from './pages/Products/Seller.tsx'
 import { Skus } from './pages/Products/Skus.tsx'
 import { Queue } from './pages/Queue/Queue.tsx'
 import { RunPage } from './pages/Runs/RunPage.tsx'
@@ -50,6 +51,7 @@ function Pages() {
   if (page === 'overview' && id === undefined) return <Overview />
   if (page === 'pauses' && id === undefined) return <Pauses />
   if (page === 'products' && id !== undefined && more.length === 0) return <ProductSet key={id} id={id} />
+  if (page === 'sellers' && id !== undefined && more.length === 0) return <Seller key={id} id={id} />
   if (page === 'skus' && id === undefined) return <Skus key={list} />
   if (page === 'runs' && id === undefined) return <Runs />
   if (page === 'runs' && id !== undefined && more.length === 0) return <RunPage key={id} id={id} />

@@ -146,15 +146,19 @@ test('a pasted column of SKUs gets a row for each, and its CSV; more than 500 ar
   await close()
 })
 
-test.each(['products/999999999', 'products/x', 'products/50%25', 'products/%E0%A4%A', 'runs/999999999'])(
-  '%s: a sentence, no blank page',
-  async (path) => {
-    const { page, open, close } = await scene.visit({ role: 'Admin' })
-    await open(path)
-    await page.getByText(/There is no such (product|page)|There is no run/).waitFor()
-    await close()
-  },
-)
+test.each([
+  'products/999999999',
+  'products/x',
+  'products/50%25',
+  'products/%E0%A4%A',
+  'sellers/999999999',
+  'runs/999999999',
+])('%s: a sentence, no blank page', async (path) => {
+  const { page, open, close } = await scene.visit({ role: 'Admin' })
+  await open(path)
+  await page.getByText(/There is no such (product|page|seller)|There is no run/).waitFor()
+  await close()
+})
 
 test('all of a product set is that and nothing else, and what a search found says by which field', async () => {
   const { page, open, complaints, close } = await scene.visit({})
@@ -776,6 +780,7 @@ describe.each([
     'runs',
     'run',
     'product',
+    'seller',
     'skus',
     'overview?q=linen',
     'item',
@@ -787,6 +792,7 @@ describe.each([
       item: `items/${failed.itemId}`,
       run: `runs/${runId}`,
       product: `products/${failed.setId}?product=${failed.productIds[0]}`,
+      seller: 'sellers/1',
     }
     await open(paths[path] ?? path)
     await page.getByRole('heading', { level: 1 }).waitFor()

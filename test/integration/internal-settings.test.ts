@@ -224,6 +224,7 @@ describe('the OpenAPI document', () => {
       'GET /api/runs',
       'GET /api/runs/{id}',
       'GET /api/search',
+      'GET /api/sellers/{id}',
       'GET /api/summary',
       'POST /api/creations',
       'POST /api/items',

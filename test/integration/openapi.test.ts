@@ -52,6 +52,8 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', '/api/requeue', { itemIds: [delayed], include: ['delayed'] })
   await ask('POST', '/api/creations', { productSetIds: [setId] })
   await ask('GET', '/api/search?q=linen')
+  await ask('GET', '/api/sellers/1')
+  await ask('GET', '/api/sellers/999999999', undefined, 404)
   await ask('POST', '/api/search', { skus: ['LINEN-1'] })
   await ask('GET', `/api/products/${setId}`)
   await ask('GET', '/api/products/999999999', undefined, 404)

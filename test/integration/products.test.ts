@@ -221,6 +221,36 @@ describe('a product set', () => {
   })
 })
 
+describe('a seller', () => {
+  test('products, items by status, causes, what was Synced within a day', async () => {
+    const { id } = await product({ seller: 'Counted Seller', products: 3 })
+    const other = await product({ seller: 'Counted Seller', inShop: false })
+    const failing = await enqueue(api.sql, 'price', { product: id })
+    await put(api.sql, failing, 'failed', { message: 'No size' })
+    await api.sql`
+      insert into shop_update.cause (id, reason, pattern) values (4711, 'failure', 'No size') on conflict do nothing`
+    await api.sql`update shop_update.item set cause_id = 4711 where id = ${failing}::bigint`
+    await enqueue(api.sql, 'stock', { product: other.id })
+    await finish(api.sql, await enqueue(api.sql, 'content', { product: id }))
+    const [{ sellerId }] = (
+      await api.sql`select id::text as "sellerId" from catalog.seller where name = 'Counted Seller'`
+    ).map((row) => row as { sellerId: string }) as [{ sellerId: string }]
+    expect(await api.get(`/api/sellers/${sellerId}`)).toMatchObject({
+      name: 'Counted Seller',
+      active: true,
+      products: 4,
+      notInShop: 1,
+      byStatus: [
+        { status: 'delayed', count: 1 },
+        { status: 'failed', count: 1 },
+      ],
+      synced: { count: 1, within10Minutes: 1, within24Hours: 1 },
+      causes: [{ id: '4711', pattern: 'No size', count: 1 }],
+    })
+    expect((await api.call('GET', '/api/sellers/999999999')).status).toBe(404)
+  })
+})
+
 describe('sending by hand', () => {
   const send = (body: Record<string, unknown>) => api.call('POST', '/api/items', { key: ADMIN, body })
 

@@ -36,6 +36,7 @@ export type {
   Run,
   RunsRecord,
   SearchResult,
+  Seller,
   SkusFound,
   Summary,
   Transition,

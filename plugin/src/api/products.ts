@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { ProductSet, SearchResult, SkusFound } from '../../../worker/api/internal/schemas.ts'
+import type { ProductSet, SearchResult, Seller, SkusFound } from '../../../worker/api/internal/schemas.ts'
 import { ApiError, call } from './client.ts'
 
 /** Products, sellers and items that the words mean. */
@@ -27,4 +27,13 @@ export const useProductSet = (id: string, product: string | undefined, enabled: 
     placeholderData: keepPreviousData,
     refetchInterval: ({ state: { error } }) =>
       error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 3000,
+  })
+
+export const useSeller = (id: string, enabled: boolean) =>
+  useQuery({
+    enabled,
+    queryKey: ['seller', id],
+    queryFn: ({ signal }) => call<Seller>(`sellers/${id}`, { signal }),
+    refetchInterval: ({ state: { error } }) =>
+      error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 10_000,
   })

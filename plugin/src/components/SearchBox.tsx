@@ -145,7 +145,7 @@ const suggestionsOf = ({ products, sellers, itemIds }: SearchResult): Suggestion
     id: `seller ${id}`,
     text: name,
     note: active ? 'Seller' : 'Seller, not active',
-    url: pageUrl('pending', { seller: id }),
+    url: pageUrl(`sellers/${id}`),
   })),
   ...itemIds.map((id) => ({
     id: `item ${id}`,

@@ -12,6 +12,7 @@ import {
   readSyncedTopics,
   search,
 } from '../../read/products.ts'
+import { readSeller } from '../../read/sellers.ts'
 import { Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
 import { answerOf } from './items.ts'
@@ -23,6 +24,7 @@ import {
   productSetSchema,
   searchQuery,
   searchSchema,
+  sellerSchema,
   skusBody,
   skusSchema,
 } from './schemas.ts'
@@ -108,6 +110,25 @@ export const productRoutes = (options: InternalApiOptions) => {
           },
           200,
         )
+      },
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/sellers/{id}',
+        summary: 'A seller: how many products and items, since when, and why they stand still',
+        request: { params: z.object({ id }) },
+        responses: { 200: answer('The seller', sellerSchema), ...NOT_FOUND },
+      }),
+      async (c) => {
+        const { id: sellerId } = c.req.valid('param')
+        const seller = await readSeller(readSql, sellerId)
+        if (!seller)
+          throw new Problem(404, `There is no seller ${sellerId}.`, {
+            errors: [{ field: 'id', message: 'is no seller' }],
+          })
+        const byStatus = seller.byStatus.map(({ oldestAt, ...row }) => ({ ...row, oldestAt: oldestAt.toISOString() }))
+        return c.json({ ...seller, byStatus }, 200)
       },
     )
 }

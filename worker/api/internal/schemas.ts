@@ -14,6 +14,7 @@ import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
 import { CAUSE_TABS, SELLERS_COUNTED } from '../../read/causes.ts'
 import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
+import { COUNTED_UP_TO } from '../../read/sellers.ts'
 
 /** One set of schemas validates input, types output, and generates the OpenAPI document. */
 
@@ -683,6 +684,21 @@ export const productSetSchema = z
   })
   .openapi('ProductSet')
 export type ProductSet = z.infer<typeof productSetSchema>
+export const sellerSchema = z
+  .object({
+    id,
+    name: z.string(),
+    active: z.boolean(),
+    products: count.openapi({ description: `Counted up to ${COUNTED_UP_TO.toLocaleString('en')}, like all of it` }),
+    notInShop: count,
+    byStatus: z.array(z.object({ status, count, oldestAt: time })),
+    synced: z
+      .object({ count, within10Minutes: count, within24Hours: count })
+      .openapi({ description: 'Of what was Synced within the last day' }),
+    causes: z.array(z.object({ id: causeId, pattern: z.string(), count })),
+  })
+  .openapi('Seller')
+export type Seller = z.infer<typeof sellerSchema>
 export const productQuery = z.strictObject({ product: id.optional() })
 
 export const incidentSchema = z

@@ -116,7 +116,12 @@ function Facts({ item }: { item: ItemDetail }) {
     ['Title', item.title ?? '–'],
     ['Seller SKU', item.sellerSku ?? '–'],
     ['SKU', item.sku ?? '–'],
-    ['Seller', item.sellerName ?? item.sellerId],
+    [
+      'Seller',
+      <Link key="seller" to={pageUrl(`sellers/${item.sellerId}`)}>
+        {item.sellerName ?? item.sellerId}
+      </Link>,
+    ],
     ['Product', item.productId ?? 'the whole product set'],
     [
       'Product set',

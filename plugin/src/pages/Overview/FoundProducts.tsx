@@ -23,7 +23,7 @@ export function FoundProducts({ q }: { q: string }) {
       {!data && !error && <LoadingPlaceholder text="Searching …" />}
       {data?.sellers.map(({ id, name, active }) => (
         <p key={id}>
-          Seller <Link to={pageUrl('pending', { seller: id })}>{name}</Link>
+          Seller <Link to={pageUrl(`sellers/${id}`)}>{name}</Link>
           {!active && ', not active'}
         </p>
       ))}

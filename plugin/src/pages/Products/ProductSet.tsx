@@ -130,7 +130,7 @@ function Facts({ product }: { product: Product }) {
 
 const SellerLink = ({ sellerId, sellerName, sellerActive }: Pick<Set_, 'sellerId' | 'sellerName' | 'sellerActive'>) => (
   <>
-    <Link to={pageUrl('pending', { seller: sellerId })}>{sellerName}</Link>
+    <Link to={pageUrl(`sellers/${sellerId}`)}>{sellerName}</Link>
     {!sellerActive && ' (not active)'}
   </>
 )
@@ -214,12 +214,8 @@ function Actions({ set }: { set: Set_ }) {
   const failing = set.products.some(({ openItems }) => openItems > 0)
   return (
     <>
-      <LinkButton
-        variant="secondary"
-        icon="user"
-        href={locationUtil.assureBaseUrl(pageUrl('pending', { seller: set.sellerId }))}
-      >
-        All of the seller
+      <LinkButton variant="secondary" icon="user" href={locationUtil.assureBaseUrl(pageUrl(`sellers/${set.sellerId}`))}>
+        The seller
       </LinkButton>
       <SendAgain set={set} />
       <Button

@@ -19,7 +19,11 @@ export const PRODUCT_COLUMNS: TableColumn<Product>[] = [
   },
   { name: 'sku', label: 'SKU', cell: ({ sku }) => sku ?? '–' },
   { name: 'title', label: 'Title', cell: ({ title }) => title ?? '–' },
-  { name: 'seller', label: 'Seller', cell: ({ sellerName }) => sellerName },
+  {
+    name: 'seller',
+    label: 'Seller',
+    cell: ({ sellerId, sellerName }) => <Link to={pageUrl(`sellers/${sellerId}`)}>{sellerName}</Link>,
+  },
   { name: 'verdict', label: 'How it stands', cell: ({ verdict }) => <Verdict {...verdict} /> },
   { name: 'since', label: 'Since', cell: ({ verdict }) => <Time at={verdict.since} /> },
   {
