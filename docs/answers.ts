@@ -1,3 +1,4 @@
+import { hiddenBy, SOLD_OUT } from '../worker/domain/hidden.ts'
 import { INCIDENT_KINDS, type KeepsWaiting } from '../worker/domain/incident.ts'
 import { type OpenItem, type ProductFacts, productVerdict } from '../worker/domain/product-verdict.ts'
 import type { ReasonCode } from '../worker/domain/reasons.ts'
@@ -65,11 +66,12 @@ const CASES: [string, Partial<ItemFacts>][] = [
   ['a newer change waits', { status: 'synced', newer: { itemId: '43', status: 'pending' } }],
   ['a newer change has failed', { status: 'synced', newer: { itemId: '43', status: 'failed' } }],
   ...[
-    'the seller is not active',
-    'the product is not active',
-    'it is rejected in quality control',
-    'it is sold out',
-  ].map((hidden): [string, Partial<ItemFacts>] => [hidden, { status: 'synced', hidden }]),
+    hiddenBy({ sellerActive: false, active: true, qcStatus: 'approved' }),
+    hiddenBy({ sellerActive: true, active: false, qcStatus: 'approved' }),
+    hiddenBy({ sellerActive: true, active: true, qcStatus: 'rejected' }),
+    hiddenBy({ sellerActive: true, active: true, qcStatus: 'pending' }),
+    SOLD_OUT,
+  ].map((hidden): [string, Partial<ItemFacts>] => [hidden!.why, { status: 'synced', hidden }]),
   ['discarded', { status: 'blocked', reason: { code: 'discarded', message: 'not needed' } }],
   ['product_deleted', { status: 'pending', reason: { code: 'product_deleted', message: null } }],
   ['failure', { status: 'delayed', reason: failed, failures: 2, nextAttemptAt: at(27) }],

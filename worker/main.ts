@@ -125,6 +125,7 @@ await runCommand(async () => {
   const started = await startWorker({
     sql: hot,
     background,
+    byValues: api,
     config,
     log,
     telemetry,

@@ -99,7 +99,7 @@ describe('a requeue', () => {
         actor: 'admin (key)',
         action: 'requeue',
         detail: {
-          itemIds: [id],
+          items: 1,
           include: ['failed'],
           reason: 'the Shop is back',
           requeued: 1,

@@ -27,7 +27,16 @@ describe('a search', () => {
   test('finds what was never queued, by any fragment of SKU or title, in any case', async () => {
     const { id, setId } = await product({ seller: 'Nile Textiles' })
     await rename(id, { seller_sku: 'Blue-Jeans-W32', title: 'Jeans “Cairo”, blau' })
-    for (const q of ['blue-jeans', 'JEANS-w3', ' "eans-W32" ', 'cairo', '“cairo”', 'JEANS “C', 'blau'])
+    for (const q of [
+      'blue-jeans',
+      'JEANS-w3',
+      'bLuE-jEaNs-w32',
+      ' "eans-W32" ',
+      'cairo',
+      '“cairo”',
+      'JEANS “C',
+      'blau',
+    ])
       expect(await skusOf(q), q).toContain('Blue-Jeans-W32')
     expect(await skusOf('jeans-w33')).toEqual([])
     const { products } = await search('blue-jeans-w32')
@@ -54,8 +63,9 @@ describe('a search', () => {
       if (q.length < 3) continue
       expect(await skusOf(q), q).not.toContain('100xyC/ottons')
     }
-    expect(await skusOf('%_C')).toHaveLength(1)
+    expect(await skusOf('%_C\\otton')).toHaveLength(1)
     expect(await skusOf('عربي 🧵')).toHaveLength(1)
+    for (const q of ['---', '%%%', 'a-b', '₿']) expect((await search(q)).tooShort, q).toBe(true)
     expect(await skusOf('%%%')).toEqual([])
     expect(await skusOf('___')).toEqual([])
   })
@@ -113,11 +123,11 @@ describe('many SKUs', () => {
     const other = await product({ seller: 'Second' })
     await rename(id, { seller_sku: 'SHARED-1' })
     await rename(other.id, { seller_sku: 'SHARED-1' })
-    const { status, body } = await look(['shared-1', `SHOP-${sku}`, 'no such thing'])
+    const { status, body } = await look(['sHaReD-1', `sHop-${sku}`, 'no such thing'])
     expect(status).toBe(200)
     expect(body.rows.map((row) => [row.sku, row.products.map(({ sellerName }) => sellerName)])).toEqual([
-      ['shared-1', ['First', 'Second']],
-      [`SHOP-${sku}`, ['First']],
+      ['sHaReD-1', ['First', 'Second']],
+      [`sHop-${sku}`, ['First']],
       ['no such thing', []],
     ])
   })
@@ -167,7 +177,7 @@ describe('a product set', () => {
       expect.arrayContaining([
         expect.objectContaining({ topic: 'content', cell: 'failed', itemId: failing }),
         expect.objectContaining({ topic: 'price', cell: 'waiting', itemId: waiting }),
-        expect.objectContaining({ topic: 'stock', cell: 'never_sent', itemId: null, at: null }),
+        expect.objectContaining({ topic: 'stock', cell: 'up_to_date', itemId: null, at: null }),
       ]),
     )
     expect(a!.answer).toMatchObject({ whoActs: 'sre' })
@@ -253,6 +263,13 @@ describe('a seller', () => {
 
 describe('sending by hand', () => {
   const send = (body: Record<string, unknown>) => api.call('POST', '/api/items', { key: ADMIN, body })
+
+  test('what tells the Shop of the product itself needs no condition, and neither does a creation', async () => {
+    const { setId, id } = await product()
+    await rename(id, { active: 'false', qc_status: 'rejected' })
+    for (const topic of ['status', 'qc_status']) expect((await send({ topic, productId: id })).status).toBe(201)
+    expect((await send({ topic: 'new_product_set', productSetId: setId })).status).toBe(201)
+  })
 
   test.each<[string, string]>([
     ['seller', 'The seller is not active.'],

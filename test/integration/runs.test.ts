@@ -165,10 +165,10 @@ describe('part by part', () => {
     const { id } = await begin({ filter: { seller: 'Stopped', tab: 'failed' } })
     expect(await carryOn(api.sql, id)).toMatchObject({ ended: false })
     const stop = () => api.call<Run>('POST', `/api/runs/${id}/stop`, { key: ADMIN })
-    expect(await stop()).toMatchObject({ status: 200, body: { state: 'stopped', taken: 500, endedBy: 'admin (key)' } })
+    expect(await stop()).toMatchObject({ status: 200, body: { state: 'stopped', taken: 100, endedBy: 'admin (key)' } })
     expect(await carryOn(api.sql, id)).toEqual({ steps: [], byTopic: [], ended: true })
     expect(await stop()).toMatchObject({ status: 409, body: { detail: `Run ${id} has ended already.` } })
-    expect(await read(id)).toMatchObject({ taken: 500, outcome: { on_its_way: 500 } })
+    expect(await read(id)).toMatchObject({ taken: 100, outcome: { on_its_way: 100 } })
     const left = await api.get('/api/items?tab=failed&seller=Stopped&limit=1')
     expect(left.items).toHaveLength(1)
   })
@@ -257,7 +257,7 @@ describe('part by part', () => {
       actor: 'admin (key)',
       action: 'creations',
       runId: id,
-      detail: { productSetIds: [setId], reason: 'forgotten', queued: 1, items: 2 },
+      detail: { sets: 1, reason: 'forgotten', queued: 1, waiting: 2 },
     })
   })
 

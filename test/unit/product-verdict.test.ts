@@ -70,7 +70,7 @@ test.each<[string, ProductFacts, string, string]>([
     'waits for another variation',
     { ...shown, items: [item({ status: 'blocked', reason: 'new_variation' })] },
     'on_its_way',
-    'In the Shop, 1 change waits until another variation of its set is created.',
+    'In the Shop, 1 change waits until the Shop has created what belongs to it.',
   ],
   [
     'inactive seller',
@@ -150,6 +150,7 @@ test('the times are those of the venture, in summer and in winter, and on the ot
   expect(told('Africa/Cairo', '2026-12-31T22:30:00Z')).toContain('1 Jan 2027, 00:30 Cairo time (just now)')
   expect(told('Asia/Ho_Chi_Minh', '2026-12-01T00:00:00Z')).toContain('1 Dec 2026, 07:00 Ho Chi Minh time')
   expect(told('UTC', '2026-12-01T00:00:00Z')).toContain('1 Dec 2026, 00:00 UTC')
+  expect(told('Etc/GMT+8', '2026-12-01T12:00:00Z')).toContain('1 Dec 2026, 04:00 Etc/GMT+8 (')
 })
 
 test.each(STATUS_NAMES)('a cell of the grid: %s', (status) => expect(CELLS).toContain(cellOf(status, false)))

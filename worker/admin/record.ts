@@ -2,14 +2,15 @@ import type { Sql } from '../database/database.ts'
 import type { Refusal } from '../domain/reasons.ts'
 import type { RequeueInclude } from '../domain/requeue.ts'
 import { NOTHING_YET, type Outcome, type RunKind, type RunResult, type RunState } from '../domain/run.ts'
-import type { Target } from './candidates.ts'
+import type { Selection } from '../read/selection.ts'
 import { SKIPPED_LISTED } from './requeue.ts'
 
 /** A run as it stands. */
 export interface RunRow extends RunResult {
   id: string
   kind: RunKind
-  target: Target
+  /** Of ids their number. */
+  target: { items: number } | { sets: number } | { filter: Selection }
   include: RequeueInclude[]
   reason: string | null
   force: boolean
@@ -28,7 +29,7 @@ export interface RunRow extends RunResult {
 export interface RunDetail extends RunRow {
   /** What became of the items taken so far. */
   outcome: Partial<Record<Outcome, number>>
-  /** Items taken whose outcome is not in `outcome`: too many are in the queue to look at each. */
+  /** Items taken whose outcome is not in `outcome`: too many to look at each now. */
   unread: number
   /** The first skipped items. */
   skipped: { itemId: string; reason: Refusal }[]
@@ -43,7 +44,13 @@ type StoredRun = Omit<RunRow, keyof RunResult> & {
 }
 
 const columns = (sql: Sql) => sql`
-  r.id, r.kind, r.target, r.include, r.reason, r.force, r.may_create_twice as "mayCreateTwice", r.previewed,
+  r.id, r.kind,
+  case
+    when r.target ? 'itemIds' then jsonb_build_object('items', jsonb_array_length(r.target -> 'itemIds'))
+    when r.target ? 'productSetIds'
+      then jsonb_build_object('sets', jsonb_array_length(r.target -> 'productSetIds'))
+    else r.target end as target,
+  r.include, r.reason, r.force, r.may_create_twice as "mayCreateTwice", r.previewed,
   r.created_at as "createdAt", r.created_by as "createdBy", r.state, r.progressed_at as "progressedAt",
   r.ended_at as "endedAt", r.ended_by as "endedBy", r.result, r.outcome`
 
@@ -69,23 +76,23 @@ export async function countOpenRuns(sql: Sql): Promise<OpenRuns> {
   return row!
 }
 
-/** One run with what came of it. @returns null if there is none */
-export async function readRun(sql: Sql, id: string): Promise<RunDetail | null> {
-  const [run] = await sql<StoredRun[]>`select ${columns(sql)} from shop_update.run r where r.id = ${id}::bigint`
-  if (!run) return null
-  const outcome = { ...run.outcome }
-  const gone = Object.values(outcome).reduce((sum, n) => sum + n, 0)
-  const row = toRow(run)
-  const open = row.taken - gone
-  const [here, skipped] = await Promise.all([
-    open > LOOKED_AT ? [] : readOutcomes(sql, id, run.createdAt),
-    sql<RunDetail['skipped'][number][]>`
+/** One run with what came of it, as of one moment. @returns null if there is none */
+export const readRun = (sql: Sql, id: string): Promise<RunDetail | null> =>
+  sql.begin('isolation level repeatable read read only', async (session) => {
+    const tx = session as unknown as Sql
+    const [run] = await tx<StoredRun[]>`select ${columns(tx)} from shop_update.run r where r.id = ${id}::bigint`
+    if (!run) return null
+    const outcome = { ...run.outcome }
+    const gone = Object.values(outcome).reduce((sum, n) => sum + n, 0)
+    const row = toRow(run)
+    const open = row.taken - gone
+    const here = open > LOOKED_AT ? [] : await readOutcomes(tx, id, run.createdAt)
+    const skipped = await tx<RunDetail['skipped'][number][]>`
       select item_id::text as "itemId", result as reason from shop_update.run_item
-      where run_id = ${id}::bigint and result <> 'taken' order by item_id limit ${SKIPPED_LISTED}::int`,
-  ])
-  for (const { outcome: what, n } of here) outcome[what] = (outcome[what] ?? 0) + n
-  return { ...row, outcome, unread: open > LOOKED_AT ? open : 0, skipped: [...skipped] }
-}
+      where run_id = ${id}::bigint and result <> 'taken' order by item_id limit ${SKIPPED_LISTED}::int`
+    for (const { outcome: what, n } of here) outcome[what] = (outcome[what] ?? 0) + n
+    return { ...row, outcome, unread: open > LOOKED_AT ? open : 0, skipped: [...skipped] }
+  }) as Promise<RunDetail | null>
 
 const readOutcomes = (sql: Sql, id: string, since: Date) => sql<{ outcome: Outcome; n: number }[]>`
   select ${outcomeOf(sql)} as outcome, count(*)::int as n
@@ -160,11 +167,14 @@ export async function noteOutcomes(
   }
 }
 
-/** Deletes the items of runs that ended before the history begins; the runs themselves stay on record. */
+const FORGOTTEN_AT_ONCE = 20_000
+
+/** Deletes items of runs that ended before the history begins, some at a time; the runs themselves stay on record. */
 export async function forgetRuns(sql: Sql, days: number): Promise<void> {
   await sql`
-    delete from shop_update.run_item where run_id in (
-      select id from shop_update.run where ended_at < now() - ${days}::int * interval '1 day')`
+    delete from shop_update.run_item where (run_id, item_id) in (
+      select i.run_id, i.item_id from shop_update.run r join shop_update.run_item i on i.run_id = r.id
+      where r.ended_at < now() - ${days}::int * interval '1 day' limit ${FORGOTTEN_AT_ONCE}::int)`
 }
 
 /** What somebody did by hand. */
@@ -198,7 +208,11 @@ export const readEntries = (
   before: string | null,
   limit: number,
 ): Promise<Entry[]> => sql<Entry[]>`
-  select a.id, a.at, a.actor, a.action, a.detail, a.detail ->> 'run' as "runId"
+  select a.id, a.at, a.actor, a.action, a.detail ->> 'run' as "runId",
+    -- thousands of ids of earlier releases
+    a.detail - '{itemIds,productSetIds}'::text[] || jsonb_strip_nulls(jsonb_build_object(
+      'items', coalesce(a.detail -> 'items', to_jsonb(jsonb_array_length(a.detail -> 'itemIds'))),
+      'sets', coalesce(a.detail -> 'sets', to_jsonb(jsonb_array_length(a.detail -> 'productSetIds'))))) as detail
   from shop_update.audit a
   where not (a.action like '%\\_begun' and a.detail ? 'run')
     and (${actor ?? null}::text is null or a.actor = ${actor ?? null}::text)

@@ -6,7 +6,7 @@ import { type Asked, type Candidate, judge, type Page, readCandidates, readPage 
 
 /** How many product sets are named. */
 export const SETS_LISTED = 20
-/** Product sets are handled whole, and so many items in one transaction if those of one set are not more. */
+/** Product sets are handled whole, and so many items in one transaction unless one set has more. */
 const ITEMS_A_PART = 1000
 
 /** What is to be done with a part of a page. */
@@ -33,13 +33,15 @@ export async function readPart(
   const done = await handled([...candidates.map(({ id }) => id), ...gone])
   const named = new Set('itemIds' in asked.target ? asked.target.itemIds : [])
   const part: Part = { take: [], skip: [], isLast: true }
+  let last: string | null = null
   for (const candidate of candidates) {
     if (done.has(candidate.id)) continue
     const { id, topic, productSetId, awaitsCreate, createComing } = candidate
-    if (part.take.length >= ITEMS_A_PART && part.take.at(-1)!.productSetId !== productSetId) {
+    if (part.take.length + part.skip.length >= ITEMS_A_PART && last !== productSetId) {
       part.isLast = false
       return part
     }
+    last = productSetId
     const why = judge(candidate, named.has(id), asked)
     if (kind === 'creations') {
       if (why === null && awaitsCreate && !createComing) part.take.push(candidate)
@@ -69,7 +71,7 @@ export async function addUp(
     taken: before.taken + take.length,
     productSets: before.productSets + sets.length,
     variations: before.variations + (await countVariations(sql, sets)),
-    firstProductSets: [...before.firstProductSets, ...sets].slice(0, SETS_LISTED),
+    firstProductSets: [...new Set([...before.firstProductSets, ...sets])].slice(0, SETS_LISTED),
     skippedTotal: before.skippedTotal + skip.length,
     skippedByReason,
     blockedAgain: before.blockedAgain + waiting.length,

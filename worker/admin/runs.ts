@@ -4,7 +4,7 @@ import { NOTHING_YET, type RunKind, type RunResult, type RunState } from '../dom
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Asked, type Candidate, readPage } from './candidates.ts'
+import { type Asked, type Candidate, readPage, type Target } from './candidates.ts'
 import { putBack } from './put-back.ts'
 import { addUp, type Part, readPart } from './requeue.ts'
 
@@ -60,10 +60,12 @@ export async function openRuns(sql: Sql): Promise<string[]> {
  * Does the next part of a run, in one transaction: a crash costs nothing but that part, and any process may go on. The
  * row of the run is locked meanwhile, so two processes take turns.
  *
+ * @param lockTimeoutMs how long it waits for a row that somebody else holds; without: as long as the connection does
  * @returns null if there is no such run
  */
-export async function carryOn(sql: Sql, runId: string): Promise<Carried | null> {
+export async function carryOn(sql: Sql, runId: string, lockTimeoutMs?: number): Promise<Carried | null> {
   return transaction(sql, async (tx) => {
+    if (lockTimeoutMs !== undefined) await tx`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)`
     const [run] = await tx<
       (NewRun & { state: RunState; position: string; result: Partial<RunResult>; name: string; sub: string | null })[]
     >`
@@ -87,7 +89,9 @@ export async function carryOn(sql: Sql, runId: string): Promise<Carried | null> 
         ended_at = ${ended ? tx`now()` : null}
       where id = ${runId}::bigint`
     if (ended) {
-      const detail = { run: runId, ...told(run), ...numbersOf(run.kind, result) }
+      const { target, ...rest } = run
+      const about = 'filter' in target ? target : countOf(target)
+      const detail = { run: runId, ...told({ ...rest, target: about }), ...numbersOf(run.kind, result) }
       await audit(tx, { name: run.name, sub: run.sub }, run.kind, detail)
     }
     return { steps, byTopic: run.kind === 'requeue' ? byTopicOf(take, skip) : [], ended }
@@ -135,8 +139,18 @@ export async function stopRun(sql: Sql, runId: string, actor: Actor): Promise<bo
   })
 }
 
+/** Ids are kept once, with the run's beginning. */
+const countOf = (target: Exclude<Target, { filter: unknown }>) =>
+  'itemIds' in target ? { items: target.itemIds.length } : { sets: target.productSetIds.length }
+
 /** What the audit keeps of what was asked. */
-const told = ({ target, include, reason, force, mayCreateTwice }: Asked & { reason: string | null }) => ({
+const told = ({
+  target,
+  include,
+  reason,
+  force,
+  mayCreateTwice,
+}: Omit<Asked, 'target'> & { target: object; reason: string | null }) => ({
   ...target,
   include,
   reason,
@@ -146,7 +160,7 @@ const told = ({ target, include, reason, force, mayCreateTwice }: Asked & { reas
 
 const numbersOf = (kind: RunKind, { taken, productSets, skippedTotal, skippedByReason }: RunResult) =>
   kind === 'creations'
-    ? { queued: productSets, items: taken }
+    ? { queued: productSets, waiting: taken }
     : { requeued: taken, productSets, skipped: skippedTotal, skippedByReason }
 
 async function handledBy(sql: Sql, runId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {

@@ -1,7 +1,8 @@
-import type { ReasonCode } from './reasons.ts'
-import type { WhoActs } from './seller-answer.ts'
+import { hiddenBy } from './hidden.ts'
+import { AWAIT_CREATE, type ReasonCode } from './reasons.ts'
 import { STATUSES, type Status } from './statuses.ts'
 import { creates, TOPICS, type Topic } from './topics.ts'
+import type { WhoActs } from './who-acts.ts'
 
 /** How it stands with a product, in the order of what a person on the telephone asks. */
 export const VERDICTS = [
@@ -55,7 +56,7 @@ export interface ProductFacts<Time = Date> {
 
 export interface ProductVerdict<Time = Date> {
   code: VerdictCode
-  /** One or two sentences, true for an admin and for the seller; no times but those in `since` and `next`. */
+  /** One or two sentences for an admin, without times; it may quote the Shop. */
   text: string
   whoActs: WhoActs
   /** Since when it has been so. */
@@ -71,18 +72,6 @@ const URGENCY: Partial<Record<Status, number>> = { failed: 0, blocked: 1, delaye
 const urgency = ({ status, reason }: OpenItem<unknown>): number =>
   reason === 'stock_wait' ? 5 : (URGENCY[status] ?? 3)
 
-/** Why customers do not see it, although the Shop has it; null if they may. */
-export function hiddenWhy({
-  sellerActive,
-  active,
-  qcStatus,
-}: Pick<ProductFacts, 'sellerActive' | 'active' | 'qcStatus'>): string | null {
-  if (!sellerActive) return 'the seller is not active'
-  if (!active) return 'the product is not active'
-  if (qcStatus === 'rejected') return 'it is rejected in quality control'
-  return qcStatus === 'pending' ? 'it waits for quality control' : null
-}
-
 /** Why a product is, or is not, in the Shop as the catalogue has it. */
 export function productVerdict(facts: ProductFacts): ProductVerdict {
   return facts.inShop ? inShop(facts) : notInShop(facts)
@@ -96,7 +85,7 @@ function notInShop(facts: ProductFacts): ProductVerdict {
   if (!facts.sellerActive || !facts.active)
     return {
       code: 'hidden',
-      text: `Not in the Shop: ${hiddenWhy(facts)}, so nothing creates it.`,
+      text: `Not in the Shop: ${hiddenBy(facts)!.why}, so nothing creates it.`,
       whoActs: 'seller',
       ...rest,
     }
@@ -158,12 +147,12 @@ function beingCreated(create: OpenItem): ProductVerdict {
 
 function inShop(facts: ProductFacts): ProductVerdict {
   const { items, syncedAt } = facts
-  const why = hiddenWhy(facts)
-  const where = why === null ? 'In the Shop' : `In the Shop, but not shown: ${why}`
-  const joint = why === null ? ', ' : '. '
+  const hidden = hiddenBy(facts)
+  const where = hidden === null ? 'In the Shop' : `In the Shop, but not shown: ${hidden.why}`
+  const joint = hidden === null ? ', ' : '. '
   const worst = first(items)
   if (!worst)
-    return why === null
+    return hidden === null
       ? {
           code: 'up_to_date',
           text: `${where}, up to date.`,
@@ -175,7 +164,7 @@ function inShop(facts: ProductFacts): ProductVerdict {
       : {
           code: 'hidden',
           text: `${where}. What the Shop has of it is up to date.`,
-          whoActs: facts.qcStatus === 'pending' && facts.sellerActive && facts.active ? 'nobody' : 'seller',
+          whoActs: hidden.whoActs,
           since: syncedAt,
           next: null,
           itemId: null,
@@ -183,7 +172,7 @@ function inShop(facts: ProductFacts): ProductVerdict {
   const about = { since: worst.statusAt, next: worst.nextAttemptAt, itemId: worst.id }
   const n = items.length
   const changes = n === 1 ? '1 change' : `${n} changes`
-  const say = (text: string) => (why === null ? text : text.charAt(0).toUpperCase() + text.slice(1))
+  const say = (text: string) => (hidden === null ? text : text.charAt(0).toUpperCase() + text.slice(1))
   switch (worst.status) {
     case 'failed':
     case 'delayed':
@@ -197,12 +186,12 @@ function inShop(facts: ProductFacts): ProductVerdict {
         ...about,
       }
     case 'blocked':
-      return worst.reason === 'new_variation'
+      return (AWAIT_CREATE as readonly (string | null)[]).includes(worst.reason)
         ? {
             code: 'on_its_way',
             text:
-              `${where}${joint}${say(changes)} ${n === 1 ? 'waits' : 'wait'} until another variation of its set is ` +
-              'created.',
+              `${where}${joint}${say(changes)} ${n === 1 ? 'waits' : 'wait'} until the Shop has created what belongs ` +
+              `to ${n === 1 ? 'it' : 'them'}.`,
             whoActs: 'nobody',
             ...about,
           }
@@ -230,7 +219,9 @@ function inShop(facts: ProductFacts): ProductVerdict {
   }
 }
 
-const first = (items: readonly OpenItem[]): OpenItem | undefined => items.toSorted((a, b) => urgency(a) - urgency(b))[0]
+/** The one to be looked at first. */
+export const first = (items: readonly OpenItem[]): OpenItem | undefined =>
+  items.toSorted((a, b) => urgency(a) - urgency(b))[0]
 
 const DECIDE = 'an admin has to decide about'
 const times = (n: number): string => (n === 1 ? 'once' : `${n} times`)
@@ -250,17 +241,17 @@ export const CELL_LABELS: Record<Cell, string> = {
   delayed: STATUSES.delayed.label,
   failed: STATUSES.failed.label,
   blocked: STATUSES.blocked.label,
-  never_sent: 'Never sent',
+  never_sent: 'Not sent yet',
 }
 
 /**
  * @param status of its item in the queue, null if there is none
- * @param synced whether one was Synced, as far as known
+ * @param there whether the Shop has what the topic is about: it was Synced, or is part of what was created
  */
-export function cellOf(status: Status | null, synced: boolean): Cell {
+export function cellOf(status: Status | null, there: boolean): Cell {
   switch (status) {
     case null:
-      return synced ? 'up_to_date' : 'never_sent'
+      return there ? 'up_to_date' : 'never_sent'
     case 'delayed':
     case 'failed':
     case 'blocked':

@@ -1,8 +1,13 @@
 /** The most products that the beginning of a SKU matches; typing another letter narrows the search. */
 export const PRODUCTS_A_PREFIX = 200
 
-/** A shorter text is looked up as a whole SKU, id or name: an index of three letters at a time finds no less. */
+/**
+ * A text without so many letters or digits in a row is looked up as a whole SKU, id or name: the index has three at a
+ * time, and without any it would be read from end to end.
+ */
 export const FRAGMENT_LENGTH = 3
+const FRAGMENT = new RegExp(`[\\p{L}\\p{N}]{${FRAGMENT_LENGTH}}`, 'u')
+export const isFragment = (words: string): boolean => FRAGMENT.test(words)
 /** Of products found by a fragment, so many are looked at. */
 export const PRODUCTS_A_FRAGMENT = 50
 /** Of a pasted list, so many SKUs are looked up. */

@@ -1,8 +1,12 @@
+import type { Hidden } from './hidden.ts'
 import type { Incident, KeepsWaiting } from './incident.ts'
 import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
 import { TOPICS, type Topic } from './topics.ts'
+import type { WhoActs } from './who-acts.ts'
+
+export type { WhoActs }
 
 /**
  * Everything that "An answer for the seller" is made from. It deliberately omits who requeued an item: that does not
@@ -52,8 +56,8 @@ export interface ItemFacts {
   refusedSince: Date | null
   /** When all that waits is sent at the present pace; null: within seconds, or nobody knows. */
   expectedAt: Date | null
-  /** Why customers cannot buy the product although the Shop has it, as part of a sentence; null if they can. */
-  hidden: string | null
+  /** Why customers cannot buy the product although the Shop has it; null if they can. */
+  hidden: Hidden | null
 }
 
 /** An item that goes before another one. */
@@ -62,9 +66,6 @@ export interface Holder {
   status: Status
   nextAttemptAt: Date
 }
-
-/** Who has to act; the seller reads SREs as "our operations team". */
-export type WhoActs = 'nobody' | 'seller' | 'admin' | 'shop' | 'sre'
 
 export interface SellerAnswer {
   /** The sentences as one text, for the copy button. */
@@ -195,10 +196,10 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
         : `${subject(item)} was synced with the Shop on ${when(item.statusAt, clock)}.`
     const sku = item.shopSku === null ? [] : [`The Shop SKU is ${item.shopSku}.`]
     if (item.hidden !== null) {
-      const hidden = `Customers cannot buy the product at the moment, though: ${item.hidden}.`
+      const { why, until, whoActs } = item.hidden
       return {
-        whoActs: 'seller',
-        sentences: [what, ...sku, hidden, 'Once that is changed in Seller Center, the Shop is told.'],
+        whoActs,
+        sentences: [what, ...sku, `Customers cannot buy the product at the moment, though: ${why}.`, until],
       }
     }
     return { whoActs: 'nobody', sentences: [what, ...sku, NOTHING_TO_DO] }
@@ -599,7 +600,9 @@ function dated(at: Date, { zone }: Clock): string {
       .formatToParts(at)
       .map(({ type, value }) => [type, value]),
   ) as Record<string, string>
-  const name = zone === 'UTC' ? 'UTC' : `${zone.split('/').at(-1)!.replaceAll('_', ' ')} time`
+  // Etc/GMT+8 is eight hours behind
+  const isPlace = zone.includes('/') && !zone.startsWith('Etc/')
+  const name = isPlace ? `${zone.split('/').at(-1)!.replaceAll('_', ' ')} time` : zone
   return `${Number(day)} ${MONTHS[Number(month) - 1]} ${year}, ${hour}:${minute} ${name}`
 }
 

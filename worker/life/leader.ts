@@ -1,6 +1,4 @@
 import type { Logger } from 'pino'
-import { forgetRuns, noteOutcomes } from '../admin/record.ts'
-import { carryOn, openRuns } from '../admin/runs.ts'
 import type { Config } from '../config.ts'
 import type { Sql } from '../database/database.ts'
 import { INCIDENT_LABELS, type Incident } from '../domain/incident.ts'
@@ -30,9 +28,7 @@ const DUTIES = {
   owed: 1000,
   pauses: 1000,
   release: 1000,
-  runs: 1000,
   incidents: 2000,
-  outcomes: 2000,
   forgottenSets: 2000,
   blocked: 10_000,
   partitions: 3_600_000,
@@ -40,8 +36,6 @@ const DUTIES = {
 } as const
 
 const LEASE_SECONDS = 5
-/** Runs are carried on for so long in one round: the other duties are more urgent. 20,000 items in 0.5 s. */
-const RUNS_MS = 500
 /** How many days ahead partitions are created: Seller Center can go on queueing for that long without any worker. */
 export const DAYS_AHEAD = 14
 
@@ -94,9 +88,7 @@ export function startLeader({
     owed: 0,
     pauses: 0,
     release: 0,
-    runs: 0,
     incidents: 0,
-    outcomes: 0,
     forgottenSets: 0,
     blocked: 0,
     partitions: 0,
@@ -107,7 +99,6 @@ export function startLeader({
   const releaseNext = createRounds((after, since) => releaseOwed(sql, after, since))
   const forgottenNext = createRounds((after, since) => forgottenSets(sql, after, since))
   const lostNext = createFullRounds((after) => lostSets(sql, after))
-  const outcomesNext = createFullRounds((after) => noteOutcomes(sql, after))
 
   const isDue = (duty: keyof typeof DUTIES): boolean => {
     const now = performance.now()
@@ -151,8 +142,6 @@ export function startLeader({
       telemetry.steps(steps)
       if (steps.length > 0) onReady(idsOf(steps))
     }
-    if (isDue('runs')) await carryOnRuns()
-    if (isDue('outcomes')) await outcomesNext()
     if (isDue('incidents')) for (const noted of await noteIncidents(sql, await incidents())) tellIncident(noted)
     if (isDue('forgottenSets')) {
       const forgotten = await forgottenNext()
@@ -169,7 +158,6 @@ export function startLeader({
       await forgetWorkers(sql)
       await forgetCounts(sql, config.HISTORY_DAYS)
       await forgetIncidents(sql, config.HISTORY_DAYS)
-      await forgetRuns(sql, config.HISTORY_DAYS)
     }
     if (isDue('verify')) {
       for (const drift of [...(await verifyCounts(sql)), ...(await verifyCauses(sql))])
@@ -177,21 +165,6 @@ export function startLeader({
     }
     // Only while it leads: two workers that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
-  }
-
-  /** One part of each run in turn, so that a long one does not keep a short one waiting. */
-  async function carryOnRuns(): Promise<void> {
-    const until = performance.now() + RUNS_MS
-    for (let open = await openRuns(sql); open.length > 0 && performance.now() < until; open = await openRuns(sql)) {
-      for (const run of open) {
-        const part = await carryOn(sql, run)
-        if (!part) continue
-        telemetry.steps(part.steps)
-        telemetry.requeued(part.byTopic)
-        onReady(idsOf(part.steps))
-        if (part.ended) log.info({ 'event.name': 'shop_update.run', run, state: 'done' }, 'A run is done')
-      }
-    }
   }
 
   /** The dashboards draw these lines as annotations. */

@@ -24,6 +24,7 @@ import { claimKey, Life } from './life.ts'
 import { startPacing } from './pacing.ts'
 import { startPausing } from './pausing.ts'
 import { startPump } from './pump.ts'
+import { startRunning } from './running.ts'
 import { retryOf } from './verdict.ts'
 
 export interface Worker {
@@ -57,6 +58,8 @@ export interface WorkerOptions {
   sql: Sql
   /** For the heartbeat, callbacks and the leader's duties. */
   background: Sql
+  /** For runs, which may be about any selection: plans each statement anew. */
+  byValues: Sql
   config: Config
   log: Logger
   telemetry: Telemetry
@@ -72,6 +75,7 @@ export interface WorkerOptions {
 export async function startWorker({
   sql,
   background,
+  byValues,
   config,
   log,
   telemetry,
@@ -204,6 +208,15 @@ export async function startWorker({
     adopt: (adopted) => pump.adopt(adopted.item, resume(adopted, desk)),
   })
 
+  const running = startRunning({
+    sql: byValues,
+    leads: () => state === 'running' && leader.leads(),
+    historyDays: config.HISTORY_DAYS,
+    log,
+    telemetry,
+    onReady: (items) => pump.poke(0, items),
+  })
+
   /** Claims that only the database knows of. Seen twice, such a claim is not one that was made just now. */
   let suspects = new Set<string>()
   async function takeUpOrphans(): Promise<void> {
@@ -267,7 +280,7 @@ export async function startWorker({
       callbacks.stopPolling()
       const looks = flowLooks.stop()
       const beats = heart.stop()
-      await leader.stop()
+      await Promise.all([leader.stop(), running.stop()])
       onNotice = unheeded
       await Promise.all([callbacks.idle(), looks, beats, pace.stop(), pausing.stop(), shop.close()])
       try {

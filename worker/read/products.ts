@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { OpenItem, ProductFacts } from '../domain/product-verdict.ts'
-import { FRAGMENT_LENGTH, PRODUCTS_A_FRAGMENT } from '../domain/search.ts'
+import { isFragment, PRODUCTS_A_FRAGMENT } from '../domain/search.ts'
 import type { Topic } from '../domain/topics.ts'
 import { itemsOfSets } from './scope.ts'
 
@@ -59,7 +59,7 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
       r.active as "sellerActive",
       p.active,
       p.qc_status as "qcStatus",
-      p.src_id is not null and s.src_id is not null as "inShop",
+      p.src_id is not null and p.shop_sku is not null and s.src_id is not null as "inShop",
       p.src_updated_at as "syncedAt",
       coalesce((
         select json_agg(o.item order by o.id) from open o
@@ -109,18 +109,18 @@ const SELLERS_FOUND = 5
 
 /**
  * Searches the catalogue: what is exactly that first (a SKU, an id), then what contains it, in any case: SKUs, titles,
- * names of sellers. Less than three characters are only looked up as a whole.
+ * names of sellers. What is no fragment is only looked up as a whole.
  */
 export async function search(sql: Sql, words: string): Promise<Found> {
   const id = isId(words) ? words : null
-  const fragment = [...words].length >= FRAGMENT_LENGTH ? `%${literal(words)}%` : null
+  const fragment = isFragment(words) ? `%${literal(words)}%` : null
   const more = PRODUCTS_A_FRAGMENT + 1
   const [exact, byFragment, sellers, items] = await Promise.all([
     sql<{ id: string }[]>`
       select p.id from catalog.product p
-      where p.seller_sku in (${words}::text, upper(${words}::text), lower(${words}::text))
+      where lower(p.seller_sku) = lower(${words}::text)
       union select p.id from catalog.product p
-      where p.shop_sku in (${words}::text, upper(${words}::text), lower(${words}::text))
+      where lower(p.shop_sku) = lower(${words}::text)
       union select p.id from catalog.product p where p.id = ${id}::bigint
       union select p.id from catalog.product p where p.src_id = ${words}::text
       union select p.id from catalog.product p where p.product_set_id = ${id}::bigint
@@ -160,14 +160,17 @@ export async function search(sql: Sql, words: string): Promise<Found> {
   }
 }
 
+/** Of one SKU, the products of so many sellers. */
+const PRODUCTS_A_SKU = 20
+
 /** Products by SKU, the seller's or the Shop's, in any case. A SKU may belong to several sellers. */
 export async function findSkus(sql: Sql, skus: readonly string[]): Promise<{ sku: string; productIds: string[] }[]> {
   const rows = await sql<{ sku: string; id: string }[]>`
-    with asked as materialized (select sku from unnest(${[...skus]}::text[]) asked (sku))
-    select distinct a.sku, p.id
-    from asked a cross join lateral (
-      select p.id from catalog.product p where p.seller_sku in (a.sku, upper(a.sku), lower(a.sku))
-      union select p.id from catalog.product p where p.shop_sku in (a.sku, upper(a.sku), lower(a.sku))) p
+    select a.sku, p.id
+    from (select sku from unnest(${[...skus]}::text[]) asked (sku)) a cross join lateral (
+      select p.id from catalog.product p where lower(p.seller_sku) = lower(a.sku)
+      union select p.id from catalog.product p where lower(p.shop_sku) = lower(a.sku)
+      order by id limit ${PRODUCTS_A_SKU}::int) p
     order by p.id`
   const found = Map.groupBy(rows, ({ sku }) => sku)
   return skus.map((sku) => ({ sku, productIds: (found.get(sku) ?? []).map(({ id }) => id) }))
@@ -183,5 +186,6 @@ export const readSyncedTopics = (
   select distinct on (f.product_id, f.topic)
     f.product_id as "productId", f.topic, f.finished_at as at, f.id as "itemId"
   from shop_update.finished_item f
-  where f.product_set_id = ${productSetId}::bigint and f.status = 'synced'
+  where f.seller_id = (select s.seller_id from catalog.product_set s where s.id = ${productSetId}::bigint)
+    and f.product_set_id = ${productSetId}::bigint and f.status = 'synced'
   order by f.product_id, f.topic, f.finished_at desc`

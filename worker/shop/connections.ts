@@ -190,8 +190,13 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
     socket.once('close', () => given || drop(client))
     client.on('disconnect', (_url, _targets, error) => drop(client, 'code' in error && error.code === 'UND_ERR_SOCKET'))
     if (open.size === 0) {
-      aloneUntil = performance.now() + ALONE_MS
-      setTimeout(drain, ALONE_MS).unref()
+      const until = performance.now() + ALONE_MS
+      aloneUntil = until
+      // a timer may fire a little early
+      setTimeout(() => {
+        if (aloneUntil === until) aloneUntil = 0
+        drain()
+      }, ALONE_MS).unref()
     }
     open.set(client, socket)
     unproven.add(client)

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Enqueued, Requeued, Resolved, Run } from '../../../worker/api/internal/schemas.ts'
 import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import type { Topic } from '../../../worker/domain/topics.ts'
@@ -17,7 +17,8 @@ export const useRequeuePreview = (asked: Asked, enabled: boolean) =>
     enabled,
     refetchOnWindowFocus: false,
     queryKey: ['requeue', asked],
-    queryFn: () => call<Requeued>('requeue', { method: 'POST', body: { ...asked, dryRun: true } }),
+    queryFn: ({ signal }) => call<Requeued>('requeue', { method: 'POST', body: { ...asked, dryRun: true }, signal }),
+    placeholderData: keepPreviousData,
     gcTime: 0,
     staleTime: 0,
   })

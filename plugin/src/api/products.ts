@@ -3,13 +3,12 @@ import type { ProductSet, SearchResult, Seller, SkusFound } from '../../../worke
 import { ApiError, call } from './client.ts'
 
 /** Products, sellers and items that the words mean. */
-export const useSearch = (q: string, everyMs: number | false = false) =>
+export const useSearch = (q: string) =>
   useQuery({
     enabled: q !== '',
     queryKey: ['search', q],
     queryFn: ({ signal }) => call<SearchResult>('search', { query: { q }, signal }),
     placeholderData: keepPreviousData,
-    refetchInterval: everyMs,
   })
 
 export const useSkus = (skus: readonly string[]) =>

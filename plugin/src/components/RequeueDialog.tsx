@@ -52,6 +52,7 @@ export function RequeueDialog({
     start.mutate({
       kind,
       ...asked,
+      ...(kind === 'creations' && { force: false, mayCreateTwice: false }),
       ...(reason.trim() && { reason: reason.trim() }),
       ...(kind === 'requeue' && { previewed: { requeued, productSets, skippedTotal } }),
     })
@@ -127,25 +128,25 @@ export function RequeueDialog({
                     )}
                   </Alert>
                 )}
-                {(undecided > 0 || mayCreateTwice) && (
-                  <Checkbox
-                    label="Send the creations, too, that the Shop may have carried out"
-                    description="It may create them twice: ask the Shop first."
-                    value={mayCreateTwice}
-                    onChange={({ currentTarget: { checked } }) => setMayCreateTwice(checked)}
-                  />
-                )}
-                {(refused > 0 || force) && (
-                  <Checkbox
-                    label="Send them all the same"
-                    description="Past the conditions for seller, product and quality control. Needs a reason."
-                    value={force}
-                    onChange={({ currentTarget: { checked } }) => setForce(checked)}
-                  />
-                )}
               </>
             )}
           </div>
+          {(undecided > 0 || mayCreateTwice) && (
+            <Checkbox
+              label="Send the creations, too, that the Shop may have carried out"
+              description="It may create them twice: ask the Shop first."
+              value={mayCreateTwice}
+              onChange={({ currentTarget: { checked } }) => setMayCreateTwice(checked)}
+            />
+          )}
+          {(refused > 0 || force) && (
+            <Checkbox
+              label="Send them all the same"
+              description="Past the conditions for seller, product and quality control. Needs a reason."
+              value={force}
+              onChange={({ currentTarget: { checked } }) => setForce(checked)}
+            />
+          )}
           <Field
             label="Reason"
             required={force}
@@ -165,7 +166,9 @@ export function RequeueDialog({
             </Button>
             <Button
               onClick={() => begin('requeue')}
-              disabled={!preview.data?.requeued || start.isPending || (force && !reason.trim())}
+              disabled={
+                !preview.data?.requeued || preview.isPlaceholderData || start.isPending || (force && !reason.trim())
+              }
               icon={start.isPending ? 'spinner' : 'repeat'}
             >
               Requeue {counted(preview.data?.requeued ?? 0, 'item')}
@@ -207,4 +210,6 @@ function Started({
 const noteOf = ({ kind, taken }: Run): string =>
   kind === 'creations'
     ? 'What waits is sent at once afterwards.'
-    : `${taken === 1 ? 'It is' : 'They are'} sent again from now on, with what the catalogue has at that moment.`
+    : taken === 0
+      ? 'Meanwhile there was nothing left to requeue.'
+      : `${taken === 1 ? 'It is' : 'They are'} sent again from now on, with what the catalogue has at that moment.`

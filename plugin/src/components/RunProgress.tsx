@@ -82,7 +82,7 @@ function Outcomes({ run: { kind, taken, outcome, unread } }: { run: Run }) {
       ))}
       {unread > 0 && (
         <div>
-          <dt>In the queue</dt>
+          <dt>Not looked at yet</dt>
           <dd>{unread.toLocaleString('en')}</dd>
         </div>
       )}

@@ -125,7 +125,7 @@ export function SearchBox() {
         {open && asked !== '' && data?.tooShort && suggestions.length === 0 && (
           <div role="option" aria-selected={false} aria-disabled tabIndex={-1} className={styles.option}>
             <span className={styles.note}>
-              Shorter than {FRAGMENT_LENGTH} characters: only whole SKUs, ids and names are found.
+              Less than {FRAGMENT_LENGTH} letters or digits in a row: only whole SKUs, ids and names are found.
             </span>
           </div>
         )}

@@ -6,7 +6,8 @@ import { previewRequeue } from '../../admin/requeue.ts'
 import { resolveBlocked } from '../../admin/resolve.ts'
 import { type Carried, runToEnd } from '../../admin/runs.ts'
 import type { Sql } from '../../database/database.ts'
-import { REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
+import type { Refusal } from '../../domain/reasons.ts'
+import { CONDITIONS, REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
@@ -93,9 +94,11 @@ export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         }
         const resolved = await resolveBlocked(sql, { itemId, action, ...decision, actor: c.var.actor })
         if ('refused' in resolved) {
-          const field = resolved.refused === 'may_create_twice' ? 'mayCreateTwice' : 'force'
-          const errors = [{ field, message: 'is needed to send it all the same' }]
-          throw new Problem(409, REFUSAL_SENTENCES[resolved.refused], { errors })
+          const { refused } = resolved
+          const isCondition = (CONDITIONS as readonly Refusal[]).includes(refused)
+          const field = refused === 'may_create_twice' ? 'mayCreateTwice' : isCondition ? 'force' : null
+          const errors = field === null ? [] : [{ field, message: 'is needed to send it all the same' }]
+          throw new Problem(409, REFUSAL_SENTENCES[refused], { errors })
         }
         const { steps } = resolved
         const [step] = steps

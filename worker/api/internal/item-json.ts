@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts'
+import { hiddenBy, SOLD_OUT } from '../../domain/hidden.ts'
 import { expectedAt, obstacleOf } from '../../domain/incident.ts'
-import { hiddenWhy } from '../../domain/product-verdict.ts'
 import { retriesLeft } from '../../domain/retry.ts'
 import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
@@ -95,7 +95,7 @@ export function toSellerAnswer(
       incident: obstacleOf(situation.incidents, row),
       refusedSince: situation.incidents.find(({ kind }) => kind === 'callbacks_refused')?.since ?? null,
       expectedAt: expectedAt(situation, now),
-      hidden: product && (hiddenWhy(product) ?? (product.inStock ? null : 'it is sold out')),
+      hidden: product && (hiddenBy(product) ?? (product.inStock ? null : SOLD_OUT)),
     },
     now,
     VENTURE_TIMEZONE,

@@ -220,7 +220,7 @@ export const itemRoutes = (options: InternalApiOptions) => {
       }),
       async (c) => {
         const { topic, productId = null, productSetId = null, force, reason } = c.req.valid('json')
-        if (!force) await checkConditions(sql, topic, productId, productSetId)
+        if (!force && !TELLS_ITSELF.includes(topic)) await checkConditions(sql, topic, productId, productSetId)
         const change = { topic, productId, productSetId, ...(reason && { reason }), ...(force && { force }) }
         const enqueued = await enqueue(sql, change, c.var.actor)
         onQueued()
@@ -259,6 +259,9 @@ export function whole(located: Located, field: string): Located {
 
 export const noSuchItem = (itemId: string): Problem =>
   new Problem(404, `There is no item ${itemId}.`, { errors: [{ field: 'id', message: 'is no item' }] })
+
+/** That a product is not active or not approved is what these tell the Shop; a create leaves out what must not go. */
+const TELLS_ITSELF: readonly Topic[] = ['status', 'qc_status', 'new_product_set', 'new_product']
 
 /**
  * To send something by hand asks for the same conditions as a requeue (decision 25).

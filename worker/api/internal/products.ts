@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
-import { cellOf, productVerdict } from '../../domain/product-verdict.ts'
-import { FRAGMENT_LENGTH, searchedWords } from '../../domain/search.ts'
+import { cellOf, first, productVerdict, type VerdictCode } from '../../domain/product-verdict.ts'
+import { isFragment, searchedWords } from '../../domain/search.ts'
 import type { WhoActs } from '../../domain/seller-answer.ts'
-import { creates, TOPIC_NAMES, TOPICS, type Topic } from '../../domain/topics.ts'
+import { TOPIC_NAMES, TOPICS, type Topic } from '../../domain/topics.ts'
 import { readItem } from '../../read/items.ts'
 import {
   findSkus,
@@ -46,7 +46,7 @@ export const productRoutes = (options: InternalApiOptions) => {
         if (words === '') return c.json({ ...NOTHING, tooShort: true }, 200)
         const { productIds, ...found } = await search(readSql, words)
         const products = (await readProducts(readSql, productIds)).map(productToJson)
-        return c.json({ ...found, products, tooShort: [...words].length < FRAGMENT_LENGTH }, 200)
+        return c.json({ ...found, products, tooShort: !isFragment(words) }, 200)
       },
     )
     .openapi(
@@ -81,15 +81,15 @@ export const productRoutes = (options: InternalApiOptions) => {
         const { product: asked } = c.req.valid('query')
         const [ids, synced] = await Promise.all([productsOfSet(readSql, setId), readSyncedTopics(readSql, setId)])
         const products = await readProducts(readSql, ids)
-        const [first] = products
-        if (!first)
+        const [any] = products
+        if (!any)
           throw new Problem(404, `There is no product set ${setId} with products.`, {
             errors: [{ field: 'id', message: 'is no product set' }],
           })
-        const of = products.length === 1 ? first : products.find((product) => product.id === asked)
+        const of = products.length === 1 ? any : products.find((product) => product.id === asked)
         const told = of && (await productAnswer(options, of))
-        const { title, sellerId, sellerName, sellerActive, setSrcId } = first
-        const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, first, synced))
+        const { title, sellerId, sellerName, sellerActive, setSrcId } = any
+        const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, any, synced))
         return c.json(
           {
             productSetId: setId,
@@ -144,12 +144,12 @@ function cell(
   { items, inShop }: ProductRow,
   synced: Awaited<ReturnType<typeof readSyncedTopics>>,
 ): ProductSet['cells'][number] {
-  const item = items.find((each) => each.topic === topic)
+  const item = first(items.filter((each) => each.topic === topic))
   const last = synced.find((each) => each.topic === topic && each.productId === productId)
   return {
     topic,
-    // what is in the Shop has been created, however long ago
-    cell: cellOf(item?.status ?? null, last !== undefined || (creates(topic) && inShop)),
+    // what is in the Shop has all that it was created with, however long ago
+    cell: cellOf(item?.status ?? null, last !== undefined || inShop),
     itemId: item?.id ?? last?.itemId ?? null,
     at: (item?.statusAt ?? last?.at)?.toISOString() ?? null,
   }
@@ -168,11 +168,14 @@ function productToJson(row: ProductRow): Product {
 
 const STEP: Record<WhoActs, string> = {
   nobody: 'There is nothing you need to do.',
-  seller: 'Please correct that in Seller Center; what is missing is sent then.',
-  admin: 'An admin has to queue it; there is nothing you need to do.',
+  seller: 'Please look at it in Seller Center.',
+  admin: 'An admin looks into it; there is nothing you need to do.',
   shop: 'The Shop has to answer now; there is nothing you need to do.',
   sre: 'Our operations team is looking into it; there is nothing you need to do.',
 }
+
+/** Verdicts that no item explains better. */
+const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_control', 'hidden']
 
 /** What the seller is told of a product: the answer about the item that holds it up, or how it stands. */
 async function productAnswer(
@@ -180,11 +183,12 @@ async function productAnswer(
   product: ProductRow,
 ): Promise<{ text: string; whoActs: WhoActs }> {
   const { text, whoActs, itemId, code } = productVerdict(product)
-  const item =
-    itemId === null || code === 'rejected' || code === 'in_quality_control' || code === 'hidden'
-      ? null
-      : await readItem(options.readSql, itemId)
+  const item = itemId === null || OF_THE_CATALOGUE.includes(code) ? null : await readItem(options.readSql, itemId)
   if (item?.live) return (await answerOf(options, item)).sellerAnswer
   const { title, sellerSku } = product
-  return { text: `“${title ?? sellerSku}” (seller SKU ${sellerSku}): ${text} ${STEP[whoActs]}`, whoActs }
+  const about = `“${title ?? sellerSku}” (seller SKU ${sellerSku})`
+  // It has just left the queue. The verdict may quote what only engineers understand.
+  if (itemId !== null && !OF_THE_CATALOGUE.includes(code))
+    return { text: `${about}: it has just changed. ${STEP.nobody}`, whoActs: 'nobody' }
+  return { text: `${about}: ${text} ${STEP[whoActs]}`, whoActs }
 }

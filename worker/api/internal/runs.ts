@@ -83,15 +83,8 @@ export const runRoutes = ({ sql, log }: InternalApiOptions) =>
 const noSuchRun = (id: string): Problem =>
   new Problem(404, `There is no run ${id}.`, { errors: [{ field: 'id', message: 'is no run' }] })
 
-/** JSON's arrays are not read-only. */
-const runToJson = ({ createdAt, progressedAt, endedAt, target, ...run }: RunRow) => ({
+const runToJson = ({ createdAt, progressedAt, endedAt, ...run }: RunRow) => ({
   ...run,
-  target:
-    'itemIds' in target
-      ? { itemIds: [...target.itemIds] }
-      : 'productSetIds' in target
-        ? { productSetIds: [...target.productSetIds] }
-        : target,
   createdAt: createdAt.toISOString(),
   progressedAt: progressedAt.toISOString(),
   endedAt: endedAt?.toISOString() ?? null,

@@ -337,8 +337,8 @@ export const requeuedSchema = z
 export type Requeued = z.infer<typeof requeuedSchema>
 
 const target = z
-  .union([z.object({ itemIds: ids }), z.object({ productSetIds: ids }), z.object({ filter: z.object(selection) })])
-  .openapi({ description: 'What the run is about' })
+  .union([z.object({ items: count }), z.object({ sets: count }), z.object({ filter: z.object(selection) })])
+  .openapi({ description: 'What the run is about; of ids their number' })
 const run = z.object({
   id,
   kind: z.enum(RUN_KINDS),
@@ -364,7 +364,7 @@ export const runSchema = run
   .extend({
     outcome: z.partialRecord(z.enum(OUTCOMES), count).openapi({ description: 'What became of the items taken so far' }),
     unread: count.openapi({
-      description: 'Items taken and still in the queue, where they are too many to look at each',
+      description: 'Items taken that were not looked at yet, where they are too many to look at each',
     }),
     skipped,
   })

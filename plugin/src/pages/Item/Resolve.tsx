@@ -12,11 +12,6 @@ import { Problem } from '../../components/Problem.tsx'
  */
 export function Resolve({ id, creates, isOpen }: { id: string; creates: boolean; isOpen: boolean }) {
   const [action, setAction] = useState<'resend' | 'discard' | null>(null)
-  const [reason, setReason] = useState('')
-  const [isSure, setIsSure] = useState(false)
-  const resolve = useResolve(id)
-  const isRefused = resolve.error instanceof ApiError && resolve.error.field === 'force'
-  const asks = action === 'resend' && (creates || isRefused)
   const buttons = [
     ['resend', 'Send it again'],
     ['discard', 'Discard it'],
@@ -38,54 +33,77 @@ export function Resolve({ id, creates, isOpen }: { id: string; creates: boolean;
           </Button>
         ))}
       </Stack>
-      {action && (
-        <Modal title={action === 'resend' ? 'Send it again' : 'Discard it'} isOpen onDismiss={() => setAction(null)}>
-          <p>
-            {action === 'resend'
-              ? 'The item goes back to Pending and is sent again.'
-              : 'The item leaves the queue and is not sent any more. What it would have told the Shop is lost to ' +
-                'the Shop until the next change.'}
-          </p>
-          {asks && (
-            <Checkbox
-              label={creates ? 'It may create it twice' : 'Send it all the same'}
-              description={
-                creates
-                  ? 'The Shop may have carried out this creation already: ask it first.'
-                  : 'Past the conditions that seller, product and quality control must meet.'
-              }
-              value={isSure}
-              onChange={(event) => setIsSure(event.currentTarget.checked)}
-            />
-          )}
-          <Field label="Reason" description="Recorded with your name" required>
-            <Input
-              id="resolve-reason"
-              value={reason}
-              maxLength={500}
-              onChange={(event) => setReason(event.currentTarget.value)}
-            />
-          </Field>
-          {resolve.error && <Problem error={resolve.error} write />}
-          <Modal.ButtonRow>
-            <Button variant="secondary" fill="outline" onClick={() => setAction(null)}>
-              Cancel
-            </Button>
-            <Button
-              variant={action === 'discard' ? 'destructive' : 'primary'}
-              disabled={!reason.trim() || resolve.isPending || (asks && !isSure)}
-              onClick={() =>
-                resolve.mutate(
-                  { action, reason: reason.trim(), force: asks && isSure, mayCreateTwice: asks && isSure },
-                  { onSuccess: () => setAction(null) },
-                )
-              }
-            >
-              {action === 'resend' ? 'Send it again' : 'Discard it'}
-            </Button>
-          </Modal.ButtonRow>
-        </Modal>
-      )}
+      {action && <ResolveDialog {...{ id, action }} creates={creates} onClose={() => setAction(null)} />}
     </>
+  )
+}
+
+function ResolveDialog({
+  id,
+  action,
+  creates,
+  onClose,
+}: {
+  id: string
+  action: 'resend' | 'discard'
+  creates: boolean
+  onClose(): void
+}) {
+  const [reason, setReason] = useState('')
+  const [mayCreateTwice, setMayCreateTwice] = useState(false)
+  const [force, setForce] = useState(false)
+  const resolve = useResolve(id)
+  const resends = action === 'resend'
+  // asked for only once a condition has refused it
+  const isRefused = resolve.error instanceof ApiError && resolve.error.field === 'force'
+  const isUnsure = resends && ((creates && !mayCreateTwice) || (isRefused && !force))
+  return (
+    <Modal title={resends ? 'Send it again' : 'Discard it'} isOpen onDismiss={onClose}>
+      <p>
+        {resends
+          ? 'The item goes back to Pending and is sent again.'
+          : 'The item leaves the queue and is not sent any more. What it would have told the Shop is lost to ' +
+            'the Shop until the next change.'}
+      </p>
+      {resends && creates && (
+        <Checkbox
+          label="It may create it twice"
+          description="The Shop may have carried out this creation already: ask it first."
+          value={mayCreateTwice}
+          onChange={(event) => setMayCreateTwice(event.currentTarget.checked)}
+        />
+      )}
+      {resends && (isRefused || force) && (
+        <Checkbox
+          label="Send it all the same"
+          description="Past the conditions for seller, product and quality control."
+          value={force}
+          onChange={(event) => setForce(event.currentTarget.checked)}
+        />
+      )}
+      <Field label="Reason" description="Recorded with your name" required>
+        <Input
+          id="resolve-reason"
+          value={reason}
+          maxLength={500}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
+      </Field>
+      {resolve.error && <Problem error={resolve.error} write />}
+      <Modal.ButtonRow>
+        <Button variant="secondary" fill="outline" onClick={onClose}>
+          Cancel
+        </Button>
+        <Button
+          variant={resends ? 'primary' : 'destructive'}
+          disabled={!reason.trim() || resolve.isPending || isUnsure}
+          onClick={() =>
+            resolve.mutate({ action, reason: reason.trim(), force, mayCreateTwice }, { onSuccess: onClose })
+          }
+        >
+          {resends ? 'Send it again' : 'Discard it'}
+        </Button>
+      </Modal.ButtonRow>
+    </Modal>
   )
 }

@@ -14,7 +14,7 @@ const AT_FIRST = 10
 
 /** Products of the catalogue, in the queue or not, and sellers. */
 export function FoundProducts({ q }: { q: string }) {
-  const { data, error } = useSearch(q, 5000)
+  const { data, error } = useSearch(q)
   const [all, setAll] = useState(false)
   const shown = data?.products.slice(0, all ? undefined : AT_FIRST) ?? []
   return (
@@ -41,7 +41,7 @@ export function FoundProducts({ q }: { q: string }) {
       {data?.products.length === 0 && (
         <p>
           No product of the catalogue {data.tooShort ? 'is exactly this' : 'contains this'}
-          {data.tooShort && `; from ${FRAGMENT_LENGTH} characters on, a part is enough`}.
+          {data.tooShort && `; with ${FRAGMENT_LENGTH} letters or digits in a row, a part is enough`}.
         </p>
       )}
     </Section>

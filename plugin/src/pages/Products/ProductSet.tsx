@@ -169,7 +169,7 @@ function Grid({ set, chosen }: { set: Set_; chosen: string | undefined }) {
               </td>
             </tr>
             {set.products.map((product) => (
-              <tr key={product.id} aria-selected={product.id === chosen}>
+              <tr key={product.id} aria-current={product.id === chosen ? 'true' : undefined}>
                 <th scope="row">
                   <Button size="sm" fill="text" onClick={() => turnTo({ product: product.id })}>
                     {product.sellerSku}
@@ -268,6 +268,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
       fontWeight: 'inherit',
     },
     'thead th': { color: theme.colors.text.secondary },
-    'tr[aria-selected="true"]': { background: theme.colors.action.selected },
+    'tr[aria-current="true"]': { background: theme.colors.action.selected },
   }),
 })

@@ -30,12 +30,11 @@ type Detail = Entry['detail']
 const numberIn = (detail: Detail, name: string): number => (typeof detail[name] === 'number' ? detail[name] : 0)
 const textIn = (detail: Detail, name: string): string | undefined =>
   typeof detail[name] === 'string' || typeof detail[name] === 'number' ? String(detail[name]) : undefined
-const listIn = (detail: Detail, name: string): unknown[] => (Array.isArray(detail[name]) ? detail[name] : [])
 
 /** What an action was about, as its target says. */
 export function targetOf(detail: Detail): string {
-  if (detail.itemIds) return counted(listIn(detail, 'itemIds').length, 'item')
-  if (detail.productSetIds) return counted(listIn(detail, 'productSetIds').length, 'product set')
+  if (detail.filter === undefined && detail.items !== undefined) return counted(numberIn(detail, 'items'), 'item')
+  if (detail.filter === undefined && detail.sets !== undefined) return counted(numberIn(detail, 'sets'), 'product set')
   const filter = Object.entries((detail.filter ?? {}) as Record<string, unknown>)
   return filter.length === 0 ? 'all items' : `all items with ${filter.map(([k, v]) => `${k} ${v}`).join(', ')}`
 }
@@ -53,10 +52,11 @@ export function sentenceOf({ action, detail }: Entry): string {
       return targetOf(detail)
     case 'creations':
     case 'creations_stopped':
-      return (
-        `${targetOf(detail)}: ${counted(numberIn(detail, 'queued'), 'creation')} queued, for which ` +
-        `${counted(numberIn(detail, 'items'), 'item')} wait`
-      )
+      // an entry of an earlier release names its sets
+      return detail.run === undefined
+        ? `Of ${targetOf(detail)}`
+        : `${targetOf(detail)}: ${counted(numberIn(detail, 'queued'), 'creation')} queued, for which ` +
+            `${counted(numberIn(detail, 'waiting'), 'item')} wait`
     case 'resolve':
       return `Item ${textIn(detail, 'itemId')} ${DECISIONS[String(detail.action)] ?? detail.action}`
     case 'enqueue': {
