@@ -207,6 +207,22 @@ export async function addSet(
   return { sellerId, setId, productIds }
 }
 
+/** Holds an item's row, as a transaction of somebody's would. @returns how to let it go */
+export async function holdItem(sql: Sql, itemId: string): Promise<() => Promise<void>> {
+  const held = Promise.withResolvers<void>()
+  const letGo = Promise.withResolvers<void>()
+  const ended = sql.begin(async (tx) => {
+    await tx`select from shop_update.item where id = ${itemId}::bigint for update`
+    held.resolve()
+    await letGo.promise
+  })
+  await held.promise
+  return async () => {
+    letGo.resolve()
+    await ended
+  }
+}
+
 /** Counts the notifications of changes from now until it is called. */
 export async function listen(sql: Sql): Promise<() => Promise<number>> {
   const end = Promise.withResolvers<void>()

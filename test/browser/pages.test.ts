@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../demo/postgres.ts'
-import { addSet } from '../scene.ts'
+import { addSet, holdItem } from '../scene.ts'
 import { APP, type PreviewScene, startPreviewScene } from './preview.ts'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -49,10 +49,13 @@ async function addUndecided(): Promise<{ itemId: string; productId: string }> {
 }
 
 /** A run as it is in its middle. */
-async function addRun(state: 'running' | 'stopped'): Promise<string> {
+async function addRun(
+  state: 'running' | 'stopped',
+  target: object = { filter: { seller: 'Nobody' } },
+): Promise<string> {
   const [row] = await scene.sql<{ id: string }[]>`
     insert into shop_update.run (kind, target, include, created_by, result, previewed, state)
-    values ('requeue', '{"filter": {"seller": "Nobody"}}', '{failed}', 'Mona',
+    values ('requeue', ${JSON.stringify(target)}::text::jsonb, '{failed}', 'Mona',
       '{"taken": 500, "productSets": 40, "variations": 80, "skippedTotal": 3, "skippedByReason": {"in_flight": 3}}',
       '{"requeued": 12000, "productSets": 900, "skippedTotal": 5}', ${state})
     returning id`
@@ -642,9 +645,13 @@ test('a requeue is a run: it says what came of it, has a page to share, and is o
 })
 
 test('a run that is under way says how far it is, and is stopped', async () => {
-  // nobody leads, so nobody carries it on
-  await scene.sql`update shop_update.leader set worker_id = 0, until = now() + interval '1 hour'`
-  const runId = await addRun('running')
+  const { productIds } = await addSet(scene.sql)
+  await scene.control('/troubles', { method: 'PUT', body: { default: { http404: 100 } } })
+  const itemId = await scene.enqueue('status', { product: productIds[0]! })
+  await scene.untilStatus(itemId, 'failed')
+  await scene.control('/troubles', { method: 'PUT', body: {} })
+  const letGo = await holdItem(scene.sql, itemId)
+  const runId = await addRun('running', { itemIds: [itemId] })
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open('runs')
   await page.getByRole('table', { name: 'Runs under way' }).getByRole('link').first().click()
@@ -652,7 +659,7 @@ test('a run that is under way says how far it is, and is stopped', async () => {
   await page.getByText('503 of 12,005 items looked at').waitFor()
   await page.getByRole('button', { name: 'Stop' }).click()
   await page.getByText('stopped it; what was done stays done').waitFor()
-  await scene.sql`delete from shop_update.leader`
+  await letGo()
   expect(complaints).toEqual([])
   await close()
 })

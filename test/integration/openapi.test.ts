@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { answersOf, type Document } from '../openapi.ts'
-import { addSet, type Scene, startScene } from '../scene.ts'
+import { addSet, holdItem, type Scene, startScene } from '../scene.ts'
 import { ADMIN_API_KEY } from '../worker-process.ts'
 
 let scene: Scene
@@ -57,15 +57,14 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', '/api/search', { skus: ['LINEN-1'] })
   await ask('GET', `/api/products/${setId}`)
   await ask('GET', '/api/products/999999999', undefined, 404)
-  // nobody leads, so nobody carries it on
-  await scene.sql`update shop_update.leader set worker_id = 0, until = now() + interval '1 hour'`
-  const run = (await ask('POST', '/api/runs', { kind: 'requeue', filter: { tab: 'failed' }, reason: 'tried' })) as {
+  const letGo = await holdItem(scene.sql, stranded)
+  const run = (await ask('POST', '/api/runs', { kind: 'requeue', itemIds: [stranded], reason: 'tried' })) as {
     id: string
   }
   await ask('GET', `/api/runs/${run.id}`)
   await ask('POST', `/api/runs/${run.id}/stop`)
   await ask('POST', `/api/runs/${run.id}/stop`, undefined, 409)
-  await scene.sql`delete from shop_update.leader`
+  await letGo()
   await ask('GET', '/api/runs')
   await ask('GET', '/api/runs/999999999', undefined, 404)
   await ask('POST', `/api/items/${blocked}/resolve`, { action: 'discard', reason: 'tried' })
