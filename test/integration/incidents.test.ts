@@ -38,13 +38,16 @@ test('the Shop goes away and comes back: pages, answers and the log say so while
     expect(since).toBe(away!.since)
   })
 
-  await scene.control('/troubles', { method: 'DELETE' })
-  await until(async () => expect(await incidents()).toEqual([]))
-  await scene.untilStatus(waits, 'synced')
   const lines = () =>
     scene.worker.log
       .filter((line) => line['event.name'] === 'shop_update.incident')
       .map(({ kind, state }) => `${kind} ${state}`)
+  // the leader looks every two seconds
+  await until(async () => expect(lines()).toEqual(['shop_away opened']))
+
+  await scene.control('/troubles', { method: 'DELETE' })
+  await until(async () => expect(await incidents()).toEqual([]))
+  await scene.untilStatus(waits, 'synced')
   await until(async () => expect(lines()).toEqual(['shop_away opened', 'shop_away ended']))
   // five to open the circuit, the rest of those on their way, of which a worker begins with ten, and the probes
   const [row] = await scene.sql<{ failed: number; probes: number }[]>`

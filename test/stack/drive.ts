@@ -21,6 +21,8 @@ export interface Call {
 
 export interface Item {
   id: string
+  productSetId: string
+  sellerId: string
   status: Status
   sellerSku: string | null
   transitions: { from: Status | null; to: Status; at: string; reason: string | null; actor: string | null }[]

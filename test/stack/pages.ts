@@ -27,6 +27,12 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
       ['failed', '0 items'],
       ['synced', 'Synced at'],
       [`items/${synchronous.id}`, 'Copy the answer'],
+      ['pauses', 'Pause sending'],
+      ['runs', 'The Shop is well again'],
+      ['runs/1', 'What came of it'],
+      [`products/${synchronous.productSetId}`, 'In the Shop'],
+      [`sellers/${synchronous.sellerId}`, 'within the last day'],
+      ['skus', 'Look them up'],
     ]
     for (const theme of ['dark', 'light']) {
       for (const [path, text] of pages) {
@@ -49,6 +55,12 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
       return undefined
     })
 
+    await report.check(
+      'Grafana: a product by a fragment, why it is not in the Shop, and it is created',
+      ['grafana'],
+      () => findAndCreate(admin, url),
+    )
+
     const viewer = await signIn(browser, url, VIEWER)
     const proxied = `${url}/api/plugin-proxy/${PLUGIN_ID}/`
     await report.check('Grafana: a Viewer reads', ['grafana'], async () => {
@@ -62,7 +74,23 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
       assert.equal(await button.getAttribute('aria-disabled'), 'true')
       return undefined
     })
+    await report.check('Grafana: a Viewer asks for many SKUs', ['grafana'], async () => {
+      const data = { skus: ['sku-blocked', 'no such thing'] }
+      const response = await viewer.page.request.post(`${proxied}api/search`, { data })
+      assert.equal(response.status(), 200, await response.text())
+      const { rows } = (await response.json()) as { rows: { products: unknown[] }[] }
+      assert.deepEqual(
+        rows.map(({ products }) => products.length),
+        [1, 0],
+      )
+      return undefined
+    })
     for (const [method, path] of [
+      ['GET', 'api/runs'],
+      ['POST', 'api/runs'],
+      ['POST', 'api/runs/1/stop'],
+      ['POST', 'api/creations'],
+      ['POST', 'api/pauses'],
       ['POST', 'api/requeue'],
       ['POST', 'api/items/1/resolve'],
       ['PUT', 'api/flow'],
@@ -81,6 +109,28 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
     }
   } finally {
     await browser.close()
+  }
+
+  /** As an admin on the telephone does it. */
+  async function findAndCreate({ page, complaints }: Session, root: string) {
+    complaints.length = 0
+    await page.goto(`${root}/a/${PLUGIN_ID}/failed`)
+    const box = page.getByRole('combobox', { name: 'Search everything' })
+    await box.waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('stays-blo')
+    await page.getByRole('option', { name: /SKU-STAYS-BLOCKED/ }).click()
+    await page.getByTestId('verdict').getByText('Not in the Shop: nobody has queued its creation.').waitFor()
+    await keepScreenshot(page, 'product-not-created')
+    await page.getByRole('button', { name: 'Queue its creation' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Queue its creation' }).click()
+    // no callback comes
+    await page.getByText('the Shop has confirmed that it has its creation').waitFor()
+    await page.getByRole('button', { name: 'Reupload the product set' }).click()
+    await page.getByTestId('requeue-preview').getByText('will be requeued').waitFor()
+    await keepScreenshot(page, 'requeue-dialog')
+    assert.deepEqual(complaints, [])
+    return undefined
   }
 
   async function look({ page, complaints }: Session, address: string, text: string, name: string) {

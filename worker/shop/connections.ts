@@ -12,7 +12,7 @@ export interface Passenger {
 
 /** An open, free connection. */
 export interface Connection {
-  /** Nothing has been answered on it yet, and there are others: if it breaks, the Shop had one too many. */
+  /** Nothing has been answered on it, but just now on others: if it breaks, the Shop had one too many. */
   isOneTooMany(): boolean
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void
   /** The call ended this many milliseconds after it left. */
@@ -48,6 +48,8 @@ const TAKEN_MS = 20
  * long: if another one breaks afterwards, it is known whether the Shop answers at all.
  */
 const ALONE_MS = 250
+/** The Shop is there if it has answered within this time, even if that connection has been closed since. */
+const THERE_MS = 1000
 /** The pause after the Shop did not accept a connection; it doubles. */
 const AGAIN_MS = 50
 const AGAIN_MOST_MS = 1000
@@ -85,6 +87,8 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   const unproven = new WeakSet<Client>()
   /** Until when the only open connection is alone: nothing was answered yet. */
   let aloneUntil = 0
+  /** When the Shop answered last. */
+  let answeredAt = Number.NEGATIVE_INFINITY
   /** Connections that the Shop has accepted meanwhile. */
   const held: (() => void)[] = []
   const idle: { client: Client; since: number }[] = []
@@ -243,13 +247,15 @@ export function createConnections({ shop, limiter, timeoutMs }: ConnectionsOptio
   }
 
   const seat = (client: Client, passenger: Passenger): Connection => ({
-    isOneTooMany: () => unproven.has(client) && [...open.keys()].some((other) => !unproven.has(other)),
+    isOneTooMany: () => unproven.has(client) && performance.now() - answeredAt < THERE_MS,
     dispatch: (options, handler) => void client.dispatch(options, handler),
     end(how, milliseconds = 0) {
       if (how !== 'not sent') unproven.delete(client)
-      if (how === 'answered') aloneUntil = 0
-      if (how === 'answered') limiter.answered(milliseconds)
-      else if (how === 'too much') limiter.overloaded(milliseconds)
+      if (how === 'answered') {
+        aloneUntil = 0
+        answeredAt = performance.now()
+        limiter.answered(milliseconds)
+      } else if (how === 'too much') limiter.overloaded(milliseconds)
       else limiter.notSent()
       if (how === 'turned away') limiter.refused(open.size)
       if (open.size > limiter.mostConnections) drop(client)

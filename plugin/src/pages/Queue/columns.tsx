@@ -63,10 +63,15 @@ export const COLUMNS = {
   },
   failures: { label: 'Failures', cell: ({ failures }) => failures },
   retriesLeft: { label: 'Retries left', cell: ({ retriesLeft }) => retriesLeft ?? '–' },
-  seller: { label: 'Seller', cell: ({ sellerName, sellerId }) => sellerName ?? sellerId },
+  seller: {
+    label: 'Seller',
+    cell: ({ sellerName, sellerId }) => <Link to={pageUrl(`sellers/${sellerId}`)}>{sellerName ?? sellerId}</Link>,
+  },
   productSetId: {
     label: 'Product set',
-    cell: ({ productSetId }) => <Link to={pageUrl('overview', { set: productSetId })}>{productSetId}</Link>,
+    cell: ({ productSetId, productId }) => (
+      <Link to={pageUrl(`products/${productSetId}`, { product: productId ?? undefined })}>{productSetId}</Link>
+    ),
   },
   productId: { label: 'Product', cell: ({ productId }) => productId ?? '–' },
   flow: { label: 'Flow', cell: ({ flow }) => flow ?? '–' },
@@ -79,15 +84,15 @@ export const COLUMN_NAMES = Object.keys(COLUMNS) as ColumnName[]
 export const column = (name: ColumnName): Column => COLUMNS[name]
 
 /**
- * The default columns of each tab: those of docs/requirements.md, in its order, and the cause; likewise for Blocked and
- * Synced, which are not in it.
+ * The default columns of each tab: those of docs/requirements.md, in its order, then seller and cause; likewise for
+ * Blocked and Synced, which are not in it.
  */
 export const TAB_COLUMNS: Record<Tab, ColumnName[]> = {
-  pending: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt'],
-  delayed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt', 'cause'],
-  blocked: ['sellerSku', 'sku', 'topic', 'queuedAt', 'reason', 'blockedBy'],
-  failed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'failedAt', 'cause'],
-  synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount'],
+  pending: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt', 'seller'],
+  delayed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'status', 'requeuedCount', 'lastRequeuedAt', 'seller', 'cause'],
+  blocked: ['sellerSku', 'sku', 'topic', 'queuedAt', 'reason', 'blockedBy', 'seller'],
+  failed: ['sellerSku', 'sku', 'topic', 'queuedAt', 'failedAt', 'seller', 'cause'],
+  synced: ['sellerSku', 'sku', 'topic', 'queuedAt', 'syncedAt', 'requeuedCount', 'seller'],
 }
 
 /** A tab's label for a column; Delayed spells two of them differently (docs/requirements.md, "Columns"). */
