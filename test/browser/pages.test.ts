@@ -683,11 +683,21 @@ test('a requeue that would change nothing says so, and queues the creation inste
   await close()
 })
 
-test('the Shop goes away with changes waiting: pages and answer say so; it comes back, and all is sent', async () => {
-  const sets = await Promise.all(Array.from({ length: 200 }, () => addSet(scene.sql)))
+test('the Shop goes away with 2,000 changes waiting: pages and answer say so; it comes back, all is sent', async () => {
+  const { sellerId } = await addSet(scene.sql, { seller: 'Drilled' })
+  await scene.sql`
+    with sets as (
+      insert into catalog.product_set (seller_id, title, src_id)
+      select ${sellerId}::bigint, 'Drill', 'DRILL-SET-' || g from generate_series(1, 2000) g returning id
+    )
+    insert into catalog.product (product_set_id, seller_sku, shop_sku, src_id, price)
+    select id, 'DRILL-' || id, 'SHOP-DRILL-' || id, 'DRILL-' || id, 10 from sets`
   await scene.control('/troubles', { method: 'PUT', body: { default: { dropBefore: 100 } } })
-  const ids: string[] = []
-  for (const { productIds } of sets) ids.push(await scene.enqueue('price', { product: productIds[0]! }))
+  const rows = await scene.sql<{ id: string }[]>`
+    select shop_update.enqueue('price', product_id => id) as id from catalog.product
+    where seller_sku like 'DRILL-%' order by id`
+  const ids = rows.map(({ id }) => id)
+  expect(ids).toHaveLength(2000)
   const { page, open, close } = await scene.visit({})
   await open('pending')
   const banner = page.getByRole('alert', { name: /^The Shop cannot be reached/ })
@@ -697,9 +707,16 @@ test('the Shop goes away with changes waiting: pages and answer say so; it comes
   await open(`items/${waiting!.id}`)
   await banner.waitFor()
   expect(await page.getByTestId('seller-answer').textContent()).toMatch(/^Since .* the Shop cannot be reached/)
+  for (const path of ['overview', 'pending', 'delayed', 'blocked', 'failed', 'synced', 'runs', 'pauses']) {
+    await open(path)
+    await banner.waitFor()
+  }
   await scene.control('/troubles', { method: 'PUT', body: {} })
   await banner.waitFor({ state: 'detached', timeout: 60_000 }) // it is probed every half minute
-  // what opened the circuit waits for its retry, an hour here
+  // what opened the circuit, what was on its way then, and the probes wait for their retry, an hour here
+  const [row] = await scene.sql<{ failed: number }[]>`
+    select count(*)::int as failed from shop_update.item where id = any (${ids}::bigint[]) and failures > 0`
+  expect(row!.failed).toBeLessThan(60)
   await expect
     .poll(
       async () => {

@@ -129,8 +129,8 @@ test('a create whose worker died, and what waits for it', async () => {
 test('what a requeue would only block again is told, and the missing creations are queued instead', async () => {
   await troubles({})
   const sets = await Promise.all(
-    Array.from({ length: 5 }, (_, set) =>
-      addSet(scene.sql, { seller: 'Not there yet', inShop: false, products: 1 + (set % 2) }),
+    Array.from({ length: 23 }, (_, set) =>
+      addSet(scene.sql, { seller: 'Not there yet', inShop: false, products: set < 13 ? 2 : 1 }),
     ),
   )
   const there = await fail('price', { http500: 100 }, 1)
@@ -141,10 +141,10 @@ test('what a requeue would only block again is told, and the missing creations a
   for (const id of items) await scene.untilStatus(id, 'blocked')
   const body = { itemIds: [...items, ...there], include: ['blocked', 'failed'] }
   const preview = await scene.api<Requeued>('/api/requeue', { method: 'POST', body: { ...body, dryRun: true } })
-  expect(preview.body).toMatchObject({ requeued: 8, productSets: 6, blockedAgain: 7, uncreatedSets: 5 })
+  expect(preview.body).toMatchObject({ requeued: 37, productSets: 24, blockedAgain: 36, uncreatedSets: 23 })
   expect(await scene.api('/api/creations', { method: 'POST', body })).toMatchObject({
     status: 200,
-    body: { queued: 5, items: 7 },
+    body: { queued: 23, items: 36 },
   })
   for (const id of items) await scene.untilStatus(id, 'synced')
   expect(await scene.api('/api/creations', { method: 'POST', body })).toMatchObject({
