@@ -14,6 +14,7 @@ import { ApiError } from '../../api/client.ts'
 import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
+import { FactList } from '../../components/FactList.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
@@ -110,7 +111,6 @@ function meaning(item: ItemDetail): string {
 }
 
 function Facts({ item }: { item: ItemDetail }) {
-  const styles = useStyles2(getStyles)
   const waitsFor = item.blockedByItem
   const facts: [string, ReactNode][] = [
     ['Title', item.title ?? '–'],
@@ -155,16 +155,7 @@ function Facts({ item }: { item: ItemDetail }) {
       ),
     ],
   ]
-  return (
-    <dl className={styles.facts}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  )
+  return <FactList facts={facts} />
 }
 
 /** Here is room for the exact time. */
@@ -216,13 +207,5 @@ const getStyles = (theme: GrafanaTheme2) => ({
     background: theme.colors.background.secondary,
     borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
     fontSize: theme.typography.h5.fontSize,
-  }),
-  facts: css({
-    display: 'grid',
-    gridTemplateColumns: 'repeat(auto-fill, minmax(180px, 1fr))',
-    gap: theme.spacing(1.5),
-    margin: 0,
-    dt: { color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize, fontWeight: 'normal' },
-    dd: { margin: 0, overflowWrap: 'anywhere' },
   }),
 })

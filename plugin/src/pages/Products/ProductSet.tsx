@@ -19,6 +19,7 @@ import { ApiError } from '../../api/client.ts'
 import { useProductSet } from '../../api/products.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
+import { FactList } from '../../components/FactList.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
@@ -104,7 +105,6 @@ function OneProduct({ product }: { product: Product }) {
 }
 
 function Facts({ product }: { product: Product }) {
-  const styles = useStyles2(getStyles)
   const facts: [string, React.ReactNode][] = [
     ['Seller SKU', product.sellerSku],
     ['SKU', product.sku ?? '–'],
@@ -116,16 +116,7 @@ function Facts({ product }: { product: Product }) {
     ['Stock', product.stock.toLocaleString('en')],
     ['Last taken by the Shop', <Time key="synced" at={product.syncedAt} />],
   ]
-  return (
-    <dl className={styles.facts}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  )
+  return <FactList facts={facts} />
 }
 
 const SellerLink = ({ sellerId, sellerName, sellerActive }: Pick<Set_, 'sellerId' | 'sellerName' | 'sellerActive'>) => (
@@ -248,14 +239,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     marginTop: theme.spacing(2),
     padding: theme.spacing(2),
     borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
-  }),
-  facts: css({
-    display: 'grid',
-    gridTemplateColumns: 'repeat(auto-fill, minmax(150px, 1fr))',
-    gap: theme.spacing(1.5),
-    marginTop: theme.spacing(2),
-    dt: { fontWeight: 'inherit', color: theme.colors.text.secondary },
-    dd: { margin: 0, overflowWrap: 'anywhere' },
   }),
   scroll: css({ overflowX: 'auto' }),
   grid: css({
