@@ -24,8 +24,12 @@ const TYPING_MS = 200
 /** Searches the catalogue from every page; `/` leads to it. A pasted column of SKUs opens a page of its own. */
 export function SearchBox() {
   const styles = useStyles2(getStyles)
-  const { query } = useRoute()
-  const q = query.q ?? ''
+  const {
+    segments: [page],
+    query,
+  } = useRoute()
+  // in a list it is the filter of that list
+  const q = page === 'overview' ? (query.q ?? '') : ''
   const [typed, setTyped] = useState(q)
   const [asked, setAsked] = useState('')
   const [open, setOpen] = useState(false)
