@@ -14,6 +14,7 @@ import React, { useState } from 'react'
 import type { ProductSet as Set_ } from '../../../../worker/api/internal/schemas.ts'
 import { ID } from '../../../../worker/domain/ids.ts'
 import { CELL_LABELS, type Cell } from '../../../../worker/domain/product-verdict.ts'
+import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
 import { ApiError } from '../../api/client.ts'
 import { useProductSet } from '../../api/products.ts'
@@ -69,7 +70,7 @@ function OneProduct({ product }: { product: Product }) {
   const styles = useStyles2(getStyles)
   const { verdict, answer } = product
   return (
-    <>
+    <Stack direction="column" gap={2}>
       <section aria-label="How it stands" className={styles.verdict}>
         <Verdict {...verdict} />
         <p data-testid="verdict">{verdict.text}</p>
@@ -100,7 +101,7 @@ function OneProduct({ product }: { product: Product }) {
         </section>
       )}
       <Facts product={product} />
-    </>
+    </Stack>
   )
 }
 
@@ -200,6 +201,12 @@ function CellLink({ cell, itemId, at }: { cell: Cell; itemId: string | null; at:
   )
 }
 
+/** What of it stands still. */
+const includedBy = (set: Set_): RequeueInclude[] => {
+  const cells = [set.cells, ...set.products.map((product) => product.cells)].flat().map(({ cell }) => cell)
+  return ['failed', ...(['delayed', 'blocked'] as const).filter((status) => cells.includes(status))]
+}
+
 function Actions({ set }: { set: Set_ }) {
   const [asking, setAsking] = useState(false)
   const failing = set.products.some(({ openItems }) => openItems > 0)
@@ -221,7 +228,7 @@ function Actions({ set }: { set: Set_ }) {
         <RequeueDialog
           target={{ productSetIds: [set.productSetId] }}
           known={[]}
-          include={['failed']}
+          include={includedBy(set)}
           onClose={() => setAsking(false)}
         />
       )}
@@ -236,7 +243,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     p: { margin: theme.spacing(1, 0), fontSize: theme.typography.h4.fontSize },
   }),
   answer: css({
-    marginTop: theme.spacing(2),
     padding: theme.spacing(2),
     borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
   }),
