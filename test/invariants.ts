@@ -122,6 +122,28 @@ export async function countFaults(sql: Sql): Promise<string[]> {
   return rows.map(({ fault }) => fault)
 }
 
+/** Runs that do not end, and numbers of runs that differ from their items. */
+export async function runFaults(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ fault: string }[]>`
+    select format('run %s has not ended', id) as fault from shop_update.run where state = 'running'
+    union all
+    select format('run %s: %s of it are counted as %s, there are %s', r.id, n.what, n.counted, n.listed)
+    from shop_update.run r
+    cross join lateral (
+      select
+        count(*) filter (where i.result = 'taken') as taken,
+        count(*) filter (where i.result <> 'taken') as skipped,
+        count(*) filter (where i.outcome = 'synced') as synced, count(*) filter (where i.outcome = 'ended') as ended
+      from shop_update.run_item i where i.run_id = r.id) l
+    cross join lateral (values
+      ('taken', coalesce((r.result ->> 'taken')::int, 0), l.taken),
+      ('skipped', coalesce((r.result ->> 'skippedTotal')::int, 0), l.skipped),
+      ('synced', coalesce((r.outcome ->> 'synced')::int, 0), l.synced),
+      ('ended', coalesce((r.outcome ->> 'ended')::int, 0), l.ended)) n (what, counted, listed)
+    where n.counted <> n.listed`
+  return rows.map(({ fault }) => fault)
+}
+
 /** Disagreements between `set_lane` and the items: at most one of a set in flight, and the items behind it. */
 export async function laneFaults(sql: Sql): Promise<string[]> {
   const rows = await sql<{ fault: string }[]>`

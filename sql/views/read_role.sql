@@ -1,5 +1,5 @@
--- The role of the dashboards: it reads everything but credentials and the audit. Each view grants this itself too: it
--- is replaced in a transaction of its own, and may be read before the rest is in force.
+-- The role of the dashboards: it reads everything but credentials, runs and the audit. Each view grants this itself
+-- too: it is replaced in a transaction of its own, and may be read before the rest is in force.
 grant usage on schema shop_update, catalog to shop_update_read;
 grant select on all tables in schema shop_update, catalog to shop_update_read;
 revoke all on shop_update.system_credential, shop_update.callback_key, shop_update.audit,

@@ -593,9 +593,18 @@ export const ACTIONS: readonly Action[] = [
         ],
         () => 1,
       )
+      const how = random()
       return aSlot(stage, random, async (slot) => {
-        const { status, body } = await stage.parts.api(slot, '/api/requeue', 'POST', { ...target, reason: 'chaos' })
-        return `${JSON.stringify(target)}: ${status}, ${body.requeued} requeued`
+        const asked = { ...target, reason: 'chaos' }
+        if (how < 0.5) {
+          const { status, body } = await stage.parts.api(slot, '/api/requeue', 'POST', asked)
+          return `${JSON.stringify(target)}: ${status}, ${body.requeued} requeued`
+        }
+        const kind = how < 0.9 ? 'requeue' : 'creations'
+        const { status, body } = await stage.parts.api(slot, '/api/runs', 'POST', { kind, ...asked })
+        if (status !== 200 || how < 0.8) return `${kind} ${JSON.stringify(target)}: ${status}, run ${body.id}`
+        const stopped = await stage.parts.api(slot, `/api/runs/${body.id}/stop`, 'POST', undefined)
+        return `${kind} ${JSON.stringify(target)}: run ${body.id}, stopped at once: ${stopped.status}`
       })
     },
   },

@@ -7,6 +7,7 @@ import {
   laneFaults,
   readItems,
   readSteps,
+  runFaults,
 } from '../invariants.ts'
 import type { Stage } from './actions.ts'
 import { LEASE_SECONDS } from './parts.ts'
@@ -427,7 +428,7 @@ function gaps(evidence: Evidence): Violation[] {
 }
 
 async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
-  const faults = [...(await countFaults(sql)), ...(await laneFaults(sql))]
+  const faults = [...(await countFaults(sql)), ...(await laneFaults(sql)), ...(await runFaults(sql))]
   return faults.map((what): Violation => ({ rule: 'counters', what, story: [] }))
 }
 

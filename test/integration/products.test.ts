@@ -276,7 +276,8 @@ describe('sending by hand', () => {
     ['product', 'The product, or one of its variations, is not active.'],
     ['quality control', 'The product, or one of its variations, is not approved in quality control.'],
   ])('asks for the condition of the %s; force goes past it, with a reason', async (condition, detail) => {
-    const { id } = await product({ seller: `Seller for ${condition}` })
+    const of = await product({ seller: `Seller for ${condition}` })
+    const { id } = of
     if (condition === 'seller')
       await api.sql`update catalog.seller set active = false where name = ${`Seller for ${condition}`}`
     if (condition === 'product') await rename(id, { active: 'false' })
@@ -284,6 +285,11 @@ describe('sending by hand', () => {
     expect(await send({ topic: 'price', productId: id })).toMatchObject({
       status: 409,
       body: { detail, field: 'force' },
+    })
+    const { setId } = of
+    expect(await send({ topic: 'images', productSetId: setId })).toMatchObject({
+      status: 409,
+      body: { field: 'force' },
     })
     expect(await send({ topic: 'price', productId: id, force: true })).toMatchObject({
       status: 400,

@@ -306,7 +306,8 @@ const CASES: Case[] = [
     { reason: because('released') },
     'nobody',
     [
-      `${PRICE} can be sent since 24 Nov 2026, 07:14 UTC (5 seconds ago): what it waited for is in the Shop now.`,
+      `${PRICE} has been ready to send since 24 Nov 2026, 07:14 UTC (5 seconds ago): what it waited for is in the ` +
+        'Shop now.',
       'It is sent as soon as its turn comes.',
       NOTHING,
     ],
@@ -316,8 +317,8 @@ const CASES: Case[] = [
     { reason: because('shop_busy') },
     'nobody',
     [
-      `${PRICE} could not be sent on 24 Nov 2026, 07:14 UTC (5 seconds ago), for the Shop has more to do than it can ` +
-        'take at the moment; it keeps its turn, and that does not count as a failure.',
+      `${PRICE} could not be sent on 24 Nov 2026, 07:14 UTC (5 seconds ago), because the Shop has more to do than it ` +
+        'can take at the moment; it keeps its turn, and that does not count as a failure.',
       'It is sent as soon as its turn comes.',
       NOTHING,
     ],
@@ -327,8 +328,8 @@ const CASES: Case[] = [
     { reason: because('shop_away') },
     'nobody',
     [
-      `${PRICE} could not be sent on 24 Nov 2026, 07:14 UTC (5 seconds ago), for the Shop cannot be reached at the ` +
-        'moment; it keeps its turn, and that does not count as a failure.',
+      `${PRICE} could not be sent on 24 Nov 2026, 07:14 UTC (5 seconds ago), because the Shop cannot be reached at ` +
+        'the moment; it keeps its turn, and that does not count as a failure.',
       'It is sent as soon as its turn comes.',
       NOTHING,
     ],
@@ -487,6 +488,7 @@ const CASES: Case[] = [
       `${PRICE} was accepted by the Shop on 24 Nov 2026, 05:45 UTC (1 hour 30 minutes ago), ` +
         'but has been overtaken: the same data was changed again.',
       'The newer change, item 13, is not in the Shop yet; its status is Failed.',
+      'Our operations team is looking into it; there is nothing you need to do.',
     ],
   ],
   [

@@ -231,6 +231,29 @@ const quoted = ({ message }: OpenItem): string =>
     ? ''
     : `: “${message.length > QUOTE_LENGTH ? `${message.slice(0, QUOTE_LENGTH)}…` : message.replace(/[.\s]+$/, '')}”`
 
+const STEP: Record<WhoActs, string> = {
+  nobody: 'There is nothing you need to do.',
+  seller: 'Please look at it in Seller Center.',
+  admin: 'An admin looks into it; there is nothing you need to do.',
+  shop: 'The Shop has to answer now; there is nothing you need to do.',
+  sre: 'Our operations team is looking into it; there is nothing you need to do.',
+}
+
+const named = (title: string | null, sellerSku: string) => `“${title ?? sellerSku}” (seller SKU ${sellerSku}): `
+
+/** What a seller is told of a verdict that no item explains better. */
+export const verdictToSeller = (
+  title: string | null,
+  sellerSku: string,
+  { text, whoActs }: Pick<ProductVerdict, 'text' | 'whoActs'>,
+): { text: string; whoActs: WhoActs } => ({ text: `${named(title, sellerSku)}${text} ${STEP[whoActs]}`, whoActs })
+
+/** The same while it changes. */
+export const justChanged = (title: string | null, sellerSku: string): { text: string; whoActs: WhoActs } => ({
+  text: `${named(title, sellerSku)}it has just changed. ${STEP.nobody}`,
+  whoActs: 'nobody',
+})
+
 /** How a topic of a product stands: a cell of the grid. */
 export const CELLS = ['up_to_date', 'waiting', 'with_shop', 'delayed', 'failed', 'blocked', 'never_sent'] as const
 export type Cell = (typeof CELLS)[number]

@@ -285,19 +285,19 @@ function howItCameToWait(item: ItemFacts, clock: Clock): string {
     case 'newer_change':
       return `was changed again before the Shop answered on ${when(item.statusAt, clock)}; the newest data is sent now`
     case 'released':
-      return `can be sent since ${when(item.statusAt, clock)}: what it waited for is in the Shop now`
+      return `has been ready to send since ${when(item.statusAt, clock)}: what it waited for is in the Shop now`
     case 'worker_lost':
     case 'worker_stopped':
       return `was interrupted on our side on ${when(item.statusAt, clock)} and is queued again; nothing is lost`
     case 'shop_busy':
       return (
-        `could not be sent on ${when(item.statusAt, clock)}, for the Shop has more to do than it can take at the ` +
+        `could not be sent on ${when(item.statusAt, clock)}, because the Shop has more to do than it can take at the ` +
         'moment; it keeps its turn, and that does not count as a failure'
       )
     case 'shop_away':
       return (
-        `could not be sent on ${when(item.statusAt, clock)}, for the Shop cannot be reached at the moment; it keeps ` +
-        'its turn, and that does not count as a failure'
+        `could not be sent on ${when(item.statusAt, clock)}, because the Shop cannot be reached at the moment; it ` +
+        'keeps its turn, and that does not count as a failure'
       )
     default:
       return `was queued on ${when(item.queuedAt, clock)}`
@@ -489,7 +489,7 @@ function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_del
 
 /** The Shop has an earlier state: a reader of "synced" would expect the latest. */
 function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['newer']>, clock: Clock): Answer {
-  const whoActs =
+  const whoActs: keyof typeof NEWER_STEP =
     status === 'failed' ? 'sre' : status === 'blocked' ? 'admin' : status === 'got_acknowledgment' ? 'shop' : 'nobody'
   return {
     whoActs,
@@ -497,10 +497,17 @@ function overtaken(item: ItemFacts, { itemId, status }: NonNullable<ItemFacts['n
       `${subject(item)} was accepted by the Shop on ${when(item.statusAt, clock)}, but has been overtaken: the same ` +
         'data was changed again.',
       `The newer change, item ${itemId}, is not in the Shop yet; its status is ${STATUSES[status].label}.`,
-      ...(whoActs === 'nobody' ? [NOTHING_TO_DO] : []),
+      NEWER_STEP[whoActs],
     ],
   }
 }
+
+const NEWER_STEP = {
+  sre: 'Our operations team is looking into it; there is nothing you need to do.',
+  admin: 'An admin has to look at that one; there is nothing you need to do.',
+  shop: 'The Shop has to answer that one; there is nothing you need to do.',
+  nobody: NOTHING_TO_DO,
+} as const
 
 function discarded(item: ItemFacts, clock: Clock): Answer {
   return {

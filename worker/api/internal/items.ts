@@ -279,7 +279,13 @@ async function checkConditions(sql: Sql, topic: Topic, productId: string | null,
     where p.id = ${productId}::bigint or p.product_set_id = ${productSetId}::bigint`
   const [first] = products
   if (!first) return // what does not exist is refused by the database
-  const asked = { topic, status: 'failed', inQueue: true, reason: null } as const
+  // a requeue leaves Images alone for a reason of its own
+  const asked = {
+    topic: topic === 'images' ? 'content' : topic,
+    status: 'failed',
+    inQueue: true,
+    reason: null,
+  } as const
   const why = refusal({ ...asked, sellerActive: first.sellerActive, products })
   if (!(CONDITIONS as readonly (Refusal | null)[]).includes(why)) return
   const errors = [{ field: 'force', message: 'is needed to send it all the same' }]

@@ -1,5 +1,12 @@
 import { z } from '@hono/zod-openapi'
-import { cellOf, first, productVerdict, type VerdictCode } from '../../domain/product-verdict.ts'
+import {
+  cellOf,
+  first,
+  justChanged,
+  productVerdict,
+  type VerdictCode,
+  verdictToSeller,
+} from '../../domain/product-verdict.ts'
 import { isFragment, searchedWords } from '../../domain/search.ts'
 import type { WhoActs } from '../../domain/seller-answer.ts'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../domain/topics.ts'
@@ -166,14 +173,6 @@ function productToJson(row: ProductRow): Product {
   }
 }
 
-const STEP: Record<WhoActs, string> = {
-  nobody: 'There is nothing you need to do.',
-  seller: 'Please look at it in Seller Center.',
-  admin: 'An admin looks into it; there is nothing you need to do.',
-  shop: 'The Shop has to answer now; there is nothing you need to do.',
-  sre: 'Our operations team is looking into it; there is nothing you need to do.',
-}
-
 /** Verdicts that no item explains better. */
 const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_control', 'hidden']
 
@@ -186,9 +185,7 @@ async function productAnswer(
   const item = itemId === null || OF_THE_CATALOGUE.includes(code) ? null : await readItem(options.readSql, itemId)
   if (item?.live) return (await answerOf(options, item)).sellerAnswer
   const { title, sellerSku } = product
-  const about = `“${title ?? sellerSku}” (seller SKU ${sellerSku})`
-  // It has just left the queue. The verdict may quote what only engineers understand.
-  if (itemId !== null && !OF_THE_CATALOGUE.includes(code))
-    return { text: `${about}: it has just changed. ${STEP.nobody}`, whoActs: 'nobody' }
-  return { text: `${about}: ${text} ${STEP[whoActs]}`, whoActs }
+  // its item has just left the queue
+  const isGone = itemId !== null && !OF_THE_CATALOGUE.includes(code)
+  return isGone ? justChanged(title, sellerSku) : verdictToSeller(title, sellerSku, { text, whoActs })
 }
