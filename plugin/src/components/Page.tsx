@@ -37,13 +37,14 @@ export function Page({ children, actions, title }: { children: ReactNode; action
     query: { topic, seller, q, from, to },
   } = useRoute()
   const { data } = useSummary()
+  const isBelow = title !== undefined && NAVIGATION[page] !== undefined
   const label = title === undefined ? NAVIGATION[page] : undefined
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
   // Pages in the navigation pass its url, so that Grafana's breadcrumbs name them once. Any other page would appear
   // beside the app.
   const pageNav =
     label === undefined
-      ? { text: title ?? 'Shop Update', parentItem: { text: 'Shop Update', url: at('overview') } }
+      ? { text: title ?? 'Shop Update', ...(!isBelow && { parentItem: { text: 'Shop Update', url: at('overview') } }) }
       : { text: label, url: at(page) }
   return (
     <PluginPage pageNav={pageNav} actions={actions}>
