@@ -112,7 +112,7 @@ const outcomeOf = (sql: Sql) => sql`
     else 'on_its_way'
   end`
 
-export const OUTCOMES_A_LOOK = 2000
+const OUTCOMES_A_LOOK = 2000
 
 /**
  * Notes what became of items of runs that have left the queue, so that a run of a million is told from numbers.

@@ -1,6 +1,6 @@
 import { type Sql, transaction } from '../database/database.ts'
 import type { Refusal } from '../domain/reasons.ts'
-import { type Beyond, refusal } from '../domain/requeue.ts'
+import { type Beyond, hindrance } from '../domain/requeue.ts'
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { release } from '../queue/release.ts'
@@ -40,7 +40,7 @@ export async function resolveBlocked(
       where id = ${itemId}::bigint and lane = 'blocked' and shop_update.needs_admin(reason) for update`
     if (!item) return null
     if (action === 'resend') {
-      const why = await hindrance(tx, itemId, { force, mayCreateTwice })
+      const why = await refusalOf(tx, itemId, { force, mayCreateTwice })
       if (why !== null) return why
     }
     const [done] =
@@ -58,10 +58,10 @@ export async function resolveBlocked(
 }
 
 /** Why an item is not sent again. Images are: only a requeue leaves them alone. */
-async function hindrance(sql: Sql, itemId: string, beyond: Beyond): Promise<Refusal | null> {
+async function refusalOf(sql: Sql, itemId: string, beyond: Beyond): Promise<Refusal | null> {
   const { candidates } = await readCandidates(sql, { productSetIds: [], named: [itemId], next: null }, [])
-  const [{ topic, ...candidate }] = candidates as [Candidate]
-  return refusal({ ...candidate, topic: topic === 'images' ? 'content' : topic, inQueue: true }, beyond)
+  const [candidate] = candidates as [Candidate]
+  return candidate.products.length === 0 ? 'product_deleted' : hindrance(candidate, beyond)
 }
 
 const enqueueItem = (

@@ -52,19 +52,34 @@ export interface Beyond {
  */
 export function refusal(
   { topic, status, inQueue, sellerActive, products, reason }: RequeueCandidate,
-  { force, mayCreateTwice }: Beyond = { force: false, mayCreateTwice: false },
+  beyond: Beyond = { force: false, mayCreateTwice: false },
 ): Refusal | null {
   if (!inQueue || status === 'synced') return 'not_in_queue'
   if ((ON_ITS_WAY as readonly Status[]).includes(status)) return 'in_flight'
   if (topic === 'images') return 'images_not_requeueable'
   if (products.length === 0) return 'product_deleted'
-  if (!force) {
-    if (!sellerActive) return 'seller_inactive'
-    if (!products.every((product) => product.active)) return 'product_inactive'
-    if (!products.every((product) => product.qcStatus === 'approved')) return 'not_qc_approved'
-  }
+  return hindrance({ topic, sellerActive, products, reason }, beyond)
+}
+
+/** What stands in the way of sending an item, and an admin may go past: a condition, or that it may be made twice. */
+export function hindrance(
+  { topic, sellerActive, products, reason }: Pick<RequeueCandidate, 'topic' | 'sellerActive' | 'products' | 'reason'>,
+  { force, mayCreateTwice }: Beyond,
+): Refusal | null {
+  const unmet = force ? null : unmetCondition({ sellerActive, products })
+  if (unmet !== null) return unmet
   const isUndecided = creates(topic) && (ADMIN_RESOLVES as readonly (string | null)[]).includes(reason)
   return isUndecided && !mayCreateTwice ? 'may_create_twice' : null
+}
+
+/** The first of the three conditions that is not met. */
+export function unmetCondition({
+  sellerActive,
+  products,
+}: Pick<RequeueCandidate, 'sellerActive' | 'products'>): (typeof CONDITIONS)[number] | null {
+  if (!sellerActive) return 'seller_inactive'
+  if (!products.every((product) => product.active)) return 'product_inactive'
+  return products.every((product) => product.qcStatus === 'approved') ? null : 'not_qc_approved'
 }
 
 /** The three conditions of a requeue, which an admin may go past with `force` (decision 25). */

@@ -1,4 +1,5 @@
 import type { Sql } from '../database/database.ts'
+import { ID } from '../domain/ids.ts'
 import type { OpenItem, ProductFacts } from '../domain/product-verdict.ts'
 import { isFragment, PRODUCTS_A_FRAGMENT } from '../domain/search.ts'
 import type { Topic } from '../domain/topics.ts'
@@ -101,7 +102,6 @@ export interface Found {
   itemIds: string[]
 }
 
-const isId = (text: string): boolean => /^[1-9]\d{0,17}$/.test(text)
 /** In the pattern of `like` these have a meaning. */
 const literal = (text: string): string => text.replace(/[\\%_]/g, '\\$&')
 
@@ -112,7 +112,7 @@ const SELLERS_FOUND = 5
  * names of sellers. What is no fragment is only looked up as a whole.
  */
 export async function search(sql: Sql, words: string): Promise<Found> {
-  const id = isId(words) ? words : null
+  const id = ID.test(words) ? words : null
   const fragment = isFragment(words) ? `%${literal(words)}%` : null
   const more = PRODUCTS_A_FRAGMENT + 1
   const [exact, byFragment, sellers, items] = await Promise.all([

@@ -111,7 +111,6 @@ export function SearchBox() {
         className={suggestions.length > 0 || (open && data?.tooShort && asked !== '') ? styles.list : styles.none}
       >
         {suggestions.map(({ id, text, note, url }, place) => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are those of the combobox
           <div
             key={id}
             id={`${listId}-${place}`}
@@ -119,9 +118,11 @@ export function SearchBox() {
             aria-selected={place === at}
             tabIndex={-1}
             className={styles.option}
-            // before the input loses the focus
-            onMouseDown={(event) => event.preventDefault()}
-            onClick={() => go(url)}
+            // not the click: before it the input loses the focus, and the suggestions are gone
+            onMouseDown={(event) => {
+              event.preventDefault()
+              if (event.button === 0) go(url)
+            }}
           >
             <span>{text}</span> <span className={styles.note}>{note}</span>
           </div>

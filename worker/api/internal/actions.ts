@@ -8,6 +8,7 @@ import { type Carried, runToEnd } from '../../admin/runs.ts'
 import type { Sql } from '../../database/database.ts'
 import type { Refusal } from '../../domain/reasons.ts'
 import { CONDITIONS, REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
+import type { Step } from '../../domain/step.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
@@ -24,9 +25,13 @@ import {
 
 /** What an admin does to items. */
 export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiOptions) {
+  function tell(steps: readonly Step[]): void {
+    if (steps.length === 0) return
+    onQueued()
+    onSteps?.(steps)
+  }
   function follow({ steps, byTopic }: Carried): void {
-    if (steps.length > 0) onQueued()
-    if (steps.length > 0) onSteps?.(steps)
+    tell(steps)
     onRequeue?.(byTopic)
   }
   return routes()
@@ -88,8 +93,7 @@ export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiO
           if ('conflict' in adopted) throw new Problem(409, adopted.conflict)
           if ('field' in adopted) throw new Problem(422, `${adopted.field}: ${adopted.message}`, { errors: [adopted] })
           const { steps, status, missing } = adopted
-          if (steps.length > 0) onQueued()
-          if (steps.length > 0) onSteps?.(steps)
+          tell(steps)
           return c.json({ itemId, action, status, missing }, 200)
         }
         const resolved = await resolveBlocked(sql, { itemId, action, ...decision, actor: c.var.actor })
@@ -103,8 +107,7 @@ export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         const { steps } = resolved
         const [step] = steps
         if (!step) throw await notToDecide(sql, itemId)
-        onQueued()
-        onSteps?.(steps)
+        tell(steps)
         return c.json({ itemId, action, status: step.to, missing: [] }, 200)
       },
     )

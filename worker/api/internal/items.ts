@@ -2,8 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { TypedResponse } from 'hono'
 import { type Actor, audit } from '../../admin/audit.ts'
 import { type Sql, transaction } from '../../database/database.ts'
-import type { Refusal } from '../../domain/reasons.ts'
-import { CONDITIONS, REFUSAL_SENTENCES, refusal } from '../../domain/requeue.ts'
+import { REFUSAL_SENTENCES, unmetCondition } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import type { SellerAnswer } from '../../domain/seller-answer.ts'
 import type { Topic } from '../../domain/topics.ts'
@@ -220,7 +219,7 @@ export const itemRoutes = (options: InternalApiOptions) => {
       }),
       async (c) => {
         const { topic, productId = null, productSetId = null, force, reason } = c.req.valid('json')
-        if (!force && !TELLS_ITSELF.includes(topic)) await checkConditions(sql, topic, productId, productSetId)
+        if (!force && !TELLS_ITSELF.includes(topic)) await checkConditions(sql, productId, productSetId)
         const change = { topic, productId, productSetId, ...(reason && { reason }), ...(force && { force }) }
         const enqueued = await enqueue(sql, change, c.var.actor)
         onQueued()
@@ -268,7 +267,7 @@ const TELLS_ITSELF: readonly Topic[] = ['status', 'qc_status', 'new_product_set'
  *
  * @throws Problem that names `force`
  */
-async function checkConditions(sql: Sql, topic: Topic, productId: string | null, productSetId: string | null) {
+async function checkConditions(sql: Sql, productId: string | null, productSetId: string | null) {
   const products = await sql<
     { sellerActive: boolean; active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
   >`
@@ -279,17 +278,10 @@ async function checkConditions(sql: Sql, topic: Topic, productId: string | null,
     where p.id = ${productId}::bigint or p.product_set_id = ${productSetId}::bigint`
   const [first] = products
   if (!first) return // what does not exist is refused by the database
-  // a requeue leaves Images alone for a reason of its own
-  const asked = {
-    topic: topic === 'images' ? 'content' : topic,
-    status: 'failed',
-    inQueue: true,
-    reason: null,
-  } as const
-  const why = refusal({ ...asked, sellerActive: first.sellerActive, products })
-  if (!(CONDITIONS as readonly (Refusal | null)[]).includes(why)) return
+  const why = unmetCondition({ sellerActive: first.sellerActive, products })
+  if (why === null) return
   const errors = [{ field: 'force', message: 'is needed to send it all the same' }]
-  throw new Problem(409, REFUSAL_SENTENCES[why!], { errors })
+  throw new Problem(409, REFUSAL_SENTENCES[why], { errors })
 }
 
 const FOREIGN_KEY_VIOLATION = '23503'

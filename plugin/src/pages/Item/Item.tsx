@@ -1,6 +1,4 @@
-import { css } from '@emotion/css'
-import type { GrafanaTheme2 } from '@grafana/data'
-import { Badge, Button, ClipboardButton, EmptyState, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
+import { Badge, Button, EmptyState, LoadingPlaceholder, Stack } from '@grafana/ui'
 import React, { type ReactNode, useState } from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus, NO_CREATE } from '../../../../worker/domain/explanations.ts'
@@ -20,6 +18,7 @@ import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { WAITS_ON_PURPOSE } from '../../components/RunProgress.tsx'
+import { SellerAnswer } from '../../components/SellerAnswer.tsx'
 import { Status } from '../../components/Status.tsx'
 import { absolute, Due, duration, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
@@ -59,19 +58,12 @@ export function Item({ id }: { id: string }) {
 }
 
 function Story({ item }: { item: ItemDetail }) {
-  const styles = useStyles2(getStyles)
   const { sellerAnswer, status, reason } = item
   return (
     <Stack direction="column" gap={3}>
-      <section aria-label="Answer for the seller" className={styles.answer}>
-        <Stack justifyContent="space-between" alignItems="flex-start" gap={2}>
-          <p data-testid="seller-answer">{sellerAnswer.text}</p>
-          <ClipboardButton icon="copy" variant="secondary" getText={() => sellerAnswer.text}>
-            Copy the answer
-          </ClipboardButton>
-        </Stack>
+      <SellerAnswer text={sellerAnswer.text}>
         <Badge text={ACTS[sellerAnswer.whoActs]} color={sellerAnswer.whoActs === 'nobody' ? 'green' : 'orange'} />
-      </section>
+      </SellerAnswer>
       <section aria-label="Status">
         <Status status={status} /> {reason && <strong>{explain(reason.code).label}</strong>}
         <p>{meaning(item)}</p>
@@ -200,12 +192,3 @@ function Requeue({ item }: { item: ItemDetail }) {
     </>
   )
 }
-
-const getStyles = (theme: GrafanaTheme2) => ({
-  answer: css({
-    padding: theme.spacing(2),
-    background: theme.colors.background.secondary,
-    borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
-    fontSize: theme.typography.h5.fontSize,
-  }),
-})

@@ -1,15 +1,6 @@
 import { css } from '@emotion/css'
 import { type GrafanaTheme2, locationUtil } from '@grafana/data'
-import {
-  Badge,
-  Button,
-  ClipboardButton,
-  EmptyState,
-  LinkButton,
-  LoadingPlaceholder,
-  Stack,
-  useStyles2,
-} from '@grafana/ui'
+import { Badge, Button, EmptyState, LinkButton, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { ProductSet as Set_ } from '../../../../worker/api/internal/schemas.ts'
 import { ID } from '../../../../worker/domain/ids.ts'
@@ -26,6 +17,7 @@ import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { Section } from '../../components/Section.tsx'
+import { SellerAnswer } from '../../components/SellerAnswer.tsx'
 import { Due, Time } from '../../components/Time.tsx'
 import { Verdict } from '../../components/Verdict.tsx'
 import { pageUrl, turnTo, useRoute } from '../../location.ts'
@@ -90,16 +82,7 @@ function OneProduct({ product }: { product: Product }) {
           <QueueCreation productSetId={product.productSetId} isOpen={verdict.code === 'not_created'} />
         </Stack>
       </section>
-      {answer && (
-        <section aria-label="Answer for the seller" className={styles.answer}>
-          <Stack justifyContent="space-between" alignItems="flex-start" gap={2}>
-            <p data-testid="seller-answer">{answer.text}</p>
-            <ClipboardButton icon="copy" variant="secondary" getText={() => answer.text}>
-              Copy the answer
-            </ClipboardButton>
-          </Stack>
-        </section>
-      )}
+      {answer && <SellerAnswer text={answer.text} />}
       <Facts product={product} />
     </Stack>
   )
@@ -241,10 +224,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     padding: theme.spacing(2),
     background: theme.colors.background.secondary,
     p: { margin: theme.spacing(1, 0), fontSize: theme.typography.h4.fontSize },
-  }),
-  answer: css({
-    padding: theme.spacing(2),
-    borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
   }),
   scroll: css({ overflowX: 'auto' }),
   grid: css({
