@@ -1,13 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import type { AxeResults } from 'axe-core'
-import type { Locator, Page } from 'playwright-core'
+import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../demo/postgres.ts'
 import { addSet, holdItem } from '../scene.ts'
+import { axeFaults } from './axe.ts'
 import { APP, type PreviewScene, startPreviewScene } from './preview.ts'
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 let scene: PreviewScene
 let failed: { itemId: string; productIds: string[]; setId: string }
@@ -163,12 +160,14 @@ test.each([
   await close()
 })
 
-test('all of a product set is that and nothing else, and what a search found says by which field', async () => {
+test('the product of an item has its timeline and what differs; a search found says by which field', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open(`items/${failed.itemId}`)
   await page.getByRole('link', { name: 'Its product' }).click()
-  await page.getByRole('heading', { name: `All of product set ${failed.setId}` }).waitFor()
-  await page.getByRole('table', { name: 'Found', exact: true }).waitFor()
+  const timeline = page.getByRole('table', { name: 'Timeline' })
+  await timeline.getByRole('link', { name: 'Price' }).waitFor()
+  expect(await timeline.getByRole('row').count()).toBe(2)
+  await page.getByText('No call on record has Title, Description, Price').waitFor()
   await page.getByLabel('Search everything').fill(failed.itemId)
   await page.getByLabel('Search everything').press('Enter')
   await page
@@ -821,10 +820,7 @@ describe.each([
     await open(paths[path] ?? path)
     await page.getByRole('heading', { level: 1 }).waitFor()
     await page.waitForLoadState('networkidle')
-    const { violations } = await faults(page)
-    expect(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`),
-    ).toEqual([])
+    expect(await axeFaults(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
     expect(complaints).toEqual([])
     if (process.env.SCREENSHOTS)
@@ -835,23 +831,3 @@ describe.each([
     await close()
   })
 })
-
-async function faults(page: Page): Promise<AxeResults> {
-  // A button that has just been enabled fades in; endless animations are not waited for.
-  await page.evaluate(() =>
-    Promise.allSettled(
-      document
-        .getAnimations()
-        .filter(({ effect }) => effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY)
-        .map(({ finished }) => finished),
-    ),
-  )
-  await page.addScriptTag({ path: AXE })
-  // Grafana's own refresh picker has a name that differs from its label
-  return page.evaluate(
-    `axe.run(
-      { exclude: ['[data-testid="data-testid RefreshPicker interval button"]'] },
-      { resultTypes: ['violations'] },
-    )`,
-  )
-}

@@ -221,6 +221,8 @@ describe('the OpenAPI document', () => {
       'GET /api/kpis',
       'GET /api/pauses',
       'GET /api/products/{id}',
+      'GET /api/products/{id}/differences',
+      'GET /api/products/{id}/timeline',
       'GET /api/runs',
       'GET /api/runs/{id}',
       'GET /api/search',

@@ -57,6 +57,12 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', '/api/search', { skus: ['LINEN-1'] })
   await ask('GET', `/api/products/${setId}`)
   await ask('GET', '/api/products/999999999', undefined, 404)
+  await ask('GET', `/api/products/${setId}/differences?product=${productIds[0]}`)
+  await ask('GET', `/api/products/${setId}/differences?product=999999999`, undefined, 404)
+  await ask('GET', `/api/products/${setId}/differences`, undefined, 400)
+  await ask('GET', `/api/products/${setId}/timeline?limit=2`)
+  await ask('GET', `/api/products/${setId}/timeline?cursor=x`, undefined, 400)
+  await ask('GET', '/api/products/999999999/timeline', undefined, 404)
   const letGo = await holdItem(scene.sql, stranded)
   const run = (await ask('POST', '/api/runs', { kind: 'requeue', itemIds: [stranded], reason: 'tried' })) as {
     id: string

@@ -7,6 +7,7 @@ import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
 import { pauseRoutes } from './internal/pauses.ts'
+import { productHistoryRoutes } from './internal/product-history.ts'
 import { productRoutes } from './internal/products.ts'
 import { runRoutes } from './internal/runs.ts'
 import { settingRoutes } from './internal/settings.ts'
@@ -88,6 +89,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', causeRoutes(options))
     .route('/', runRoutes(options))
     .route('/', productRoutes(options))
+    .route('/', productHistoryRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', openApi(version))
 

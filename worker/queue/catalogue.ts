@@ -5,6 +5,9 @@ import type { ClaimedItem } from '../domain/item.ts'
 /** Topics whose call needs a price, a stock or an id, but not the texts: their rows are read without texts. */
 const LEAN = new Set(['price', 'stock', 'consignment_stock'])
 
+/** What a call is about. */
+export type Subject = Pick<ClaimedItem, 'id' | 'topic' | 'productSetId' | 'productId'>
+
 /**
  * What the calls of these items are built from: the current catalogue. Items whose product or set is gone are missing
  * from the result. It is read after the claim has been committed: from then on a new change queues a new item, so
@@ -12,9 +15,9 @@ const LEAN = new Set(['price', 'stock', 'consignment_stock'])
  *
  * @returns by item id
  */
-export async function readCatalogue(sql: Sql, items: readonly ClaimedItem[]): Promise<Map<string, CatalogueSet>> {
-  const lean: ClaimedItem[] = []
-  const full: ClaimedItem[] = []
+export async function readCatalogue(sql: Sql, items: readonly Subject[]): Promise<Map<string, CatalogueSet>> {
+  const lean: Subject[] = []
+  const full: Subject[] = []
   for (const item of items) (LEAN.has(item.topic) ? lean : full).push(item)
   const [ofLean, ofFull] = await Promise.all([
     lean.length ? readLean(sql, lean) : [],
@@ -54,7 +57,7 @@ type LeanRow = CatalogueSet['products'][number] & {
   setSrcId: string | null
 }
 
-const readLean = (sql: Sql, items: readonly ClaimedItem[]) => sql<LeanRow[]>`
+const readLean = (sql: Sql, items: readonly Subject[]) => sql<LeanRow[]>`
   select
     x.item_id as "itemId",
     s.id as "setId",
@@ -81,7 +84,7 @@ const readLean = (sql: Sql, items: readonly ClaimedItem[]) => sql<LeanRow[]>`
   join catalog.product_set s on s.id = p.product_set_id
   join catalog.seller r on r.id = s.seller_id`
 
-const readFull = (sql: Sql, items: readonly ClaimedItem[]) => sql<(CatalogueSet & { itemId: string })[]>`
+const readFull = (sql: Sql, items: readonly Subject[]) => sql<(CatalogueSet & { itemId: string })[]>`
   select
     x.item_id as "itemId",
     s.id,

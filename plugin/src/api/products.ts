@@ -1,5 +1,12 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { ProductSet, SearchResult, Seller, SkusFound } from '../../../worker/api/internal/schemas.ts'
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import type {
+  Differences,
+  ProductSet,
+  SearchResult,
+  Seller,
+  SkusFound,
+  Timeline,
+} from '../../../worker/api/internal/schemas.ts'
 import { ApiError, call } from './client.ts'
 
 /** Products, sellers and items that the words mean. */
@@ -26,6 +33,24 @@ export const useProductSet = (id: string, product: string | undefined, enabled: 
     placeholderData: keepPreviousData,
     refetchInterval: ({ state: { error } }) =>
       error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 3000,
+  })
+
+export const useDifferences = (productSetId: string, product: string) =>
+  useQuery({
+    queryKey: ['differences', productSetId, product],
+    queryFn: ({ signal }) => call<Differences>(`products/${productSetId}/differences`, { query: { product }, signal }),
+    refetchInterval: ({ state: { error } }) => (error ? false : 10_000),
+  })
+
+/** The changes of a set, a page at a time. */
+export const useSetTimeline = (productSetId: string) =>
+  useInfiniteQuery({
+    queryKey: ['timeline', productSetId],
+    queryFn: ({ pageParam, signal }) =>
+      call<Timeline>(`products/${productSetId}/timeline`, { query: { cursor: pageParam }, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
+    refetchInterval: ({ state: { error } }) => (error ? false : 10_000),
   })
 
 export const useSeller = (id: string, enabled: boolean) =>

@@ -56,6 +56,9 @@ export const toCall = (row: CallRow, topic: ItemRow['topic']): Call => ({
   callbackAt: iso(row.callbackAt),
 })
 
+/** The product that was asked about, where the item may be about its whole set. */
+export type AskedProduct = Pick<ItemRow, 'sellerSku' | 'sku'> & { title: string | null }
+
 /** "An answer for the seller", from what is known about an item now. */
 export function toSellerAnswer(
   row: ItemRow,
@@ -63,17 +66,17 @@ export function toSellerAnswer(
   heldBy: Holder | null,
   situation: Situation,
   { MAX_RETRIES, FAILED_AFTER, VENTURE_TIMEZONE }: Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'VENTURE_TIMEZONE'>,
+  asked: AskedProduct | null = row.productId === null ? null : { ...row, title },
 ): SellerAnswer {
-  const ofSet = row.productId === null
   const now = new Date()
   return sellerAnswer(
     {
       topic: row.topic,
       status: row.status,
       reason: row.reason === null ? null : { code: row.reason, message: row.message },
-      productTitle: title ?? row.sellerSku ?? `product set ${row.productSetId}`,
-      sellerSku: ofSet ? null : row.sellerSku,
-      shopSku: ofSet ? null : row.sku,
+      productTitle: asked?.title ?? title ?? row.sellerSku ?? `product set ${row.productSetId}`,
+      sellerSku: asked?.sellerSku ?? null,
+      shopSku: asked?.sku ?? null,
       queuedAt: row.queuedAt,
       statusAt: row.statusAt,
       lastSentAt: row.lastSentAt,

@@ -28,7 +28,7 @@ import {
   UNPROCESSABLE,
 } from './context.ts'
 import { csvHeader, csvLine } from './csv.ts'
-import { toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
+import { type AskedProduct, toBlockedByItem, toCall, toItem, toSellerAnswer, toTransition } from './item-json.ts'
 import { fromCursor, sortOf, toCursor } from './paging.ts'
 import {
   bodyParams,
@@ -232,13 +232,14 @@ export const itemRoutes = (options: InternalApiOptions) => {
 export async function answerOf(
   { readSql, situation, config }: InternalApiOptions,
   row: ItemRow,
+  product?: AskedProduct,
 ): Promise<{ surroundings: Surroundings; sellerAnswer: Pick<SellerAnswer, 'text' | 'whoActs'> }> {
   const [surroundings, holder, standing] = await Promise.all([
     readSurroundings(readSql, row),
     readHolder(readSql, row.id),
     situation(),
   ])
-  const { text, whoActs } = toSellerAnswer(row, surroundings, holder, standing, config)
+  const { text, whoActs } = toSellerAnswer(row, surroundings, holder, standing, config, product)
   return { surroundings, sellerAnswer: { text, whoActs } }
 }
 

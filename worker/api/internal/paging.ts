@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { hasOrder } from '../../domain/orders.ts'
 import type { Position, Selection, Sort } from '../../read/items.ts'
+import type { ChangePosition } from '../../read/set-changes.ts'
 import { Problem } from '../problem.ts'
 
 /**
@@ -48,13 +49,30 @@ export const toCursor = ({ key, descending }: Sort, { value, id }: Position): st
 /** @throws Problem when it is not a cursor of a list in this order */
 export function fromCursor(cursor: string, sort: Sort): Position {
   try {
-    const { key, descending, value, id } = cursorSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
+    const { key, descending, value, id } = cursorSchema.parse(decoded(cursor))
     const timed = key === 'statusAt' || key === 'nextAttemptAt'
     if (key === sort.key && descending === sort.descending && (timed ? isTime(value ?? '') : value === null))
       return { value, id }
   } catch {
     // reported below, whatever it was
   }
-  const message = 'is not the nextCursor of a list in this order'
-  throw new Problem(400, `cursor: ${message}`, { errors: [{ field: 'cursor', message }] })
+  throw noCursor('is not the nextCursor of a list in this order')
 }
+
+const changeCursorSchema = z.strictObject({ ended: z.string().refine(isTime), id: cursorSchema.shape.id })
+
+/** Of the changes of a product set. */
+export const toChangeCursor = (position: ChangePosition): string =>
+  Buffer.from(JSON.stringify(position)).toString('base64url')
+
+/** @throws Problem when it is none */
+export function fromChangeCursor(cursor: string): ChangePosition {
+  try {
+    return changeCursorSchema.parse(decoded(cursor))
+  } catch {
+    throw noCursor('is not the nextCursor of a timeline')
+  }
+}
+
+const decoded = (cursor: string): unknown => JSON.parse(Buffer.from(cursor, 'base64url').toString())
+const noCursor = (message: string) => new Problem(400, `cursor: ${message}`, { errors: [{ field: 'cursor', message }] })

@@ -89,10 +89,7 @@ export const productRoutes = (options: InternalApiOptions) => {
         const [ids, synced] = await Promise.all([productsOfSet(readSql, setId), readSyncedTopics(readSql, setId)])
         const products = await readProducts(readSql, ids)
         const [any] = products
-        if (!any)
-          throw new Problem(404, `There is no product set ${setId} with products.`, {
-            errors: [{ field: 'id', message: 'is no product set' }],
-          })
+        if (!any) throw noSet(setId)
         const of = products.length === 1 ? any : products.find((product) => product.id === asked)
         const told = of && (await productAnswer(options, of))
         const { title, sellerId, sellerName, sellerActive, setSrcId } = any
@@ -140,6 +137,11 @@ export const productRoutes = (options: InternalApiOptions) => {
     )
 }
 
+export const noSet = (setId: string) =>
+  new Problem(404, `There is no product set ${setId} with products.`, {
+    errors: [{ field: 'id', message: 'is no product set' }],
+  })
+
 const NOTHING = { products: [], truncated: false, sellers: [], itemIds: [] }
 
 const topicsOf = (subject: 'product' | 'product_set'): Topic[] =>
@@ -183,7 +185,7 @@ async function productAnswer(
 ): Promise<{ text: string; whoActs: WhoActs }> {
   const { text, whoActs, itemId, code } = productVerdict(product)
   const item = itemId === null || OF_THE_CATALOGUE.includes(code) ? null : await readItem(options.readSql, itemId)
-  if (item?.live) return (await answerOf(options, item)).sellerAnswer
+  if (item?.live) return (await answerOf(options, item, product)).sellerAnswer
   const { title, sellerSku } = product
   // its item has just left the queue
   const isGone = itemId !== null && !OF_THE_CATALOGUE.includes(code)

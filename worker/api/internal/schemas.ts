@@ -684,6 +684,63 @@ export const productSetSchema = z
   })
   .openapi('ProductSet')
 export type ProductSet = z.infer<typeof productSetSchema>
+export const differencesQuery = z.strictObject({ product: id })
+export const differencesSchema = z
+  .object({
+    inShop: z.boolean().openapi({ description: 'If not, nothing can differ' }),
+    differences: z.array(
+      z.object({
+        field: z.string().openapi({ example: 'Price' }),
+        there: z.string().nullable().openapi({ description: 'What the Shop took last; null: an empty value' }),
+        here: z.string().nullable().openapi({ description: 'What would be sent now' }),
+        since: time.openapi({ description: 'When the Shop took what it has' }),
+        itemId: id.nullable().openapi({ description: 'The change in the queue that brings it there; null: none does' }),
+      }),
+    ),
+    unknown: z.array(z.string()).openapi({
+      description: 'Fields that no call on record has: what the Shop took of them is older than the history',
+    }),
+    known: z.boolean().openapi({ description: 'Whether any call is on record' }),
+    impossible: z.string().nullable().openapi({ description: 'Why no call can be built from what the catalogue has' }),
+  })
+  .openapi('Differences')
+export type Differences = z.infer<typeof differencesSchema>
+export const timelineQuery = z.strictObject({
+  cursor: z.string().max(500).optional().openapi({ description: '`nextCursor` of the page before' }),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+})
+export const timelineSchema = z
+  .object({
+    changes: z.array(
+      z.object({
+        itemId: id,
+        topic,
+        productId: id.nullable(),
+        sellerSku: z.string().nullable().openapi({ description: 'Null: of the whole set, or of a deleted product' }),
+        status,
+        reason: z.object({ code: z.enum(REASONS), message: z.string().nullable() }).nullable(),
+        queuedAt: time,
+        endedAt: time.nullable().openapi({ description: 'When it left the queue' }),
+        steps: z
+          .array(
+            z.object({
+              to: status,
+              reason: z.enum(REASONS).nullable(),
+              actor: z.string().nullable(),
+              note: z.string().nullable(),
+              times: count.openapi({ description: 'How often in a row' }),
+              firstAt: time,
+              lastAt: time,
+              at: z.array(time).openapi({ description: 'When each was, the newest 100' }),
+            }),
+          )
+          .openapi({ description: 'Where it came to rest, the oldest first; the newest thousand statuses are read' }),
+      }),
+    ),
+    nextCursor: z.string().nullable(),
+  })
+  .openapi('Timeline')
+export type Timeline = z.infer<typeof timelineSchema>
 export const sellerSchema = z
   .object({
     id,

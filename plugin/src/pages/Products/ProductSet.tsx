@@ -22,8 +22,9 @@ import { Due, Time } from '../../components/Time.tsx'
 import { Verdict } from '../../components/Verdict.tsx'
 import { pageUrl, turnTo, useRoute } from '../../location.ts'
 import { QueueCreation } from '../Item/QueueCreation.tsx'
-import { Found } from '../Overview/Found.tsx'
+import { Differences } from './Differences.tsx'
 import { SendAgain } from './SendAgain.tsx'
+import { SetTimeline } from './SetTimeline.tsx'
 
 type Product = Set_['products'][number]
 
@@ -53,7 +54,7 @@ function Whole({ set, asked }: { set: Set_; asked: string | undefined }) {
     <>
       {shown ? <OneProduct product={shown} /> : <p>Choose a variation to see how it stands with it.</p>}
       <Grid set={set} chosen={shown?.id} />
-      <Found q={undefined} set={set.productSetId} />
+      <SetTimeline id={set.productSetId} />
     </>
   )
 }
@@ -84,6 +85,7 @@ function OneProduct({ product }: { product: Product }) {
       </section>
       {answer && <SellerAnswer text={answer.text} />}
       <Facts product={product} />
+      {product.inShop && <Differences key={product.id} productSetId={product.productSetId} productId={product.id} />}
     </Stack>
   )
 }
@@ -105,7 +107,9 @@ function Facts({ product }: { product: Product }) {
 
 const SellerLink = ({ sellerId, sellerName, sellerActive }: Pick<Set_, 'sellerId' | 'sellerName' | 'sellerActive'>) => (
   <>
-    <Link to={pageUrl(`sellers/${sellerId}`)}>{sellerName}</Link>
+    <Link to={pageUrl(`sellers/${sellerId}`)} inText={!sellerActive}>
+      {sellerName}
+    </Link>
     {!sellerActive && ' (not active)'}
   </>
 )
@@ -171,7 +175,13 @@ function CellLink({ cell, itemId, at }: { cell: Cell; itemId: string | null; at:
   const text = CELL_LABELS[cell]
   return (
     <>
-      {itemId === null ? text : <Link to={pageUrl(`items/${itemId}`)}>{text}</Link>}
+      {itemId === null ? (
+        text
+      ) : (
+        <Link to={pageUrl(`items/${itemId}`)} inText>
+          {text}
+        </Link>
+      )}
       {at !== null && (
         <>
           {' '}
