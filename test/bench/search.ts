@@ -60,10 +60,18 @@ export async function search({ products }: SearchOptions, log: (line: string) =>
     const wide = []
     for (let round = 0; round < 20; round++) wide.push(await ask(`/api/products/${WIDE_SET}`))
     log(`a set of 250 variations with 50,000 finished items: p95 ${percentile(wide, 0.95).toFixed(1)} ms`)
+    const story = []
+    for (let round = 0; round < 20; round++) story.push(await ask(`/api/products/${WIDE_SET}/timeline`))
+    log(`its timeline: p95 ${percentile(story, 0.95).toFixed(1)} ms`)
+    const differs = []
+    for (let round = 0; round < 20; round++)
+      differs.push(await ask(`/api/products/${WIDE_SET}/differences?product=${WIDE_SET + 1}`))
+    log(`what differs of a variation: p95 ${percentile(differs, 0.95).toFixed(1)} ms`)
     await worker.stop()
     const costs = await costsOf(sql, log)
     const p95 = (took: number[]) => Number(percentile(took, 0.95).toFixed(1))
-    return { name: 'search', products, ...figures, skus500P95Ms: p95(list), wideSetP95Ms: p95(wide), ...costs }
+    const whole = { wideSetP95Ms: p95(wide), timelineP95Ms: p95(story), differencesP95Ms: p95(differs) }
+    return { name: 'search', products, ...figures, skus500P95Ms: p95(list), ...whole, ...costs }
   } finally {
     await sql.end()
     await cluster.stop()
