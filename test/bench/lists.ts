@@ -3,7 +3,7 @@ import { freePort, startPostgres } from '../../demo/postgres.ts'
 import { sortOf, toCursor } from '../../worker/api/internal/paging.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
 import { hasOrder, ORDERS } from '../../worker/domain/orders.ts'
-import { STATUS_NAMES, STATUSES, type Status, TABS, type Tab } from '../../worker/domain/statuses.ts'
+import { STATUS_NAMES, STATUSES, type Status, statusesOf, TABS, type Tab } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { startWorkerProcess, VIEWER_API_KEY, workerEnv } from '../worker-process.ts'
@@ -155,6 +155,12 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
       for (const sort of ordersOf({ tab: tab ?? undefined, status }))
         if (sort.endsWith('statusAt')) add(`${label}, status ${status}, by ${sort}`, { ...ofTab, status, sort })
     }
+    for (const status of SEVERAL.filter((each) => statusesOf({ tab: tab ?? undefined, status: each }).length > 1)) {
+      add(`${label}, status ${status}`, { ...ofTab, status })
+      for (const [name, query] of filters)
+        if (/^(topic (price|new_product)|\w+ seller)$/.test(name))
+          add(`${label}, status ${status}, ${name}`, { ...ofTab, status, ...query })
+    }
     for (const sort of ordersOf({ tab: tab ?? undefined })) {
       for (const [name, query] of sorted as [string, Query][])
         add(`${label}${name && `, ${name}`}, by ${sort}`, { ...ofTab, ...query, sort })
@@ -174,11 +180,20 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
   return [
     ...pages,
     { name: 'all causes', path: '/api/causes' },
+    ...filters
+      .map(([name, query]) => ({
+        name: `counts of tabs, ${name}`,
+        path: `/api/counts?${new URLSearchParams(query)}`,
+      }))
+      .filter(({ path }) => !path.includes('reason=')),
     { name: 'incidents', path: '/api/incidents' },
     { name: 'summary', path: '/api/summary' },
     { name: 'kpis', path: '/api/kpis' },
   ]
 }
+
+/** Several statuses, and all but some. */
+const SEVERAL = ['-blocked', '-pending', '-pending,-blocked', 'failed,blocked', 'got_acknowledgment,failed,delayed']
 
 const ordersOf = (list: { tab: Tab | undefined; status?: Status }): string[] =>
   ORDERS.filter((order) => order !== 'queuedAt' && hasOrder(order, list)).flatMap((order) => [order, `-${order}`])

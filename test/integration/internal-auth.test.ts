@@ -9,6 +9,7 @@ const GRAFANA = 'https://grafana.example/sub'
 const READS = [
   '/api/items',
   '/api/items.csv',
+  '/api/counts',
   '/api/items/1',
   '/api/items/1/calls/1/response',
   '/api/summary',

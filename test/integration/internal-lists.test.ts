@@ -103,11 +103,12 @@ describe('an item of a list', () => {
       cause: null,
       blockedBy: null,
       noCreate: null,
+      heldBy: null,
     })
     for (const time of [item.queuedAt, item.statusAt, item.failedAt, item.nextAttemptAt, item.lastRequeuedAt]) {
       expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     }
-    expect(Object.keys(item)).toHaveLength(25)
+    expect(Object.keys(item)).toHaveLength(26)
   })
 
   it('has no time of a requeue before the first', async () => {

@@ -210,6 +210,7 @@ describe('the OpenAPI document', () => {
     )
     expect(routes.sort()).toEqual([
       'GET /api/causes',
+      'GET /api/counts',
       'GET /api/credentials/bob_callback_server',
       'GET /api/events',
       'GET /api/flow',
@@ -257,10 +258,10 @@ describe('the OpenAPI document', () => {
     const parameters = document.paths['/api/items'].get.parameters.map(({ name }: { name: string }) => name)
     expect(parameters).toEqual([
       'tab',
-      'topic',
       'status',
       'reason',
       'cause',
+      'topic',
       'seller',
       'set',
       'q',
@@ -270,6 +271,6 @@ describe('the OpenAPI document', () => {
       'cursor',
       'limit',
     ])
-    expect(document.components.schemas.Item.required).toHaveLength(25)
+    expect(document.components.schemas.Item.required).toHaveLength(26)
   })
 })

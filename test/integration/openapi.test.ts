@@ -83,6 +83,7 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', '/api/pauses', { until: '2020-01-01T00:00:00Z', reason: 'tried' }, 422)
   await ask('GET', '/api/pauses')
   await ask('GET', '/api/incidents')
+  await ask('GET', '/api/counts?topic=price')
   await ask('GET', '/api/causes')
   await ask('GET', '/api/causes?tab=delayed&q=http')
   await ask('POST', `/api/pauses/${pause.id}/end`)

@@ -1,5 +1,4 @@
 import type { Sql } from '../database/database.ts'
-import { type Holder, OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import { creates, type Topic } from '../domain/topics.ts'
 
@@ -182,27 +181,6 @@ export async function readSurroundings(
     from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
     where s.id = ${productSetId}::bigint`
   return row ?? { title: null, positionInSet: null, newer: null, product: null }
-}
-
-/**
- * The item that goes before one that waits for its turn, or that will once its time comes although it is Delayed or
- * Failed: one in trouble, or the one tried last; else null.
- */
-export async function readHolder(sql: Sql, itemId: string): Promise<Holder | null> {
-  const [row] = await sql<Holder[]>`
-    select h.* from shop_update.item i cross join lateral (
-      select d.id as "itemId", d.status, d.run_at as "nextAttemptAt"
-      from shop_update.item d
-      where d.product_set_id = i.product_set_id
-        and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, i.topic, i.id)
-        and (i.lane <> 'delayed' or d.run_at > i.run_at)
-      order by
-        (d.status = 'failed' or d.run_at < now() - ${OVERDUE_AFTER_SECONDS}::int * interval '1 second') desc,
-        d.run_at desc,
-        d.id
-      limit 1) h
-    where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind', 'delayed')`
-  return row ?? null
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { Sql } from '../database/database.ts'
 import type { Order } from '../domain/orders.ts'
 import type { NoCreate, ReasonCode } from '../domain/reasons.ts'
-import type { Flow, Status } from '../domain/statuses.ts'
+import { type Flow, type Status, statusesOf, TABS, type Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { createsAwaited, noCreate } from './blocked.ts'
+import { holderOf } from './holder.ts'
 import { inHistory, inQueue, type Located, locate, moment, type Selection, sources } from './selection.ts'
 
 /** An item as lists show it, from the queue or from the history. */
@@ -41,6 +42,12 @@ export interface ItemRow {
   blockedByStatus: Status | null
   /** Why no create of its product is due, if none is in the queue. */
   noCreate: NoCreate | null
+  /** The Delayed or Failed item of the same set and topic that goes first. */
+  heldBy: string | null
+  heldByStatus: Status | null
+  /** Null for one about a whole set. */
+  heldBySellerSku: string | null
+  heldByNextAttemptAt: Date | null
   /** False once it has left the queue. */
   live: boolean
 }
@@ -99,28 +106,24 @@ export const COUNTED_UP_TO = 10_000
  * How many items a selection has. By tab, status and topic the counters know it for any size of the queue. Anything
  * else is counted up to a limit; beyond that the number only means "many".
  */
-export async function countItems(sql: Sql, selection: Located): Promise<{ count: number; exact: boolean }> {
+export async function countItems(
+  sql: Sql,
+  selection: Located,
+  upTo = COUNTED_UP_TO,
+): Promise<{ count: number; exact: boolean }> {
   if (isCounted(selection)) {
-    const { tab, status, topic } = selection
-    const all = status === undefined ? sql`c.status <> 'synced'` : sql`true`
-    const ofTab =
-      tab === undefined
-        ? all
-        : tab === 'pending'
-          ? sql`c.status not in ('delayed', 'failed', 'synced')`
-          : sql`c.status = ${tab}::shop_update.status`
+    const { topic } = selection
     const [row] = await sql<{ count: number }[]>`
       select coalesce(sum(c.n), 0)::float8 as count from (
         select topic, status, n from shop_update.status_count
         union all select topic, status, n from shop_update.unfolded() where kind = 'status'
       ) c
-      where ${ofTab}
-        ${status === undefined ? sql`` : sql`and c.status = ${status}::shop_update.status`}
+      where c.status = any (${statusesOf(selection)}::text[]::shop_update.status[])
         ${topic === undefined ? sql`` : sql`and c.topic = ${topic}::shop_update.topic`}`
     return { count: row?.count ?? 0, exact: true }
   }
   const from = sources(selection)
-  const enough = COUNTED_UP_TO + 1
+  const enough = upTo + 1
   const queued = sql`(
         select from shop_update.item i where ${inQueue(sql, selection)} limit ${enough}::int)`
   const finished = sql`(
@@ -132,7 +135,22 @@ export async function countItems(sql: Sql, selection: Located): Promise<{ count:
       ${from.includes('finished') ? finished : sql``}
     ) counted`
   const count = row?.count ?? 0
-  return count > COUNTED_UP_TO ? { count: COUNTED_UP_TO, exact: false } : { count, exact: !selection.scope?.truncated }
+  return count > upTo ? { count: upTo, exact: false } : { count, exact: !selection.scope?.truncated }
+}
+
+/** How far the lists of all tabs are counted, which every page with filters asks for. */
+const TAB_COUNTED_UP_TO = 1000
+
+/** How many items of a selection each tab has. */
+export async function countTabs(
+  sql: Sql,
+  selection: Omit<Selection, 'tab'>,
+): Promise<Record<Tab, { count: number; exact: boolean }>> {
+  const located = await locate(sql, selection, ['queue', 'finished'])
+  const counts = await Promise.all(
+    TABS.map(async (tab) => [tab, await countItems(sql, { ...located, tab }, TAB_COUNTED_UP_TO)] as const),
+  )
+  return Object.fromEntries(counts) as Record<Tab, { count: number; exact: boolean }>
 }
 
 /** Whether the counters know how many items a selection has. */
@@ -177,13 +195,14 @@ const queueColumns = (
   sql: Sql,
 ) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
   i.status_at, i.last_sent_at, i.failed_at, i.run_at, i.failures, i.sends, i.coalesced, i.flow, i.request_id,
-  i.trace_id, i.cause_id, true as live`
+  i.trace_id, i.cause_id, i.lane, true as live`
 
 const historyColumns = (
   sql: Sql,
 ) => sql`i.id, i.seller_id, i.product_set_id, i.product_id, i.topic, i.status, i.reason, i.message, i.queued_at,
   i.finished_at as status_at, i.last_sent_at, null::timestamptz as failed_at, 'infinity'::timestamptz as run_at,
-  i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, null::bigint as cause_id, false as live`
+  i.failures, i.sends, i.coalesced, i.flow, i.request_id, i.trace_id, null::bigint as cause_id,
+  null::shop_update.lane as lane, false as live`
 
 const shown = (sql: Sql) => sql`
   i.id,
@@ -213,12 +232,16 @@ const shown = (sql: Sql) => sql`
   b.topic as "blockedByTopic",
   b.status as "blockedByStatus",
   case when i.live and b.id is null then ${noCreate(sql)} end as "noCreate",
+  h.id as "heldBy",
+  h.status as "heldByStatus",
+  (select g.seller_sku from catalog.product g where g.id = h.product_id) as "heldBySellerSku",
+  h.run_at as "heldByNextAttemptAt",
   i.live`
 
 /**
- * What is shown beside an item: its seller, its product or the first three variations of its set. If the item is
- * Blocked until something has been created, also the item that creates it: that of the product itself, else that of the
- * set, else that of another variation that is in the way.
+ * What is shown beside an item: its seller, its product or the first three variations of its set, and the item that
+ * goes before it. If it is Blocked until something has been created, also the item that creates it: that of the product
+ * itself, else that of the set, else that of another variation that is in the way.
  */
 const beside = (sql: Sql) => sql`
   left join catalog.seller r on r.id = i.seller_id
@@ -229,7 +252,8 @@ const beside = (sql: Sql) => sql`
       c.topic = 'new_product_set' desc,
       c.id
     limit 1
-  ) b on true`
+  ) b on true
+  ${holderOf(sql)}`
 
 const order = (sql: Sql, { key, descending }: Sort) => {
   switch (key) {

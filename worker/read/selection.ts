@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import { BLOCKS, type ReasonCode } from '../domain/reasons.ts'
-import type { Status, Tab } from '../domain/statuses.ts'
+import { readStatusFilter, type Status, statusesOf, type Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import { findScope, findSeller, itemsOfSets, type Scope, type SellerScope } from './scope.ts'
 
@@ -8,7 +8,8 @@ import { findScope, findSeller, itemsOfSets, type Scope, type SellerScope } from
 export interface Selection {
   tab?: Tab | undefined
   topic?: Topic | undefined
-  status?: Status | undefined
+  /** Some, or all but some: `readStatusFilter`. */
+  status?: string | undefined
   /** Why it is Delayed, Failed or Blocked. */
   reason?: ReasonCode | undefined
   /** Id of a cause. */
@@ -43,9 +44,12 @@ interface Window {
   end: string | null
 }
 
-/** Looks up what `q` and `seller` mean, so that ids and indexes find the list itself. */
-export async function locate(sql: Sql, selection: Selection): Promise<Located> {
-  const from = sources(selection)
+/**
+ * Looks up what `q` and `seller` mean, so that ids and indexes find the list itself.
+ *
+ * @param from where it will be read from, for one that is read by several tabs
+ */
+export async function locate(sql: Sql, selection: Selection, from = sources(selection)): Promise<Located> {
   const [scope, seller, queueWindow, historyWindow, rareTopic] = await Promise.all([
     selection.q === undefined ? null : findScope(sql, selection.q),
     selection.seller === undefined ? null : findSeller(sql, selection.seller),
@@ -121,9 +125,22 @@ async function isRare(sql: Sql, topic: Topic): Promise<boolean> {
  * Where a selection is read from. A search, or a set, without a tab covers both the queue and the history; this is the
  * only way to find what an admin discarded.
  */
-export function sources({ tab, status, set, q }: Selection): ('queue' | 'finished')[] {
-  if ((tab ?? status) === 'synced') return ['finished']
-  return tab === undefined && status === undefined && (set ?? q) !== undefined ? ['queue', 'finished'] : ['queue']
+export function sources(selection: Selection): ('queue' | 'finished')[] {
+  const { set, q } = selection
+  const statuses = statusesOf(selection)
+  const finished = isOpen(selection) ? (set ?? q) !== undefined : statuses.includes('synced')
+  if (!finished) return ['queue']
+  return statuses.some((status) => status !== 'synced') ? ['queue', 'finished'] : ['finished']
+}
+
+/** Whether it has whatever it does not leave out. */
+const isOpen = ({ tab, status }: Selection): boolean =>
+  tab === undefined && (status === undefined || leftOut(status) !== null)
+
+/** The statuses that a filter leaves out; null if it names those that it has. */
+function leftOut(text: string): Status[] | null {
+  const filter = readStatusFilter(text)
+  return typeof filter !== 'string' && filter.allBut ? filter.names : null
 }
 
 /**
@@ -135,15 +152,14 @@ export const moment = (sql: Sql, at: string | null) => sql`(select ${at}::text::
 /**
  * Which rows of `shop_update.item i` are selected.
  *
- * No index has the status (see the migration), so each status is narrowed by what an index has: the lane, the reason,
- * or `set_lane`. Pending needs none of this: few items are neither Pending, Delayed nor Failed.
+ * No index has the status (see the migration), so statuses are narrowed by what an index has: the lane, the reason, or
+ * `set_lane`. Pending needs none of this: few items are neither Pending, Delayed nor Failed.
  */
-export const inQueue = (
-  sql: Sql,
-  { tab, topic, status, reason, cause, set, scope, sellers, from, to, queueWindow, rareTopic }: Located,
-) => sql`
-  ${tab === undefined ? sql`true` : ofTab(sql, tab)}
-  ${status === undefined ? sql`` : sql`and i.status = ${status}::shop_update.status and ${ofStatus(sql, status)}`}
+export function inQueue(sql: Sql, located: Located) {
+  const { tab, topic, status, reason, cause, set, scope, sellers, from, to, queueWindow, rareTopic } = located
+  const statuses = statusesOf(located).filter((name) => name !== 'synced')
+  return sql`
+  ${status !== undefined ? ofStatuses(sql, statuses) : ofTab(sql, tab)}
   ${
     // no index has each reason, but one has the lane of Blocked items
     reason === undefined
@@ -156,10 +172,10 @@ export const inQueue = (
   ${to === undefined ? sql`` : sql`and i.queued_at < ${moment(sql, to)}`}
   ${within(sql, queueWindow)}
   ${set === undefined ? sql`` : sql`and i.id = any (array(${itemsOfSets(sql, [set])}))`}
-  ${rareTopic && !isFew(status) ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
+  ${rareTopic && !areFew(statuses) ? sql`and i.id = any (array(${itemsOfTopic(sql, topic!)}))` : sql``}
   ${all(sql, sellers, ({ sellerIds }) => sql`and i.seller_id = any (${sellerIds}::bigint[])`)}
   ${all(sql, sellers, ({ productSetIds }) =>
-    productSetIds && productSetIds.length <= setsLookedUp(status ?? tab)
+    productSetIds && productSetIds.length <= setsLookedUp(statuses)
       ? sql`and i.id = any (array(${itemsOfSets(sql, productSetIds)}))`
       : sql``,
   )}
@@ -173,17 +189,22 @@ export const inQueue = (
     union all
     ${itemsOfSets(sql, [...scope.setIds, ...scope.setsOfProducts])}))`
   }`
+}
 
 /**
  * Which rows of `shop_update.finished_item i` are selected. An item finishes after it was queued, which excludes whole
  * days.
  */
-export const inHistory = (
-  sql: Sql,
-  { tab, topic, status, reason, cause, set, scope, sellers, from, to, historyWindow }: Located,
-) => sql`
-  ${(tab ?? status) === undefined ? sql`true` : sql`i.status = 'synced'`}
-  ${tab === undefined || status === undefined || tab === status ? sql`` : sql`and false`}
+export function inHistory(sql: Sql, located: Located) {
+  const { topic, status, reason, cause, set, scope, sellers, from, to, historyWindow } = located
+  return sql`
+  ${
+    !isOpen(located)
+      ? sql`i.status = 'synced'`
+      : status === undefined
+        ? sql`true`
+        : sql`i.status <> all (${leftOut(status)!}::text[]::shop_update.status[])`
+  }
   ${reason === undefined ? sql`` : BLOCKS.includes(reason) ? sql`and false` : sql`and i.reason = ${reason}::text`}
   ${cause === undefined ? sql`` : sql`and false`}
   ${topic === undefined ? sql`` : sql`and i.topic = ${topic}::shop_update.topic`}
@@ -202,6 +223,7 @@ export const inHistory = (
       ? sql``
       : sql`and (${scoped(sql, scope, sql`i.seller_id = any (${scope.sellersOfSets}::bigint[]) and`)})`
   }`
+}
 
 /** Joins the conditions; `postgres` would turn an empty list into a parameter. */
 const all = (
@@ -210,38 +232,62 @@ const all = (
   condition: (seller: SellerScope) => ReturnType<typeof within>,
 ) => [sql``, ...sellers.map(condition)]
 
-const ofTab = (sql: Sql, tab: Tab) =>
-  tab === 'pending'
-    ? sql`i.status not in ('delayed', 'failed')`
-    : sql`i.status = ${tab}::shop_update.status and ${ofStatus(sql, tab)}`
+/** With the names in the statement, plans know how many items the largest lists leave out. */
+const ofTab = (sql: Sql, tab: Tab | undefined) =>
+  tab === undefined
+    ? sql`true`
+    : tab === 'pending'
+      ? sql`i.status not in ('delayed', 'failed')`
+      : ofStatuses(sql, statusesOf({ tab }))
 
-function ofStatus(sql: Sql, status: Status) {
+function ofStatuses(sql: Sql, statuses: readonly Status[]) {
+  if (statuses.length === 0) return sql`false`
+  const places = [...new Set(statuses.map(placeOf))]
+  return sql`
+  ${
+    statuses.length === 1
+      ? sql`i.status = ${statuses[0]!}::shop_update.status`
+      : sql`i.status = any (${[...statuses]}::text[]::shop_update.status[])`
+  }
+  ${
+    places.includes('anywhere')
+      ? sql``
+      : sql`and (${places.map((place, n) => (n === 0 ? PLACES[place](sql) : sql`or ${PLACES[place](sql)}`))})`
+  }`
+}
+
+/** Where an index has the items of statuses. */
+const PLACES = {
+  anywhere: (sql: Sql) => sql`true`,
+  awaiting: (sql: Sql) => sql`i.lane = 'awaiting'`,
+  blocked: (sql: Sql) => sql`i.lane = 'blocked'`,
+  retried: (sql: Sql) => sql`i.reason in ('failure', 'stock_wait')`,
+  /** At most the items that workers hold (CONCURRENCY each), and `set_lane` has them: no other lookup is needed. */
+  inFlight: (sql: Sql) => sql`i.lane = 'in_flight'
+    and i.id = any (array(select l.item_id from shop_update.set_lane l where l.item_id is not null))`,
+} as const
+
+function placeOf(status: Status): keyof typeof PLACES {
   switch (status) {
     case 'pending':
-      return sql`true`
+      return 'anywhere'
     case 'got_acknowledgment':
-      return sql`i.lane = 'awaiting'`
+      return 'awaiting'
     case 'blocked':
-      return sql`i.lane = 'blocked'`
+      return 'blocked'
     case 'delayed':
     case 'failed':
-      return sql`i.reason in ('failure', 'stock_wait')`
+      return 'retried'
     default:
-      return sql`i.lane = 'in_flight'
-    and i.id = any (array(select l.item_id from shop_update.set_lane l where l.item_id is not null))`
+      return 'inFlight'
   }
 }
 
-/**
- * In flight are at most the items that workers hold (CONCURRENCY each), and `set_lane` has them: no other lookup is
- * needed.
- */
-const isFew = (status: Status | undefined): boolean =>
-  status !== undefined && !['pending', 'got_acknowledgment', 'blocked', 'delayed', 'failed'].includes(status)
+const areFew = (statuses: readonly Status[]): boolean => statuses.every((status) => placeOf(status) === 'inFlight')
 
-/** If an index has the status, scanning it beats looking up a seller with many sets: 40 ms instead of 150. */
-const setsLookedUp = (status: Status | undefined): number =>
-  status === undefined || status === 'pending' ? Number.POSITIVE_INFINITY : isFew(status) ? 0 : 2000
+/** If an index has the statuses, scanning it beats looking up a seller with many sets: 40 ms instead of 150. */
+const setsLookedUp = (statuses: readonly Status[]): number =>
+  statuses.includes('pending') ? Number.POSITIVE_INFINITY : areFew(statuses) ? 0 : 2000
 
 const within = (sql: Sql, { first, end }: Window) => sql`
   ${first === null ? sql`` : sql`and i.id >= ${first}::bigint`}

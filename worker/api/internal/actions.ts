@@ -8,6 +8,7 @@ import { type Carried, runToEnd } from '../../admin/runs.ts'
 import type { Sql } from '../../database/database.ts'
 import type { Refusal } from '../../domain/reasons.ts'
 import { CONDITIONS, REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
+import { type Status, statusesOf } from '../../domain/statuses.ts'
 import type { Step } from '../../domain/step.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
@@ -148,12 +149,10 @@ export async function askedOf(
 }
 
 /** Filtering for Delayed or Blocked items and requeueing the result means those items. */
-const includedBy = (filter: Selection): RequeueInclude[] => [
-  ...new Set([
-    'failed' as const,
-    ...REQUEUE_INCLUDES.filter((status) => status === filter.tab || status === filter.status),
-  ]),
-]
+function includedBy({ tab, status }: Selection): RequeueInclude[] {
+  const asked: readonly Status[] = status !== undefined ? statusesOf({ tab, status }) : tab !== undefined ? [tab] : []
+  return [...new Set(['failed' as const, ...REQUEUE_INCLUDES.filter((name) => asked.includes(name))])]
+}
 
 const numbersOf = ({ taken, productSets, variations, firstProductSets, skipped, ...rest }: RunDetail) => ({
   taken,

@@ -27,7 +27,7 @@ const COLUMNS: [string, (item: Item) => string | number | null | undefined][] = 
   ['Retries left', (item) => item.retriesLeft],
   ['Flow', (item) => item.flow],
   ['Request ID', (item) => item.requestId],
-  ['Waits for', ({ blockedBy, noCreate }) => blockedBy ?? (noCreate && NO_CREATE[noCreate])],
+  ['Waits for', ({ blockedBy, noCreate, heldBy }) => blockedBy ?? heldBy?.id ?? (noCreate && NO_CREATE[noCreate])],
   ['Merged changes', (item) => item.coalesced],
 ]
 

@@ -2,7 +2,7 @@ import type { Config } from '../../config.ts'
 import { hiddenBy, SOLD_OUT } from '../../domain/hidden.ts'
 import { expectedAt, obstacleOf } from '../../domain/incident.ts'
 import { retriesLeft } from '../../domain/retry.ts'
-import { type Holder, type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
+import { type SellerAnswer, sellerAnswer } from '../../domain/seller-answer.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import type { Situation } from '../../read/incidents.ts'
 import type { CallRow, Surroundings, TransitionRow } from '../../read/item-history.ts'
@@ -39,6 +39,16 @@ export const toItem = (row: ItemRow, maxRetries: number): Item => ({
   cause: row.causeId === null ? null : { id: row.causeId, pattern: row.cause ?? '' },
   blockedBy: row.blockedBy,
   noCreate: row.noCreate,
+  heldBy:
+    row.heldBy === null
+      ? null
+      : {
+          id: row.heldBy,
+          topic: row.topic,
+          status: row.heldByStatus!,
+          sellerSku: row.heldBySellerSku,
+          nextAttemptAt: row.heldByNextAttemptAt!.toISOString(),
+        },
 })
 
 export const toTransition = ({ at, reason, ...row }: TransitionRow): Transition => ({
@@ -63,7 +73,6 @@ export type AskedProduct = Pick<ItemRow, 'sellerSku' | 'sku'> & { title: string 
 export function toSellerAnswer(
   row: ItemRow,
   { title, positionInSet, newer, product }: Surroundings,
-  heldBy: Holder | null,
   situation: Situation,
   { MAX_RETRIES, FAILED_AFTER, VENTURE_TIMEZONE }: Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'VENTURE_TIMEZONE'>,
   asked: AskedProduct | null = row.productId === null ? null : { ...row, title },
@@ -92,7 +101,10 @@ export function toSellerAnswer(
         status: row.blockedByStatus!,
       },
       noCreate: row.noCreate,
-      heldBy,
+      heldBy:
+        row.heldBy === null
+          ? null
+          : { itemId: row.heldBy, status: row.heldByStatus!, nextAttemptAt: row.heldByNextAttemptAt! },
       positionInSet,
       newer,
       incident: obstacleOf(situation.incidents, row),

@@ -6,15 +6,17 @@ import { REFUSAL_SENTENCES, unmetCondition } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import type { SellerAnswer } from '../../domain/seller-answer.ts'
 import type { Topic } from '../../domain/topics.ts'
+import { readBody, readCalls, readSurroundings, readTransitions, type Surroundings } from '../../read/item-history.ts'
 import {
-  readBody,
-  readCalls,
-  readHolder,
-  readSurroundings,
-  readTransitions,
-  type Surroundings,
-} from '../../read/item-history.ts'
-import { countItems, type ItemRow, isCounted, type Located, listItems, locate, readItem } from '../../read/items.ts'
+  countItems,
+  countTabs,
+  type ItemRow,
+  isCounted,
+  type Located,
+  listItems,
+  locate,
+  readItem,
+} from '../../read/items.ts'
 import { loggable, Problem } from '../problem.ts'
 import {
   answer,
@@ -32,6 +34,8 @@ import { type AskedProduct, toBlockedByItem, toCall, toItem, toSellerAnswer, toT
 import { fromCursor, sortOf, toCursor } from './paging.ts'
 import {
   bodyParams,
+  countsQuery,
+  countsSchema,
   downloadQuery,
   enqueueBody,
   enqueuedSchema,
@@ -79,6 +83,16 @@ export const itemRoutes = (options: InternalApiOptions) => {
           200,
         )
       },
+    )
+    .openapi(
+      route({
+        method: 'get',
+        path: '/api/counts',
+        summary: 'How many items of a selection each tab has',
+        request: { query: countsQuery },
+        responses: { 200: answer('A count for each tab', countsSchema) },
+      }),
+      async (c) => c.json(await countTabs(readSql, c.req.valid('query')), 200),
     )
     .openapi(
       route({
@@ -234,12 +248,8 @@ export async function answerOf(
   row: ItemRow,
   product?: AskedProduct,
 ): Promise<{ surroundings: Surroundings; sellerAnswer: Pick<SellerAnswer, 'text' | 'whoActs'> }> {
-  const [surroundings, holder, standing] = await Promise.all([
-    readSurroundings(readSql, row),
-    readHolder(readSql, row.id),
-    situation(),
-  ])
-  const { text, whoActs } = toSellerAnswer(row, surroundings, holder, standing, config, product)
+  const [surroundings, standing] = await Promise.all([readSurroundings(readSql, row), situation()])
+  const { text, whoActs } = toSellerAnswer(row, surroundings, standing, config, product)
   return { surroundings, sellerAnswer: { text, whoActs } }
 }
 

@@ -16,7 +16,7 @@ export function sortOf(selection: Selection, sort: string | undefined): Sort {
   if (!hasOrder(key, selection)) {
     const message =
       key === 'statusAt'
-        ? 'statusAt is an order of Delayed, Blocked and Failed items, and of one status other than Pending and Synced'
+        ? 'statusAt is an order of lists without Pending and Synced items'
         : 'nextAttemptAt is an order of Delayed and Failed items only'
     throw new Problem(400, `sort: ${message}`, { errors: [{ field: 'sort', message }] })
   }

@@ -10,7 +10,7 @@ import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reas
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { OUTCOMES, RUN_KINDS, RUN_STATES } from '../../domain/run.ts'
 import { PRODUCTS_A_FRAGMENT, PRODUCTS_A_PREFIX, SKUS_A_LIST } from '../../domain/search.ts'
-import { FLOWS, STATUS_NAMES, TABS } from '../../domain/statuses.ts'
+import { FLOWS, readStatusFilter, STATUS_NAMES, TABS, type Tab } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
 import { CAUSE_TABS, SELLERS_COUNTED } from '../../read/causes.ts'
 import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
@@ -48,6 +48,25 @@ const causeId = z
   })
 const topic = z.enum(TOPIC_NAMES)
 const status = z.enum(STATUS_NAMES)
+/** A query may have the parameter more than once, a body a list. */
+const statusFilter = z
+  .preprocess(
+    (given) => (Array.isArray(given) ? given.join(',') : given),
+    z
+      .string()
+      .max(400)
+      .superRefine((text, context) => {
+        const read = readStatusFilter(text)
+        if (typeof read === 'string') context.addIssue({ code: 'custom', message: read })
+      }),
+  )
+  .openapi({
+    type: 'string',
+    example: 'failed,delayed',
+    description:
+      `Of ${STATUS_NAMES.map((name) => `\`${name}\``).join(', ')}: one or several, separated by commas or each as a ` +
+      'parameter of its own; with a minus before each: all but these',
+  })
 const flow = z.enum(FLOWS)
 const count = z.int().min(0)
 const seconds = z.number().min(0)
@@ -63,14 +82,9 @@ export const problemSchema = z
   })
   .openapi('Problem')
 
-const selection = {
-  tab: z.enum(TABS).optional().openapi({
-    description: 'Pending includes Blocked. Without a tab: all of the queue; with `q` or `set`, what is Synced too',
-  }),
+/** What a tab hands on to the next. */
+const carried = {
   topic: topic.optional(),
-  status: status.optional(),
-  reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
-  cause: causeId.optional().openapi({ description: 'Id of a cause, see `/api/causes`' }),
   seller: text(200).optional().openapi({ description: 'Id or name' }),
   set: id.optional().openapi({ description: 'Id of a product set, and nothing else' }),
   q: text(200)
@@ -83,6 +97,15 @@ const selection = {
   from: moment.optional().openapi({ description: 'Queued at or after' }),
   to: moment.optional().openapi({ description: 'Queued before' }),
 }
+const selection = {
+  tab: z.enum(TABS).optional().openapi({
+    description: 'Pending includes Blocked. Without a tab: all of the queue; with `q` or `set`, what is Synced too',
+  }),
+  status: statusFilter.optional(),
+  reason: z.enum(REASONS).optional().openapi({ description: 'Why it is Delayed, Failed or Blocked' }),
+  cause: causeId.optional().openapi({ description: 'Id of a cause, see `/api/causes`' }),
+  ...carried,
+}
 
 const sort = z
   .enum([...ORDERS, ...ORDERS.map((order) => `-${order}` as const)])
@@ -90,8 +113,8 @@ const sort = z
   .openapi({
     description:
       'A minus: descending. Default: oldest first for Pending, newest first otherwise. `queuedAt` is the order of ' +
-      'queueing, the same as `id`. `statusAt` is for Delayed, Blocked and Failed, and for one status other than ' +
-      'Pending and Synced; `nextAttemptAt` for Delayed and Failed',
+      'queueing, the same as `id`. `statusAt` is for lists without Pending and Synced items; `nextAttemptAt` for ' +
+      'those of Delayed and Failed',
   })
 
 export const downloadQuery = z.strictObject({ ...selection, sort })
@@ -137,15 +160,26 @@ const itemShape = {
     .enum(NO_CREATES)
     .nullable()
     .openapi({ description: 'Why no create of its product, which is not in the Shop, is due' }),
+  heldBy: z
+    .object({
+      id,
+      topic,
+      status,
+      sellerSku: z.string().nullable().openapi({ description: 'Null for a topic of a whole product set' }),
+      nextAttemptAt: time,
+    })
+    .nullable()
+    .openapi({ description: 'The Delayed or Failed item of the same product set that goes before it' }),
 }
 export const itemSchema = z.object(itemShape).openapi('Item')
 export type Item = z.infer<typeof itemSchema>
 
+const total = z.object({ count, exact: z.boolean().openapi({ description: 'False: there are more than `count`' }) })
 export const itemsSchema = z
   .object({
     items: z.array(itemSchema),
     nextCursor: z.string().nullable(),
-    total: z.object({ count, exact: z.boolean().openapi({ description: 'False: there are more than `count`' }) }),
+    total,
     truncated: z.boolean().openapi({
       description:
         `More products begin with \`q\` than the ${PRODUCTS_A_PREFIX} that were looked up; no download or requeue ` +
@@ -154,6 +188,12 @@ export const itemsSchema = z
   })
   .openapi('Items')
 export type Items = z.infer<typeof itemsSchema>
+
+export const countsQuery = z.strictObject(carried)
+export const countsSchema = z
+  .object(Object.fromEntries(TABS.map((tab) => [tab, total])) as Record<Tab, typeof total>)
+  .openapi('Counts')
+export type Counts = z.infer<typeof countsSchema>
 
 export const transitionSchema = z
   .object({
