@@ -57,7 +57,13 @@ function Preview() {
       ) : (
         <main style={{ padding: theme.spacing(3) }}>
           <h1>This opens in Grafana</h1>
-          <p>The preview has none: Explore with its traces and log lines, and dashboards, are Grafana's own pages.</p>
+          <p>
+            The preview has none: dashboards such as Analytics and Logs, and Explore with its traces and log lines, are
+            Grafana's own pages. <code>docker compose up</code> starts it with all of them.
+          </p>
+          <p>
+            <a href={`${ROOT}/overview`}>Back to the Overview</a>
+          </p>
         </main>
       )}
       <PortalContainer />

@@ -7,7 +7,8 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat'
 import * as table from '@grafana/grafana-foundation-sdk/table'
 import * as text from '@grafana/grafana-foundation-sdk/text'
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries'
-import { FLOWS, STATUS_NAMES, STATUSES, type Status } from '../../worker/domain/statuses.ts'
+import { STATUS_COLORS } from '../../worker/domain/colors.ts'
+import { FLOWS, STATUS_NAMES, STATUSES } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../worker/domain/topics.ts'
 
 export const PROMETHEUS = { type: 'prometheus', uid: 'shop-update-prometheus' }
@@ -149,9 +150,7 @@ type Overridable = {
   withOverride(override: { matcher: dashboard.MatcherConfig; properties: dashboard.DynamicConfigValue[] }): unknown
 }
 
-/**
- * Each topic and each status has its colour, the same in every panel; those on the way to Synced go from blue to green.
- */
+/** Each topic has its colour, the same in every panel; of a status see `STATUS_COLORS`. */
 const TOPIC_COLORS: Record<Topic, string> = {
   content: 'blue',
   images: 'purple',
@@ -162,20 +161,6 @@ const TOPIC_COLORS: Record<Topic, string> = {
   consignment_stock: 'dark-yellow',
   qc_status: 'super-light-purple',
   new_product: 'dark-green',
-}
-const STATUS_COLORS: Record<Status, string> = {
-  pending: 'light-blue',
-  processing: 'blue',
-  building_payload: 'semi-dark-blue',
-  made_request: 'dark-blue',
-  got_acknowledgment: 'purple',
-  got_response: 'light-green',
-  building_response_payload: 'semi-dark-green',
-  response_processing: 'dark-green',
-  synced: 'green',
-  delayed: 'yellow',
-  blocked: 'orange',
-  failed: 'red',
 }
 
 /** Names the series by the labels of topics, each with a link to its list in the app. */

@@ -16,6 +16,7 @@ const READS = [
   '/api/kpis',
   '/api/incidents',
   '/api/causes',
+  '/api/charts',
   '/api/pauses',
   '/api/search?q=abc',
   '/api/flow',

@@ -210,6 +210,7 @@ describe('the OpenAPI document', () => {
     )
     expect(routes.sort()).toEqual([
       'GET /api/causes',
+      'GET /api/charts',
       'GET /api/counts',
       'GET /api/credentials/bob_callback_server',
       'GET /api/events',

@@ -43,6 +43,8 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.kpi_hour': [ALL, READ],
   'shop_update.call_slot': [ALL, READ],
   'shop_update.call_hour': [ALL, READ],
+  'shop_update.queue_snapshot': [ALL, READ],
+  'shop_update.queue_snapshot_count': [ALL, READ],
   'shop_update.catalog_change': [ALL, READ],
   'shop_update.owed_change': [ALL, READ],
   'shop_update.owed_release': [ALL, READ],

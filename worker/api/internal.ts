@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { authorize, plainPath, Refusal } from './auth.ts'
 import { actionRoutes } from './internal/actions.ts'
 import { causeRoutes } from './internal/causes.ts'
+import { chartRoutes } from './internal/charts.ts'
 import { type InternalApiOptions, routes } from './internal/context.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
@@ -17,6 +18,7 @@ export type {
   Call,
   Cause,
   Causes,
+  Charts,
   CreationsQueued,
   Credential,
   Enqueued,
@@ -83,6 +85,7 @@ export function createInternalApi(options: InternalApiOptions) {
   const app = base
     .route('/', itemRoutes(options))
     .route('/', numberRoutes(options))
+    .route('/', chartRoutes(options))
     .route('/', actionRoutes(options))
     .route('/', settingRoutes(options))
     .route('/', pauseRoutes(options))

@@ -14,6 +14,7 @@ import { endPauses, RESUMED_FULL, resumePaused } from '../queue/pauses.ts'
 import { forgottenSets, lostSets } from '../queue/promote.ts'
 import { recover } from '../queue/recover.ts'
 import { blockedSets, releaseOwed } from '../queue/release.ts'
+import { forgetSnapshots, takeSnapshot } from '../queue/snapshots.ts'
 import { forgetWorkers, lead } from '../queue/worker-row.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Follow } from './follow.ts'
@@ -31,6 +32,7 @@ const DUTIES = {
   incidents: 2000,
   forgottenSets: 2000,
   blocked: 10_000,
+  snapshot: 10_000, // at most so much later than the five minutes begin
   partitions: 3_600_000,
   verify: 600_000,
 } as const
@@ -91,6 +93,7 @@ export function startLeader({
     incidents: 0,
     forgottenSets: 0,
     blocked: 0,
+    snapshot: 0,
     partitions: 0,
     verify: performance.now(),
   }
@@ -153,10 +156,12 @@ export function startLeader({
       blockedUpTo = last
       await follow.now({ sets: [], created: sets })
     }
+    if (isDue('snapshot')) await takeSnapshot(sql)
     if (isDue('partitions')) {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
       await forgetCounts(sql, config.HISTORY_DAYS)
+      await forgetSnapshots(sql, config.HISTORY_DAYS)
       await forgetIncidents(sql, config.HISTORY_DAYS)
     }
     if (isDue('verify')) {

@@ -1,7 +1,7 @@
 import { locationUtil } from '@grafana/data'
 import { locationService, PluginPage } from '@grafana/runtime'
 import { Tab as PageTab, TabContent, TabsBar } from '@grafana/ui'
-import React, { type ReactNode } from 'react'
+import React, { type MouseEvent, type ReactNode } from 'react'
 import type { Summary } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useSummary } from '../api/numbers.ts'
@@ -19,6 +19,16 @@ export const TAB_LABELS: Record<Tab, string> = {
 const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 /** Pages in Grafana's navigation. */
 const NAVIGATION: Record<string, string> = { ...LABELS, pauses: 'Pauses', runs: 'Runs' }
+
+/** A dashboard of Grafana's, which had a tab here before. */
+const ANALYTICS = '/d/shop-update-analytics'
+
+/** Without loading the page anew, unless it shall be in another tab of the browser. */
+function follow(event: MouseEvent | undefined, url: string): void {
+  if (event?.metaKey || event?.ctrlKey || event?.shiftKey) return
+  event?.preventDefault()
+  locationService.push(url)
+}
 
 /** Pending / Processing includes Blocked items (decision 6). */
 const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): number | null => {
@@ -59,14 +69,16 @@ export function Page({ children, actions, title }: { children: ReactNode; action
               href={locationUtil.assureBaseUrl(url)}
               active={page === name}
               counter={data ? countOf(name, data) : null}
-              onChangeTab={(event) => {
-                if (event?.metaKey || event?.ctrlKey || event?.shiftKey) return
-                event?.preventDefault()
-                locationService.push(url)
-              }}
+              onChangeTab={(event) => follow(event, url)}
             />
           )
         })}
+        <PageTab
+          label="Analytics"
+          icon="chart-line"
+          href={locationUtil.assureBaseUrl(ANALYTICS)}
+          onChangeTab={(event) => follow(event, ANALYTICS)}
+        />
       </TabsBar>
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
         <SearchBox />

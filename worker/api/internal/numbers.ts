@@ -5,6 +5,7 @@ import { incidentMeaning, incidentTitle } from '../../domain/incident.ts'
 import { STATUSES } from '../../domain/statuses.ts'
 import { TOPICS } from '../../domain/topics.ts'
 import { readKpis } from '../../read/kpis.ts'
+import { readMadeUpUntil } from '../../read/made-up.ts'
 import { readShop } from '../../read/shop.ts'
 import { readSummary } from '../../read/summary.ts'
 import { loggable } from '../problem.ts'
@@ -16,11 +17,12 @@ import { sparing } from './sparing.ts'
 /** The numbers above the queue, the Sync KPI, and what is wrong with the whole. */
 export function numberRoutes({ readSql, blocked, situation, config, log, eventsEveryMs = 2000 }: InternalApiOptions) {
   async function summary(): Promise<Summary> {
-    const [numbers, { toResolve, stranded }, flow, { busy, ...calls }] = await Promise.all([
+    const [numbers, { toResolve, stranded }, flow, { busy, ...calls }, madeUpUntil] = await Promise.all([
       readSummary(readSql),
       blocked(),
       readFlowSetting(readSql, config.LEASE_SECONDS),
       readShop(readSql, config.LEASE_SECONDS),
+      readMadeUpUntil(readSql),
     ])
     return {
       ...numbers,
@@ -33,6 +35,7 @@ export function numberRoutes({ readSql, blocked, situation, config, log, eventsE
       })),
       byTopic: numbers.byTopic.map((row) => ({ ...row, label: TOPICS[row.topic].label })),
       flow,
+      madeUpUntil: madeUpUntil?.toISOString() ?? null,
       shop: {
         ...calls,
         busy: busy && {

@@ -12,6 +12,7 @@ import { OUTCOMES, RUN_KINDS, RUN_STATES } from '../../domain/run.ts'
 import { PRODUCTS_A_FRAGMENT, PRODUCTS_A_PREFIX, SKUS_A_LIST } from '../../domain/search.ts'
 import { FLOWS, readStatusFilter, STATUS_NAMES, TABS, type Tab } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
+import { WINDOW_NAMES } from '../../domain/windows.ts'
 import { CAUSE_TABS, SELLERS_COUNTED } from '../../read/causes.ts'
 import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
 import { COUNTED_UP_TO } from '../../read/sellers.ts'
@@ -515,6 +516,7 @@ export const summarySchema = z
     ),
     byTopic: z.array(z.object({ topic, label: z.string(), count, ...numbers })),
     flow: flowSchema,
+    madeUpUntil: time.nullable().openapi({ description: 'Until when the history is made up, for the demo' }),
     shop: z
       .object({
         calls: count.openapi({ description: 'On their way, of all living workers, by their last heartbeats' }),
@@ -548,6 +550,30 @@ const kpi = z.object({
 })
 export const kpisSchema = z.object({ '24h': kpi, '7d': kpi, '14d': kpi, '30d': kpi, '90d': kpi }).openapi('Kpis')
 export type Kpis = z.infer<typeof kpisSchema>
+
+export const chartsQuery = z.strictObject({ window: z.enum(WINDOW_NAMES).default('24h') })
+const shares = z.array(z.number().min(0).nullable())
+export const chartsSchema = z
+  .object({
+    window: z.enum(WINDOW_NAMES),
+    queue: z
+      .object({
+        times: z.array(time),
+        byStatus: z.array(z.object({ status, label: z.string(), counts: z.array(count.nullable()) })),
+      })
+      .openapi({ description: 'How many items, on average from each time on; null while nobody counted' }),
+    synced: z
+      .object({ times: z.array(time), queued: z.array(count), synced: z.array(count) })
+      .openapi({ description: 'What was queued from each time on, and how much of that is Synced by now' }),
+    calls: z
+      .object({ times: z.array(time), successful: z.array(count), failed: z.array(count) })
+      .openapi({ description: 'The calls to the Shop from each time on' }),
+    shares: z
+      .object({ '24h': shares, '7d': shares, '14d': shares, '30d': shares, '90d': shares })
+      .openapi({ description: 'Of each window, by its parts, the share Synced by now; null where nothing was queued' }),
+  })
+  .openapi('Charts')
+export type Charts = z.infer<typeof chartsSchema>
 
 export const credentialSchema = z
   .object({

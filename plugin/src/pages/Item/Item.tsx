@@ -14,6 +14,7 @@ import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
 import { FactList } from '../../components/FactList.tsx'
 import { Link } from '../../components/Link.tsx'
+import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
@@ -68,6 +69,7 @@ function Story({ item }: { item: ItemDetail }) {
         <Status status={status} /> {reason && <strong>{explain(reason.code).label}</strong>}
         <p>{meaning(item)}</p>
         {reason?.message && <p>{reason.message}</p>}
+        <MadeUp at={item.statusAt} />
         <Resolve
           id={item.id}
           creates={creates(item.topic)}

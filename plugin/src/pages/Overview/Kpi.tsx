@@ -3,24 +3,30 @@ import type { GrafanaTheme2 } from '@grafana/data'
 import { Icon, useStyles2 } from '@grafana/ui'
 import React from 'react'
 import type { Kpis } from '../../../../worker/api/internal/schemas.ts'
+import { WINDOWS, type Window } from '../../../../worker/domain/windows.ts'
+import { Trend } from '../../components/charts/Trend.tsx'
 import { duration } from '../../components/Time.tsx'
 
-const LABELS: Record<keyof Kpis, string> = {
-  '24h': '24 hours',
-  '7d': '7 days',
-  '14d': '14 days',
-  '30d': '30 days',
-  '90d': '90 days',
-}
-const percent = (ratio: number | null): string => (ratio === null ? '–' : `${(ratio * 100).toFixed(1)} %`)
+export const percent = (ratio: number | null): string => (ratio === null ? '–' : `${(ratio * 100).toFixed(1)} %`)
 
-/** The Sync KPI of one window; its trend compares it with the next longer window. */
-export function Kpi({ window, kpi, longer }: { window: keyof Kpis; kpi: Kpis[keyof Kpis]; longer: Kpis[keyof Kpis] }) {
+/** The Sync KPI of one window; its arrow compares it with the next longer window, its line shows how it went. */
+export function Kpi({
+  window,
+  kpi,
+  longer,
+  shares,
+}: {
+  window: Window
+  kpi: Kpis[Window]
+  longer: Kpis[Window]
+  /** Of its parts; undefined while they are loaded. */
+  shares: readonly (number | null)[] | undefined
+}) {
   const styles = useStyles2(getStyles)
   const change = kpi.ratio !== null && longer.ratio !== null ? kpi.ratio - longer.ratio : 0
   return (
-    <section className={styles.panel} aria-label={`Last ${LABELS[window]}`}>
-      <div className={styles.small}>Last {LABELS[window]}</div>
+    <section className={styles.panel} aria-label={`Last ${WINDOWS[window].label}`}>
+      <div className={styles.small}>Last {WINDOWS[window].label}</div>
       <div className={styles.value}>
         {percent(kpi.ratio)}{' '}
         {Math.abs(change) >= 0.001 && (
@@ -32,6 +38,7 @@ export function Kpi({ window, kpi, longer }: { window: keyof Kpis; kpi: Kpis[key
           </span>
         )}
       </div>
+      {shares && <Shares window={window} shares={shares} />}
       <div className={styles.small}>
         {kpi.synced.toLocaleString('en')} of {kpi.queued.toLocaleString('en')} synced
       </div>
@@ -43,6 +50,14 @@ export function Kpi({ window, kpi, longer }: { window: keyof Kpis; kpi: Kpis[key
       </div>
     </section>
   )
+}
+
+function Shares({ window, shares }: { window: Window; shares: readonly (number | null)[] }) {
+  const known = shares.filter((share) => share !== null)
+  if (known.length < 2) return null // no line yet
+  const [least, most] = [Math.min(...known), Math.max(...known)]
+  const label = `The share over ${WINDOWS[window].label}, from ${percent(least)} to ${percent(most)}`
+  return <Trend values={shares} label={label} />
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

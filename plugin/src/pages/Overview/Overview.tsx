@@ -5,8 +5,10 @@ import React from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
-import { useKpis, useSummary } from '../../api/numbers.ts'
+import { WINDOW_NAMES } from '../../../../worker/domain/windows.ts'
+import { useCharts, useKpis, useSummary } from '../../api/numbers.ts'
 import { Link } from '../../components/Link.tsx'
+import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
@@ -17,46 +19,50 @@ import { pageUrl, useRoute } from '../../location.ts'
 import { Found } from './Found.tsx'
 import { FoundProducts } from './FoundProducts.tsx'
 import { Kpi } from './Kpi.tsx'
-
-const WINDOWS = ['24h', '7d', '14d', '30d', '90d'] as const
+import { OverTime } from './OverTime.tsx'
 
 export function Overview() {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
   const summary = useSummary()
   const kpis = useKpis()
+  const window = WINDOW_NAMES.find((name) => name === query.window) ?? '24h'
+  const charts = useCharts(window)
   return (
-    <Page actions={<Dashboards />}>
+    <Page actions={<Elsewhere />}>
       {query.q && <FoundProducts q={query.q} />}
       {(query.q || query.set) && <Found key={`${query.q} ${query.set}`} q={query.q} set={query.set} />}
       {summary.error && <Problem error={summary.error} retry={summary.refetch} />}
       {!summary.data && !summary.error && <LoadingPlaceholder text="Loading the numbers …" />}
       {summary.data && <Message summary={summary.data} />}
+      <MadeUp />
       <Section title="Synced of what was queued">
         {kpis.error && !summary.error && <Problem error={kpis.error} retry={kpis.refetch} />}
         <div className={styles.kpis}>
           {kpis.data &&
-            WINDOWS.map((window, place) => (
+            WINDOW_NAMES.map((name, place) => (
               <Kpi
-                key={window}
-                window={window}
-                kpi={kpis.data[window]}
-                longer={kpis.data[WINDOWS[place + 1] ?? window]}
+                key={name}
+                window={name}
+                kpi={kpis.data[name]}
+                longer={kpis.data[WINDOW_NAMES[place + 1] ?? name]}
+                shares={charts.data?.shares[name]}
               />
             ))}
         </div>
       </Section>
+      <OverTime window={window} charts={charts.data}>
+        {charts.error && !summary.error && <Problem error={charts.error} retry={charts.refetch} />}
+        {!charts.data && !charts.error && <LoadingPlaceholder text="Loading the charts …" />}
+      </OverTime>
       {summary.data && <Statuses summary={summary.data} />}
     </Page>
   )
 }
 
-/** The former Analytics tab and Kibana. */
-const Dashboards = () => (
+/** The former Kibana; the dashboard Analytics is a tab. */
+const Elsewhere = () => (
   <>
-    <LinkButton variant="secondary" icon="chart-line" href={locationUtil.assureBaseUrl('/d/shop-update-analytics')}>
-      Analytics
-    </LinkButton>
     <LinkButton variant="secondary" icon="gf-logs" href={locationUtil.assureBaseUrl('/d/shop-update-logs')}>
       Logs
     </LinkButton>

@@ -23,6 +23,7 @@ import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { absoluteRange, rangeKept } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
+import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page, TAB_LABELS } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
@@ -100,6 +101,7 @@ export function Queue({ tab }: { tab: Tab }) {
         </>
       }
     >
+      {tab === 'synced' && <MadeUp />}
       <Filters tab={tab} query={query} />
       {hasCauses && (
         <Causes tab={tab} chosen={cause} onRequeue={(id) => setTarget({ filter: defined({ tab, cause: id }) })} />
