@@ -13,8 +13,10 @@ type Tx = postgres.TransactionSql<Record<string, never>>
  */
 type Act = (tx: Tx, setId: string, random: Random) => Promise<number>
 
+export const CHANGES_PER_SECOND = 5
+
 /** How often each topic occurs, in percent. */
-const SHARES: readonly [topic: Topic, share: number][] = [
+export const SHARES: readonly [topic: Topic, share: number][] = [
   ['stock', 34],
   ['price', 26],
   ['content', 12],

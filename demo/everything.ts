@@ -9,13 +9,13 @@ import { connect, type Sql } from '../worker/database/database.ts'
 import { migrate } from '../worker/migrate.ts'
 import { UsageError } from '../worker/usage-error.ts'
 import { loadDemoCatalogue } from './catalogue.ts'
-import { streamChanges } from './changes.ts'
+import { CHANGES_PER_SECOND, streamChanges } from './changes.ts'
+import { makeUpHistory } from './history.ts'
 import { endLeftovers, noteProcesses, writeWhole } from './leftovers.ts'
 import { type Cluster, freePort, startPostgres } from './postgres.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const DATA = process.env.DATA_FOLDER || join(ROOT, '.data')
-const CHANGES_PER_SECOND = 5
 /** Enough to show in every tab, and rare enough for most items to succeed. */
 const TROUBLES = {
   default: {
@@ -61,6 +61,7 @@ await runCommand(async () => {
     sql = connect(database, { max: 4, name: 'demo' })
     await migrate(sql)
     await loadDemoCatalogue(sql)
+    await makeUpHistory(sql)
     if (stopped.signal.aborted) return
 
     const shop = await startChild('demo/shop/main.ts', {

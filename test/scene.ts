@@ -53,18 +53,22 @@ export interface StoredItem {
  * @param env further environment for the worker
  * @param settings of the Shop, as for `PUT /_shop/troubles`
  * @param workers false: no worker yet; `startWorker` starts the first
+ * @param prepare what the database has before the first worker
  */
 export async function startScene({
   env = {},
   settings = {},
   workers = true,
+  prepare,
 }: {
   env?: Record<string, string>
   settings?: SettingsInput
   workers?: boolean
+  prepare?(sql: Sql): Promise<unknown>
 } = {}): Promise<Scene> {
   const database = await createDatabase()
   const { sql } = database
+  await prepare?.(sql)
   const shop = await startShop({
     port: await freePort(),
     settings,

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { createPastDays } from '../../demo/past-days.ts'
 import type { SettingsInput } from '../../demo/shop/troubles.ts'
 import type { Sql } from '../../worker/database/database.ts'
 import { TOPICS } from '../../worker/domain/topics.ts'
 import type { LastRelease } from '../last-release.ts'
 import { ADMIN_API_KEY, type WorkerProcess } from '../worker-process.ts'
-import { createPastDays } from './past-days.ts'
 import { CALLBACK_API_KEY, type ShopStats, setFlow } from './rig.ts'
 
 /** For each flow so many sets that the Shop knows, with two of their three products, and as many that it does not. */

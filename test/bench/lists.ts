@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net'
+import { createPastDays } from '../../demo/past-days.ts'
 import { freePort, startPostgres } from '../../demo/postgres.ts'
 import { sortOf, toCursor } from '../../worker/api/internal/paging.ts'
 import { connect, type Sql } from '../../worker/database/database.ts'
@@ -7,7 +8,6 @@ import { STATUS_NAMES, STATUSES, type Status, statusesOf, TABS, type Tab } from 
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { startWorkerProcess, VIEWER_API_KEY, workerEnv } from '../worker-process.ts'
-import { createPastDays } from './past-days.ts'
 import { BENCH_POSTGRES, percentile } from './setting.ts'
 
 const REQUESTS = 20

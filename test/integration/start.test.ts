@@ -44,8 +44,10 @@ async function start() {
     })
     return (await response.json()) as Record<string, never> & { items: { id: string; flow: string }[] }
   }
+  const begun = new Date().toISOString()
   return {
     printed,
+    begun,
     admin,
     call,
     workerPid: () => Number(/kill -9 (\d+)/.exec(text)![1]),
@@ -64,7 +66,7 @@ async function start() {
 test('npm start: both flows reach Synced, a killed worker is replaced, Ctrl-C ends it, a restart goes on', async () => {
   const first = await start()
   const synced = async (flow: string) => {
-    const { items } = await first.call('/api/items?tab=synced&limit=200')
+    const { items } = await first.call(`/api/items?tab=synced&limit=200&from=${first.begun}`)
     expect(items.some((item) => item.flow === flow)).toBe(true)
   }
   await vi.waitFor(() => synced('synchronous'), { timeout: 30_000, interval: 200 })
@@ -80,8 +82,10 @@ test('npm start: both flows reach Synced, a killed worker is replaced, Ctrl-C en
 
   const second = await start()
   expect(second.admin).toBe(first.admin)
-  const { items } = await second.call('/api/items?tab=synced&limit=1')
+  const { items } = await second.call(`/api/items?tab=synced&limit=1&from=${first.begun}`)
   expect(items).toHaveLength(1)
+  const { madeUpUntil } = (await second.call('/api/summary')) as unknown as { madeUpUntil: string }
+  expect(madeUpUntil < first.begun).toBe(true)
   expect(await second.stop()).toBe(0)
 }, 180_000)
 

@@ -1,4 +1,4 @@
-import type { Sql } from '../../worker/database/database.ts'
+import type { Sql } from '../worker/database/database.ts'
 
 /**
  * For a history that is made up: the partitions of these tables of `shop_update`, one for each day from so many days
