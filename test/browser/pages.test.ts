@@ -54,7 +54,7 @@ async function addRun(
     insert into shop_update.run (kind, target, include, created_by, result, previewed, state)
     values ('requeue', ${JSON.stringify(target)}::text::jsonb, '{failed}', 'Mona',
       '{"taken": 500, "productSets": 40, "variations": 80, "skippedTotal": 3, "skippedByReason": {"in_flight": 3}}',
-      '{"requeued": 12000, "productSets": 900, "skippedTotal": 5}', ${state})
+      '{"taken": 12000, "productSets": 900, "skippedTotal": 5}', ${state})
     returning id`
   return row!.id
 }

@@ -34,6 +34,7 @@ const WRITES: [string, string, unknown][] = [
   ['POST', '/api/pauses/1/end', undefined],
   ['POST', '/api/creations', { itemIds: ['1'] }],
   ['POST', '/api/runs', { kind: 'requeue', itemIds: ['1'] }],
+  ['POST', '/api/runs/preview', { kind: 'requeue', itemIds: ['1'] }],
   ['POST', '/api/runs/1/stop', undefined],
   ['PUT', '/api/credentials/bob_callback_server', { rotateKey: true }],
 ]

@@ -237,6 +237,7 @@ describe('the OpenAPI document', () => {
       'POST /api/pauses/{id}/end',
       'POST /api/requeue',
       'POST /api/runs',
+      'POST /api/runs/preview',
       'POST /api/runs/{id}/stop',
       'POST /api/search',
       'PUT /api/credentials/bob_callback_server',

@@ -74,6 +74,11 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('POST', `/api/runs/${run.id}/stop`)
   await ask('POST', `/api/runs/${run.id}/stop`, undefined, 409)
   await letGo()
+  await ask('POST', '/api/runs/preview', { kind: 'discard', itemIds: [blocked] })
+  const send = { kind: 'send', topics: ['price'], productIds: [productIds[0], '999999999'] }
+  await ask('POST', '/api/runs/preview', send)
+  const sent = (await ask('POST', '/api/runs', send)) as { id: string }
+  await ask('GET', `/api/runs/${sent.id}`)
   await ask('GET', '/api/runs')
   await ask('GET', '/api/runs/999999999', undefined, 404)
   await ask('POST', `/api/items/${blocked}/resolve`, { action: 'discard', reason: 'tried' })

@@ -343,6 +343,7 @@ export async function openRig(
           kind: 'requeue',
           target: { itemIds: [itemId] },
           include: REQUEUE_INCLUDES,
+          topics: [],
           force: false,
           mayCreateTwice: true,
           reason: null,

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { REFUSALS, type Refusal } from '../../worker/domain/reasons.ts'
+import { ADMIN_RESOLVES, REASONS, REFUSALS, type Refusal } from '../../worker/domain/reasons.ts'
 import {
+  discardRefusal,
   REFUSAL_SENTENCES,
   type RequeueCandidate,
   type RequeueInclude,
   refusal,
   requeueIncludes,
+  unmetForSending,
 } from '../../worker/domain/requeue.ts'
 import { STATUS_NAMES, type Status } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
@@ -102,8 +104,35 @@ describe('the first reason that holds is told', () => {
   })
   test.each(steps)('$refused', ({ refused, before }) => expect(refusal(before)).toBe(refused))
   test('nothing once all is repaired', () => expect(refusal(item)).toBeNull())
-  test('no refusal is left out', () => expect(repairs.map(([refused]) => refused).sort()).toEqual([...REFUSALS].sort()))
+  test('no refusal is left out but that of a discard', () =>
+    expect([...repairs.map(([refused]) => refused), 'not_to_decide'].sort()).toEqual([...REFUSALS].sort()))
 })
+
+describe('discarded is', () => {
+  test.each(REASONS)('what is Blocked as %s, if an admin has to decide', (reason) =>
+    expect(discardRefusal({ status: 'blocked', reason, inQueue: true })).toBe(
+      (ADMIN_RESOLVES as readonly string[]).includes(reason) ? null : 'not_to_decide',
+    ),
+  )
+  test.each([
+    [{ status: 'failed' }, 'not_to_decide'],
+    [{ status: 'made_request' }, 'not_to_decide'],
+    [{ status: 'synced' }, 'not_in_queue'],
+    [{ inQueue: false }, 'not_in_queue'],
+  ] as const)('not %j: %s', (change, refused) =>
+    expect(discardRefusal({ status: 'blocked', reason: 'unknown_outcome', inQueue: true, ...change })).toBe(refused),
+  )
+})
+
+test.each(TOPIC_NAMES)(
+  '%s of an inactive product is sent by hand only where it tells the Shop so, or creates',
+  (topic) => {
+    const products = [{ active: false, qcStatus: 'approved' as const }]
+    const tells = ['status', 'qc_status', 'new_product_set', 'new_product'].includes(topic)
+    expect(unmetForSending(topic, { sellerActive: true, products })).toBe(tells ? null : 'product_inactive')
+    expect(unmetForSending(topic, { sellerActive: false, products })).toBe(tells ? null : 'seller_inactive')
+  },
+)
 
 test.each(REFUSALS)('%s has a sentence', (refused) => expect(REFUSAL_SENTENCES[refused]).toMatch(/^[A-Z].+\.$/))
 

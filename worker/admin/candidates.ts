@@ -1,14 +1,23 @@
 import type { Sql } from '../database/database.ts'
 import type { Refusal } from '../domain/reasons.ts'
 import { type Beyond, type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
+import type { Topic } from '../domain/topics.ts'
 import { inQueue, locate, type Selection, sources } from '../read/selection.ts'
 
-export type Target = { itemIds: readonly string[] } | { productSetIds: readonly string[] } | { filter: Selection }
+/** Items, or of `send` products. */
+export type Target =
+  | { itemIds: readonly string[] }
+  | { productSetIds: readonly string[] }
+  | { filter: Selection }
+  | { productIds: readonly string[] }
 
-/** What a requeue is about. */
+/** What a run is about. */
 export interface Asked extends Beyond {
   target: Target
+  /** Of a requeue. */
   include: readonly RequeueInclude[]
+  /** Of `send`. */
+  topics: readonly Topic[]
 }
 
 export type Candidate = Omit<RequeueCandidate, 'inQueue'> & {
@@ -45,7 +54,8 @@ export async function readPage(sql: Sql, { target, include }: Asked, position: s
       next: end < ids.length ? String(end) : null,
     }
   }
-  return pageOfFilter(sql, target.filter, include, position)
+  if ('filter' in target) return pageOfFilter(sql, target.filter, include, position)
+  throw new TypeError('products are sent, not requeued')
 }
 
 /** By product set, so that each set is handled once. */
@@ -104,13 +114,7 @@ export async function readCandidates(
         or i.product_id is not null and not exists (
           select from catalog.product p
           where p.id = i.product_id and p.src_id is not null and p.shop_sku is not null)) as "awaitsCreate",
-      exists (
-        select from shop_update.item c
-        where c.product_set_id = i.product_set_id and c.lane <> 'in_flight' and shop_update.creates(c.topic)
-          and (c.product_id is null or i.product_id is null or c.product_id = i.product_id)
-        union all
-        select from shop_update.set_lane l join shop_update.item c on c.id = l.item_id
-        where l.product_set_id = i.product_set_id and shop_update.creates(c.topic)) as "createComing",
+      ${createComing(sql, sql`i.product_set_id`, sql`i.product_id`)} as "createComing",
       coalesce((
         select json_agg(distinct jsonb_build_object('active', p.active, 'qcStatus', p.qc_status)) from catalog.product p
         where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id)), '[]') as products
@@ -129,6 +133,15 @@ export async function readCandidates(
     gone: named.filter((id) => !found.has(id)),
   }
 }
+
+/** Whether something in the queue creates this product, or one of this set where it is null. */
+export const createComing = (sql: Sql, productSetId: ReturnType<Sql>, productId: ReturnType<Sql>) => sql`exists (
+        select from shop_update.item c
+        where c.product_set_id = ${productSetId} and c.lane <> 'in_flight' and shop_update.creates(c.topic)
+          and (c.product_id is null or ${productId} is null or c.product_id = ${productId})
+        union all
+        select from shop_update.set_lane l join shop_update.item c on c.id = l.item_id
+        where l.product_set_id = ${productSetId} and shop_update.creates(c.topic))`
 
 /**
  * Why a requeue skips a candidate; null if it takes it; 'silent' if it has nothing to do with it.

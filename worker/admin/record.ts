@@ -2,16 +2,18 @@ import type { Sql } from '../database/database.ts'
 import type { Refusal } from '../domain/reasons.ts'
 import type { RequeueInclude } from '../domain/requeue.ts'
 import { NOTHING_YET, type Outcome, type RunKind, type RunResult, type RunState } from '../domain/run.ts'
+import type { Topic } from '../domain/topics.ts'
 import type { Selection } from '../read/selection.ts'
-import { SKIPPED_LISTED } from './requeue.ts'
+import { SKIPPED_LISTED } from './actions.ts'
 
 /** A run as it stands. */
 export interface RunRow extends RunResult {
   id: string
   kind: RunKind
   /** Of ids their number. */
-  target: { items: number } | { sets: number } | { filter: Selection }
+  target: { items: number } | { sets: number } | { products: number } | { filter: Selection }
   include: RequeueInclude[]
+  topics: Topic[]
   reason: string | null
   force: boolean
   mayCreateTwice: boolean
@@ -32,7 +34,7 @@ export interface RunDetail extends RunRow {
   /** Items taken whose outcome is not in `outcome`: too many to look at each now. */
   unread: number
   /** The first skipped items. */
-  skipped: { itemId: string; reason: Refusal }[]
+  skipped: { itemId: string | null; productId: string | null; reason: Refusal }[]
 }
 
 /** Up to so many items of a run that are still in the queue are looked at: 20,000 take 130 ms. */
@@ -49,8 +51,9 @@ const columns = (sql: Sql) => sql`
     when r.target ? 'itemIds' then jsonb_build_object('items', jsonb_array_length(r.target -> 'itemIds'))
     when r.target ? 'productSetIds'
       then jsonb_build_object('sets', jsonb_array_length(r.target -> 'productSetIds'))
+    when r.target ? 'productIds' then jsonb_build_object('products', jsonb_array_length(r.target -> 'productIds'))
     else r.target end as target,
-  r.include, r.reason, r.force, r.may_create_twice as "mayCreateTwice", r.previewed,
+  r.include, r.topics, r.reason, r.force, r.may_create_twice as "mayCreateTwice", r.previewed,
   r.created_at as "createdAt", r.created_by as "createdBy", r.state, r.progressed_at as "progressedAt",
   r.ended_at as "endedAt", r.ended_by as "endedBy", r.result, r.outcome`
 
@@ -88,8 +91,11 @@ export const readRun = (sql: Sql, id: string): Promise<RunDetail | null> =>
     const open = row.taken - gone
     const here = open > LOOKED_AT ? [] : await readOutcomes(tx, id, run.createdAt)
     const skipped = await tx<RunDetail['skipped'][number][]>`
-      select item_id::text as "itemId", result as reason from shop_update.run_item
-      where run_id = ${id}::bigint and result <> 'taken' order by item_id limit ${SKIPPED_LISTED}::int`
+      (select item_id::text as "itemId", null as "productId", result as reason from shop_update.run_item
+        where run_id = ${id}::bigint and result <> 'taken' order by item_id limit ${SKIPPED_LISTED}::int)
+      union all
+      (select null, product_id::text, result from shop_update.run_refused
+        where run_id = ${id}::bigint order by product_id, topic limit ${SKIPPED_LISTED}::int)`
     for (const { outcome: what, n } of here) outcome[what] = (outcome[what] ?? 0) + n
     return { ...row, outcome, unread: open > LOOKED_AT ? open : 0, skipped: [...skipped] }
   }) as Promise<RunDetail | null>
@@ -171,6 +177,10 @@ const FORGOTTEN_AT_ONCE = 20_000
 
 /** Deletes items of runs that ended before the history begins, some at a time; the runs themselves stay on record. */
 export async function forgetRuns(sql: Sql, days: number): Promise<void> {
+  await sql`
+    delete from shop_update.run_refused where (run_id, product_id, topic) in (
+      select f.run_id, f.product_id, f.topic from shop_update.run r join shop_update.run_refused f on f.run_id = r.id
+      where r.ended_at < now() - ${days}::int * interval '1 day' limit ${FORGOTTEN_AT_ONCE}::int)`
   await sql`
     delete from shop_update.run_item where (run_id, item_id) in (
       select i.run_id, i.item_id from shop_update.run r join shop_update.run_item i on i.run_id = r.id

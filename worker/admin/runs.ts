@@ -3,10 +3,10 @@ import type { Refusal } from '../domain/reasons.ts'
 import { NOTHING_YET, type RunKind, type RunResult, type RunState } from '../domain/run.ts'
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
+import { actionOf } from './actions.ts'
 import { type Actor, audit } from './audit.ts'
-import { type Asked, type Candidate, readPage, type Target } from './candidates.ts'
-import { putBack } from './put-back.ts'
-import { addUp, type Part, readPart } from './requeue.ts'
+import type { Asked, Target } from './candidates.ts'
+import { addUp, type Done } from './part.ts'
 
 export interface NewRun extends Asked {
   kind: RunKind
@@ -32,11 +32,12 @@ export async function startRun(sql: Sql, run: NewRun, actor: Actor): Promise<str
   return transaction(sql, async (tx) => {
     const [row] = await tx<{ id: string }[]>`
       insert into shop_update.run (
-        kind, target, include, reason, force, may_create_twice, previewed, created_by, created_by_sub)
+        kind, target, include, topics, reason, force, may_create_twice, previewed, created_by, created_by_sub)
       values (
         ${run.kind}::text,
         ${JSON.stringify(run.target)}::text::jsonb,
         ${[...run.include]}::text[],
+        ${[...run.topics]}::text[],
         ${run.reason}::text,
         ${run.force},
         ${run.mayCreateTwice},
@@ -69,32 +70,29 @@ export async function carryOn(sql: Sql, runId: string, lockTimeoutMs?: number): 
     const [run] = await tx<
       (NewRun & { state: RunState; position: string; result: Partial<RunResult>; name: string; sub: string | null })[]
     >`
-      select kind, target, include, reason, force, may_create_twice as "mayCreateTwice", state, position, result,
+      select
+        kind, target, include, topics, reason, force, may_create_twice as "mayCreateTwice", state, position, result,
         created_by as name, created_by_sub as sub
       from shop_update.run where id = ${runId}::bigint for update`
     if (!run) return null
     if (run.state !== 'running') return { steps: [], byTopic: [], ended: true }
-    const page = await readPage(tx, run, run.position)
-    const part = await readPart(tx, run.kind, run, page, (ids) => handledBy(tx, runId, ids))
-    const { take, skip, steps } = await act(tx, run, part)
-    const result = await addUp(tx, { ...NOTHING_YET, ...run.result }, take, skip)
-    await note(tx, runId, take, skip)
-    const ended = part.isLast && page.next === null
+    const action = actionOf(run.kind)
+    const handled = (ids: readonly string[]) => handledBy(tx, runId, ids)
+    const part = await action.read(tx, run, run.position, handled)
+    const done = await action.act(tx, run, part, handled)
+    const result = await addUp(tx, { ...NOTHING_YET, ...run.result }, done)
+    await note(tx, runId, done)
+    const ended = part.next === null
     await tx`
       update shop_update.run set
-        position = ${part.isLast ? (page.next ?? run.position) : run.position}::text,
+        position = ${part.next ?? run.position}::text,
         progressed_at = now(),
         result = ${JSON.stringify(result)}::text::jsonb,
         state = ${ended ? 'done' : 'running'},
         ended_at = ${ended ? tx`now()` : null}
       where id = ${runId}::bigint`
-    if (ended) {
-      const { target, ...rest } = run
-      const about = 'filter' in target ? target : countOf(target)
-      const detail = { run: runId, ...told({ ...rest, target: about }), ...numbersOf(run.kind, result) }
-      await audit(tx, { name: run.name, sub: run.sub }, run.kind, detail)
-    }
-    return { steps, byTopic: run.kind === 'requeue' ? byTopicOf(take, skip) : [], ended }
+    if (ended) await audit(tx, { name: run.name, sub: run.sub }, run.kind, detailOf(runId, run, result))
+    return { steps: done.steps, byTopic: run.kind === 'requeue' ? byTopicOf(done) : [], ended }
   })
 }
 
@@ -126,42 +124,57 @@ export async function runToEnd(
  */
 export async function stopRun(sql: Sql, runId: string, actor: Actor): Promise<boolean> {
   return transaction(sql, async (tx) => {
-    const [run] = await tx<{ kind: RunKind; result: Partial<RunResult> }[]>`
+    const [run] = await tx<(NewRun & { result: Partial<RunResult> })[]>`
       update shop_update.run set state = 'stopped', ended_at = now(), ended_by = ${actor.name}::text
       where id = ${runId}::bigint and state = 'running'
-      returning kind, result`
-    if (run)
-      await audit(tx, actor, `${run.kind}_stopped`, {
-        run: runId,
-        ...numbersOf(run.kind, { ...NOTHING_YET, ...run.result }),
-      })
+      returning kind, target, include, topics, reason, force, may_create_twice as "mayCreateTwice", result`
+    if (run) await audit(tx, actor, `${run.kind}_stopped`, detailOf(runId, run, { ...NOTHING_YET, ...run.result }))
     return run !== undefined
   })
 }
 
 /** Ids are kept once, with the run's beginning. */
-const countOf = (target: Exclude<Target, { filter: unknown }>) =>
-  'itemIds' in target ? { items: target.itemIds.length } : { sets: target.productSetIds.length }
+function countOf(target: Exclude<Target, { filter: unknown }>) {
+  if ('itemIds' in target) return { items: target.itemIds.length }
+  return 'productIds' in target ? { products: target.productIds.length } : { sets: target.productSetIds.length }
+}
 
 /** What the audit keeps of what was asked. */
 const told = ({
   target,
   include,
+  topics,
   reason,
   force,
   mayCreateTwice,
 }: Omit<Asked, 'target'> & { target: object; reason: string | null }) => ({
   ...target,
-  include,
+  ...(include.length > 0 && { include }),
+  ...(topics.length > 0 && { topics }),
   reason,
   ...(force && { force }),
   ...(mayCreateTwice && { mayCreateTwice }),
 })
 
-const numbersOf = (kind: RunKind, { taken, productSets, skippedTotal, skippedByReason }: RunResult) =>
+/** What the record has of a run that has ended. */
+function detailOf(runId: string, { target, ...rest }: NewRun, result: RunResult) {
+  const about = 'filter' in target ? target : countOf(target)
+  return { run: runId, ...told({ ...rest, target: about }), ...numbersOf(rest.kind, result) }
+}
+
+/** What the record calls what was done. */
+const DONE: Record<Exclude<RunKind, 'creations'>, string> = { requeue: 'requeued', discard: 'discarded', send: 'sent' }
+
+const numbersOf = (kind: RunKind, { taken, productSets, skippedTotal, skippedByReason, queuedAnew }: RunResult) =>
   kind === 'creations'
     ? { queued: productSets, waiting: taken }
-    : { requeued: taken, productSets, skipped: skippedTotal, skippedByReason }
+    : {
+        [DONE[kind]]: taken,
+        productSets,
+        skipped: skippedTotal,
+        skippedByReason,
+        ...(queuedAnew > 0 && { queuedAnew }),
+      }
 
 async function handledBy(sql: Sql, runId: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await sql<{ id: string }[]>`
@@ -170,51 +183,27 @@ async function handledBy(sql: Sql, runId: string, ids: readonly string[]): Promi
   return new Set(rows.map(({ id }) => id))
 }
 
-/** @returns what was really taken and skipped: since it was read, a worker may have claimed or finished it */
-async function act(sql: Sql, run: NewRun & { name: string }, { take, skip }: Part) {
-  if (take.length === 0) return { take, skip, steps: [] }
-  if (run.kind === 'creations') {
-    const sets = [...new Set(take.map(({ productSetId }) => productSetId))]
-    // in one order, as whoever queues several changes must; a set that has been deleted since is left out
-    await sql`
-      select shop_update.enqueue('new_product_set', product_set_id => s.id)
-      from (select id from catalog.product_set where id = any (${sets}::bigint[]) order by id) s`
-    return { take, skip, steps: [] }
-  }
-  const ids = take.map(({ id }) => id)
-  const steps = await putBack(sql, ids, run.name, run.reason)
-  const moved = new Set(steps.map(({ itemId }) => itemId))
-  if (moved.size === ids.length) return { take, skip, steps }
-  const missed = take.filter(({ id }) => !moved.has(id))
-  const there = new Set(
-    (
-      await sql<{ id: string }[]>`
-        select i.id from shop_update.item i where i.id = any (${missed.map(({ id }) => id)}::bigint[])`
-    ).map(({ id }) => id),
-  )
-  return {
-    take: take.filter(({ id }) => moved.has(id)),
-    skip: [
-      ...skip,
-      ...missed.map(({ id, topic }) => ({
-        id,
-        topic,
-        why: there.has(id) ? ('in_flight' as const) : ('not_in_queue' as const),
-      })),
-    ],
-    steps,
-  }
-}
-
-async function note(sql: Sql, runId: string, take: readonly Candidate[], skip: Part['skip']): Promise<void> {
+async function note(sql: Sql, runId: string, { take, skip }: Done): Promise<void> {
+  const items = [
+    ...take.map(({ id }) => ({ id, result: 'taken' })),
+    ...skip.flatMap(({ id, why }) => (id === null ? [] : [{ id, result: why }])),
+  ]
   await sql`
     insert into shop_update.run_item (run_id, item_id, result)
     select ${runId}::bigint, * from unnest(
-      ${[...take, ...skip].map(({ id }) => id)}::bigint[],
-      ${[...take.map(() => 'taken'), ...skip.map(({ why }) => why)]}::text[])`
+      ${items.map(({ id }) => id)}::bigint[],
+      ${items.map(({ result }) => result)}::text[])`
+  const products = skip.flatMap(({ productId, topic, why }) => (productId === null ? [] : [{ productId, topic, why }]))
+  if (products.length === 0) return
+  await sql`
+    insert into shop_update.run_refused (run_id, product_id, topic, result)
+    select ${runId}::bigint, * from unnest(
+      ${products.map(({ productId }) => productId)}::bigint[],
+      ${products.map(({ topic }) => topic)}::text[],
+      ${products.map(({ why }) => why)}::text[])`
 }
 
-function byTopicOf(take: readonly Candidate[], skip: Part['skip']): ByTopic {
+function byTopicOf({ take, skip }: Done): ByTopic {
   const rows: ByTopic = []
   const count = (topic: Topic | null, result: 'requeued' | Refusal) => {
     const row = rows.find((each) => each.topic === topic && each.result === result)

@@ -37,6 +37,7 @@ export type {
   Requeued,
   Resolved,
   Run,
+  RunPreview,
   RunsRecord,
   SearchResult,
   Seller,

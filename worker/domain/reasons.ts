@@ -52,7 +52,7 @@ export const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES
 export const NO_CREATES = ['qc_pending', 'qc_rejected', 'product_deleted'] as const
 export type NoCreate = (typeof NO_CREATES)[number]
 
-/** Why a requeue skips an item. */
+/** Why an action on many leaves an item alone; the last is for what is to be discarded. */
 export const REFUSALS = [
   'seller_inactive',
   'product_inactive',
@@ -62,5 +62,6 @@ export const REFUSALS = [
   'not_in_queue',
   'product_deleted',
   'may_create_twice',
+  'not_to_decide',
 ] as const
 export type Refusal = (typeof REFUSALS)[number]

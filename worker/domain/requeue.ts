@@ -85,7 +85,27 @@ export function unmetCondition({
 /** The three conditions of a requeue, which an admin may go past with `force` (decision 25). */
 export const CONDITIONS = ['seller_inactive', 'product_inactive', 'not_qc_approved'] as const satisfies Refusal[]
 
-/** What an admin reads beside an item that a requeue skips. */
+/** That a product is not active or not approved is what these tell the Shop; a create leaves out what must not go. */
+const TELLS_ITSELF: readonly Topic[] = ['status', 'qc_status', 'new_product_set', 'new_product']
+
+/** The condition that keeps a topic from being sent by hand (decision 25). */
+export const unmetForSending = (
+  topic: Topic,
+  facts: Pick<RequeueCandidate, 'sellerActive' | 'products'>,
+): (typeof CONDITIONS)[number] | null => (TELLS_ITSELF.includes(topic) ? null : unmetCondition(facts))
+
+/**
+ * Why an item cannot be discarded; null if it can: an admin has to decide about it (decision 5, c to e).
+ *
+ * @param inQueue false once it has left the queue
+ */
+export function discardRefusal({ status, reason, inQueue }: Pick<RequeueCandidate, 'status' | 'reason' | 'inQueue'>) {
+  if (!inQueue || status === 'synced') return 'not_in_queue' satisfies Refusal
+  const isToDecide = status === 'blocked' && (ADMIN_RESOLVES as readonly (string | null)[]).includes(reason)
+  return isToDecide ? null : ('not_to_decide' satisfies Refusal)
+}
+
+/** What an admin reads beside an item that is left alone. */
 export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   not_in_queue: 'The item is no longer in the queue.',
   in_flight: 'The item is on its way already, or waits on purpose as a stock change does.',
@@ -95,6 +115,7 @@ export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   product_deleted: 'The product has been deleted; the item leaves the queue by itself.',
   not_qc_approved: 'The product, or one of its variations, is not approved in quality control.',
   may_create_twice: 'A creation that the Shop may have carried out already: sent again, it may create it twice.',
+  not_to_decide: 'Nobody has to decide about it: only what is Blocked until an admin decides is discarded.',
 }
 
 /**

@@ -1,7 +1,10 @@
 import type { Refusal } from './reasons.ts'
 
-/** What a run does: requeue items, or queue the creations that items wait for (decision 27). */
-export const RUN_KINDS = ['requeue', 'creations'] as const
+/**
+ * What a run does: requeue items, queue the creations that items wait for, discard items that an admin has to decide
+ * about, or send topics of products (decision 27).
+ */
+export const RUN_KINDS = ['requeue', 'creations', 'discard', 'send'] as const
 export type RunKind = (typeof RUN_KINDS)[number]
 
 export const RUN_STATES = ['running', 'done', 'stopped'] as const
@@ -21,7 +24,7 @@ export const OUTCOME_LABELS: Record<Outcome, string> = {
 
 /** Numbers of what a run has done, or, in a preview, would do. */
 export interface RunResult {
-  /** Items that were put back, or whose creation was queued. */
+  /** Items that were put back or discarded, that carry what is sent, or whose creation was queued. */
   taken: number
   /** How many product sets they are in; of creations, how many were queued. */
   productSets: number
@@ -31,10 +34,14 @@ export interface RunResult {
   firstProductSets: string[]
   skippedTotal: number
   skippedByReason: Partial<Record<Refusal, number>>
-  /** Of the requeued, those that are only Blocked again: the Shop does not have their product. */
+  /** Of what is sent, that which is only Blocked, or again: the Shop does not have its product. */
   blockedAgain: number
   /** Of the product sets of those, the ones that nothing in the queue creates. */
   uncreatedSets: number
+  /** Of the items taken, those that create a product. */
+  creates: number
+  /** Changes that came since a discarded item was Blocked: the Shop has not heard of them, so they are queued anew. */
+  queuedAnew: number
 }
 
 export const NOTHING_YET: Readonly<RunResult> = {
@@ -46,4 +53,6 @@ export const NOTHING_YET: Readonly<RunResult> = {
   skippedByReason: {},
   blockedAgain: 0,
   uncreatedSets: 0,
+  creates: 0,
+  queuedAnew: 0,
 }

@@ -46,7 +46,7 @@ export function startRunning({ sql, leads, historyDays, log, telemetry, onReady 
           else {
             telemetry.steps(part.steps)
             telemetry.requeued(part.byTopic)
-            onReady(part.steps.map(({ itemId }) => itemId))
+            onReady(part.steps.filter(({ reason }) => reason !== 'discarded').map(({ itemId }) => itemId))
             if (part.ended) log.info({ 'event.name': 'shop_update.run', run, state: 'done' }, 'A run is done')
           }
         } catch (error) {

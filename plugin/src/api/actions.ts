@@ -1,5 +1,5 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { Enqueued, Requeued, Resolved, Run } from '../../../worker/api/internal/schemas.ts'
+import type { Enqueued, Requeued, Resolved, Run, RunPreview } from '../../../worker/api/internal/schemas.ts'
 import type { RequeueInclude } from '../../../worker/domain/requeue.ts'
 import type { Topic } from '../../../worker/domain/topics.ts'
 import { call } from './client.ts'
@@ -23,6 +23,24 @@ export const useRequeuePreview = (asked: Asked, enabled: boolean) =>
     staleTime: 0,
   })
 
+/** What a run is to do, without the reason: of `discard` items, of `send` topics of products. */
+export type AskedOfRun = { kind: Run['kind'] } & (
+  | (RequeueTarget & Partial<Omit<Asked, keyof RequeueTarget>>)
+  | { productIds: string[]; topics: Topic[]; force: boolean }
+)
+
+/** @param enabled false once the run has begun: nobody reads the preview any more */
+export const useRunPreview = (asked: AskedOfRun, enabled: boolean) =>
+  useQuery({
+    enabled,
+    refetchOnWindowFocus: false,
+    queryKey: ['requeue', asked],
+    queryFn: ({ signal }) => call<RunPreview>('runs/preview', { method: 'POST', body: asked, signal }),
+    placeholderData: keepPreviousData,
+    gcTime: 0,
+    staleTime: 0,
+  })
+
 /** Everything on the page may have changed afterwards. */
 function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
   const queries = useQueryClient()
@@ -37,7 +55,7 @@ function useAction<Body, Answer>(act: (body: Body) => Promise<Answer>) {
 
 export const useStartRun = () =>
   useAction(
-    (body: Asked & { kind: Run['kind']; reason?: string; previewed?: Record<string, number> }): Promise<Run> =>
+    (body: AskedOfRun & { reason?: string; previewed?: Record<string, number> }): Promise<Run> =>
       call<Run>('runs', { method: 'POST', body }),
   )
 

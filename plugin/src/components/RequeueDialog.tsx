@@ -1,20 +1,21 @@
-import { locationUtil } from '@grafana/data'
-import { Alert, Button, Checkbox, Field, Input, LinkButton, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
-import type { Item, Run } from '../../../worker/api/internal/schemas.ts'
+import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
 import { CONDITIONS, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../worker/domain/statuses.ts'
 import { type RequeueTarget, useRequeuePreview, useStartRun } from '../api/actions.ts'
-import { useRun } from '../api/runs.ts'
-import { pageUrl } from '../location.ts'
 import { isStranded } from '../stranded.ts'
 import { counted } from './counted.ts'
 import { Problem } from './Problem.tsx'
-import { ProductSets, Refused, RunProgress } from './RunProgress.tsx'
+import { OfTheFirst, previewedOf } from './previewed.tsx'
+import { ProductSets, Refused } from './RunProgress.tsx'
+import { StartedRun } from './StartedRun.tsx'
 
 const BLOCKED_AGAIN =
   'Requeued, it is Blocked again until the Shop has the product. “Queue its creation” on the page of the item ' +
   'creates it.'
+
+const numbersOf = ({ requeued, ...rest }: Requeued) => ({ taken: requeued, ...rest })
 
 /**
  * "Reupload to Shop": first shows what it will do, then begins a run of it, and reports how far that is.
@@ -48,13 +49,12 @@ export function RequeueDialog({
   const stranded = picked.length > 0 && shown.length === picked.length && shown.every(isStranded)
   const acknowledged = shown.filter(({ status }) => status === 'got_acknowledgment').length
   const begin = (kind: Run['kind']) => {
-    const { requeued = 0, productSets = 0, skippedTotal = 0 } = preview.data ?? {}
     start.mutate({
       kind,
       ...asked,
       ...(kind === 'creations' && { force: false, mayCreateTwice: false }),
       ...(reason.trim() && { reason: reason.trim() }),
-      ...(kind === 'requeue' && { previewed: { requeued, productSets, skippedTotal } }),
+      ...(kind === 'requeue' && preview.data && { previewed: previewedOf(numbersOf(preview.data)) }),
     })
   }
   const { blockedAgain = 0, uncreatedSets = 0, skippedByReason = {} } = preview.data ?? {}
@@ -63,7 +63,7 @@ export function RequeueDialog({
   return (
     <Modal title="Reupload to Shop" isOpen onDismiss={start.isPending ? undefined : close}>
       {start.data ? (
-        <Started run={start.data} known={known} note={stranded ? BLOCKED_AGAIN : undefined} onClose={close} />
+        <StartedRun run={start.data} known={known} note={stranded ? BLOCKED_AGAIN : undefined} onClose={close} />
       ) : (
         <>
           <p>
@@ -101,6 +101,7 @@ export function RequeueDialog({
             {preview.data && (
               <>
                 <p>
+                  <OfTheFirst preview={numbersOf(preview.data)} />
                   <strong>{counted(preview.data.requeued, 'item')}</strong> of{' '}
                   <strong>{counted(preview.data.productSets, 'product set')}</strong> will be requeued.
                 </p>
@@ -171,7 +172,9 @@ export function RequeueDialog({
               }
               icon={start.isPending ? 'spinner' : 'repeat'}
             >
-              Requeue {counted(preview.data?.requeued ?? 0, 'item')}
+              {preview.data?.complete === false
+                ? 'Requeue all of them'
+                : `Requeue ${counted(preview.data?.requeued ?? 0, 'item')}`}
             </Button>
           </Modal.ButtonRow>
         </>
@@ -179,37 +182,3 @@ export function RequeueDialog({
     </Modal>
   )
 }
-
-/** It runs by itself from here on; the dialog shows how far it is. */
-function Started({
-  run: begun,
-  known,
-  note,
-  onClose,
-}: {
-  run: Run
-  known: readonly Item[]
-  note: string | undefined
-  onClose(): void
-}) {
-  const { data: run = begun, error } = useRun(begun.id)
-  return (
-    <>
-      {error && <Problem error={error} />}
-      <RunProgress run={run} known={known} note={note ?? noteOf(run)} />
-      <Modal.ButtonRow>
-        <LinkButton variant="secondary" fill="text" href={locationUtil.assureBaseUrl(pageUrl(`runs/${run.id}`))}>
-          Follow it on its own page
-        </LinkButton>
-        <Button onClick={onClose}>Close</Button>
-      </Modal.ButtonRow>
-    </>
-  )
-}
-
-const noteOf = ({ kind, taken }: Run): string =>
-  kind === 'creations'
-    ? 'What waits is sent at once afterwards.'
-    : taken === 0
-      ? 'Meanwhile there was nothing left to requeue.'
-      : `${taken === 1 ? 'It is' : 'They are'} sent again from now on, with what the catalogue has at that moment.`

@@ -2,7 +2,7 @@ import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
 import { Alert, Button, useStyles2 } from '@grafana/ui'
 import React from 'react'
-import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
+import type { Item, Run } from '../../../worker/api/internal/schemas.ts'
 import type { Refusal } from '../../../worker/domain/reasons.ts'
 import { REFUSAL_SENTENCES } from '../../../worker/domain/requeue.ts'
 import { OUTCOME_LABELS, OUTCOMES, type Outcome } from '../../../worker/domain/run.ts'
@@ -52,25 +52,49 @@ export function RunProgress({ run, note, known = [] }: { run: Run; note?: string
   )
 }
 
-function titleOf({ kind, state, taken, skippedTotal, productSets, previewed }: Run): string {
-  const done =
-    kind === 'creations'
-      ? `${counted(productSets, 'creation')} queued, for which ${counted(taken, 'item')} wait${taken === 1 ? 's' : ''}`
-      : `${counted(taken, 'item')} of ${counted(productSets, 'product set')} requeued`
+function doneOf({ kind, taken, productSets, queuedAnew }: Run): string {
+  const ofSets = `of ${counted(productSets, 'product set')}`
+  switch (kind) {
+    case 'requeue':
+      return `${counted(taken, 'item')} ${ofSets} requeued`
+    case 'creations':
+      return (
+        `${counted(productSets, 'creation')} queued, for which ${counted(taken, 'item')} ` +
+        `wait${taken === 1 ? 's' : ''}`
+      )
+    case 'discard':
+      return (
+        `${counted(taken, 'item')} ${ofSets} discarded` +
+        (queuedAnew > 0 ? `, ${counted(queuedAnew, 'newer change')} queued anew` : '')
+      )
+    case 'send':
+      return `${counted(taken, 'change')} ${ofSets} queued`
+  }
+}
+
+function titleOf(run: Run): string {
+  const { state, taken, skippedTotal, previewed } = run
+  const done = doneOf(run)
   if (state === 'stopped') return `Stopped: ${done}`
   if (state === 'done') return done
-  const all = (previewed?.requeued ?? 0) + (previewed?.skippedTotal ?? 0)
-  return all > 0
-    ? `${(taken + skippedTotal).toLocaleString('en')} of ${counted(all, 'item')} looked at`
+  const { taken: expected = 0, skippedTotal: skipped = 0, first } = previewed ?? {}
+  return expected + skipped > 0 && first === undefined
+    ? `${(taken + skippedTotal).toLocaleString('en')} of ${counted(expected + skipped, 'item')} looked at`
     : `Begun: ${done}`
+}
+
+/** What else an outcome is called. */
+const LABELS: Partial<Record<Run['kind'], Partial<Record<Outcome, string>>>> = {
+  creations: { blocked_again: 'Still Blocked' },
+  discard: { ended: 'Discarded' },
+  send: { failed_again: 'Failed', blocked_again: 'Blocked' },
 }
 
 /** What became of the items, as far as it is known by now. */
 function Outcomes({ run: { kind, taken, outcome, unread } }: { run: Run }) {
   const styles = useStyles2(getStyles)
   if (taken === 0) return null
-  const labelOf = (what: Outcome) =>
-    kind === 'creations' && what === 'blocked_again' ? 'Still Blocked' : OUTCOME_LABELS[what]
+  const labelOf = (what: Outcome) => LABELS[kind]?.[what] ?? OUTCOME_LABELS[what]
   const shown = OUTCOMES.filter((what) => outcome[what])
   return (
     <dl className={styles.outcomes} aria-label="What became of them">
@@ -115,34 +139,51 @@ export function ProductSets({
   )
 }
 
-/** How many are skipped and why, with the first of them. */
+/**
+ * How many are skipped and why, with the first of them.
+ *
+ * @param nameOf the seller SKU of a product, where the page has it
+ */
 export function Refused({
   outcome: { skipped, skippedTotal, skippedByReason },
   known,
+  nameOf = () => undefined,
 }: {
-  outcome: Pick<Requeued, 'skipped' | 'skippedTotal' | 'skippedByReason'>
+  outcome: Pick<Run, 'skippedTotal' | 'skippedByReason'> & { skipped: readonly LeftAlone[] }
   known: readonly Item[]
+  nameOf?(productId: string): string | undefined
 }) {
   if (skippedTotal === 0) return null
-  const find = (itemId: string) => known.find(({ id }) => id === itemId)
+  const find = (itemId: string | null) => known.find(({ id }) => id === itemId)
+  const what = skipped.some(({ productId }) => productId != null) ? 'change' : 'item'
   return (
-    <Alert severity="info" title={`${counted(skippedTotal, 'item')} left alone`}>
+    <Alert severity="info" title={`${counted(skippedTotal, what)} left alone`}>
       <ul>
         {Object.entries(skippedByReason).map(([code, n]) => {
           const those = skipped.filter(({ reason }) => reason === code)
           const wait = those.length === n && those.every(({ itemId }) => find(itemId)?.reason?.code === 'stock_wait')
+          // of a product several topics may be left alone for the same reason
+          const named = [...new Map(those.map((each) => [each.itemId ?? each.productId, each])).values()]
           return (
             <li key={code}>
-              {n.toLocaleString('en')}: {wait ? WAITS_ON_PURPOSE : REFUSAL_SENTENCES[code as Refusal]} (
-              {those.slice(0, 3).map(({ itemId }, place) => (
-                <React.Fragment key={itemId}>
+              {n.toLocaleString('en')}: {wait ? WAITS_ON_PURPOSE : REFUSAL_SENTENCES[code as Refusal]}
+              {named.length > 0 && ' ('}
+              {named.slice(0, 3).map(({ itemId, productId }, place) => (
+                <React.Fragment key={itemId ?? productId}>
                   {place > 0 && ', '}
-                  <Link to={pageUrl(`items/${itemId}`)} inText>
-                    {find(itemId)?.sellerSku ?? `item ${itemId}`}
-                  </Link>
+                  {itemId === null ? (
+                    <Link to={pageUrl('overview', { q: productId ?? undefined })} inText>
+                      {nameOf(productId ?? '') ?? `product ${productId}`}
+                    </Link>
+                  ) : (
+                    <Link to={pageUrl(`items/${itemId}`)} inText>
+                      {find(itemId)?.sellerSku ?? `item ${itemId}`}
+                    </Link>
+                  )}
                 </React.Fragment>
               ))}
-              {n > 3 && ', …'})
+              {named.length > 3 && ', …'}
+              {named.length > 0 && ')'}
             </li>
           )
         })}
@@ -150,6 +191,8 @@ export function Refused({
     </Alert>
   )
 }
+
+type LeftAlone = Omit<Run['skipped'][number], 'productId'> & { productId?: string | null }
 
 const getStyles = (theme: GrafanaTheme2) => ({
   outcomes: css({

@@ -1,15 +1,17 @@
 import { z } from '@hono/zod-openapi'
+import { previewRun } from '../../admin/actions.ts'
 import { adopt } from '../../admin/adopt.ts'
 import type { Asked } from '../../admin/candidates.ts'
 import { type RunDetail, readRun } from '../../admin/record.ts'
-import { previewRequeue } from '../../admin/requeue.ts'
 import { resolveBlocked } from '../../admin/resolve.ts'
 import { type Carried, runToEnd } from '../../admin/runs.ts'
 import type { Sql } from '../../database/database.ts'
 import type { Refusal } from '../../domain/reasons.ts'
 import { CONDITIONS, REFUSAL_SENTENCES, REQUEUE_INCLUDES, type RequeueInclude } from '../../domain/requeue.ts'
+import type { RunResult } from '../../domain/run.ts'
 import { type Status, statusesOf } from '../../domain/statuses.ts'
 import type { Step } from '../../domain/step.ts'
+import type { Topic } from '../../domain/topics.ts'
 import { locate, readItem, type Selection } from '../../read/items.ts'
 import { Problem } from '../problem.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes, UNPROCESSABLE } from './context.ts'
@@ -48,13 +50,12 @@ export function actionRoutes({ sql, onQueued, onSteps, onRequeue }: InternalApiO
         const { dryRun, ...body } = c.req.valid('json')
         const asked = await askedOf(sql, body)
         if (dryRun) {
-          const { taken, ...preview } = await previewRequeue(sql, asked)
-          return c.json({ dryRun, runId: null, requeued: taken, ...preview }, 200)
+          const preview = await previewRun(sql, 'requeue', asked)
+          return c.json({ dryRun, runId: null, ...numbersOf(preview), complete: preview.complete }, 200)
         }
         const run = { kind: 'requeue' as const, ...asked, reason: body.reason ?? null, previewed: null }
         const runId = await runToEnd(sql, run, c.var.actor, follow)
-        const { taken, ...result } = numbersOf((await readRun(sql, runId))!)
-        return c.json({ dryRun, runId, requeued: taken, ...result }, 200)
+        return c.json({ dryRun, runId, ...numbersOf((await readRun(sql, runId))!), complete: true }, 200)
       },
     )
     .openapi(
@@ -124,8 +125,10 @@ async function notToDecide(sql: Sql, itemId: string): Promise<Problem> {
 interface SeveralBody {
   itemIds?: string[] | undefined
   productSetIds?: string[] | undefined
+  productIds?: string[] | undefined
   filter?: Selection | undefined
   include?: RequeueInclude[] | undefined
+  topics?: Topic[] | undefined
   force: boolean
   mayCreateTwice: boolean
 }
@@ -137,12 +140,13 @@ interface SeveralBody {
  */
 export async function askedOf(
   sql: Sql,
-  { itemIds, productSetIds, filter = {}, include, force, mayCreateTwice }: SeveralBody,
+  { itemIds, productSetIds, productIds, filter = {}, include, topics = [], force, mayCreateTwice }: SeveralBody,
 ): Promise<Asked> {
   if (filter.q !== undefined) whole(await locate(sql, filter), 'filter.q')
   return {
-    target: itemIds ? { itemIds } : productSetIds ? { productSetIds } : { filter },
+    target: itemIds ? { itemIds } : productSetIds ? { productSetIds } : productIds ? { productIds } : { filter },
     include: include ?? includedBy(filter),
+    topics,
     force,
     mayCreateTwice,
   }
@@ -154,12 +158,12 @@ function includedBy({ tab, status }: Selection): RequeueInclude[] {
   return [...new Set(['failed' as const, ...REQUEUE_INCLUDES.filter((name) => asked.includes(name))])]
 }
 
-const numbersOf = ({ taken, productSets, variations, firstProductSets, skipped, ...rest }: RunDetail) => ({
-  taken,
-  productSets,
-  variations,
-  firstProductSets,
-  skipped,
+const numbersOf = ({ taken, skipped, ...rest }: RunResult & Pick<RunDetail, 'skipped'>) => ({
+  requeued: taken,
+  productSets: rest.productSets,
+  variations: rest.variations,
+  firstProductSets: rest.firstProductSets,
+  skipped: skipped.flatMap(({ itemId, reason }) => (itemId === null ? [] : [{ itemId, reason }])),
   skippedTotal: rest.skippedTotal,
   skippedByReason: rest.skippedByReason,
   blockedAgain: rest.blockedAgain,

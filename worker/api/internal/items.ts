@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { TypedResponse } from 'hono'
 import { type Actor, audit } from '../../admin/audit.ts'
 import { type Sql, transaction } from '../../database/database.ts'
-import { REFUSAL_SENTENCES, unmetCondition } from '../../domain/requeue.ts'
+import { REFUSAL_SENTENCES, unmetForSending } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import type { SellerAnswer } from '../../domain/seller-answer.ts'
 import type { Topic } from '../../domain/topics.ts'
@@ -233,7 +233,7 @@ export const itemRoutes = (options: InternalApiOptions) => {
       }),
       async (c) => {
         const { topic, productId = null, productSetId = null, force, reason } = c.req.valid('json')
-        if (!force && !TELLS_ITSELF.includes(topic)) await checkConditions(sql, productId, productSetId)
+        if (!force) await checkConditions(sql, topic, productId, productSetId)
         const change = { topic, productId, productSetId, ...(reason && { reason }), ...(force && { force }) }
         const enqueued = await enqueue(sql, change, c.var.actor)
         onQueued()
@@ -270,15 +270,12 @@ export function whole(located: Located, field: string): Located {
 export const noSuchItem = (itemId: string): Problem =>
   new Problem(404, `There is no item ${itemId}.`, { errors: [{ field: 'id', message: 'is no item' }] })
 
-/** That a product is not active or not approved is what these tell the Shop; a create leaves out what must not go. */
-const TELLS_ITSELF: readonly Topic[] = ['status', 'qc_status', 'new_product_set', 'new_product']
-
 /**
  * To send something by hand asks for the same conditions as a requeue (decision 25).
  *
  * @throws Problem that names `force`
  */
-async function checkConditions(sql: Sql, productId: string | null, productSetId: string | null) {
+async function checkConditions(sql: Sql, topic: Topic, productId: string | null, productSetId: string | null) {
   const products = await sql<
     { sellerActive: boolean; active: boolean; qcStatus: 'pending' | 'approved' | 'rejected' }[]
   >`
@@ -289,7 +286,7 @@ async function checkConditions(sql: Sql, productId: string | null, productSetId:
     where p.id = ${productId}::bigint or p.product_set_id = ${productSetId}::bigint`
   const [first] = products
   if (!first) return // what does not exist is refused by the database
-  const why = unmetCondition({ sellerActive: first.sellerActive, products })
+  const why = unmetForSending(topic, { sellerActive: first.sellerActive, products })
   if (why === null) return
   const errors = [{ field: 'force', message: 'is needed to send it all the same' }]
   throw new Problem(409, REFUSAL_SENTENCES[why], { errors })

@@ -1,10 +1,22 @@
 import { z } from '@hono/zod-openapi'
+import { previewRun } from '../../admin/actions.ts'
 import { type Entry, type RunDetail, type RunRow, readEntries, readOpenRuns, readRun } from '../../admin/record.ts'
 import { startRun, stopRun } from '../../admin/runs.ts'
+import type { RequeueInclude } from '../../domain/requeue.ts'
+import type { RunKind } from '../../domain/run.ts'
 import { Problem } from '../problem.ts'
 import { askedOf } from './actions.ts'
 import { answer, CONFLICT, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
-import { ENTRIES_A_PAGE, id, recordQuery, recordSchema, runBody, runSchema } from './schemas.ts'
+import {
+  ENTRIES_A_PAGE,
+  id,
+  previewBody,
+  previewSchema,
+  recordQuery,
+  recordSchema,
+  runBody,
+  runSchema,
+} from './schemas.ts'
 
 /** Actions on many items, and the record of all that was done by hand. Read from the primary: a replica may lag. */
 export const runRoutes = ({ sql, log }: InternalApiOptions) =>
@@ -38,10 +50,24 @@ export const runRoutes = ({ sql, log }: InternalApiOptions) =>
       }),
       async (c) => {
         const { kind, reason = null, previewed = null, ...body } = c.req.valid('json')
-        const asked = await askedOf(sql, kind === 'creations' ? { include: ['blocked'], ...body } : body)
+        const asked = await askedOf(sql, { ...INCLUDED[kind], ...body })
         const runId = await startRun(sql, { kind, ...asked, reason, previewed }, c.var.actor)
         log.info({ 'event.name': 'shop_update.run', run: runId, kind, state: 'begun' }, 'A run has begun')
         return c.json(detailToJson((await readRun(sql, runId))!), 200)
+      },
+    )
+    .openapi(
+      route({
+        method: 'post',
+        path: '/api/runs/preview',
+        summary: 'What a run would do: how many it takes, what it leaves alone, and why',
+        request: { body: json(previewBody) },
+        responses: { 200: answer('The numbers', previewSchema) },
+      }),
+      async (c) => {
+        const { kind, reason: _, ...body } = c.req.valid('json')
+        const asked = await askedOf(sql, { ...INCLUDED[kind], ...body })
+        return c.json({ kind, ...(await previewRun(sql, kind, asked)) }, 200)
       },
     )
     .openapi(
@@ -79,6 +105,14 @@ export const runRoutes = ({ sql, log }: InternalApiOptions) =>
         return c.json(detailToJson(run), 200)
       },
     )
+
+/** The statuses that are included where none are named; of a requeue the filter says them. */
+const INCLUDED: Record<RunKind, { include?: RequeueInclude[] }> = {
+  requeue: {},
+  creations: { include: ['blocked'] },
+  discard: { include: [] },
+  send: { include: [] },
+}
 
 const noSuchRun = (id: string): Problem =>
   new Problem(404, `There is no run ${id}.`, { errors: [{ field: 'id', message: 'is no run' }] })

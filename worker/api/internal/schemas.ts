@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
-import { SETS_LISTED, SKIPPED_LISTED } from '../../admin/requeue.ts'
+import { PREVIEWED, SKIPPED_LISTED } from '../../admin/actions.ts'
+import { SETS_LISTED } from '../../admin/part.ts'
 import { isAllowListEntry } from '../../allow-list.ts'
 import { ID } from '../../domain/ids.ts'
 import { INCIDENT_KINDS, REFUSED_FOR } from '../../domain/incident.ts'
@@ -8,7 +9,7 @@ import { LONGEST_PAUSE_DAYS, PAUSE_STATES } from '../../domain/pause.ts'
 import { CELLS, VERDICTS } from '../../domain/product-verdict.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
-import { OUTCOMES, RUN_KINDS, RUN_STATES } from '../../domain/run.ts'
+import { OUTCOMES, RUN_KINDS, RUN_STATES, type RunKind } from '../../domain/run.ts'
 import { PRODUCTS_A_FRAGMENT, PRODUCTS_A_PREFIX, SKUS_A_LIST } from '../../domain/search.ts'
 import { FLOWS, readStatusFilter, STATUS_NAMES, TABS, type Tab } from '../../domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../domain/topics.ts'
@@ -366,6 +367,11 @@ const numbersOfRun = {
 const skipped = z
   .array(z.object({ itemId: id, reason: z.enum(REFUSALS) }))
   .openapi({ description: `The first ${SKIPPED_LISTED}` })
+const complete = z.boolean().openapi({
+  description:
+    `False: a preview that ended after ${PREVIEWED.items.toLocaleString('en')} items or ` +
+    `${PREVIEWED.milliseconds / 1000} seconds; the numbers are those of the first ones`,
+})
 export const requeuedSchema = z
   .object({
     dryRun: z.boolean(),
@@ -373,18 +379,31 @@ export const requeuedSchema = z
     requeued: count,
     skipped,
     ...numbersOfRun,
+    complete,
   })
   .openapi('Requeued')
 export type Requeued = z.infer<typeof requeuedSchema>
 
+const furtherNumbers = {
+  creates: count.openapi({ description: 'Of the items taken, those that create a product' }),
+  queuedAnew: count.openapi({
+    description: 'Of discard: changes that came since, which the Shop has not heard of, queued anew',
+  }),
+}
 const target = z
-  .union([z.object({ items: count }), z.object({ sets: count }), z.object({ filter: z.object(selection) })])
+  .union([
+    z.object({ items: count }),
+    z.object({ sets: count }),
+    z.object({ products: count }),
+    z.object({ filter: z.object(selection) }),
+  ])
   .openapi({ description: 'What the run is about; of ids their number' })
 const run = z.object({
   id,
   kind: z.enum(RUN_KINDS),
   target,
-  include: several.include.unwrap(),
+  include: z.array(z.enum(REQUEUE_INCLUDES)).openapi({ description: 'Of requeue and creations' }),
+  topics: z.array(topic).openapi({ description: 'Of send' }),
   reason: z.string().nullable(),
   force: z.boolean(),
   mayCreateTwice: z.boolean(),
@@ -398,33 +417,86 @@ const run = z.object({
   progressedAt: time.openapi({ description: 'When the last part was done' }),
   endedAt: time.nullable(),
   endedBy: z.string().nullable().openapi({ description: 'Who stopped it' }),
-  taken: count.openapi({ description: 'Items requeued so far, or that wait for a creation that was queued' }),
+  taken: count.openapi({
+    description:
+      'Items so far: requeued, discarded, that carry what is sent, or that wait for a creation that was queued',
+  }),
   ...numbersOfRun,
+  ...furtherNumbers,
 })
+const leftAlone = z
+  .array(
+    z.object({
+      itemId: id.nullable(),
+      productId: id.nullable().openapi({ description: 'Of send, of which there is no item then' }),
+      reason: z.enum(REFUSALS),
+    }),
+  )
+  .openapi({ description: `The first ${SKIPPED_LISTED}` })
 export const runSchema = run
   .extend({
     outcome: z.partialRecord(z.enum(OUTCOMES), count).openapi({ description: 'What became of the items taken so far' }),
     unread: count.openapi({
       description: 'Items taken that were not looked at yet, where they are too many to look at each',
     }),
-    skipped,
+    skipped: leftAlone,
   })
   .openapi('Run')
 export type Run = z.infer<typeof runSchema>
+const wanted = {
+  kind: z.enum(RUN_KINDS),
+  ...several,
+  include: several.include.openapi({
+    description:
+      'Default: failed, and the tab or status of the filter where that is delayed or blocked; for creations: blocked',
+  }),
+  productIds: ids.optional().openapi({ description: 'Of send, instead of items' }),
+  topics: z.array(topic).min(1).max(TOPIC_NAMES.length).optional().openapi({ description: 'Of send' }),
+  ...beyond,
+}
+/** What each kind needs and takes; whatever else is given would be left undone in silence. */
+function fitsItsKind(body: z.infer<z.ZodObject<typeof wanted>>, context: z.RefinementCtx) {
+  const issue = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+  const takes = TAKES[body.kind]
+  for (const name of ['include', 'force', 'mayCreateTwice', 'productIds', 'topics'] as const)
+    if (body[name] && !takes.includes(name)) issue(name, `does not go with ${body.kind}`)
+  if (body.kind !== 'send') return isOneTarget(body, context)
+  for (const name of ['productIds', 'topics'] as const) if (body[name] === undefined) issue(name, 'is needed to send')
+  for (const name of ['itemIds', 'productSetIds', 'filter'] as const)
+    if (body[name] !== undefined) issue(name, 'does not go with send')
+}
+const BY_ITEMS = ['include', 'force', 'mayCreateTwice']
+const TAKES: Record<RunKind, readonly string[]> = {
+  requeue: BY_ITEMS,
+  creations: BY_ITEMS,
+  discard: [],
+  send: ['productIds', 'topics', 'force'],
+}
+function hasItsReason({ kind, reason }: z.infer<z.ZodObject<typeof wanted>>, context: z.RefinementCtx) {
+  if (kind === 'discard' && reason === undefined)
+    context.addIssue({ code: 'custom', path: ['reason'], message: 'is needed to discard' })
+}
 export const runBody = z
   .strictObject({
-    kind: z.enum(RUN_KINDS),
-    ...several,
-    include: several.include.openapi({
-      description:
-        'Default: failed, and the tab or status of the filter where that is delayed or blocked; for creations: blocked',
-    }),
-    ...beyond,
+    ...wanted,
     previewed: z.record(z.string().max(40), count).optional().openapi({ description: 'For the record' }),
   })
-  .superRefine(isOneTarget)
+  .superRefine(fitsItsKind)
+  .superRefine(hasItsReason)
   .superRefine(hasReason)
   .openapi('NewRun')
+export const previewBody = z.strictObject(wanted).superRefine(fitsItsKind).openapi('RunToPreview')
+export const previewSchema = z
+  .object({
+    kind: wanted.kind,
+    taken: count.openapi({ description: 'Items that would be; of send also those that are yet to be queued' }),
+    ...numbersOfRun,
+    ...furtherNumbers,
+    skipped: leftAlone,
+    complete,
+  })
+  .openapi('RunPreview')
+export type RunPreview = z.infer<typeof previewSchema>
 
 export const entrySchema = z
   .object({

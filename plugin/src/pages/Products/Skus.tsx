@@ -13,6 +13,7 @@ import { Section } from '../../components/Section.tsx'
 import { Table, type TableColumn } from '../../components/Table.tsx'
 import { PRODUCT_COLUMNS } from './columns.tsx'
 import { pastedText } from './pasted.ts'
+import { SendTopics } from './SendTopics.tsx'
 
 interface Row {
   id: string
@@ -45,6 +46,7 @@ export function Skus() {
         <Button variant="secondary" icon="download-alt" disabled={rows.length === 0} onClick={() => download(rows)}>
           CSV
         </Button>
+        <SendTopics products={rows.flatMap(({ product }) => product ?? [])} />
       </Stack>
       {asked.length > looked.length && (
         <Alert severity="warning" topSpacing={2} title={`The first ${SKUS_A_LIST} of ${counted(asked.length, 'SKU')}`}>

@@ -1,6 +1,7 @@
 import { Button } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Cause } from '../../../../worker/api/internal/schemas.ts'
+import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
 import type { WhoActs } from '../../../../worker/domain/seller-answer.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { useCauses } from '../../api/items.ts'
@@ -23,7 +24,8 @@ const ACTS: Record<WhoActs, string> = {
 }
 
 /**
- * Why items are in this list, each cause once. One click shows the items of one, another requeues all of them.
+ * Why items are in this list, each cause once. One click shows the items of one, another requeues or discards all of
+ * them.
  *
  * @param chosen the id of the cause that the list is filtered by
  */
@@ -31,10 +33,12 @@ export function Causes({
   tab,
   chosen,
   onRequeue,
+  onDiscard,
 }: {
   tab: Tab
   chosen: string | undefined
   onRequeue(cause: string): void
+  onDiscard(cause: string): void
 }) {
   const { data, error, refetch } = useCauses(tab, true)
   const [all, setAll] = useState(false)
@@ -80,6 +84,19 @@ export function Causes({
               >
                 Reupload all
               </Button>
+              {isToDecide(cause.reason) && (
+                <Button
+                  size="sm"
+                  variant="destructive"
+                  fill="text"
+                  aria-label={`Discard all: ${nameOf(cause)}`}
+                  disabled={!mayWrite()}
+                  tooltip={mayWrite() ? undefined : READ_ONLY}
+                  onClick={() => onDiscard(cause.id)}
+                >
+                  Discard all
+                </Button>
+              )}
             </div>
           ),
         }}
@@ -92,6 +109,10 @@ export function Causes({
     </Section>
   )
 }
+
+/** Only what an admin has to decide about is discarded: the rest ends by itself, or is tried again. */
+export const isToDecide = (reason: string | undefined): boolean =>
+  (ADMIN_RESOLVES as readonly (string | undefined)[]).includes(reason)
 
 const nameOf = ({ label, method, httpStatus, pattern }: Cause): string =>
   [label === 'Failure' ? (pattern === '' ? label : pattern) : pattern === '' ? label : `${label}: ${pattern}`]

@@ -21,6 +21,7 @@ import type { Tab } from '../../../../worker/domain/statuses.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
 import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { DiscardDialog } from '../../components/DiscardDialog.tsx'
 import { absoluteRange, rangeKept } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
@@ -30,7 +31,7 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
-import { Causes } from './Causes.tsx'
+import { Causes, isToDecide } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
 import { FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
@@ -66,12 +67,17 @@ export function Queue({ tab }: { tab: Tab }) {
   const [trail, setTrail] = useState<(string | undefined)[]>([cursor])
   const place = trail.indexOf(cursor)
   const [target, setTarget] = useState<RequeueTarget | null>(null)
+  const [discarded, setDiscarded] = useState<RequeueTarget | null>(null)
 
   const requeueable = tab !== 'synced'
   const include: RequeueInclude[] =
     tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
   // in Pending / Processing only Blocked items can be requeued
   const requeueAll = requeueable && (tab !== 'pending' || status === 'blocked')
+  const toDecide = (data?.items ?? [])
+    .filter((item) => selected.has(item.id) && isToDecide(item.reason?.code))
+    .map(({ id }) => id)
+  const discardAll = tab === 'blocked' && isToDecide(reason)
 
   return (
     <Page
@@ -104,7 +110,12 @@ export function Queue({ tab }: { tab: Tab }) {
       {tab === 'synced' && <MadeUp />}
       <Filters tab={tab} query={query} />
       {hasCauses && (
-        <Causes tab={tab} chosen={cause} onRequeue={(id) => setTarget({ filter: defined({ tab, cause: id }) })} />
+        <Causes
+          tab={tab}
+          chosen={cause}
+          onRequeue={(id) => setTarget({ filter: defined({ tab, cause: id }) })}
+          onDiscard={(id) => setDiscarded({ filter: defined({ tab, cause: id }) })}
+        />
       )}
       <div className={styles.bar}>
         {requeueable && (
@@ -132,6 +143,30 @@ export function Queue({ tab }: { tab: Tab }) {
                 onClick={() => setTarget({ filter: defined(wanted) })}
               >
                 Reupload all that match
+              </Button>
+            )}
+            {toDecide.length > 0 && toDecide.length === selected.size && (
+              <Button
+                size="sm"
+                variant="destructive"
+                fill="text"
+                disabled={!mayWrite()}
+                tooltip={mayWrite() ? undefined : READ_ONLY}
+                onClick={() => setDiscarded({ itemIds: toDecide })}
+              >
+                Discard ({toDecide.length})
+              </Button>
+            )}
+            {discardAll && (
+              <Button
+                size="sm"
+                variant="destructive"
+                fill="text"
+                disabled={!mayWrite() || !data?.total.count || data.truncated}
+                tooltip={mayWrite() ? (data?.truncated ? FIRST_ONLY : undefined) : READ_ONLY}
+                onClick={() => setDiscarded({ filter: defined(wanted) })}
+              >
+                Discard all that match
               </Button>
             )}
           </>
@@ -217,6 +252,16 @@ export function Queue({ tab }: { tab: Tab }) {
             </Button>
           </div>
         </>
+      )}
+      {discarded && (
+        <DiscardDialog
+          target={discarded}
+          known={data?.items ?? []}
+          onClose={(done) => {
+            setDiscarded(null)
+            if (done && 'itemIds' in discarded) setSelected(NONE)
+          }}
+        />
       )}
       {target && (
         <RequeueDialog

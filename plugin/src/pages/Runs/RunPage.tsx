@@ -9,7 +9,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { RunProgress } from '../../components/RunProgress.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Time } from '../../components/Time.tsx'
-import { KIND_LABELS, targetOf } from './sentences.ts'
+import { KIND_LABELS, targetOf, topicsOf } from './sentences.ts'
 
 /** One run: who wanted what, how far it is, and what came of it. Its address may be shared. */
 export function RunPage({ id }: { id: string }) {
@@ -22,9 +22,11 @@ export function RunPage({ id }: { id: string }) {
         <>
           <Section title="What was asked">
             <p>
-              {KIND_LABELS[run.kind]} of {targetOf({ ...run.target })}, in the statuses{' '}
-              {run.include.map((status) => STATUSES[status].label).join(', ')}; by {run.createdBy},{' '}
-              <Time at={run.createdAt} />.
+              {KIND_LABELS[run.kind]} of {run.topics.length > 0 && `${topicsOf({ ...run })} of `}
+              {targetOf({ ...run.target })}
+              {run.include.length > 0 &&
+                `, in the statuses ${run.include.map((status) => STATUSES[status].label).join(', ')}`}
+              ; by {run.createdBy}, <Time at={run.createdAt} />.
             </p>
             {run.reason && <p>Reason: “{run.reason}”</p>}
             {run.force && <p>Past the conditions that seller, product and quality control must meet.</p>}
@@ -41,9 +43,10 @@ export function RunPage({ id }: { id: string }) {
 }
 
 const previewOf = ({ previewed }: Run): string => {
-  const { requeued = 0, productSets = 0, skippedTotal = 0 } = previewed ?? {}
+  const { taken = 0, productSets = 0, skippedTotal = 0, first } = previewed ?? {}
+  const ofFirst = first === undefined ? '' : `, of the first ${first.toLocaleString('en')}`
   return (
-    `The preview said: ${counted(requeued, 'item')} of ${counted(productSets, 'product set')}, ` +
+    `The preview said${ofFirst}: ${counted(taken, 'item')} of ${counted(productSets, 'product set')}, ` +
     `${counted(skippedTotal, 'item')} left alone.`
   )
 }

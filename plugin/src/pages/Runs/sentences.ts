@@ -2,7 +2,12 @@ import type { Entry, Run } from '../../../../worker/api/internal/schemas.ts'
 import { TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { counted } from '../../components/counted.ts'
 
-export const KIND_LABELS: Record<Run['kind'], string> = { requeue: 'Requeue', creations: 'Creations' }
+export const KIND_LABELS: Record<Run['kind'], string> = {
+  requeue: 'Requeue',
+  creations: 'Creations',
+  discard: 'Discard',
+  send: 'Sending',
+}
 
 /** What the record calls its actions, in the order of the filter. */
 export const ACTION_LABELS: Record<string, string> = {
@@ -10,6 +15,10 @@ export const ACTION_LABELS: Record<string, string> = {
   creations: 'Creations',
   requeue_stopped: 'Requeue stopped',
   creations_stopped: 'Creations stopped',
+  discard: 'Discard',
+  discard_stopped: 'Discard stopped',
+  send: 'Sending',
+  send_stopped: 'Sending stopped',
   requeue_begun: 'Requeue that broke off',
   resolve: 'Decision about a Blocked item',
   enqueue: 'Change queued by hand',
@@ -35,9 +44,14 @@ const textIn = (detail: Detail, name: string): string | undefined =>
 export function targetOf(detail: Detail): string {
   if (detail.filter === undefined && detail.items !== undefined) return counted(numberIn(detail, 'items'), 'item')
   if (detail.filter === undefined && detail.sets !== undefined) return counted(numberIn(detail, 'sets'), 'product set')
+  if (detail.products !== undefined) return counted(numberIn(detail, 'products'), 'product')
   const filter = Object.entries((detail.filter ?? {}) as Record<string, unknown>)
   return filter.length === 0 ? 'all items' : `all items with ${filter.map(([k, v]) => `${k} ${v}`).join(', ')}`
 }
+
+/** The labels of the topics that were sent. */
+export const topicsOf = ({ topics }: Detail): string =>
+  Array.isArray(topics) ? topics.map((topic: Topic) => TOPICS[topic]?.label ?? topic).join(', ') : ''
 
 /** What was done, in a sentence. */
 export function sentenceOf({ action, detail }: Entry): string {
@@ -50,6 +64,18 @@ export function sentenceOf({ action, detail }: Entry): string {
       )
     case 'requeue_begun':
       return targetOf(detail)
+    case 'discard':
+    case 'discard_stopped':
+      return (
+        `${targetOf(detail)}: ${counted(numberIn(detail, 'discarded'), 'item')} discarded, ` +
+        `${numberIn(detail, 'skipped').toLocaleString('en')} left alone`
+      )
+    case 'send':
+    case 'send_stopped':
+      return (
+        `${topicsOf(detail)} of ${targetOf(detail)}: ${counted(numberIn(detail, 'sent'), 'change')} queued, ` +
+        `${numberIn(detail, 'skipped').toLocaleString('en')} left alone`
+      )
     case 'creations':
     case 'creations_stopped':
       // an entry of an earlier release names its sets
