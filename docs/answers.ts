@@ -144,6 +144,7 @@ const item = (status: Status, more: Partial<OpenItem> = {}): OpenItem => ({
   failures: status === 'failed' ? 14 : status === 'delayed' ? 2 : 0,
   statusAt: at(-60),
   nextAttemptAt: status === 'failed' || status === 'delayed' ? at(60) : null,
+  heldBy: null,
   ...more,
 })
 const PLACES: [string, Partial<ProductFacts>][] = [
@@ -161,6 +162,10 @@ const QUEUES: [string, OpenItem[]][] = [
       [item(status, status === 'blocked' ? { reason: 'unprocessable_response' } : {})],
     ],
   ),
+  ...(['delayed', 'failed'] as const).map((status): [string, OpenItem[]] => [
+    `Pending, behind a ${STATUSES[status].label} one`,
+    [item('pending', { heldBy: { itemId: '41', status, sellerSku: 'LINEN-L', nextAttemptAt: at(120) } })],
+  ]),
 ]
 
 /** Every case of how it stands with a product. */

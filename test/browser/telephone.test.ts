@@ -193,7 +193,7 @@ const WALKS: Walk[] = [
       return made
     },
     verdict: 'Not in the Shop: an admin has to decide about its creation.',
-    answer: /admin/,
+    answer: /with an ID that already belongs to another product\. .*An admin has to sort this out/,
     acts: 'An admin has to act',
     async help(page) {
       const back = page.url()
@@ -238,10 +238,11 @@ const WALKS: Walk[] = [
       }
       return made
     },
-    verdict: 'In the Shop, 2 changes on their way.',
-    answer: /./,
+    verdict: 'In the Shop, 2 changes of it are not there: Price waits behind the same change of LINEN-',
+    answer: /is sent after an earlier change of the same product.*status Delayed.*There is nothing you need to do\.$/,
     acts: 'Nobody has to act',
     async help(page) {
+      await page.getByRole('link', { name: /^What goes first: item/ }).waitFor()
       await troubles({})
       await reuploadSet(page)
     },
@@ -260,7 +261,7 @@ const WALKS: Walk[] = [
       return made
     },
     verdict: 'In the Shop, 1 change with the Shop: it has confirmed it, and has not answered yet.',
-    answer: /./,
+    answer: /^The Shop confirmed on .*The Shop has to answer now/,
     acts: 'The Shop has to act',
     async help(page) {
       const back = page.url()

@@ -33,6 +33,7 @@ const item = (more: Partial<OpenItem>): OpenItem => ({
   failures: 0,
   statusAt: AT,
   nextAttemptAt: null,
+  heldBy: null,
   ...more,
 })
 const create = (more: Partial<OpenItem>) => item({ topic: 'new_product_set', ...more })
@@ -53,6 +54,46 @@ test.each<[string, ProductFacts, string, string]>([
     },
     'failing',
     'In the Shop, 3 changes of it are not there: Content has failed 14 times: “No brand”.',
+  ],
+  [
+    'price and stock wait behind the same of a failed sibling',
+    {
+      ...shown,
+      items: [
+        item({ id: '2' }),
+        item({
+          id: '3',
+          topic: 'stock',
+          heldBy: { itemId: '9', status: 'failed', sellerSku: 'B-2', nextAttemptAt: AT },
+        }),
+      ],
+    },
+    'failing',
+    'In the Shop, 2 changes of it are not there: Stock waits behind the same change of B-2 (item 9), which is ' +
+      'Failed; it goes once that has gone.',
+  ],
+  [
+    'it is Failed itself, and waits behind another',
+    {
+      ...shown,
+      items: [
+        item({
+          status: 'failed',
+          reason: 'failure',
+          failures: 14,
+          heldBy: { itemId: '9', status: 'delayed', sellerSku: 'B-2', nextAttemptAt: AT },
+        }),
+      ],
+    },
+    'failing',
+    'In the Shop, 1 change of it is not there: Price has failed 14 times.',
+  ],
+  [
+    'its creation waits behind another',
+    { ...missing, items: [create({ heldBy: { itemId: '9', status: 'delayed', sellerSku: null, nextAttemptAt: AT } })] },
+    'being_created',
+    'Not in the Shop yet: its creation waits behind the same change of the whole set (item 9), which is Delayed; ' +
+      'it goes once that has gone.',
   ],
   [
     'a stock change waits on purpose',

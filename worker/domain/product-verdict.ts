@@ -40,6 +40,16 @@ export interface OpenItem<Time = Date> {
   failures: number
   statusAt: Time
   nextAttemptAt: Time | null
+  /** The Delayed or Failed item of the same set and topic that goes first. */
+  heldBy: HoldingItem<Time> | null
+}
+
+export interface HoldingItem<Time = Date> {
+  itemId: string
+  status: Status
+  /** Null: it is about the whole set. */
+  sellerSku: string | null
+  nextAttemptAt: Time | null
 }
 
 export interface ProductFacts<Time = Date> {
@@ -65,19 +75,26 @@ export interface ProductVerdict<Time = Date> {
   next: Time | null
   /** The item that keeps it from being up to date; the one to look at first. */
   itemId: string | null
+  /** The item that goes first, where the one to look at waits for its turn. */
+  heldBy: string | null
 }
 
 /** Worse than the others first: what has to be looked at before anything else helps. */
-const URGENCY: Partial<Record<Status, number>> = { failed: 0, blocked: 1, delayed: 2, got_acknowledgment: 4 }
-const urgency = ({ status, reason }: OpenItem<unknown>): number =>
-  reason === 'stock_wait' ? 5 : (URGENCY[status] ?? 3)
+const URGENCY: Partial<Record<Status, number>> = { failed: 0, blocked: 1, delayed: 2, got_acknowledgment: 5 }
+function urgency(item: OpenItem): number {
+  if (isHeld(item)) return item.heldBy.status === 'failed' ? 1 : 3
+  return item.reason === 'stock_wait' ? 6 : (URGENCY[item.status] ?? 4)
+}
 
 /** Why a product is, or is not, in the Shop as the catalogue has it. */
 export function productVerdict(facts: ProductFacts): ProductVerdict {
-  return facts.inShop ? inShop(facts) : notInShop(facts)
+  const { heldBy = null, ...verdict } = facts.inShop ? inShop(facts) : notInShop(facts)
+  return { ...verdict, heldBy }
 }
 
-function notInShop(facts: ProductFacts): ProductVerdict {
+type Verdict = Omit<ProductVerdict, 'heldBy'> & { heldBy?: string }
+
+function notInShop(facts: ProductFacts): Verdict {
   const create = first(facts.items.filter(({ topic }) => creates(topic)))
   if (create) return beingCreated(create)
   const waiting = facts.items[0] ?? null
@@ -114,9 +131,15 @@ function notInShop(facts: ProductFacts): ProductVerdict {
   }
 }
 
-function beingCreated(create: OpenItem): ProductVerdict {
+function beingCreated(create: OpenItem): Verdict {
   const { id, status, failures, statusAt, nextAttemptAt } = create
   const about = { since: statusAt, next: nextAttemptAt, itemId: id }
+  if (isHeld(create))
+    return {
+      code: 'being_created',
+      text: `Not in the Shop yet: its creation ${held(create.heldBy)}.`,
+      ...heldVerdict(create.heldBy, about),
+    }
   switch (status) {
     case 'failed':
     case 'delayed':
@@ -145,7 +168,7 @@ function beingCreated(create: OpenItem): ProductVerdict {
   }
 }
 
-function inShop(facts: ProductFacts): ProductVerdict {
+function inShop(facts: ProductFacts): Verdict {
   const { items, syncedAt } = facts
   const hidden = hiddenBy(facts)
   const where = hidden === null ? 'In the Shop' : `In the Shop, but not shown: ${hidden.why}`
@@ -173,6 +196,14 @@ function inShop(facts: ProductFacts): ProductVerdict {
   const n = items.length
   const changes = n === 1 ? '1 change' : `${n} changes`
   const say = (text: string) => (hidden === null ? text : text.charAt(0).toUpperCase() + text.slice(1))
+  if (isHeld(worst))
+    return {
+      code: worst.heldBy.status === 'failed' ? 'failing' : 'on_its_way',
+      text:
+        `${where}${joint}${say(`${changes} of it ${n === 1 ? 'is' : 'are'} not there`)}: ` +
+        `${TOPICS[worst.topic].label} ${held(worst.heldBy)}.`,
+      ...heldVerdict(worst.heldBy, about),
+    }
   switch (worst.status) {
     case 'failed':
     case 'delayed':
@@ -222,6 +253,21 @@ function inShop(facts: ProductFacts): ProductVerdict {
 /** The one to be looked at first. */
 export const first = (items: readonly OpenItem[]): OpenItem | undefined =>
   items.toSorted((a, b) => urgency(a) - urgency(b))[0]
+
+type Held = OpenItem & { heldBy: HoldingItem }
+/** It waits for its turn; its own retry would not be its turn either. */
+const isHeld = (item: OpenItem): item is Held => item.heldBy !== null && item.status === 'pending'
+
+const held = ({ status, sellerSku, itemId }: HoldingItem): string =>
+  `waits behind the same change of ${sellerSku ?? 'the whole set'} (item ${itemId}), which is ` +
+  `${STATUSES[status].label}; it goes once that has gone`
+
+const heldVerdict = (holder: HoldingItem, about: Pick<Verdict, 'since' | 'itemId'>) => ({
+  ...about,
+  whoActs: holder.status === 'failed' ? ('sre' as const) : ('nobody' as const),
+  next: holder.nextAttemptAt,
+  heldBy: holder.itemId,
+})
 
 const DECIDE = 'an admin has to decide about'
 const times = (n: number): string => (n === 1 ? 'once' : `${n} times`)

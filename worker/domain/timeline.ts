@@ -32,9 +32,9 @@ const PASSED: ReadonlySet<Status> = new Set<Status>([
 ])
 
 /**
- * The story of an item in as few lines as tell it: where it came to rest, and how often in a row. A status that it only
- * passes is left out, unless that is where it stands now. Delayed and Failed by failures are one line: Failed is Delayed
- * from the twelfth failure on.
+ * The story of an item in as few lines as tell it: where it came to rest, and how often in a row. A status that it
+ * only passes is left out, unless that is where it stands now. Delayed and Failed by failures are one line: Failed is
+ * Delayed from the twelfth failure on.
  *
  * @param steps the oldest first
  */

@@ -3,6 +3,7 @@ import { ID } from '../domain/ids.ts'
 import type { OpenItem, ProductFacts } from '../domain/product-verdict.ts'
 import { isFragment, PRODUCTS_A_FRAGMENT } from '../domain/search.ts'
 import type { Topic } from '../domain/topics.ts'
+import { holderOf } from './holder.ts'
 import { itemsOfSets } from './scope.ts'
 
 /** A product of the catalogue, and how it stands with it. */
@@ -41,8 +42,13 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
         'failures', i.failures,
         'statusAt', i.status_at,
         'nextAttemptAt',
-          case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end) as item
-      from shop_update.item i
+          case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end,
+        'heldBy', case when h.id is not null then json_build_object(
+          'itemId', h.id::text,
+          'status', h.status,
+          'sellerSku', (select p.seller_sku from catalog.product p where p.id = h.product_id),
+          'nextAttemptAt', nullif(h.run_at, 'infinity')) end) as item
+      from shop_update.item i ${holderOf(sql)}
       where i.id in (${itemsOfSets(sql, await setsOf(sql, ids))})
     )
     select
@@ -72,13 +78,16 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
     order by a.place`
   return rows.map(({ items, ...row }) => ({
     ...row,
-    items: items.map(({ statusAt, nextAttemptAt, ...item }) => ({
+    items: items.map(({ statusAt, nextAttemptAt, heldBy, ...item }) => ({
       ...item,
       statusAt: new Date(statusAt),
-      nextAttemptAt: nextAttemptAt === null ? null : new Date(nextAttemptAt),
+      nextAttemptAt: dateOf(nextAttemptAt),
+      heldBy: heldBy && { ...heldBy, nextAttemptAt: dateOf(heldBy.nextAttemptAt) },
     })),
   }))
 }
+
+const dateOf = (text: string | null): Date | null => (text === null ? null : new Date(text))
 
 async function setsOf(sql: Sql, productIds: readonly string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`

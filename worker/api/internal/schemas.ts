@@ -748,6 +748,7 @@ export const verdictSchema = z
     since: time.nullable(),
     next: time.nullable().openapi({ description: 'When it goes on by itself, where that is planned' }),
     itemId: id.nullable().openapi({ description: 'The item to look at first' }),
+    heldBy: id.nullable().openapi({ description: 'The item that goes first, where that one waits for its turn' }),
   })
   .openapi('Verdict', { description: 'Why a product is, or is not, in the Shop as the catalogue has it' })
 const product = {

@@ -80,6 +80,9 @@ function OneProduct({ product }: { product: Product }) {
             </span>
           )}
           {verdict.itemId && <Link to={pageUrl(`items/${verdict.itemId}`)}>Item {verdict.itemId}</Link>}
+          {verdict.heldBy && (
+            <Link to={pageUrl(`items/${verdict.heldBy}`)}>What goes first: item {verdict.heldBy}</Link>
+          )}
           <QueueCreation productSetId={product.productSetId} isOpen={verdict.code === 'not_created'} />
         </Stack>
       </section>
