@@ -32,6 +32,7 @@ const USUAL: ItemFacts = {
   newer: null,
   incident: null,
   refusedSince: null,
+  callbacksStopped: null,
   expectedAt: null,
   hidden: null,
 }
@@ -58,6 +59,7 @@ const CASES: [string, Partial<ItemFacts>][] = [
   ]),
   ['', { status: 'got_acknowledgment' }],
   ['callbacks are refused', { status: 'got_acknowledgment', refusedSince: at(-30) }],
+  ['callbacks have stopped', { status: 'got_acknowledgment', callbacksStopped: { since: at(-30) } }],
   ...(['got_response', 'building_response_payload', 'response_processing'] as const).map(
     (status): [string, Partial<ItemFacts>] => ['', { status, statusAt: at(0) }],
   ),

@@ -1,3 +1,4 @@
+import { IN_TIME } from '../../worker/domain/in-time.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
 
 /**
@@ -22,21 +23,6 @@ export function duration(seconds: number): string {
   return `${seconds}s`
 }
 
-/**
- * When a change counts as late, by topic: in seconds since it was queued, and on a bucket bound
- * (worker/telemetry/instruments.ts).
- */
-export const IN_TIME: Record<Topic, number> = {
-  price: 15 * MINUTE,
-  stock: 15 * MINUTE, // ten of which it waits on purpose
-  consignment_stock: 15 * MINUTE,
-  status: 15 * MINUTE,
-  qc_status: HOUR,
-  content: HOUR,
-  images: HOUR,
-  new_product_set: 4 * HOUR,
-  new_product: 4 * HOUR,
-}
 /** In the asynchronous flow the Shop answers "hours or even days later". */
 export const IN_TIME_ASYNCHRONOUS = 3 * DAY
 /** Two in a hundred may be late or fail. */

@@ -101,3 +101,31 @@ test('topics of a pasted list are sent; what a condition refuses is told, and a 
   expect(complaints).toEqual([])
   await close()
 })
+
+test('what the Shop acknowledged and does not answer opens Pending, by topic; one click shows its items', async () => {
+  await scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, noCallback: 100 } } })
+  const items: string[] = []
+  for (let n = 0; n < 5; n++) {
+    const { productIds } = await addSet(scene.sql)
+    items.push(await scene.enqueue('price', { product: productIds[0]! }))
+  }
+  for (const item of items) await scene.untilStatus(item, 'got_acknowledgment')
+  await scene.control('/troubles', { method: 'DELETE' })
+  const { page, open, complaints, close } = await scene.visit({ role: 'Viewer' })
+  await open('pending')
+  await page.getByTestId('total').getByText('5 items').waitFor()
+  expect(await page.getByRole('table', { name: 'Not answered for long' }).count()).toBe(0)
+  await scene.sql`update shop_update.item set status_at = now() - interval '26 hours' where lane = 'awaiting'`
+  const table = page.getByRole('table', { name: 'Not answered for long' })
+  await table.getByText('Price · Product.updatePrices').waitFor()
+  expect(await table.getByRole('row').nth(1).textContent()).toMatch(/^Price · Product\.updatePrices51.*1 dayThe Shop/)
+  await page.getByText('The Shop has stopped calling back').waitFor()
+  await table.getByRole('button', { name: 'Show its items: Price' }).click()
+  await page.getByRole('button', { name: 'Show all: Price' }).waitFor()
+  expect(new URL(page.url()).search).toContain('status=got_acknowledgment')
+  expect(new URL(page.url()).search).toContain('topic=price')
+  await table.getByRole('link').click()
+  await page.getByText('no answer of the Shop reaches us, to any change').waitFor()
+  expect(complaints).toEqual([])
+  await close()
+})

@@ -98,6 +98,50 @@ test('the Shop calls back from an address that is not on the white list: who, wh
   await until(async () => expect(await incidents()).toEqual([]))
 })
 
+test('the Shop acknowledges and calls back no more: pages, answers and the log say so, until it does', async () => {
+  scene = await startScene({ env: { LEASE_SECONDS: '5' } })
+  await scene.control('/troubles', { method: 'PUT', body: { default: { answersOtherFlow: 100, noCallback: 100 } } })
+  // as a week in which 95 % were answered within four minutes
+  await scene.sql`
+    insert into shop_update.kpi_hour (hour, topic, bucket, n)
+    values (date_trunc('hour', now()) - interval '1 day', 'price', shop_update.bucket(240), 100)`
+  const items: string[] = []
+  for (let n = 0; n < 6; n++) {
+    const { productIds } = await addSet(scene.sql)
+    items.push(await scene.enqueue('price', { product: productIds[0]! }))
+  }
+  for (const item of items) await scene.untilStatus(item, 'got_acknowledgment')
+  expect(await incidents()).toEqual([])
+  await scene.sql`update shop_update.item set status_at = now() - interval '40 minutes' where lane = 'awaiting'`
+  await scene.sql`update shop_update.last_callback set at = now() - interval '1 hour'`
+  await until(async () =>
+    expect(await incidents()).toMatchObject([
+      {
+        kind: 'callbacks_stopped',
+        title: 'The Shop has stopped calling back',
+        waiting: 6,
+        meaning: expect.stringMatching(/^6 acknowledged items have waited .* longer than is usual, and no callback/),
+      },
+    ]),
+  )
+  const { text, whoActs } = await answerOf(items[0]!)
+  expect(text).toMatch(/Since .* \(1 hour ago\) no answer of the Shop reaches us, to any change/)
+  expect(whoActs).toBe('sre')
+  const lines = () =>
+    scene.worker.log
+      .filter((line) => line['event.name'] === 'shop_update.incident')
+      .map(({ kind, state }) => `${kind} ${state}`)
+  await until(async () => expect(lines()).toEqual(['callbacks_stopped opened']))
+
+  const { requestId } = await scene.item(items[0]!)
+  await scene.control('/callbacks', { method: 'POST', body: { requestId } })
+  await scene.untilStatus(items[0]!, 'synced')
+  await until(async () => expect(await incidents()).toEqual([]))
+  await until(async () => expect(lines()).toEqual(['callbacks_stopped opened', 'callbacks_stopped ended']))
+  const [last] = await scene.sql`select at > now() - interval '1 minute' as noted from shop_update.last_callback`
+  expect(last).toEqual({ noted: true })
+})
+
 test('a wrong key from an allowed address, and a stranger: told apart, a flood bounded', async () => {
   scene = await startScene({ env: { LEASE_SECONDS: '5', TRUSTED_PROXIES: '127.0.0.1' } })
   const call = (remote: string, key: string) =>

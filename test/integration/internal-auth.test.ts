@@ -22,6 +22,7 @@ const READS = [
   '/api/flow',
   '/api/credentials/bob_callback_server',
   '/api/events',
+  '/api/unanswered',
   '/openapi.json',
 ]
 const WRITES: [string, string, unknown][] = [

@@ -230,6 +230,7 @@ describe('the OpenAPI document', () => {
       'GET /api/search',
       'GET /api/sellers/{id}',
       'GET /api/summary',
+      'GET /api/unanswered',
       'POST /api/creations',
       'POST /api/items',
       'POST /api/items/{id}/resolve',

@@ -93,6 +93,7 @@ it('every route answers as openapi.json says, and what is null may be null', asy
   await ask('GET', '/api/incidents')
   await ask('GET', '/api/counts?topic=price')
   await ask('GET', '/api/causes')
+  await ask('GET', '/api/unanswered')
   await ask('GET', '/api/causes?tab=delayed&q=http')
   await ask('POST', `/api/pauses/${pause.id}/end`)
   await ask('POST', `/api/pauses/${pause.id}/end`, undefined, 409)

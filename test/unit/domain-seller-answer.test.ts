@@ -33,6 +33,7 @@ const price: ItemFacts = {
   newer: null,
   incident: null,
   refusedSince: null,
+  callbacksStopped: null,
   expectedAt: null,
   hidden: null,
 }
@@ -177,6 +178,17 @@ const HINDERED: Case[] = [
         'T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
       `${SINCE} calls of the Shop have been turned away on our side; its answer may have been among them.`,
       'An admin has to let the Shop in again; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Got acknowledgment, and no callback comes any more',
+    { status: 'got_acknowledgment', sends: 1, callbacksStopped: { since: at(-10 * MINUTE) } },
+    'sre',
+    [
+      'The Shop confirmed on 24 Nov 2026, 07:14 UTC (5 seconds ago) that it has received the price change for “Black ' +
+        'T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
+      `${SINCE} no answer of the Shop reaches us, to any change, although some are due; nothing is lost.`,
+      'Our operations team is looking into it with the Shop; there is nothing you need to do.',
     ],
   ],
   [

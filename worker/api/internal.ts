@@ -12,6 +12,7 @@ import { productHistoryRoutes } from './internal/product-history.ts'
 import { productRoutes } from './internal/products.ts'
 import { runRoutes } from './internal/runs.ts'
 import { settingRoutes } from './internal/settings.ts'
+import { unansweredRoutes } from './internal/unanswered.ts'
 import { answerError, Problem } from './problem.ts'
 
 export type {
@@ -44,6 +45,7 @@ export type {
   SkusFound,
   Summary,
   Transition,
+  Unanswered,
 } from './internal/schemas.ts'
 export type { InternalApiOptions }
 export type InternalApi = ReturnType<typeof createInternalApi>
@@ -91,6 +93,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', settingRoutes(options))
     .route('/', pauseRoutes(options))
     .route('/', causeRoutes(options))
+    .route('/', unansweredRoutes(options))
     .route('/', runRoutes(options))
     .route('/', productRoutes(options))
     .route('/', productHistoryRoutes(options))

@@ -16,6 +16,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { LATE, lateAfter, within } from '../within.ts'
 import { Body, LostBody, leadingKey } from './body.ts'
 import { type CallbackCredential, callbackCredential, noteUses } from './callback-keys.ts'
+import { noteCallbacks } from './last-callback.ts'
 import { noteRefusals } from './refused-callbacks.ts'
 import { remoteAddress } from './remote-address.ts'
 
@@ -114,6 +115,12 @@ export function createPublicApi({
     log.warn(
       { 'event.name': 'key_use_not_noted', error: brief(error) },
       'Public listener: the time at which a key was last used could not be stored; the callback itself is not affected',
+    ),
+  )
+  const calledBack = noteCallbacks(sql, (error) =>
+    log.warn(
+      { 'event.name': 'last_callback_not_noted', error: brief(error) },
+      'Public listener: the time of the last callback could not be stored; the callback itself is not affected',
     ),
   )
   const refusedOf = noteRefusals(sql, (error) =>
@@ -274,6 +281,7 @@ export function createPublicApi({
         answers.push(
           received.then(({ answer, outcome }) => {
             if (outcome !== null) onOutcome?.(outcome)
+            if (outcome !== null && outcome !== 'unknown') calledBack()
             return answer
           }),
         )

@@ -7,11 +7,13 @@ export const INCIDENT_KINDS = [
   'shop_busy',
   'paused',
   'callbacks_refused',
+  'callbacks_stopped',
   'replica_behind',
 ] as const
 export type IncidentKind = (typeof INCIDENT_KINDS)[number]
 /** Those that keep items from being sent. */
-export type KeepsWaiting = Exclude<IncidentKind, 'callbacks_refused' | 'replica_behind'>
+export type KeepsWaiting = Exclude<IncidentKind, (typeof KEEPS_NOTHING)[number]>
+const KEEPS_NOTHING = ['callbacks_refused', 'callbacks_stopped', 'replica_behind'] as const
 
 /**
  * Why a client at the Shop's listener was refused: its key was valid, but its address is not on the white list; the
@@ -56,6 +58,7 @@ export const INCIDENT_LABELS: Record<IncidentKind, string> = {
   shop_busy: 'The Shop says "wait"',
   paused: 'Sending is paused',
   callbacks_refused: 'Callbacks are refused',
+  callbacks_stopped: 'The Shop has stopped calling back',
   replica_behind: 'The replica that these pages read is behind',
 }
 
@@ -100,6 +103,12 @@ export function incidentMeaning({ kind, waiting, error, perSecond, refused, paus
         'callback. ' +
         `${(refused ?? []).map(inWords).join(' ')} Once it is let in, the Shop has to call again.`
       )
+    case 'callbacks_stopped':
+      return (
+        `${(waiting ?? 0).toLocaleString('en')} acknowledged items have waited for their answer for longer than is ` +
+        'usual, and no callback comes any more: either the Shop does not call, or its calls do not reach us. Nothing ' +
+        'is lost, and nothing is sent again by itself.'
+      )
     case 'replica_behind':
       return 'What has changed since then is not shown yet.'
   }
@@ -121,7 +130,7 @@ const concerns = (
   const { kind, pause } = incident
   return kind === 'paused'
     ? (pause?.topic ?? topic) === topic && (pause?.sellerId ?? sellerId) === sellerId
-    : kind !== 'replica_behind' && kind !== 'callbacks_refused'
+    : !(KEEPS_NOTHING as readonly IncidentKind[]).includes(kind)
 }
 
 /**

@@ -54,6 +54,8 @@ export interface ItemFacts {
   incident: (Pick<Incident, 'since' | 'nextAt' | 'pause'> & { kind: KeepsWaiting }) | null
   /** Since when calls of the Shop have been refused, lately and while items wait for some. */
   refusedSince: Date | null
+  /** No callback comes any more although answers are due; `since`: the last one, null: unknown. */
+  callbacksStopped: { since: Date | null } | null
   /** When all that waits is sent at the present pace; null: within seconds, or nobody knows. */
   expectedAt: Date | null
   /** Why customers cannot buy the product although the Shop has it; null if they can. */
@@ -169,6 +171,18 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
           'have been among them.',
         'An admin has to let the Shop in again',
       )
+    }
+    if (item.callbacksStopped !== null) {
+      const { since } = item.callbacksStopped
+      return {
+        whoActs: 'sre',
+        sentences: [
+          confirmed,
+          `${since === null ? 'At the moment' : `Since ${when(since, clock)}`} no answer of the Shop reaches us, to ` +
+            'any change, although some are due; nothing is lost.',
+          'Our operations team is looking into it with the Shop; there is nothing you need to do.',
+        ],
+      }
     }
     return {
       whoActs: 'shop',

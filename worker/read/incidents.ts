@@ -1,15 +1,22 @@
 import type { Sql } from '../database/database.ts'
+import { IN_TIME } from '../domain/in-time.ts'
 import type { Incident } from '../domain/incident.ts'
 import { scopeOf } from '../domain/pause.ts'
 import type { Topic } from '../domain/topics.ts'
 import { isInForce } from '../queue/pauses.ts'
 import { readPace } from '../queue/shop-pace.ts'
+import { readUnanswered } from './unanswered.ts'
 
 /** A replica further behind than this shows what is no longer so. */
 const BEHIND_SECONDS = 15
 /** A Shop that is refused calls again within minutes. */
 const REFUSED_WITHIN_SECONDS = 900
 const ADDRESSES_TOLD = 3
+/**
+ * The callbacks have stopped when so many items that were acknowledged since the last one have waited for longer than
+ * is usual: one or two may be the Shop's own loss.
+ */
+const STOPPED_FROM = 5
 /** Up to so many waiting items of a paused seller are counted. */
 const COUNTED_UP_TO = 10_000
 
@@ -32,7 +39,7 @@ export interface Situation {
  * @param leaseSeconds a worker that has been silent for longer counts as gone
  */
 export async function readSituation(sql: Sql, readSql: Sql, leaseSeconds: number): Promise<Situation> {
-  const [[shop], [replica], pace, pauses, refused, counts] = await Promise.all([
+  const [[shop], [replica], pace, pauses, refused, counts, [calledBack]] = await Promise.all([
     sql<
       {
         alive: number
@@ -92,6 +99,9 @@ export async function readSituation(sql: Sql, readSql: Sql, leaseSeconds: number
         union all
         select topic, status, n from shop_update.unfolded() where kind = 'status') c
       where status in ('pending', 'got_acknowledgment') group by topic, status`,
+    sql<{ lately: boolean }[]>`
+      select at > now() - ${Math.min(...Object.values(IN_TIME))}::int * interval '1 second' is true as lately
+      from shop_update.last_callback`,
   ])
   const count = (status: 'pending' | 'got_acknowledgment', topic: Topic | null) =>
     counts.reduce((sum, row) => sum + (row.status === status && (topic ?? row.topic) === row.topic ? row.n : 0), 0)
@@ -117,6 +127,11 @@ export async function readSituation(sql: Sql, readSql: Sql, leaseSeconds: number
   const { busySince, waitUntil, perSecond } = pace
   // while nothing is sent nobody knows how it stands with the Shop
   const isSent = !pauses.some((pause) => scopeOf(pause) === 'everything')
+  // That they are refused, or that nobody takes them, says it already. As long as the last one
+  // is young nothing that was acknowledged since is late.
+  const mayHaveStopped = acknowledged > 0 && refused.length === 0 && alive > 0 && !calledBack?.lately
+  const unanswered = mayHaveStopped ? await readUnanswered(sql) : null
+  const sum = (of: 'items' | 'sinceLastCallback') => unanswered?.topics.reduce((n, each) => n + each[of], 0) ?? 0
   const incidents = [
     ...(alive === 0 ? [of('no_worker', heardAt)] : []),
     ...(isSent && awaySince ? [of('shop_away', awaySince, { nextAt: nextProbeAt, error })] : []),
@@ -131,6 +146,9 @@ export async function readSituation(sql: Sql, readSql: Sql, leaseSeconds: number
             refused: refused.map(({ since: _, ...each }) => each),
           }),
         ]
+      : []),
+    ...(sum('sinceLastCallback') >= STOPPED_FROM
+      ? [of('callbacks_stopped', unanswered!.lastCallbackAt, { waiting: sum('items') })]
       : []),
     ...(replica ? [of('replica_behind', replica.behindSince, { waiting: null })] : []),
   ]

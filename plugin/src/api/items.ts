@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { BodyPart, Causes, ItemDetail, Items } from '../../../worker/api/internal/schemas.ts'
+import type { BodyPart, Causes, ItemDetail, Items, Unanswered } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
 import { ApiError, call, proxied } from './client.ts'
@@ -36,6 +36,14 @@ export const useCauses = (tab: Tab, enabled: boolean) =>
     enabled,
     queryKey: ['causes', tab],
     queryFn: ({ signal }) => call<Causes>('causes', { query: { tab }, signal }),
+    refetchInterval: 10_000,
+  })
+
+/** What the Shop has acknowledged and not answered for long. */
+export const useUnanswered = () =>
+  useQuery({
+    queryKey: ['unanswered'],
+    queryFn: ({ signal }) => call<Unanswered>('unanswered', { signal }),
     refetchInterval: 10_000,
   })
 

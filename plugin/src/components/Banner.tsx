@@ -59,6 +59,11 @@ export function Banner() {
         </>
       )}
       {incident.refused?.map(({ remote, cause }) => cause === 'address' && <LetIn key={remote} address={remote} />)}
+      {incident.kind === 'callbacks_stopped' && (
+        <Link to={pageUrl('pending', { status: 'got_acknowledgment', sort: 'statusAt' })} inText>
+          Show the acknowledged items
+        </Link>
+      )}
       {incident.kind === 'paused' && (
         <Link to={pageUrl('pauses')} inText>
           Pauses

@@ -109,6 +109,7 @@ export function toSellerAnswer(
       newer,
       incident: obstacleOf(situation.incidents, row),
       refusedSince: situation.incidents.find(({ kind }) => kind === 'callbacks_refused')?.since ?? null,
+      callbacksStopped: situation.incidents.find(({ kind }) => kind === 'callbacks_stopped') ?? null,
       expectedAt: expectedAt(situation, now),
       hidden: product && (hiddenBy(product) ?? (product.inStock ? null : SOLD_OUT)),
     },

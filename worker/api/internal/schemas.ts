@@ -17,6 +17,7 @@ import { WINDOW_NAMES } from '../../domain/windows.ts'
 import { CAUSE_TABS, SELLERS_COUNTED } from '../../read/causes.ts'
 import { BODY_PARTS, BODY_SHOWN } from '../../read/item-history.ts'
 import { COUNTED_UP_TO } from '../../read/sellers.ts'
+import { LOOKED_AT } from '../../read/unanswered.ts'
 
 /** One set of schemas validates input, types output, and generates the OpenAPI document. */
 
@@ -933,6 +934,30 @@ export const incidentSchema = z
 export type Incident = z.infer<typeof incidentSchema>
 export const incidentsSchema = z.object({ incidents: z.array(incidentSchema) }).openapi('Incidents')
 export type Incidents = z.infer<typeof incidentsSchema>
+
+export const unansweredSchema = z
+  .object({
+    topics: z.array(
+      z.object({
+        topic,
+        method: z.string(),
+        items: count,
+        sellers: count,
+        oldestAt: time.openapi({ description: 'Since when the oldest is acknowledged' }),
+        usualSeconds: seconds.openapi({
+          description:
+            'From then on an answer is late: 95 % of the last week were faster; where that is unknown, a day',
+        }),
+        example: z.object({ itemId: id, sellerSku: z.string().nullable() }),
+      }),
+    ),
+    lastCallbackAt: time.nullable().openapi({ description: 'To within ten seconds; null: none yet' }),
+    truncated: z.boolean().openapi({
+      description: `Only the ${LOOKED_AT.toLocaleString('en')} acknowledged items queued first were looked at`,
+    }),
+  })
+  .openapi('Unanswered')
+export type Unanswered = z.infer<typeof unansweredSchema>
 
 export const causesQuery = z.strictObject({
   tab: z.enum(CAUSE_TABS).optional().openapi({ description: 'Without: all, those of the past three months included' }),

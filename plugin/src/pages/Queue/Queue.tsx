@@ -35,6 +35,7 @@ import { Causes, isToDecide } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
 import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
 import { FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
+import { Unanswered } from './Unanswered.tsx'
 
 const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
@@ -117,6 +118,7 @@ export function Queue({ tab }: { tab: Tab }) {
           onDiscard={(id) => setDiscarded({ filter: defined({ tab, cause: id }) })}
         />
       )}
+      {tab === 'pending' && <Unanswered chosen={status === 'got_acknowledgment' ? topic : undefined} />}
       <div className={styles.bar}>
         {requeueable && (
           <>
