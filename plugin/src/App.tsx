@@ -3,6 +3,7 @@ import React from 'react'
 import { TABS } from '../../worker/domain/statuses.ts'
 import { ApiError } from './api/client.ts'
 import { Page } from './components/Page.tsx'
+import { useTimeMode } from './components/timeMode.ts'
 import { useRoute } from './location.ts'
 import { Item } from './pages/Item/Item.tsx'
 import { Overview } from './pages/Overview/Overview.tsx'
@@ -40,6 +41,8 @@ export default function App() {
 }
 
 function Pages() {
+  // what writes a time into a sentence follows the choice, too
+  useTimeMode()
   const {
     segments: [page = 'overview', ...below],
     query: { list },

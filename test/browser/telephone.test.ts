@@ -197,7 +197,7 @@ const WALKS: Walk[] = [
     acts: 'An admin has to act',
     async help(page) {
       const back = page.url()
-      await page.getByRole('link', { name: /^Item \d+$/ }).click()
+      await page.getByTestId('holds-up').getByRole('link').first().click()
       await page.getByRole('button', { name: "Enter the Shop's ids" }).click()
       const dialog = page.getByRole('dialog')
       await dialog.locator('#adopt-set').fill('880001')
@@ -242,7 +242,7 @@ const WALKS: Walk[] = [
     answer: /is sent after an earlier change of the same product.*status Delayed.*There is nothing you need to do\.$/,
     acts: 'Nobody has to act',
     async help(page) {
-      await page.getByRole('link', { name: /^What goes first: item/ }).waitFor()
+      await page.getByText('What goes first: item').waitFor()
       await troubles({})
       await reuploadSet(page)
     },
@@ -265,7 +265,7 @@ const WALKS: Walk[] = [
     acts: 'The Shop has to act',
     async help(page) {
       const back = page.url()
-      await page.getByRole('link', { name: /^Item \d+$/ }).click()
+      await page.getByTestId('holds-up').getByRole('link').first().click()
       await page.getByRole('button', { name: 'Reupload to Shop' }).click()
       const dialog = page.getByRole('dialog')
       await dialog.getByRole('button', { name: /^Requeue/ }).click()

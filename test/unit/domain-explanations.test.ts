@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { explain, explainStatus } from '../../worker/domain/explanations.ts'
+import { explain, explainColumn, explainStatus, explainTopic, howToFree } from '../../worker/domain/explanations.ts'
 import { REASONS } from '../../worker/domain/reasons.ts'
 import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
+import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 
 const sentencesOf = (text: string) => text.split(/(?<=\.) (?=[A-Z])/)
 
@@ -38,3 +39,24 @@ test.each(REASONS)('%s has a label and a sentence', (code) => {
 
 test('no two reasons share a label', () =>
   expect(new Set(REASONS.map((code) => explain(code).label)).size).toBe(REASONS.length))
+
+test('each topic has an explanation of its own', () => {
+  for (const topic of TOPIC_NAMES) expect(explainTopic(topic)).toMatch(/^[A-Z].+\.$/)
+  expect(new Set(TOPIC_NAMES.map(explainTopic)).size).toBe(TOPIC_NAMES.length)
+})
+
+test.each([
+  ['sellerSku', /seller has given/],
+  ['sku', /Shop has given/],
+  ['requeuedCount', /How often.*again/],
+  ['lastRequeuedAt', /last.*sent to the Shop/],
+  ['failedAt', /last tried/],
+])('the column %s says what the requirements say', (name, words) => expect(explainColumn(name)).toMatch(words))
+
+test('a column that is none has no explanation', () => expect(explainColumn('constructor')).toBeUndefined())
+
+test('what waits for another is told how it goes on', () => {
+  expect(howToFree('failed')).toMatch(/^It goes on once .*Reupload to Shop/)
+  expect(howToFree('blocked', 'What waits')).toMatch(/^What waits goes on once .*page says/)
+  expect(howToFree('made_request')).toMatch(/by itself/)
+})

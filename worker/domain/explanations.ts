@@ -1,5 +1,6 @@
 import type { NoCreate, ReasonCode } from './reasons.ts'
 import type { Status } from './statuses.ts'
+import type { Topic } from './topics.ts'
 
 /** What each status means, for the person who looks at the list. Source: docs/requirements.md, "Statuses". */
 const STATUS_EXPLANATIONS: Record<Status, string> = {
@@ -28,6 +29,30 @@ const STATUS_EXPLANATIONS: Record<Status, string> = {
     'The Shop system has returned a failure 12 times or more. Automatic retries go on until the last of the retry ' +
     'table has failed.',
 }
+
+const TOPIC_EXPLANATIONS: Record<Topic, string> = {
+  content: 'The content of a product has changed.',
+  images: 'The images of a product set have changed.',
+  new_product_set: 'A new product set with its variations; the Shop often calls a set "config".',
+  price: 'The price of a product has changed.',
+  stock: 'The stock of a product has changed.',
+  status: 'A product has become active or inactive.',
+  consignment_stock: 'The consigned stock of a product has changed.',
+  qc_status: 'A product has been approved in quality control, or has lost the approval.',
+  new_product: 'A product is added to a product set that the Shop has, as a new variation.',
+}
+
+/** Columns of lists, by their names in the pages. Source: docs/requirements.md, "Columns". */
+const COLUMN_EXPLANATIONS = {
+  sellerSku: 'The SKU that the seller has given the product.',
+  sku: 'The SKU that the Shop has given the product; none until it is created there.',
+  topic: 'What kind of change is synchronized.',
+  queuedAt: 'When the change was put into the queue.',
+  status: 'How far the synchronization is, and whether the Shop has acknowledged it already.',
+  requeuedCount: 'How often Seller Center has sent it again.',
+  lastRequeuedAt: 'When the last of these requests was sent to the Shop.',
+  failedAt: 'When it was last tried to send it to the Shop.',
+} as const
 
 /** What a change waits for if no create of its product is due. */
 export const NO_CREATE: Record<NoCreate, string> = {
@@ -118,6 +143,30 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
 
 /** What a status means, in one to three sentences. Source: docs/requirements.md, "Statuses". */
 export const explainStatus = (status: Status): string => STATUS_EXPLANATIONS[status]
+
+/** What has changed, in a sentence. Source: docs/requirements.md, "Topics". */
+export const explainTopic = (topic: Topic): string => TOPIC_EXPLANATIONS[topic]
+
+/** What a column of a list shows; undefined where its label says it all. */
+export const explainColumn = (name: string): string | undefined =>
+  Object.hasOwn(COLUMN_EXPLANATIONS, name) ? COLUMN_EXPLANATIONS[name as keyof typeof COLUMN_EXPLANATIONS] : undefined
+
+/**
+ * How what waits for an item of this status is freed.
+ *
+ * @param what the subject of the sentence
+ */
+export function howToFree(status: Status, what = 'It'): string {
+  switch (status) {
+    case 'failed':
+    case 'delayed':
+      return `${what} goes on once that is through: at its next retry, or at once with “Reupload to Shop” on its page.`
+    case 'blocked':
+      return `${what} goes on once that does: its page says what it waits for.`
+    default:
+      return `${what} goes on by itself as soon as that is through.`
+  }
+}
 
 /**
  * What a reason means: a label for a list and a sentence for a person. Source: decisions 3, 5, 8, 11, 12.

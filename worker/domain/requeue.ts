@@ -85,6 +85,11 @@ export function unmetCondition({
 /** The three conditions of a requeue, which an admin may go past with `force` (decision 25). */
 export const CONDITIONS = ['seller_inactive', 'product_inactive', 'not_qc_approved'] as const satisfies Refusal[]
 
+/** The same, as what must be true. */
+export const CONDITION_SENTENCE =
+  'An item is sent again only if its seller is active, its product is active, and the product is approved in quality ' +
+  'control. Images are never sent again: saving them in Seller Center queues them anew.'
+
 /** That a product is not active or not approved is what these tell the Shop; a create leaves out what must not go. */
 const TELLS_ITSELF: readonly Topic[] = ['status', 'qc_status', 'new_product_set', 'new_product']
 

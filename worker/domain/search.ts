@@ -13,6 +13,9 @@ export const PRODUCTS_A_FRAGMENT = 50
 /** Of a pasted list, so many SKUs are looked up. */
 export const SKUS_A_LIST = 500
 
+/** Each tab is counted up to so many items of a selection, which every open page with filters asks for. */
+export const TAB_COUNTED_UP_TO = 1000
+
 /** What a search means: without the blanks and quotes that came along when it was copied. */
 export const searchedWords = (text: string): string => text.replace(/^[\s"'“”‘’«»`]+|[\s"'“”‘’«»`,;]+$/gu, '')
 

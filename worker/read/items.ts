@@ -1,6 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Order } from '../domain/orders.ts'
 import type { NoCreate, ReasonCode } from '../domain/reasons.ts'
+import { TAB_COUNTED_UP_TO } from '../domain/search.ts'
 import { type Flow, type Status, statusesOf, TABS, type Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
@@ -137,9 +138,6 @@ export async function countItems(
   const count = row?.count ?? 0
   return count > upTo ? { count: upTo, exact: false } : { count, exact: !selection.scope?.truncated }
 }
-
-/** How far the lists of all tabs are counted, which every page with filters asks for. */
-const TAB_COUNTED_UP_TO = 1000
 
 /** How many items of a selection each tab has. */
 export async function countTabs(

@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { BodyPart, Causes, ItemDetail, Items, Unanswered } from '../../../worker/api/internal/schemas.ts'
+import type { BodyPart, Causes, Counts, ItemDetail, Items, Unanswered } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
 import { ApiError, call, proxied } from './client.ts'
@@ -28,6 +28,16 @@ export const useItems = (
     queryFn: ({ signal }) => call<Items>('items', { query, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: everyMs,
+  })
+
+/** What each tab has of a selection that goes along from one to the next. */
+export const useCounts = (query: Query, enabled: boolean) =>
+  useQuery({
+    enabled,
+    queryKey: ['counts', query],
+    queryFn: ({ signal }) => call<Counts>('counts', { query, signal }),
+    refetchInterval: ({ state: { error } }) =>
+      error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 5000,
   })
 
 /** Why the items of a list are in it. */

@@ -18,6 +18,13 @@ export const useSearch = (q: string) =>
     placeholderData: keepPreviousData,
   })
 
+/** None where nobody answers: what is typed may be taken as it is. */
+export const findSellers = (q: string): Promise<SearchResult['sellers']> =>
+  call<SearchResult>('search', { query: { q } }).then(
+    ({ sellers }) => sellers,
+    () => [],
+  )
+
 export const useSkus = (skus: readonly string[]) =>
   useQuery({
     enabled: skus.length > 0,

@@ -1,13 +1,18 @@
-import { locationUtil } from '@grafana/data'
+import { css } from '@emotion/css'
+import { type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { locationService, PluginPage } from '@grafana/runtime'
-import { Tab as PageTab, TabContent, TabsBar } from '@grafana/ui'
+import { Tab as PageTab, TabContent, TabsBar, useStyles2 } from '@grafana/ui'
 import React, { type MouseEvent, type ReactNode } from 'react'
-import type { Summary } from '../../../worker/api/internal/schemas.ts'
-import type { Tab } from '../../../worker/domain/statuses.ts'
+import type { Counts, Summary } from '../../../worker/api/internal/schemas.ts'
+import { TAB_COUNTED_UP_TO } from '../../../worker/domain/search.ts'
+import { TABS, type Tab } from '../../../worker/domain/statuses.ts'
+import { useCounts } from '../api/items.ts'
 import { useSummary } from '../api/numbers.ts'
-import { pageUrl, useRoute } from '../location.ts'
+import { given, pageUrl, type Query, useRoute } from '../location.ts'
 import { Banner } from './Banner.tsx'
+import { absoluteRange, rangeKept } from './FilterInputs.tsx'
 import { SearchBox } from './SearchBox.tsx'
+import { TimeModes } from './TimeModes.tsx'
 
 export const TAB_LABELS: Record<Tab, string> = {
   pending: 'Pending / Processing',
@@ -38,15 +43,32 @@ const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): 
     .reduce((sum, { count }) => sum + count, 0)
 }
 
+/** What goes along from one tab to the next, as the API takes it. */
+function carriedOf({ topic, seller, q, from, to }: Query): Query {
+  const range = absoluteRange({ from, to })
+  return { topic, seller, q, ...range, ...rangeKept({ from, to }, range) }
+}
+
+/** What the filters leave of each tab; null without any. */
+export function useTabCounts(query: Query): Counts | null | undefined {
+  const carried = carriedOf(query)
+  const isFiltered = Object.keys(given(carried)).length > 0
+  const { data } = useCounts(carried, isFiltered)
+  return isFiltered ? data : null
+}
+
 /**
  * A page of the app: the tabs with their counts, and the page's content. A page that is not a tab has its own title.
  */
 export function Page({ children, actions, title }: { children: ReactNode; actions?: ReactNode; title?: string }) {
+  const styles = useStyles2(getStyles)
   const {
     segments: [page = 'overview'],
-    query: { topic, seller, q, from, to },
+    query,
   } = useRoute()
+  const { topic, seller, q, from, to } = query
   const { data } = useSummary()
+  const counts = useTabCounts(query)
   const isBelow = title !== undefined && NAVIGATION[page] !== undefined
   const label = title === undefined ? NAVIGATION[page] : undefined
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
@@ -62,13 +84,15 @@ export function Page({ children, actions, title }: { children: ReactNode; action
         {Object.entries(LABELS).map(([name, text]) => {
           // a search continues in the next list; the Overview starts afresh
           const url = pageUrl(name, name === 'overview' ? {} : { topic, seller, q, from, to })
+          const found = counts?.[name as Tab]
+          const isAll = counts === null && data !== undefined
           return (
             <PageTab
               key={name}
-              label={text}
+              label={found && !found.exact ? `${text} ${found.count.toLocaleString('en')}+` : text}
               href={locationUtil.assureBaseUrl(url)}
               active={page === name}
-              counter={data ? countOf(name, data) : null}
+              counter={isAll ? countOf(name, data) : found?.exact ? found.count : null}
               onChangeTab={(event) => follow(event, url)}
             />
           )
@@ -81,10 +105,30 @@ export function Page({ children, actions, title }: { children: ReactNode; action
         />
       </TabsBar>
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
-        <SearchBox />
+        {counts && TABS.some((tab) => tab === page) && (
+          <p className={styles.note}>
+            The tabs count what matches topic, seller, search and time, each up to{' '}
+            {TAB_COUNTED_UP_TO.toLocaleString('en')}.
+          </p>
+        )}
+        <div className={styles.top}>
+          <SearchBox />
+          <TimeModes />
+        </div>
         <Banner />
         {children}
       </TabContent>
     </PluginPage>
   )
 }
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  top: css({
+    display: 'flex',
+    flexWrap: 'wrap',
+    gap: theme.spacing(1),
+    marginBottom: theme.spacing(2),
+    '& > form': { flex: '1 1 320px' },
+  }),
+  note: css({ color: theme.colors.text.secondary, ...theme.typography.bodySmall }),
+})

@@ -1,7 +1,12 @@
 import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
-import { CONDITIONS, REQUEUE_INCLUDES, type RequeueInclude } from '../../../worker/domain/requeue.ts'
+import {
+  CONDITION_SENTENCE,
+  CONDITIONS,
+  REQUEUE_INCLUDES,
+  type RequeueInclude,
+} from '../../../worker/domain/requeue.ts'
 import { STATUSES } from '../../../worker/domain/statuses.ts'
 import { type RequeueTarget, useRequeuePreview, useStartRun } from '../api/actions.ts'
 import { isStranded } from '../stranded.ts'
@@ -71,6 +76,7 @@ export function RequeueDialog({
             {picked.length > 0 && `the item${picked.length === 1 ? '' : 's'} you picked, and `}every item of the set
             with a status ticked below{picked.length > 0 ? ', are' : ' is'} sent again.
           </p>
+          <p>{CONDITION_SENTENCE}</p>
           {acknowledged > 0 && (
             <p>
               {counted(acknowledged, 'item')} that you picked {acknowledged === 1 ? 'has' : 'have'}{' '}
@@ -155,6 +161,8 @@ export function RequeueDialog({
           >
             <Input
               id="requeue-reason"
+              // from here it is two steps to the button, over Cancel
+              autoFocus
               value={reason}
               maxLength={500}
               onChange={(event) => setReason(event.currentTarget.value)}

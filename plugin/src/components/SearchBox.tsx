@@ -161,7 +161,7 @@ const suggestionsOf = ({ products, sellers, itemIds }: SearchResult): Suggestion
 ]
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  form: css({ position: 'relative', marginBottom: theme.spacing(2) }),
+  form: css({ position: 'relative' }),
   none: css({ display: 'none' }),
   list: css({
     position: 'absolute',

@@ -1,12 +1,14 @@
 import { css, cx } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
-import { Checkbox, Icon, useStyles2 } from '@grafana/ui'
+import { Checkbox, Icon, IconButton, Toggletip, useStyles2 } from '@grafana/ui'
 import React, { type ReactNode } from 'react'
 
 export interface TableColumn<Row> {
   name: string
   label: string
   cell(row: Row): ReactNode
+  /** What it shows, where the label does not say it all. */
+  help?: string | React.ReactElement | undefined
   /** The order as in the URL; a leading minus means descending. */
   sort?: string | undefined
 }
@@ -65,7 +67,7 @@ export function Table<Row extends { id: string }>({
                 />
               </th>
             )}
-            {columns.map(({ name, label: text, sort: key }) => {
+            {columns.map(({ name, label: text, sort: key, help }) => {
               const order = key && sort === key ? 'ascending' : key && sort === `-${key}` ? 'descending' : undefined
               return (
                 <th key={name} scope="col" aria-sort={order}>
@@ -79,6 +81,11 @@ export function Table<Row extends { id: string }>({
                     </button>
                   ) : (
                     text
+                  )}
+                  {help && (
+                    <Toggletip title={text} content={help} placement="bottom">
+                      <IconButton name="info-circle" size="sm" className={styles.help} aria-label={`About ${text}`} />
+                    </Toggletip>
                   )}
                 </th>
               )
@@ -144,6 +151,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     'tbody tr[aria-selected="true"] &': { backgroundImage: layer(theme.colors.action.selected) },
   }),
   tick: css({ width: theme.spacing(5) }),
+  help: css({ marginLeft: theme.spacing(0.5), verticalAlign: 'middle' }),
   sort: css({
     background: 'none',
     border: 'none',

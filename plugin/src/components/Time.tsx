@@ -1,31 +1,64 @@
 import { dateTimeFormat, dateTimeFormatTimeAgo } from '@grafana/data'
 import { config } from '@grafana/runtime'
 import React from 'react'
+import { timeMode, useTimeMode } from './timeMode.ts'
 
 /** From the viewer's profile in Grafana. */
 export const zone = () => config.bootData.user.timezone
 
-/** In the viewer's zone. */
+/** The viewer's zone by its name. */
+export const zoneName = (): string =>
+  ['', 'browser'].includes(zone()) ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone()
+
+const shownZone = (): string => (timeMode() === 'utc' ? 'utc' : zone())
+
+/** In the viewer's zone, or UTC if he has chosen so. */
 export const absolute = (iso: string): string =>
-  dateTimeFormat(iso, { timeZone: zone(), format: 'YYYY-MM-DD HH:mm:ss' })
+  dateTimeFormat(iso, { timeZone: shownZone(), format: 'YYYY-MM-DD HH:mm:ss' })
+/** The same within today. */
+export const clock = (at: number): string => dateTimeFormat(at, { timeZone: shownZone(), format: 'HH:mm:ss' })
 export const relative = (iso: string): string => inOneLine(dateTimeFormatTimeAgo(iso, { timeZone: zone() }))
 
 /** Keeps a number and its unit on one line. */
 const inOneLine = (text: string): string => text.replaceAll(' ', '\u00a0')
 
-/** How long ago, or in how long; the exact time on hover. */
+/** How long ago, or in how long, with the exact time on hover; or the exact time, where that was chosen. */
 export function Time({ at }: { at: string | null }) {
+  const mode = useTimeMode()
   if (at === null) return <>–</>
   return (
-    <time dateTime={at} title={`${absolute(at)} (${at})`}>
-      {relative(at)}
+    <time dateTime={at} title={`${mode === 'relative' ? absolute(at) : relative(at)} (${at})`}>
+      {mode === 'relative' ? relative(at) : inOneLine(absolute(at))}
     </time>
   )
 }
 
 /** The time of something planned, which may be a little late. */
-export const Due = ({ at }: { at: string | null }) =>
-  at !== null && Date.parse(at) <= Date.now() ? <>any moment now</> : <Time at={at} />
+export function Due({ at }: { at: string | null }) {
+  const mode = useTimeMode()
+  return mode === 'relative' && at !== null && Date.parse(at) <= Date.now() ? <>any moment now</> : <Time at={at} />
+}
+
+/** Both at once, where there is room. */
+export const Moment = ({ at, isPlanned = false }: { at: string | null; isPlanned?: boolean }) =>
+  at === null ? (
+    <>–</>
+  ) : (
+    <time dateTime={at} title={at}>
+      {absolute(at)}, {isPlanned && Date.parse(at) <= Date.now() ? 'any moment now' : relative(at)}
+    </time>
+  )
+
+/** How long it has lasted; where times are absolute, since when. */
+export function Age({ since }: { since: string }) {
+  const mode = useTimeMode()
+  const lasted = duration(Math.max(0, (Date.now() - Date.parse(since)) / 1000))
+  return (
+    <time dateTime={since} title={mode === 'relative' ? `since ${absolute(since)}` : `for ${lasted}`}>
+      {mode === 'relative' ? lasted : inOneLine(absolute(since))}
+    </time>
+  )
+}
 
 /** `42 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {

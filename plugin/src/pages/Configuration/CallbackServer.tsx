@@ -1,5 +1,6 @@
 import { Alert, Box, Button, ClipboardButton, ConfirmModal, Field, FieldSet, Stack, TextArea } from '@grafana/ui'
 import React, { useState } from 'react'
+import { letsIn } from '../../../../worker/domain/white-list.ts'
 import { useChangeCredential, useCredential } from '../../api/settings.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
@@ -15,10 +16,13 @@ export function CallbackServer() {
   const [asking, setAsking] = useState(false)
   const [withdrawn, setWithdrawn] = useState<string | null>(null)
   const [typed, setTyped] = useState<string | null>(null)
+  const [warned, setWarned] = useState(false)
   const text = typed ?? data?.allowedIps.join('\n') ?? ''
   const why = mayWrite() ? undefined : READ_ONLY
+  const allowedIps = text.split(/[\s,]+/).filter(Boolean)
+  const whom = letsIn(allowedIps)
   const save = () =>
-    change.mutate({ allowedIps: text.split(/[\s,]+/).filter(Boolean) }, { onSuccess: () => setTyped(null) })
+    change.mutate({ allowedIps }, { onSuccess: () => setTyped(null), onSettled: () => setWarned(false) })
   return (
     <FieldSet label="Shop - Callback Server (bob_callback_server)">
       {error && <Problem error={error} retry={refetch} />}
@@ -83,7 +87,11 @@ export function CallbackServer() {
           {change.error && <Problem error={change.error} write />}
           <Box marginTop={2}>
             <Stack gap={1}>
-              <Button disabled={!mayWrite() || typed === null || change.isPending} tooltip={why} onClick={save}>
+              <Button
+                disabled={!mayWrite() || typed === null || change.isPending}
+                tooltip={why}
+                onClick={() => (whom === 'some' ? save() : setWarned(true))}
+              >
                 Save the white list
               </Button>
               <Button
@@ -96,6 +104,21 @@ export function CallbackServer() {
               </Button>
             </Stack>
           </Box>
+          <ConfirmModal
+            isOpen={warned}
+            title={whom === 'nobody' ? 'Let nobody in?' : 'Let everybody in?'}
+            body={
+              whom === 'nobody'
+                ? 'The list is empty: within seconds every callback of the Shop is refused, and acknowledged items wait ' +
+                  'for one that cannot come.'
+                : 'The list has a range of all addresses: whoever has a key may call back, from anywhere. Only the key ' +
+                  'protects the catalogue then.'
+            }
+            confirmText={whom === 'nobody' ? 'Let nobody in' : 'Let everybody in'}
+            disabled={change.isPending}
+            onConfirm={save}
+            onDismiss={() => setWarned(false)}
+          />
           <ConfirmModal
             isOpen={asking}
             title="Make a new key?"

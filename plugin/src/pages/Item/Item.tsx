@@ -1,7 +1,7 @@
 import { Badge, Button, EmptyState, LoadingPlaceholder, Stack } from '@grafana/ui'
 import React, { type ReactNode, useState } from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
-import { explain, explainStatus, NO_CREATE } from '../../../../worker/domain/explanations.ts'
+import { explain, explainStatus, howToFree, NO_CREATE } from '../../../../worker/domain/explanations.ts'
 import { ID } from '../../../../worker/domain/ids.ts'
 import { ADMIN_RESOLVES } from '../../../../worker/domain/reasons.ts'
 import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
@@ -21,9 +21,10 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { WAITS_ON_PURPOSE } from '../../components/RunProgress.tsx'
 import { SellerAnswer } from '../../components/SellerAnswer.tsx'
 import { Status } from '../../components/Status.tsx'
-import { absolute, Due, duration, Time } from '../../components/Time.tsx'
+import { Age, Moment } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
 import { isStranded } from '../../stranded.ts'
+import { HeldBy } from '../Queue/columns.tsx'
 import { Adopt } from './Adopt.tsx'
 import { Calls } from './Calls.tsx'
 import { Elsewhere } from './Elsewhere.tsx'
@@ -70,6 +71,7 @@ function Story({ item }: { item: ItemDetail }) {
         <p>{meaning(item)}</p>
         {reason?.message && <p>{reason.message}</p>}
         <MadeUp at={item.statusAt} />
+        <Waits item={item} />
         <Resolve
           id={item.id}
           creates={creates(item.topic)}
@@ -104,6 +106,29 @@ function meaning(item: ItemDetail): string {
   return item.reason ? explain(item.reason.code).sentence : explainStatus(item.status)
 }
 
+/** Which change of which product goes first, and how that ends. */
+function Waits({ item: { heldBy, blockedByItem } }: { item: ItemDetail }) {
+  if (heldBy)
+    return (
+      <p>
+        It waits behind <HeldBy holder={heldBy} />, which was queued before it. {howToFree(heldBy.status)}
+      </p>
+    )
+  if (blockedByItem)
+    return (
+      <p>
+        It waits for <Blocker item={blockedByItem} />. {howToFree(blockedByItem.status)}
+      </p>
+    )
+  return null
+}
+
+const Blocker = ({ item: { id, topic, status } }: { item: NonNullable<ItemDetail['blockedByItem']> }) => (
+  <Link to={pageUrl(`items/${id}`)} inText>
+    {TOPICS[topic].label} (item {id}): {STATUSES[status].label}
+  </Link>
+)
+
 function Facts({ item }: { item: ItemDetail }) {
   const waitsFor = item.blockedByItem
   const facts: [string, ReactNode][] = [
@@ -125,23 +150,23 @@ function Facts({ item }: { item: ItemDetail }) {
     ],
     ['Topic', TOPICS[item.topic].label],
     ['Queued at', <Moment key="queued" at={item.queuedAt} />],
-    ['In this status', duration(Math.max(0, (Date.now() - Date.parse(item.statusAt)) / 1000))],
+    ['In this status', <Age key="age" since={item.statusAt} />],
     ['Flow', item.flow ?? '–'],
     ['Request ID', item.requestId ?? '–'],
     ['Requeued count', item.requeuedCount],
     ['Last requeued at', <Moment key="requeued" at={item.lastRequeuedAt} />],
     ['Failed at', <Moment key="failed" at={item.failedAt} />],
     ['Failures', item.failures],
-    ['Next retry', <Moment key="next" at={item.nextAttemptAt} Relative={Due} />],
+    ['Next retry', <Moment key="next" at={item.nextAttemptAt} isPlanned />],
     ['Retries left', item.retriesLeft ?? '–'],
     ['Merged changes', item.coalesced],
     ['Place in its set', item.positionInSet ?? '–'],
     [
       'Waits for',
       waitsFor ? (
-        <Link key="blocker" to={pageUrl(`items/${waitsFor.id}`)}>
-          {TOPICS[waitsFor.topic].label} (item {waitsFor.id}): {STATUSES[waitsFor.status].label}
-        </Link>
+        <Blocker key="blocker" item={waitsFor} />
+      ) : item.heldBy ? (
+        <HeldBy key="holder" holder={item.heldBy} />
       ) : item.noCreate ? (
         NO_CREATE[item.noCreate]
       ) : (
@@ -151,14 +176,6 @@ function Facts({ item }: { item: ItemDetail }) {
   ]
   return <FactList facts={facts} />
 }
-
-/** Here is room for the exact time. */
-const Moment = ({ at, Relative = Time }: { at: string | null; Relative?: typeof Time }) => (
-  <>
-    {at !== null && `${absolute(at)}, `}
-    <Relative at={at} />
-  </>
-)
 
 const REQUEUEABLE: readonly string[] = ['failed', 'delayed', 'blocked', 'got_acknowledgment']
 

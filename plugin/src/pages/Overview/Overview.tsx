@@ -7,6 +7,7 @@ import { explain, explainStatus } from '../../../../worker/domain/explanations.t
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { WINDOW_NAMES } from '../../../../worker/domain/windows.ts'
 import { useCharts, useKpis, useSummary } from '../../api/numbers.ts'
+import { AsOf } from '../../components/AsOf.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -14,7 +15,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
-import { absolute, duration } from '../../components/Time.tsx'
+import { Age } from '../../components/Time.tsx'
 import { pageUrl, useRoute } from '../../location.ts'
 import { Found } from './Found.tsx'
 import { FoundProducts } from './FoundProducts.tsx'
@@ -56,6 +57,7 @@ export function Overview() {
         {!charts.data && !charts.error && <LoadingPlaceholder text="Loading the charts …" />}
       </OverTime>
       {summary.data && <Statuses summary={summary.data} />}
+      <AsOf query={summary} />
     </Page>
   )
 }
@@ -159,8 +161,7 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
           {
             name: 'oldest',
             label: 'Oldest',
-            cell: ({ oldestAt, oldestSeconds }) =>
-              oldestAt ? <span title={`since ${absolute(oldestAt)}`}>{duration(oldestSeconds ?? 0)}</span> : '–',
+            cell: ({ oldestAt }) => (oldestAt ? <Age since={oldestAt} /> : '–'),
           },
           { name: 'meaning', label: 'Meaning', cell: ({ status }) => explainStatus(status) },
         ]}

@@ -3,6 +3,7 @@ import { type GrafanaTheme2, locationUtil } from '@grafana/data'
 import { Badge, Button, EmptyState, LinkButton, LoadingPlaceholder, Stack, useStyles2 } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { ProductSet as Set_ } from '../../../../worker/api/internal/schemas.ts'
+import { howToFree } from '../../../../worker/domain/explanations.ts'
 import { ID } from '../../../../worker/domain/ids.ts'
 import { CELL_LABELS, type Cell } from '../../../../worker/domain/product-verdict.ts'
 import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
@@ -52,14 +53,14 @@ function Whole({ set, asked }: { set: Set_; asked: string | undefined }) {
   const shown = set.products.find(({ id }) => id === asked) ?? (set.products.length === 1 ? set.products[0] : undefined)
   return (
     <>
-      {shown ? <OneProduct product={shown} /> : <p>Choose a variation to see how it stands with it.</p>}
+      {shown ? <OneProduct product={shown} set={set} /> : <p>Choose a variation to see how it stands with it.</p>}
       <Grid set={set} chosen={shown?.id} />
       <SetTimeline id={set.productSetId} />
     </>
   )
 }
 
-function OneProduct({ product }: { product: Product }) {
+function OneProduct({ product, set }: { product: Product; set: Set_ }) {
   const styles = useStyles2(getStyles)
   const { verdict, answer } = product
   return (
@@ -79,17 +80,43 @@ function OneProduct({ product }: { product: Product }) {
               Next attempt <Due at={verdict.next} />
             </span>
           )}
-          {verdict.itemId && <Link to={pageUrl(`items/${verdict.itemId}`)}>Item {verdict.itemId}</Link>}
-          {verdict.heldBy && (
-            <Link to={pageUrl(`items/${verdict.heldBy}`)}>What goes first: item {verdict.heldBy}</Link>
-          )}
           <QueueCreation productSetId={product.productSetId} isOpen={verdict.code === 'not_created'} />
         </Stack>
+        <HoldsUp
+          cell={[...product.cells, ...set.cells].find(({ itemId }) => itemId === verdict.itemId)}
+          product={product}
+        />
       </section>
       {answer && <SellerAnswer text={answer.text} />}
       <Facts product={product} />
       {product.inShop && <Differences key={product.id} productSetId={product.productSetId} productId={product.id} />}
     </Stack>
+  )
+}
+
+/** The change to look at first, and how what waits behind it goes on. */
+function HoldsUp({ cell, product }: { cell: Set_['cells'][number] | undefined; product: Product }) {
+  const { itemId, heldBy } = product.verdict
+  if (itemId === null) return null
+  const stands = cell && (['failed', 'delayed', 'blocked'] as const).find((status) => status === cell.cell)
+  return (
+    <p data-testid="holds-up">
+      Look at{' '}
+      <Link to={pageUrl(`items/${itemId}`)} inText>
+        {cell ? `${TOPICS[cell.topic].label} (${CELL_LABELS[cell.cell]}), item ${itemId}` : `item ${itemId}`}
+      </Link>
+      {stands && product.openItems > 1 ? ` first. ${howToFree(stands, 'What waits behind it')}` : '.'}
+      {heldBy !== null && (
+        <>
+          {' '}
+          What goes first:{' '}
+          <Link to={pageUrl(`items/${heldBy}`)} inText>
+            item {heldBy}
+          </Link>
+          .
+        </>
+      )}
+    </p>
   )
 }
 
@@ -236,7 +263,8 @@ const getStyles = (theme: GrafanaTheme2) => ({
   verdict: css({
     padding: theme.spacing(2),
     background: theme.colors.background.secondary,
-    p: { margin: theme.spacing(1, 0), fontSize: theme.typography.h4.fontSize },
+    p: { margin: theme.spacing(1, 0) },
+    'p:first-of-type': { fontSize: theme.typography.h4.fontSize },
   }),
   scroll: css({ overflowX: 'auto' }),
   grid: css({

@@ -2,6 +2,7 @@ import React from 'react'
 import type { Product } from '../../../../worker/api/internal/schemas.ts'
 import { ACTS } from '../../components/acts.ts'
 import { Link } from '../../components/Link.tsx'
+import { Sku } from '../../components/Sku.tsx'
 import type { TableColumn } from '../../components/Table.tsx'
 import { Due, Time } from '../../components/Time.tsx'
 import { Verdict } from '../../components/Verdict.tsx'
@@ -15,9 +16,13 @@ export const PRODUCT_COLUMNS: TableColumn<Product>[] = [
   {
     name: 'sellerSku',
     label: 'Seller SKU',
-    cell: (product) => <Link to={productUrl(product)}>{product.sellerSku}</Link>,
+    cell: (product) => (
+      <Link to={productUrl(product)}>
+        <Sku>{product.sellerSku}</Sku>
+      </Link>
+    ),
   },
-  { name: 'sku', label: 'SKU', cell: ({ sku }) => sku ?? '–' },
+  { name: 'sku', label: 'SKU', cell: ({ sku }) => (sku === null ? '–' : <Sku>{sku}</Sku>) },
   { name: 'title', label: 'Title', cell: ({ title }) => title ?? '–' },
   {
     name: 'seller',

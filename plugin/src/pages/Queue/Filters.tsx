@@ -1,14 +1,22 @@
 import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
-import { FilterInput, IconButton, Input, useStyles2 } from '@grafana/ui'
-import React from 'react'
-import { explain } from '../../../../worker/domain/explanations.ts'
+import { Checkbox, FilterInput, IconButton, MultiCombobox, useStyles2 } from '@grafana/ui'
+import React, { useId } from 'react'
+import { explain, explainTopic } from '../../../../worker/domain/explanations.ts'
 import { BLOCKS, type ReasonCode } from '../../../../worker/domain/reasons.ts'
 import { PRODUCTS_A_PREFIX } from '../../../../worker/domain/search.ts'
-import { STATUS_NAMES, STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
+import {
+  readStatusFilter,
+  STATUSES,
+  type StatusFilter,
+  statusesOfTab,
+  type Tab,
+  writeStatusFilter,
+} from '../../../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
 import { Choice, TimeRange, Typed } from '../../components/FilterInputs.tsx'
 import { changeQuery, type Query } from '../../location.ts'
+import { SellerChoice } from './SellerChoice.tsx'
 
 /** Lists whose items have several reasons. */
 const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
@@ -18,7 +26,7 @@ const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
 /** A reason in the URL counts only where the filter for it is shown. */
 export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (REASONS_OF[tab] ? reason : undefined)
 
-const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
+const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label, description: explainTopic(value) }))
 
 /** What a search matches: after typing anything else, an admin would take "nothing found" for an answer. */
 export const SEARCHED =
@@ -32,12 +40,7 @@ export const FIRST_ONLY =
 /** The filters of the list, all of them in the URL. */
 export function Filters({ tab, query }: { tab: Tab; query: Query }) {
   const styles = useStyles2(getStyles)
-  const statuses = STATUS_NAMES.filter(
-    (name) => STATUSES[name].tab === tab || (tab === 'pending' && name === 'blocked'),
-  ).map((value) => ({
-    value,
-    label: STATUSES[value].label,
-  }))
+  const statuses = statusesOfTab(tab)
   const reasons = REASONS_OF[tab]?.map((value) => ({ value, label: explain(value).label }))
   const set = (change: Query) => changeQuery({ ...change, cursor: undefined })
   return (
@@ -62,15 +65,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
         value={query.topic}
         onChange={(topic) => set({ topic })}
       />
-      {statuses.length > 1 && (
-        <Choice
-          label="Status"
-          all="All statuses"
-          options={statuses}
-          value={query.status}
-          onChange={(status) => set({ status })}
-        />
-      )}
+      {statuses.length > 1 && <StatusChoice tab={tab} value={query.status} onChange={(status) => set({ status })} />}
       {reasons && (
         <Choice
           label="Reason"
@@ -80,19 +75,49 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
           onChange={(reason) => set({ reason })}
         />
       )}
-      <Typed value={query.seller} onChange={(seller) => set({ seller })}>
-        {(value, onChange) => (
-          <Input
-            aria-label="Seller"
-            placeholder="Seller, whole name or id"
-            width={24}
-            value={value}
-            onChange={(event) => onChange(event.currentTarget.value)}
-          />
-        )}
-      </Typed>
+      <SellerChoice value={query.seller} onChange={(seller) => set({ seller })} />
       <TimeRange query={query} placeholder="Queued at any time" onChange={set} />
     </div>
+  )
+}
+
+const NO_STATUS: StatusFilter = { names: [], allBut: false }
+
+/** One status or several, or all but these. */
+function StatusChoice({
+  tab,
+  value,
+  onChange,
+}: {
+  tab: Tab
+  value: string | undefined
+  onChange(value: string | undefined): void
+}) {
+  const labelId = useId()
+  const read = value === undefined ? NO_STATUS : readStatusFilter(value)
+  const { names, allBut } = typeof read === 'string' ? NO_STATUS : read
+  return (
+    <>
+      <span id={labelId} hidden>
+        Status
+      </span>
+      <MultiCombobox
+        aria-labelledby={labelId}
+        placeholder="All statuses"
+        width={30}
+        isClearable
+        options={statusesOfTab(tab).map((name) => ({ value: name, label: STATUSES[name].label }))}
+        value={names}
+        onChange={(options) => onChange(writeStatusFilter({ names: options.map((option) => option.value), allBut }))}
+      />
+      {names.length > 0 && (
+        <Checkbox
+          label="All but these"
+          value={allBut}
+          onChange={({ currentTarget: { checked } }) => onChange(writeStatusFilter({ names, allBut: checked }))}
+        />
+      )}
+    </>
   )
 }
 

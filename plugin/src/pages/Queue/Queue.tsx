@@ -16,11 +16,12 @@ import React, { useState } from 'react'
 import { lastValueFrom } from 'rxjs'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
 import { hasOrder, type Order } from '../../../../worker/domain/orders.ts'
-import type { RequeueInclude } from '../../../../worker/domain/requeue.ts'
-import type { Tab } from '../../../../worker/domain/statuses.ts'
+import { REQUEUE_INCLUDES, type RequeueInclude } from '../../../../worker/domain/requeue.ts'
+import { statusesOf, type Tab } from '../../../../worker/domain/statuses.ts'
 import type { RequeueTarget } from '../../api/actions.ts'
 import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { AsOf } from '../../components/AsOf.tsx'
 import { DiscardDialog } from '../../components/DiscardDialog.tsx'
 import { absoluteRange, rangeKept } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
@@ -31,9 +32,10 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
+import { BlockedFold } from './BlockedFold.tsx'
 import { Causes, isToDecide } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
-import { COLUMN_NAMES, type ColumnName, column, labelOf, TAB_COLUMNS } from './columns.tsx'
+import { COLUMN_NAMES, type ColumnName, column, helpOf, labelOf, TAB_COLUMNS } from './columns.tsx'
 import { FIRST_ONLY, Filters, reasonOf, SEARCHED } from './Filters.tsx'
 import { Unanswered } from './Unanswered.tsx'
 
@@ -41,12 +43,16 @@ const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
 const USUAL_INTERVAL = '5s'
 const NONE: ReadonlySet<string> = new Set()
+const REQUEUED: readonly string[] = REQUEUE_INCLUDES
 
 /** One list of the queue. Everything it shows is in the URL, except for the selection. */
 export function Queue({ tab }: { tab: Tab }) {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
-  const { q, topic, status, seller, cursor, refresh = USUAL_INTERVAL } = query
+  const { q, topic, seller, cursor, refresh = USUAL_INTERVAL } = query
+  // Blocked items of this tab are one line until somebody wants to see them (decision 6)
+  const isFolded = tab === 'pending' && query.status === undefined && query.blocked !== 'shown'
+  const status = isFolded ? '-blocked' : query.status
   const reason = reasonOf(tab, query)
   const hasCauses = tab === 'delayed' || tab === 'blocked' || tab === 'failed'
   const cause = hasCauses && /^-?\d+$/.test(query.cause ?? '') ? query.cause : undefined
@@ -57,7 +63,8 @@ export function Queue({ tab }: { tab: Tab }) {
   const sort = offered(query.sort)
   const wanted: Selection = { tab, q, topic, status, reason, cause, seller, ...absoluteRange(query) }
   const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
-  const { data, error, isFetching, isPlaceholderData, refetch } = useItems(asked, INTERVALS[refresh] ?? false)
+  const listed = useItems(asked, INTERVALS[refresh] ?? false)
+  const { data, error, isFetching, isPlaceholderData, refetch } = listed
   // A selection belongs to the filters under which it was made: items that are no longer visible must not be requeued
   // with visible ones.
   const filters = [q, topic, status, reason, cause, seller, query.from, query.to].join('\n')
@@ -74,7 +81,7 @@ export function Queue({ tab }: { tab: Tab }) {
   const include: RequeueInclude[] =
     tab === 'delayed' ? ['failed', 'delayed'] : tab === 'failed' ? ['failed'] : ['failed', 'blocked']
   // in Pending / Processing only Blocked items can be requeued
-  const requeueAll = requeueable && (tab !== 'pending' || status === 'blocked')
+  const requeueAll = requeueable && statusesOf({ tab, status }).some((name) => REQUEUED.includes(name))
   const toDecide = (data?.items ?? [])
     .filter((item) => selected.has(item.id) && isToDecide(item.reason?.code))
     .map(({ id }) => id)
@@ -179,8 +186,10 @@ export function Queue({ tab }: { tab: Tab }) {
               `item${data.total.count === 1 && data.total.exact ? '' : 's'}` +
               (tab === 'pending' && !status ? ', including Blocked' : '')}
         </span>
+        <AsOf query={listed} />
         <ColumnPicker shown={shown} onChange={(columns) => changeQuery({ columns: columns?.join('.') })} />
       </div>
+      {tab === 'pending' && query.status === undefined && <BlockedFold query={query} />}
       {error && <Problem error={error} retry={refetch} />}
       {!data && !error && <LoadingPlaceholder text="Loading the list …" />}
       {data?.items.length === 0 && cursor && <p>Nothing is left on this page.</p>}
@@ -189,9 +198,16 @@ export function Queue({ tab }: { tab: Tab }) {
         <Nothing
           tab={tab}
           q={q}
-          filtered={Object.values({ q, topic, status, reason, cause, seller, from: query.from, to: query.to }).some(
-            Boolean,
-          )}
+          filtered={Object.values({
+            q,
+            topic,
+            status: query.status,
+            reason,
+            cause,
+            seller,
+            from: query.from,
+            to: query.to,
+          }).some(Boolean)}
         />
       )}
       {data && (data.items.length > 0 || cursor) && (
@@ -202,6 +218,7 @@ export function Queue({ tab }: { tab: Tab }) {
               name,
               ...column(name),
               label: labelOf(tab, name),
+              help: helpOf(name),
               sort: offered(column(name).sort),
             }))}
             rows={data.items}
@@ -336,6 +353,7 @@ function Nothing({ tab, filtered, q }: { tab: Tab; filtered: boolean; q: string 
               topic: undefined,
               status: undefined,
               reason: undefined,
+              cause: undefined,
               seller: undefined,
               from: undefined,
               to: undefined,
@@ -362,7 +380,13 @@ function Nothing({ tab, filtered, q }: { tab: Tab; filtered: boolean; q: string 
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  bar: css({ display: 'flex', alignItems: 'center', gap: theme.spacing(1), margin: theme.spacing(1, 0) }),
+  bar: css({
+    display: 'flex',
+    flexWrap: 'wrap',
+    alignItems: 'center',
+    gap: theme.spacing(1),
+    margin: theme.spacing(1, 0),
+  }),
   pager: css({ display: 'flex', justifyContent: 'flex-end', gap: theme.spacing(1), marginTop: theme.spacing(1) }),
   count: css({ flex: 1, color: theme.colors.text.secondary }),
 })

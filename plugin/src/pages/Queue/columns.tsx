@@ -1,10 +1,11 @@
 import React, { type ReactNode } from 'react'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
-import { explain, NO_CREATE } from '../../../../worker/domain/explanations.ts'
+import { explain, explainColumn, explainTopic, NO_CREATE } from '../../../../worker/domain/explanations.ts'
 import type { Order } from '../../../../worker/domain/orders.ts'
-import type { Tab } from '../../../../worker/domain/statuses.ts'
-import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
+import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
 import { Link } from '../../components/Link.tsx'
+import { Sku } from '../../components/Sku.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Due, Time } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
@@ -17,20 +18,33 @@ interface Column {
   sort?: Order
 }
 
-const shopSku = ({ sku }: Item) => sku ?? '–'
+const shopSku = ({ sku }: Item) => (sku === null ? '–' : <Sku>{sku}</Sku>)
+
+/** What may be long: wide enough that a row does not become a column of words. */
+const Prose = ({ children }: { children: string | null | undefined }) =>
+  children ? <div style={{ minWidth: '28ch', overflowWrap: 'anywhere' }}>{children}</div> : <>–</>
 
 /** All columns of lists. Labels are those of docs/requirements.md, "Columns", where it has them. */
 export const COLUMNS = {
   sellerSku: {
     label: 'Seller SKU',
     cell: ({ id, sellerSku, productSetId }) => (
-      <Link to={pageUrl(`items/${id}`)}>{sellerSku ?? `Product set ${productSetId}`}</Link>
+      <Link to={pageUrl(`items/${id}`)}>
+        <Sku>{sellerSku ?? `Product set ${productSetId}`}</Sku>
+      </Link>
     ),
   },
   sku: { label: 'SKU', cell: shopSku },
   topic: { label: 'Topic', cell: ({ topic }) => TOPICS[topic].label },
   queuedAt: { label: 'Queued at', cell: ({ queuedAt }) => <Time at={queuedAt} />, sort: 'queuedAt' },
-  status: { label: 'Status', cell: (item) => <Where item={item} /> },
+  status: {
+    label: 'Status',
+    cell: (item) => (
+      <div style={{ minWidth: '16ch' }}>
+        <Where item={item} />
+      </div>
+    ),
+  },
   requeuedCount: { label: 'Requeued count', cell: ({ requeuedCount }) => requeuedCount },
   lastRequeuedAt: { label: 'Last requeued at', cell: ({ lastRequeuedAt }) => <Time at={lastRequeuedAt} /> },
   failedAt: { label: 'Failed at', cell: ({ failedAt }) => <Time at={failedAt} /> },
@@ -46,13 +60,15 @@ export const COLUMNS = {
     cell: ({ reason }) =>
       reason ? <span title={explain(reason.code).sentence}>{explain(reason.code).label}</span> : '–',
   },
-  cause: { label: 'Cause', cell: ({ cause }) => cause?.pattern || '–' },
-  message: { label: 'Message', cell: ({ reason }) => reason?.message ?? '–' },
+  cause: { label: 'Cause', cell: ({ cause }) => <Prose>{cause?.pattern}</Prose> },
+  message: { label: 'Message', cell: ({ reason }) => <Prose>{reason?.message}</Prose> },
   blockedBy: {
     label: 'Waits for',
     cell: (item) =>
       item.blockedBy ? (
         <Link to={pageUrl(`items/${item.blockedBy}`)}>Item {item.blockedBy}</Link>
+      ) : item.heldBy ? (
+        <HeldBy holder={item.heldBy} />
       ) : isStranded(item) ? (
         'a creation that is not queued'
       ) : item.noCreate ? (
@@ -100,8 +116,35 @@ export const labelOf = (tab: Tab, name: ColumnName): string =>
   (tab === 'delayed' && { requeuedCount: 'Requeued Count', lastRequeuedAt: 'Last Requeued at' }[name as string]) ||
   column(name).label
 
+/** What a column shows, for its header. */
+export function helpOf(name: ColumnName): string | React.ReactElement | undefined {
+  const text = explainColumn(name)
+  if (name !== 'topic') return text
+  return (
+    <>
+      <p>{text}</p>
+      <dl>
+        {TOPIC_NAMES.map((topic) => (
+          <React.Fragment key={topic}>
+            <dt>{TOPICS[topic].label}</dt>
+            <dd>{explainTopic(topic)}</dd>
+          </React.Fragment>
+        ))}
+      </dl>
+    </>
+  )
+}
+
+/** The change that goes first, with its product, as a link. */
+export const HeldBy = ({ holder: { id, topic, status, sellerSku } }: { holder: NonNullable<Item['heldBy']> }) => (
+  <Link to={pageUrl(`items/${id}`)} inText>
+    {TOPICS[topic].label}
+    {sellerSku && ` of ${sellerSku}`} ({STATUSES[status].label})
+  </Link>
+)
+
 /** The item's status, and what it waits for. */
-function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
+function Where({ item: { status, reason, nextAttemptAt, heldBy } }: { item: Item }) {
   return (
     <>
       <Status status={status} />{' '}
@@ -115,6 +158,12 @@ function Where({ item: { status, reason, nextAttemptAt } }: { item: Item }) {
         )
       ) : (
         status === 'blocked' && reason && explain(reason.code).label
+      )}
+      {heldBy && (
+        <>
+          {' '}
+          behind <HeldBy holder={heldBy} />
+        </>
       )}
     </>
   )
