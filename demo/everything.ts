@@ -284,6 +284,10 @@ Try:
   # a catalogue of your own, from a Shopify product CSV export; what is new in it is queued
   DATABASE_URL='${database}' npm run import -- test/fixtures/catalogue.csv --enqueue
 
+  # what a program of Seller Center is told of its products, for their own pages (demo/feedback.ts)
+  DATABASE_URL='${database}' API_URL=http://127.0.0.1:${ports.internal} \\
+    VIEWER_API_KEY=${keys.viewer} npm run feedback
+
   # a callback, as the Shop sends it, of a request that nobody made
   curl -H 'content-type: application/json' -d '${JSON.stringify([
     { jsonrpc: '2.0', method: 'auth', params: { apiKey: keys.callback } },

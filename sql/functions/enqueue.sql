@@ -102,6 +102,10 @@ begin
     if was.reason is distinct from 'failure' or was.status not in ('delayed', 'failed') then return; end if;
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
       values (item_id, was.at, was.status, 'pending', extract(epoch from was.at - was.since), 'coalesced');
+    with noted as (
+      insert into shop_update.touched (product_id, product_set_id)
+      values (enqueue_item.product_id, case when of_set then the_set end)
+    )
     insert into shop_update.delta (kind, topic, status, cause_id, n)
       values ('status', the_topic, was.status, was.cause, -1), ('status', the_topic, 'pending', null, 1);
   else
@@ -122,13 +126,18 @@ begin
     returning i.id, i.coalesced > 0 into item_id, coalesced;
     if coalesced then return; end if;
 
-    insert into shop_update.delta (kind, slot, topic, n) values ('queued', date_trunc('hour', at, 'UTC'), the_topic, 1);
+    -- one statement for all of it: each costs 5 us more
+    with noted as (
+      insert into shop_update.touched (product_id, product_set_id)
+      values (enqueue_item.product_id, case when of_set then the_set end)
+    )
+    insert into shop_update.delta (kind, slot, topic, status, n) values
+      ('queued', date_trunc('hour', at, 'UTC'), the_topic, null, 1),
+      ('status', null, the_topic,
+        case when wait > interval '0' then 'delayed' else 'pending' end::shop_update.status, 1);
     if wait > interval '0' then
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
         values (item_id, at, 'pending', 'delayed', 0, 'stock_wait');
-      insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'delayed', 1);
-    else
-      insert into shop_update.delta (kind, topic, status, n) values ('status', the_topic, 'pending', 1);
     end if;
   end if;
 

@@ -4,6 +4,7 @@ import { UsageError } from '../../worker/usage-error.ts'
 import { callbacks } from './callbacks.ts'
 import { drained } from './drained.ts'
 import { fair } from './fair.ts'
+import { feedback } from './feedback.ts'
 import { gentle } from './gentle.ts'
 import { growth } from './growth.ts'
 import { held } from './held.ts'
@@ -98,6 +99,12 @@ const BENCHMARKS: Record<string, Benchmark> = {
     'the search for a fragment of a SKU or title among --products, and what its indexes cost',
     { products: 1_000_000 },
     search,
+  ),
+  feedback: benchmark(
+    'how products stand, told to a consumer that is killed at random, like the workers, while all of them change: does ' +
+      'it end with what is so?',
+    { products: 100_000, seed: 7 },
+    feedback,
   ),
   lists: benchmark(
     'every list that a page offers, over HTTP, with so many items in the queue and as many in the history',

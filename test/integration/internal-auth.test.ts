@@ -19,6 +19,7 @@ const READS = [
   '/api/charts',
   '/api/pauses',
   '/api/search?q=abc',
+  '/api/feedback',
   '/api/flow',
   '/api/credentials/bob_callback_server',
   '/api/events',
@@ -290,6 +291,13 @@ describe('the token of the Grafana user', () => {
       expect((await read(await sign({ role }))).status).toBe(200)
       expect((await put(await sign({ role }))).status).toBe(403)
     }
+  })
+
+  it('is not asked of a program of Seller Center, which has the viewer’s key and reads feedback', async () => {
+    expect((await guarded.call('GET', '/api/feedback')).status).toBe(200)
+    expect((await guarded.call('GET', '/api/feedback', { headers: { 'x-grafana-id': 'nadia' } })).status).toBe(200)
+    expect((await guarded.call('GET', '/api/feedback', { key: 'wrong' })).status).toBe(401)
+    expect((await guarded.call('GET', '/api/products/1')).status).toBe(401)
   })
 
   it('is no key', async () => {

@@ -214,6 +214,7 @@ describe('the OpenAPI document', () => {
       'GET /api/counts',
       'GET /api/credentials/bob_callback_server',
       'GET /api/events',
+      'GET /api/feedback',
       'GET /api/flow',
       'GET /api/incidents',
       'GET /api/items',

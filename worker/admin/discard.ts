@@ -3,6 +3,7 @@ import { discardRefusal } from '../domain/requeue.ts'
 import type { Status } from '../domain/statuses.ts'
 import type { Step } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
+import { touched } from '../queue/books.ts'
 import { skusOf, stepColumns } from '../queue/skus.ts'
 import { inQueue, locate, sources } from '../read/selection.ts'
 import type { Asked } from './candidates.ts'
@@ -120,6 +121,7 @@ export async function discard(
     insert into shop_update.delta (kind, topic, status, cause_id, n)
     select 'status', topic, status, cause_id, -count(*) from gone group by topic, status, cause_id
   ),
+  told as (${touched(sql, 'gone')}),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, now(), status, status, seconds, 'discarded', ${actor}::text, ${note}::text from gone

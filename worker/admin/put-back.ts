@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
-import { statusCounts } from '../queue/books.ts'
+import { statusCounts, touched } from '../queue/books.ts'
 import { skusOf, stepColumns } from '../queue/skus.ts'
 
 /**
@@ -26,6 +26,7 @@ export const putBack = (sql: Sql, ids: readonly string[], actor: string, note: s
       greatest(date_part('epoch', i.status_at - old.status_at), 0) as seconds
   ),
   counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`, { from: sql`was_cause` })}),
+  told as (${touched(sql, 'moved')}),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason, actor, note)
     select id, status_at, was, 'pending', seconds, 'requeued', ${actor}::text, ${note}::text from moved

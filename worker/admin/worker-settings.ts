@@ -1,6 +1,7 @@
 import { ConfigError } from '../config.ts'
 import type { Sql } from '../database/database.ts'
 import type { Flow } from '../domain/statuses.ts'
+import { touched } from '../queue/books.ts'
 
 /**
  * JavaScript and PostgreSQL have different lists of time zones; PostgreSQL's reads the Shop's times.
@@ -31,13 +32,17 @@ export async function setStockWait(sql: Sql, seconds: number): Promise<void> {
   // In pages, skipping locked rows: a start does not wait for Seller Center.
   for (;;) {
     const moved = await sql`
-      update shop_update.item set run_at = queued_at + ${seconds}::double precision * interval '1 second'
-      where id = any (array(
-        select id from shop_update.item
-        where lane = 'delayed' and reason = 'stock_wait'
-          and run_at <> queued_at + ${seconds}::double precision * interval '1 second'
-        limit 5000 for update skip locked))
-      returning 1`
+      with moved as (
+        update shop_update.item set run_at = queued_at + ${seconds}::double precision * interval '1 second'
+        where id = any (array(
+          select id from shop_update.item
+          where lane = 'delayed' and reason = 'stock_wait'
+            and run_at <> queued_at + ${seconds}::double precision * interval '1 second'
+          limit 5000 for update skip locked))
+        returning product_id, product_set_id
+      ),
+      told as (${touched(sql, 'moved')})
+      select from moved`
     if (moved.length < 5000) return
   }
 }

@@ -5,6 +5,7 @@ import { actionRoutes } from './internal/actions.ts'
 import { causeRoutes } from './internal/causes.ts'
 import { chartRoutes } from './internal/charts.ts'
 import { type InternalApiOptions, routes } from './internal/context.ts'
+import { feedbackRoutes } from './internal/feedback.ts'
 import { itemRoutes } from './internal/items.ts'
 import { numberRoutes } from './internal/numbers.ts'
 import { pauseRoutes } from './internal/pauses.ts'
@@ -24,6 +25,7 @@ export type {
   Credential,
   Enqueued,
   Entry,
+  Feedback,
   FlowSettings,
   Incident,
   Incidents,
@@ -97,6 +99,7 @@ export function createInternalApi(options: InternalApiOptions) {
     .route('/', runRoutes(options))
     .route('/', productRoutes(options))
     .route('/', productHistoryRoutes(options))
+    .route('/', feedbackRoutes(options))
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
   app.doc31('/openapi.json', openApi(version))
 

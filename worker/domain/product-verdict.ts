@@ -79,12 +79,25 @@ export interface ProductVerdict<Time = Date> {
   heldBy: string | null
 }
 
-/** Worse than the others first: what has to be looked at before anything else helps. */
-const URGENCY: Partial<Record<Status, number>> = { failed: 0, blocked: 1, delayed: 2, got_acknowledgment: 5 }
+/**
+ * Worse than the others first: what stands still until a person acts, what fails and is tried again (also while it is),
+ * what waits for a create, what waits for its turn, and the rest. `sql/views/product_state.sql` has the same order.
+ */
 function urgency(item: OpenItem): number {
-  if (isHeld(item)) return item.heldBy.status === 'failed' ? 1 : 3
-  return item.reason === 'stock_wait' ? 6 : (URGENCY[item.status] ?? 4)
+  const { status, reason, failures, nextAttemptAt } = item
+  if (status === 'blocked') return awaitsCreate(reason) ? 2 : 0
+  if (reason === 'stock_wait') return 6
+  if (status === 'failed' || status === 'delayed') return nextAttemptAt === null ? 0 : 1
+  if (status === 'got_acknowledgment') return 5
+  if (failures > 0) return 1
+  return isHeld(item) ? 3 : 4
 }
+
+const awaitsCreate = (reason: ReasonCode | null): boolean => (AWAIT_CREATE as readonly unknown[]).includes(reason)
+
+/** Who acts on an item that is Delayed or Failed. Images are never requeued (decision 12), but can be saved again. */
+const whoMends = ({ topic, status, nextAttemptAt }: OpenItem<unknown>): WhoActs =>
+  nextAttemptAt !== null ? (status === 'failed' ? 'sre' : 'nobody') : topic === 'images' ? 'seller' : 'admin'
 
 /** Why a product is, or is not, in the Shop as the catalogue has it. */
 export function productVerdict(facts: ProductFacts): ProductVerdict {
@@ -146,7 +159,7 @@ function beingCreated(create: OpenItem): Verdict {
       return {
         code: 'failing',
         text: `Not in the Shop: its creation has failed ${times(failures)}${quoted(create)}.`,
-        whoActs: status === 'failed' ? 'sre' : 'nobody',
+        whoActs: whoMends(create),
         ...about,
       }
     case 'blocked':
@@ -213,11 +226,11 @@ function inShop(facts: ProductFacts): Verdict {
         text:
           `${where}${joint}${say(`${changes} of it ${n === 1 ? 'is' : 'are'} not there`)}: ` +
           `${TOPICS[worst.topic].label} has failed ${times(worst.failures)}${quoted(worst)}.`,
-        whoActs: worst.status === 'failed' ? 'sre' : 'nobody',
+        whoActs: whoMends(worst),
         ...about,
       }
     case 'blocked':
-      return (AWAIT_CREATE as readonly (string | null)[]).includes(worst.reason)
+      return awaitsCreate(worst.reason)
         ? {
             code: 'on_its_way',
             text:
@@ -299,6 +312,37 @@ export const justChanged = (title: string | null, sellerSku: string): { text: st
   text: `${named(title, sellerSku)}it has just changed. ${STEP.nobody}`,
   whoActs: 'nobody',
 })
+
+/**
+ * How it stands with a product, as its own page in Seller Center can show it (decision 28). The view
+ * `shop_update.product_state` says which of them it is.
+ */
+export const PRODUCT_STATES = ['in_shop', 'on_its_way', 'waiting', 'requires_action', 'not_sent'] as const
+export type ProductState = (typeof PRODUCT_STATES)[number]
+
+const STATES: Record<ProductState, string> = {
+  in_shop: 'it is in the Shop',
+  on_its_way: 'it has a change that is on its way to the Shop',
+  waiting: 'it has a change that waits, and goes on by itself',
+  requires_action: 'it does not go on by itself',
+  not_sent: 'it is not in the Shop, and nothing of it is on its way',
+}
+
+/** What a seller is told of a state that was published, and is already another one. */
+export const stateToSeller = (
+  title: string | null,
+  sellerSku: string | null,
+  state: ProductState,
+  whoActs: WhoActs,
+): { text: string; whoActs: WhoActs } => ({
+  text: `${named(title, sellerSku ?? '')}${STATES[state]}. ${STEP[whoActs]}`,
+  whoActs,
+})
+
+export const productDeletedToSeller: { text: string; whoActs: WhoActs } = {
+  text: `The product has been deleted in Seller Center. ${STEP.nobody}`,
+  whoActs: 'nobody',
+}
 
 /** How a topic of a product stands: a cell of the grid. */
 export const CELLS = ['up_to_date', 'waiting', 'with_shop', 'delayed', 'failed', 'blocked', 'never_sent'] as const

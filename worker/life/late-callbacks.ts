@@ -2,7 +2,7 @@ import { isLocked, isRefusedByRow, refusal, type Sql, transaction } from '../dat
 import { patternOf } from '../domain/cause.ts'
 import type { Step } from '../domain/step.ts'
 import { creates, TOPICS, type Topic } from '../domain/topics.ts'
-import { newCauses } from '../queue/books.ts'
+import { newCauses, touched } from '../queue/books.ts'
 import { findConflict } from '../queue/conflict.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
@@ -154,6 +154,7 @@ const makeIncident = (
     select 'status', topic, status, cause_id, 1 from made
   ),
   causes as (${newCauses(tx, 'made')}),
+  told as (${touched(tx, 'made')}),
   noted as (
     insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)
     select id, status_at, 'pending', 'blocked', 0, reason from made

@@ -23,6 +23,7 @@ import { DAYS_AHEAD, startLeader } from './leader.ts'
 import { claimKey, Life } from './life.ts'
 import { startPacing } from './pacing.ts'
 import { startPausing } from './pausing.ts'
+import { startPublishing } from './publishing.ts'
 import { startPump } from './pump.ts'
 import { startRunning } from './running.ts'
 import { retryOf } from './verdict.ts'
@@ -217,6 +218,12 @@ export async function startWorker({
     onReady: (items) => pump.poke(0, items),
   })
 
+  const publishing = startPublishing({
+    sql: background,
+    leads: () => state === 'running' && leader.leads(),
+    log,
+  })
+
   /** Claims that only the database knows of. Seen twice, such a claim is not one that was made just now. */
   let suspects = new Set<string>()
   async function takeUpOrphans(): Promise<void> {
@@ -280,7 +287,7 @@ export async function startWorker({
       callbacks.stopPolling()
       const looks = flowLooks.stop()
       const beats = heart.stop()
-      await Promise.all([leader.stop(), running.stop()])
+      await Promise.all([leader.stop(), running.stop(), publishing.stop()])
       onNotice = unheeded
       await Promise.all([callbacks.idle(), looks, beats, pace.stop(), pausing.stop(), shop.close()])
       try {

@@ -71,6 +71,15 @@ export const newCauses = (sql: Sql, rows: string) => sql`
       on conflict (id) do nothing`
 
 /**
+ * Notes the products of items, or their sets, of which the state may have changed for Seller Center (`publishTouched`).
+ *
+ * @param rows the CTE of the items
+ */
+export const touched = (sql: Sql, rows: string) => sql`
+      insert into shop_update.touched (product_id, product_set_id)
+      select product_id, case when product_id is null then product_set_id end from ${sql(rows)}`
+
+/**
  * The calls' part: the outcomes, and how long each call took.
  *
  * @param rows the CTE of the items, with `flow`, and with `ms` if there was a call

@@ -1,5 +1,6 @@
 import { type Sql, transaction } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
+import { touched } from './books.ts'
 import { drop } from './drop.ts'
 
 export interface Followed {
@@ -108,6 +109,9 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
         lane = case when m.was_behind then 'ready' else i.lane end,
         fresh = false -- only one item per set, topic and product is fresh
       from moving m where i.id = m.id
+      returning i.product_id, i.product_set_id
+    ),
+    told as (${touched(tx, 'moved')}
     )
     merge into shop_update.set_lane l using (
         select old_set, count(*) filter (where was_behind) as behind, array_agg(id) as ids

@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
-import { claimSteps } from './books.ts'
+import { claimSteps, touched } from './books.ts'
 import { skusOf, stepColumns } from './skus.ts'
 
 export interface Dropped {
@@ -60,6 +60,8 @@ export async function drop(sql: Sql, items: readonly { id: string; token: number
       from gone g
       join catalog.product_set s on s.id = g.product_set_id
       where g.topic = 'images'
+    ),
+    told as (${touched(sql, 'gone')}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

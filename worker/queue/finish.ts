@@ -2,7 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
-import { callCounts, cameColumns, claimSteps, freedSets, leftBehind, statusCounts } from './books.ts'
+import { callCounts, cameColumns, claimSteps, freedSets, leftBehind, statusCounts, touched } from './books.ts'
 
 /** What a success row writes to the catalogue. Null keeps the present value. */
 export interface WriteBack {
@@ -253,6 +253,8 @@ export async function finish(
       from gone where ms is not null
     ),
     counted as (${statusCounts(sql, 'gone', sql`was`, sql`goes_to`, late ? { from: sql`was_cause` } : {})}
+    ),
+    told as (${touched(sql, 'gone')}
     ),
     synced as (
       insert into shop_update.delta (kind, slot, topic, bucket, n)

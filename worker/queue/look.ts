@@ -24,5 +24,5 @@ export const writtenSince = (sql: Sql, table: 'set_lane' | 'owed_release', since
     : sql`(select *, ctid as place from shop_update.${sql(table)} where ctid >= ${since}::text::tid offset 0)`
 
 /** The last page may have room. */
-export const endOf = (sql: Sql, table: 'set_lane' | 'owed_release') => sql`format('(%s,0)',
+export const endOf = (sql: Sql, table: 'set_lane' | 'owed_release' | 'touched') => sql`format('(%s,0)',
         greatest(pg_relation_size('shop_update.${sql(table)}') / current_setting('block_size')::int - 1, 0))`

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Adopted, Claim, Item } from '../domain/item.ts'
 import type { Step } from '../domain/step.ts'
-import { claimSteps, newCauses, statusCounts } from './books.ts'
+import { claimSteps, newCauses, statusCounts, touched } from './books.ts'
 import { skuColumns, skusOf, stepColumns } from './skus.ts'
 
 export interface Recovered {
@@ -105,6 +105,8 @@ export async function recover(
     counted as (${statusCounts(sql, 'moved', sql`was`, sql`status`, { to: sql`cause_id` })}
     ),
     causes as (${newCauses(sql, 'moved')}
+    ),
+    told as (${touched(sql, 'moved')}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

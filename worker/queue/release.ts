@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
-import { statusCounts } from './books.ts'
+import { statusCounts, touched } from './books.ts'
 import { isComing } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
@@ -81,6 +81,8 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
     counted as (${statusCounts(sql, 'freed', sql`'blocked'::shop_update.status`, sql`status`, {
       from: sql`was_cause`,
     })}
+    ),
+    told as (${touched(sql, 'freed')}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

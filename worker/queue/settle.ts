@@ -4,7 +4,7 @@ import type { Exchange, Item } from '../domain/item.ts'
 import type { ReasonCode } from '../domain/reasons.ts'
 import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { TOPICS } from '../domain/topics.ts'
-import { callCounts, cameColumns, claimSteps, freedSets, newCauses, statusCounts } from './books.ts'
+import { callCounts, cameColumns, claimSteps, freedSets, newCauses, statusCounts, touched } from './books.ts'
 
 /** Where an unfinished item goes. */
 export interface Settlement {
@@ -120,6 +120,7 @@ export async function settle(
       returning
         i.id,
         i.product_set_id,
+        i.product_id,
         i.topic,
         i.request_id,
         i.flow,
@@ -165,6 +166,8 @@ export async function settle(
     ),
     ${causes ? sql`causes as (${newCauses(sql, 'moved')}),` : sql``}
     called as (${callCounts(sql, 'moved', sql`outcome`)}
+    ),
+    told as (${touched(sql, 'moved')}
     ),
     noted as (
       insert into shop_update.step (item_id, at, from_status, to_status, seconds, reason)

@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
-import { creates, type Topic } from '../domain/topics.ts'
+import type { Topic } from '../domain/topics.ts'
 
 export interface TransitionRow {
   from: Status | null
@@ -137,51 +137,55 @@ export interface Surroundings {
   } | null
 }
 
-/** What an answer for the seller needs besides the item. */
+/** What answers for the seller need besides the items, by the items' ids. */
 export async function readSurroundings(
   sql: Sql,
-  {
-    id: itemId,
-    topic,
-    productSetId,
-    productId,
-  }: { id: string; topic: Topic; productSetId: string; productId: string | null },
-): Promise<Surroundings> {
-  const [row] = await sql<Surroundings[]>`
-    select coalesce(p.title, s.title) as title, (
+  items: readonly { id: string; topic: Topic; productSetId: string; productId: string | null }[],
+): Promise<Map<string, Surroundings>> {
+  const rows = await sql<(Surroundings & { id: string })[]>`
+    select x.id, coalesce(p.title, s.title) as title, (
       select 1 + count(b.id) + (
         select count(*) from shop_update.set_lane l where l.product_set_id = i.product_set_id and l.item_id is not null)
       from shop_update.item i left join shop_update.item b
         on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
         and (not shop_update.creates(b.topic), b.id)
           < (not shop_update.creates(i.topic), i.id)
-      where i.id = ${itemId}::bigint and i.lane in ('ready', 'behind') group by i.product_set_id
+      where i.id = x.id and i.lane in ('ready', 'behind') group by i.product_set_id
     )::int as "positionInSet", (
       select json_build_object('itemId', n.id::text, 'status', n.status) from (
         select w.* from shop_update.item w where w.product_set_id = s.id and w.lane <> 'in_flight'
         union all
         select w.* from shop_update.set_lane l join shop_update.item w on w.id = l.item_id
         where l.product_set_id = s.id) n
-      where n.id > ${itemId}::bigint and (
-        n.topic = ${topic}::text::shop_update.topic and n.product_id is not distinct from ${productId}::bigint
+      where n.id > x.id and (
+        n.topic = x.topic::shop_update.topic and n.product_id is not distinct from x.product_id
         -- what a create absorbed after its request left goes on as content
-        or ${creates(topic)}::text::boolean and n.topic = 'content'
-          and n.product_id = coalesce(${productId}::bigint, n.product_id))
+        or shop_update.creates(x.topic::shop_update.topic) and n.topic = 'content'
+          and n.product_id = coalesce(x.product_id, n.product_id))
       order by n.id desc limit 1
     ) as newer, (
       select json_build_object(
         'sellerActive', r.active, 'active', q.active, 'qcStatus', q.qc_status,
         'inStock', q.stock > 0 or q.consignment_stock > 0)
       from catalog.product q join catalog.seller r on r.id = s.seller_id
-      where q.product_set_id = s.id and (${productId}::bigint is null or q.id = ${productId}::bigint)
+      where q.product_set_id = s.id and (x.product_id is null or q.id = x.product_id)
       order by q.active desc, q.qc_status = 'approved' desc, q.qc_status = 'pending' desc,
         q.stock > 0 or q.consignment_stock > 0 desc, q.id
       limit 1
     ) as product
-    from catalog.product_set s left join catalog.product p on p.id = ${productId}::bigint
-    where s.id = ${productSetId}::bigint`
-  return row ?? { title: null, positionInSet: null, newer: null, product: null }
+    from unnest(
+      ${items.map(({ id }) => id)}::bigint[],
+      ${items.map(({ topic }) => topic)}::text[],
+      ${items.map(({ productSetId }) => productSetId)}::bigint[],
+      ${items.map(({ productId }) => productId)}::bigint[]
+    ) x (id, topic, product_set_id, product_id)
+    join catalog.product_set s on s.id = x.product_set_id
+    left join catalog.product p on p.id = x.product_id`
+  return new Map(rows.map(({ id, ...surroundings }) => [id, surroundings]))
 }
+
+/** Of an item whose set no longer exists. */
+export const NO_SURROUNDINGS: Surroundings = { title: null, positionInSet: null, newer: null, product: null }
 
 /**
  * Nothing about an item is older than the item, so earlier days need not be searched. One day is added because clocks

@@ -166,6 +166,11 @@ export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
   return row ? (await withTraces(sql, [row]))[0]! : null
 }
 
+/** Items of the queue by their ids, without traces. */
+export const readQueued = (sql: Sql, ids: readonly string[]): Promise<ItemRow[]> => sql<ItemRow[]>`
+  with i as (select ${queueColumns(sql)} from shop_update.item i where i.id = any (${[...ids]}::bigint[]))
+  select ${shown(sql)} from i ${beside(sql)}`
+
 /**
  * A finished item has the trace only of an attempt without a request. A statement of its own, of the days in question
  * alone (0.4 ms for a page of the newest, 6 for one that spans 90 days; joined with the list, always 30).

@@ -70,6 +70,7 @@ const WRITES = {
   415: problem('The body is no JSON'),
 }
 export const NOT_FOUND = { 404: problem('There is no such item') }
+export const GONE = { 410: problem('The cursor is of another database') }
 export const CONFLICT = { 409: problem('The item is not one for an admin to decide') }
 export const TOO_MANY = { 429: problem('The same user has a download under way') }
 export const UNPROCESSABLE = { 422: problem('The product or product set does not exist') }

@@ -6,7 +6,14 @@ import { REFUSAL_SENTENCES, unmetForSending } from '../../domain/requeue.ts'
 import { PRODUCTS_A_PREFIX } from '../../domain/search.ts'
 import type { SellerAnswer } from '../../domain/seller-answer.ts'
 import type { Topic } from '../../domain/topics.ts'
-import { readBody, readCalls, readSurroundings, readTransitions, type Surroundings } from '../../read/item-history.ts'
+import {
+  NO_SURROUNDINGS,
+  readBody,
+  readCalls,
+  readSurroundings,
+  readTransitions,
+  type Surroundings,
+} from '../../read/item-history.ts'
 import {
   countItems,
   countTabs,
@@ -244,14 +251,31 @@ export const itemRoutes = (options: InternalApiOptions) => {
 
 /** "An answer for the seller" about an item, and what it was made from. */
 export async function answerOf(
-  { readSql, situation, config }: InternalApiOptions,
+  options: InternalApiOptions,
   row: ItemRow,
-  product?: AskedProduct,
-): Promise<{ surroundings: Surroundings; sellerAnswer: Pick<SellerAnswer, 'text' | 'whoActs'> }> {
-  const [surroundings, standing] = await Promise.all([readSurroundings(readSql, row), situation()])
-  const { text, whoActs } = toSellerAnswer(row, surroundings, standing, config, product)
-  return { surroundings, sellerAnswer: { text, whoActs } }
+): Promise<{ surroundings: Surroundings; sellerAnswer: Told }> {
+  const [answer] = await answersOf(options, options.readSql, [{ row }])
+  return answer!
 }
+
+/** The same about several, in their order; `product` is the one that was asked about, of an item about its set. */
+export async function answersOf(
+  { situation, config }: Pick<InternalApiOptions, 'situation' | 'config'>,
+  sql: Sql,
+  asked: readonly { row: ItemRow; product?: AskedProduct }[],
+): Promise<{ surroundings: Surroundings; sellerAnswer: Told }[]> {
+  if (asked.length === 0) return []
+  const rows = asked.map(({ row }) => row)
+  const [surroundingsOf, standing] = await Promise.all([readSurroundings(sql, rows), situation()])
+  return asked.map(({ row, product }) => {
+    const surroundings = surroundingsOf.get(row.id) ?? NO_SURROUNDINGS
+    const { text, whoActs } = toSellerAnswer(row, surroundings, standing, config, product)
+    return { surroundings, sellerAnswer: { text, whoActs } }
+  })
+}
+
+/** What a seller is told. */
+export type Told = Pick<SellerAnswer, 'text' | 'whoActs'>
 
 const EMPTY: { rows: ItemRow[]; next: null } = { rows: [], next: null }
 

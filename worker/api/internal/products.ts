@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import type { Sql } from '../../database/database.ts'
 import {
   cellOf,
   first,
@@ -8,9 +9,8 @@ import {
   verdictToSeller,
 } from '../../domain/product-verdict.ts'
 import { isFragment, searchedWords } from '../../domain/search.ts'
-import type { WhoActs } from '../../domain/seller-answer.ts'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../domain/topics.ts'
-import { readItem } from '../../read/items.ts'
+import { readQueued } from '../../read/items.ts'
 import {
   findSkus,
   type ProductRow,
@@ -22,7 +22,7 @@ import {
 import { readSeller } from '../../read/sellers.ts'
 import { Problem } from '../problem.ts'
 import { answer, type InternalApiOptions, json, NOT_FOUND, route, routes } from './context.ts'
-import { answerOf } from './items.ts'
+import { answersOf, type Told } from './items.ts'
 import {
   id,
   type Product,
@@ -91,7 +91,7 @@ export const productRoutes = (options: InternalApiOptions) => {
         const [any] = products
         if (!any) throw noSet(setId)
         const of = products.length === 1 ? any : products.find((product) => product.id === asked)
-        const told = of && (await productAnswer(options, of))
+        const told = of && (await productAnswers(options, readSql, [of])).get(of.id)
         const { title, sellerId, sellerName, sellerActive, setSrcId } = any
         const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, any, synced))
         return c.json(
@@ -178,16 +178,33 @@ function productToJson(row: ProductRow): Product {
 /** Verdicts that no item explains better. */
 const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_control', 'hidden']
 
-/** What the seller is told of a product: the answer about the item that holds it up, or how it stands. */
-async function productAnswer(
-  options: InternalApiOptions,
-  product: ProductRow,
-): Promise<{ text: string; whoActs: WhoActs }> {
-  const { text, whoActs, itemId, code } = productVerdict(product)
-  const item = itemId === null || OF_THE_CATALOGUE.includes(code) ? null : await readItem(options.readSql, itemId)
-  if (item?.live) return (await answerOf(options, item, product)).sellerAnswer
-  const { title, sellerSku } = product
-  // its item has just left the queue
-  const isGone = itemId !== null && !OF_THE_CATALOGUE.includes(code)
-  return isGone ? justChanged(title, sellerSku) : verdictToSeller(title, sellerSku, { text, whoActs })
+/**
+ * What the sellers are told of products, by their ids: the answer about the item that holds one up, or how it stands.
+ */
+export async function productAnswers(
+  options: Pick<InternalApiOptions, 'situation' | 'config'>,
+  sql: Sql,
+  products: readonly ProductRow[],
+): Promise<Map<string, Told>> {
+  const stand = products.map((product) => {
+    const verdict = productVerdict(product)
+    return { product, verdict, itemId: OF_THE_CATALOGUE.includes(verdict.code) ? null : verdict.itemId }
+  })
+  const rows = await readQueued(sql, [...new Set(stand.flatMap(({ itemId }) => itemId ?? []))])
+  const items = new Map(rows.map((row) => [row.id, row]))
+  const held = stand.flatMap(({ product, itemId }) => {
+    const row = itemId === null ? undefined : items.get(itemId)
+    return row ? { row, product } : []
+  })
+  const answers = await answersOf(options, sql, held)
+  const answerOf = new Map(held.map(({ product }, place) => [product.id, answers[place]!.sellerAnswer]))
+  return new Map(
+    stand.map(({ product: { id, title, sellerSku }, verdict, itemId }) => [
+      id,
+      itemId === null
+        ? verdictToSeller(title, sellerSku, verdict)
+        : // else it has just left the queue
+          (answerOf.get(id) ?? justChanged(title, sellerSku)),
+    ]),
+  )
 }

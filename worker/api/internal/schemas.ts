@@ -6,7 +6,7 @@ import { ID } from '../../domain/ids.ts'
 import { INCIDENT_KINDS, REFUSED_FOR } from '../../domain/incident.ts'
 import { ORDERS } from '../../domain/orders.ts'
 import { LONGEST_PAUSE_DAYS, PAUSE_STATES } from '../../domain/pause.ts'
-import { CELLS, VERDICTS } from '../../domain/product-verdict.ts'
+import { CELLS, PRODUCT_STATES, VERDICTS } from '../../domain/product-verdict.ts'
 import { ADMIN_RESOLVES, NO_CREATES, REASONS, REFUSALS } from '../../domain/reasons.ts'
 import { REQUEUE_INCLUDES } from '../../domain/requeue.ts'
 import { OUTCOMES, RUN_KINDS, RUN_STATES, type RunKind } from '../../domain/run.ts'
@@ -897,6 +897,42 @@ export const sellerSchema = z
   .openapi('Seller')
 export type Seller = z.infer<typeof sellerSchema>
 export const productQuery = z.strictObject({ product: id.optional() })
+
+const feedbackCursor = z.string().regex(/^[0-9a-f]{8}-\d{1,18}$/, 'is no nextCursor of this feed')
+export const feedbackQuery = z.strictObject({
+  after: feedbackCursor.optional().openapi({ description: 'The last `nextCursor`; without: from the beginning' }),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+})
+const productFeedback = z.object({
+  productId: id,
+  productSetId: id.nullable().openapi({ description: 'Null, like the SKUs: the product has been deleted' }),
+  sellerId: id.nullable(),
+  sellerSku: z.string().nullable(),
+  sku: z.string().nullable().openapi({ description: "The Shop's" }),
+  state: z.enum(PRODUCT_STATES).openapi({
+    description:
+      'in_shop: up to date; on_its_way: queued, or with the Shop; waiting: it goes on by itself, at a time or after ' +
+      'something else; requires_action: it stands still until somebody acts; not_sent: nothing sends it',
+  }),
+  text: z.string().openapi({ description: 'For the seller, times in VENTURE_TIMEZONE' }),
+  whoActs: z.enum(['nobody', 'seller', 'admin', 'shop', 'sre']).openapi({ description: 'As the text says' }),
+  since: time.nullable().openapi({ description: 'Since when it is so; null: nobody knows' }),
+  expectedAt: time.nullable().openapi({ description: 'When it goes on by itself, where that is planned' }),
+  publishedAt: time,
+  deleted: z.boolean().openapi({ description: 'It no longer exists in Seller Center' }),
+})
+export type ProductFeedback = z.infer<typeof productFeedback>
+export const feedbackSchema = z
+  .object({
+    products: z.array(productFeedback),
+    nextCursor: z
+      .string()
+      .nullable()
+      .openapi({ description: 'For `after`, next time; null: nothing has been published yet' }),
+    more: z.boolean().openapi({ description: 'There may be more now' }),
+  })
+  .openapi('Feedback')
+export type Feedback = z.infer<typeof feedbackSchema>
 
 export const incidentSchema = z
   .object({

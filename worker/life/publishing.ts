@@ -1,0 +1,47 @@
+import type { Logger } from 'pino'
+import type { Sql } from '../database/database.ts'
+import { type Every, every } from '../loop.ts'
+import { publishNext, publishTouched } from '../queue/feedback.ts'
+import { createRounds } from './rounds.ts'
+
+export interface PublishingOptions {
+  sql: Sql
+  /** One worker publishes: the leader. */
+  leads(): boolean
+  log: Logger
+}
+
+const EVERY_MS = 1000
+/** How much of that it takes at most, but for the last look: a seller can wait, the queue cannot. */
+const ROUND_MS = 300
+/** Between two pages of the catalogue, once all of it has been compared: 20 ms of PostgreSQL's time each. */
+const COMPARE_EVERY_MS = 10_000
+
+/**
+ * Publishes the states of products as feedback to Seller Center. A loop of its own: nothing else waits for it, and what
+ * it has not come to is noted in the database.
+ */
+export function startPublishing({ sql, leads, log }: PublishingOptions): Every {
+  const touchedNext = createRounds((after, since) => publishTouched(sql, after, since))
+  // Whoever led before may have been of a version that notes nothing.
+  let isAllCompared = false
+  let compared = Number.NEGATIVE_INFINITY
+
+  return every(EVERY_MS, async () => {
+    if (!leads()) {
+      isAllCompared = false
+      return
+    }
+    try {
+      const until = performance.now() + ROUND_MS
+      for (let last = ''; last !== '0' && leads() && performance.now() < until; ) last = (await touchedNext()).last
+      while (leads() && performance.now() < until) {
+        if (isAllCompared && performance.now() - compared < COMPARE_EVERY_MS) return
+        compared = performance.now()
+        if (await publishNext(sql)) isAllCompared = true
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'Feedback to Seller Center could not be published; the next round tries again')
+    }
+  })
+}
