@@ -62,7 +62,9 @@ function Preview() {
             Grafana's own pages. <code>docker compose up</code> starts it with all of them.
           </p>
           <p>
-            <a href={`${ROOT}/overview`}>Back to the Overview</a>
+            <a href={`${ROOT}/overview`} style={{ textDecoration: 'underline' }}>
+              Back to the Overview
+            </a>
           </p>
         </main>
       )}

@@ -6,6 +6,7 @@ import { connect, type Sql } from '../../worker/database/database.ts'
 import { hasOrder, ORDERS } from '../../worker/domain/orders.ts'
 import { STATUS_NAMES, STATUSES, type Status, statusesOf, TABS, type Tab } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
+import { WINDOW_NAMES } from '../../worker/domain/windows.ts'
 import { migrate } from '../../worker/migrate.ts'
 import { startWorkerProcess, VIEWER_API_KEY, workerEnv } from '../worker-process.ts'
 import { BENCH_POSTGRES, percentile } from './setting.ts'
@@ -189,6 +190,7 @@ export async function pagesOf(sql: Sql, url: string): Promise<{ name: string; pa
     { name: 'incidents', path: '/api/incidents' },
     { name: 'summary', path: '/api/summary' },
     { name: 'kpis', path: '/api/kpis' },
+    ...WINDOW_NAMES.map((window) => ({ name: `charts of ${window}`, path: `/api/charts?window=${window}` })),
   ]
 }
 
@@ -349,6 +351,15 @@ export async function fill(sql: Sql, items: number): Promise<void> {
   await sql`insert into shop_update.call_hour
     select date_trunc('hour', slot, 'UTC'), topic, flow, outcome, bucket, sum(n), sum(milliseconds), max(slowest)
     from shop_update.call_slot group by 1, 2, 3, 4, 5`
+  await sql`
+    insert into shop_update.queue_snapshot
+    select generate_series(now_slot - interval '90 days', now_slot, interval '5 minutes')
+    from date_bin('5 minutes', now(), 'epoch') now_slot`
+  await sql`
+    insert into shop_update.queue_snapshot_count
+    select slot, topic, status, 100 from shop_update.queue_snapshot
+    cross join unnest(enum_range(null::shop_update.topic)) topic
+    cross join unnest('{pending, delayed, blocked, failed}'::shop_update.status[]) status`
   await sql`select setval(pg_get_serial_sequence('shop_update.item', 'id'), (select max(id) + 1 from shop_update.item))`
   await sql`vacuum analyze`
   await sql`checkpoint`

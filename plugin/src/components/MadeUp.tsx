@@ -15,7 +15,11 @@ export function MadeUp({ at }: { at?: string }) {
   return (
     <Stack alignItems="center" gap={1} wrap="wrap">
       <Badge color="orange" icon="info-circle" text="Made-up history, for the demo" />
-      <span>{at === undefined ? `What was before ${absolute(until)} never happened.` : 'This never happened.'}</span>
+      <span>
+        {at === undefined
+          ? `What was before ${absolute(until)} never happened.`
+          : 'This never happened: there are no steps and no calls of it.'}
+      </span>
     </Stack>
   )
 }

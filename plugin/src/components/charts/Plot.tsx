@@ -77,6 +77,7 @@ export function Plot({ width, times, series, bars, axis, format, onPoint }: Prop
         pointSize: 4,
         spanNulls: false,
       })
+    builder.setPadding([8, 20, 0, 0]) // to the right, for the half of the last time below the axis
     builder.setCursor({ drag: { x: false, y: false } }) // the window is chosen above the charts
     builder.addHook('setLegend', ({ cursor: { idx, left } }) =>
       onPoint(left === undefined || left < 0 ? null : (idx ?? null)),

@@ -23,7 +23,7 @@ export function Trend({ values, label }: { values: readonly (number | null)[]; l
     }
   }, [values, label])
   return (
-    <div ref={ref} role="img" aria-label={label} style={{ height: HEIGHT }}>
+    <div ref={ref} role="img" aria-label={label} style={{ height: HEIGHT, marginBottom: theme.spacing(0.5) }}>
       {width > 0 && <Sparkline theme={theme} width={width} height={HEIGHT} sparkline={sparkline} />}
     </div>
   )

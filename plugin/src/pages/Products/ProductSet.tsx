@@ -14,6 +14,7 @@ import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
 import { FactList } from '../../components/FactList.tsx'
 import { Link } from '../../components/Link.tsx'
+import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
@@ -44,6 +45,7 @@ export function ProductSet({ id }: { id: string }) {
       )}
       {error && !isMissing && <Problem error={error} retry={refetch} />}
       {!set && !error && !isMissing && <LoadingPlaceholder text="Loading the product …" />}
+      {set && <MadeUp />}
       {set && <Whole set={set} asked={query.product} />}
     </Page>
   )

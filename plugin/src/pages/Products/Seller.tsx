@@ -7,6 +7,7 @@ import { ApiError } from '../../api/client.ts'
 import { useSeller } from '../../api/products.ts'
 import { counted } from '../../components/counted.ts'
 import { Link } from '../../components/Link.tsx'
+import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
@@ -25,6 +26,7 @@ export function Seller({ id }: { id: string }) {
       {isMissing && <EmptyState variant="not-found" message="There is no such seller" />}
       {error && !isMissing && <Problem error={error} retry={refetch} />}
       {!seller && !error && !isMissing && <LoadingPlaceholder text="Loading the seller …" />}
+      {seller && <MadeUp />}
       {seller && <Whole seller={seller} />}
     </Page>
   )
