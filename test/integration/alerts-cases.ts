@@ -925,6 +925,16 @@ export const STORIES: Story[] = [
     pages: { 9: [], 20: [], 39: [], 45: [], 60: [], 90: [] },
   },
   {
+    what: 'a maintenance from minute 12 to 42 that nobody ends until minute 50: its end pages, and nothing before',
+    series: {
+      [CIRCUIT]: during(12, 42, 1),
+      [PAUSED]: during(12, 50, 1),
+      [queue('pause_overdue_seconds')]: (minute) => (minute > 42 && minute < 50 ? (minute - 42) * 60 : 0),
+      [TAKEN_UP]: counting(10, 12, 50),
+    },
+    pages: { 20: [], 41: [], 47: ['shop-update-pause-overdue'], 60: [] },
+  },
+  {
     what: 'the only worker is frozen for twenty minutes with items in hand: its last numbers stand for five',
     series: {
       ...Object.fromEntries(

@@ -142,7 +142,9 @@ describe('part by part', () => {
       await api.call('POST', `/api/runs/${id}/stop`, { key: ADMIN })
       expect((await carryOn(api.sql, id))!.ended).toBe(true)
       expect(await api.get<Run>(`/api/runs/${id}`)).toMatchObject({ state: 'stopped', taken: 1000 })
-      const rest = await toEnd(await begin({ kind: 'discard', filter: { seller, tab: 'blocked' }, reason: 'x' }))
+      const again = { kind: 'discard', filter: { seller, tab: 'blocked' } }
+      expect(await preview(again)).toMatchObject({ taken: 100, productSets: 1, variations: 1100 })
+      const rest = await toEnd(await begin({ ...again, reason: 'x' }))
       expect(rest).toMatchObject({ state: 'done', taken: 100 })
       const { entries } = (await api.call<RunsRecord>('GET', '/api/runs?action=discard_stopped', { key: ADMIN })).body
       expect(entries[0]).toMatchObject({ runId: id, detail: { sets: 1, discarded: 1000 } })
@@ -218,7 +220,8 @@ describe('part by part', () => {
     test('what is about a whole set is sent once, though its products come in several parts', async () => {
       const { setId, productIds } = await newSet({ products: 250 })
       const run = await toEnd(await begin({ kind: 'send', topics: ['new_product_set', 'price'], productIds }))
-      expect(run).toMatchObject({ taken: 251, outcome: { on_its_way: 251 } })
+      // the set counts once
+      expect(run).toMatchObject({ taken: 251, outcome: { on_its_way: 251 }, productSets: 1, variations: 250 })
       const [row] = await api.sql`
         select coalesced from shop_update.item where product_set_id = ${setId}::bigint and product_id is null`
       expect(row).toEqual({ coalesced: 0 })

@@ -204,6 +204,20 @@ describe('part by part', () => {
     })
   })
 
+  test('a set of which another item fails while the run goes on counts once', async () => {
+    const seller = 'Fails later'
+    await many(seller, 150)
+    const [first] = await api.sql<{ set: string; product: string }[]>`
+      select product_set_id as set, product_id as product from shop_update.item i
+      join catalog.seller r on r.id = i.seller_id where r.name = ${seller} order by i.id limit 1`
+    const { id } = await begin({ filter: { seller, tab: 'failed' } })
+    expect(await carryOn(api.sql, id)).toMatchObject({ ended: false })
+    const late = await enqueue(api.sql, 'content', { product: first!.product })
+    await put(api.sql, late, 'failed')
+    for (let ended = false; !ended; ) ended = (await carryOn(api.sql, id))!.ended
+    expect(await read(id)).toMatchObject({ taken: 151, productSets: 150, variations: 150 })
+  })
+
   test('its outcome adds up, while items are in the queue and after they have left it', async () => {
     const items = []
     for (let n = 0; n < 7; n++) items.push(await failedItem())

@@ -33,6 +33,7 @@ export async function previewRun(sql: Sql, kind: RunKind, asked: Asked, bounds =
   let result: RunResult = NOTHING_YET
   const skipped: Preview['skipped'] = []
   const handled = new Set<string>()
+  const sets = new Set<string>()
   const hasRoom = () => result.taken + result.skippedTotal < bounds.items && performance.now() < until
   let position: string | null = '0'
   while (position !== null && hasRoom()) {
@@ -41,7 +42,8 @@ export async function previewRun(sql: Sql, kind: RunKind, asked: Asked, bounds =
       if ('id' in each && typeof each.id === 'string') handled.add(each.id)
     const listed = part.skip.slice(0, SKIPPED_LISTED - skipped.length)
     skipped.push(...listed.map(({ id, productId, why }) => ({ itemId: id, productId, reason: why })))
-    result = await addUp(sql, result, part)
+    result = await addUp(sql, result, part, () => sets)
+    for (const { productSetId } of part.take) sets.add(productSetId)
     position = part.next
   }
   return { ...result, skipped, complete: position === null }

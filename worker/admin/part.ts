@@ -44,7 +44,7 @@ export interface Wanted extends Asked {
   reason: string | null
 }
 
-/** Which of these items the run has dealt with already. */
+/** Which of these, items or product sets, the run has dealt with already. */
 export type Handled = (ids: readonly string[]) => Promise<ReadonlySet<string>> | ReadonlySet<string>
 
 /** One kind of run. */
@@ -57,13 +57,20 @@ export interface Action<Take extends Counted = Counted> {
 /** How many product sets are named. */
 export const SETS_LISTED = 20
 
-/** Adds what was done with a part to the numbers so far. */
+/**
+ * Adds what was done with a part to the numbers so far.
+ *
+ * @param counted which of these product sets are in the numbers already: items of a set may come in several parts
+ */
 export async function addUp(
   sql: Sql,
   before: Readonly<RunResult>,
   { take, skip, queuedAnew = 0 }: { take: readonly Counted[]; skip: readonly Skipped[]; queuedAnew?: number },
+  counted: Handled,
 ): Promise<RunResult> {
-  const sets = [...new Set(take.map(({ productSetId }) => productSetId))]
+  const concerned = [...new Set(take.map(({ productSetId }) => productSetId))]
+  const known = await counted(concerned)
+  const sets = concerned.filter((set) => !known.has(set))
   const waiting = take.filter(({ awaitsCreate }) => awaitsCreate)
   const uncreated = new Set(waiting.filter(({ createComing }) => !createComing).map((each) => each.productSetId))
   const skippedByReason = { ...before.skippedByReason }
@@ -76,7 +83,7 @@ export async function addUp(
     skippedTotal: before.skippedTotal + skip.length,
     skippedByReason,
     blockedAgain: before.blockedAgain + waiting.length,
-    uncreatedSets: before.uncreatedSets + uncreated.size,
+    uncreatedSets: before.uncreatedSets + sets.filter((set) => uncreated.has(set)).length,
     creates: before.creates + take.filter(({ topic }) => creates(topic)).length,
     queuedAnew: before.queuedAnew + queuedAnew,
   }

@@ -80,7 +80,7 @@ export async function carryOn(sql: Sql, runId: string, lockTimeoutMs?: number): 
     const handled = (ids: readonly string[]) => handledBy(tx, runId, ids)
     const part = await action.read(tx, run, run.position, handled)
     const done = await action.act(tx, run, part, handled)
-    const result = await addUp(tx, { ...NOTHING_YET, ...run.result }, done)
+    const result = await addUp(tx, { ...NOTHING_YET, ...run.result }, done, (sets) => countedBy(tx, runId, sets))
     await note(tx, runId, done)
     const ended = part.next === null
     await tx`
@@ -183,16 +183,26 @@ async function handledBy(sql: Sql, runId: string, ids: readonly string[]): Promi
   return new Set(rows.map(({ id }) => id))
 }
 
+/** Which of these product sets have had an item taken. */
+async function countedBy(sql: Sql, runId: string, sets: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await sql<{ id: string }[]>`
+    select s.id from unnest(${[...sets]}::bigint[]) s (id)
+    where exists (
+      select from shop_update.run_item i where i.run_id = ${runId}::bigint and i.product_set_id = s.id)`
+  return new Set(rows.map(({ id }) => id))
+}
+
 async function note(sql: Sql, runId: string, { take, skip }: Done): Promise<void> {
   const items = [
-    ...take.map(({ id }) => ({ id, result: 'taken' })),
-    ...skip.flatMap(({ id, why }) => (id === null ? [] : [{ id, result: why }])),
+    ...take.map(({ id, productSetId }) => ({ id, result: 'taken', productSetId })),
+    ...skip.flatMap(({ id, why }) => (id === null ? [] : [{ id, result: why, productSetId: null }])),
   ]
   await sql`
-    insert into shop_update.run_item (run_id, item_id, result)
+    insert into shop_update.run_item (run_id, item_id, result, product_set_id)
     select ${runId}::bigint, * from unnest(
       ${items.map(({ id }) => id)}::bigint[],
-      ${items.map(({ result }) => result)}::text[])`
+      ${items.map(({ result }) => result)}::text[],
+      ${items.map(({ productSetId }) => productSetId)}::bigint[])`
   const products = skip.flatMap(({ productId, topic, why }) => (productId === null ? [] : [{ productId, topic, why }]))
   if (products.length === 0) return
   await sql`
