@@ -1,4 +1,5 @@
 import type { Entry, Run } from '../../../../worker/api/internal/schemas.ts'
+import { readStatusFilter, STATUSES } from '../../../../worker/domain/statuses.ts'
 import { TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { counted } from '../../components/counted.ts'
 
@@ -46,7 +47,14 @@ export function targetOf(detail: Detail): string {
   if (detail.filter === undefined && detail.sets !== undefined) return counted(numberIn(detail, 'sets'), 'product set')
   if (detail.products !== undefined) return counted(numberIn(detail, 'products'), 'product')
   const filter = Object.entries((detail.filter ?? {}) as Record<string, unknown>)
-  return filter.length === 0 ? 'all items' : `all items with ${filter.map(([k, v]) => `${k} ${v}`).join(', ')}`
+  return filter.length === 0 ? 'all items' : `all items with ${filter.map(inWords).join(', ')}`
+}
+
+function inWords([name, value]: [string, unknown]): string {
+  const read = name === 'status' ? readStatusFilter(String(value)) : ''
+  if (typeof read === 'string') return `${name} ${value}`
+  const labels = read.names.map((each) => STATUSES[each].label)
+  return read.allBut ? `any status but ${labels.join(' and ')}` : `status ${labels.join(' or ')}`
 }
 
 /** The labels of the topics that were sent. */

@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest'
+import { targetOf } from '../../plugin/src/pages/Runs/sentences.ts'
+
+test.each([
+  [{}, 'all items'],
+  [{ items: 1 }, '1 item'],
+  [{ filter: { tab: 'failed', seller: '7' } }, 'all items with tab failed, seller 7'],
+  [{ filter: { status: 'failed' } }, 'all items with status Failed'],
+  [{ filter: { status: 'failed,delayed', topic: 'price' } }, 'all items with status Failed or Delayed, topic price'],
+  [{ filter: { status: '-blocked,-pending' } }, 'all items with any status but Blocked and Pending'],
+])('%j is told as %s', (detail, words) => expect(targetOf(detail)).toBe(words))
