@@ -36,6 +36,7 @@ export const useCounts = (query: Query, enabled: boolean) =>
     enabled,
     queryKey: ['counts', query],
     queryFn: ({ signal }) => call<Counts>('counts', { query, signal }),
+    placeholderData: keepPreviousData, // a relative range is another one every ten seconds
     refetchInterval: ({ state: { error } }) =>
       error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 5000,
   })

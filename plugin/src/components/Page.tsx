@@ -5,7 +5,7 @@ import { Tab as PageTab, TabContent, TabsBar, useStyles2 } from '@grafana/ui'
 import React, { type MouseEvent, type ReactNode } from 'react'
 import type { Counts, Summary } from '../../../worker/api/internal/schemas.ts'
 import { TAB_COUNTED_UP_TO } from '../../../worker/domain/search.ts'
-import { TABS, type Tab } from '../../../worker/domain/statuses.ts'
+import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useCounts } from '../api/items.ts'
 import { useSummary } from '../api/numbers.ts'
 import { given, pageUrl, type Query, useRoute } from '../location.ts'
@@ -105,7 +105,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
         />
       </TabsBar>
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
-        {counts && TABS.some((tab) => tab === page) && (
+        {counts && LABELS[page] !== undefined && (
           <p className={styles.note}>
             The tabs count what matches topic, seller, search and time, each up to{' '}
             {TAB_COUNTED_UP_TO.toLocaleString('en')}.

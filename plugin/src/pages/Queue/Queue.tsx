@@ -43,6 +43,7 @@ const PAGE = 50
 const INTERVALS: Record<string, number> = { '2s': 2000, '5s': 5000, '10s': 10_000, '30s': 30_000, '1m': 60_000 }
 const USUAL_INTERVAL = '5s'
 const NONE: ReadonlySet<string> = new Set()
+const WITHOUT_BLOCKED = 'All that matches, with all columns, but not the Blocked items that are folded'
 const REQUEUED: readonly string[] = REQUEUE_INCLUDES
 
 /** One list of the queue. Everything it shows is in the URL, except for the selection. */
@@ -99,7 +100,7 @@ export function Queue({ tab }: { tab: Tab }) {
             href={locationUtil.assureBaseUrl(csvUrl({ ...wanted, sort }))}
             download={`${tab}.csv`}
             disabled={data?.truncated ?? false}
-            tooltip={data?.truncated ? FIRST_ONLY : 'All that matches, with all columns'}
+            tooltip={data?.truncated ? FIRST_ONLY : isFolded ? WITHOUT_BLOCKED : 'All that matches, with all columns'}
             target="_self" // otherwise Grafana would take it for one of its own pages
           >
             CSV
