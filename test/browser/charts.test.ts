@@ -97,7 +97,7 @@ test('another window changes the charts and the address; the legend shows what i
   await close()
 })
 
-test('what is made up says so: on the Overview, in the list of Synced, on the pages of an item and its product', async () => {
+test('what is made up says so: on the Overview, in Synced, on the pages of an item and its product', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open('overview')
   await page.getByText(MADE_UP).waitFor()
