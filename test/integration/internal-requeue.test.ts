@@ -37,6 +37,7 @@ const nothing = {
   skippedByReason: {},
   blockedAgain: 0,
   uncreatedSets: 0,
+  complete: true,
 }
 let sets = 0
 const newSet = (options: Parameters<typeof addSet>[2] = {}) => addSet(api.sql, `SET${++sets}`, options)
