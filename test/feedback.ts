@@ -9,8 +9,11 @@ import type { Sql } from '../worker/database/database.ts'
 import { VIEWER_API_KEY, type WorkerProcess } from './worker-process.ts'
 
 /** Of the simulated Shop: what fails is tried again soon, and some of it is given up. */
-export const FEEDBACK_TROUBLES = { default: { http500: 15 } } satisfies SettingsInput
+export const FEEDBACK_TROUBLES = { default: { http500: 5 } } satisfies SettingsInput
 const WORKER = { RETRY_UNIT_SECONDS: '1', FAILED_AFTER: '2', MAX_RETRIES: '2', LEASE_SECONDS: '5' }
+
+/** At least. */
+const WORKERS_KILLED = 2
 
 export interface FeedbackTried {
   products: number
@@ -54,13 +57,14 @@ export async function tryFeedback(
 
   const killed = { workers: 0, consumers: 0 }
   const endOfKills = [
-    repeatedly(random, 1000, 4000, async () => {
+    // of many products, seldom enough that most of the time both work
+    repeatedly(random, 1000, Math.max(4000, products / 5), async () => {
       const place = between(random, 0, 1)
       await workers[place]!.kill()
       killed.workers++
       workers[place] = await start(place)
     }),
-    repeatedly(random, 50, 1000, async () => {
+    repeatedly(random, 50, 3000, async () => {
       await consumer.kill()
       killed.consumers++
       consumer = consume()
@@ -70,6 +74,7 @@ export async function tryFeedback(
   try {
     await change(sql, products, random)
     log(`All has been changed after ${Math.round((performance.now() - began) / 1000)} s`)
+    await untilIs(async () => [{ isSo: killed.workers >= WORKERS_KILLED }])
     // What dead workers left is taken up by one that has lived for a lease.
     await endOfKills[0]()
     await untilIs(() => atRest(sql))
@@ -151,7 +156,9 @@ async function change(sql: Sql, products: number, random: Random): Promise<void>
       select count(case when p.src_id is null
         then shop_update.enqueue('new_product_set', product_set_id => p.product_set_id)
         else shop_update.enqueue(${topic}::text, product_id => p.id) end)
-      from (select * from catalog.product where id between ${from}::bigint and ${from + part - 1}::bigint order by id) p`
+      from (
+        select * from catalog.product
+        where id between ${from}::bigint and ${from + part - 1}::bigint order by id) p`
     const some = between(random, 1, products)
     await sql`update catalog.product set active = not active where id between ${some}::bigint and ${some + 20}::bigint`
     await sql`

@@ -122,6 +122,29 @@ export async function countFaults(sql: Sql): Promise<string[]> {
   return rows.map(({ fault }) => fault)
 }
 
+/** Products that stand otherwise than is published, and nobody has noted it for the leader. */
+export async function feedbackFaults(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ fault: string }[]>`
+    with noted as materialized (
+      select t.product_id as id from shop_update.touched t where t.product_id is not null
+      union
+      select p.id from shop_update.touched t join catalog.product p on p.product_set_id = t.product_set_id
+      where t.product_id is null and t.seller_id is null
+      union
+      select p.id
+      from shop_update.touched t
+      join catalog.product_set s on s.seller_id = t.seller_id and s.id > t.product_set_id
+      join catalog.product p on p.product_set_id = s.id
+    )
+    select format('product %s is %s (%s), and published as %s (%s)',
+      coalesce(s.product_id, f.product_id), coalesce(s.state, 'deleted'), s.who_acts, f.state, f.who_acts) as fault
+    from shop_update.product_state s
+    full join (select * from shop_update.feedback where not deleted) f on f.product_id = s.product_id
+    where (s.state, s.who_acts) is distinct from (f.state, f.who_acts)
+      and coalesce(s.product_id, f.product_id) not in (select id from noted)`
+  return rows.map(({ fault }) => fault)
+}
+
 /** Runs that do not end, and numbers of runs that differ from their items. */
 export async function runFaults(sql: Sql): Promise<string[]> {
   const rows = await sql<{ fault: string }[]>`

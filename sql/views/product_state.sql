@@ -37,7 +37,7 @@ cross join lateral (
 left join lateral (
   select
     o.id,
-    case when k.kind = 'stands' then 'requires_action' when k.kind = 'runs' then 'on_its_way' else 'waiting' end as state,
+    case k.kind when 'stands' then 'requires_action' when 'runs' then 'on_its_way' else 'waiting' end as state,
     case
       when k.kind = 'stands' and o.lane <> 'blocked' and o.topic = 'images' then 'seller'
       when k.kind = 'stands' then 'admin'

@@ -3,8 +3,8 @@ import { FEEDBACK_TROUBLES, tryFeedback } from '../feedback.ts'
 import { startRig } from './rig.ts'
 
 /**
- * Products change their states while workers and a consumer of the feedback are killed at random. The figure counts only
- * if the consumer ends with what the view has, and was told nothing twice.
+ * Products change their states while workers and a consumer of the feedback are killed at random. The figure counts
+ * only if the consumer ends with what the view has, and was told nothing twice.
  */
 export async function feedback(options: { products: number; seed: number }, log: (line: string) => void) {
   const rig = await startRig({ settings: FEEDBACK_TROUBLES, statements: false })

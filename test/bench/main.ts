@@ -101,8 +101,8 @@ const BENCHMARKS: Record<string, Benchmark> = {
     search,
   ),
   feedback: benchmark(
-    'how products stand, told to a consumer that is killed at random, like the workers, while all of them change: does ' +
-      'it end with what is so?',
+    'how products stand, told to a consumer that is killed at random, like the workers, while all of them change: ' +
+      'does it end with what is so?',
     { products: 100_000, seed: 7 },
     feedback,
   ),

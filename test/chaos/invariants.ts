@@ -1,6 +1,7 @@
 import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import {
   countFaults,
+  feedbackFaults,
   historyFaults,
   type KeptItem,
   type KeptStep,
@@ -428,7 +429,12 @@ function gaps(evidence: Evidence): Violation[] {
 }
 
 async function miscounted({ parts: { sql } }: Stage): Promise<Violation[]> {
-  const faults = [...(await countFaults(sql)), ...(await laneFaults(sql)), ...(await runFaults(sql))]
+  const faults = [
+    ...(await countFaults(sql)),
+    ...(await laneFaults(sql)),
+    ...(await runFaults(sql)),
+    ...(await feedbackFaults(sql)),
+  ]
   return faults.map((what): Violation => ({ rule: 'counters', what, story: [] }))
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { VERDICT_CASES } from '../../docs/answers.ts'
+import { putBack } from '../../worker/admin/put-back.ts'
+import { resolveBlocked } from '../../worker/admin/resolve.ts'
 import type { Feedback, ProductSet } from '../../worker/api/internal.ts'
 import {
   type OpenItem,
@@ -10,8 +12,11 @@ import {
 import type { Status } from '../../worker/domain/statuses.ts'
 import { TOPICS } from '../../worker/domain/topics.ts'
 import { claim } from '../../worker/queue/claim.ts'
+import { drop } from '../../worker/queue/drop.ts'
 import { publishNext, publishTouched } from '../../worker/queue/feedback.ts'
+import { release } from '../../worker/queue/release.ts'
 import { readProducts } from '../../worker/read/products.ts'
+import { feedbackFaults } from '../invariants.ts'
 import { addSet } from '../scene.ts'
 import { type Listener, startListener } from './internal-listener.ts'
 
@@ -45,6 +50,7 @@ beforeEach(async () => void (await news()))
 
 const told = async () => (await news()).map(({ productId, state, whoActs }) => ({ productId, state, whoActs }))
 
+type Added = Awaited<ReturnType<typeof addSet>>
 const AN_HOUR_AGO = new Date(Date.now() - 3_600_000)
 const IN_AN_HOUR = new Date(Date.now() + 3_600_000)
 
@@ -132,7 +138,8 @@ describe('the view product_state', () => {
     const set = await addSet(api.sql, { seller: `S${Math.random()}`, inShop: facts.inShop, active: facts.active })
     const [id] = set.productIds as [string]
     await api.sql`
-      update catalog.seller set active = ${String(facts.sellerActive)}::text::boolean where id = ${set.sellerId}::bigint`
+      update catalog.seller set active = ${String(facts.sellerActive)}::text::boolean
+      where id = ${set.sellerId}::bigint`
     await api.sql`update catalog.product set qc_status = ${facts.qcStatus} where id = ${id}::bigint`
     for (const { topic, status, reason, failures, nextAttemptAt } of facts.items)
       await put(
@@ -174,7 +181,8 @@ describe('the view product_state', () => {
     const { items } = await claim(api.sql, '1', 1000, '0')
     expect(items.map(({ id }) => id)).toContain(retried!.id)
     expect(await read()).toEqual(before)
-    await api.sql`update shop_update.item set status = 'made_request', status_at = now() where id = ${retried!.id}::bigint`
+    await api.sql`
+      update shop_update.item set status = 'made_request', status_at = now() where id = ${retried!.id}::bigint`
     expect(await read()).toEqual(before)
   })
 })
@@ -217,7 +225,7 @@ describe('what is published', () => {
     expect((await told()).map(({ productId }) => productId)).toEqual([late])
   })
 
-  it.each<[string, (set: { sellerId: string; setId: string; productIds: string[] }) => PromiseLike<unknown>, object]>([
+  it.each<[string, (set: Added) => PromiseLike<unknown>, object]>([
     [
       'the seller becomes inactive',
       ({ sellerId }) => api.sql`update catalog.seller set active = false where id = ${sellerId}::bigint`,
@@ -255,6 +263,44 @@ describe('what is published', () => {
     await change(set)
     expect(await news()).toMatchObject([{ productId: set.productIds[0], deleted: false, ...expected }])
     expect(await news()).toEqual([])
+  })
+
+  const FAILED = { status: 'failed', lane: 'delayed', reason: 'failure', failures: 13, failed_at: AN_HOUR_AGO }
+  const BLOCKED = { status: 'blocked', lane: 'blocked', reason: 'unknown_outcome' }
+  it.each<
+    [string, Record<string, string | number | Date>, (itemId: string, set: Added) => PromiseLike<unknown>, string]
+  >([
+    ['requeues one', FAILED, (id) => putBack(api.sql, [id], 'nadia', null), 'on_its_way'],
+    [
+      'discards one',
+      BLOCKED,
+      (itemId) =>
+        resolveBlocked(api.sql, {
+          itemId,
+          action: 'discard',
+          reason: 'x',
+          force: false,
+          mayCreateTwice: false,
+          actor: { name: 'nadia', sub: null },
+        }),
+      'in_shop',
+    ],
+    [
+      'changes again what has failed',
+      FAILED,
+      (_, { productIds }) => api.sql`select shop_update.enqueue('price', ${productIds[0]!}::bigint)`,
+      'on_its_way',
+    ],
+    ['releases one', { ...BLOCKED, reason: 'not_in_shop' }, (_, { setId }) => release(api.sql, [setId]), 'on_its_way'],
+    ['ends one', BLOCKED, (id) => drop(api.sql, [{ id, token: 0 }]), 'in_shop'],
+  ])('follows whoever %s', async (_, columns, act, state) => {
+    const set = await addSet(api.sql)
+    const [item] = await put(set, { ...columns, run_at: IN_AN_HOUR })
+    await note(set.productIds[0]!)
+    await news()
+    await act(item!.id, set)
+    expect(await feedbackFaults(api.sql)).toEqual([])
+    expect(await news()).toMatchObject([{ productId: set.productIds[0], state }])
   })
 
   it('takes a seller with many sets, and sets with many variations, in parts', async () => {

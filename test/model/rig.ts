@@ -18,6 +18,7 @@ import { followCatalogue } from '../../worker/queue/catalog-changes.ts'
 import { readCatalogue } from '../../worker/queue/catalogue.ts'
 import { claim, wakeDue } from '../../worker/queue/claim.ts'
 import { foldCounts } from '../../worker/queue/counts.ts'
+import { publishTouched } from '../../worker/queue/feedback.ts'
 import { queueOwed } from '../../worker/queue/owed.ts'
 import { forgottenSets, lostSets } from '../../worker/queue/promote.ts'
 import { digestOf, recordCallback } from '../../worker/queue/record-callback.ts'
@@ -82,6 +83,7 @@ export const DUTIES = {
   forgottenSets: 'gives forgotten turns',
   blocked: 'looks through what is Blocked',
   fold: 'folds the counters',
+  feedback: 'publishes how products stand',
 } as const
 export type Duty = keyof typeof DUTIES
 
@@ -247,6 +249,8 @@ export class ModelWorker {
           return this.#follow.now({ sets: [], created: (await blockedSets(sql, '0')).sets })
         case 'fold':
           return foldCounts(sql)
+        case 'feedback':
+          return publishTouched(sql, '0')
       }
     })
   }
@@ -275,7 +279,7 @@ export class ModelWorker {
 }
 
 /** Tables of the schema that are not part of the queue. */
-const KEPT = ['setting', 'folded', 'system_credential', 'leader', 'migration']
+const KEPT = ['setting', 'folded', 'feedback_head', 'system_credential', 'leader', 'migration']
 
 /** Keeps the tables of today and tomorrow: a read of the history would go through every day's. */
 async function dropDays(sql: Sql): Promise<void> {

@@ -1,6 +1,14 @@
 import type { Sql } from '../../worker/database/database.ts'
 import { creates, TOPICS, type Topic } from '../../worker/domain/topics.ts'
-import { countFaults, historyFaults, type KeptItem, laneFaults, readItems, readSteps } from '../invariants.ts'
+import {
+  countFaults,
+  feedbackFaults,
+  historyFaults,
+  type KeptItem,
+  laneFaults,
+  readItems,
+  readSteps,
+} from '../invariants.ts'
 import { addSet } from '../scene.ts'
 import { DUTIES, type Duty, type ModelWorker, type Out, openRig, type Rig } from './rig.ts'
 import {
@@ -172,11 +180,12 @@ export class World {
   /** Records what has happened and checks it against the rules. */
   async look(): Promise<void> {
     const { sql } = this.rig
-    const [items, steps, counts, lanes, stuck] = await Promise.all([
+    const [items, steps, counts, lanes, untold, stuck] = await Promise.all([
       readItems(sql),
       readSteps(sql),
       countFaults(sql),
       laneFaults(sql),
+      feedbackFaults(sql),
       this.rig.stuckSets(),
     ])
     this.#items = items.toSorted((a, b) => Number(a.id) - Number(b.id))
@@ -187,6 +196,7 @@ export class World {
       ...this.#complaints.splice(0).map((error) => `a worker complains: ${(error as Error).stack}`),
       ...counts,
       ...lanes,
+      ...untold,
       ...items.flatMap((item) =>
         historyFaults(item, stepsOf.get(item.id) ?? []).map((fault) => `${this.nameOfItem(item.id)}: ${fault}`),
       ),
