@@ -202,7 +202,7 @@ function startConsumer(databaseUrl: string, apiUrl: string): { begun: Promise<un
   }
 }
 
-const GUARD_MS = 600_000
+const GUARD_MS = 1_800_000
 
 interface Told {
   isSo: boolean
@@ -211,7 +211,7 @@ interface Told {
 async function untilIs(ask: () => PromiseLike<readonly Told[]>): Promise<void> {
   const until = performance.now() + GUARD_MS
   while (!(await ask())[0]?.isSo) {
-    if (performance.now() > until) throw new Error('What was waited for has not come within ten minutes.')
+    if (performance.now() > until) throw new Error('What was waited for has not come within half an hour.')
     await wait(200)
   }
 }
