@@ -109,10 +109,10 @@ export function CallbackServer() {
             title={whom === 'nobody' ? 'Let nobody in?' : 'Let everybody in?'}
             body={
               whom === 'nobody'
-                ? 'The list is empty: within seconds every callback of the Shop is refused, and acknowledged items wait ' +
-                  'for one that cannot come.'
-                : 'The list has a range of all addresses: whoever has a key may call back, from anywhere. Only the key ' +
-                  'protects the catalogue then.'
+                ? 'The list is empty: within seconds every callback of the Shop is refused, and acknowledged items ' +
+                  'wait for one that cannot come.'
+                : 'The list has a range of all addresses: whoever has a key may call back, from anywhere. Only the ' +
+                  'key protects the catalogue then.'
             }
             confirmText={whom === 'nobody' ? 'Let nobody in' : 'Let everybody in'}
             disabled={change.isPending}

@@ -23,8 +23,8 @@ export function BlockedFold({ query }: { query: Query }) {
       <span>
         {count.exact ? '' : 'More than '}
         {count.count.toLocaleString('en')} Blocked {count.count === 1 ? 'item is' : 'items are'}{' '}
-        {isShown ? 'among these' : 'folded'}: saved, and sent once what {count.count === 1 ? 'it waits' : 'they wait'}{' '}
-        for is done.
+        {isShown ? 'among these' : 'folded'}: saved, and sent once what {count.count === 1 ? 'it' : 'each'} waits for is
+        done.
       </span>
       <Button
         size="sm"
