@@ -1,7 +1,7 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import React from 'react'
 import { TABS } from '../../worker/domain/statuses.ts'
-import { ApiError } from './api/client.ts'
+import { isFinal } from './api/client.ts'
 import { Page } from './components/Page.tsx'
 import { useTimeMode } from './components/timeMode.ts'
 import { useRoute } from './location.ts'
@@ -21,8 +21,7 @@ export const newQueryClient = () =>
     defaultOptions: {
       queries: {
         // A polled page asks again anyway, and what the worker has refused it refuses again.
-        retry: (failures, error) =>
-          failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+        retry: (failures, error) => failures < 1 && !isFinal(error),
         networkMode: 'always',
         staleTime: 1000,
       },

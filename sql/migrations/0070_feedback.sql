@@ -1,4 +1,4 @@
--- Feedback to Seller Center: per product the state that its own page can show a seller (docs/decisions.md, decision 28).
+-- Feedback to Seller Center: per product the state that its own page can show a seller (docs/decisions.md, decision 29).
 -- Whatever may change a product's state notes it here in the same transaction, and the leader publishes what has become of it.
 create table shop_update.touched (
   product_id bigint,
@@ -16,6 +16,7 @@ create table shop_update.feedback (
   who_acts text not null,
   since timestamptz,
   expected_at timestamptz,
+  shown boolean not null default true,      -- its seller and itself are active, and it is approved: the sentence depends on it
   deleted boolean not null default false,   -- the product no longer exists
   published_at timestamptz not null default now()
 );

@@ -24,7 +24,8 @@ select
   end as who_acts,
   case when i.id is not null then i.since when h.in_shop and not h.rejected then p.src_updated_at end as since,
   i.expected_at,
-  i.id as item_id                           -- the one to look at first
+  i.id as item_id,                          -- the one to look at first
+  r.active and p.active and p.qc_status = 'approved' as shown
 from catalog.product p
 join catalog.product_set s on s.id = p.product_set_id
 join catalog.seller r on r.id = s.seller_id

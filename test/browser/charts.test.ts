@@ -1,12 +1,10 @@
-import { createRequire } from 'node:module'
-import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadDemoCatalogue } from '../../demo/catalogue.ts'
 import { MADE_UP, makeUpHistory } from '../../demo/history.ts'
+import { axeFaults } from './axe.ts'
 import { APP, type PreviewScene, startPreviewScene } from './preview.ts'
 
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const CHARTS = ['Queue by status', 'Share that is Synced', 'Calls to the Shop']
 
 let scene: PreviewScene
@@ -60,11 +58,7 @@ describe.each([
     await page.getByText('As a table').first().click()
     const table = page.getByRole('table', { name: 'Queue by status: values' })
     expect(await table.getByRole('row').count()).toBeGreaterThan(160)
-    await page.addScriptTag({ path: AXE })
-    const { violations } = (await page.evaluate(`axe.run({ resultTypes: ['violations'] })`)) as AxeResults
-    expect(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`),
-    ).toEqual([])
+    expect(await axeFaults(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width)
     expect(complaints).toEqual([])
     if (process.env.SCREENSHOTS) {

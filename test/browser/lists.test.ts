@@ -24,7 +24,7 @@ beforeAll(async () => {
   // what is changed while it is with the Shop is an item of its own
   const { setId, productIds } = await named('HELD-UP')
   const [product] = productIds
-  await scene.control('/troubles', { method: 'PUT', body: { default: { http500: 100, latencyMs: 1500 } } })
+  await scene.control('/troubles', { method: 'PUT', body: { default: { http500: 100, latencyMs: 4000 } } })
   held.first = await scene.enqueue('price', { product: product! })
   await scene.untilStatus(held.first, 'made_request')
   held.second = await scene.enqueue('price', { product: product! })

@@ -220,7 +220,7 @@ const WALKS: Walk[] = [
     answer: /In the Shop, up to date\. There is nothing you need to do\.$/,
     acts: 'Nobody has to act',
     async help(page) {
-      await page.getByText('Of what the history knows, nothing differs.').waitFor()
+      await page.getByText('Of what the calls on record say, nothing differs.').waitFor()
     },
   },
   {

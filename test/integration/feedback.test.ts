@@ -327,9 +327,9 @@ describe('what is published', () => {
     await api.sql`delete from shop_update.touched`
     await api.sql`update catalog.product set src_updated_at = now() where id = ${productIds[0]!}::bigint`
     expect(await news()).toEqual([])
-    while (!(await publishNext(api.sql)));
+    while (!(await publishNext(api.sql, false)));
     expect((await news()).map(({ productId }) => productId)).toContain(productIds[0])
-    while (!(await publishNext(api.sql)));
+    while (!(await publishNext(api.sql, false)));
     expect(await news()).toEqual([])
   })
 })

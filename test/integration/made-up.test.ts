@@ -59,8 +59,9 @@ it('its windows differ, its charts have no gap, and the counters hold', async ()
     const known = queue.byStatus.find(({ status }) => status === 'blocked')!.counts
     // but for the present moment, of which nobody has counted yet
     expect(known.slice(0, -1)).not.toContain(null)
-    expect(synced.queued.every((n, place) => n > 0 && synced.synced[place]! < n)).toBe(true)
-    expect(calls.successful.every((n) => n > 0)).toBe(true)
+    // the last part is of the hour under way, which may have just begun
+    expect(synced.queued.slice(0, -1).every((n, place) => n > 0 && synced.synced[place]! < n)).toBe(true)
+    expect(calls.successful.slice(0, -1).every((n) => n > 0)).toBe(true)
   }
   // the five-minute calls of the end are those of its hours
   const [differing] = await sql`

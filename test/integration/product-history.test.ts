@@ -101,8 +101,12 @@ describe('what differs', () => {
 
   test('what cannot be sent is told, and what is not in the Shop does not differ', async () => {
     const { setId, productId } = await created()
+    await scene.sql`update catalog.product set attributes = '{"color": "blue"}' where id = ${productId}::bigint`
+    await scene.untilStatus(await scene.enqueue('content', { product: productId }), 'synced')
     await setPrice(productId, '-1.00')
-    expect((await differences(setId, productId)).impossible).toMatch(/below zero/)
+    const answer = await differences(setId, productId)
+    expect(answer.impossible).toMatch(/below zero/)
+    expect(answer.differences).toEqual([])
     const other = await addSet(scene.sql, { inShop: false })
     expect(await differences(other.setId, other.productIds[0]!)).toEqual({
       inShop: false,

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Unanswered } from '../../worker/api/internal.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
 import { readSituation } from '../../worker/read/incidents.ts'
@@ -63,7 +63,8 @@ test.each([
 ])('%s', async (_, known, minutesAgo, late) => {
   await week('price', known)
   await acknowledged('price', minutesAgo)
-  expect((await read()).topics).toHaveLength(late)
+  // a reading is kept for ten times as long as it took
+  await vi.waitFor(async () => expect((await read()).topics).toHaveLength(late), { timeout: 10_000 })
 })
 
 test('the callbacks have stopped once five that were acknowledged since the last one are late', async () => {

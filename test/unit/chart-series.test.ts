@@ -30,7 +30,7 @@ test('what is stacked stands on what is below it; a gap stays one', () => {
 
 test('a chart in words: each series now, its least and its most', () => {
   expect(inWords([of('Failed', 4, 1, null, 2, null), of('Blocked', null)], format)).toBe(
-    'Failed: 2 now, from 1 to 4; Blocked: nothing',
+    'Failed: last 2, from 1 to 4; Blocked: nothing',
   )
 })
 

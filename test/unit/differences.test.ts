@@ -3,7 +3,12 @@ import { differencesOf, type Members, type Told } from '../../worker/domain/diff
 import type { Topic } from '../../worker/domain/topics.ts'
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 24, 10, minute))
-const told = (topic: Topic, minute: number, members: Members): Told => ({ topic, members, at: at(minute) })
+const told = (topic: Topic, minute: number, members: Members, answered = minute): Told => ({
+  topic,
+  members,
+  sentAt: at(minute),
+  at: at(answered),
+})
 const now = (calls: Partial<Record<Topic, Members>>) => new Map(Object.entries(calls) as [Topic, Members][])
 const CONTENT = { title: 'Shirt', price: '12.90', special_price: null, stock: 3, attributes: { color: 'blue' } }
 
@@ -35,6 +40,18 @@ test('the call that the Shop took last counts, whatever its topic', () => {
   expect(differencesOf(later, here).differences).toMatchObject([
     { field: 'Stock', there: '3', here: '7', since: at(9) },
   ])
+})
+
+test('a call that was sent first and answered last is not the newest', () => {
+  const { differences } = differencesOf(
+    [told('content', 0, { price: '10.00' }, 60), told('price', 5, { price: '12.00' }, 6)],
+    now({ price: { price: '12.00' } }),
+  )
+  expect(differences).toEqual([])
+})
+
+test('without a content call nobody knows what becomes of attributes', () => {
+  expect(differencesOf([told('content', 1, CONTENT)], now({ stock: { quantity: '3' } })).differences).toEqual([])
 })
 
 test('both stocks are quantities of their own', () => {

@@ -56,7 +56,8 @@ test.each([
 test('a column that is none has no explanation', () => expect(explainColumn('constructor')).toBeUndefined())
 
 test('what waits for another is told how it goes on', () => {
-  expect(howToFree('failed')).toMatch(/^It goes on once .*Reupload to Shop/)
-  expect(howToFree('blocked', 'What waits')).toMatch(/^What waits goes on once .*page says/)
-  expect(howToFree('made_request')).toMatch(/by itself/)
+  expect(howToFree('failed', 'price')).toMatch(/^It goes on once .*Reupload to Shop/)
+  expect(howToFree('blocked', 'price', 'What waits')).toMatch(/^What waits goes on once .*page says/)
+  expect(howToFree('made_request', 'price')).toMatch(/by itself/)
+  expect(howToFree('failed', 'images')).toMatch(/saved again in Seller Center/)
 })

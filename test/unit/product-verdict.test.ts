@@ -89,6 +89,12 @@ test.each<[string, ProductFacts, string, string]>([
     'In the Shop, 1 change of it is not there: Price has failed 14 times.',
   ],
   [
+    'its creation waits for another one of its set',
+    { ...missing, items: [create({ topic: 'new_product', status: 'blocked', reason: 'new_variation' })] },
+    'being_created',
+    'Not in the Shop yet: its creation waits for another one of its set, which is under way.',
+  ],
+  [
     'its creation waits behind another',
     { ...missing, items: [create({ heldBy: { itemId: '9', status: 'delayed', sellerSku: null, nextAttemptAt: AT } })] },
     'being_created',
@@ -106,6 +112,18 @@ test.each<[string, ProductFacts, string, string]>([
     { ...shown, items: [item({ status: 'got_acknowledgment' })] },
     'on_its_way',
     'In the Shop, 1 change with the Shop: it has confirmed it, and has not answered yet.',
+  ],
+  [
+    'acknowledged, and a stock change waits on purpose',
+    {
+      ...shown,
+      items: [
+        item({ id: '1', status: 'got_acknowledgment' }),
+        item({ id: '2', topic: 'stock', status: 'delayed', reason: 'stock_wait' }),
+      ],
+    },
+    'on_its_way',
+    'In the Shop, 1 of 2 changes with the Shop: it has confirmed it, and has not answered yet.',
   ],
   [
     'waits for another variation',

@@ -7,6 +7,8 @@ export type Members = Readonly<Record<string, unknown>>
 export interface Told<Time = Date> {
   topic: Topic
   members: Members
+  /** When it left: the Shop works in this order. */
+  sentAt: Time
   /** When the Shop took it. */
   at: Time
 }
@@ -90,7 +92,7 @@ function textOf(value: unknown): string | null {
 
 /**
  * What the Shop has of a product against what it would be sent now, field by field. Of each field that call counts
- * which the Shop took last, whatever its topic was: a content change carries the price, too.
+ * which was sent last, whatever its topic was: a content change carries the price, too.
  *
  * @param told calls that the Shop has taken, in any order
  * @param now by topic, what would be sent now
@@ -101,7 +103,7 @@ export function differencesOf<Time extends Date>(
 ): Differences<Time> {
   const there = new Map<string, { value: string | null; at: Time }>()
   const attributesAt: { names: Set<string>; at: Time }[] = []
-  for (const { topic, members, at } of told.toSorted((a, b) => a.at.getTime() - b.at.getTime())) {
+  for (const { topic, members, at } of told.toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime())) {
     const fields = fieldsOf(topic, members)
     for (const [field, value] of fields) there.set(field, { value, at })
     if ('attributes' in members) attributesAt.push({ names: new Set(fields.keys()), at })
@@ -121,7 +123,8 @@ export function differencesOf<Time extends Date>(
       else here.set(field, { value, topics: [topic] })
     }
   }
-  const gone = [...there].filter(([field]) => field.startsWith(ATTRIBUTE) && !here.has(field))
+  // without a content call nobody knows what would be sent of them
+  const gone = now.has('content') ? [...there].filter(([field]) => field.startsWith(ATTRIBUTE) && !here.has(field)) : []
   for (const [field] of gone) here.set(field, { value: null, topics: ['content'] })
 
   const differences: Difference<Time>[] = []

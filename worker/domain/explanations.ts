@@ -152,15 +152,17 @@ export const explainColumn = (name: string): string | undefined =>
   Object.hasOwn(COLUMN_EXPLANATIONS, name) ? COLUMN_EXPLANATIONS[name as keyof typeof COLUMN_EXPLANATIONS] : undefined
 
 /**
- * How what waits for an item of this status is freed.
+ * How what waits for an item of this status is freed. Images are never requeued (decision 12).
  *
  * @param what the subject of the sentence
  */
-export function howToFree(status: Status, what = 'It'): string {
+export function howToFree(status: Status, topic: Topic, what = 'It'): string {
   switch (status) {
     case 'failed':
     case 'delayed':
-      return `${what} goes on once that is through: at its next retry, or at once with “Reupload to Shop” on its page.`
+      return topic === 'images'
+        ? `${what} goes on once that is through: at its next retry, or once they are saved again in Seller Center.`
+        : `${what} goes on once that is through: at its next retry, or at once with “Reupload to Shop” on its page.`
     case 'blocked':
       return `${what} goes on once that does: its page says what it waits for.`
     default:

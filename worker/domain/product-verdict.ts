@@ -163,7 +163,14 @@ function beingCreated(create: OpenItem): Verdict {
         ...about,
       }
     case 'blocked':
-      return { code: 'undecided', text: `Not in the Shop: ${DECIDE} its creation.`, whoActs: 'admin', ...about }
+      return awaitsCreate(create.reason)
+        ? {
+            code: 'being_created',
+            text: 'Not in the Shop yet: its creation waits for another one of its set, which is under way.',
+            whoActs: 'nobody',
+            ...about,
+          }
+        : { code: 'undecided', text: `Not in the Shop: ${DECIDE} its creation.`, whoActs: 'admin', ...about }
     case 'got_acknowledgment':
       return {
         code: 'being_created',
@@ -208,6 +215,7 @@ function inShop(facts: ProductFacts): Verdict {
   const about = { since: worst.statusAt, next: worst.nextAttemptAt, itemId: worst.id }
   const n = items.length
   const changes = n === 1 ? '1 change' : `${n} changes`
+  const some = (m: number) => (m === n ? changes : `${m} of ${n} changes`)
   const say = (text: string) => (hidden === null ? text : text.charAt(0).toUpperCase() + text.slice(1))
   if (isHeld(worst))
     return {
@@ -229,13 +237,14 @@ function inShop(facts: ProductFacts): Verdict {
         whoActs: whoMends(worst),
         ...about,
       }
-    case 'blocked':
+    case 'blocked': {
+      const m = items.filter(({ status }) => status === 'blocked').length
       return awaitsCreate(worst.reason)
         ? {
             code: 'on_its_way',
             text:
-              `${where}${joint}${say(changes)} ${n === 1 ? 'waits' : 'wait'} until the Shop has created what belongs ` +
-              `to ${n === 1 ? 'it' : 'them'}.`,
+              `${where}${joint}${say(some(m))} ${m === 1 ? 'waits' : 'wait'} until the Shop has created what belongs ` +
+              `to ${m === 1 ? 'it' : 'them'}.`,
             whoActs: 'nobody',
             ...about,
           }
@@ -245,15 +254,18 @@ function inShop(facts: ProductFacts): Verdict {
             whoActs: 'admin',
             ...about,
           }
-    case 'got_acknowledgment':
+    }
+    case 'got_acknowledgment': {
+      const m = items.filter(({ status }) => status === 'got_acknowledgment').length
       return {
         code: 'on_its_way',
         text:
-          `${where}${joint}${say(changes)} with the Shop: it has confirmed ${n === 1 ? 'it' : 'them'}, and has not ` +
+          `${where}${joint}${say(some(m))} with the Shop: it has confirmed ${m === 1 ? 'it' : 'them'}, and has not ` +
           'answered yet.',
         whoActs: 'shop',
         ...about,
       }
+    }
   }
   return {
     code: 'on_its_way',
@@ -314,7 +326,7 @@ export const justChanged = (title: string | null, sellerSku: string): { text: st
 })
 
 /**
- * How it stands with a product, as its own page in Seller Center can show it (decision 28). The view
+ * How it stands with a product, as its own page in Seller Center can show it (decision 29). The view
  * `shop_update.product_state` says which of them it is.
  */
 export const PRODUCT_STATES = ['in_shop', 'on_its_way', 'waiting', 'requires_action', 'not_sent'] as const

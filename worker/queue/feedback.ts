@@ -19,21 +19,28 @@ const SETS_A_LOOK = 10_000
  *
  * @param after the note after which to go on; '0': at the first
  * @param since null: all notes, see `Looked`
+ * @param seconds takes notes that are at least so old
  */
-export async function publishTouched(sql: Sql, after: string, since: string | null = null): Promise<Looked> {
+export async function publishTouched(
+  sql: Sql,
+  after: string,
+  since: string | null = null,
+  seconds = 0,
+): Promise<Looked> {
   const from = after === '0' ? (since ?? '(0,0)') : after
   return transaction(sql, async (tx) => {
     await holdHead(tx)
     const [page] = await tx<[Looked & { products: string[] }]>`
       with page as materialized (
         select ctid as place, product_id, product_set_id, seller_id from shop_update.touched
-        where ctid > ${from}::text::tid limit ${NOTES_A_LOOK}::int
+        where ctid > ${from}::text::tid and at <= now() - ${seconds}::float8 * interval '1 second'
+        limit ${NOTES_A_LOOK}::int
       ),
       settled as (
         delete from shop_update.touched where ctid = any (array(select place from page))
       ),
       of_sellers as materialized (
-        select n.seller_id, s.id
+        select n.seller_id, n.product_set_id as after, s.id
         from (select distinct seller_id, product_set_id from page where seller_id is not null) n
         cross join lateral (
           select id from catalog.product_set
@@ -50,7 +57,7 @@ export async function publishTouched(sql: Sql, after: string, since: string | nu
         insert into shop_update.touched (product_id, product_set_id, seller_id)
         select null::bigint, id, null::bigint from of_sellers
         union all
-        select null, max(id), seller_id from of_sellers group by seller_id having count(*) >= ${SETS_A_LOOK}::int
+        select null, max(id), seller_id from of_sellers group by seller_id, after having count(*) >= ${SETS_A_LOOK}::int
         union all
         select id, null, null from meant where id > (select max(id) from now)
       )
@@ -75,11 +82,13 @@ const COMPARED_A_LOOK = 1000
  * before there was feedback, later it is the safety net, for what a worker of a version before or a restored dump has
  * not noted.
  *
+ * @param fromStart begins at the first product again, instead of where the page before ended
  * @returns whether that was the end of the catalogue
  */
-export const publishNext = (sql: Sql): Promise<boolean> =>
+export const publishNext = (sql: Sql, fromStart: boolean): Promise<boolean> =>
   transaction(sql, async (tx) => {
     await holdHead(tx)
+    if (fromStart) await tx`update shop_update.feedback_head set looked_to = 0`
     const rows = await tx<{ id: string }[]>`
       with head as materialized (select looked_to from shop_update.feedback_head)
       (select id from catalog.product
@@ -106,7 +115,8 @@ const holdHead = (tx: Sql) => tx`
   here as (
     select left(md5(concat_ws('/',
       (select system_identifier from pg_control_system()),
-      (select timeline_id from pg_control_checkpoint()),
+      -- not that of the last checkpoint, which may come minutes after a standby has taken over
+      left(pg_walfile_name(pg_current_wal_lsn()), 8),
       'shop_update.feedback'::regclass::oid,
       head.salt)), 8) as epoch
     from head
@@ -124,7 +134,8 @@ async function publish(tx: Sql, productIds: readonly string[]): Promise<void> {
         coalesce(s.state, 'not_sent') as state,
         coalesce(s.who_acts, 'nobody') as who_acts,
         s.since,
-        s.expected_at
+        s.expected_at,
+        coalesce(s.shown, false) as shown
       from unnest(${productIds}::bigint[]) x (id)
       left join shop_update.product_state s on s.product_id = x.id
     ),
@@ -134,13 +145,13 @@ async function publish(tx: Sql, productIds: readonly string[]): Promise<void> {
       where case
         when f.product_id is null then not n.deleted
         when n.deleted or f.deleted then n.deleted <> f.deleted
-        else (n.state, n.who_acts, n.since, n.expected_at) is distinct from
-          (f.state, f.who_acts, f.since, case when f.expected_at > now() then f.expected_at end) end
+        else (n.state, n.who_acts, n.since, n.shown, n.expected_at) is distinct from
+          (f.state, f.who_acts, f.since, f.shown, case when f.expected_at > now() then f.expected_at end) end
     ),
     written as (
-      insert into shop_update.feedback as f (product_id, position, state, who_acts, since, expected_at, deleted)
+      insert into shop_update.feedback as f (product_id, position, state, who_acts, since, expected_at, shown, deleted)
       select n.id, h.position + n.place, n.state, n.who_acts, case when n.deleted then now() else n.since end,
-        n.expected_at, n.deleted
+        n.expected_at, n.shown, n.deleted
       from news n cross join shop_update.feedback_head h order by n.place
       on conflict (product_id) do update set
         position = excluded.position,
@@ -148,6 +159,7 @@ async function publish(tx: Sql, productIds: readonly string[]): Promise<void> {
         who_acts = excluded.who_acts,
         since = excluded.since,
         expected_at = excluded.expected_at,
+        shown = excluded.shown,
         deleted = excluded.deleted,
         published_at = excluded.published_at
     )

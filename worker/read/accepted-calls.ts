@@ -11,7 +11,7 @@ export async function readAcceptedCalls(
   sql: Sql,
   { id, productSetId, sellerId }: { id: string; productSetId: string; sellerId: string },
 ): Promise<Told[]> {
-  const rows = await sql<{ topic: Topic; at: Date; members: Members | null }[]>`
+  const rows = await sql<{ topic: Topic; at: Date; sentAt: Date; members: Members | null }[]>`
     with synced as materialized (
       select distinct on (f.topic) f.topic, f.id, f.queued_at, f.finished_at as at
       from shop_update.finished_item f
@@ -20,19 +20,19 @@ export async function readAcceptedCalls(
       order by f.topic, f.finished_at desc
     ),
     taken as (
-      select s.topic, s.at, r.body from synced s cross join lateral (
-        select r.body from shop_update.request r
+      select s.topic, s.at, r.sent_at, r.body from synced s cross join lateral (
+        select r.sent_at, r.body from shop_update.request r
         where r.item_id = s.id and r.sent_at >= s.queued_at - interval '1 day' and r.sent_at <= s.at
         order by r.sent_at desc limit 1) r
       union all
-      select i.topic, c.done_at, r.body from shop_update.item i
+      select i.topic, c.done_at, r.sent_at, r.body from shop_update.item i
         join shop_update.request r on r.item_id = i.id and r.sent_at >= i.queued_at - interval '1 day'
         -- no equality: see sql/views/transition.sql
         join shop_update.callback c on c.request_id = any (array[r.request_id::text]) and c.item_id = i.id
-      where i.product_set_id = ${productSetId}::bigint and i.product_id = ${id}::bigint and i.lane <> 'in_flight'
-        and c.received_at >= i.queued_at - interval '1 day' and c.done_reason = 'newer_change'
+      where i.product_set_id = ${productSetId}::bigint and (i.product_id is null or i.product_id = ${id}::bigint)
+        and i.lane <> 'in_flight' and c.received_at >= i.queued_at - interval '1 day' and c.done_reason = 'newer_change'
     )
-    select t.topic, t.at, case
+    select t.topic, t.at, t.sent_at as "sentAt", case
       when t.topic = 'images' then json_build_object('images', t.body::json -> 'params' -> 'images')
       else (
         select e from json_array_elements(t.body::json -> 'params' -> 'productsInfo') e

@@ -67,7 +67,11 @@ export async function readUnanswered(sql: Sql): Promise<AllUnanswered> {
     last as materialized (select at from shop_update.last_callback),
     first as materialized (
       select id, seller_id, product_id, product_set_id, topic, status_at from shop_update.item
-      where lane = 'awaiting' order by id limit ${LOOKED_AT}::int
+      where id in (
+        (select id from shop_update.item where lane = 'awaiting' order by id limit ${LOOKED_AT}::int)
+        -- behind a pile of old ones nobody would see that the Shop has stopped calling back again
+        union
+        (select id from shop_update.item where lane = 'awaiting' order by id desc limit ${LOOKED_AT}::int))
     ),
     late as (
       select
@@ -95,5 +99,5 @@ export async function readUnanswered(sql: Sql): Promise<AllUnanswered> {
     order by l.items desc, l.topic`
   const { lastCallbackAt, looked } = rows[0]!
   const topics = rows.flatMap(({ lastCallbackAt: _, looked: __, ...row }) => ((row.topic as Topic | null) ? [row] : []))
-  return { topics, lastCallbackAt, truncated: looked === LOOKED_AT }
+  return { topics, lastCallbackAt, truncated: looked === 2 * LOOKED_AT }
 }

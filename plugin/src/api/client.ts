@@ -20,6 +20,10 @@ export class ApiError extends Error {
   }
 }
 
+/** Asking again will not help: the worker has answered that there is no such thing, or that it was asked wrongly. */
+export const isFinal = (error: Error | null): boolean =>
+  error instanceof ApiError && error.status >= 400 && error.status < 500
+
 /** The worker's API behind Grafana's plugin proxy. Without Grafana's sub path: the fetch service adds it. */
 export const proxied = (path: string): string => `/api/plugin-proxy/${PLUGIN_ID}/api/${path}`
 

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { BodyPart, Causes, Counts, ItemDetail, Items, Unanswered } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
-import { ApiError, call, proxied } from './client.ts'
+import { call, isFinal, proxied } from './client.ts'
 
 /** The filters of a list, named as in the API. */
 export interface Selection extends Query {
@@ -36,9 +36,12 @@ export const useCounts = (query: Query, enabled: boolean) =>
     enabled,
     queryKey: ['counts', query],
     queryFn: ({ signal }) => call<Counts>('counts', { query, signal }),
-    placeholderData: keepPreviousData, // a relative range is another one every ten seconds
-    refetchInterval: ({ state: { error } }) =>
-      error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 5000,
+    // a relative range is another one every ten seconds; with another filter the numbers would be of something else
+    placeholderData: (last, lastQuery) => {
+      const { topic, seller, q } = (lastQuery?.queryKey[1] ?? {}) as Query
+      return topic === query.topic && seller === query.seller && q === query.q ? last : undefined
+    },
+    refetchInterval: ({ state: { error } }) => (isFinal(error) ? false : 5000),
   })
 
 /** Why the items of a list are in it. */
@@ -64,10 +67,7 @@ export const useItem = (id: string, enabled = true) =>
     queryKey: ['item', id],
     queryFn: ({ signal }) => call<ItemDetail>(`items/${id}`, { signal }),
     // items outside the queue do not change any more, and a missing item does not appear
-    refetchInterval: ({ state: { data, error } }) =>
-      data?.retriesLeft === null || (error instanceof ApiError && error.status >= 400 && error.status < 500)
-        ? false
-        : 2000,
+    refetchInterval: ({ state: { data, error } }) => (data?.retriesLeft === null || isFinal(error) ? false : 2000),
   })
 
 const bodyPath = (id: string, requestId: string, part: BodyPart): string => `items/${id}/calls/${requestId}/${part}`

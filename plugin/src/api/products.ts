@@ -7,7 +7,7 @@ import type {
   SkusFound,
   Timeline,
 } from '../../../worker/api/internal/schemas.ts'
-import { ApiError, call } from './client.ts'
+import { call, isFinal } from './client.ts'
 
 /** Products, sellers and items that the words mean. */
 export const useSearch = (q: string) =>
@@ -38,15 +38,14 @@ export const useProductSet = (id: string, product: string | undefined, enabled: 
     queryKey: ['product set', id, product],
     queryFn: ({ signal }) => call<ProductSet>(`products/${id}`, { query: { product }, signal }),
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state: { error } }) =>
-      error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 3000,
+    refetchInterval: ({ state: { error } }) => (isFinal(error) ? false : 3000),
   })
 
 export const useDifferences = (productSetId: string, product: string) =>
   useQuery({
     queryKey: ['differences', productSetId, product],
     queryFn: ({ signal }) => call<Differences>(`products/${productSetId}/differences`, { query: { product }, signal }),
-    refetchInterval: ({ state: { error } }) => (error ? false : 10_000),
+    refetchInterval: ({ state: { error } }) => (isFinal(error) ? false : 10_000),
   })
 
 /** The changes of a set, a page at a time. */
@@ -57,7 +56,8 @@ export const useSetTimeline = (productSetId: string) =>
       call<Timeline>(`products/${productSetId}/timeline`, { query: { cursor: pageParam }, signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
-    refetchInterval: ({ state: { error } }) => (error ? false : 10_000),
+    // all pages are read anew: whoever reads what is older does not wait for what is new
+    refetchInterval: ({ state: { data, error } }) => (isFinal(error) || (data?.pages.length ?? 0) > 1 ? false : 10_000),
   })
 
 export const useSeller = (id: string, enabled: boolean) =>
@@ -65,6 +65,5 @@ export const useSeller = (id: string, enabled: boolean) =>
     enabled,
     queryKey: ['seller', id],
     queryFn: ({ signal }) => call<Seller>(`sellers/${id}`, { signal }),
-    refetchInterval: ({ state: { error } }) =>
-      error instanceof ApiError && error.status >= 400 && error.status < 500 ? false : 10_000,
+    refetchInterval: ({ state: { error } }) => (isFinal(error) ? false : 10_000),
   })

@@ -1,19 +1,14 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Run, RunsRecord } from '../../../worker/api/internal/schemas.ts'
 import type { Query } from '../location.ts'
-import { ApiError, call } from './client.ts'
+import { call, isFinal } from './client.ts'
 
 /** One run, followed while it runs and while items of it are on their way. */
 export const useRun = (id: string) =>
   useQuery({
     queryKey: ['run', id],
     queryFn: ({ signal }) => call<Run>(`runs/${id}`, { signal }),
-    refetchInterval: ({ state: { data, error } }) =>
-      error instanceof ApiError && error.status >= 400 && error.status < 500
-        ? false
-        : data?.state === 'running'
-          ? 1000
-          : 5000,
+    refetchInterval: ({ state: { data, error } }) => (isFinal(error) ? false : data?.state === 'running' ? 1000 : 5000),
   })
 
 export function useStopRun() {

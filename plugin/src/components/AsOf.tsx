@@ -1,5 +1,6 @@
 import { Badge } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
+import { ApiError } from '../api/client.ts'
 import { clock } from './Time.tsx'
 import { useTimeMode } from './timeMode.ts'
 
@@ -22,7 +23,7 @@ export function AsOf({
   return (
     <span role="status" aria-label="As of" style={{ whiteSpace: 'nowrap' }}>
       {dataUpdatedAt > 0 && <span aria-live="off">As of {clock(dataUpdatedAt)}</span>}{' '}
-      {(isLate || error) && (
+      {(isLate || (error instanceof ApiError && error.unreachable)) && (
         <Badge color="orange" icon="exclamation-triangle" text="Stale: the worker does not answer" />
       )}
     </span>

@@ -2,7 +2,7 @@ import { dateTime, type RawTimeRange, rangeUtil } from '@grafana/data'
 import { Combobox, TimeRangeInput, useTheme2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import type { Query } from '../location.ts'
-import { zone } from './Time.tsx'
+import { shownZone } from './Time.tsx'
 
 /** Typing does not request anything; the list follows after a pause. */
 const TYPING_MS = 400
@@ -24,9 +24,9 @@ export function TimeRange({
   return (
     <div onClickCapture={(event) => setOpensRight(fitsRight(event.currentTarget, breakpoints.values.lg))}>
       <TimeRangeInput
-        value={rangeUtil.convertRawToRange(rawRange(query), zone())}
+        value={rangeUtil.convertRawToRange(rawRange(query), shownZone())}
         onChange={({ raw }) => onChange({ from: rawText(raw.from), to: rawText(raw.to) })}
-        timeZone={zone()}
+        timeZone={shownZone()}
         placeholder={placeholder}
         clearable
         isReversed={opensRight}
@@ -75,7 +75,7 @@ const rawText = (raw: RawTimeRange['from']): string | undefined =>
 
 /** The current times of a relative range, for the API. */
 export function absoluteRange(query: Query): Range {
-  const { from, to } = rangeUtil.convertRawToRange(rawRange(query), zone())
+  const { from, to } = rangeUtil.convertRawToRange(rawRange(query), shownZone())
   return {
     from: from.isValid() ? from.toISOString() : undefined,
     to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined,

@@ -50,8 +50,8 @@ function carriedOf({ topic, seller, q, from, to }: Query): Query {
 }
 
 /** What the filters leave of each tab; null without any. */
-export function useTabCounts(query: Query): Counts | null | undefined {
-  const carried = carriedOf(query)
+export function useTabCounts(query: Query, isList = true): Counts | null | undefined {
+  const carried = isList ? carriedOf(query) : {}
   const isFiltered = Object.keys(given(carried)).length > 0
   const { data } = useCounts(carried, isFiltered)
   return isFiltered ? data : null
@@ -68,7 +68,9 @@ export function Page({ children, actions, title }: { children: ReactNode; action
   } = useRoute()
   const { topic, seller, q, from, to } = query
   const { data } = useSummary()
-  const counts = useTabCounts(query)
+  // elsewhere these mean something else, as the time of a run
+  const isList = LABELS[page] !== undefined
+  const counts = useTabCounts(query, isList)
   const isBelow = title !== undefined && NAVIGATION[page] !== undefined
   const label = title === undefined ? NAVIGATION[page] : undefined
   const at = (name: string) => locationUtil.assureBaseUrl(pageUrl(name))
@@ -83,7 +85,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
       <TabsBar>
         {Object.entries(LABELS).map(([name, text]) => {
           // a search continues in the next list; the Overview starts afresh
-          const url = pageUrl(name, name === 'overview' ? {} : { topic, seller, q, from, to })
+          const url = pageUrl(name, name === 'overview' || !isList ? {} : { topic, seller, q, from, to })
           const found = counts?.[name as Tab]
           const isAll = counts === null && data !== undefined
           return (
@@ -105,7 +107,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
         />
       </TabsBar>
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
-        {counts && LABELS[page] !== undefined && (
+        {counts && (
           <p className={styles.note}>
             The tabs count what matches topic, seller, search and time, each up to{' '}
             {TAB_COUNTED_UP_TO.toLocaleString('en')}.

@@ -10,7 +10,8 @@ export const zone = () => config.bootData.user.timezone
 export const zoneName = (): string =>
   ['', 'browser'].includes(zone()) ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone()
 
-const shownZone = (): string => (timeMode() === 'utc' ? 'utc' : zone())
+/** What times are shown in, and what is picked is meant in. */
+export const shownZone = (): string => (timeMode() === 'utc' ? 'utc' : zone())
 
 /** In the viewer's zone, or UTC if he has chosen so. */
 export const absolute = (iso: string): string =>

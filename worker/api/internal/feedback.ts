@@ -8,7 +8,7 @@ import type { Told } from './items.ts'
 import { productAnswers } from './products.ts'
 import { feedbackQuery, feedbackSchema, type ProductFeedback } from './schemas.ts'
 
-/** Feedback to Seller Center (docs/decisions.md, decision 28), for a program that keeps it: see `demo/feedback.ts`. */
+/** Feedback to Seller Center (docs/decisions.md, decision 29), for a program that keeps it: see `demo/feedback.ts`. */
 export const feedbackRoutes = (options: InternalApiOptions) =>
   routes().openapi(
     route({

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { differencesOf, type Members } from '../../domain/differences.ts'
 import type { ReasonCode } from '../../domain/reasons.ts'
 import { foldSteps } from '../../domain/timeline.ts'
-import type { Topic } from '../../domain/topics.ts'
+import { TOPICS, type Topic } from '../../domain/topics.ts'
 import { readCatalogue } from '../../queue/catalogue.ts'
 import { readAcceptedCalls } from '../../read/accepted-calls.ts'
 import { type ProductRow, productsOfSet, readProducts } from '../../read/products.ts'
@@ -101,11 +101,16 @@ async function differencesTo(readSql: InternalApiOptions['readSql'], product: Pr
     differences: differences.map(({ topics, since, ...difference }) => ({
       ...difference,
       since: since.toISOString(),
-      itemId: product.items.find(({ topic }) => topics.includes(topic))?.id ?? null,
+      itemId:
+        product.items.find(({ topic }) => topics.includes(topic) || (isWhole(topic) && topics.includes('content')))
+          ?.id ?? null,
     })),
     impossible,
   }
 }
+
+/** Their calls carry all that a content change does. */
+const isWhole = (topic: Topic): boolean => TOPICS[topic].method === TOPICS.content.method
 
 /** More of a line than a page can use. */
 const TIMES_LISTED = 100

@@ -2,10 +2,12 @@ import { TOPICS } from '../../domain/topics.ts'
 import { readUnanswered } from '../../read/unanswered.ts'
 import { answer, type InternalApiOptions, route, routes } from './context.ts'
 import { unansweredSchema } from './schemas.ts'
+import { sparing } from './sparing.ts'
 
 /** What the Shop has acknowledged and not answered for long: it is no failure, so it has no cause. */
-export const unansweredRoutes = ({ readSql }: InternalApiOptions) =>
-  routes().openapi(
+export const unansweredRoutes = ({ readSql }: InternalApiOptions) => {
+  const unanswered = sparing(() => readUnanswered(readSql))
+  return routes().openapi(
     route({
       method: 'get',
       path: '/api/unanswered',
@@ -13,7 +15,7 @@ export const unansweredRoutes = ({ readSql }: InternalApiOptions) =>
       responses: { 200: answer('The topic with the most items first', unansweredSchema) },
     }),
     async (c) => {
-      const { topics, lastCallbackAt, truncated } = await readUnanswered(readSql)
+      const { topics, lastCallbackAt, truncated } = await unanswered()
       return c.json(
         {
           topics: topics.map(({ oldestAt, sinceLastCallback: _, ...row }) => ({
@@ -28,3 +30,4 @@ export const unansweredRoutes = ({ readSql }: InternalApiOptions) =>
       )
     },
   )
+}

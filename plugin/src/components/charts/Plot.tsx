@@ -10,7 +10,8 @@ import {
   useTheme2,
 } from '@grafana/ui'
 import React, { useMemo } from 'react'
-import { zone } from '../Time.tsx'
+import { shownZone } from '../Time.tsx'
+import { useTimeMode } from '../timeMode.ts'
 import { type Series, stacked } from './series.ts'
 
 const HEIGHT = 200
@@ -36,6 +37,8 @@ interface Props {
 /** The lines or bars and their axes, drawn as in Grafana's own panels. */
 export function Plot({ width, times, series, bars, axis, format, onPoint }: Props) {
   const theme = useTheme2()
+  useTimeMode()
+  const timeZone = shownZone()
   // what stands on others is drawn first, behind them
   const drawn = useMemo(() => (bars ? stacked(series).toReversed() : series), [series, bars])
   const data = useMemo(
@@ -45,7 +48,7 @@ export function Plot({ width, times, series, bars, axis, format, onPoint }: Prop
   // uPlot is made anew with each configuration: only where something else than the values has changed
   const looks = JSON.stringify(drawn.map(({ color, dash }) => ({ color, dash })))
   const config = useMemo(() => {
-    const builder = new UPlotConfigBuilder(zone())
+    const builder = new UPlotConfigBuilder(timeZone)
     builder.addScale({
       scaleKey: 'x',
       isTime: true,
@@ -54,7 +57,7 @@ export function Plot({ width, times, series, bars, axis, format, onPoint }: Prop
       // a bar is as wide as its part, the last one too
       range: ({ data: [x] }, from, to) => [from, bars && x!.length > 1 ? to + (x![1]! - x![0]!) : to],
     })
-    builder.addAxis({ scaleKey: 'x', isTime: true, placement: AxisPlacement.Bottom, timeZone: zone(), theme })
+    builder.addAxis({ scaleKey: 'x', isTime: true, placement: AxisPlacement.Bottom, timeZone, theme })
     builder.addScale({
       scaleKey: 'y',
       orientation: ScaleOrientation.Vertical,
@@ -83,6 +86,6 @@ export function Plot({ width, times, series, bars, axis, format, onPoint }: Prop
       onPoint(left === undefined || left < 0 ? null : (idx ?? null)),
     )
     return builder
-  }, [looks, bars, axis, theme, format, onPoint])
+  }, [looks, bars, axis, theme, timeZone, format, onPoint])
   return <UPlotChart width={width} height={HEIGHT} data={data as never} config={config} />
 }

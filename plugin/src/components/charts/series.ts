@@ -39,7 +39,7 @@ export function inWords(series: readonly Series[], format: (value: number) => st
       const known = values.filter((value) => value !== null)
       if (known.length === 0) return `${name}: nothing`
       const [least, most] = [Math.min(...known), Math.max(...known)]
-      return `${name}: ${format(known.at(-1)!)} now, from ${format(least)} to ${format(most)}`
+      return `${name}: last ${format(known.at(-1)!)}, from ${format(least)} to ${format(most)}`
     })
     .join('; ')
 }

@@ -111,13 +111,13 @@ function Waits({ item: { heldBy, blockedByItem } }: { item: ItemDetail }) {
   if (heldBy)
     return (
       <p>
-        It waits behind <HeldBy holder={heldBy} />, which was queued before it. {howToFree(heldBy.status)}
+        It waits behind <HeldBy holder={heldBy} />, which was queued before it. {howToFree(heldBy.status, heldBy.topic)}
       </p>
     )
   if (blockedByItem)
     return (
       <p>
-        It waits for <Blocker item={blockedByItem} />. {howToFree(blockedByItem.status)}
+        It waits for <Blocker item={blockedByItem} />. {howToFree(blockedByItem.status, blockedByItem.topic)}
       </p>
     )
   return null

@@ -4,7 +4,7 @@ import React, { useState } from 'react'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { useCreatePause } from '../../api/incidents.ts'
 import { Problem } from '../../components/Problem.tsx'
-import { zone } from '../../components/Time.tsx'
+import { shownZone } from '../../components/Time.tsx'
 
 type What = 'everything' | 'topic' | 'seller'
 const WHATS: { value: What; label: string }[] = [
@@ -41,7 +41,7 @@ export function PauseDialog({ onDismiss }: { onDismiss(): void }) {
       },
       { onSuccess: onDismiss },
     )
-  const hour = { timeZone: zone(), showSeconds: false }
+  const hour = { timeZone: shownZone(), showSeconds: false }
   return (
     <Modal title="Pause sending" isOpen onDismiss={onDismiss}>
       <p>

@@ -50,8 +50,11 @@ const onItsWay = ({ itemId }: Difference) =>
 /** How many fields that nobody knows are named. */
 const NAMED = 5
 
-function summary({ differences, unknown, known }: All): string {
-  const same = known && differences.length === 0 ? ['Of what the calls on record say, nothing differs.'] : []
+function summary({ differences, unknown, known, impossible }: All): string {
+  const same =
+    known && differences.length === 0 && impossible === null
+      ? ['Of what the calls on record say, nothing differs.']
+      : []
   const named = unknown.slice(0, NAMED).join(', ')
   const more = unknown.length > NAMED ? ` and ${unknown.length - NAMED} more` : ''
   const missing =

@@ -107,7 +107,7 @@ function HoldsUp({ cell, product }: { cell: Set_['cells'][number] | undefined; p
       <Link to={pageUrl(`items/${itemId}`)} inText>
         {cell ? `${TOPICS[cell.topic].label} (${CELL_LABELS[cell.cell]}), item ${itemId}` : `item ${itemId}`}
       </Link>
-      {stands && product.openItems > 1 ? ` first. ${howToFree(stands, 'What waits behind it')}` : '.'}
+      {stands && product.openItems > 1 ? ` first. ${howToFree(stands, cell.topic, 'What waits behind it')}` : '.'}
       {heldBy !== null && (
         <>
           {' '}

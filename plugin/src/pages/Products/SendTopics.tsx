@@ -7,7 +7,7 @@ import { useRunPreview, useStartRun } from '../../api/actions.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { counted } from '../../components/counted.ts'
 import { Problem } from '../../components/Problem.tsx'
-import { previewedOf } from '../../components/previewed.tsx'
+import { OfTheFirst, previewedOf } from '../../components/previewed.tsx'
 import { Refused } from '../../components/RunProgress.tsx'
 import { StartedRun } from '../../components/StartedRun.tsx'
 
@@ -38,7 +38,8 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
   const start = useStartRun()
   const asked = { kind: 'send' as const, productIds: products.map(({ id }) => id), topics, force }
   const preview = useRunPreview(asked, topics.length > 0 && (start.isIdle || start.isError))
-  const shown = topics.length > 0 ? preview.data : undefined
+  // of other topics it would be numbers of something else
+  const shown = topics.length > 0 && !preview.isPlaceholderData ? preview.data : undefined
   const { taken = 0, blockedAgain = 0, uncreatedSets = 0, skippedByReason = {} } = shown ?? {}
   const unmet = CONDITIONS.reduce((sum, condition) => sum + (skippedByReason[condition] ?? 0), 0)
   const nameOf = (productId: string) => products.find(({ id }) => id === productId)?.sellerSku
@@ -65,11 +66,12 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
             ))}
           </Stack>
           <div aria-live="polite" data-testid="send-preview" style={{ marginTop: 8 }}>
-            {topics.length > 0 && preview.isPending && <Spinner />}
+            {topics.length > 0 && (preview.isPending || preview.isPlaceholderData) && <Spinner />}
             {preview.error && <Problem error={preview.error} retry={preview.refetch} />}
             {shown && (
               <>
                 <p>
+                  <OfTheFirst preview={shown} />
                   <strong>{counted(taken, 'change')}</strong> will be queued.
                 </p>
                 <Refused outcome={shown} known={[]} nameOf={nameOf} />
@@ -112,7 +114,7 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
               Cancel
             </Button>
             <Button
-              disabled={taken === 0 || preview.isPlaceholderData || start.isPending || (force && !reason.trim())}
+              disabled={taken === 0 || start.isPending || (force && !reason.trim())}
               icon={start.isPending ? 'spinner' : 'upload'}
               onClick={() =>
                 start.mutate({
@@ -122,7 +124,7 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
                 })
               }
             >
-              Send {counted(taken, 'change')}
+              {shown?.complete === false ? 'Send all of them' : `Send ${counted(taken, 'change')}`}
             </Button>
           </Modal.ButtonRow>
         </>

@@ -99,7 +99,7 @@ function Line({ step }: { step: Step }) {
       <ol aria-label="Each of them">
         {times > at.length && (
           <li>
-            the first {absolute(firstAt)}, {(times - at.length).toLocaleString('en')} of them not listed
+            the first {absolute(firstAt)}; {(times - at.length).toLocaleString('en')} are not listed
           </li>
         )}
         {at.map((each) => (

@@ -12,7 +12,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Table, type TableColumn } from '../../components/Table.tsx'
 import { PRODUCT_COLUMNS } from './columns.tsx'
-import { pastedText } from './pasted.ts'
+import { keepPasted, pastedText } from './pasted.ts'
 import { SendTopics } from './SendTopics.tsx'
 
 interface Row {
@@ -33,6 +33,8 @@ export function Skus() {
         ? [{ id: sku, sku, product: null }]
         : products.map((product) => ({ id: `${sku} ${product.id}`, sku, product })),
     ) ?? []
+  // one may be found by both of its SKUs
+  const products = [...new Map(rows.flatMap(({ product }) => (product ? [[product.id, product]] : []))).values()]
   const unknown = data?.rows.filter(({ products }) => products.length === 0).length ?? 0
   return (
     <Page title="Many SKUs">
@@ -40,13 +42,19 @@ export function Skus() {
         <TextArea id="skus" rows={6} value={text} onChange={(event) => setText(event.currentTarget.value)} />
       </Field>
       <Stack gap={1}>
-        <Button icon="search" onClick={() => setAsked(pastedSkus(text))}>
+        <Button
+          icon="search"
+          onClick={() => {
+            keepPasted(text) // for the way back
+            setAsked(pastedSkus(text))
+          }}
+        >
           Look them up
         </Button>
         <Button variant="secondary" icon="download-alt" disabled={rows.length === 0} onClick={() => download(rows)}>
           CSV
         </Button>
-        <SendTopics products={rows.flatMap(({ product }) => product ?? [])} />
+        <SendTopics products={products} />
       </Stack>
       {asked.length > looked.length && (
         <Alert severity="warning" topSpacing={2} title={`The first ${SKUS_A_LIST} of ${counted(asked.length, 'SKU')}`}>

@@ -7,9 +7,13 @@ let times = 0
 
 export const pastedText = (): string => text
 
+export const keepPasted = (pasted: string): void => {
+  text = pasted
+}
+
 /** Opens the page of many SKUs with a pasted column of them. */
 export function openPasted(pasted: string): void {
-  text = pasted
+  keepPasted(pasted)
   // another address each time: the page may be open already
   locationService.push(pageUrl('skus', { list: String(++times) }))
 }

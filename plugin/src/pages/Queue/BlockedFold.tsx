@@ -23,8 +23,7 @@ export function BlockedFold({ query }: { query: Query }) {
       <span>
         {count.exact ? '' : 'More than '}
         {count.count.toLocaleString('en')} Blocked {count.count === 1 ? 'item is' : 'items are'}{' '}
-        {isShown ? 'among these' : 'folded'}: saved, and sent once what {count.count === 1 ? 'it' : 'each'} waits for is
-        done.
+        {isShown ? 'among these' : 'folded'}: saved, and waiting for something else than a turn.
       </span>
       <Button
         size="sm"

@@ -3,6 +3,7 @@ import React from 'react'
 import type { Unanswered as Numbers } from '../../../../worker/api/internal/schemas.ts'
 import { durationInWords } from '../../../../worker/domain/seller-answer.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
+import { ApiError } from '../../api/client.ts'
 import { useUnanswered } from '../../api/items.ts'
 import { Link } from '../../components/Link.tsx'
 import { Problem } from '../../components/Problem.tsx'
@@ -16,6 +17,8 @@ type Row = Numbers['topics'][number] & { id: string }
 /** What the Shop has acknowledged and not answered for longer than is usual: nothing failed, so it has no cause. */
 export function Unanswered({ chosen }: { chosen: string | undefined }) {
   const { data, error, refetch } = useUnanswered()
+  // the list says so already
+  if (error instanceof ApiError && error.unreachable) return null
   if (error) return <Problem error={error} retry={refetch} />
   if (!data || data.topics.length === 0) return null
   return (
@@ -31,7 +34,7 @@ export function Unanswered({ chosen }: { chosen: string | undefined }) {
         Nothing is sent again by itself: the Shop has to answer.
       </p>
       {data.truncated && (
-        <Alert severity="info" title="Of the acknowledged items only those that were queued first were looked at" />
+        <Alert severity="info" title="Of the acknowledged items only those queued first and last were looked at" />
       )}
       <Table<Row>
         label="Not answered for long"
@@ -45,16 +48,16 @@ export function Unanswered({ chosen }: { chosen: string | undefined }) {
               size="sm"
               variant="secondary"
               fill="text"
-              aria-label={`${topic === chosen ? 'Show all' : 'Show its items'}: ${TOPICS[topic].label}`}
+              aria-label={`${topic === chosen ? 'Show all' : 'Show what is acknowledged'}: ${TOPICS[topic].label}`}
               onClick={() =>
                 changeQuery(
                   topic === chosen
                     ? { status: undefined, topic: undefined, sort: undefined, cursor: undefined }
-                    : { status: 'got_acknowledgment', topic, sort: 'statusAt', cursor: undefined },
+                    : { ...ALL, status: 'got_acknowledgment', topic, sort: 'statusAt' },
                 )
               }
             >
-              {topic === chosen ? 'Show all' : 'Show its items'}
+              {topic === chosen ? 'Show all' : 'Show what is acknowledged'}
             </Button>
           ),
         }}
@@ -63,12 +66,15 @@ export function Unanswered({ chosen }: { chosen: string | undefined }) {
   )
 }
 
+/** The row is about everybody's, whatever the list has been filtered by. */
+const ALL = { q: undefined, seller: undefined, from: undefined, to: undefined, cursor: undefined }
+
 const COLUMNS: TableColumn<Row>[] = [
   { name: 'topic', label: 'Topic', cell: ({ topic, method }) => `${TOPICS[topic].label} · ${method}` },
   { name: 'items', label: 'Items', cell: ({ items }) => items.toLocaleString('en') },
   { name: 'sellers', label: 'Sellers', cell: ({ sellers }) => sellers.toLocaleString('en') },
   { name: 'oldestAt', label: 'The oldest since', cell: ({ oldestAt }) => <Time at={oldestAt} /> },
-  { name: 'usual', label: 'Usual within', cell: ({ usualSeconds }) => durationInWords(usualSeconds) },
+  { name: 'usual', label: 'Late after', cell: ({ usualSeconds }) => durationInWords(usualSeconds) },
   { name: 'whoActs', label: 'Who acts', cell: () => 'The Shop' },
   {
     name: 'example',
