@@ -15,7 +15,10 @@ end $$;
 -- Where an id comes that was not there, or goes: one trigger for both notes, since each costs every answer its condition.
 create function shop_update.note_ids_of_product() returns trigger language plpgsql security definer set search_path = '' as $$
 begin
-  insert into shop_update.owed_release (product_set_id) values (new.product_set_id);
+  -- only what has come lets anything go
+  if old.src_id is null and new.src_id is not null or old.shop_sku is null and new.shop_sku is not null then
+    insert into shop_update.owed_release (product_set_id) values (new.product_set_id);
+  end if;
   insert into shop_update.touched (product_id) values (new.id);
   return null;
 end $$;

@@ -3,7 +3,9 @@ create trigger shop_update_touched after update of seller_id on catalog.product_
 
 create function shop_update.note_id_of_set() returns trigger language plpgsql security definer set search_path = '' as $$
 begin
-  insert into shop_update.owed_release (product_set_id) values (new.id);
+  if new.src_id is not null then
+    insert into shop_update.owed_release (product_set_id) values (new.id);
+  end if;
   insert into shop_update.touched (product_set_id) values (new.id);
   return null;
 end $$;
