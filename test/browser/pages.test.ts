@@ -356,7 +356,8 @@ test('a dry run over a filter that matches 50,000 items tells its numbers', asyn
   await page.getByRole('button', { name: 'Reupload all that match' }).click()
   await page.getByTestId('requeue-preview').getByText('will be requeued').waitFor()
   expect(await page.getByTestId('requeue-preview').textContent()).toMatch(
-    /50,000 items of 50,000 product sets.* and 49,980 more, with 50,000 variations\./,
+    // a machine that needs more than 20 seconds for them says of how many this is
+    /50,000 items of 50,000 product sets.* and 49,980 more, with 50,000 variations\.|Of the first (\d+,\d00): \1 items/,
   )
   await close()
 })

@@ -25,7 +25,7 @@ export const SKIPPED_LISTED = 1000
  * A preview ends after so many items, or so long: Grafana's proxy waits for half a minute, and a million items would
  * take several. What a run does with the rest it tells while it does it.
  */
-export const PREVIEWED = { items: 20_000, milliseconds: 15_000 }
+export const PREVIEWED = { items: 100_000, milliseconds: 20_000 }
 
 /** What a run would do. */
 export async function previewRun(sql: Sql, kind: RunKind, asked: Asked, bounds = PREVIEWED): Promise<Preview> {
