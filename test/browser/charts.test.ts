@@ -43,7 +43,7 @@ describe.each([
     }
     // the outage is in the name of the chart, for whoever does not see it
     expect(await chartOf(page, 'Queue by status').getAttribute('aria-label')).toMatch(
-      /Pending: [\d,]+ now, from \d+ to [\d],\d{3}; .*Failed: /,
+      /Pending: last [\d,]+, from \d+ to [\d],\d{3}; .*Failed: /,
     )
     for (const window of ['24 hours', '7 days', '14 days', '30 days', '90 days'])
       await page.getByRole('img', { name: new RegExp(`^The share over ${window}, from `) }).waitFor()
