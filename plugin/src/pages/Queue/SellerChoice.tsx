@@ -24,7 +24,6 @@ export function SellerChoice({
       width={28}
       isClearable
       createCustomValue
-      customValueDescription="Whole name or id"
       options={suggested}
       value={option}
       onChange={(chosen) => {
