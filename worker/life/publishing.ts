@@ -17,8 +17,11 @@ const EVERY_MS = 1000
  * each costs some 350 bytes of WAL.
  */
 const SETTLE_SECONDS = 5
-/** How much of that it takes at most, but for the last look: a seller can wait, the queue cannot. */
-const ROUND_MS = 300
+/**
+ * How much of that it takes at most, but for the last look: a seller can wait, the queue cannot. With 300 a queue that
+ * drains at full speed beside one worker on two cores was 7 % slower than without feedback.
+ */
+const ROUND_MS = 100
 /** Between two pages of the catalogue, once all of it has been compared: 20 ms of PostgreSQL's time each. */
 const COMPARE_EVERY_MS = 10_000
 

@@ -982,8 +982,8 @@ export const unansweredSchema = z
         oldestAt: time.openapi({ description: 'Since when the oldest is acknowledged' }),
         usualSeconds: seconds.openapi({
           description:
-            'From then on an answer is late: 95 % of the last week were faster, and no alert calls the topic late before; ' +
-            'where that is unknown, a day',
+            'From then on an answer is late: 95 % of the last week were faster, and no alert calls the topic late ' +
+            'before; where that is unknown, a day',
         }),
         example: z.object({ itemId: id, sellerSku: z.string().nullable() }),
       }),
