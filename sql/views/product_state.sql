@@ -1,6 +1,6 @@
 -- How it stands with each product, as Seller Center can show it to a seller, and as the leader publishes it
--- (worker/queue/feedback.ts). Filter it by product_id, product_set_id or seller_id: the whole catalogue is read at some
--- 20,000 products a second.
+-- (worker/queue/feedback.ts). Filter it by product_id, product_set_id or seller_id: each product costs a look into
+-- the queue, so the whole catalogue takes its time.
 --
 -- A state holds from one end of an attempt to the next: that an item is claimed and sent changes nothing, so that the
 -- hot path has nothing to note. worker/domain/product-verdict.ts says the same in words.
