@@ -105,7 +105,9 @@ function repeatedly(random: Random, low: number, high: number, act: () => Promis
   const ended = new AbortController()
   const acting = (async () => {
     for (;;) {
-      await wait(between(random, low, high), null, { signal: ended.signal }).catch(() => {})
+      await wait(between(random, low, high), null, { signal: ended.signal }).catch((error) => {
+        if (!ended.signal.aborted) throw error
+      })
       if (ended.signal.aborted) return
       await act()
     }

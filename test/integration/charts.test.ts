@@ -105,11 +105,16 @@ test('the charts by window: averages of snapshots, what was queued, what of it i
   expect(empty.calls.failed).toEqual(Array(24).fill(0))
 
   // an hour that ends while this goes on would move everything by a place
-  const [{ left }] = (await sql`
-    select extract(epoch from date_trunc('hour', now()) + interval '1 hour' - now())::float8 as left`) as [
-    { left: number },
-  ]
-  if (left < 40) await new Promise((resolve) => setTimeout(resolve, left * 1000))
+  await expect
+    .poll(
+      async () => {
+        const [row] = await sql`
+          select extract(epoch from date_trunc('hour', now()) + interval '1 hour' - now())::float8 as left`
+        return row!.left
+      },
+      { timeout: 60_000, interval: 1000 },
+    )
+    .toBeGreaterThan(40)
   // two hours ago: 10 and 20 Delayed, then nothing; 10 queued, of which 7 are Synced
   await sql`
     with slot as (select date_trunc('hour', now() - interval '2 hours', 'UTC') as at),

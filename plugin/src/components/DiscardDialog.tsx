@@ -1,10 +1,11 @@
-import { Alert, Button, Field, Input, Modal, Spinner } from '@grafana/ui'
+import { Alert, Button, Modal, Spinner } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Item } from '../../../worker/api/internal/schemas.ts'
 import { type RequeueTarget, useRunPreview, useStartRun } from '../api/actions.ts'
 import { counted } from './counted.ts'
 import { Problem } from './Problem.tsx'
 import { OfTheFirst, previewedOf } from './previewed.tsx'
+import { ReasonField } from './ReasonField.tsx'
 import { ProductSets, Refused } from './RunProgress.tsx'
 import { StartedRun } from './StartedRun.tsx'
 
@@ -59,14 +60,7 @@ export function DiscardDialog({
               the page of the item instead; if it has not, what waits for it stays Blocked until its creation is queued.
             </Alert>
           )}
-          <Field label="Reason" description="Recorded with your name" required>
-            <Input
-              id="discard-reason"
-              value={reason}
-              maxLength={500}
-              onChange={(event) => setReason(event.currentTarget.value)}
-            />
-          </Field>
+          <ReasonField id="discard-reason" value={reason} onChange={setReason} isRequired />
           {start.error && <Problem error={start.error} write />}
           <Modal.ButtonRow>
             <Button variant="secondary" fill="outline" onClick={close} disabled={start.isPending}>

@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
 import {
@@ -13,6 +13,7 @@ import { isStranded } from '../stranded.ts'
 import { counted } from './counted.ts'
 import { Problem } from './Problem.tsx'
 import { OfTheFirst, previewedOf } from './previewed.tsx'
+import { ReasonField } from './ReasonField.tsx'
 import { ProductSets, Refused } from './RunProgress.tsx'
 import { StartedRun } from './StartedRun.tsx'
 
@@ -154,20 +155,8 @@ export function RequeueDialog({
               onChange={({ currentTarget: { checked } }) => setForce(checked)}
             />
           )}
-          <Field
-            label="Reason"
-            required={force}
-            description={force ? 'Recorded with your name' : 'Optional; recorded with your name'}
-          >
-            <Input
-              id="requeue-reason"
-              // from here it is two steps to the button, over Cancel
-              autoFocus
-              value={reason}
-              maxLength={500}
-              onChange={(event) => setReason(event.currentTarget.value)}
-            />
-          </Field>
+          {/* from here it is two steps to the button, over Cancel */}
+          <ReasonField id="requeue-reason" value={reason} onChange={setReason} isRequired={force} autoFocus />
           {start.error && <Problem error={start.error} write />}
           <Modal.ButtonRow>
             <Button variant="secondary" fill="outline" onClick={close} disabled={start.isPending}>

@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Field, Input, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Product } from '../../../../worker/api/internal/schemas.ts'
 import { CONDITIONS } from '../../../../worker/domain/requeue.ts'
@@ -8,6 +8,7 @@ import { mayWrite, READ_ONLY } from '../../app.ts'
 import { counted } from '../../components/counted.ts'
 import { Problem } from '../../components/Problem.tsx'
 import { OfTheFirst, previewedOf } from '../../components/previewed.tsx'
+import { ReasonField } from '../../components/ReasonField.tsx'
 import { Refused } from '../../components/RunProgress.tsx'
 import { StartedRun } from '../../components/StartedRun.tsx'
 
@@ -96,18 +97,7 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
               onChange={(event) => setForce(event.currentTarget.checked)}
             />
           )}
-          <Field
-            label="Reason"
-            required={force}
-            description={force ? 'Recorded with your name' : 'Optional; recorded with your name'}
-          >
-            <Input
-              id="send-topics-reason"
-              value={reason}
-              maxLength={500}
-              onChange={(event) => setReason(event.currentTarget.value)}
-            />
-          </Field>
+          <ReasonField id="send-topics-reason" value={reason} onChange={setReason} isRequired={force} />
           {start.error && <Problem error={start.error} write />}
           <Modal.ButtonRow>
             <Button variant="secondary" fill="outline" onClick={onClose} disabled={start.isPending}>
