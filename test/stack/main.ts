@@ -1,4 +1,5 @@
 import { STATUS_NAMES } from '../../worker/domain/statuses.ts'
+import { TELEPHONE_SETTINGS } from '../browser/telephone.ts'
 import { askAlerts } from './alerts.ts'
 import { findCompose, startContainers } from './containers.ts'
 import { openDashboards } from './dashboards.ts'
@@ -10,13 +11,18 @@ import { namedPrograms, startPrograms } from './programs.ts'
 import { askGrafana, askLoki, askPrometheus, askTempo } from './questions.ts'
 import { askReadOnly } from './read-only.ts'
 import { interruption, Report, say } from './report.ts'
+import { answerTelephone } from './telephone.ts'
 
 /** Time after the last item has come to rest: export, scrape and Tempo's span metrics have intervals of up to 15 s. */
 const UNDER_WAY_MS = 60_000
 
 /** `npm run test:stack -- --drill`: only the alerts; takes a quarter of an hour. */
 const isDrill = process.argv.includes('--drill')
-const options: StackOptions = isDrill ? { pace: DRILL_PACE, settings: DRILL_SETTINGS } : { pace: 1, settings: {} }
+/** `npm run test:stack -- --telephone`: only the walks of an admin with a seller on the telephone. */
+const isTelephone = process.argv.includes('--telephone')
+const options: StackOptions = isDrill
+  ? { pace: DRILL_PACE, settings: DRILL_SETTINGS }
+  : { pace: 1, settings: isTelephone ? TELEPHONE_SETTINGS : {} }
 
 const compose = await findCompose()
 if (!compose && namedPrograms(process.env).bins.size === 0) {
@@ -63,6 +69,7 @@ async function ask(stack: Stack, report: Report): Promise<void> {
       else await report.check(`${part} starts`, [part], async () => {})
     }
     if (isDrill) return await drill(report, stack)
+    if (isTelephone) return await answerTelephone(report, stack)
     const orderLines = stack.missing.has('otelcol') ? 0 : await writeOrderLines(stack)
     const story = await drive(stack)
     await report.check('Shop Update: items have been in every status', [], async () => {

@@ -29,7 +29,11 @@ export interface Session {
 export async function signIn(browser: Browser, url: string, user: User): Promise<Session> {
   // with LANG=C Chromium reports en-US@posix, which Grafana's front end does not accept as a language, and it does not
   // start
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-US' })
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    locale: 'en-US',
+    permissions: ['clipboard-read', 'clipboard-write'],
+  })
   if (user === VIEWER) {
     const made = await context.request.post(`${url}/api/admin/users`, {
       data: { ...VIEWER, name: 'A viewer', OrgId: 1 },
