@@ -178,6 +178,35 @@ test('a list says of when it is, and that it is stale once nobody answers', asyn
   await close()
 })
 
+test('a list and its tab counts keep what they show of the last hour when the next poll fails', async () => {
+  const { page, open, close } = await scene.visit({})
+  const ranges: (string | null)[] = []
+  let isDown = false
+  await page.route(/\/api\/(items|counts)\?/, (route) => {
+    const { pathname, searchParams } = new URL(route.request().url())
+    if (pathname.endsWith('/items')) ranges.push(searchParams.get('from'))
+    return isDown ? route.fulfill({ status: 502 }) : route.continue()
+  })
+  await open('failed?from=now-1h&to=now&refresh=2s')
+  const row = page.getByRole('table', { name: 'Failed' }).getByText(held.sku)
+  await row.waitFor()
+  const tab = page.getByRole('tab', { name: /^Failed/ })
+  await tab.getByText('3').waitFor()
+  isDown = true
+  const seen = ranges.length
+  const asOf = page.getByRole('status', { name: 'As of' })
+  await asOf.getByText('Stale: the worker does not answer').waitFor()
+  // asked of later times, it was the same question
+  await expect.poll(() => ranges.slice(seen).some((from) => from! > ranges[seen - 1]!)).toBe(true)
+  await asOf.getByText('Stale: the worker does not answer').waitFor()
+  expect(await row.isVisible()).toBe(true)
+  await expect.poll(() => asOf.textContent()).toMatch(/^As of \d\d:\d\d:\d\d Stale/)
+  expect(await tab.textContent()).toBe('Failed3')
+  isDown = false
+  await asOf.getByText('Stale').waitFor({ state: 'detached' })
+  await close()
+})
+
 test('headers say what they mean, by keyboard, too', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open('failed')

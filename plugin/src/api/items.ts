@@ -2,9 +2,10 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { BodyPart, Causes, Counts, ItemDetail, Items, Unanswered } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
+import { absoluteRange, questionOf } from '../range.ts'
 import { call, isFinal, proxied } from './client.ts'
 
-/** The filters of a list, named as in the API. */
+/** The filters of a list, named as in the API. A page's may have a relative range: each reading takes its times. */
 export interface Selection extends Query {
   tab?: Tab
   topic?: string
@@ -24,8 +25,8 @@ export const useItems = (
   everyMs: number | false,
 ) =>
   useQuery({
-    queryKey: ['items', query],
-    queryFn: ({ signal }) => call<Items>('items', { query, signal }),
+    queryKey: ['items', ...questionOf(query)],
+    queryFn: ({ signal }) => call<Items>('items', { query: { ...query, ...absoluteRange(query) }, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: everyMs,
   })
@@ -34,9 +35,9 @@ export const useItems = (
 export const useCounts = (query: Query, enabled: boolean) =>
   useQuery({
     enabled,
-    queryKey: ['counts', query],
-    queryFn: ({ signal }) => call<Counts>('counts', { query, signal }),
-    // a relative range is another one every ten seconds; with another filter the numbers would be of something else
+    queryKey: ['counts', ...questionOf(query)],
+    queryFn: ({ signal }) => call<Counts>('counts', { query: { ...query, ...absoluteRange(query) }, signal }),
+    // of another time they may stand until the new ones come; with another filter they would be of something else
     placeholderData: (last, lastQuery) => {
       const { topic, seller, q } = (lastQuery?.queryKey[1] ?? {}) as Query
       return topic === query.topic && seller === query.seller && q === query.q ? last : undefined

@@ -1,13 +1,12 @@
-import { dateTime, type RawTimeRange, rangeUtil } from '@grafana/data'
+import { type RawTimeRange, rangeUtil } from '@grafana/data'
 import { Combobox, TimeRangeInput, useTheme2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import type { Query } from '../location.ts'
+import { rawRange } from '../range.ts'
 import { shownZone } from './Time.tsx'
 
 /** Typing does not request anything; the list follows after a pause. */
 const TYPING_MS = 400
-
-type Range = Partial<Pick<Query, 'from' | 'to'>>
 
 /** `from` and `to` of a query. */
 export function TimeRange({
@@ -67,20 +66,8 @@ export function Choice({ label, all, options, value, onChange }: ChoiceProps) {
   )
 }
 
-const rawRange = ({ from, to }: Query): RawTimeRange => ({ from: rawOf(from), to: rawOf(to) })
-/** `now-1h` stays as it is; anything else is a time. An invalid time tells the picker "none". */
-const rawOf = (text: string | undefined) => (text?.startsWith('now') ? text : dateTime(Date.parse(text ?? '')))
 const rawText = (raw: RawTimeRange['from']): string | undefined =>
   typeof raw === 'string' ? raw || undefined : raw?.isValid() ? raw.toISOString() : undefined
-
-/** The current times of a relative range, for the API. */
-export function absoluteRange(query: Query): Range {
-  const { from, to } = rangeUtil.convertRawToRange(rawRange(query), shownZone())
-  return {
-    from: from.isValid() ? from.toISOString() : undefined,
-    to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined,
-  }
-}
 
 /** The value changes a moment after the last key. */
 export function Typed({
@@ -100,13 +87,4 @@ export function Typed({
     return () => clearTimeout(timer)
   }, [typed, value, onChange])
   return children(typed, setTyped)
-}
-
-/**
- * A relative range moves with every second. It is rounded to ten, so that not every rendering requests the list again.
- */
-export function rangeKept({ from, to }: Query, range: Range): Range {
-  const kept = (raw: string | undefined, time: string | undefined) =>
-    raw?.startsWith('now') && time ? `${new Date(time).toISOString().slice(0, 18)}0.000Z` : time
-  return { from: kept(from, range.from), to: kept(to, range.to) }
 }

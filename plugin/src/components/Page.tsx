@@ -9,8 +9,8 @@ import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useCounts } from '../api/items.ts'
 import { useSummary } from '../api/numbers.ts'
 import { given, pageUrl, type Query, useRoute } from '../location.ts'
+import { absoluteRange } from '../range.ts'
 import { Banner } from './Banner.tsx'
-import { absoluteRange, rangeKept } from './FilterInputs.tsx'
 import { SearchBox } from './SearchBox.tsx'
 import { TimeModes } from './TimeModes.tsx'
 
@@ -43,16 +43,14 @@ const countOf = (tab: string, { byStatus, delayed, failed, blocked }: Summary): 
     .reduce((sum, { count }) => sum + count, 0)
 }
 
-/** What goes along from one tab to the next, as the API takes it. */
-function carriedOf({ topic, seller, q, from, to }: Query): Query {
-  const range = absoluteRange({ from, to })
-  return { topic, seller, q, ...range, ...rangeKept({ from, to }, range) }
-}
+/** What goes along from one tab to the next. */
+const carriedOf = ({ topic, seller, q, from, to }: Query): Query => ({ topic, seller, q, from, to })
 
 /** What the filters leave of each tab; null without any. */
 export function useTabCounts(query: Query, isList = true): Counts | null | undefined {
   const carried = isList ? carriedOf(query) : {}
-  const isFiltered = Object.keys(given(carried)).length > 0
+  // a time that is none filters nothing
+  const isFiltered = Object.keys(given({ ...carried, ...absoluteRange(carried) })).length > 0
   const { data } = useCounts(carried, isFiltered)
   return isFiltered ? data : null
 }

@@ -23,7 +23,6 @@ import { csvUrl, type Selection, useItems } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { AsOf } from '../../components/AsOf.tsx'
 import { DiscardDialog } from '../../components/DiscardDialog.tsx'
-import { absoluteRange, rangeKept } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page, TAB_LABELS } from '../../components/Page.tsx'
@@ -32,6 +31,7 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
+import { absoluteRange } from '../../range.ts'
 import { BlockedFold } from './BlockedFold.tsx'
 import { Causes, isToDecide } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
@@ -62,9 +62,9 @@ export function Queue({ tab }: { tab: Tab }) {
     sort && hasOrder(sort.replace(/^-/, '') as Order, { tab, status }) ? sort : undefined
   // an order that the filters no longer offer
   const sort = offered(query.sort)
-  const wanted: Selection = { tab, q, topic, status, reason, cause, seller, ...absoluteRange(query) }
-  const asked = { ...wanted, ...rangeKept(query, wanted), sort, cursor, limit: String(PAGE) }
-  const listed = useItems(asked, INTERVALS[refresh] ?? false)
+  const chosen: Selection = { tab, q, topic, status, reason, cause, seller, from: query.from, to: query.to }
+  const wanted: Selection = { ...chosen, ...absoluteRange(query) }
+  const listed = useItems({ ...chosen, sort, cursor, limit: String(PAGE) }, INTERVALS[refresh] ?? false)
   const { data, error, isFetching, isPlaceholderData, refetch } = listed
   // A selection belongs to the filters under which it was made: items that are no longer visible must not be requeued
   // with visible ones.

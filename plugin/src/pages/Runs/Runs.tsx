@@ -5,7 +5,7 @@ import React from 'react'
 import type { Entry, RunsRecord } from '../../../../worker/api/internal/schemas.ts'
 import { useRecord } from '../../api/runs.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
-import { absoluteRange, Choice, rangeKept, TimeRange, Typed } from '../../components/FilterInputs.tsx'
+import { Choice, TimeRange, Typed } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
@@ -21,8 +21,7 @@ const ACTIONS = Object.entries(ACTION_LABELS).map(([value, label]) => ({ value, 
 export function Runs() {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
-  const { actor, action } = query
-  const { from, to } = rangeKept(query, absoluteRange(query))
+  const { actor, action, from, to } = query
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useRecord(
     { actor, action, from, to },
     mayWrite(),
