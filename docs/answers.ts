@@ -166,9 +166,15 @@ const QUEUES: [string, OpenItem[]][] = [
   ),
   ...(['delayed', 'failed'] as const).map((status): [string, OpenItem[]] => [
     `Pending, behind a ${STATUSES[status].label} one`,
-    [item('pending', { heldBy: { itemId: '41', status, sellerSku: 'LINEN-L', nextAttemptAt: at(120) } })],
+    [item('pending', { heldBy: { id: '41', topic: 'price', status, sellerSku: 'LINEN-L', nextAttemptAt: at(120) } })],
   ]),
 ]
+
+const toCreate = (change: OpenItem): OpenItem => ({
+  ...change,
+  topic: 'new_product_set',
+  heldBy: change.heldBy && { ...change.heldBy, topic: 'new_product_set', sellerSku: null },
+})
 
 /** Every case of how it stands with a product. */
 export const VERDICT_CASES: { about: string; facts: ProductFacts }[] = [true, false].flatMap((inShop) =>
@@ -181,7 +187,7 @@ export const VERDICT_CASES: { about: string; facts: ProductFacts }[] = [true, fa
         qcStatus: 'approved' as const,
         inShop,
         syncedAt: inShop ? at(-1440) : null,
-        items: inShop ? items : items.map((each) => ({ ...each, topic: 'new_product_set' as const })),
+        items: inShop ? items : items.map(toCreate),
         ...facts,
       },
     })),

@@ -237,11 +237,14 @@ export const WALKS: Walk[] = [
       }
       return made
     },
-    verdict: 'In the Shop, 2 changes of it are not there: Price waits behind the same change of LINEN-',
+    verdict: 'In the Shop, 2 changes of it are not there: Price waits behind Price of LINEN-',
     answer: /is sent after an earlier change of the same product.*status Delayed.*There is nothing you need to do\.$/,
     acts: 'Nobody has to act',
     async help(page, desk) {
-      await page.getByText('What goes first: item').waitFor()
+      // the same words as in the list
+      const holdsUp = page.getByTestId('holds-up')
+      await holdsUp.getByText('which was queued before it. It goes on once that is through').waitFor()
+      await holdsUp.getByRole('link', { name: /^Price of LINEN-\S+ \(Delayed\)$/ }).waitFor()
       await desk.troubles({})
       await reuploadSet(page)
     },

@@ -64,13 +64,13 @@ test.each<[string, ProductFacts, string, string]>([
         item({
           id: '3',
           topic: 'stock',
-          heldBy: { itemId: '9', status: 'failed', sellerSku: 'B-2', nextAttemptAt: AT },
+          heldBy: { id: '9', topic: 'stock', status: 'failed', sellerSku: 'B-2', nextAttemptAt: AT },
         }),
       ],
     },
     'failing',
-    'In the Shop, 2 changes of it are not there: Stock waits behind the same change of B-2 (item 9), which is ' +
-      'Failed; it goes once that has gone.',
+    'In the Shop, 2 changes of it are not there: Stock waits behind Stock of B-2 (Failed); it goes once ' +
+      'that has gone.',
   ],
   [
     'it is Failed itself, and waits behind another',
@@ -81,7 +81,7 @@ test.each<[string, ProductFacts, string, string]>([
           status: 'failed',
           reason: 'failure',
           failures: 14,
-          heldBy: { itemId: '9', status: 'delayed', sellerSku: 'B-2', nextAttemptAt: AT },
+          heldBy: { id: '9', topic: 'price', status: 'delayed', sellerSku: 'B-2', nextAttemptAt: AT },
         }),
       ],
     },
@@ -96,10 +96,17 @@ test.each<[string, ProductFacts, string, string]>([
   ],
   [
     'its creation waits behind another',
-    { ...missing, items: [create({ heldBy: { itemId: '9', status: 'delayed', sellerSku: null, nextAttemptAt: AT } })] },
+    {
+      ...missing,
+      items: [
+        create({
+          heldBy: { id: '9', topic: 'new_product_set', status: 'delayed', sellerSku: null, nextAttemptAt: AT },
+        }),
+      ],
+    },
     'being_created',
-    'Not in the Shop yet: its creation waits behind the same change of the whole set (item 9), which is Delayed; ' +
-      'it goes once that has gone.',
+    'Not in the Shop yet: its creation waits behind New Product (Set) of the whole set (Delayed); it goes once that ' +
+      'has gone.',
   ],
   [
     'a stock change waits on purpose',

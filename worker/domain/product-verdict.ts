@@ -45,11 +45,12 @@ export interface OpenItem<Time = Date> {
 }
 
 export interface HoldingItem<Time = Date> {
-  itemId: string
+  id: string
+  topic: Topic
   status: Status
   /** Null: it is about the whole set. */
   sellerSku: string | null
-  nextAttemptAt: Time | null
+  nextAttemptAt: Time
 }
 
 export interface ProductFacts<Time = Date> {
@@ -76,7 +77,7 @@ export interface ProductVerdict<Time = Date> {
   /** The item that keeps it from being up to date; the one to look at first. */
   itemId: string | null
   /** The item that goes first, where the one to look at waits for its turn. */
-  heldBy: string | null
+  heldBy: HoldingItem<Time> | null
 }
 
 /**
@@ -105,7 +106,7 @@ export function productVerdict(facts: ProductFacts): ProductVerdict {
   return { ...verdict, heldBy }
 }
 
-type Verdict = Omit<ProductVerdict, 'heldBy'> & { heldBy?: string }
+type Verdict = Omit<ProductVerdict, 'heldBy'> & { heldBy?: HoldingItem }
 
 function notInShop(facts: ProductFacts): Verdict {
   const create = first(facts.items.filter(({ topic }) => creates(topic)))
@@ -283,15 +284,17 @@ type Held = OpenItem & { heldBy: HoldingItem }
 /** It waits for its turn; its own retry would not be its turn either. */
 const isHeld = (item: OpenItem): item is Held => item.heldBy !== null && item.status === 'pending'
 
-const held = ({ status, sellerSku, itemId }: HoldingItem): string =>
-  `waits behind the same change of ${sellerSku ?? 'the whole set'} (item ${itemId}), which is ` +
-  `${STATUSES[status].label}; it goes once that has gone`
+/** What others wait behind, in words: those of lists and pages, too. */
+export const holderName = ({ topic, sellerSku, status }: Omit<HoldingItem<unknown>, 'id' | 'nextAttemptAt'>): string =>
+  `${TOPICS[topic].label} of ${sellerSku ?? 'the whole set'} (${STATUSES[status].label})`
+
+const held = (holder: HoldingItem): string => `waits behind ${holderName(holder)}; it goes once that has gone`
 
 const heldVerdict = (holder: HoldingItem, about: Pick<Verdict, 'since' | 'itemId'>) => ({
   ...about,
   whoActs: holder.status === 'failed' ? ('sre' as const) : ('nobody' as const),
   next: holder.nextAttemptAt,
-  heldBy: holder.itemId,
+  heldBy: holder,
 })
 
 const DECIDE = 'an admin has to decide about'

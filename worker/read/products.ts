@@ -44,10 +44,11 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
         'nextAttemptAt',
           case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end,
         'heldBy', case when h.id is not null then json_build_object(
-          'itemId', h.id::text,
+          'id', h.id::text,
+          'topic', i.topic,
           'status', h.status,
           'sellerSku', (select p.seller_sku from catalog.product p where p.id = h.product_id),
-          'nextAttemptAt', nullif(h.run_at, 'infinity')) end) as item
+          'nextAttemptAt', h.run_at) end) as item
       from shop_update.item i ${holderOf(sql)}
       where i.id in (${itemsOfSets(sql, await setsOf(sql, ids))})
     )
@@ -82,7 +83,7 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
       ...item,
       statusAt: new Date(statusAt),
       nextAttemptAt: dateOf(nextAttemptAt),
-      heldBy: heldBy && { ...heldBy, nextAttemptAt: dateOf(heldBy.nextAttemptAt) },
+      heldBy: heldBy && { ...heldBy, nextAttemptAt: new Date(heldBy.nextAttemptAt) },
     })),
   }))
 }

@@ -166,12 +166,17 @@ function cell(
 
 function productToJson(row: ProductRow): Product {
   const { items, srcId: _, setSrcId: __, price: ___, stock: ____, syncedAt, ...product } = row
-  const { since, next, ...verdict } = productVerdict(row)
+  const { since, next, heldBy, ...verdict } = productVerdict(row)
   return {
     ...product,
     syncedAt: syncedAt?.toISOString() ?? null,
     openItems: items.length,
-    verdict: { ...verdict, since: since?.toISOString() ?? null, next: next?.toISOString() ?? null },
+    verdict: {
+      ...verdict,
+      since: since?.toISOString() ?? null,
+      next: next?.toISOString() ?? null,
+      heldBy: heldBy && { ...heldBy, nextAttemptAt: heldBy.nextAttemptAt.toISOString() },
+    },
   }
 }
 

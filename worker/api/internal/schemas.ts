@@ -126,6 +126,14 @@ export const listQuery = downloadQuery.extend({
   limit: z.coerce.number().int().min(1).max(500).default(50),
 })
 
+const holder = z.object({
+  id,
+  topic,
+  status,
+  sellerSku: z.string().nullable().openapi({ description: 'Null for a topic of a whole product set' }),
+  nextAttemptAt: time,
+})
+
 const itemShape = {
   id,
   sellerId: id,
@@ -163,14 +171,7 @@ const itemShape = {
     .enum(NO_CREATES)
     .nullable()
     .openapi({ description: 'Why no create of its product, which is not in the Shop, is due' }),
-  heldBy: z
-    .object({
-      id,
-      topic,
-      status,
-      sellerSku: z.string().nullable().openapi({ description: 'Null for a topic of a whole product set' }),
-      nextAttemptAt: time,
-    })
+  heldBy: holder
     .nullable()
     .openapi({ description: 'The Delayed or Failed item of the same product set that goes before it' }),
 }
@@ -749,7 +750,7 @@ export const verdictSchema = z
     since: time.nullable(),
     next: time.nullable().openapi({ description: 'When it goes on by itself, where that is planned' }),
     itemId: id.nullable().openapi({ description: 'The item to look at first' }),
-    heldBy: id.nullable().openapi({ description: 'The item that goes first, where that one waits for its turn' }),
+    heldBy: holder.nullable().openapi({ description: 'The item that goes first, where that one waits for its turn' }),
   })
   .openapi('Verdict', { description: 'Why a product is, or is not, in the Shop as the catalogue has it' })
 const product = {

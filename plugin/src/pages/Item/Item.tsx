@@ -13,6 +13,7 @@ import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
 import { FactList } from '../../components/FactList.tsx'
+import { HeldBy, WaitsBehind } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -24,7 +25,6 @@ import { Status } from '../../components/Status.tsx'
 import { Age, Moment } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
 import { isStranded } from '../../stranded.ts'
-import { HeldBy } from '../Queue/columns.tsx'
 import { Adopt } from './Adopt.tsx'
 import { Calls } from './Calls.tsx'
 import { Elsewhere } from './Elsewhere.tsx'
@@ -111,7 +111,7 @@ function Waits({ item: { heldBy, blockedByItem } }: { item: ItemDetail }) {
   if (heldBy)
     return (
       <p>
-        It waits behind <HeldBy holder={heldBy} />, which was queued before it. {howToFree(heldBy.status, heldBy.topic)}
+        <WaitsBehind holder={heldBy} />
       </p>
     )
   if (blockedByItem)

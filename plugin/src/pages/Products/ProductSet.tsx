@@ -13,6 +13,7 @@ import { useProductSet } from '../../api/products.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
 import { FactList } from '../../components/FactList.tsx'
+import { WaitsBehind } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -111,11 +112,7 @@ function HoldsUp({ cell, product }: { cell: Set_['cells'][number] | undefined; p
       {heldBy !== null && (
         <>
           {' '}
-          What goes first:{' '}
-          <Link to={pageUrl(`items/${heldBy}`)} inText>
-            item {heldBy}
-          </Link>
-          .
+          <WaitsBehind holder={heldBy} />
         </>
       )}
     </p>

@@ -2,8 +2,9 @@ import React, { type ReactNode } from 'react'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainColumn, explainTopic, NO_CREATE } from '../../../../worker/domain/explanations.ts'
 import type { Order } from '../../../../worker/domain/orders.ts'
-import { STATUSES, type Tab } from '../../../../worker/domain/statuses.ts'
+import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPIC_NAMES, TOPICS } from '../../../../worker/domain/topics.ts'
+import { HeldBy } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Sku } from '../../components/Sku.tsx'
 import { Status } from '../../components/Status.tsx'
@@ -134,14 +135,6 @@ export function helpOf(name: ColumnName): string | React.ReactElement | undefine
     </>
   )
 }
-
-/** The change that goes first, with its product, as a link. */
-export const HeldBy = ({ holder: { id, topic, status, sellerSku } }: { holder: NonNullable<Item['heldBy']> }) => (
-  <Link to={pageUrl(`items/${id}`)} inText>
-    {TOPICS[topic].label}
-    {sellerSku && ` of ${sellerSku}`} ({STATUSES[status].label})
-  </Link>
-)
 
 /** The item's status, and what it waits for. */
 function Where({ item: { status, reason, nextAttemptAt, heldBy } }: { item: Item }) {
