@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { PREVIEWED, previewRun } from '../../worker/admin/actions.ts'
+import { discarding } from '../../worker/admin/discard.ts'
 import { forgetRuns, noteOutcomes, readRun } from '../../worker/admin/record.ts'
 import { carryOn } from '../../worker/admin/runs.ts'
 import type { Run, RunPreview, RunsRecord } from '../../worker/api/internal.ts'
@@ -123,6 +124,24 @@ describe('part by part', () => {
       const run = await toEnd(id)
       expect(run).toMatchObject({ taken: 1, skippedByReason: { not_to_decide: 2, not_in_queue: 1 }, skippedTotal: 3 })
       expect(await statusOf(stays)).toMatchObject({ status: 'pending' })
+    })
+
+    test('what has come to wait for a create while it was to be discarded stays, and is told', async () => {
+      const [waits, goes] = [
+        await blocked('unprocessable_response', 'Between'),
+        await blocked('unprocessable_response', 'Between'),
+      ]
+      const asked = { target: { itemIds: [waits, goes] }, include: [], topics: [], force: false, mayCreateTwice: false }
+      const part = await discarding.read(api.sql, asked, '0', () => new Set())
+      expect(part.take.map(({ id }) => id)).toEqual([waits, goes])
+      // still Blocked, but nobody has to decide about it any more
+      await put(api.sql, waits, 'blocked', { reason: 'not_in_shop' })
+      const done = await discarding.act(api.sql, { ...asked, name: 'admin', reason: 'x' }, part, () => new Set())
+      expect(done.take.map(({ id }) => id)).toEqual([goes])
+      expect(done.skip).toEqual([{ id: waits, productId: null, topic: 'price', why: 'not_to_decide' }])
+      expect(done.steps.map(({ itemId }) => itemId)).toEqual([goes])
+      expect(await statusOf(waits)).toEqual({ status: 'blocked', reason: 'not_in_shop' })
+      expect(await statusOf(goes)).toBeNull()
     })
 
     test('of product sets, in parts; stopped, it does no more', async () => {
