@@ -12,6 +12,7 @@ import { checkSchema } from './migrate.ts'
 import { readBlocked } from './read/blocked.ts'
 import { readNewCauses } from './read/causes.ts'
 import { readDatabaseHealth } from './read/database-health.ts'
+import { readFeedbackBehind } from './read/feedback.ts'
 import { readSituation } from './read/incidents.ts'
 import { readKpis, readOverdue } from './read/kpis.ts'
 import { readStatuses } from './read/summary.ts'
@@ -148,6 +149,8 @@ await runCommand(async () => {
     incidents,
     newCauses: sparing(() => readNewCauses(read)),
     openRuns: () => countOpenRuns(api),
+    // while a million products change, or a dump keeps vacuum away, there is much to walk over
+    feedbackBehind: sparing(() => readFeedbackBehind(api)),
   })
   // from the primary, not a replica
   observeDatabase(pipelines.queueMeter, started.leads, () => readDatabaseHealth(api))

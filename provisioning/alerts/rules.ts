@@ -361,6 +361,18 @@ export function alertRules(pace: Pace = 1): AlertRule[] {
     },
     {
       ...usual,
+      uid: 'shop-update-feedback-behind',
+      title: 'Shop Update: feedback to Seller Center is behind',
+      severity: 'ticket',
+      expr: `max ${EACH} (${metric('feedback_behind_seconds')})`,
+      above: at(10 * MINUTE),
+      for: at(2 * MINUTE),
+      keepFiringFor: at(5 * MINUTE),
+      summary: `Seller Center has not been told what has changed with products of ${OF} ${TIME} ago`,
+      link: ITS_WORKERS,
+    },
+    {
+      ...usual,
       uid: 'shop-update-calls-fail',
       title: 'Shop Update: many calls fail',
       severity: 'ticket',

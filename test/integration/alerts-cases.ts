@@ -93,6 +93,7 @@ export const QUIET: Record<string, Series> = {
   [PAUSED]: always(0),
   [queue('pause_overdue_seconds')]: always(0),
   [queue('run_idle_seconds')]: always(0),
+  [queue('feedback_behind_seconds')]: always(5),
   [queue('queue_stranded')]: always(0),
   ...Object.fromEntries(
     ['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].map((reason) => [
@@ -722,6 +723,16 @@ export const CASES: Case[] = [
       14: null,
       17: { summary: 'A run of zalora eg/live that somebody has begun has not got on for 7m 0s' },
       31: null,
+    },
+  },
+  {
+    uid: 'shop-update-feedback-behind',
+    what: 'nothing is published from minute 10 to 30',
+    series: { [queue('feedback_behind_seconds')]: (minute) => (minute > 10 && minute < 30 ? (minute - 10) * 60 : 5) },
+    expected: {
+      21: null,
+      25: { summary: 'Seller Center has not been told what has changed with products of zalora eg/live 15m 0s ago' },
+      36: null,
     },
   },
   {

@@ -15,6 +15,7 @@ import { claim } from '../../worker/queue/claim.ts'
 import { drop } from '../../worker/queue/drop.ts'
 import { publishNext, publishTouched } from '../../worker/queue/feedback.ts'
 import { release } from '../../worker/queue/release.ts'
+import { readFeedbackBehind } from '../../worker/read/feedback.ts'
 import { readProducts } from '../../worker/read/products.ts'
 import { feedbackFaults } from '../invariants.ts'
 import { addSet } from '../scene.ts'
@@ -317,6 +318,30 @@ describe('what is published', () => {
     expect(changed).toHaveLength(6010)
     expect(new Set(changed.map(({ whoActs }) => whoActs))).toEqual(new Set(['seller']))
     expect(await api.sql`select from shop_update.touched`).toHaveLength(0)
+  })
+
+  it('tells how far it is behind: by the oldest change, and what of it is left for later is as old', async () => {
+    expect(await readFeedbackBehind(api.sql)).toBe(0)
+    const behind = async () => Math.round((await readFeedbackBehind(api.sql)) / 60)
+    const { setId, productIds } = await addSet(api.sql, { products: 3000 })
+    await publish()
+    await note(productIds[0]!)
+    // of all its products, of which one look takes a part
+    await api.sql`
+      insert into shop_update.touched (product_set_id, at) values (${setId}::bigint, now() - interval '20 minutes')`
+    expect(await behind()).toBe(20)
+    const { last } = await publishTouched(api.sql, '0')
+    expect(await behind()).toBe(20)
+    await publishTouched(api.sql, last)
+    expect(await readFeedbackBehind(api.sql)).toBe(0)
+    // a seller's sets are noted one by one
+    await api.sql`
+      insert into shop_update.touched (seller_id, product_set_id, at)
+      select seller_id, 0, now() - interval '30 minutes' from catalog.product_set where id = ${setId}::bigint`
+    await publishTouched(api.sql, '0')
+    expect(await behind()).toBe(30)
+    await publish()
+    expect(await readFeedbackBehind(api.sql)).toBe(0)
   })
 
   it('is found without a note: what was there before, and what a worker of a version before does', async () => {

@@ -220,6 +220,25 @@ test('what another item of its set holds up is neither stuck nor past its time, 
       ('status', 'content', 'pending', -1), ('status', 'content', 'delayed', -1)`
 })
 
+test('feedback: how long the oldest change has waited that could not be published', async () => {
+  const { productIds } = await addSet(scene.sql)
+  const behind = () => series('shop_update.feedback.behind').map((point) => point.value)
+  const open = await scene.sql.reserve()
+  try {
+    // only the leader publishes, one at a time
+    await open`begin`
+    await open`select from shop_update.feedback_head for update`
+    await scene.sql`
+      insert into shop_update.touched (product_id, at)
+      values (${productIds[0]!}::bigint, now() - interval '20 minutes')`
+    await vi.waitFor(() => expect(behind()[0]).toBeGreaterThanOrEqual(1200), IN_TIME)
+  } finally {
+    await open`rollback`
+    open.release()
+  }
+  await vi.waitFor(() => expect(behind()[0]).toBeLessThan(1200), IN_TIME)
+})
+
 test('PostgreSQL: connections, dead rows, the oldest transaction, and how many updates were HOT', async () => {
   const theirs = connect(asWorker(scene.databaseUrl), { max: 1, name: 'test' }) // it sees less of other logins
   const open = await theirs.reserve()

@@ -42,6 +42,7 @@ beforeEach(async () => {
     incidents: async () => [],
     newCauses: async () => [],
     openRuns: async () => ({ runs: 1, idleSeconds: 2 }),
+    feedbackBehind: async () => 4,
   }
   observeQueue(pipelines.queueMeter, () => leads, readings)
   // Reported whether it leads or not: the proof that an export was made.

@@ -36,6 +36,7 @@ const METRICS: Record<string, string[]> = {
   shop_update_incidents: ['kind'],
   shop_update_pauses: ['scope', 'topic'],
   shop_update_runs: [],
+  shop_update_feedback_behind_seconds: [],
   shop_update_kpi_synced_ratio: ['window'],
   shop_update_database_connections: ['state'],
   shop_update_database_dead_rows: ['table'],

@@ -15,7 +15,8 @@ const SETS_A_LOOK = 10_000
  * A sequence drawn by whoever changes something would make readers miss what is committed late. So a change is only
  * noted, in its own transaction and waiting for nobody, and one transaction after the other gives out positions: they
  * are in the order of commits, and whoever has read up to one has missed nothing before it. A note is deleted with what
- * was published for it, so that a crash loses neither.
+ * was published for it, so that a crash loses neither. What is noted anew, for it was too much, is as old as what it
+ * was noted for: it has waited as long (`readFeedbackBehind`).
  *
  * @param after the note after which to go on; '0': at the first
  * @param since null: all notes, see `Looked`
@@ -32,7 +33,7 @@ export async function publishTouched(
     await holdHead(tx)
     const [page] = await tx<[Looked & { products: string[] }]>`
       with page as materialized (
-        select ctid as place, product_id, product_set_id, seller_id from shop_update.touched
+        select ctid as place, product_id, product_set_id, seller_id, at from shop_update.touched
         where ctid > ${from}::text::tid and at <= now() - ${seconds}::float8 * interval '1 second'
         limit ${NOTES_A_LOOK}::int
       ),
@@ -54,12 +55,14 @@ export async function publishTouched(
       ),
       now as materialized (select id from meant order by id limit ${PRODUCTS_A_LOOK}::int),
       later as (
-        insert into shop_update.touched (product_id, product_set_id, seller_id)
-        select null::bigint, id, null::bigint from of_sellers
-        union all
-        select null, max(id), seller_id from of_sellers group by seller_id, after having count(*) >= ${SETS_A_LOOK}::int
-        union all
-        select id, null, null from meant where id > (select max(id) from now)
+        insert into shop_update.touched (product_id, product_set_id, seller_id, at)
+        select n.*, (select min(at) from page) from (
+          select null::bigint, id, null::bigint from of_sellers
+          union all
+          select null, max(id), seller_id from of_sellers
+          group by seller_id, after having count(*) >= ${SETS_A_LOOK}::int
+          union all
+          select id, null, null from meant where id > (select max(id) from now)) n
       )
       select
         array(select id from now) as products,

@@ -36,6 +36,13 @@ export async function readFeedbackHead(sql: Sql): Promise<FeedbackHead> {
   return head!
 }
 
+/** For how many seconds the oldest change that is to be published has waited; 0 if none is. It reads all of them. */
+export async function readFeedbackBehind(sql: Sql): Promise<number> {
+  const [row] = await sql<[{ seconds: number }]>`
+    select coalesce(extract(epoch from now() - min(at)), 0)::float8 as seconds from shop_update.touched`
+  return row.seconds
+}
+
 /** What has been published after a position, in order. */
 export const readFeedback = (sql: Sql, position: string, limit: number): Promise<FeedbackRow[]> => sql<FeedbackRow[]>`
   with page as materialized (

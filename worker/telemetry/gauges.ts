@@ -24,6 +24,8 @@ export interface QueueReadings {
   incidents(): Promise<Incident[]>
   newCauses(): Promise<NewCause[]>
   openRuns(): Promise<{ runs: number; idleSeconds: number }>
+  /** How long the oldest change that feedback does not tell of yet has waited. */
+  feedbackBehind(): Promise<number>
 }
 
 /**
@@ -34,7 +36,7 @@ export interface QueueReadings {
 export function observeQueue(
   meter: Meter,
   leads: () => boolean,
-  { statuses, kpis, overdue, blocked, incidents, newCauses, openRuns }: QueueReadings,
+  { statuses, kpis, overdue, blocked, incidents, newCauses, openRuns, feedbackBehind }: QueueReadings,
 ): void {
   const items = meter.createObservableGauge('shop_update.queue.items', {
     unit: '{item}',
@@ -90,10 +92,14 @@ export function observeQueue(
     unit: 's',
     description: 'How long the run that has not got on for longest has not',
   })
+  const behind = meter.createObservableGauge('shop_update.feedback.behind', {
+    unit: 's',
+    description: 'How long the oldest change that feedback to Seller Center does not tell of yet has waited',
+  })
   meter.addBatchObservableCallback(
     async (result) => {
       if (!leads()) return
-      const [{ counts, oldest }, windows, overdueNow, stuck, wrong, causes, runs] = await Promise.all([
+      const [{ counts, oldest }, windows, overdueNow, stuck, wrong, causes, runs, behindBy] = await Promise.all([
         statuses(),
         kpis(),
         overdue(),
@@ -101,6 +107,7 @@ export function observeQueue(
         incidents(),
         newCauses(),
         openRuns(),
+        feedbackBehind(),
       ])
       const count = new Map(counts.map(({ topic, status, n }) => [`${topic} ${status}`, n]))
       // An item held up by another item of its set is not stuck, that other item reports itself; a paused one neither.
@@ -137,6 +144,7 @@ export function observeQueue(
       }
       result.observe(underWay, runs.runs)
       result.observe(idle, runs.idleSeconds)
+      result.observe(behind, behindBy)
       result.observe(pauseLate, Math.max(0, ...paused.map(({ nextAt }) => (Date.now() - nextAt!.getTime()) / 1000)))
     },
     [
@@ -153,6 +161,7 @@ export function observeQueue(
       ofNewCause,
       underWay,
       idle,
+      behind,
     ],
   )
 }
