@@ -34,6 +34,7 @@ const USUAL: ItemFacts = {
   refusedSince: null,
   callbacksStopped: null,
   expectedAt: null,
+  usualSeconds: null,
   hidden: null,
 }
 
@@ -57,7 +58,10 @@ const CASES: [string, Partial<ItemFacts>][] = [
     ['at once', { status, statusAt: at(0) }],
     ['for long', { status }],
   ]),
+  ['at once, it is known what is usual', { status: 'made_request', statusAt: at(0), usualSeconds: 201 }],
   ['', { status: 'got_acknowledgment' }],
+  ['it is known what is usual', { status: 'got_acknowledgment', statusAt: at(-2), usualSeconds: 201 }],
+  ['longer than is usual', { status: 'got_acknowledgment', usualSeconds: 201 }],
   ['callbacks are refused', { status: 'got_acknowledgment', refusedSince: at(-30) }],
   ['callbacks have stopped', { status: 'got_acknowledgment', callbacksStopped: { since: at(-30) } }],
   ...(['got_response', 'building_response_payload', 'response_processing'] as const).map(
@@ -146,6 +150,7 @@ const item = (status: Status, more: Partial<OpenItem> = {}): OpenItem => ({
   failures: status === 'failed' ? 14 : status === 'delayed' ? 2 : 0,
   statusAt: at(-60),
   nextAttemptAt: status === 'failed' || status === 'delayed' ? at(60) : null,
+  usualSeconds: null,
   heldBy: null,
   ...more,
 })
@@ -164,6 +169,7 @@ const QUEUES: [string, OpenItem[]][] = [
       [item(status, status === 'blocked' ? { reason: 'unprocessable_response' } : {})],
     ],
   ),
+  ['Got acknowledgment, it is known what is usual', [item('got_acknowledgment', { usualSeconds: 201 })]],
   ...(['delayed', 'failed'] as const).map((status): [string, OpenItem[]] => [
     `Pending, behind a ${STATUSES[status].label} one`,
     [item('pending', { heldBy: { id: '41', topic: 'price', status, sellerSku: 'LINEN-L', nextAttemptAt: at(120) } })],

@@ -68,6 +68,7 @@ const DECIDED: Record<string, [worker: readonly string[], reader: readonly strin
   'shop_update.run_item': [ALL, NOTHING],
   'shop_update.run_refused': [ALL, NOTHING],
   'shop_update.last_callback': [ALL, READ],
+  'shop_update.usual_answer': [ALL, READ],
 }
 
 test('each table: what a worker may do, and what a reader', async () => {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { REASONS, SECOND_ID } from '../../worker/domain/reasons.ts'
-import { durationInWords, type ItemFacts, sellerAnswer, type WhoActs } from '../../worker/domain/seller-answer.ts'
+import {
+  answersWithin,
+  durationInWords,
+  type ItemFacts,
+  sellerAnswer,
+  type WhoActs,
+} from '../../worker/domain/seller-answer.ts'
 import { FLOWS, STATUS_NAMES } from '../../worker/domain/statuses.ts'
 import { TOPIC_NAMES } from '../../worker/domain/topics.ts'
 
@@ -35,6 +41,7 @@ const price: ItemFacts = {
   refusedSince: null,
   callbacksStopped: null,
   expectedAt: null,
+  usualSeconds: null,
   hidden: null,
 }
 const PRICE = 'The price change for “Black T-shirt” (seller SKU TEE-BLK-M)'
@@ -416,6 +423,59 @@ const CASES: Case[] = [
       'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
       'The Shop has to answer now, and if no answer comes, an admin can have the change sent again; ' +
         'there is nothing you need to do.',
+    ],
+  ],
+  ...(
+    [
+      [240, 201, 'The Shop answers 95 % of price changes within 4 minutes; until it has answered nothing is lost and '],
+      [
+        241,
+        201,
+        'The Shop answers 95 % of price changes within 4 minutes, so this one takes longer than usual; its answer ' +
+          'can still come, and until then nothing is lost and ',
+      ],
+    ] as const
+  ).map(
+    ([secondsAgo, usualSeconds, told]): Case => [
+      `Got acknowledgment ${secondsAgo} seconds ago, and it is known what is usual`,
+      { status: 'got_acknowledgment', flow: 'asynchronous', statusAt: at(-secondsAgo), sends: 1, usualSeconds },
+      'shop',
+      [
+        'The Shop confirmed on 24 Nov 2026, ' +
+          `${secondsAgo === 240 ? '07:11 UTC (4 minutes ago)' : '07:10 UTC (4 minutes ago)'} that it has received ` +
+          'the price change for “Black T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
+        `${told}nothing is sent twice.`,
+        'The Shop has to answer now, and if no answer comes, an admin can have the change sent again; ' +
+          'there is nothing you need to do.',
+      ],
+    ],
+  ),
+  [
+    'Got acknowledgment, known what is usual, but no callbacks come any more',
+    {
+      status: 'got_acknowledgment',
+      flow: 'asynchronous',
+      statusAt: at(-HOUR),
+      sends: 1,
+      usualSeconds: 201,
+      callbacksStopped: { since: null },
+    },
+    'sre',
+    [
+      'The Shop confirmed on 24 Nov 2026, 06:15 UTC (1 hour ago) that it has received the price change for “Black ' +
+        'T-shirt” (seller SKU TEE-BLK-M) and put it into its own queue.',
+      'At the moment no answer of the Shop reaches us, to any change, although some are due; nothing is lost.',
+      'Our operations team is looking into it with the Shop; there is nothing you need to do.',
+    ],
+  ],
+  [
+    'Made request, asynchronous flow, and it is known what is usual',
+    { status: 'made_request', flow: 'asynchronous', lastSentAt: at(-2), sends: 1, usualSeconds: 2 },
+    'shop',
+    [
+      `${PRICE} was handed to the Shop on 24 Nov 2026, 07:14 UTC (2 seconds ago).`,
+      'The Shop confirms first that it has received it; after that it answers 95 % of price changes within 10 seconds.',
+      NOTHING,
     ],
   ],
   [
@@ -837,6 +897,20 @@ test.each([
   ).sentences
   expect(last).toBe(`It failed on 24 Nov 2026, 07:14 UTC (5 seconds ago)${told}`)
 })
+
+test.each([
+  [0, '10 seconds'],
+  [10, '10 seconds'],
+  [10.1, '20 seconds'],
+  [51, '1 minute'],
+  [61, '2 minutes'],
+  [59 * MINUTE + 1, '1 hour'],
+  [HOUR + 1, '1 hour 15 minutes'],
+  [DAY, '1 day'],
+  [DAY + 1, '1 day 1 hour'],
+])('what is usual, %d s, is rounded up: within %s', (seconds, words) =>
+  expect(answersWithin('price', seconds)).toBe(`answers 95 % of price changes within ${words}`),
+)
 
 describe('whatever the item', () => {
   const combinations = STATUS_NAMES.flatMap((status) => [null, ...REASONS].map((code) => ({ status, code })))

@@ -58,6 +58,8 @@ export interface ItemFacts {
   callbacksStopped: { since: Date | null } | null
   /** When all that waits is sent at the present pace; null: within seconds, or nobody knows. */
   expectedAt: Date | null
+  /** Within so many seconds of its acknowledgment the Shop answers 95 % of the topic; null: nobody knows. */
+  usualSeconds: number | null
   /** Why customers cannot buy the product although the Shop has it; null if they can. */
   hidden: Hidden | null
 }
@@ -153,7 +155,11 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
     if (isLong(item, clock)) return watched(item, clock, [sent])
     const expected =
       item.flow === 'asynchronous'
-        ? 'The Shop confirms first that it has received it; its final answer can come hours or even days later.'
+        ? `The Shop confirms first that it has received it; ${
+            item.usualSeconds === null
+              ? 'its final answer can come hours or even days later'
+              : `after that it ${answersWithin(item.topic, item.usualSeconds)}`
+          }.`
         : "The Shop's answer is expected within seconds."
     return { whoActs: 'shop', sentences: [sent, expected, NOTHING_TO_DO] }
   },
@@ -188,7 +194,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
       whoActs: 'shop',
       sentences: [
         confirmed,
-        'Its final answer can come hours or even days later; until then nothing is lost and nothing is sent twice.',
+        whenAnswered(item, clock),
         `The Shop has to answer now${ifNot}; there is nothing you need to do.`,
       ],
     }
@@ -264,6 +270,30 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
         )
     }
   },
+}
+
+/** For as long as it is not answered. */
+function whenAnswered({ topic, statusAt, usualSeconds }: ItemFacts, clock: Clock): string {
+  const safe = 'until then nothing is lost and nothing is sent twice'
+  if (usualSeconds === null) return `Its final answer can come hours or even days later; ${safe}.`
+  const usual = `The Shop ${answersWithin(topic, usualSeconds)}`
+  return secondsBetween(statusAt, clock.now) > roundedUp(usualSeconds)
+    ? `${usual}, so this one takes longer than usual; its answer can still come, and ${safe}.`
+    : `${usual}; until it has answered nothing is lost and nothing is sent twice.`
+}
+
+/**
+ * What is usual for a topic, of the Shop.
+ *
+ * @example answersWithin('price', 201) // 'answers 95 % of price changes within 4 minutes'
+ */
+export const answersWithin = (topic: Topic, usualSeconds: number): string =>
+  `answers 95 % of ${KINDS[topic]} within ${durationInWords(roundedUp(usualSeconds))}`
+
+/** So that it stays true: to ten seconds, minutes from one on, quarters from an hour on, hours from a day on. */
+function roundedUp(seconds: number): number {
+  const step = seconds <= 60 ? 10 : seconds <= 3600 ? 60 : seconds <= 86_400 ? 900 : 3600
+  return Math.max(Math.ceil(seconds / step), 1) * step
 }
 
 function beingPrepared(item: ItemFacts, clock: Clock): Answer {
@@ -560,6 +590,18 @@ const CHANGES: Record<Topic, string> = {
   consignment_stock: 'The consignment stock change for',
   qc_status: 'The QC status change for',
   new_product: 'The new variation',
+}
+
+const KINDS: Record<Topic, string> = {
+  content: 'content changes',
+  images: 'image changes',
+  new_product_set: 'new products',
+  price: 'price changes',
+  stock: 'stock changes',
+  status: 'status changes',
+  consignment_stock: 'consignment stock changes',
+  qc_status: 'QC status changes',
+  new_product: 'new variations',
 }
 
 const subject = ({ topic, productTitle, sellerSku }: ItemFacts): string =>

@@ -15,6 +15,7 @@ import { forgottenSets, lostSets } from '../queue/promote.ts'
 import { recover } from '../queue/recover.ts'
 import { blockedSets, releaseOwed } from '../queue/release.ts'
 import { forgetSnapshots, takeSnapshot } from '../queue/snapshots.ts'
+import { measureAnswers } from '../queue/usual-answers.ts'
 import { forgetWorkers, lead } from '../queue/worker-row.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Follow } from './follow.ts'
@@ -35,6 +36,7 @@ const DUTIES = {
   snapshot: 10_000, // at most so much later than the five minutes begin
   partitions: 3_600_000,
   verify: 600_000,
+  usualAnswers: 300_000,
 } as const
 
 const LEASE_SECONDS = 5
@@ -96,6 +98,7 @@ export function startLeader({
     snapshot: 0,
     partitions: 0,
     verify: performance.now(),
+    usualAnswers: 0,
   }
   let leadsUntil = 0
   let blockedUpTo = '0'
@@ -170,6 +173,8 @@ export function startLeader({
     }
     // Only while it leads: two workers that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
+    // Last: where it takes too long and is broken off, everything else has been done.
+    if (isDue('usualAnswers')) await measureAnswers(sql)
   }
 
   /** The dashboards draw these lines as annotations. */

@@ -1,6 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
+import { usualOf } from '../queue/usual-answers.ts'
 
 export interface TransitionRow {
   from: Status | null
@@ -135,6 +136,8 @@ export interface Surroundings {
     qcStatus: 'pending' | 'approved' | 'rejected'
     inStock: boolean
   } | null
+  /** Within so many seconds of its acknowledgment the Shop answers 95 % of the topic; null: not known. */
+  usualSeconds: number | null
 }
 
 /** What answers for the seller need besides the items, by the items' ids. */
@@ -172,7 +175,7 @@ export async function readSurroundings(
       order by q.active desc, q.qc_status = 'approved' desc, q.qc_status = 'pending' desc,
         q.stock > 0 or q.consignment_stock > 0 desc, q.id
       limit 1
-    ) as product
+    ) as product, ${usualOf(sql, sql`x.topic::shop_update.topic`)}::float8 as "usualSeconds"
     from unnest(
       ${items.map(({ id }) => id)}::bigint[],
       ${items.map(({ topic }) => topic)}::text[],
@@ -185,7 +188,13 @@ export async function readSurroundings(
 }
 
 /** Of an item whose set no longer exists. */
-export const NO_SURROUNDINGS: Surroundings = { title: null, positionInSet: null, newer: null, product: null }
+export const NO_SURROUNDINGS: Surroundings = {
+  title: null,
+  positionInSet: null,
+  newer: null,
+  product: null,
+  usualSeconds: null,
+}
 
 /**
  * Nothing about an item is older than the item, so earlier days need not be searched. One day is added because clocks

@@ -72,7 +72,7 @@ export type AskedProduct = Pick<ItemRow, 'sellerSku' | 'sku'> & { title: string 
 /** "An answer for the seller", from what is known about an item now. */
 export function toSellerAnswer(
   row: ItemRow,
-  { title, positionInSet, newer, product }: Surroundings,
+  { title, positionInSet, newer, product, usualSeconds }: Surroundings,
   situation: Situation,
   { MAX_RETRIES, FAILED_AFTER, VENTURE_TIMEZONE }: Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'VENTURE_TIMEZONE'>,
   asked: AskedProduct | null = row.productId === null ? null : { ...row, title },
@@ -111,6 +111,7 @@ export function toSellerAnswer(
       refusedSince: situation.incidents.find(({ kind }) => kind === 'callbacks_refused')?.since ?? null,
       callbacksStopped: situation.incidents.find(({ kind }) => kind === 'callbacks_stopped') ?? null,
       expectedAt: expectedAt(situation, now),
+      usualSeconds,
       hidden: product && (hiddenBy(product) ?? (product.inStock ? null : SOLD_OUT)),
     },
     now,
