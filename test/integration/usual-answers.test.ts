@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { connect, type Sql } from '../../worker/database/database.ts'
+import { answersWithin } from '../../worker/domain/seller-answer.ts'
 import type { Topic } from '../../worker/domain/topics.ts'
 import { acknowledgedCalls, measureAnswers } from '../../worker/queue/usual-answers.ts'
 import { createDatabase, type Database } from '../database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
 const measured = (sql: Sql) => sql<{ topic: Topic; seconds: number }[]>`
-  select topic, round(seconds)::int as seconds from shop_update.usual_answer order by topic`
+  select topic, seconds::float8 from shop_update.usual_answer order by topic`
 
 test('what is usual is measured by the leader and told to the seller, from twenty calls on', async () => {
   const scene: Scene = await startScene({ settings: { default: { callbackDelayMs: 1500 } } })
@@ -35,20 +36,21 @@ test('what is usual is measured by the leader and told to the seller, from twent
     await expect.poll(() => measured(sql)).toHaveLength(1)
     const [price] = await measured(sql)
     expect(price!.topic).toBe('price')
-    expect(price!.seconds).toBeGreaterThanOrEqual(1)
-    expect(price!.seconds).toBeLessThan(10)
-    const within = 'The Shop answers 95 % of price changes within 10 seconds'
+    // The Shop waits 1.5 s; the acknowledgment, and on a busy machine the callback, is noted a little later.
+    expect(price!.seconds).toBeGreaterThan(1)
+    expect(price!.seconds).toBeLessThan(60)
+    const within = answersWithin('price', price!.seconds)
     const since = (seconds: number) => sql`
       update shop_update.item set status_at = now() - ${seconds}::int * interval '1 second'
       where id = ${open}::bigint`
-    await since(1)
-    expect(await told()).toContain(`${within}; until it has answered nothing is lost`)
-    await since(60)
-    expect(await told()).toContain(`${within}, so this one takes longer than usual`)
+    await since(0)
+    expect(await told()).toContain(`The Shop ${within}; until it has answered nothing is lost`)
+    await since(61)
+    expect(await told()).toContain(`The Shop ${within}, so this one takes longer than usual`)
     const { body } = await scene.api<{ products: { id: string; verdict: { text: string } }[] }>(
       `/api/products/${setId}`,
     )
-    expect(JSON.stringify(body)).toContain('has not answered yet; it answers 95 % of price changes within 10 seconds.')
+    expect(JSON.stringify(body)).toContain(`has not answered yet; it ${within}.`)
     // nobody measures any more
     await sql`update shop_update.usual_answer set measured_at = now() - interval '2 hours'`
     expect(await told()).toContain('can come hours or even days later')
