@@ -6,7 +6,7 @@ describe('what varies from one item to the next is no part of a cause', () => {
     [null, ''],
     ['', ''],
     ['No brand', 'No brand'],
-    ['HTTP 503', 'HTTP #'],
+    ['HTTP 503', 'HTTP 503'],
     ['SKU "A-1" has no brand (request 100231)', 'SKU … has no brand (request #)'],
     ['SKU “ÅÄ 1” fehlt', 'SKU … fehlt'],
     ["Attribute 'size' is missing", 'Attribute … is missing'],
@@ -18,7 +18,7 @@ describe('what varies from one item to the next is no part of a cause', () => {
     ['see https://shop.example/errors?id=7 or ask ops@shop.example', 'see … or ask …'],
     ['ids 1, 2, 3 and 4', 'ids # and #'],
     ['a\n\n  b\t c', 'a b c'],
-    ['HTTP status 500: <h1>Internal Server Error</h1>', 'HTTP status #: Internal Server Error'],
+    ['HTTP status 500: <h1>Internal Server Error</h1>', 'HTTP status 500: Internal Server Error'],
     ['ขนาด 12 ไม่ถูกต้อง', 'ขนาด # ไม่ถูกต้อง'],
   ])('%j: %j', (message, pattern) => {
     expect(patternOf(message)).toBe(pattern)

@@ -13,13 +13,14 @@ export function patternOf(message: string | null): string {
   let pattern = message.slice(0, READ)
   for (const [varying, instead] of VARYING) pattern = pattern.replaceAll(varying, instead)
   pattern = pattern
-    .replaceAll(WORD, (word) => (/\p{N}/u.test(word) ? '#' : word)) // an id, a SKU, a time, an amount
+    // an id, a SKU, a time, an amount; but an HTTP status tells causes apart
+    .replaceAll(WORD, (word) => (/\p{N}/u.test(word) && !word.startsWith('HTTP ') ? '#' : word))
     .replaceAll(/#([\s,.:/-]*#)+/g, '#')
   return pattern.replace(/\s+/g, ' ').trim().slice(0, LENGTH)
 }
 
 /** With what holds its parts together. */
-const WORD = /[\p{L}\p{N}]+(?:[_.:/-]+[\p{L}\p{N}]+)*/gu
+const WORD = /\bHTTP (?:status )?\d{3}\b|[\p{L}\p{N}]+(?:[_.:/-]+[\p{L}\p{N}]+)*/gu
 
 /** A Shop may answer with a whole page. */
 const READ = 500
