@@ -255,7 +255,7 @@ describe('a seller', () => {
         { status: 'failed', count: 1 },
       ],
       synced: { count: 1, within10Minutes: 1, within24Hours: 1 },
-      causes: [{ id: '4711', pattern: 'No size', count: 1 }],
+      causes: [{ id: '4711', reason: 'failure', method: null, httpStatus: null, pattern: 'No size', count: 1 }],
     })
     expect((await api.call('GET', '/api/sellers/999999999')).status).toBe(404)
   })

@@ -1,4 +1,6 @@
 import type { Sql } from '../database/database.ts'
+import { NO_ANSWER } from '../domain/cause.ts'
+import type { ReasonCode } from '../domain/reasons.ts'
 import type { Status } from '../domain/statuses.ts'
 import { findSeller, itemsOfSets } from './scope.ts'
 
@@ -13,7 +15,14 @@ export interface SellerRow {
   /** Of what was Synced within the last day, counted up to a limit. */
   synced: { count: number; within10Minutes: number; within24Hours: number }
   /** Those with the most items. */
-  causes: { id: string; pattern: string; count: number }[]
+  causes: {
+    id: string
+    reason: ReasonCode
+    method: string | null
+    httpStatus: number | null
+    pattern: string
+    count: number
+  }[]
 }
 
 export const COUNTED_UP_TO = 100_000
@@ -44,7 +53,13 @@ export async function readSeller(sql: Sql, id: string): Promise<SellerRow | null
         where f.seller_id = ${id}::bigint and f.finished_at > now() - interval '1 day' and f.status = 'synced'
         limit ${COUNTED_UP_TO}::int) f`,
     sql<SellerRow['causes'][number][]>`
-      select i.cause_id::text as id, coalesce(max(c.pattern), '') as pattern, count(*)::int as count
+      select
+        i.cause_id::text as id,
+        max(i.reason) as reason,
+        max(c.method) as method,
+        nullif(max(c.http_status), ${NO_ANSWER}::int) as "httpStatus",
+        coalesce(max(c.pattern), '') as pattern,
+        count(*)::int as count
       from shop_update.item i left join shop_update.cause c on c.id = i.cause_id
       where ${mine} and i.cause_id is not null group by i.cause_id order by count(*) desc limit ${CAUSES}::int`,
   ])

@@ -882,6 +882,13 @@ export const timelineSchema = z
   })
   .openapi('Timeline')
 export type Timeline = z.infer<typeof timelineSchema>
+const causeShape = {
+  id: causeId,
+  reason: z.enum(REASONS),
+  method: z.string().nullable(),
+  httpStatus: z.int().nullable(),
+  pattern: z.string().openapi({ description: 'The message without what varies between items' }),
+}
 export const sellerSchema = z
   .object({
     id,
@@ -893,7 +900,7 @@ export const sellerSchema = z
     synced: z
       .object({ count, within10Minutes: count, within24Hours: count })
       .openapi({ description: 'Of what was Synced within the last day' }),
-    causes: z.array(z.object({ id: causeId, pattern: z.string(), count })),
+    causes: z.array(z.object({ ...causeShape, count })),
   })
   .openapi('Seller')
 export type Seller = z.infer<typeof sellerSchema>
@@ -1003,12 +1010,8 @@ export const causesQuery = z.strictObject({
 })
 export const causeSchema = z
   .object({
-    id: causeId,
-    reason: z.enum(REASONS),
+    ...causeShape,
     label: z.string().openapi({ description: 'Of the reason' }),
-    method: z.string().nullable(),
-    httpStatus: z.int().nullable(),
-    pattern: z.string().openapi({ description: 'The message without what varies between items' }),
     example: z.string().nullable().openapi({ description: 'A whole message' }),
     firstAt: time,
     lastAt: time,

@@ -5,6 +5,7 @@ import { ID } from '../../../../worker/domain/ids.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { ApiError } from '../../api/client.ts'
 import { useSeller } from '../../api/products.ts'
+import { causeName } from '../../components/causeName.ts'
 import { counted } from '../../components/counted.ts'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
@@ -79,7 +80,7 @@ function Whole({ seller: { id, active, products, notInShop, byStatus, synced, ca
             label="Causes"
             rows={causes}
             columns={[
-              { name: 'cause', label: 'Cause', cell: ({ pattern }) => pattern || 'without a message' },
+              { name: 'cause', label: 'Cause', cell: (cause) => causeName(cause) },
               { name: 'count', label: 'Items', cell: ({ count }) => count.toLocaleString('en') },
             ]}
           />

@@ -6,6 +6,7 @@ import type { WhoActs } from '../../../../worker/domain/seller-answer.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { useCauses } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { causeName } from '../../components/causeName.ts'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Table } from '../../components/Table.tsx'
@@ -50,9 +51,13 @@ export function Causes({
       <Table<Cause>
         label="Causes"
         rows={shown}
-        nameOf={nameOf}
+        nameOf={causeName}
         columns={[
-          { name: 'cause', label: 'Cause', cell: (cause) => <span title={cause.example ?? ''}>{nameOf(cause)}</span> },
+          {
+            name: 'cause',
+            label: 'Cause',
+            cell: (cause) => <span title={cause.example ?? ''}>{causeName(cause)}</span>,
+          },
           { name: 'items', label: 'Items', cell: ({ items }) => items.toLocaleString('en') },
           { name: 'sellers', label: 'Sellers', cell: ({ sellers }) => sellers.toLocaleString('en') },
           { name: 'firstAt', label: 'First seen', cell: ({ firstAt }) => <Time at={firstAt} /> },
@@ -68,7 +73,7 @@ export function Causes({
                 size="sm"
                 variant="secondary"
                 fill="text"
-                aria-label={`${cause.id === chosen ? 'Show all' : 'Show its items'}: ${nameOf(cause)}`}
+                aria-label={`${cause.id === chosen ? 'Show all' : 'Show its items'}: ${causeName(cause)}`}
                 onClick={() => changeQuery({ cause: cause.id === chosen ? undefined : cause.id, cursor: undefined })}
               >
                 {cause.id === chosen ? 'Show all' : 'Show its items'}
@@ -77,7 +82,7 @@ export function Causes({
                 size="sm"
                 variant="secondary"
                 fill="text"
-                aria-label={`Reupload all: ${nameOf(cause)}`}
+                aria-label={`Reupload all: ${causeName(cause)}`}
                 disabled={!mayWrite()}
                 tooltip={mayWrite() ? undefined : READ_ONLY}
                 onClick={() => onRequeue(cause.id)}
@@ -89,7 +94,7 @@ export function Causes({
                   size="sm"
                   variant="destructive"
                   fill="text"
-                  aria-label={`Discard all: ${nameOf(cause)}`}
+                  aria-label={`Discard all: ${causeName(cause)}`}
                   disabled={!mayWrite()}
                   tooltip={mayWrite() ? undefined : READ_ONLY}
                   onClick={() => onDiscard(cause.id)}
@@ -113,11 +118,6 @@ export function Causes({
 /** Only what an admin has to decide about is discarded: the rest ends by itself, or is tried again. */
 export const isToDecide = (reason: string | undefined): boolean =>
   (ADMIN_RESOLVES as readonly (string | undefined)[]).includes(reason)
-
-const nameOf = ({ label, method, httpStatus, pattern }: Cause): string =>
-  [label === 'Failure' ? (pattern === '' ? label : pattern) : pattern === '' ? label : `${label}: ${pattern}`]
-    .concat(httpStatus === null || pattern.includes('HTTP') ? [] : `HTTP ${httpStatus}`, method ?? [])
-    .join(' · ')
 
 const BAR_WIDTH = 3
 const HEIGHT = 20

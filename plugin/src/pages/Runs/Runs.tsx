@@ -12,7 +12,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Table, type TableColumn } from '../../components/Table.tsx'
 import { Time } from '../../components/Time.tsx'
-import { changeQuery, pageUrl, useRoute } from '../../location.ts'
+import { changeQuery, given, pageUrl, useRoute } from '../../location.ts'
 import { ACTION_LABELS, KIND_LABELS, reasonOf, sentenceOf, targetOf } from './sentences.ts'
 
 const ACTIONS = Object.entries(ACTION_LABELS).map(([value, label]) => ({ value, label }))
@@ -22,6 +22,7 @@ export function Runs() {
   const styles = useStyles2(getStyles)
   const { query } = useRoute()
   const { actor, action, from, to } = query
+  const isFiltered = Object.keys(given({ actor, action, from, to })).length > 0
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useRecord(
     { actor, action, from, to },
     mayWrite(),
@@ -65,7 +66,9 @@ export function Runs() {
           />
           <TimeRange query={query} placeholder="At any time" onChange={changeQuery} />
         </div>
-        {data && entries.length === 0 && <p>Nothing was done by hand that matches this.</p>}
+        {data && entries.length === 0 && (
+          <p>{isFiltered ? 'Nothing was done by hand that matches this.' : 'Nothing has been done by hand yet.'}</p>
+        )}
         {entries.length > 0 && <Table label="What was done by hand" rows={entries} columns={ENTRIES} />}
         {hasNextPage && (
           <Button variant="secondary" disabled={isFetchingNextPage} onClick={() => fetchNextPage()}>

@@ -1,0 +1,15 @@
+import type { Cause } from '../../../worker/api/internal/schemas.ts'
+import { explain } from '../../../worker/domain/explanations.ts'
+
+/** What tells a cause from others, in one line. */
+export function causeName({
+  reason,
+  method,
+  httpStatus,
+  pattern,
+}: Pick<Cause, 'reason' | 'method' | 'httpStatus' | 'pattern'>): string {
+  const { label } = explain(reason)
+  const what = reason === 'failure' && pattern !== '' ? pattern : pattern === '' ? label : `${label}: ${pattern}`
+  const http = httpStatus === null || pattern.includes('HTTP') ? [] : [`HTTP ${httpStatus}`]
+  return [what, ...http, ...(method === null ? [] : [method])].join(' · ')
+}
