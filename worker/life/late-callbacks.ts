@@ -4,6 +4,7 @@ import type { Step } from '../domain/step.ts'
 import { creates, TOPICS, type Topic } from '../domain/topics.ts'
 import { newCauses, touched } from '../queue/books.ts'
 import { findConflict } from '../queue/conflict.ts'
+import { keptIds } from '../queue/kept-ids.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { askedFromJson, parseShopJson, readResult } from '../shop/answer.ts'
 import { type Brought, brought } from './verdict.ts'
@@ -113,8 +114,7 @@ async function keepIds(tx: Sql, zone: string, { productSetId, setSrcId, products
       update catalog.product_set set src_id = ${setSrcId}::text
       where id = ${productSetId}::bigint and src_id is null and ${setSrcId}::text is not null
     )
-    update catalog.product p set src_id = w.src_id, shop_sku = coalesce(w.shop_sku, p.shop_sku),
-      src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
+    update catalog.product p set ${keptIds(tx, zone)}
     from unnest(${products.map(({ productId }) => productId)}::bigint[], ${products.map(({ srcId }) => srcId)}::text[],
       ${products.map(({ shopSku }) => shopSku)}::text[],
         ${products.map(({ updatedAt }) => updatedAt)}::text[]) w (product_id, src_id, shop_sku, updated_at)

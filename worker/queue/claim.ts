@@ -4,7 +4,8 @@ import type { Status } from '../domain/statuses.ts'
 import type { Micros } from '../domain/step.ts'
 import type { Topic } from '../domain/topics.ts'
 import { statusCounts } from './books.ts'
-import { isComing } from './coming.ts'
+import { createsInTheWay } from './coming.ts'
+import { isHeld } from './held.ts'
 import { NOTHING_PAUSED, type Paused } from './pauses.ts'
 
 /** Where a quick claim looks, see `createFullLooks`. The next full claim finds whatever else is ready. */
@@ -95,10 +96,6 @@ export async function claim(
     ? sql`${quick.since}::text::timestamptz - ${NEW_SECONDS}::int * interval '1 second'`
     : sql`'-infinity'::timestamptz`
   const isNew = quick ? sql`and i.queued_at >= ${since}` : sql``
-  const isHeld = sql`exists (
-        select from shop_update.item d
-        where d.product_set_id = c.product_set_id
-          and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, c.topic, c.id))`
   const rows = await sql<ClaimedRow[]>`
     with recursive hop (id, n) as (
       (select i.seller_id, 1 from shop_update.item i
@@ -150,11 +147,11 @@ export async function claim(
       limit ${most}::int - (select count(*) from turn)
     ),
     candidate as materialized (
-      select c.*, ${isHeld} as held
+      select c.*, ${isHeld(sql, 'c')} as held
       from (select * from turn union all select * from own) c
     ),`
         : sql`candidate as materialized (
-      select c.*, ${isHeld} as held
+      select c.*, ${isHeld(sql, 'c')} as held
       from seller cross join lateral (
         select i.id, i.product_set_id, i.topic, i.seller_id, i.queued_at from shop_update.item i
         where i.lane = 'ready' and i.seller_id = seller.id
@@ -282,15 +279,7 @@ export async function claim(
       case when id is not null then nextval('shop_update.request_id')::text end as "requestId",
       ((extract(epoch from entered_at) * 1000000)::bigint)::text || '000' as "enteredAtNs",
       trace_id as "previousTraceId",
-      exists (
-        select from shop_update.item v
-        where v.product_set_id = mine.product_set_id
-          and shop_update.creates(v.topic)
-          and v.lane <> 'in_flight'
-          and v.id <> mine.id
-          and ${isComing(sql, 'v')}
-          and shop_update.keeps_waiting(v.lane, v.reason, v.product_id, mine.topic, mine.product_id)
-      ) as "variationComing",
+      exists (${createsInTheWay(sql, 'mine')}) as "variationComing",
       shop_update.micros(queued_at) as "queuedAt",
       shop_update.micros(status_at) as at,
       was,

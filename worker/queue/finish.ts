@@ -3,6 +3,7 @@ import type { Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { agoOf, atOf, type Commit, type Entered, type Micros } from '../domain/step.ts'
 import { callCounts, cameColumns, claimSteps, freedSets, leftBehind, statusCounts, touched } from './books.ts'
+import { keptIds } from './kept-ids.ts'
 
 /** What a success row writes to the catalogue. Null keeps the present value. */
 export interface WriteBack {
@@ -180,12 +181,7 @@ export async function finish(
     }
     written as (
       update catalog.product p
-      set
-        src_id = coalesce(p.src_id, w.src_id),
-        shop_sku = case
-          when p.src_id is null then coalesce(w.shop_sku, p.shop_sku)
-          else coalesce(p.shop_sku, w.shop_sku) end,
-        src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
+      set ${keptIds(sql, zone)}
       from unnest(
         ${writes.map(({ itemId }) => itemId)}::bigint[],
         ${productIds}::bigint[],

@@ -1,4 +1,5 @@
 import type { Sql } from '../database/database.ts'
+import { isHeld } from './held.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 
 /**
@@ -33,10 +34,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
               select b.id, shop_update.creates(b.topic) as creates from shop_update.item b
               where b.lane = 'behind' and b.product_set_id = f.product_set_id
                 and b.topic <> all (array(select unnest(shop_update.paused_topics())))
-                and not exists (
-                  select from shop_update.item d
-                  where d.product_set_id = b.product_set_id
-                    and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, b.topic, b.id))
+                and not ${isHeld(sql, 'b')}
               order by shop_update.creates(b.topic) desc, b.id
               limit 1 for no key update skip locked) behind
             union all
@@ -44,10 +42,7 @@ export async function promote(sql: Sql, productSetIds: readonly string[]): Promi
               select r.id, shop_update.creates(r.topic) as creates from shop_update.item r
               where r.lane = 'ready' and r.product_set_id = f.product_set_id
                 and r.topic <> all (array(select unnest(shop_update.paused_topics())))
-                and not exists (
-                  select from shop_update.item d
-                  where d.product_set_id = r.product_set_id
-                    and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, r.topic, r.id))
+                and not ${isHeld(sql, 'r')}
               order by r.id limit 1 for no key update skip locked) ready
           ) waiting order by creates desc, id limit 1) n on true
       ),

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
 import { statusCounts, touched } from './books.ts'
-import { isComing } from './coming.ts'
+import { createsInTheWay } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
 
@@ -41,15 +41,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         and (shop_update.creates(b.topic)
           or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
         and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
-        and not exists (
-          select from shop_update.item v
-          where v.product_set_id = b.product_set_id
-            and shop_update.creates(v.topic)
-            and v.lane <> 'in_flight'
-            and v.id <> b.id
-            and ${isComing(sql, 'v')}
-            and shop_update.keeps_waiting(v.lane, v.reason, v.product_id, b.topic, b.product_id)
-          offset 0)
+        and not exists (${createsInTheWay(sql, 'b')} offset 0)
         and (shop_update.creates(b.topic) or not exists (
           select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id
           where l.product_set_id = b.product_set_id and shop_update.creates(v.topic) offset 0))

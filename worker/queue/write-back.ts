@@ -1,5 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { WriteBack } from './finish.ts'
+import { keptIds } from './kept-ids.ts'
 
 /**
  * Writes the successful rows of a call of which others failed (docs/shop-protocol.md, section 4). The retry covers the
@@ -26,12 +27,7 @@ export async function writeBack(
         and exists (select from mine)
     )
     update catalog.product p
-    set
-      src_id = coalesce(p.src_id, w.src_id),
-      shop_sku = case
-        when p.src_id is null then coalesce(w.shop_sku, p.shop_sku)
-        else coalesce(p.shop_sku, w.shop_sku) end,
-      src_updated_at = coalesce(w.updated_at::timestamp at time zone ${zone}::text, now())
+    set ${keptIds(sql, zone)}
     from unnest(
       ${ids}::bigint[],
       ${products.map(({ srcId }) => srcId)}::text[],

@@ -3,6 +3,7 @@ import type { Status } from '../domain/statuses.ts'
 import { STATUS_NAMES } from '../domain/statuses.ts'
 import { TOPIC_NAMES, type Topic } from '../domain/topics.ts'
 import { createFullLooks } from '../full-looks.ts'
+import { isHeld } from '../queue/held.ts'
 import { isInForce } from '../queue/pauses.ts'
 
 /** "Products that still have to be sent" (decision 16): not sent yet, or to be sent again, possibly by an admin. */
@@ -82,10 +83,7 @@ const IN_HAND_TOO_LONG = '1 minute'
  * (decision 7), or the set's item in flight is stuck.
  */
 export const isHeldUp = (sql: Sql) => sql`(
-  exists (
-    select from shop_update.item d
-    where d.product_set_id = b.product_set_id
-      and shop_update.goes_before(d.lane, d.run_at, d.topic, d.id, b.topic, b.id))
+  ${isHeld(sql, 'b')}
   or exists (
     select from shop_update.set_lane l join shop_update.item f on f.id = l.item_id
     where l.product_set_id = b.product_set_id and f.status_at < now() - ${IN_HAND_TOO_LONG}::text::interval))`
