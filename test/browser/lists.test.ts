@@ -207,6 +207,22 @@ test('a list and its tab counts keep what they show of the last hour when the ne
   await close()
 })
 
+test('a count leads to the list of its status, on the Overview and for a seller', async () => {
+  const { page, open, complaints, close } = await scene.visit({})
+  const follow = async (from: string, name: string) => {
+    await open(from)
+    await page.getByRole('table', { name: 'Items by status' }).getByRole('link', { name }).click()
+    await page.getByRole('search', { name: 'Filters' }).waitFor()
+    return page.url().replace(/.*-app\//, '')
+  }
+  expect(await follow('overview', '3 items: Failed')).toBe('failed')
+  // that list has others, too
+  expect(await follow('overview', '1 item: Pending')).toBe('pending?status=pending')
+  expect(await follow(`sellers/${seller.id}`, '1 item: Blocked')).toBe(`blocked?seller=${seller.id}`)
+  expect(complaints).toEqual([])
+  await close()
+})
+
 test('headers say what they mean, by keyboard, too', async () => {
   const { page, open, complaints, close } = await scene.visit({})
   await open('failed')

@@ -2,6 +2,9 @@ import { Badge, type BadgeColor, type IconName } from '@grafana/ui'
 import React from 'react'
 import { explainStatus } from '../../../worker/domain/explanations.ts'
 import { STATUSES, type Status as StatusName } from '../../../worker/domain/statuses.ts'
+import { pageUrl } from '../location.ts'
+import { counted } from './counted.ts'
+import { Link } from './Link.tsx'
 
 const LOOKS: Partial<Record<StatusName, { color: BadgeColor; icon: IconName }>> = {
   synced: { color: 'green', icon: 'check' },
@@ -21,5 +24,16 @@ export function Status({ status }: { status: StatusName }) {
       icon={icon}
       tooltip={explainStatus(status)}
     />
+  )
+}
+
+/** How many items have a status, as a link to them. The list of Pending / Processing has several statuses. */
+export function StatusCount({ status, count, seller }: { status: StatusName; count: number; seller?: string }) {
+  const { tab, label } = STATUSES[status]
+  const to = pageUrl(tab, { seller, ...(tab === 'pending' && { status }) })
+  return (
+    <Link to={to} label={`${counted(count, 'item')}: ${label}`}>
+      {count.toLocaleString('en')}
+    </Link>
   )
 }

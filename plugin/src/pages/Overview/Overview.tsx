@@ -4,7 +4,6 @@ import { Alert, LinkButton, LoadingPlaceholder, useStyles2 } from '@grafana/ui'
 import React from 'react'
 import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
-import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { WINDOW_NAMES } from '../../../../worker/domain/windows.ts'
 import { useCharts, useKpis, useSummary } from '../../api/numbers.ts'
 import { AsOf } from '../../components/AsOf.tsx'
@@ -13,7 +12,7 @@ import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
-import { Status } from '../../components/Status.tsx'
+import { Status, StatusCount } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
 import { Age } from '../../components/Time.tsx'
 import { pageUrl, useRoute } from '../../location.ts'
@@ -149,14 +148,7 @@ function Statuses({ summary: { byStatus } }: { summary: Summary }) {
           {
             name: 'count',
             label: 'Items',
-            cell: ({ status, count, label }) => (
-              <Link
-                to={pageUrl(STATUSES[status].tab, STATUSES[status].tab === 'pending' ? { status } : {})}
-                label={`${count.toLocaleString('en')} items: ${label}`}
-              >
-                {count.toLocaleString('en')}
-              </Link>
-            ),
+            cell: ({ status, count }) => <StatusCount status={status} count={count} />,
           },
           {
             name: 'oldest',

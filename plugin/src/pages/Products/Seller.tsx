@@ -2,20 +2,17 @@ import { Alert, EmptyState, LoadingPlaceholder } from '@grafana/ui'
 import React from 'react'
 import type { Seller as Seller_ } from '../../../../worker/api/internal/schemas.ts'
 import { ID } from '../../../../worker/domain/ids.ts'
-import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { ApiError } from '../../api/client.ts'
 import { useSeller } from '../../api/products.ts'
 import { causeName } from '../../components/causeName.ts'
 import { counted } from '../../components/counted.ts'
-import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
-import { Status } from '../../components/Status.tsx'
+import { Status, StatusCount } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
 import { Time } from '../../components/Time.tsx'
-import { pageUrl } from '../../location.ts'
 
 /** How it stands with a seller. */
 export function Seller({ id }: { id: string }) {
@@ -57,17 +54,7 @@ function Whole({ seller: { id, active, products, notInShop, byStatus, synced, ca
               {
                 name: 'count',
                 label: 'Items',
-                cell: ({ status, count }) => {
-                  const { tab, label } = STATUSES[status]
-                  return (
-                    <Link
-                      to={pageUrl(tab, { seller: id, ...(tab === 'pending' && { status }) })}
-                      label={`${count.toLocaleString('en')} items: ${label}`}
-                    >
-                      {count.toLocaleString('en')}
-                    </Link>
-                  )
-                },
+                cell: ({ status, count }) => <StatusCount status={status} count={count} seller={id} />,
               },
               { name: 'oldest', label: 'Oldest queued', cell: ({ oldestAt }) => <Time at={oldestAt} /> },
             ]}
