@@ -97,6 +97,7 @@ describe('carried out by the workers', () => {
       unread: 0,
       previewed: { requeued },
       reason: 'mended',
+      cause: before.find(({ id }) => id === cause)!.pattern,
     })
     const kept = (causes: Causes['causes']) => byPattern(causes.filter(({ id }) => id !== cause))
     await vi.waitFor(async () => expect(kept((await failed()).body.causes)).toEqual(kept(before)), 30_000)

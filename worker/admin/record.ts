@@ -12,6 +12,8 @@ export interface RunRow extends RunResult {
   kind: RunKind
   /** Of ids their number. */
   target: { items: number } | { sets: number } | { products: number } | { filter: Selection }
+  /** The text of the cause in its filter. */
+  cause: string | null
   include: RequeueInclude[]
   topics: Topic[]
   reason: string | null
@@ -53,6 +55,7 @@ const columns = (sql: Sql) => sql`
       then jsonb_build_object('sets', jsonb_array_length(r.target -> 'productSetIds'))
     when r.target ? 'productIds' then jsonb_build_object('products', jsonb_array_length(r.target -> 'productIds'))
     else r.target end as target,
+  (select c.pattern from shop_update.cause c where c.id = (r.target #>> '{filter,cause}')::bigint) as cause,
   r.include, r.topics, r.reason, r.force, r.may_create_twice as "mayCreateTwice", r.previewed,
   r.created_at as "createdAt", r.created_by as "createdBy", r.state, r.progressed_at as "progressedAt",
   r.ended_at as "endedAt", r.ended_by as "endedBy", r.result, r.outcome`

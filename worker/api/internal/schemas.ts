@@ -404,6 +404,7 @@ const run = z.object({
   id,
   kind: z.enum(RUN_KINDS),
   target,
+  cause: z.string().nullable().openapi({ description: 'The text of the cause in its filter' }),
   include: z.array(z.enum(REQUEUE_INCLUDES)).openapi({ description: 'Of requeue and creations' }),
   topics: z.array(topic).openapi({ description: 'Of send' }),
   reason: z.string().nullable(),

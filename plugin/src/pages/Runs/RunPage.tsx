@@ -23,7 +23,7 @@ export function RunPage({ id }: { id: string }) {
           <Section title="What was asked">
             <p>
               {KIND_LABELS[run.kind]} of {run.topics.length > 0 && `${topicsOf({ ...run })} of `}
-              {targetOf({ ...run.target })}
+              {targetOf({ ...run.target }, run.cause)}
               {run.include.length > 0 &&
                 `, in the statuses ${run.include.map((status) => STATUSES[status].label).join(', ')}`}
               ; by {run.createdBy}, <Time at={run.createdAt} />.

@@ -86,9 +86,9 @@ const UNDER_WAY: TableColumn<UnderWay>[] = [
   {
     name: 'what',
     label: 'Run',
-    cell: ({ id, kind, target }) => (
+    cell: ({ id, kind, target, cause }) => (
       <Link to={pageUrl(`runs/${id}`)}>
-        {KIND_LABELS[kind]} of {targetOf({ ...target })}
+        {KIND_LABELS[kind]} of {targetOf({ ...target }, cause)}
       </Link>
     ),
   },

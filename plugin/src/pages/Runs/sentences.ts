@@ -41,16 +41,23 @@ const numberIn = (detail: Detail, name: string): number => (typeof detail[name] 
 const textIn = (detail: Detail, name: string): string | undefined =>
   typeof detail[name] === 'string' || typeof detail[name] === 'number' ? String(detail[name]) : undefined
 
-/** What an action was about, as its target says. */
-export function targetOf(detail: Detail): string {
+/**
+ * What an action was about, as its target says.
+ *
+ * @param cause the text of the cause in its filter, where it is known
+ */
+export function targetOf(detail: Detail, cause: string | null = null): string {
   if (detail.filter === undefined && detail.items !== undefined) return counted(numberIn(detail, 'items'), 'item')
   if (detail.filter === undefined && detail.sets !== undefined) return counted(numberIn(detail, 'sets'), 'product set')
   if (detail.products !== undefined) return counted(numberIn(detail, 'products'), 'product')
   const filter = Object.entries((detail.filter ?? {}) as Record<string, unknown>)
-  return filter.length === 0 ? 'all items' : `all items with ${filter.map(inWords).join(', ')}`
+  return filter.length === 0
+    ? 'all items'
+    : `all items with ${filter.map(([name, value]) => inWords(name, value, cause)).join(', ')}`
 }
 
-function inWords([name, value]: [string, unknown]): string {
+function inWords(name: string, value: unknown, cause: string | null): string {
+  if (name === 'cause') return cause ? `the cause “${cause}”` : 'one cause'
   const read = name === 'status' ? readStatusFilter(String(value)) : ''
   if (typeof read === 'string') return `${name} ${value}`
   const labels = read.names.map((each) => STATUSES[each].label)
