@@ -150,7 +150,6 @@ const item = (status: Status, more: Partial<OpenItem> = {}): OpenItem => ({
   failures: status === 'failed' ? 14 : status === 'delayed' ? 2 : 0,
   statusAt: at(-60),
   nextAttemptAt: status === 'failed' || status === 'delayed' ? at(60) : null,
-  usualSeconds: null,
   heldBy: null,
   ...more,
 })
@@ -169,7 +168,6 @@ const QUEUES: [string, OpenItem[]][] = [
       [item(status, status === 'blocked' ? { reason: 'unprocessable_response' } : {})],
     ],
   ),
-  ['Got acknowledgment, it is known what is usual', [item('got_acknowledgment', { usualSeconds: 201 })]],
   ...(['delayed', 'failed'] as const).map((status): [string, OpenItem[]] => [
     `Pending, behind a ${STATUSES[status].label} one`,
     [item('pending', { heldBy: { id: '41', topic: 'price', status, sellerSku: 'LINEN-L', nextAttemptAt: at(120) } })],

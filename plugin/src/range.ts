@@ -20,7 +20,8 @@ export function absoluteRange(query: Query): Range {
 
 /**
  * What a question is known by. That of the last hour remains the same while the hour moves on: known by its times it
- * would be a new one each time, and nothing would be left of it when one is not answered. What `now/d` means depends on
- * the zone.
+ * would be a new one each time, and nothing would be left of it when one is not answered. Only what `now/d` means
+ * depends on the zone.
  */
-export const questionOf = (query: Query): unknown[] => [query, shownZone()]
+export const questionOf = (query: Query): unknown[] =>
+  [query.from, query.to].some((time) => time?.includes('/')) ? [query, shownZone()] : [query]

@@ -243,7 +243,7 @@ export const WALKS: Walk[] = [
     async help(page, desk) {
       // the same words as in the list
       const holdsUp = page.getByTestId('holds-up')
-      await holdsUp.getByText('which was queued before it. It goes on once that is through').waitFor()
+      await holdsUp.getByText('It goes on once that is through').waitFor()
       await holdsUp.getByRole('link', { name: /^Price of LINEN-\S+ \(Delayed\)$/ }).waitFor()
       await desk.troubles({})
       await reuploadSet(page)

@@ -111,7 +111,6 @@ const item = (status: Status, more: Partial<OpenItem> = {}): OpenItem => ({
   failures: 0,
   statusAt: new Date(),
   nextAttemptAt: null,
-  usualSeconds: null,
   heldBy: null,
   ...more,
 })

@@ -30,6 +30,7 @@ const ODD = {
   standard_conforming_strings: 'off',
   backslash_quote: 'on',
   row_security: 'off',
+  jit: 'on',
 } as const
 
 let scene: Scene
@@ -117,6 +118,15 @@ test('a connection leaves nothing to the database that changes a statement or th
   try {
     const left = await sql<{ name: string }[]>`select name from pg_settings where source = 'database'`
     expect(left.map(({ name }) => name)).toEqual(['search_path']) // statements name their schemas
+  } finally {
+    await sql.end()
+  }
+})
+
+test('nothing is compiled just in time', async () => {
+  const sql = connect(scene.databaseUrl, { max: 1, name: 'odd' })
+  try {
+    expect(await sql`show jit`).toEqual([{ jit: 'off' }])
   } finally {
     await sql.end()
   }

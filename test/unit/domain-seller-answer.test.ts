@@ -469,6 +469,23 @@ const CASES: Case[] = [
     ],
   ],
   [
+    'Made request, asynchronous flow, known what is usual, but no callbacks come any more',
+    {
+      status: 'made_request',
+      flow: 'asynchronous',
+      lastSentAt: at(-2),
+      sends: 1,
+      usualSeconds: 2,
+      callbacksStopped: { since: null },
+    },
+    'shop',
+    [
+      `${PRICE} was handed to the Shop on 24 Nov 2026, 07:14 UTC (2 seconds ago).`,
+      'The Shop confirms first that it has received it; its final answer can come hours or even days later.',
+      NOTHING,
+    ],
+  ],
+  [
     'Made request, asynchronous flow, and it is known what is usual',
     { status: 'made_request', flow: 'asynchronous', lastSentAt: at(-2), sends: 1, usualSeconds: 2 },
     'shop',

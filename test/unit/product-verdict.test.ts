@@ -33,7 +33,6 @@ const item = (more: Partial<OpenItem>): OpenItem => ({
   failures: 0,
   statusAt: AT,
   nextAttemptAt: null,
-  usualSeconds: null,
   heldBy: null,
   ...more,
 })
@@ -120,20 +119,6 @@ test.each<[string, ProductFacts, string, string]>([
     { ...shown, items: [item({ status: 'got_acknowledgment' })] },
     'on_its_way',
     'In the Shop, 1 change with the Shop: it has confirmed it, and has not answered yet.',
-  ],
-  [
-    'acknowledged, and it is known what is usual',
-    { ...shown, items: [item({ status: 'got_acknowledgment', usualSeconds: 201 })] },
-    'on_its_way',
-    'In the Shop, 1 change with the Shop: it has confirmed it, and has not answered yet; it answers 95 % of price ' +
-      'changes within 4 minutes.',
-  ],
-  [
-    'its creation is acknowledged, and it is known what is usual',
-    { ...missing, items: [create({ status: 'got_acknowledgment', usualSeconds: 3601 })] },
-    'being_created',
-    'Not in the Shop yet: the Shop has confirmed that it has its creation, and has not answered yet; it answers 95 % ' +
-      'of new products within 1 hour 15 minutes.',
   ],
   [
     'acknowledged, and a stock change waits on purpose',

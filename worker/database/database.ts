@@ -104,8 +104,8 @@ const NOTIFIED_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 60_000
 
 /**
- * Everything that changes the meaning of a statement or the form of its output: a database, a role or a server may have
- * its own defaults. (Only a superuser may set `lc_messages`; nothing here reads a message.)
+ * Everything that changes the meaning of a statement, the form of its output, or how it is carried out: a database, a
+ * role or a server may have its own defaults. (Only a superuser may set `lc_messages`; nothing here reads a message.)
  */
 const SESSION = {
   DateStyle: 'ISO, MDY',
@@ -129,6 +129,9 @@ const SESSION = {
   default_transaction_deferrable: 'off',
   transaction_timeout: '0',
   idle_session_timeout: '0',
+  // Partitions make estimates high, and each is compiled: 12 to 17 s, which no time-out interrupts, for what takes half
+  // a second.
+  jit: 'off',
 }
 
 /**

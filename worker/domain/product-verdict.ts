@@ -1,6 +1,5 @@
 import { hiddenBy } from './hidden.ts'
 import { AWAIT_CREATE, type ReasonCode } from './reasons.ts'
-import { answersWithin } from './seller-answer.ts'
 import { STATUSES, type Status } from './statuses.ts'
 import { creates, TOPICS, type Topic } from './topics.ts'
 import type { WhoActs } from './who-acts.ts'
@@ -41,8 +40,6 @@ export interface OpenItem<Time = Date> {
   failures: number
   statusAt: Time
   nextAttemptAt: Time | null
-  /** While it is acknowledged: within so many seconds the Shop answers 95 % of its topic; null: nobody knows. */
-  usualSeconds: number | null
   /** The Delayed or Failed item of the same set and topic that goes first. */
   heldBy: HoldingItem<Time> | null
 }
@@ -70,7 +67,7 @@ export interface ProductFacts<Time = Date> {
 
 export interface ProductVerdict<Time = Date> {
   code: VerdictCode
-  /** One or two sentences for an admin, without points in time; it may quote the Shop. */
+  /** One or two sentences for an admin, without times; it may quote the Shop. */
   text: string
   whoActs: WhoActs
   /** Since when it has been so. */
@@ -178,7 +175,7 @@ function beingCreated(create: OpenItem): Verdict {
     case 'got_acknowledgment':
       return {
         code: 'being_created',
-        text: `Not in the Shop yet: the Shop has confirmed that it has its creation, and ${unanswered(create)}.`,
+        text: 'Not in the Shop yet: the Shop has confirmed that it has its creation, and has not answered yet.',
         whoActs: 'shop',
         ...about,
       }
@@ -264,8 +261,8 @@ function inShop(facts: ProductFacts): Verdict {
       return {
         code: 'on_its_way',
         text:
-          `${where}${joint}${say(some(m))} with the Shop: it has confirmed ${m === 1 ? 'it' : 'them'}, and ` +
-          `${unanswered(worst)}.`,
+          `${where}${joint}${say(some(m))} with the Shop: it has confirmed ${m === 1 ? 'it' : 'them'}, and has not ` +
+          'answered yet.',
         whoActs: 'shop',
         ...about,
       }
@@ -299,9 +296,6 @@ const heldVerdict = (holder: HoldingItem, about: Pick<Verdict, 'since' | 'itemId
   next: holder.nextAttemptAt,
   heldBy: holder,
 })
-
-const unanswered = ({ topic, usualSeconds }: OpenItem): string =>
-  `has not answered yet${usualSeconds === null ? '' : `; it ${answersWithin(topic, usualSeconds)}`}`
 
 const DECIDE = 'an admin has to decide about'
 const times = (n: number): string => (n === 1 ? 'once' : `${n} times`)

@@ -156,7 +156,7 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
     const expected =
       item.flow === 'asynchronous'
         ? `The Shop confirms first that it has received it; ${
-            item.usualSeconds === null
+            item.usualSeconds === null || item.refusedSince !== null || item.callbacksStopped !== null
               ? 'its final answer can come hours or even days later'
               : `after that it ${answersWithin(item.topic, item.usualSeconds)}`
           }.`

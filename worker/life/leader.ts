@@ -174,7 +174,7 @@ export function startLeader({
     // Only while it leads: two workers that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
     // Last: where it takes too long and is broken off, everything else has been done.
-    if (isDue('usualAnswers')) await measureAnswers(sql)
+    if (performance.now() < leadsUntil && isDue('usualAnswers')) await measureAnswers(sql)
   }
 
   /** The dashboards draw these lines as annotations. */

@@ -41,28 +41,30 @@ export async function publishTouched(
         delete from shop_update.touched where ctid = any (array(select place from page))
       ),
       of_sellers as materialized (
-        select n.seller_id, n.product_set_id as after, s.id
-        from (select distinct seller_id, product_set_id from page where seller_id is not null) n
+        select n.seller_id, n.product_set_id as after, n.at, s.id
+        from (
+          select seller_id, product_set_id, min(at) as at from page where seller_id is not null group by 1, 2) n
         cross join lateral (
           select id from catalog.product_set
           where seller_id = n.seller_id and id > n.product_set_id order by id limit ${SETS_A_LOOK}::int) s
       ),
       meant as materialized (
-        select product_id as id from page where product_id is not null
-        union
-        select p.id from page join catalog.product p on p.product_set_id = page.product_set_id
-        where page.product_id is null and page.seller_id is null
+        select id, min(at) as at from (
+          select product_id as id, at from page where product_id is not null
+          union all
+          select p.id, page.at from page join catalog.product p on p.product_set_id = page.product_set_id
+          where page.product_id is null and page.seller_id is null) n
+        group by id
       ),
       now as materialized (select id from meant order by id limit ${PRODUCTS_A_LOOK}::int),
       later as (
         insert into shop_update.touched (product_id, product_set_id, seller_id, at)
-        select n.*, (select min(at) from page) from (
-          select null::bigint, id, null::bigint from of_sellers
-          union all
-          select null, max(id), seller_id from of_sellers
-          group by seller_id, after having count(*) >= ${SETS_A_LOOK}::int
-          union all
-          select id, null, null from meant where id > (select max(id) from now)) n
+        select null::bigint, id, null::bigint, at from of_sellers
+        union all
+        select null, max(id), seller_id, min(at) from of_sellers
+        group by seller_id, after having count(*) >= ${SETS_A_LOOK}::int
+        union all
+        select id, null, null, at from meant where id > (select max(id) from now)
       )
       select
         array(select id from now) as products,

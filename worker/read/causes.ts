@@ -17,7 +17,7 @@ export interface CauseRow {
   lastAt: Date
   /** In the asked statuses. */
   items: number
-  /** Whatever the status of their items, but no more than `items`; counted up to `SELLERS_COUNTED`. */
+  /** Whatever the status of their items; counted up to `SELLERS_COUNTED`. */
   sellers: number
   /** How often an item came to it, by hour: the last 24, the oldest first. */
   trend: number[]
@@ -64,7 +64,7 @@ export const readCauses = (sql: Sql, tab: CauseTab | null, q: string | null): Pr
     c.first_at as "firstAt",
     c.last_at as "lastAt",
     c.items,
-    least(${tab === null ? sql`null` : sql`c.items`}, (
+    (
       -- from seller to seller by the index, however many items each has
       with recursive hop (id, n) as (
         (select i.seller_id, 1 from shop_update.item i where i.cause_id = c.id order by i.seller_id limit 1)
@@ -74,7 +74,7 @@ export const readCauses = (sql: Sql, tab: CauseTab | null, q: string | null): Pr
           where i.cause_id = c.id and i.seller_id > hop.id order by i.seller_id limit 1) next
         where hop.n < ${SELLERS_COUNTED}::int
       ) select count(*)::int from hop
-    )) as sellers,
+    ) as sellers,
     (
       select json_agg(coalesce(h.n, 0)::int order by hour.hour)
       from generate_series(

@@ -3,7 +3,6 @@ import { ID } from '../domain/ids.ts'
 import type { OpenItem, ProductFacts } from '../domain/product-verdict.ts'
 import { isFragment, PRODUCTS_A_FRAGMENT } from '../domain/search.ts'
 import type { Topic } from '../domain/topics.ts'
-import { usualOf } from '../queue/usual-answers.ts'
 import { holderOf } from './holder.ts'
 import { itemsOfSets } from './scope.ts'
 
@@ -44,7 +43,6 @@ export async function readProducts(sql: Sql, ids: readonly string[]): Promise<Pr
         'statusAt', i.status_at,
         'nextAttemptAt',
           case when i.status in ('delayed', 'failed') and i.run_at < 'infinity' then i.run_at end,
-        'usualSeconds', case when i.status = 'got_acknowledgment' then ${usualOf(sql, sql`i.topic`)} end,
         'heldBy', case when h.id is not null then json_build_object(
           'id', h.id::text,
           'topic', i.topic,

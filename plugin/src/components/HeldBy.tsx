@@ -1,6 +1,5 @@
 import React from 'react'
 import type { Item } from '../../../worker/api/internal/schemas.ts'
-import { howToFree } from '../../../worker/domain/explanations.ts'
 import { holderName } from '../../../worker/domain/product-verdict.ts'
 import { pageUrl } from '../location.ts'
 import { Link } from './Link.tsx'
@@ -12,11 +11,4 @@ export const HeldBy = ({ holder }: { holder: Holder }) => (
   <Link to={pageUrl(`items/${holder.id}`)} inText>
     {holderName(holder)}
   </Link>
-)
-
-/** Which change of which product goes first, and how that ends. */
-export const WaitsBehind = ({ holder }: { holder: Holder }) => (
-  <>
-    It waits behind <HeldBy holder={holder} />, which was queued before it. {howToFree(holder.status, holder.topic)}
-  </>
 )

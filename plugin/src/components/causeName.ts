@@ -10,6 +10,6 @@ export function causeName({
 }: Pick<Cause, 'reason' | 'method' | 'httpStatus' | 'pattern'>): string {
   const { label } = explain(reason)
   const what = reason === 'failure' && pattern !== '' ? pattern : pattern === '' ? label : `${label}: ${pattern}`
-  const http = httpStatus === null || pattern.includes('HTTP') ? [] : [`HTTP ${httpStatus}`]
+  const http = httpStatus === null || /\bHTTP (status )?\d{3}\b/.test(pattern) ? [] : [`HTTP ${httpStatus}`]
   return [what, ...http, ...(method === null ? [] : [method])].join(' · ')
 }

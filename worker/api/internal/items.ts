@@ -258,18 +258,24 @@ export async function answerOf(
   return answer!
 }
 
-/** The same about several, in their order; `product` is the one that was asked about, of an item about its set. */
+/**
+ * The same about several, in their order; `product` is the one that was asked about, of an item about its set.
+ *
+ * @param kept they are read later, too: "longer than usual" would not be said then
+ */
 export async function answersOf(
   { situation, config }: Pick<InternalApiOptions, 'situation' | 'config'>,
   sql: Sql,
   asked: readonly { row: ItemRow; product?: AskedProduct }[],
+  kept = false,
 ): Promise<{ surroundings: Surroundings; sellerAnswer: Told }[]> {
   if (asked.length === 0) return []
   const rows = asked.map(({ row }) => row)
   const [surroundingsOf, standing] = await Promise.all([readSurroundings(sql, rows), situation()])
   return asked.map(({ row, product }) => {
     const surroundings = surroundingsOf.get(row.id) ?? NO_SURROUNDINGS
-    const { text, whoActs } = toSellerAnswer(row, surroundings, standing, config, product)
+    const facts = kept ? { ...surroundings, usualSeconds: null } : surroundings
+    const { text, whoActs } = toSellerAnswer(row, facts, standing, config, product)
     return { surroundings, sellerAnswer: { text, whoActs } }
   })
 }

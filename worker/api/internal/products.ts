@@ -185,11 +185,14 @@ const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_contro
 
 /**
  * What the sellers are told of products, by their ids: the answer about the item that holds one up, or how it stands.
+ *
+ * @param kept see `answersOf`
  */
 export async function productAnswers(
   options: Pick<InternalApiOptions, 'situation' | 'config'>,
   sql: Sql,
   products: readonly ProductRow[],
+  kept = false,
 ): Promise<Map<string, Told>> {
   const stand = products.map((product) => {
     const verdict = productVerdict(product)
@@ -201,7 +204,7 @@ export async function productAnswers(
     const row = itemId === null ? undefined : items.get(itemId)
     return row ? { row, product } : []
   })
-  const answers = await answersOf(options, sql, held)
+  const answers = await answersOf(options, sql, held, kept)
   const answerOf = new Map(held.map(({ product }, place) => [product.id, answers[place]!.sellerAnswer]))
   return new Map(
     stand.map(({ product: { id, title, sellerSku }, verdict, itemId }) => [

@@ -1017,7 +1017,7 @@ export const causeSchema = z
     firstAt: time,
     lastAt: time,
     items: count,
-    sellers: count.openapi({ description: `Counted up to ${SELLERS_COUNTED}` }),
+    sellers: count.openapi({ description: `Whatever the status of their items; counted up to ${SELLERS_COUNTED}` }),
     trend: z
       .array(count)
       .openapi({ description: 'How often an item came to it, by hour: the last 24, the oldest first' }),

@@ -13,7 +13,7 @@ import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
 import { FactList } from '../../components/FactList.tsx'
-import { HeldBy, WaitsBehind } from '../../components/HeldBy.tsx'
+import { HeldBy } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -111,7 +111,7 @@ function Waits({ item: { heldBy, blockedByItem } }: { item: ItemDetail }) {
   if (heldBy)
     return (
       <p>
-        <WaitsBehind holder={heldBy} />
+        It waits behind <HeldBy holder={heldBy} />, which was queued before it. {howToFree(heldBy.status, heldBy.topic)}
       </p>
     )
   if (blockedByItem)

@@ -13,7 +13,7 @@ import { useProductSet } from '../../api/products.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
 import { FactList } from '../../components/FactList.tsx'
-import { WaitsBehind } from '../../components/HeldBy.tsx'
+import { HeldBy } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -112,7 +112,7 @@ function HoldsUp({ cell, product }: { cell: Set_['cells'][number] | undefined; p
       {heldBy !== null && (
         <>
           {' '}
-          <WaitsBehind holder={heldBy} />
+          First goes <HeldBy holder={heldBy} />. {howToFree(heldBy.status, heldBy.topic)}
         </>
       )}
     </p>

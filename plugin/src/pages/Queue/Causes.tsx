@@ -59,7 +59,12 @@ export function Causes({
             cell: (cause) => <span title={cause.example ?? ''}>{causeName(cause)}</span>,
           },
           { name: 'items', label: 'Items', cell: ({ items }) => items.toLocaleString('en') },
-          { name: 'sellers', label: 'Sellers', cell: ({ sellers }) => sellers.toLocaleString('en') },
+          {
+            name: 'sellers',
+            label: 'Sellers',
+            help: 'That have items of this cause, in whichever list.',
+            cell: ({ sellers }) => sellers.toLocaleString('en'),
+          },
           { name: 'firstAt', label: 'First seen', cell: ({ firstAt }) => <Time at={firstAt} /> },
           { name: 'lastAt', label: 'Last seen', cell: ({ lastAt }) => <Time at={lastAt} /> },
           { name: 'trend', label: 'Last 24 hours', cell: ({ trend }) => <Trend hours={trend} /> },
