@@ -108,7 +108,10 @@ export function shopUpdate({ sql, internal, shopUrl }: App) {
   }
 }
 
-/** Takes items through every status in both flows. Two remain at rest: one in Blocked, one in Got acknowledgment. */
+/**
+ * Takes items through every status in both flows. Two remain at rest: one in Blocked, one in Got acknowledgment. One
+ * topic remains paused.
+ */
 export async function drive(stack: Stack): Promise<Story> {
   const { api, untilStatus, enqueue, switchFlow, troubles, addSet } = shopUpdate(stack.app)
   await troubles({ default: { latencyMs: 20, callbackDelayMs: 300 } })
@@ -142,6 +145,10 @@ export async function drive(stack: Stack): Promise<Story> {
   const asynchronous = await untilStatus(await enqueue('new_product_set', { set: fourth.set }), 'synced')
   await troubles({ default: { noCallback: 100 } })
   await untilStatus(await enqueue('price', { product: fourth.product }), 'got_acknowledgment')
+
+  // an incident, for the banner and the panel
+  const inAnHour = new Date(Date.now() + 3_600_000).toISOString()
+  await api('/api/pauses', 'POST', { topic: 'images', until: inAnHour, reason: 'The picture server moves' })
 
   return { synchronous, asynchronous, failed, blocked }
 }

@@ -20,7 +20,7 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
   try {
     const admin = await signIn(browser, url, ADMIN)
     const pages: [path: string, text: string][] = [
-      ['overview', 'requests sent'],
+      ['overview', 'Sending is paused for Images'],
       ['pending', 'Requeued count'],
       ['delayed', '0 items'],
       ['blocked', 'Waits for'],
