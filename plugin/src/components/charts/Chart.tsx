@@ -24,8 +24,8 @@ export interface ChartProps {
   none: string
 }
 
-/** From nought; a queue that is empty is a line at the bottom. */
-const NUMBERS: Axis = { softMin: 0, softMax: 1 }
+/** From nought, in whole numbers; a queue that is empty is a line at the bottom. */
+const NUMBERS: Axis = { softMin: 0, softMax: 1, incrs: wholeSteps() }
 
 interface Row {
   id: string
@@ -104,3 +104,8 @@ const getStyles = (theme: GrafanaTheme2) => ({
   plot: css({ minHeight: 200 }),
   table: css({ maxHeight: 300, overflow: 'auto' }),
 })
+
+/** 1, 2, 5, 10, 20 … */
+function wholeSteps(): number[] {
+  return Array.from({ length: 10 }, (_, place) => [1, 2, 5].map((digit) => digit * 10 ** place)).flat()
+}

@@ -21,6 +21,8 @@ export interface Axis {
   softMin: number
   softMax: number
   max?: number
+  /** What its lines may be apart; without: anything. */
+  incrs?: number[]
 }
 
 interface Props {
@@ -58,13 +60,20 @@ export function Plot({ width, times, series, bars, axis, format, onPoint }: Prop
       range: ({ data: [x] }, from, to) => [from, bars && x!.length > 1 ? to + (x![1]! - x![0]!) : to],
     })
     builder.addAxis({ scaleKey: 'x', isTime: true, placement: AxisPlacement.Bottom, timeZone, theme })
+    const { incrs, ...range } = axis
     builder.addScale({
       scaleKey: 'y',
       orientation: ScaleOrientation.Vertical,
       direction: ScaleDirection.Up,
-      ...axis,
+      ...range,
     })
-    builder.addAxis({ scaleKey: 'y', placement: AxisPlacement.Left, theme, formatValue: format })
+    builder.addAxis({
+      scaleKey: 'y',
+      placement: AxisPlacement.Left,
+      theme,
+      formatValue: format,
+      ...(incrs && { incrs }),
+    })
     for (const { color, dash } of JSON.parse(looks) as Pick<Series, 'color' | 'dash'>[])
       builder.addSeries({
         scaleKey: 'y',

@@ -17,7 +17,7 @@ import { changeQuery } from '../../location.ts'
 const AT_FIRST = 5
 
 const ACTS: Record<WhoActs, string> = {
-  nobody: 'A creation ends it; where none is queued, an admin',
+  nobody: 'Its creation, or an admin',
   seller: 'The seller',
   admin: 'An admin',
   shop: 'The Shop',
