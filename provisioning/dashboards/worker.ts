@@ -329,7 +329,8 @@ export const worker = () =>
       chart({
         title: 'Incidents',
         description: 'What was wrong with the whole or much of it, by kind; each begins and ends with an annotation.',
-        width: 8,
+        width: 12,
+        height: 8,
         unit: 'locale',
         none: 'None in this time',
       }).withTarget(promQl(`sum by (kind) (shop_update_incidents{${OURS}}) > 0`, '{{kind}}')),
@@ -341,7 +342,7 @@ export const worker = () =>
           description:
             'Items whose worker was gone, by the status in which it left them; and items that people requeued, by ' +
             'what became of it.',
-          width: 8,
+          width: 12,
           height: 8,
           unit: 'locale',
           none: 'None in this time',
@@ -359,7 +360,8 @@ export const worker = () =>
         description:
           'How long the oldest change that feedback to Seller Center does not tell of yet has waited. Five to seven ' +
           'seconds are meant; more while the queue drains at full speed, or very many products change at once.',
-        width: 8,
+        width: 12,
+        height: 8,
         unit: 's',
       }).withTarget(promQl(`max(shop_update_feedback_behind_seconds{${OURS}})`, 'Feedback')),
     )

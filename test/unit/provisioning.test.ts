@@ -128,6 +128,20 @@ test('the three dashboards, each panel with a number of its own', () => {
   for (const { panels: all } of dashboards) expect(new Set(all.map(({ id }) => id)).size).toBe(all.length)
 })
 
+test.each(dashboards.map(({ uid, panels: all }) => [uid, all] as const))('%s: no gap between panels', (_, all) => {
+  const lines = Map.groupBy(
+    all.flatMap(({ type, gridPos }) => (type === 'row' ? [] : gridPos!)),
+    ({ y }) => y,
+  )
+  for (const [y, line] of lines) {
+    expect(
+      line.reduce((sum, { w }) => sum + w, 0),
+      `line ${y}`,
+    ).toBe(24)
+    expect(new Set(line.map(({ h }) => h)).size, `line ${y}`).toBe(1)
+  }
+})
+
 test.each(panels.map(({ name, panel }) => [name, panel] as const))(
   '%s: description, unit, words for nothing',
   (_, { type, description, fieldConfig, targets: asked }) => {
