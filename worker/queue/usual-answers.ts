@@ -18,7 +18,8 @@ const TOLD_FOR = '1 hour'
  * Measures how long the Shop usually takes to call back after it has acknowledged a change, by topic (decision 30).
  *
  * Its cost is the same for any queue and history: 10,000 calls are looked at, evenly spread over the week by their
- * numbers, which count up with time, with indexes that are there: 31,000 rows where all are acknowledged.
+ * numbers, which count up with time, with indexes that are there: 31,000 rows where all are acknowledged, in 0.15 to
+ * 0.3 s where there are two million.
  */
 export const measureAnswers = (sql: Sql): Promise<void> =>
   transaction(sql, async (tx) => {
