@@ -147,7 +147,7 @@ export class ModelWorker {
       claimed() {},
       turn: async () => null,
       notSent() {},
-      send: async (itemId, call) => {
+      send: async ({ id: itemId }, call) => {
         const heard = Promise.withResolvers<Sent>()
         this.#means.onSent({
           itemId,

@@ -168,5 +168,5 @@ interface Route {
 
 /** A name with matchers, as written in the rules; without a name if it is among the matchers. */
 const SELECTOR = /([a-z_]*)\{([a-z_]+(?:=|!)[^{}]*)\}/g
-/** The collector reports losses from the first one on; on the first day, when every cause is new, none is called new. */
+/** The collector reports losses from the first one on. On the first day, when every cause is new, none is called so. */
 const COMES_LATER = /otelcol_exporter|shop_update_new_cause/

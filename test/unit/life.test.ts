@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { Adopted, ClaimedItem, Exchange } from '../../worker/domain/item.ts'
+import { type Adopted, type ClaimedItem, claimKey, type Exchange } from '../../worker/domain/item.ts'
 import type { Desk } from '../../worker/life/desk.ts'
-import { claimKey, Life } from '../../worker/life/life.ts'
+import { Life } from '../../worker/life/life.ts'
 import { createTallies } from '../../worker/telemetry/tallies.ts'
 import { createTelemetry } from '../../worker/telemetry/telemetry.ts'
 

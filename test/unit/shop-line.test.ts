@@ -1,16 +1,17 @@
 import { expect, it, test } from 'vitest'
 import type { CatalogueProduct, CatalogueSet } from '../../worker/domain/catalogue.ts'
-import type { ClaimedItem } from '../../worker/domain/item.ts'
+import type { Claim, ClaimedItem } from '../../worker/domain/item.ts'
 import type { Desk } from '../../worker/life/desk.ts'
 import { live } from '../../worker/life/item.ts'
 import type { Life } from '../../worker/life/life.ts'
 import type { Call } from '../../worker/shop/call.ts'
 import { createCircuit } from '../../worker/shop/circuit.ts'
-import { type ShopClient, ShopUnreachable } from '../../worker/shop/client.ts'
+import { type ShopClient, type ShopResponse, ShopUnreachable } from '../../worker/shop/client.ts'
 import { createLimiter } from '../../worker/shop/limiter.ts'
 import { createLine } from '../../worker/shop/line.ts'
 
 const call = { json: '{}' } as Call
+const claim = (id: string, token = 1): Claim => ({ id, token })
 
 /** A line to a Shop; `pace.said` is how often it has said "wait". */
 function lineTo(send: ShopClient['send']) {
@@ -34,27 +35,42 @@ function lineTo(send: ShopClient['send']) {
 
 it('lets nothing leave that was claimed, or asked for, before the Shop said "wait"', async () => {
   const { line, pace } = lineTo(async () => expect.fail('has left'))
-  line.claimed('1', pace.said)
+  line.claimed(claim('1'), pace.said)
   const before = pace.said
   pace.said++
-  line.claimed('2', before)
-  for (const item of ['1', '2']) {
+  line.claimed(claim('2'), before)
+  for (const item of [claim('1'), claim('2')]) {
     expect(await line.turn(item, 0)).toBe('shop_busy')
     expect(await line.send(item, call, {}, 0)).toEqual({ hindrance: 'shop_busy' })
   }
-  line.claimed('3', pace.said)
-  expect(await line.turn('3', 0)).toBeNull()
+  line.claimed(claim('3'), pace.said)
+  expect(await line.turn(claim('3'), 0)).toBeNull()
+})
+
+it('the end of the call of a lost claim is not the end of the next claim of the item', async () => {
+  const out = Promise.withResolvers<ShopResponse>()
+  const { line, pace } = lineTo(() => out.promise)
+  const room = line.room()
+  line.claimed(claim('1'), pace.said)
+  const first = line.send(claim('1'), call, {}, 0)
+  pace.said++
+  line.claimed(claim('1', 2), pace.said)
+  expect(line.room()).toBe(room - 2)
+  out.resolve({ httpStatus: 200, saysWait: false, leftAt: 0 } as ShopResponse)
+  await first
+  expect(line.room()).toBe(room - 1)
+  expect(await line.turn(claim('1', 2), 0)).toBeNull()
 })
 
 it('says why nothing leaves: the circuit is open, or this worker is stopping', async () => {
   const { line, circuit, stop } = lineTo(async () => expect.fail('has left'))
-  line.claimed('1', 0)
+  line.claimed(claim('1'), 0)
   circuit.unreachable('2', 'HTTP 502')
-  expect(await line.turn('1', 0)).toBe('shop_away')
-  expect(await line.send('1', call, {}, 0)).toEqual({ hindrance: 'shop_away' })
+  expect(await line.turn(claim('1'), 0)).toBe('shop_away')
+  expect(await line.send(claim('1'), call, {}, 0)).toEqual({ hindrance: 'shop_away' })
   stop()
-  expect(await line.turn('1', 0)).toBe('worker_stopped')
-  expect(await line.send('1', call, {}, 0)).toEqual({ hindrance: 'worker_stopped' })
+  expect(await line.turn(claim('1'), 0)).toBe('worker_stopped')
+  expect(await line.send(claim('1'), call, {}, 0)).toEqual({ hindrance: 'worker_stopped' })
 })
 
 it('a probe that is turned away has found no Shop', async () => {
@@ -62,9 +78,9 @@ it('a probe that is turned away has found no Shop', async () => {
     throw Object.assign(new ShopUnreachable('reset', 'No.', 1), { turnedAway: true })
   })
   circuit.unreachable('1', 'HTTP 502')
-  line.claimed('2', 0)
+  line.claimed(claim('2'), 0)
   expect(circuit.state).toBe('probing')
-  await line.send('2', call, {}, 0)
+  await line.send(claim('2'), call, {}, 0)
   expect(circuit.state).toBe('open')
 })
 

@@ -12,6 +12,12 @@ export interface Claim {
   token: number
 }
 
+/**
+ * A worker holds a claim, not an item: a frozen worker may lose an item to another and claim it again while its first
+ * call is still out, and the end of that call is not the end of the second.
+ */
+export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`
+
 /** An item held by this worker: claimed, taken over from another worker, or met by a callback. */
 export interface Item extends Claim {
   topic: Topic

@@ -36,7 +36,7 @@ export async function live(life: Life<ClaimedItem>, set: CatalogueSet | undefine
     await carryOut(concluded.verdict, life, concluded.received).finally(concluded.release)
     if (concluded.verdict === MOVED) await desk.followCatalogue()
   } catch (error) {
-    desk.line.notSent(item.id)
+    desk.line.notSent(item)
     // Any exception is a failure (docs/requirements.md, "Statuses").
     const message = storable(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
     await carryOut(brokenOff(message, item, desk.retry), life)
@@ -51,7 +51,7 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   // It was claimed in its product's former set. It must not be sent from there: calls of the new set may be on their
   // way.
   if (set && set.id !== item.productSetId) {
-    line.notSent(item.id)
+    line.notSent(item)
     await desk.noteMoved(item)
     return { verdict: MOVED }
   }
@@ -59,7 +59,7 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   // Processing -> Building payload
   const call = build(item, set)
   if (!isCall(call)) {
-    line.notSent(item.id)
+    line.notSent(item)
     const verdict = verdictWithoutCall(call, item, retry)
     if (verdict === null) await life.drop()
     return verdict && { verdict }
@@ -67,7 +67,7 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   const builtAt = performance.now()
 
   // Building payload -> Made request, committed before the call leaves
-  const hindrance = await line.turn(item.id, builtAt)
+  const hindrance = await line.turn(item, builtAt)
   if (hindrance !== null) return letGo(item, line, { verdict: handedBack(hindrance) })
   const flow = line.flow()
   const made = await life.makeRequest({ flow, body: storable(call.json), builtAt })
@@ -77,7 +77,7 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
   const { event } = TOPICS[item.topic]
   const { traceparent } = life.attempt
   const headers = { flow, event, requeueCount: item.sends, enqueuedAtNs: item.enteredAtNs, traceparent }
-  const sent = await line.send(item.id, call, shopHeaders(headers), builtAt)
+  const sent = await line.send(item, call, shopHeaders(headers), builtAt)
   if ('hindrance' in sent) return { verdict: handedBack(sent.hindrance) }
 
   // Got response -> Building response payload -> Response processing -> Synced, or wherever the answer leads
@@ -97,8 +97,8 @@ async function attempt(life: Life<ClaimedItem>, set: CatalogueSet | undefined, d
 }
 
 /** Nothing leaves after all. */
-function letGo<End extends Concluded | null>({ id }: ClaimedItem, line: Line, end: End): End {
-  line.notSent(id)
+function letGo<End extends Concluded | null>(item: ClaimedItem, line: Line, end: End): End {
+  line.notSent(item)
   return end
 }
 

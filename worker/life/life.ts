@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CatalogueSet } from '../domain/catalogue.ts'
-import type { Adopted, Claim, ClaimedItem, Exchange, Item } from '../domain/item.ts'
+import type { Adopted, ClaimedItem, Exchange, Item } from '../domain/item.ts'
 import type { Status } from '../domain/statuses.ts'
 import { atOf, type Commit, type Entered, type Micros, type Passage, passages } from '../domain/step.ts'
 import type { NewIds } from '../queue/conflict.ts'
@@ -138,9 +138,3 @@ export class Life<Held extends Item = Item> implements Verbs {
     if (exchange) await this.#desk.keepAnswer(this.item, exchange, this.attempt.traceId)
   }
 }
-
-/**
- * A worker holds a claim, not an item: a frozen worker may lose an item to another and claim it again while its first
- * call is still out, and the end of that call is not the end of the second.
- */
-export const claimKey = ({ id, token }: Claim): string => `${id}:${token}`

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Sql } from '../database/database.ts'
 import type { CatalogueSet } from '../domain/catalogue.ts'
-import type { Claim, ClaimedItem } from '../domain/item.ts'
+import { type Claim, type ClaimedItem, claimKey } from '../domain/item.ts'
 import { atOf, type Commit } from '../domain/step.ts'
 import { createFullLooks } from '../full-looks.ts'
 import { readCatalogue } from '../queue/catalogue.ts'
@@ -12,7 +12,7 @@ import type { Line } from '../shop/line.ts'
 import type { RateLimit } from '../shop/rate.ts'
 import type { Statements } from '../telemetry/attempt.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { claimKey, type Life } from './life.ts'
+import type { Life } from './life.ts'
 import type { Pacing } from './pacing.ts'
 import { createPasses } from './passes.ts'
 import type { Pausing } from './pausing.ts'
@@ -185,7 +185,7 @@ export function startPump({
       const { items, candidates, passedOver, all } = await passes.claim(most)
       for (const item of items) {
         held.add(claimKey(item))
-        line.claimed(item.id, said)
+        line.claimed(item, said)
       }
       rate.take(items.length)
       if (passedOver) wakeAt(performance.now() + PASSED_OVER_MS)
@@ -209,7 +209,7 @@ export function startPump({
       log.warn({ err: error }, 'The catalogue could not be read; the claimed items go back to the queue')
       for (const item of items) {
         begin(item, undefined, { claim: claimSpan, catalogue: null })
-        line.notSent(item.id)
+        line.notSent(item)
         rest(item)
       }
       return

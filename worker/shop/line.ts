@@ -1,3 +1,4 @@
+import { type Claim, claimKey } from '../domain/item.ts'
 import type { Flow } from '../domain/statuses.ts'
 import type { Call } from './call.ts'
 import { type Circuit, isGatewayError } from './circuit.ts'
@@ -13,7 +14,10 @@ export type Sent =
   | { unreachable: ShopUnreachable; milliseconds: number; endedAt: number }
   | { hindrance: Hindrance }
 
-/** The way to the Shop: the client, its circuit, and whether anything may leave at all. */
+/**
+ * The way to the Shop: the client, its circuit, and whether anything may leave at all. It knows claims, not items: a
+ * worker may have lost an item, and claimed it again, while its first call is still out.
+ */
 export interface Line {
   flow(): Flow
   /**
@@ -31,22 +35,22 @@ export interface Line {
    *
    * @param said how often the Shop had said "wait" before the claim was asked for
    */
-  claimed(itemId: string, said: number): void
+  claimed(claim: Claim, said: number): void
   /**
    * Resolves when its request may be written, because it will leave soon. Until then the item has no request.
    *
    * @param since when work on the request began
    * @returns null, or why it will not leave
    */
-  turn(itemId: string, since: number): Promise<Hindrance | null>
+  turn(claim: Claim, since: number): Promise<Hindrance | null>
   /**
    * Asks `maySend` again just before the first byte.
    *
    * @param since when work on the request began
    */
-  send(itemId: string, call: Call, headers: ShopHeaders, since: number): Promise<Sent>
+  send(claim: Claim, call: Call, headers: ShopHeaders, since: number): Promise<Sent>
   /** The item was claimed, but no call of it leaves. */
-  notSent(itemId: string): void
+  notSent(claim: Claim): void
 }
 
 /** Hears of a Shop that says "wait", to this worker or another one (decision 21). */
@@ -81,27 +85,27 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
   /** Claimed items, each with how often the Shop had said "wait" before. */
   const coming = new Map<string, number>()
   const made = new Set<string>()
-  const waiting: { itemId: string; go(): void }[] = []
+  const waiting: { key: string; go(): void }[] = []
   const within = (seconds: number) => limiter.limit + Math.max(limiter.limit, Math.floor(limiter.perSecond * seconds))
   const most = () => within(CLAIMED_SECONDS)
 
   function callUp(): void {
     for (let room = within(MADE_SECONDS) - made.size; room > 0 && waiting.length > 0; room--) {
-      const { itemId, go } = waiting.shift()!
-      made.add(itemId)
+      const { key, go } = waiting.shift()!
+      made.add(key)
       go()
     }
   }
 
-  function gone(itemId: string): void {
-    made.delete(itemId)
+  function gone(claim: Claim): void {
+    made.delete(claimKey(claim))
     callUp()
-    if (coming.delete(itemId)) onRoom()
+    if (coming.delete(claimKey(claim))) onRoom()
   }
-  function hindrance(itemId: string, since: number): Hindrance | null {
+  function hindrance(claim: Claim, since: number): Hindrance | null {
     if (!maySend(since)) return 'worker_stopped'
-    if (!circuit.passes(itemId)) return 'shop_away'
-    return (coming.get(itemId) ?? 0) < pace.said ? 'shop_busy' : null
+    if (!circuit.passes(claim.id)) return 'shop_away'
+    return (coming.get(claimKey(claim)) ?? 0) < pace.said ? 'shop_busy' : null
   }
 
   return {
@@ -109,45 +113,45 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
     maySend,
     most,
     room: () => most() - coming.size,
-    claimed(itemId, said) {
-      coming.set(itemId, said)
-      circuit.started(itemId)
+    claimed(claim, said) {
+      coming.set(claimKey(claim), said)
+      circuit.started(claim.id)
     },
-    notSent(itemId) {
-      circuit.notSent(itemId)
-      gone(itemId)
+    notSent(claim) {
+      circuit.notSent(claim.id)
+      gone(claim)
     },
-    turn: (itemId, since) =>
+    turn: (claim, since) =>
       new Promise((go) => {
-        waiting.push({ itemId, go: () => go(hindrance(itemId, since)) })
+        waiting.push({ key: claimKey(claim), go: () => go(hindrance(claim, since)) })
         callUp()
       }),
-    async send(itemId, call, headers, since) {
+    async send(claim, call, headers, since) {
       const sentAt = performance.now()
       try {
-        const mayLeave = () => hindrance(itemId, since) === null
+        const mayLeave = () => hindrance(claim, since) === null
         if (!mayLeave()) throw new NotSent('It may not leave any more.')
         const response = await shop.send(call, headers, mayLeave)
         const answeredAt = performance.now()
         if (response.saysWait) pace.refused(response.leftAt, response.waitSeconds)
         if (isGatewayError(response.httpStatus) && !response.saysWait)
-          circuit.unreachable(itemId, `HTTP ${response.httpStatus}`)
+          circuit.unreachable(claim.id, `HTTP ${response.httpStatus}`)
         else circuit.answered()
         return { response, milliseconds: answeredAt - response.leftAt, answeredAt }
       } catch (error) {
         if (error instanceof NotSent) {
           // The line to the Shop may be free again since it was turned away: it had too many calls then.
-          const why = hindrance(itemId, since) ?? 'shop_busy'
-          circuit.notSent(itemId)
+          const why = hindrance(claim, since) ?? 'shop_busy'
+          circuit.notSent(claim.id)
           return { hindrance: why }
         }
         if (!(error instanceof ShopUnreachable)) throw error
         // a probe that is turned away has found no Shop
-        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(itemId, error.message)
+        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(claim.id, error.message)
         const endedAt = performance.now()
         return { unreachable: error, milliseconds: endedAt - (error.leftAt ?? sentAt), endedAt }
       } finally {
-        gone(itemId)
+        gone(claim)
       }
     },
   }
