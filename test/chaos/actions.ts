@@ -92,8 +92,9 @@ async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
   return [products, among('awaiting'), among('in_flight')].findLast((some) => some.length > 0) ?? []
 }
 
-/** Two at once would take the turns from each other. */
+/** Two at once would take the turns from each other, and other troubles of the Shop would cut the calls short. */
 const takingTurns = new WeakSet<Parts>()
+const OTHERWISE_ENGAGED = 'workers are being frozen by turns, for which calls must be long'
 
 /** Many calls are out, and their answers come when their worker has nowhere to write them. */
 async function manyOut(stage: Stage, random: Random, answerDelayMs: { min: number; max: number }): Promise<string> {
@@ -314,6 +315,39 @@ export const ACTIONS: readonly Action[] = [
     },
   },
   {
+    name: 'queue while it moves',
+    weight: 3,
+    // Nobody saw what was being queued in the old set: its item is found there when the move has been followed already.
+    act: async (stage, random) => {
+      const { sql } = stage.parts
+      const products = await readProducts(sql)
+      const inShop = products.filter(({ srcId, setSrcId }) => srcId !== null && setSrcId !== null)
+      if (inShop.length === 0) return 'none is in the Shop'
+      const product = pick(random, inShop)
+      const others = inShop.filter(({ sellerId, setId }) => sellerId === product.sellerId && setId !== product.setId)
+      if (others.length === 0) return 'there is no other set'
+      const { setId } = pick(random, others)
+      const did = await transact(stage, async (tx) => {
+        const queued = await enqueue(tx, 'price', product)
+        await sql`update catalog.product set product_set_id = ${setId}::bigint where id = ${product.id}::bigint`
+        const until = Date.now() + 2 * LEASE_MS
+        for (let noted = true; noted && Date.now() < until; ) {
+          await delay(100)
+          noted =
+            (await sql`select from shop_update.catalog_change where product_id = ${product.id}::bigint and moved`)
+              .length > 0
+        }
+        // Both are sent when this is committed, and the calls last.
+        if (!takingTurns.has(stage.parts))
+          await stage.parts.control('/troubles', 'PUT', {
+            topics: { price: { answerDelayMs: { min: 700, max: 1400 } } },
+          })
+        return [queued, ...(await changeTopic(tx, { ...product, setId }, 'price', random))]
+      })
+      return `product ${product.id} from set ${product.setId} to set ${setId}: ${did}`
+    },
+  },
+  {
     name: 'repair ids',
     weight: 5,
     act: async (stage, random) => {
@@ -424,7 +458,7 @@ export const ACTIONS: readonly Action[] = [
   },
   {
     name: 'frozen by turns',
-    weight: 2,
+    weight: 6,
     // One loses its sent items to the others, and they lose them back to it while its first calls are still out.
     act: async (stage, random) => {
       const { parts } = stage
@@ -432,14 +466,34 @@ export const ACTIONS: readonly Action[] = [
       if (parts.shopTimeoutMs < 3 * LEASE_MS || slots.length < parts.slots.length || takingTurns.has(parts))
         return 'calls are too short, or not all workers are up'
       takingTurns.add(parts)
-      const did = await manyOut(stage, random, { min: 0.85 * parts.shopTimeoutMs, max: 1.1 * parts.shopTimeoutMs })
-      const first = pick(random, slots)
-      await frozen(stage, first, between(random, LEASE_MS + 500, LEASE_MS + 1500))
-      const others = parts.up().filter((slot) => slot !== first)
-      await Promise.all(others.map((slot) => frozen(stage, slot, 3 * LEASE_MS)))
-      await parts.control('/troubles', 'PUT', {})
-      takingTurns.delete(parts)
-      return `${did}; worker ${first.number}, then workers ${others.map(({ number }) => number).join(' and ')}`
+      try {
+        const answerDelayMs = { min: 0.85 * parts.shopTimeoutMs, max: 1.1 * parts.shopTimeoutMs }
+        // of one topic only: otherwise all calls are out for so long, and there is no room for the second ones
+        await parts.control('/troubles', 'PUT', { topics: { consignment_stock: { answerDelayMs } } })
+        const inShop = (await readProducts(parts.sql)).filter(({ srcId }) => srcId !== null)
+        const chosen = inShop.filter(() => random() < 15 / inShop.length)
+        const did = await transact(stage, async (tx) => {
+          const changes: Change[] = []
+          for (const product of chosen) changes.push(...(await changeTopic(tx, product, 'consignment_stock', random)))
+          return changes
+        })
+        await stage.pause(500)
+        const [most] = await parts.sql<{ number: number }[]>`
+          select right(w.name, 1)::int as number from shop_update.set_lane l
+          join shop_update.worker w on w.id = l.worker_id join shop_update.item i on i.id = l.item_id
+          where i.topic = 'consignment_stock' and i.status = 'made_request'
+            and w.id not in (select worker_id from shop_update.leader)
+          group by 1 order by count(*) desc limit 1`
+        const first = slots.find(({ number }) => number === most?.number)
+        if (!first) return 'only the leader has calls out'
+        await frozen(stage, first, between(random, LEASE_MS + 1000, LEASE_MS + 1500))
+        const others = parts.up().filter((slot) => slot !== first)
+        await Promise.all(others.map((slot) => frozen(stage, slot, 3 * LEASE_MS)))
+        await parts.control('/troubles', 'PUT', {})
+        return `${did}; worker ${first.number}, then workers ${others.map(({ number }) => number).join(' and ')}`
+      } finally {
+        takingTurns.delete(parts)
+      }
     },
   },
   {
@@ -493,6 +547,7 @@ export const ACTIONS: readonly Action[] = [
     name: 'troubles of the Shop',
     weight: 8,
     act: async (stage, random) => {
+      if (takingTurns.has(stage.parts)) return OTHERWISE_ENGAGED
       const troubles = await drawTroubles(stage, random)
       await stage.parts.control('/troubles', 'PUT', { default: troubles })
       return JSON.stringify(troubles)
@@ -502,6 +557,7 @@ export const ACTIONS: readonly Action[] = [
     name: 'the Shop is well',
     weight: 3,
     act: async ({ parts }) => {
+      if (takingTurns.has(parts)) return OTHERWISE_ENGAGED
       await parts.control('/troubles', 'PUT', {})
       return ''
     },

@@ -366,6 +366,8 @@ function robbed(evidence: Evidence): Violation[] {
   return violations
 }
 
+const WRITTEN_WITHIN_MS = 20_000
+
 /** A worker that was cut off from PostgreSQL when the answer came still had it, and survived. */
 function forgotten(evidence: Evidence): Violation[] {
   const { calls, answers, stage } = evidence
@@ -380,7 +382,8 @@ function forgotten(evidence: Evidence): Violation[] {
     const worker = workerOf(call)
     const slot = stage.parts.slots.find(({ number }) => number === worker)!
     const excused =
-      slot.ends.some((ended) => ended >= from) ||
+      // by then it would have written it
+      slot.ends.some((ended) => ended >= from && ended <= to + WRITTEN_WITHIN_MS) ||
       slot.brokenOff().has(answer.itemId) ||
       // a call that ends while its worker is frozen may have timed out, and a thawing worker checks that first
       stage.parts.isolations.some(
