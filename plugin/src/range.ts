@@ -2,17 +2,16 @@ import { dateTime, type RawTimeRange, rangeUtil } from '@grafana/data'
 import { shownZone } from './components/Time.tsx'
 import type { Query } from './location.ts'
 
-type Range = Partial<Pick<Query, 'from' | 'to'>>
-
 /** `from` and `to` of a query, for Grafana. */
 export const rawRange = ({ from, to }: Query): RawTimeRange => ({ from: rawOf(from), to: rawOf(to) })
 /** `now-1h` stays as it is; anything else is a time. An invalid time tells the picker "none". */
 const rawOf = (text: string | undefined) => (text?.startsWith('now') ? text : dateTime(Date.parse(text ?? '')))
 
-/** The current times of a relative range, for the API. */
-export function absoluteRange(query: Query): Range {
+/** The query with the current times of its range, for the API. */
+export function withTimes<Asked extends Query>(query: Asked): Asked {
   const { from, to } = rangeUtil.convertRawToRange(rawRange(query), shownZone())
   return {
+    ...query,
     from: from.isValid() ? from.toISOString() : undefined,
     to: to.isValid() && query.to !== 'now' ? to.toISOString() : undefined,
   }

@@ -54,13 +54,17 @@ async function queueCreation(page: Page) {
 }
 async function reuploadSet(page: Page) {
   await page.getByRole('button', { name: 'Reupload the product set' }).click()
+  await requeue(page)
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click()
+}
+/** In the dialog that is open. */
+async function requeue(page: Page) {
   const dialog = page.getByRole('dialog')
   await dialog.getByRole('button', { name: /^Requeue/ }).click()
   await dialog
     .getByText(/requeued/)
     .first()
     .waitFor()
-  await dialog.getByRole('button', { name: 'Close' }).last().click()
 }
 /** Sending it is refused, and the dialog says why. */
 async function refused(page: Page, why: string) {
@@ -82,6 +86,19 @@ async function product({ sql }: Desk, options: Parameters<typeof addSet>[1] = {}
 /** What Seller Center does. */
 const change = ({ sql }: Desk, { productId }: Product, columns: { active: boolean } | { qc_status: string }) =>
   sql`update catalog.product set ${sql(columns)} where id = ${productId}::bigint`
+
+/** Not in the Shop; approved, it is created. */
+const notApproved = (qc_status: 'pending' | 'rejected'): Pick<Walk, 'make' | 'help'> => ({
+  async make(desk) {
+    const made = await product(desk, { inShop: false })
+    await change(desk, made, { qc_status })
+    return made
+  },
+  async help(page, desk, made) {
+    await change(desk, made, { qc_status: 'approved' })
+    await queueCreation(page)
+  },
+})
 
 export const WALKS: Walk[] = [
   {
@@ -122,33 +139,17 @@ export const WALKS: Walk[] = [
   },
   {
     name: 'it waits for quality control',
-    async make(desk) {
-      const made = await product(desk, { inShop: false })
-      await change(desk, made, { qc_status: 'pending' })
-      return made
-    },
+    ...notApproved('pending'),
     verdict: 'Not in the Shop: it waits for quality control',
     answer: /waits for quality control, and is created once it is approved\. There is nothing you need to do\.$/,
     acts: 'Nobody has to act',
-    async help(page, desk, made) {
-      await change(desk, made, { qc_status: 'approved' })
-      await queueCreation(page)
-    },
   },
   {
     name: 'rejected in quality control',
-    async make(desk) {
-      const made = await product(desk, { inShop: false })
-      await change(desk, made, { qc_status: 'rejected' })
-      return made
-    },
+    ...notApproved('rejected'),
     verdict: 'Not in the Shop: rejected in quality control',
     answer: /rejected in quality control\..*Please look at it in Seller Center\.$/,
     acts: 'The seller has to act',
-    async help(page, desk, made) {
-      await change(desk, made, { qc_status: 'approved' })
-      await queueCreation(page)
-    },
   },
   {
     name: 'its creation has failed 14 times',
@@ -269,12 +270,7 @@ export const WALKS: Walk[] = [
       const back = page.url()
       await page.getByTestId('holds-up').getByRole('link').first().click()
       await page.getByRole('button', { name: 'Reupload to Shop' }).click()
-      const dialog = page.getByRole('dialog')
-      await dialog.getByRole('button', { name: /^Requeue/ }).click()
-      await dialog
-        .getByText(/requeued/)
-        .first()
-        .waitFor()
+      await requeue(page)
       await page.goto(back)
     },
   },

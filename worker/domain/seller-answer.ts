@@ -274,12 +274,12 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
 
 /** For as long as it is not answered. */
 function whenAnswered({ topic, statusAt, usualSeconds }: ItemFacts, clock: Clock): string {
-  const safe = 'until then nothing is lost and nothing is sent twice'
-  if (usualSeconds === null) return `Its final answer can come hours or even days later; ${safe}.`
+  const safe = 'nothing is lost and nothing is sent twice'
+  if (usualSeconds === null) return `Its final answer can come hours or even days later; until then ${safe}.`
   const usual = `The Shop ${answersWithin(topic, usualSeconds)}`
   return secondsBetween(statusAt, clock.now) > roundedUp(usualSeconds)
-    ? `${usual}, so this one takes longer than usual; its answer can still come, and ${safe}.`
-    : `${usual}; until it has answered nothing is lost and nothing is sent twice.`
+    ? `${usual}, so this one takes longer than usual; its answer can still come, and until then ${safe}.`
+    : `${usual}; until it has answered ${safe}.`
 }
 
 /**

@@ -11,8 +11,6 @@ const CALLS_A_PLACE = 100
 const CALLS_A_TOPIC = 1000
 /** In which a statement ends or is broken off: the leader has other things to do. */
 const MOST_MS = 2000
-/** What has not been measured again for so long is no longer told. */
-const TOLD_FOR = '1 hour'
 
 /**
  * Measures how long the Shop usually takes to call back after it has acknowledged a change, by topic (decision 30).
@@ -96,8 +94,3 @@ export const acknowledgedCalls = (sql: Sql) => {
       order by b.received_at limit 1) b on true
     where c.place <= ${CALLS_A_TOPIC}::int`
 }
-
-/** What is usual for a topic, in seconds; null where that is not known. */
-export const usualOf = (sql: Sql, topic: ReturnType<Sql>) => sql`(
-  select u.seconds from shop_update.usual_answer u
-  where u.topic = ${topic} and u.measured_at > now() - ${TOLD_FOR}::interval)`

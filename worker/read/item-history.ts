@@ -1,7 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Flow, Status } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
-import { usualOf } from '../queue/usual-answers.ts'
 
 export interface TransitionRow {
   from: Status | null
@@ -140,6 +139,9 @@ export interface Surroundings {
   usualSeconds: number | null
 }
 
+/** What was usual for an answer is told for so long after it has last been measured (decision 30). */
+const USUAL_FOR = '1 hour'
+
 /** What answers for the seller need besides the items, by the items' ids. */
 export async function readSurroundings(
   sql: Sql,
@@ -175,7 +177,10 @@ export async function readSurroundings(
       order by q.active desc, q.qc_status = 'approved' desc, q.qc_status = 'pending' desc,
         q.stock > 0 or q.consignment_stock > 0 desc, q.id
       limit 1
-    ) as product, ${usualOf(sql, sql`x.topic::shop_update.topic`)}::float8 as "usualSeconds"
+    ) as product, (
+      select u.seconds::float8 from shop_update.usual_answer u
+      where u.topic = x.topic::shop_update.topic and u.measured_at > now() - ${USUAL_FOR}::interval
+    ) as "usualSeconds"
     from unnest(
       ${items.map(({ id }) => id)}::bigint[],
       ${items.map(({ topic }) => topic)}::text[],

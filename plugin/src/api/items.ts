@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { BodyPart, Causes, Counts, ItemDetail, Items, Unanswered } from '../../../worker/api/internal/schemas.ts'
 import type { Tab } from '../../../worker/domain/statuses.ts'
 import { type Query, withQuery } from '../location.ts'
-import { absoluteRange, questionOf } from '../range.ts'
+import { questionOf, withTimes } from '../range.ts'
 import { call, isFinal, proxied } from './client.ts'
 
 /** The filters of a list, named as in the API. A page's may have a relative range: each reading takes its times. */
@@ -26,7 +26,7 @@ export const useItems = (
 ) =>
   useQuery({
     queryKey: ['items', ...questionOf(query)],
-    queryFn: ({ signal }) => call<Items>('items', { query: { ...query, ...absoluteRange(query) }, signal }),
+    queryFn: ({ signal }) => call<Items>('items', { query: withTimes(query), signal }),
     placeholderData: keepPreviousData,
     refetchInterval: everyMs,
   })
@@ -36,7 +36,7 @@ export const useCounts = (query: Query, enabled: boolean) =>
   useQuery({
     enabled,
     queryKey: ['counts', ...questionOf(query)],
-    queryFn: ({ signal }) => call<Counts>('counts', { query: { ...query, ...absoluteRange(query) }, signal }),
+    queryFn: ({ signal }) => call<Counts>('counts', { query: withTimes(query), signal }),
     // of another time they may stand until the new ones come; with another filter they would be of something else
     placeholderData: (last, lastQuery) => {
       const { topic, seller, q } = (lastQuery?.queryKey[1] ?? {}) as Query

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Run, RunsRecord } from '../../../worker/api/internal/schemas.ts'
 import type { Query } from '../location.ts'
-import { absoluteRange, questionOf } from '../range.ts'
+import { questionOf, withTimes } from '../range.ts'
 import { call, isFinal } from './client.ts'
 
 /** One run, followed while it runs and while items of it are on their way. */
@@ -26,7 +26,7 @@ export const useRecord = (filter: Query, enabled: boolean) =>
     enabled,
     queryKey: ['runs', ...questionOf(filter)],
     queryFn: ({ pageParam, signal }) =>
-      call<RunsRecord>('runs', { query: { ...filter, ...absoluteRange(filter), cursor: pageParam }, signal }),
+      call<RunsRecord>('runs', { query: { ...withTimes(filter), cursor: pageParam }, signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
     refetchInterval: 5000,

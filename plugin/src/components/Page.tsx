@@ -9,7 +9,7 @@ import type { Tab } from '../../../worker/domain/statuses.ts'
 import { useCounts } from '../api/items.ts'
 import { useSummary } from '../api/numbers.ts'
 import { given, pageUrl, type Query, useRoute } from '../location.ts'
-import { absoluteRange } from '../range.ts'
+import { withTimes } from '../range.ts'
 import { Banner } from './Banner.tsx'
 import { SearchBox } from './SearchBox.tsx'
 import { TimeModes } from './TimeModes.tsx'
@@ -50,7 +50,7 @@ const carriedOf = ({ topic, seller, q, from, to }: Query): Query => ({ topic, se
 export function useTabCounts(query: Query, isList = true): Counts | null | undefined {
   const carried = isList ? carriedOf(query) : {}
   // a time that is none filters nothing
-  const isFiltered = Object.keys(given({ ...carried, ...absoluteRange(carried) })).length > 0
+  const isFiltered = Object.keys(given(withTimes(carried))).length > 0
   const { data } = useCounts(carried, isFiltered)
   return isFiltered ? data : null
 }

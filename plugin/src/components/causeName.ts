@@ -9,7 +9,7 @@ export function causeName({
   pattern,
 }: Pick<Cause, 'reason' | 'method' | 'httpStatus' | 'pattern'>): string {
   const { label } = explain(reason)
-  const what = reason === 'failure' && pattern !== '' ? pattern : pattern === '' ? label : `${label}: ${pattern}`
+  const what = pattern === '' ? label : reason === 'failure' ? pattern : `${label}: ${pattern}`
   const http = httpStatus === null || /\bHTTP (status )?\d{3}\b/.test(pattern) ? [] : [`HTTP ${httpStatus}`]
   return [what, ...http, ...(method === null ? [] : [method])].join(' · ')
 }

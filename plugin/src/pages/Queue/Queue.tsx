@@ -31,7 +31,7 @@ import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { RetryLogic } from '../../components/RetryLogic.tsx'
 import { Table } from '../../components/Table.tsx'
 import { changeQuery, pageUrl, turnTo, useRoute } from '../../location.ts'
-import { absoluteRange } from '../../range.ts'
+import { withTimes } from '../../range.ts'
 import { BlockedFold } from './BlockedFold.tsx'
 import { Causes, isToDecide } from './Causes.tsx'
 import { ColumnPicker } from './ColumnPicker.tsx'
@@ -63,7 +63,7 @@ export function Queue({ tab }: { tab: Tab }) {
   // an order that the filters no longer offer
   const sort = offered(query.sort)
   const chosen: Selection = { tab, q, topic, status, reason, cause, seller, from: query.from, to: query.to }
-  const wanted: Selection = { ...chosen, ...absoluteRange(query) }
+  const wanted = withTimes(chosen)
   const listed = useItems({ ...chosen, sort, cursor, limit: String(PAGE) }, INTERVALS[refresh] ?? false)
   const { data, error, isFetching, isPlaceholderData, refetch } = listed
   // A selection belongs to the filters under which it was made: items that are no longer visible must not be requeued
