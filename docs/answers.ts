@@ -53,7 +53,10 @@ const CASES: [string, Partial<ItemFacts>][] = [
   ...(['requeued', 'coalesced', 'newer_change', 'released', 'worker_lost', 'shop_busy', 'shop_away'] as const).map(
     (code): [string, Partial<ItemFacts>] => [code, { statusAt: at(0), reason: { code, message: null } }],
   ),
-  ['behind a failed change', { heldBy: { itemId: '41', status: 'failed', nextAttemptAt: at(420) } }],
+  [
+    'behind a failed change',
+    { heldBy: { id: '41', topic: 'price', status: 'failed', sellerSku: 'LINEN-L', nextAttemptAt: at(420) } },
+  ],
   ...(['processing', 'building_payload', 'made_request'] as const).flatMap((status): [string, Partial<ItemFacts>][] => [
     ['at once', { status, statusAt: at(0) }],
     ['for long', { status }],

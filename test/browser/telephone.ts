@@ -239,7 +239,7 @@ export const WALKS: Walk[] = [
       return made
     },
     verdict: 'In the Shop, 2 changes of it are not there: Price waits behind Price of LINEN-',
-    answer: /is sent after an earlier change of the same product.*status Delayed.*There is nothing you need to do\.$/,
+    answer: /an earlier change of another variation \(seller SKU LINEN-.*status Delayed.*is nothing you need to do\.$/,
     acts: 'Nobody has to act',
     async help(page, desk) {
       // the same words as in the list

@@ -156,7 +156,7 @@ describe('one item', () => {
     })
     expect(await detail(second)).toMatchObject({
       positionInSet: 2,
-      sellerAnswer: { text: expect.stringContaining('One other change of the same product is sent before it.') },
+      sellerAnswer: { text: expect.stringContaining('One other change of the same product set is sent before it.') },
     })
   })
 
@@ -276,15 +276,16 @@ describe('one item', () => {
     expect((await detail(stock)).sellerAnswer.text).toContain('waits on purpose')
     await dueIn(first, 480)
     await dueIn(second, 60)
-    const goesBefore = (item: string, status: string) =>
-      `after an earlier change of the same product, item ${item} (Stock, status ${status})`
-    expect((await detail(stock)).sellerAnswer.text).toContain(goesBefore(first, 'Delayed'))
+    const goesBefore = (nth: 1 | 2, item: string, status: string) =>
+      `after an earlier change of another variation (seller SKU LATER-${nth}), item ${item} (Stock, status ` +
+      `${status})`
+    expect((await detail(stock)).sellerAnswer.text).toContain(goesBefore(1, first, 'Delayed'))
     // one in trouble is named before any other
     await put(api.sql, second, 'failed')
     await dueIn(second, 60)
     expect((await detail(stock)).sellerAnswer).toMatchObject({
       whoActs: 'sre',
-      text: expect.stringContaining(goesBefore(second, 'Failed')),
+      text: expect.stringContaining(goesBefore(2, second, 'Failed')),
     })
   })
 
@@ -305,7 +306,7 @@ describe('one item', () => {
     const holder = await enqueue(api.sql, 'price', { product: productIds[0]! })
     const held = await enqueue(api.sql, 'price', { product: productIds[1]! })
     const other = await enqueue(api.sql, 'content', { product: productIds[1]! })
-    const after = `It is sent after an earlier change of the same product, item ${holder} (Price, status `
+    const after = `after an earlier change of another variation (seller SKU HELD-1), item ${holder} (Price, status `
     await put(api.sql, holder, 'delayed')
     expect((await detail(held)).sellerAnswer).toMatchObject({
       whoActs: 'nobody',

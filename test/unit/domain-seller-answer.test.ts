@@ -16,6 +16,9 @@ const MINUTE = 60
 const HOUR = 3600
 const DAY = 86_400
 
+const holder = (status: 'delayed' | 'failed', sellerSku: string | null = 'TEE-BLK-M') =>
+  ({ id: '12', topic: 'price', status, sellerSku, nextAttemptAt: at(27 * MINUTE) }) as const
+
 const price: ItemFacts = {
   topic: 'price',
   status: 'pending',
@@ -204,7 +207,7 @@ const HINDERED: Case[] = [
     'nobody',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
-      'It is the next change of this product to be sent.',
+      'It is the next change of its product set to be sent.',
       'At the present pace everything that waits is sent by 24 Nov 2026, 07:25 UTC (in 10 minutes).',
       NOTHING,
     ],
@@ -219,7 +222,7 @@ const CASES: Case[] = [
     'nobody',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
-      'It is the next change of this product to be sent.',
+      'It is the next change of its product set to be sent.',
       NOTHING,
     ],
   ],
@@ -229,7 +232,7 @@ const CASES: Case[] = [
     'nobody',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
-      'One other change of the same product is sent before it.',
+      'One other change of the same product set is sent before it.',
       NOTHING,
     ],
   ],
@@ -249,7 +252,7 @@ const CASES: Case[] = [
     'sre',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:10 UTC (5 minutes ago).`,
-      '3 other changes of the same product are sent before it.',
+      '3 other changes of the same product set are sent before it.',
       'It has been like this for 5 minutes, which is longer than usual; our operations team is looking into it, ' +
         'and there is nothing you need to do.',
     ],
@@ -260,7 +263,7 @@ const CASES: Case[] = [
       queuedAt: at(-5 * MINUTE),
       statusAt: at(-5 * MINUTE),
       positionInSet: 1,
-      heldBy: { itemId: '12', status: 'delayed', nextAttemptAt: at(27 * MINUTE) },
+      heldBy: holder('delayed'),
     },
     'nobody',
     [
@@ -272,7 +275,7 @@ const CASES: Case[] = [
   ],
   [
     'Pending behind a Failed one',
-    { positionInSet: 1, heldBy: { itemId: '12', status: 'failed', nextAttemptAt: at(27 * MINUTE) } },
+    { positionInSet: 1, heldBy: holder('failed') },
     'sre',
     [
       `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
@@ -282,13 +285,24 @@ const CASES: Case[] = [
     ],
   ],
   [
+    'Pending behind a Delayed one of a sibling',
+    { positionInSet: 1, heldBy: holder('delayed', 'TEE-WHITE-L') },
+    'nobody',
+    [
+      `${PRICE} was queued on 24 Nov 2026, 07:14 UTC (5 seconds ago).`,
+      'It is sent after an earlier change of another variation (seller SKU TEE-WHITE-L), item 12 (Price, status ' +
+        'Delayed), which is tried again automatically on 24 Nov 2026, 07:42 UTC (in 27 minutes).',
+      NOTHING,
+    ],
+  ],
+  [
     'Failed behind a Delayed one',
     {
       status: 'failed',
       reason: failure(null),
       failures: 12,
       sends: 12,
-      heldBy: { itemId: '12', status: 'delayed', nextAttemptAt: at(27 * MINUTE) },
+      heldBy: holder('delayed'),
       nextAttemptAt: at(-MINUTE),
     },
     'sre',

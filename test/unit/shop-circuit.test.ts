@@ -3,9 +3,10 @@ import { createCircuit, isGatewayError } from '../../worker/shop/circuit.ts'
 
 let clock = 0
 const now = () => clock
+const claim = (id: string, token = 1) => ({ id, token })
 const fresh = () => createCircuit({ now })
 const failing = (ids: string[], circuit = fresh()) => {
-  for (const id of ids) circuit.unreachable(id, 'HTTP 502')
+  for (const id of ids) circuit.unreachable(claim(id), 'HTTP 502')
   return circuit
 }
 const opened = () => failing(['a', 'b', 'c', 'd', 'e'])
@@ -20,14 +21,14 @@ describe('closed', () => {
     expect(circuit.state).toBe('closed')
     expect(circuit.nextProbeAt).toBeNull()
     expect(circuit.allowance()).toBe(Number.POSITIVE_INFINITY)
-    circuit.started('a')
+    circuit.started(claim('a'))
     expect(circuit.state).toBe('closed')
   })
 
   it('opens with the fifth item in a row', () => {
     const circuit = failing(['a', 'b', 'c', 'd'])
     expect(circuit.state).toBe('closed')
-    circuit.unreachable('e', 'HTTP 502')
+    circuit.unreachable(claim('e'), 'HTTP 502')
     expect(circuit.state).toBe('open')
     expect(circuit.allowance()).toBe(0)
     expect(circuit.nextProbeAt).toBe(101_000)
@@ -64,7 +65,7 @@ describe('open', () => {
     clock += 1
     expect(circuit.allowance()).toBe(1)
     expect(circuit.allowance()).toBe(1)
-    circuit.started('p')
+    circuit.started(claim('p'))
     expect(circuit.state).toBe('probing')
     expect(circuit.allowance()).toBe(0)
   })
@@ -72,7 +73,7 @@ describe('open', () => {
   it('closes with the answer to the probe', () => {
     const circuit = opened()
     clock += 1000
-    circuit.started('p')
+    circuit.started(claim('p'))
     circuit.answered()
     expect(circuit.state).toBe('closed')
     expect(circuit.allowance()).toBe(Number.POSITIVE_INFINITY)
@@ -91,8 +92,8 @@ describe('open', () => {
     for (let n = 0; n < 7; n++) {
       waits.push(circuit.nextProbeAt! - clock)
       clock = circuit.nextProbeAt!
-      circuit.started('p')
-      circuit.unreachable('p', 'HTTP 502')
+      circuit.started(claim('p'))
+      circuit.unreachable(claim('p'), 'HTTP 502')
     }
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
     circuit.answered()
@@ -104,33 +105,44 @@ describe('open', () => {
     const circuit = failing(['f', 'g', 'h'], opened())
     expect(circuit.nextProbeAt).toBe(101_000)
     clock += 1000
-    circuit.started('p')
-    circuit.unreachable('f', 'HTTP 502')
+    circuit.started(claim('p'))
+    circuit.unreachable(claim('f'), 'HTTP 502')
     expect(circuit.state).toBe('probing')
   })
 
   it('a probe that is never heard of again counts as lost', () => {
     const circuit = opened()
     clock += 1000
-    circuit.started('p')
+    circuit.started(claim('p'))
     clock += 29_999
     expect(circuit.allowance()).toBe(0)
     clock += 1
     expect(circuit.allowance()).toBe(1)
-    circuit.started('q')
-    circuit.unreachable('p', 'HTTP 502')
+    circuit.started(claim('q'))
+    circuit.unreachable(claim('p'), 'HTTP 502')
     expect(circuit.state).toBe('probing')
-    circuit.unreachable('q', 'HTTP 502')
+    circuit.unreachable(claim('q'), 'HTTP 502')
     expect(circuit.nextProbeAt).toBe(clock + 2000)
+  })
+
+  it('an earlier claim of the item, whose call is still out, is not the probe', () => {
+    const circuit = opened()
+    clock += 1000
+    circuit.started(claim('p', 2))
+    expect([circuit.passes(claim('p', 1)), circuit.passes(claim('p', 2))]).toEqual([false, true])
+    circuit.unreachable(claim('p', 1), 'HTTP 502')
+    circuit.notSent(claim('p', 1))
+    expect(circuit.state).toBe('probing')
+    expect(circuit.passes(claim('p', 2))).toBe(true)
   })
 
   it('a probe that did not leave makes room for another at once', () => {
     const circuit = opened()
     clock += 1000
-    circuit.started('p')
-    circuit.notSent('other')
+    circuit.started(claim('p'))
+    circuit.notSent(claim('other'))
     expect(circuit.allowance()).toBe(0)
-    circuit.notSent('p')
+    circuit.notSent(claim('p'))
     expect(circuit.allowance()).toBe(1)
     expect(circuit.state).toBe('open')
   })

@@ -65,7 +65,7 @@ it('the end of the call of a lost claim is not the end of the next claim of the 
 it('says why nothing leaves: the circuit is open, or this worker is stopping', async () => {
   const { line, circuit, stop } = lineTo(async () => expect.fail('has left'))
   line.claimed(claim('1'), 0)
-  circuit.unreachable('2', 'HTTP 502')
+  circuit.unreachable(claim('2'), 'HTTP 502')
   expect(await line.turn(claim('1'), 0)).toBe('shop_away')
   expect(await line.send(claim('1'), call, {}, 0)).toEqual({ hindrance: 'shop_away' })
   stop()
@@ -77,7 +77,7 @@ it('a probe that is turned away has found no Shop', async () => {
   const { line, circuit } = lineTo(async () => {
     throw Object.assign(new ShopUnreachable('reset', 'No.', 1), { turnedAway: true })
   })
-  circuit.unreachable('1', 'HTTP 502')
+  circuit.unreachable(claim('1'), 'HTTP 502')
   line.claimed(claim('2'), 0)
   expect(circuit.state).toBe('probing')
   await line.send(claim('2'), call, {}, 0)

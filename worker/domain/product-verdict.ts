@@ -1,4 +1,5 @@
 import { hiddenBy } from './hidden.ts'
+import { type HoldingItem, holderName, isOverdue } from './holder.ts'
 import { AWAIT_CREATE, type ReasonCode } from './reasons.ts'
 import { STATUSES, type Status } from './statuses.ts'
 import { creates, TOPICS, type Topic } from './topics.ts'
@@ -42,15 +43,6 @@ export interface OpenItem<Time = Date> {
   nextAttemptAt: Time | null
   /** The Delayed or Failed item of the same set and topic that goes first. */
   heldBy: HoldingItem<Time> | null
-}
-
-export interface HoldingItem<Time = Date> {
-  id: string
-  topic: Topic
-  status: Status
-  /** Null: it is about the whole set. */
-  sellerSku: string | null
-  nextAttemptAt: Time
 }
 
 export interface ProductFacts<Time = Date> {
@@ -105,6 +97,10 @@ export function productVerdict(facts: ProductFacts): ProductVerdict {
   const { heldBy = null, ...verdict } = facts.inShop ? inShop(facts) : notInShop(facts)
   return { ...verdict, heldBy }
 }
+
+/** Who acts on it now: a plan that is overdue is no plan, as the item's own answer says. */
+export const actsNow = ({ whoActs, next }: Pick<ProductVerdict, 'whoActs' | 'next'>, now: Date): WhoActs =>
+  whoActs === 'nobody' && isOverdue(next, now) ? 'sre' : whoActs
 
 type Verdict = Omit<ProductVerdict, 'heldBy'> & { heldBy?: HoldingItem }
 
@@ -283,10 +279,6 @@ export const first = (items: readonly OpenItem[]): OpenItem | undefined =>
 type Held = OpenItem & { heldBy: HoldingItem }
 /** It waits for its turn; its own retry would not be its turn either. */
 const isHeld = (item: OpenItem): item is Held => item.heldBy !== null && item.status === 'pending'
-
-/** What others wait behind, in words: those of lists and pages, too. */
-export const holderName = ({ topic, sellerSku, status }: Omit<HoldingItem<unknown>, 'id' | 'nextAttemptAt'>): string =>
-  `${TOPICS[topic].label} of ${sellerSku ?? 'the whole set'} (${STATUSES[status].label})`
 
 const held = (holder: HoldingItem): string => `waits behind ${holderName(holder)}; it goes once that has gone`
 

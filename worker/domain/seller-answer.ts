@@ -1,4 +1,5 @@
 import type { Hidden } from './hidden.ts'
+import { type HoldingItem, isOverdue } from './holder.ts'
 import type { Incident, KeepsWaiting } from './incident.ts'
 import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
@@ -45,7 +46,7 @@ export interface ItemFacts {
    * While it waits, or will once its own time comes: the Delayed or Failed item of the same product set and topic that
    * goes first.
    */
-  heldBy: Holder | null
+  heldBy: HoldingItem | null
   /** Place in the order of its product set; 1 is the next to be sent. */
   positionInSet: number | null
   /** For a Synced item: a later change of the same data that is still in the queue. */
@@ -62,13 +63,6 @@ export interface ItemFacts {
   usualSeconds: number | null
   /** Why customers cannot buy the product although the Shop has it; null if they can. */
   hidden: Hidden | null
-}
-
-/** An item that goes before another one. */
-export interface Holder {
-  itemId: string
-  status: Status
-  nextAttemptAt: Date
 }
 
 export interface SellerAnswer {
@@ -92,12 +86,6 @@ export const LONG_AFTER_SECONDS: Partial<Record<Status, number>> = {
   building_response_payload: 30,
   response_processing: 30,
 }
-
-/**
- * A retry this late is overdue. Shorter delays are normal after an outage, when the claim rate lets many through one by
- * one (decision 2).
- */
-export const OVERDUE_AFTER_SECONDS = 300
 
 /**
  * "An answer for the seller": what happened, what happens next and when, and who has to act, in two or three plain
@@ -349,11 +337,17 @@ function howItCameToWait(item: ItemFacts, clock: Clock): string {
 }
 
 /** Not stuck, however long it takes: an earlier change goes first (decision 7). */
-function heldUp(what: string[], { topic, status }: ItemFacts, holder: Holder, clock: Clock): Answer {
+function heldUp(what: string[], { status, sellerSku }: ItemFacts, holder: HoldingItem, clock: Clock): Answer {
+  const ofWhat =
+    holder.sellerSku === sellerSku
+      ? 'the same product'
+      : holder.sellerSku === null
+        ? 'its whole product set'
+        : `another variation (seller SKU ${holder.sellerSku})`
   const turn =
-    `It is sent after an earlier change of the same product, item ${holder.itemId} (${TOPICS[topic].label}, status ` +
+    `It is sent after an earlier change of ${ofWhat}, item ${holder.id} (${TOPICS[holder.topic].label}, status ` +
     `${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, clock)}.`
-  return status === 'failed' || holder.status === 'failed' || isOverdue(holder, clock)
+  return status === 'failed' || holder.status === 'failed' || isOverdue(holder.nextAttemptAt, clock.now)
     ? {
         whoActs: 'sre',
         sentences: [...what, turn, 'Our operations team is looking into it; there is nothing you need to do.'],
@@ -414,10 +408,10 @@ function hindered(incident: NonNullable<ItemFacts['incident']>, what: string[], 
 
 function turn({ positionInSet }: ItemFacts): string {
   if (positionInSet === null) return 'It is sent as soon as its turn comes.'
-  if (positionInSet <= 1) return 'It is the next change of this product to be sent.'
+  if (positionInSet <= 1) return 'It is the next change of its product set to be sent.'
   return positionInSet === 2
-    ? 'One other change of the same product is sent before it.'
-    : `${positionInSet - 1} other changes of the same product are sent before it.`
+    ? 'One other change of the same product set is sent before it.'
+    : `${positionInSet - 1} other changes of the same product set are sent before it.`
 }
 
 function stockWait(item: ItemFacts, clock: Clock): Answer {
@@ -427,12 +421,12 @@ function stockWait(item: ItemFacts, clock: Clock): Answer {
   if (item.heldBy) return heldUp([queued], item, item.heldBy, clock)
   const wait = durationInWords(secondsBetween(item.queuedAt, item.nextAttemptAt))
   return {
-    whoActs: isOverdue(item, clock) ? 'sre' : 'nobody',
+    whoActs: isOverdue(item.nextAttemptAt, clock.now) ? 'sre' : 'nobody',
     sentences: [
       `${subject(item)} was queued on ${when(item.queuedAt, clock)} and waits on purpose: a stock change is sent ` +
         `${wait} after it was queued, so that orders are processed first.`,
       `It is sent ${next(item.nextAttemptAt, clock)}.`,
-      isOverdue(item, clock) ? LATE : NOTHING_TO_DO,
+      isOverdue(item.nextAttemptAt, clock.now) ? LATE : NOTHING_TO_DO,
     ],
   }
 }
@@ -469,7 +463,7 @@ function failures(item: ItemFacts, clock: Clock): Answer {
   const retry =
     `It is tried again automatically ${next(item.nextAttemptAt, clock)}, as retry ${item.failures} of ` +
     `${item.maxRetries}`
-  if (item.status === 'failed' || isOverdue(item, clock)) {
+  if (item.status === 'failed' || isOverdue(item.nextAttemptAt, clock.now)) {
     return {
       whoActs: 'sre',
       sentences: [what, last, `${retry}; our operations team is looking into it, and there is nothing you need to do.`],
@@ -640,9 +634,6 @@ function cause({ reason, sends }: ItemFacts): string {
 
 const isLong = (item: ItemFacts, clock: Clock): boolean =>
   secondsBetween(item.statusAt, clock.now) > (LONG_AFTER_SECONDS[item.status] ?? Number.POSITIVE_INFINITY)
-
-const isOverdue = ({ nextAttemptAt }: Pick<ItemFacts, 'nextAttemptAt'>, clock: Clock): boolean =>
-  nextAttemptAt !== null && secondsBetween(nextAttemptAt, clock.now) > OVERDUE_AFTER_SECONDS
 
 const next = (at: Date, clock: Clock): string =>
   at > clock.now ? `on ${when(at, clock)}` : `any moment now (it was planned for ${dated(at, clock)})`

@@ -1,5 +1,5 @@
 import type { Sql } from '../database/database.ts'
-import { OVERDUE_AFTER_SECONDS } from '../domain/seller-answer.ts'
+import { OVERDUE_AFTER_SECONDS } from '../domain/holder.ts'
 
 /**
  * The join, as `h`, for the item that goes before an item `i` which waits for its turn, or will once its time comes

@@ -1,3 +1,5 @@
+import { type Claim, claimKey } from '../domain/item.ts'
+
 /**
  * closed: calls flow. open: the Shop cannot be reached, no call leaves. probing: one call is on its way to find out.
  */
@@ -18,14 +20,14 @@ export interface Circuit {
   readonly outage: { since: number; why: string } | null
   /** How many calls may leave now: Infinity while closed, 1 when a probe is due, else 0. Asking changes nothing. */
   allowance(): number
-  /** Whether the call of this item may leave now. While open, only the probe may. */
-  passes(itemId: string): boolean
+  /** Whether the call of this claim may leave now. While open, only the probe may. */
+  passes(claim: Claim): boolean
   /** The item has been claimed and its call will leave. If a probe is due, this is the probe. */
-  started(itemId: string): void
-  /** The call did not leave (nothing to send, blocked). If it was to be the probe, another item may be it at once. */
-  notSent(itemId: string): void
-  /** The item's call failed because the Shop cannot be reached: `ShopUnreachable`, or `isGatewayError`. */
-  unreachable(itemId: string, why: string): void
+  started(claim: Claim): void
+  /** The call did not leave (nothing to send, blocked). If it was to be the probe, another claim may be it at once. */
+  notSent(claim: Claim): void
+  /** The claim's call failed because the Shop cannot be reached: `ShopUnreachable`, or `isGatewayError`. */
+  unreachable(claim: Claim, why: string): void
   /** The Shop answered, even with an error: it is there, and the circuit closes. */
   answered(): void
 }
@@ -52,12 +54,12 @@ export const isTooMuch = (httpStatus: number): boolean => httpStatus === 429 || 
 
 /**
  * Counts items, not calls: one item whose every call times out is that item's problem; five different ones are the
- * Shop's.
+ * Shop's. The probe is a claim, not an item: a call of an earlier claim that is still out says nothing about it.
  *
  * @example
  * const circuit = createCircuit({ now: () => performance.now() })
  * const items = await claim(Math.min(free, circuit.allowance()))
- * for (const item of items) circuit.started(item.id)
+ * for (const item of items) circuit.started(item)
  */
 export function createCircuit({
   now,
@@ -70,6 +72,7 @@ export function createCircuit({
   let state: CircuitState = 'closed'
   let probeEveryMs = probeFirstMs
   let nextProbeAt = 0
+  /** The claim's key. */
   let probe: string | null = null
   let since = 0
   let lastWhy = ''
@@ -93,26 +96,26 @@ export function createCircuit({
       return state === 'closed' ? null : { since, why: lastWhy }
     },
     allowance: () => (state === 'closed' ? Number.POSITIVE_INFINITY : isProbeDue() ? 1 : 0),
-    passes: (itemId) => state === 'closed' || itemId === probe,
-    started(itemId) {
+    passes: (claim) => state === 'closed' || claimKey(claim) === probe,
+    started(claim) {
       if (!isProbeDue()) return
       state = 'probing'
-      probe = itemId
+      probe = claimKey(claim)
       nextProbeAt = now() + probeMaxMs
     },
-    notSent(itemId) {
-      if (itemId === probe) open(0)
+    notSent(claim) {
+      if (claimKey(claim) === probe) open(0)
     },
-    unreachable(itemId, why) {
+    unreachable(claim, why) {
       lastWhy = why
       if (state === 'closed') {
-        unreachableItems.add(itemId)
+        unreachableItems.add(claim.id)
         if (unreachableItems.size < threshold) return
         probeEveryMs = probeFirstMs
         since = now()
         open(probeEveryMs)
         onChange(true)
-      } else if (itemId === probe) {
+      } else if (claimKey(claim) === probe) {
         // Calls that were under way when the circuit opened keep failing for a while. Only the probe's own outcome
         // lengthens the wait.
         probeEveryMs = Math.min(probeEveryMs * 2, probeMaxMs)

@@ -104,7 +104,7 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
   }
   function hindrance(claim: Claim, since: number): Hindrance | null {
     if (!maySend(since)) return 'worker_stopped'
-    if (!circuit.passes(claim.id)) return 'shop_away'
+    if (!circuit.passes(claim)) return 'shop_away'
     return (coming.get(claimKey(claim)) ?? 0) < pace.said ? 'shop_busy' : null
   }
 
@@ -115,10 +115,10 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
     room: () => most() - coming.size,
     claimed(claim, said) {
       coming.set(claimKey(claim), said)
-      circuit.started(claim.id)
+      circuit.started(claim)
     },
     notSent(claim) {
-      circuit.notSent(claim.id)
+      circuit.notSent(claim)
       gone(claim)
     },
     turn: (claim, since) =>
@@ -135,19 +135,19 @@ export function createLine({ shop, circuit, limiter, pace, flow, maySend, onRoom
         const answeredAt = performance.now()
         if (response.saysWait) pace.refused(response.leftAt, response.waitSeconds)
         if (isGatewayError(response.httpStatus) && !response.saysWait)
-          circuit.unreachable(claim.id, `HTTP ${response.httpStatus}`)
+          circuit.unreachable(claim, `HTTP ${response.httpStatus}`)
         else circuit.answered()
         return { response, milliseconds: answeredAt - response.leftAt, answeredAt }
       } catch (error) {
         if (error instanceof NotSent) {
           // The line to the Shop may be free again since it was turned away: it had too many calls then.
           const why = hindrance(claim, since) ?? 'shop_busy'
-          circuit.notSent(claim.id)
+          circuit.notSent(claim)
           return { hindrance: why }
         }
         if (!(error instanceof ShopUnreachable)) throw error
         // a probe that is turned away has found no Shop
-        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(claim.id, error.message)
+        if (!error.turnedAway || circuit.state !== 'closed') circuit.unreachable(claim, error.message)
         const endedAt = performance.now()
         return { unreachable: error, milliseconds: endedAt - (error.leftAt ?? sentAt), endedAt }
       } finally {

@@ -1,6 +1,6 @@
 import React from 'react'
 import type { Item } from '../../../worker/api/internal/schemas.ts'
-import { holderName } from '../../../worker/domain/product-verdict.ts'
+import { holderName } from '../../../worker/domain/holder.ts'
 import { pageUrl } from '../location.ts'
 import { Link } from './Link.tsx'
 

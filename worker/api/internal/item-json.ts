@@ -104,7 +104,13 @@ export function toSellerAnswer(
       heldBy:
         row.heldBy === null
           ? null
-          : { itemId: row.heldBy, status: row.heldByStatus!, nextAttemptAt: row.heldByNextAttemptAt! },
+          : {
+              id: row.heldBy,
+              topic: row.topic, // only the same goes before it
+              status: row.heldByStatus!,
+              sellerSku: row.heldBySellerSku,
+              nextAttemptAt: row.heldByNextAttemptAt!,
+            },
       positionInSet,
       newer,
       incident: obstacleOf(situation.incidents, row),

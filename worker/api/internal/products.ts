@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Sql } from '../../database/database.ts'
 import {
+  actsNow,
   cellOf,
   first,
   justChanged,
@@ -166,13 +167,14 @@ function cell(
 
 function productToJson(row: ProductRow): Product {
   const { items, srcId: _, setSrcId: __, price: ___, stock: ____, syncedAt, ...product } = row
-  const { since, next, heldBy, ...verdict } = productVerdict(row)
+  const { since, next, heldBy, whoActs, ...verdict } = productVerdict(row)
   return {
     ...product,
     syncedAt: syncedAt?.toISOString() ?? null,
     openItems: items.length,
     verdict: {
       ...verdict,
+      whoActs: actsNow({ whoActs, next }, new Date()),
       since: since?.toISOString() ?? null,
       next: next?.toISOString() ?? null,
       heldBy: heldBy && { ...heldBy, nextAttemptAt: heldBy.nextAttemptAt.toISOString() },

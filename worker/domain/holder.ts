@@ -1,0 +1,25 @@
+import { STATUSES, type Status } from './statuses.ts'
+import { TOPICS, type Topic } from './topics.ts'
+
+/** The Delayed or Failed item that goes before others of its product set and topic (decision 7). */
+export interface HoldingItem<Time = Date> {
+  id: string
+  topic: Topic
+  status: Status
+  /** Null: it is about the whole set. */
+  sellerSku: string | null
+  nextAttemptAt: Time
+}
+
+/**
+ * A retry this late is overdue. Shorter delays are normal after an outage, when the claim rate lets many through one by
+ * one (decision 2).
+ */
+export const OVERDUE_AFTER_SECONDS = 300
+
+export const isOverdue = (nextAttemptAt: Date | null, now: Date): boolean =>
+  nextAttemptAt !== null && now.getTime() - nextAttemptAt.getTime() > OVERDUE_AFTER_SECONDS * 1000
+
+/** In words: those of lists and pages, too. */
+export const holderName = ({ topic, sellerSku, status }: Omit<HoldingItem<unknown>, 'id' | 'nextAttemptAt'>): string =>
+  `${TOPICS[topic].label} of ${sellerSku ?? 'the whole set'} (${STATUSES[status].label})`
