@@ -224,6 +224,7 @@ export const readEntries = (
   select a.id, a.at, a.actor, a.action, a.detail ->> 'run' as "runId",
     -- thousands of ids of earlier releases
     a.detail - '{itemIds,productSetIds}'::text[] || jsonb_strip_nulls(jsonb_build_object(
+      'cause', (select c.pattern from shop_update.cause c where c.id = (a.detail #>> '{filter,cause}')::bigint),
       'items', coalesce(a.detail -> 'items', to_jsonb(jsonb_array_length(a.detail -> 'itemIds'))),
       'sets', coalesce(a.detail -> 'sets', to_jsonb(jsonb_array_length(a.detail -> 'productSetIds'))))) as detail
   from shop_update.audit a

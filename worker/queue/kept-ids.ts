@@ -1,8 +1,8 @@
 import type { Sql } from '../database/database.ts'
 
 /**
- * What a product `p` of the catalogue keeps of a row `w` (`src_id`, `shop_sku`, `updated_at`) of the Shop's answer:
- * ids that it has are not overwritten (decision 17), and the Shop's SKU comes with its id.
+ * What a product `p` of the catalogue keeps of a row `w` (`src_id`, `shop_sku`, `updated_at`) of the Shop's answer. An
+ * id that it has is not overwritten (decision 24); the Shop's SKU goes with the id, so one without an id is replaced.
  *
  * @param zone of the venture, for the Shop's `updated_at`
  */

@@ -26,7 +26,10 @@ export const useItems = (
 ) =>
   useQuery({
     queryKey: ['items', ...questionOf(query)],
-    queryFn: ({ signal }) => call<Items>('items', { query: withTimes(query), signal }),
+    queryFn: async ({ signal }) => {
+      const asked = withTimes(query)
+      return { ...(await call<Items>('items', { query: asked, signal })), asked }
+    },
     placeholderData: keepPreviousData,
     refetchInterval: everyMs,
   })

@@ -10,6 +10,7 @@ export function causeName({
 }: Pick<Cause, 'reason' | 'method' | 'httpStatus' | 'pattern'>): string {
   const { label } = explain(reason)
   const what = pattern === '' ? label : reason === 'failure' ? pattern : `${label}: ${pattern}`
-  const http = httpStatus === null || /\bHTTP (status )?\d{3}\b/.test(pattern) ? [] : [`HTTP ${httpStatus}`]
+  const isSaid = new RegExp(`\\bHTTP (status )?${httpStatus}\\b`).test(pattern)
+  const http = httpStatus === null || isSaid ? [] : [`HTTP ${httpStatus}`]
   return [what, ...http, ...(method === null ? [] : [method])].join(' · ')
 }

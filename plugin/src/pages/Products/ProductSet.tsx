@@ -112,7 +112,7 @@ function HoldsUp({ cell, product }: { cell: Set_['cells'][number] | undefined; p
       {heldBy !== null && (
         <>
           {' '}
-          First goes <HeldBy holder={heldBy} />. {howToFree(heldBy.status, heldBy.topic)}
+          It waits behind <HeldBy holder={heldBy} />. {howToFree(heldBy.status, heldBy.topic)}
         </>
       )}
     </p>

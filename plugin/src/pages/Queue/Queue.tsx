@@ -63,9 +63,11 @@ export function Queue({ tab }: { tab: Tab }) {
   // an order that the filters no longer offer
   const sort = offered(query.sort)
   const chosen: Selection = { tab, q, topic, status, reason, cause, seller, from: query.from, to: query.to }
-  const wanted = withTimes(chosen)
   const listed = useItems({ ...chosen, sort, cursor, limit: String(PAGE) }, INTERVALS[refresh] ?? false)
   const { data, error, isFetching, isPlaceholderData, refetch } = listed
+  // "all that match" is what the list shows: of the hour before it was read, not before now
+  const wanted =
+    data && !isPlaceholderData ? { ...chosen, from: data.asked.from, to: data.asked.to } : withTimes(chosen)
   // A selection belongs to the filters under which it was made: items that are no longer visible must not be requeued
   // with visible ones.
   const filters = [q, topic, status, reason, cause, seller, query.from, query.to].join('\n')

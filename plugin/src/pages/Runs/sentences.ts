@@ -44,9 +44,9 @@ const textIn = (detail: Detail, name: string): string | undefined =>
 /**
  * What an action was about, as its target says.
  *
- * @param cause the text of the cause in its filter, where it is known
+ * @param cause the text of the cause in its filter; null: it is not known any more
  */
-export function targetOf(detail: Detail, cause: string | null = null): string {
+export function targetOf(detail: Detail, cause: string | null = textIn(detail, 'cause') ?? null): string {
   if (detail.filter === undefined && detail.items !== undefined) return counted(numberIn(detail, 'items'), 'item')
   if (detail.filter === undefined && detail.sets !== undefined) return counted(numberIn(detail, 'sets'), 'product set')
   if (detail.products !== undefined) return counted(numberIn(detail, 'products'), 'product')
@@ -57,7 +57,7 @@ export function targetOf(detail: Detail, cause: string | null = null): string {
 }
 
 function inWords(name: string, value: unknown, cause: string | null): string {
-  if (name === 'cause') return cause ? `the cause “${cause}”` : 'one cause'
+  if (name === 'cause') return `the cause ${cause ? `“${cause}”` : value}`
   const read = name === 'status' ? readStatusFilter(String(value)) : ''
   if (typeof read === 'string') return `${name} ${value}`
   const labels = read.names.map((each) => STATUSES[each].label)
