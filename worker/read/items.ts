@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import type { Order } from '../domain/orders.ts'
-import type { NoCreate, ReasonCode } from '../domain/reasons.ts'
+import { AWAIT_CREATE, type NoCreate, type ReasonCode } from '../domain/reasons.ts'
 import { TAB_COUNTED_UP_TO } from '../domain/search.ts'
 import { type Flow, type Status, statusesOf, TABS, type Tab } from '../domain/statuses.ts'
 import type { Topic } from '../domain/topics.ts'
@@ -53,6 +53,10 @@ export interface ItemRow {
   live: boolean
 }
 
+/** A row of the list itself; the rest is looked up for the rows of its page. */
+type FoundRow = Omit<ItemRow, keyof Create>
+type Create = Pick<ItemRow, 'blockedBy' | 'blockedByTopic' | 'blockedByStatus' | 'noCreate'>
+
 export interface Sort {
   key: Order
   descending: boolean
@@ -86,7 +90,7 @@ export async function listItems(
   const finished = sql`(
         select ${historyColumns(sql)} from shop_update.finished_item i
         where ${inHistory(sql, selection)} ${page(sql, sort, after, more)})`
-  const found = await sql<(ItemRow & { sortedBy: string | null })[]>`
+  const found = await sql<(FoundRow & { sortedBy: string | null })[]>`
     with i as (
       ${from.includes('queue') ? queued : sql``}
       ${from.length > 1 ? sql`union all` : sql``}
@@ -95,9 +99,12 @@ export async function listItems(
     select ${shown(sql)}, ${SORTED_BY[sort.key](sql)} as "sortedBy"
     from i ${beside(sql)}
     order by ${order(sql, sort)} limit ${more}::int`
-  const rows = await withTraces(sql, found.slice(0, limit))
+  const rows = found.slice(0, limit)
   const last = rows.at(-1)
-  return { rows, next: found.length > limit && last ? { value: last.sortedBy, id: last.id } : null }
+  return {
+    rows: await complete(sql, rows),
+    next: found.length > limit && last ? { value: last.sortedBy, id: last.id } : null,
+  }
 }
 
 /** How far a list is counted when no counter knows its size. */
@@ -157,29 +164,47 @@ export const isCounted = ({ reason, cause, seller, set, q, from, to }: Selection
 
 /** One item, wherever it is; null if there is none. */
 export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
-  const [row] = await sql<ItemRow[]>`
+  const rows = await sql<FoundRow[]>`
     with i as (
       (select ${queueColumns(sql)} from shop_update.item i where i.id = ${id}::bigint)
       union all (select ${historyColumns(sql)} from shop_update.finished_item i where i.id = ${id}::bigint)
     )
     select ${shown(sql)} from i ${beside(sql)} order by i.live desc limit 1`
-  return row ? (await withTraces(sql, [row]))[0]! : null
+  return (await complete(sql, rows))[0] ?? null
 }
 
 /** Items of the queue by their ids, without traces. */
-export const readQueued = (sql: Sql, ids: readonly string[]): Promise<ItemRow[]> => sql<ItemRow[]>`
-  with i as (select ${queueColumns(sql)} from shop_update.item i where i.id = any (${[...ids]}::bigint[]))
-  select ${shown(sql)} from i ${beside(sql)}`
+export async function readQueued(sql: Sql, ids: readonly string[]): Promise<ItemRow[]> {
+  const rows = await sql<FoundRow[]>`
+    with i as (select ${queueColumns(sql)} from shop_update.item i where i.id = any (${[...ids]}::bigint[]))
+    select ${shown(sql)} from i ${beside(sql)}`
+  return complete(sql, rows, { traces: false })
+}
+
+/** Adds what few items have, looked up for these alone. */
+async function complete(sql: Sql, rows: readonly FoundRow[], { traces = true } = {}): Promise<ItemRow[]> {
+  const [traceOf, createOf] = await Promise.all([traces ? readTraces(sql, rows) : NOTHING, readCreates(sql, rows)])
+  return rows.map((row) => ({
+    ...row,
+    ...(createOf.get(row.id) ?? NO_CREATE),
+    traceId: row.traceId ?? traceOf.get(row.requestId ?? '') ?? null,
+  }))
+}
+
+const NOTHING = new Map<string, never>()
+const NO_CREATE: Create = { blockedBy: null, blockedByTopic: null, blockedByStatus: null, noCreate: null }
 
 /**
  * A finished item has the trace only of an attempt without a request. A statement of its own, of the days in question
  * alone (0.4 ms for a page of the newest, 6 for one that spans 90 days; joined with the list, always 30).
+ *
+ * @returns by the id of the request
  */
-async function withTraces<Row extends ItemRow>(sql: Sql, rows: Row[]): Promise<Row[]> {
+async function readTraces(sql: Sql, rows: readonly FoundRow[]): Promise<ReadonlyMap<string, string | null>> {
   const asked = rows.flatMap(({ traceId, requestId, lastSentAt }) =>
     traceId === null && requestId !== null && lastSentAt !== null ? { requestId, at: lastSentAt.getTime() } : [],
   )
-  if (asked.length === 0) return rows
+  if (asked.length === 0) return NOTHING
   const times = asked.map(({ at }) => at)
   // a Date has milliseconds; to be sent as a `timestamptz`, or PostgreSQL would plan for every day
   const [first, last] = [Math.min(...times), Math.max(...times) + 1].map((at) => new Date(at).toISOString())
@@ -188,8 +213,36 @@ async function withTraces<Row extends ItemRow>(sql: Sql, rows: Row[]): Promise<R
     from shop_update.request r
     where r.request_id = any (${asked.map(({ requestId }) => requestId)}::bigint[])
       and r.sent_at between ${first!}::timestamptz and ${last!}::timestamptz`
-  const traces = new Map(found.map(({ requestId, traceId }) => [requestId, traceId]))
-  return rows.map((row) => ({ ...row, traceId: row.traceId ?? traces.get(row.requestId ?? '') ?? null }))
+  return new Map(found.map(({ requestId, traceId }) => [requestId, traceId]))
+}
+
+/**
+ * Of items that are Blocked until something has been created, the item that creates it: that of the product itself,
+ * else that of the set, else that of another variation that is in the way. A statement of its own, of these items
+ * alone: it takes longer to plan than the list with all else (1.1 ms and 1), and most pages have no such item.
+ */
+async function readCreates(sql: Sql, rows: readonly FoundRow[]): Promise<ReadonlyMap<string, Create>> {
+  const asked = rows.filter(
+    ({ live, status, reason }) => live && status === 'blocked' && AWAIT_CREATE.some((each) => each === reason),
+  )
+  if (asked.length === 0) return NOTHING
+  const found = await sql<(Create & { id: string })[]>`
+    select
+      i.id,
+      b.id as "blockedBy",
+      b.topic as "blockedByTopic",
+      b.status as "blockedByStatus",
+      case when b.id is null then ${noCreate(sql)} end as "noCreate"
+    from shop_update.item i
+    left join lateral (
+      select c.id, c.topic, c.status from ${createsAwaited(sql)}
+      order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last,
+        c.topic = 'new_product_set' desc,
+        c.id
+      limit 1
+    ) b on true
+    where i.id = any (${asked.map(({ id }) => id)}::bigint[])`
+  return new Map(found.map(({ id, ...create }) => [id, create]))
 }
 
 export { type Located, locate, type Selection }
@@ -230,11 +283,7 @@ const shown = (sql: Sql) => sql`
   i.request_id as "requestId",
   i.trace_id as "traceId",
   i.cause_id::text as "causeId",
-  (select u.pattern from shop_update.cause u where u.id = i.cause_id) as cause,
-  b.id as "blockedBy",
-  b.topic as "blockedByTopic",
-  b.status as "blockedByStatus",
-  case when i.live and b.id is null then ${noCreate(sql)} end as "noCreate",
+  u.pattern as cause,
   h.id as "heldBy",
   h.status as "heldByStatus",
   (select g.seller_sku from catalog.product g where g.id = h.product_id) as "heldBySellerSku",
@@ -242,20 +291,13 @@ const shown = (sql: Sql) => sql`
   i.live`
 
 /**
- * What is shown beside an item: its seller, its product or the first three variations of its set, and the item that
- * goes before it. If it is Blocked until something has been created, also the item that creates it: that of the product
- * itself, else that of the set, else that of another variation that is in the way.
+ * What is shown beside an item: its seller, its product or the first three variations of its set, its cause, and the
+ * item that goes before it.
  */
 const beside = (sql: Sql) => sql`
   left join catalog.seller r on r.id = i.seller_id
+  left join shop_update.cause u on u.id = i.cause_id
   ${skusOf(sql, 'i')}
-  left join lateral (
-    select c.id, c.topic, c.status from ${createsAwaited(sql)} and i.live
-    order by (c.topic = 'new_product' and c.product_id = i.product_id) desc nulls last,
-      c.topic = 'new_product_set' desc,
-      c.id
-    limit 1
-  ) b on true
   ${holderOf(sql)}`
 
 const order = (sql: Sql, { key, descending }: Sort) => {
