@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -62,7 +63,13 @@ export async function startPostgres({
     persistent: folder !== undefined,
     createPostgresUser: process.getuid?.() === 0,
     // not those of the environment: one without LANG gets SQL_ASCII, in which searches by a beginning fail
-    initdbFlags: ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'],
+    initdbFlags: [
+      '--encoding=UTF8',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--locale=C',
+      `--lc-ctype=${ctype()}`,
+    ],
     postgresFlags: ['listen_addresses=127.0.0.1', 'max_connections=200', ...flags].flatMap((flag) => ['-c', flag]),
     onLog: hear,
     onError: hear,
@@ -79,6 +86,19 @@ export async function startPostgres({
       await server.stop()
       if (!folder) await rm(dir, { recursive: true, force: true })
     },
+  }
+}
+
+/**
+ * By this `pg_trgm` knows a letter: with C no Arabic word would be in the index of the search. The system's name of one
+ * that knows them all.
+ */
+function ctype(): string {
+  try {
+    const names = execFileSync('locale', ['-a'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')
+    return names.find((name) => /^(C|en_US)\.utf-?8$/i.test(name)) ?? 'C'
+  } catch {
+    return 'C' // Windows has no such command
   }
 }
 
