@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ProductSet, SearchResult, SkusFound } from '../../worker/api/internal.ts'
+import { connect } from '../../worker/database/database.ts'
+import { search as findProducts } from '../../worker/read/products.ts'
+import { createDatabase } from '../database.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener, VIEWER } from './internal-listener.ts'
 
 let api: Listener
@@ -68,6 +71,40 @@ describe('a search', () => {
     for (const q of ['---', '%%%', 'a-b', '₿']) expect((await search(q)).tooShort, q).toBe(true)
     expect(await skusOf('%%%')).toEqual([])
     expect(await skusOf('___')).toEqual([])
+  })
+
+  test('tells signs apart, and letters that stand for signs in the index from the signs', async () => {
+    const { id, setId } = await product()
+    const texts = ['wxy abc', 'wxy-abc', 'wxy_abc', 'wxy.abc', 'wxy/abc', 'wxy+abc', 'wxy\nabc', 'wxyꀀabc', 'wxyꀁabc']
+    for (const text of texts) {
+      await rename(id, { seller_sku: text.replace('wxy', 'rst'), title: text })
+      await api.sql`update catalog.product_set set title = ${text.replace('wxy', 'uvw')} where id = ${setId}::bigint`
+      for (const start of ['wxy', 'rst', 'uvw'])
+        for (const other of texts.map((each) => each.replace('wxy', start))) {
+          const found = (await search(other)).products.length === 1
+          expect(found, `${other} in ${text}`).toBe(other === text.replace('wxy', start))
+        }
+      expect(await skusOf(`${text}§`)).toEqual([])
+      expect(await skusOf('wxy')).toHaveLength(1)
+    }
+  })
+
+  test('asks the indexes for fragments, with the very expressions that they have', async () => {
+    const database = await createDatabase()
+    const sql = connect(database.url, { max: 1, name: 'test', byIndex: true })
+    // nothing is left then but a bitmap of an index that has the condition
+    await sql`select set_config(name, 'off', false) from unnest('{enable_indexscan,enable_indexonlyscan}'::text[]) name`
+    await findProducts(sql, 'by-index')
+    await sql`select pg_stat_force_next_flush()`
+    const scans = await sql<{ name: string; asked: boolean }[]>`
+      select indexrelname as name, idx_scan > 0 as asked from pg_stat_user_indexes
+      where schemaname = 'catalog' and indexrelname like '%fragments' order by 1`
+    await sql.end()
+    await database.drop()
+    expect(scans).toEqual([
+      { name: 'product_fragments', asked: true },
+      { name: 'product_set_fragments', asked: true },
+    ])
   })
 
   test('of one or two characters finds whole SKUs and ids only, and says so', async () => {
