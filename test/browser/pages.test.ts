@@ -156,7 +156,7 @@ test.each([
 ])('%s: a sentence, no blank page', async (path) => {
   const { page, open, close } = await scene.visit({ role: 'Admin' })
   await open(path)
-  await page.getByText(/There is no such (product|page|seller)|There is no run/).waitFor()
+  await page.getByText(/There is no such (product|page|seller|run)/).waitFor()
   await close()
 })
 
@@ -300,7 +300,7 @@ test.each([
   const { page, open, complaints, close } = await scene.visit({ role: 'Admin' })
   await open(`items/${itemId}`)
   await page.getByRole('button', { name: 'Reupload to Shop' }).click()
-  await page.getByRole('dialog').getByText('Nothing creates what this waits for').waitFor()
+  await page.getByRole('dialog').getByText('This changes nothing: 1 item will be Blocked again').waitFor()
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
   await page.getByRole('button', { name: 'Queue its creation' }).click()
   expect(await isRed(page.getByRole('dialog').getByRole('button', { name: 'Queue its creation' }))).toBe(false)
@@ -641,7 +641,7 @@ test('a requeue is a run: it says what came of it, has a page to share, and is o
   await viewer.open(`runs/${runId}`)
   await viewer.page.getByText('Reason: “the Shop asked for it”').waitFor()
   await viewer.open('runs')
-  await viewer.page.getByText('Only users with the role Admin may do this.').waitFor()
+  await viewer.page.getByText('Only users with the role Admin see what was done by hand.').waitFor()
   expect(viewer.complaints).toEqual([])
   await viewer.close()
 })

@@ -1,4 +1,6 @@
-import { Badge } from '@grafana/ui'
+import { css } from '@emotion/css'
+import type { GrafanaTheme2 } from '@grafana/data'
+import { Badge, useStyles2 } from '@grafana/ui'
 import React, { useEffect, useState } from 'react'
 import { ApiError } from '../api/client.ts'
 import { clock } from './Time.tsx'
@@ -14,6 +16,7 @@ export function AsOf({
   query: { dataUpdatedAt: number; isFetching: boolean; error: Error | null }
 }) {
   useTimeMode()
+  const styles = useStyles2(getStyles)
   const [isLate, setLate] = useState(false)
   useEffect(() => {
     if (!isFetching) return setLate(false)
@@ -21,7 +24,7 @@ export function AsOf({
     return () => clearTimeout(timer)
   }, [isFetching])
   return (
-    <span role="status" aria-label="As of" style={{ whiteSpace: 'nowrap' }}>
+    <span role="status" aria-label="As of" className={styles.asOf}>
       {dataUpdatedAt > 0 && <span aria-live="off">As of {clock(dataUpdatedAt)}</span>}{' '}
       {(isLate || (error instanceof ApiError && error.unreachable)) && (
         <Badge color="orange" icon="exclamation-triangle" text="Stale: the worker does not answer" />
@@ -29,3 +32,7 @@ export function AsOf({
     </span>
   )
 }
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  asOf: css({ ...theme.typography.bodySmall, color: theme.colors.text.secondary, whiteSpace: 'nowrap' }),
+})

@@ -55,7 +55,12 @@ export function DiscardDialog({
             )}
           </div>
           {creates > 0 && (
-            <Alert severity="warning" title={`${counted(creates, 'creation')} of these`}>
+            <Alert
+              severity="warning"
+              title={
+                creates === 1 ? '1 of these is a creation' : `${creates.toLocaleString('en')} of these are creations`
+              }
+            >
               The Shop may have carried {creates === 1 ? 'it' : 'them'} out already. If it has, enter the Shop's ids on
               the page of the item instead; if it has not, what waits for it stays Blocked until its creation is queued.
             </Alert>

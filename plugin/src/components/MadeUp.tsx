@@ -1,4 +1,4 @@
-import { Badge, Stack } from '@grafana/ui'
+import { Badge, Box, Stack } from '@grafana/ui'
 import React from 'react'
 import { useSummary } from '../api/numbers.ts'
 import { absolute } from './Time.tsx'
@@ -13,13 +13,15 @@ export function MadeUp({ at }: { at?: string }) {
   const until = useSummary().data?.madeUpUntil
   if (!until || (at !== undefined && at >= until)) return null
   return (
-    <Stack alignItems="center" gap={1} wrap="wrap">
-      <Badge color="orange" icon="info-circle" text="Made-up history, for the demo" />
-      <span>
-        {at === undefined
-          ? `What was before ${absolute(until)} never happened.`
-          : 'This never happened: there are no steps and no calls of it.'}
-      </span>
-    </Stack>
+    <Box marginBottom={2}>
+      <Stack alignItems="center" gap={1} wrap="wrap">
+        <Badge color="orange" icon="info-circle" text="Made-up history, for the demo" />
+        <span>
+          {at === undefined
+            ? `What was before ${absolute(until)} never happened.`
+            : 'This never happened: there are no steps and no calls of it.'}
+        </span>
+      </Stack>
+    </Box>
   )
 }

@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Field, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
 import {
@@ -84,11 +84,6 @@ export function RequeueDialog({
               {STATUSES.got_acknowledgment.label}: the Shop may still answer the request that it has.
             </p>
           )}
-          {stranded && (
-            <Alert severity="warning" title="Nothing creates what this waits for">
-              {BLOCKED_AGAIN}
-            </Alert>
-          )}
           <Stack gap={3}>
             {REQUEUE_INCLUDES.map((status) => (
               <Checkbox
@@ -120,7 +115,7 @@ export function RequeueDialog({
                     title={
                       blockedAgain === preview.data.requeued
                         ? `This changes nothing: ${counted(blockedAgain, 'item')} will be Blocked again`
-                        : `${counted(blockedAgain, 'item')} of these will be Blocked again`
+                        : `${blockedAgain.toLocaleString('en')} of these items will be Blocked again`
                     }
                   >
                     The Shop does not have {blockedAgain === 1 ? 'its product' : 'their products'} yet.{' '}
@@ -140,20 +135,24 @@ export function RequeueDialog({
             )}
           </div>
           {(undecided > 0 || mayCreateTwice) && (
-            <Checkbox
-              label="Send the creations, too, that the Shop may have carried out"
-              description="It may create them twice: ask the Shop first."
-              value={mayCreateTwice}
-              onChange={({ currentTarget: { checked } }) => setMayCreateTwice(checked)}
-            />
+            <Field>
+              <Checkbox
+                label="Send the creations, too, that the Shop may have carried out"
+                description="It may create them twice: ask the Shop first."
+                value={mayCreateTwice}
+                onChange={({ currentTarget: { checked } }) => setMayCreateTwice(checked)}
+              />
+            </Field>
           )}
           {(refused > 0 || force) && (
-            <Checkbox
-              label="Send them all the same"
-              description="Past the conditions for seller, product and quality control. Needs a reason."
-              value={force}
-              onChange={({ currentTarget: { checked } }) => setForce(checked)}
-            />
+            <Field>
+              <Checkbox
+                label="Send them all the same"
+                description="Past the conditions for seller, product and quality control. Needs a reason."
+                value={force}
+                onChange={({ currentTarget: { checked } }) => setForce(checked)}
+              />
+            </Field>
           )}
           {/* from here it is two steps to the button, over Cancel */}
           <ReasonField id="requeue-reason" value={reason} onChange={setReason} isRequired={force} autoFocus />

@@ -12,6 +12,7 @@ import { pageUrl } from '../location.ts'
 import { counted } from './counted.ts'
 import { Link } from './Link.tsx'
 import { Problem } from './Problem.tsx'
+import { firstSku } from './Sku.tsx'
 
 /** For a stock change: it was skipped, but there is nothing to fix. */
 export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
@@ -23,12 +24,14 @@ export const WAITS_ON_PURPOSE = 'It waits on purpose and is sent by itself.'
  * @param known items that the page has, to name them
  */
 export function RunProgress({ run, note, known = [] }: { run: Run; note?: string; known?: readonly Item[] }) {
+  const styles = useStyles2(getStyles)
   const stop = useStopRun()
   return (
     <>
       <Alert
         severity={run.state === 'done' ? 'success' : run.state === 'stopped' ? 'warning' : 'info'}
         title={titleOf(run)}
+        className={styles.state}
       >
         {run.state === 'running' && 'It goes on even if you leave this page. '}
         {run.state === 'stopped' && `${run.endedBy ?? 'Somebody'} stopped it; what was done stays done. `}
@@ -121,6 +124,13 @@ export function ProductSets({
   outcome: Pick<Run, 'productSets' | 'firstProductSets' | 'variations'>
 }) {
   if (productSets === 0) return null
+  const variationsToo = `with ${counted(variations, 'variation')}.`
+  if (firstProductSets.length === 0)
+    return (
+      <p>
+        {counted(productSets, 'product set')}, {variationsToo}
+      </p>
+    )
   return (
     <p>
       Product set{productSets > 1 && 's'}{' '}
@@ -134,7 +144,7 @@ export function ProductSets({
       ))}
       {productSets > firstProductSets.length &&
         ` and ${(productSets - firstProductSets.length).toLocaleString('en')} more`}
-      , with {counted(variations, 'variation')}.
+      , {variationsToo}
     </p>
   )
 }
@@ -155,6 +165,10 @@ export function Refused({
 }) {
   if (skippedTotal === 0) return null
   const find = (itemId: string | null) => known.find(({ id }) => id === itemId)
+  const nameOfItem = (itemId: string) => {
+    const skus = find(itemId)?.sellerSku
+    return skus ? firstSku(skus) : `item ${itemId}`
+  }
   const what = skipped.some(({ productId }) => productId != null) ? 'change' : 'item'
   return (
     <Alert severity="info" title={`${counted(skippedTotal, what)} left alone`}>
@@ -177,7 +191,7 @@ export function Refused({
                     </Link>
                   ) : (
                     <Link to={pageUrl(`items/${itemId}`)} inText>
-                      {find(itemId)?.sellerSku ?? `item ${itemId}`}
+                      {nameOfItem(itemId)}
                     </Link>
                   )}
                 </React.Fragment>
@@ -195,6 +209,7 @@ export function Refused({
 type LeftAlone = Omit<Run['skipped'][number], 'productId'> & { productId?: string | null }
 
 const getStyles = (theme: GrafanaTheme2) => ({
+  state: css({ p: { marginBottom: 0 }, 'p + button': { marginTop: theme.spacing(1) } }),
   outcomes: css({
     display: 'flex',
     flexWrap: 'wrap',

@@ -124,7 +124,8 @@ export function SearchBox() {
               if (event.button === 0) go(url)
             }}
           >
-            <span>{text}</span> <span className={styles.note}>{note}</span>
+            <span>{text}</span>
+            <span className={styles.note}>{note}</span>
           </div>
         ))}
         {open && asked !== '' && data?.tooShort && suggestions.length === 0 && (
@@ -176,6 +177,10 @@ const getStyles = (theme: GrafanaTheme2) => ({
     boxShadow: theme.shadows.z3,
   }),
   option: css({
+    display: 'flex',
+    flexWrap: 'wrap',
+    justifyContent: 'space-between',
+    gap: theme.spacing(0, 2),
     padding: theme.spacing(1),
     cursor: 'pointer',
     overflowWrap: 'anywhere',

@@ -1,14 +1,21 @@
-import { css } from '@emotion/css'
+import { css, cx } from '@emotion/css'
 import { useStyles2 } from '@grafana/ui'
 import React from 'react'
 
 /**
  * A SKU. It stays on one line as long as that is no longer than most SKUs are, although it has hyphens; a longer one
- * breaks anywhere, so that it makes no table wider than the page.
+ * breaks anywhere, so that it makes no table wider than the page. Of several, as those of a whole set, there are two
+ * lines, and all on hover.
  */
 export function Sku({ children }: { children: string }) {
   const styles = useStyles2(getStyles)
-  return <span className={styles.sku}>{children}</span>
+  return children.includes(', ') ? (
+    <span className={cx(styles.sku, styles.several)} title={children}>
+      {children}
+    </span>
+  ) : (
+    <span className={styles.sku}>{children}</span>
+  )
 }
 
 const LONGEST_LINE = '24ch'
@@ -21,4 +28,16 @@ const getStyles = () => ({
     overflowWrap: 'anywhere',
     verticalAlign: 'top',
   }),
+  several: css({
+    display: '-webkit-inline-box',
+    WebkitBoxOrient: 'vertical',
+    WebkitLineClamp: 2,
+    overflow: 'hidden',
+  }),
 })
+
+/** Of the SKUs of a whole set the first: for a line that has no room for all. */
+export function firstSku(skus: string): string {
+  const [first, ...others] = skus.split(', ')
+  return others.length > 0 ? `${first} and others` : skus
+}

@@ -71,22 +71,24 @@ export function Table<Row extends { id: string }>({
               const order = key && sort === key ? 'ascending' : key && sort === `-${key}` ? 'descending' : undefined
               return (
                 <th key={name} scope="col" aria-sort={order}>
-                  {key && onSort ? (
-                    <button
-                      type="button"
-                      className={styles.sort}
-                      onClick={() => onSort(order === 'ascending' ? `-${key}` : key)}
-                    >
-                      {text} {order && <Icon name={order === 'ascending' ? 'arrow-up' : 'arrow-down'} />}
-                    </button>
-                  ) : (
-                    text
-                  )}
-                  {help && (
-                    <Toggletip title={text} content={help} placement="bottom">
-                      <IconButton name="info-circle" size="sm" className={styles.help} aria-label={`About ${text}`} />
-                    </Toggletip>
-                  )}
+                  <span className={styles.head}>
+                    {key && onSort ? (
+                      <button
+                        type="button"
+                        className={styles.sort}
+                        onClick={() => onSort(order === 'ascending' ? `-${key}` : key)}
+                      >
+                        {text} {order && <Icon name={order === 'ascending' ? 'arrow-up' : 'arrow-down'} />}
+                      </button>
+                    ) : (
+                      text
+                    )}
+                    {help && (
+                      <Toggletip title={text} content={help} placement="bottom">
+                        <IconButton name="info-circle" size="sm" aria-label={`About ${text}`} />
+                      </Toggletip>
+                    )}
+                  </span>
                 </th>
               )
             })}
@@ -129,7 +131,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     width: '100%',
     th: {
       textAlign: 'left',
-      whiteSpace: 'nowrap',
       fontWeight: theme.typography.fontWeightMedium,
       color: theme.colors.text.secondary,
     },
@@ -146,16 +147,30 @@ const getStyles = (theme: GrafanaTheme2) => ({
   action: css({
     position: 'sticky',
     right: 0,
+    // what goes on below it fades out
+    '&::before': {
+      content: '""',
+      position: 'absolute',
+      top: 0,
+      bottom: 0,
+      left: theme.spacing(-2),
+      width: theme.spacing(2),
+      pointerEvents: 'none',
+      background: `linear-gradient(to right, transparent, ${theme.colors.background.primary})`,
+    },
     backgroundColor: theme.colors.background.primary,
+    'tbody tr:hover &::before, tbody tr[aria-selected="true"] &::before': { display: 'none' },
     'tbody tr:hover &': { backgroundImage: layer(theme.colors.action.hover) },
     'tbody tr[aria-selected="true"] &': { backgroundImage: layer(theme.colors.action.selected) },
   }),
   tick: css({ width: theme.spacing(5) }),
-  help: css({ marginLeft: theme.spacing(0.5), verticalAlign: 'middle' }),
+  // the words may break, and what belongs to them stays beside them
+  head: css({ display: 'inline-flex', alignItems: 'center', gap: theme.spacing(0.5) }),
   sort: css({
     background: 'none',
     border: 'none',
     padding: 0,
+    textAlign: 'inherit',
     font: 'inherit',
     color: 'inherit',
     '&:hover': { color: theme.colors.text.primary },

@@ -1,4 +1,4 @@
-import { dateTimeFormat, dateTimeFormatTimeAgo } from '@grafana/data'
+import { dateTimeFormat, dateTimeFormatTimeAgo, timeZoneAbbrevation } from '@grafana/data'
 import { config } from '@grafana/runtime'
 import React from 'react'
 import { timeMode, useTimeMode } from './timeMode.ts'
@@ -16,6 +16,13 @@ export const shownZone = (): string => (timeMode() === 'utc' ? 'utc' : zone())
 /** In the viewer's zone, or UTC if he has chosen so. */
 export const absolute = (iso: string): string =>
   dateTimeFormat(iso, { timeZone: shownZone(), format: 'YYYY-MM-DD HH:mm:ss' })
+/** To the minute, with the zone: for what is planned, and compared with other people's clocks. */
+export const withZone = (iso: string): string => {
+  const timeZone = shownZoneName()
+  return `${dateTimeFormat(iso, { timeZone, format: 'YYYY-MM-DD HH:mm' })} ${timeZoneAbbrevation(iso, { timeZone })}`
+}
+/** The zone that times are shown in, by its name. */
+export const shownZoneName = (): string => (timeMode() === 'utc' ? 'UTC' : zoneName())
 /** The same within today. */
 export const clock = (at: number): string => dateTimeFormat(at, { timeZone: shownZone(), format: 'HH:mm:ss' })
 export const relative = (iso: string): string => inOneLine(dateTimeFormatTimeAgo(iso, { timeZone: zone() }))
@@ -23,13 +30,26 @@ export const relative = (iso: string): string => inOneLine(dateTimeFormatTimeAgo
 /** Keeps a number and its unit on one line. */
 const inOneLine = (text: string): string => text.replaceAll(' ', '\u00a0')
 
+/** Breaks between date and time, where it must; never within the date, at its hyphens. */
+function Clock({ at }: { at: string }) {
+  const [date, time] = absolute(at).split(' ')
+  return (
+    <>
+      <span style={{ whiteSpace: 'nowrap' }}>{date}</span>
+      {'\u00a0'}
+      <wbr />
+      {time}
+    </>
+  )
+}
+
 /** How long ago, or in how long, with the exact time on hover; or the exact time, where that was chosen. */
 export function Time({ at }: { at: string | null }) {
   const mode = useTimeMode()
   if (at === null) return <>–</>
   return (
     <time dateTime={at} title={`${mode === 'relative' ? absolute(at) : relative(at)} (${at})`}>
-      {mode === 'relative' ? relative(at) : inOneLine(absolute(at))}
+      {mode === 'relative' ? relative(at) : <Clock at={at} />}
     </time>
   )
 }
@@ -56,8 +76,18 @@ export function Age({ since }: { since: string }) {
   const lasted = duration(Math.max(0, (Date.now() - Date.parse(since)) / 1000))
   return (
     <time dateTime={since} title={mode === 'relative' ? `since ${absolute(since)}` : `for ${lasted}`}>
-      {mode === 'relative' ? lasted : inOneLine(absolute(since))}
+      {mode === 'relative' ? lasted : <Clock at={since} />}
     </time>
+  )
+}
+
+/** The same in a sentence: `For 4 min 10 s`, or `Since 2026-11-24 09:05:00`. */
+export function Lasting({ since }: { since: string }) {
+  const mode = useTimeMode()
+  return (
+    <>
+      {mode === 'relative' ? 'For' : 'Since'} <Age since={since} />
+    </>
   )
 }
 

@@ -8,3 +8,12 @@ export const ACTS: Record<WhoActs, string> = {
   shop: 'The Shop has to act',
   sre: 'Operations have to act',
 }
+
+/** The same below a header that asks it. */
+export const ACTORS: Record<WhoActs, string> = {
+  nobody: 'Nobody',
+  seller: 'The seller',
+  admin: 'An admin',
+  shop: 'The Shop',
+  sre: 'Operations',
+}

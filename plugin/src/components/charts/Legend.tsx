@@ -2,7 +2,7 @@ import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
 import { useStyles2, useTheme2 } from '@grafana/ui'
 import React from 'react'
-import { absolute } from '../Time.tsx'
+import { withZone } from '../Time.tsx'
 import { type Series, shown } from './series.ts'
 
 /** Each series with its value at one time; it wraps, so that nothing of it is cut. */
@@ -39,7 +39,7 @@ export function Legend({
           </li>
         ))}
       </ul>
-      <span className={styles.time}>from {absolute(at).slice(0, -3)}</span>
+      <span className={styles.time}>from {withZone(at)}</span>
     </div>
   )
 }

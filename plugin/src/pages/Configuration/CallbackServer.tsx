@@ -30,7 +30,7 @@ export function CallbackServer() {
         <>
           <Field
             label="White list"
-            description="Addresses and ranges from which the Shop calls back, one a line. An empty list allows nobody."
+            description="Addresses and ranges from which the Shop calls back, one a line; an empty list allows nobody"
           >
             <TextArea
               id="allowedIps"
@@ -41,6 +41,16 @@ export function CallbackServer() {
               onChange={(event) => setTyped(event.currentTarget.value)}
             />
           </Field>
+          {change.error && <Problem error={change.error} write />}
+          <Box marginBottom={3}>
+            <Button
+              disabled={!mayWrite() || typed === null || change.isPending}
+              tooltip={why}
+              onClick={() => (whom === 'some' ? save() : setWarned(true))}
+            >
+              Save the white list
+            </Button>
+          </Box>
           <p>The key before the newest stays valid until the next one is made, or it is withdrawn.</p>
           {data.keys.length === 0 ? (
             <p>There is no valid key: the Shop cannot call back.</p>
@@ -84,25 +94,15 @@ export function CallbackServer() {
             </Alert>
           )}
           {rotate.error && <Problem error={rotate.error} write />}
-          {change.error && <Problem error={change.error} write />}
           <Box marginTop={2}>
-            <Stack gap={1}>
-              <Button
-                disabled={!mayWrite() || typed === null || change.isPending}
-                tooltip={why}
-                onClick={() => (whom === 'some' ? save() : setWarned(true))}
-              >
-                Save the white list
-              </Button>
-              <Button
-                variant="secondary"
-                disabled={!mayWrite() || rotate.isPending}
-                tooltip={why}
-                onClick={() => setAsking(true)}
-              >
-                Make a new key
-              </Button>
-            </Stack>
+            <Button
+              variant="secondary"
+              disabled={!mayWrite() || rotate.isPending}
+              tooltip={why}
+              onClick={() => setAsking(true)}
+            >
+              Make a new key
+            </Button>
           </Box>
           <ConfirmModal
             isOpen={warned}

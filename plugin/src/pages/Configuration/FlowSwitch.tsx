@@ -32,7 +32,7 @@ export function FlowSwitch() {
             rows={data.workers}
             columns={[
               { name: 'name', label: 'Worker', cell: ({ name }) => name },
-              { name: 'flow', label: 'Uses the flow', cell: ({ flow }) => LABELS[flow] },
+              { name: 'flow', label: 'Flow in use', cell: ({ flow }) => LABELS[flow] },
             ]}
           />
         </>

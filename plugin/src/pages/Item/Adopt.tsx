@@ -4,6 +4,7 @@ import { useAdopt } from '../../api/actions.ts'
 import { useProductSet } from '../../api/products.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { Problem } from '../../components/Problem.tsx'
+import { ReasonField } from '../../components/ReasonField.tsx'
 
 /**
  * For admins: the Shop has the product already, under ids that no answer has told us. They are entered by hand, and
@@ -92,7 +93,7 @@ function AdoptDialog({
         </Alert>
       )}
       {(lacking?.length ?? 0) > 1 && (
-        <Field label="Variation">
+        <Field label="Variation" required>
           <Combobox
             id="adopt-product"
             options={lacking!.map(({ id, sellerSku }) => ({ value: id, label: sellerSku }))}
@@ -104,7 +105,7 @@ function AdoptDialog({
       {needsSet && <Text id="adopt-set" label="The Shop's id of the product set" value={setId} onChange={setSetId} />}
       <Text id="adopt-id" label="The Shop's id of the product" value={srcId} onChange={setSrcId} />
       <Text id="adopt-sku" label="Its Shop SKU" value={shopSku} onChange={setShopSku} />
-      <Text id="adopt-reason" label="Reason" value={reason} onChange={setReason} most={500} />
+      <ReasonField id="adopt-reason" value={reason} onChange={setReason} isRequired />
       {adopt.error && <Problem error={adopt.error} write />}
       <Modal.ButtonRow>
         <Button variant="secondary" fill="outline" onClick={onClose}>
@@ -123,17 +124,15 @@ function Text({
   label,
   value,
   onChange,
-  most = 100,
 }: {
   id: string
   label: string
   value: string
   onChange(value: string): void
-  most?: number
 }) {
   return (
     <Field label={label} required>
-      <Input id={id} value={value} maxLength={most} onChange={(event) => onChange(event.currentTarget.value)} />
+      <Input id={id} value={value} maxLength={100} onChange={(event) => onChange(event.currentTarget.value)} />
     </Field>
   )
 }

@@ -1,5 +1,5 @@
 import { Badge, Button, EmptyState, LoadingPlaceholder, Stack } from '@grafana/ui'
-import React, { type ReactNode, useState } from 'react'
+import React, { useState } from 'react'
 import type { ItemDetail } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus, howToFree, NO_CREATE } from '../../../../worker/domain/explanations.ts'
 import { ID } from '../../../../worker/domain/ids.ts'
@@ -12,7 +12,7 @@ import { ApiError } from '../../api/client.ts'
 import { useItem } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
-import { FactList } from '../../components/FactList.tsx'
+import { type Fact, FactList } from '../../components/FactList.tsx'
 import { HeldBy } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
@@ -21,6 +21,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { WAITS_ON_PURPOSE } from '../../components/RunProgress.tsx'
 import { SellerAnswer } from '../../components/SellerAnswer.tsx'
+import { firstSku } from '../../components/Sku.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Age, Moment } from '../../components/Time.tsx'
 import { pageUrl } from '../../location.ts'
@@ -32,18 +33,16 @@ import { QueueCreation } from './QueueCreation.tsx'
 import { Resolve } from './Resolve.tsx'
 import { Timeline } from './Timeline.tsx'
 
+const titleOf = ({ topic, sellerSku, productSetId }: ItemDetail): string =>
+  `${TOPICS[topic].label} of ${sellerSku === null ? `product set ${productSetId}` : firstSku(sellerSku)}`
+
 /** The whole story of one item. */
 export function Item({ id }: { id: string }) {
   const isId = ID.test(id)
   const { data: item, error, refetch } = useItem(id, isId)
   const isMissing = !isId || (error instanceof ApiError && error.status === 404)
   return (
-    <Page
-      title={
-        item ? `${TOPICS[item.topic].label} of ${item.sellerSku ?? `product set ${item.productSetId}`}` : `Item ${id}`
-      }
-      actions={item && <Requeue item={item} />}
-    >
+    <Page title={item ? titleOf(item) : `Item ${id}`} actions={item && <Requeue item={item} />}>
       {isMissing && (
         <EmptyState variant="not-found" message="There is no such item">
           {isId ? `No item has the id ${id}, or its history is no longer kept. ` : 'The id of an item is a number. '}
@@ -72,19 +71,22 @@ function Story({ item }: { item: ItemDetail }) {
         {reason?.message && <p>{reason.message}</p>}
         <MadeUp at={item.statusAt} />
         <Waits item={item} />
-        <Resolve
-          id={item.id}
-          creates={creates(item.topic)}
-          isOpen={
-            item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)
-          }
-        />
-        <Adopt
-          itemId={item.id}
-          productId={item.productId}
-          productSetId={item.productSetId}
-          isOpen={item.retriesLeft !== null && creates(item.topic) && ADOPTABLE.some((one) => one === reason?.code)}
-        />
+        {/* what cannot be taken back comes last */}
+        <Stack gap={1} wrap="wrap">
+          <Adopt
+            itemId={item.id}
+            productId={item.productId}
+            productSetId={item.productSetId}
+            isOpen={item.retriesLeft !== null && creates(item.topic) && ADOPTABLE.some((one) => one === reason?.code)}
+          />
+          <Resolve
+            id={item.id}
+            creates={creates(item.topic)}
+            isOpen={
+              item.retriesLeft !== null && status === 'blocked' && ADMIN_RESOLVES.some((code) => code === reason?.code)
+            }
+          />
+        </Stack>
         <QueueCreation productSetId={item.productSetId} isOpen={isStranded(item)} />
       </section>
       <Facts item={item} />
@@ -131,9 +133,9 @@ const Blocker = ({ item: { id, topic, status } }: { item: NonNullable<ItemDetail
 
 function Facts({ item }: { item: ItemDetail }) {
   const waitsFor = item.blockedByItem
-  const facts: [string, ReactNode][] = [
+  const facts: Fact[] = [
     ['Title', item.title ?? '–'],
-    ['Seller SKU', item.sellerSku ?? '–'],
+    ['Seller SKU', item.sellerSku ?? '–', 'wide'],
     ['SKU', item.sku ?? '–'],
     [
       'Seller',
@@ -172,6 +174,7 @@ function Facts({ item }: { item: ItemDetail }) {
       ) : (
         '–'
       ),
+      'wide',
     ],
   ]
   return <FactList facts={facts} />

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Field, Input, Modal, Stack } from '@grafana/ui'
+import { Button, Checkbox, Field, Input, Modal } from '@grafana/ui'
 import React, { useState } from 'react'
 import { useResolve } from '../../api/actions.ts'
 import { ApiError } from '../../api/client.ts'
@@ -19,20 +19,18 @@ export function Resolve({ id, creates, isOpen }: { id: string; creates: boolean;
   if (!isOpen && action === null) return null
   return (
     <>
-      <Stack gap={1}>
-        {buttons.map(([name, text]) => (
-          <Button
-            key={name}
-            variant={name === 'discard' ? 'destructive' : 'secondary'}
-            size="sm"
-            disabled={!mayWrite()}
-            tooltip={mayWrite() ? undefined : READ_ONLY}
-            onClick={() => setAction(name)}
-          >
-            {text}
-          </Button>
-        ))}
-      </Stack>
+      {buttons.map(([name, text]) => (
+        <Button
+          key={name}
+          variant={name === 'discard' ? 'destructive' : 'secondary'}
+          size="sm"
+          disabled={!mayWrite()}
+          tooltip={mayWrite() ? undefined : READ_ONLY}
+          onClick={() => setAction(name)}
+        >
+          {text}
+        </Button>
+      ))}
       {action && <ResolveDialog {...{ id, action }} creates={creates} onClose={() => setAction(null)} />}
     </>
   )
@@ -66,20 +64,24 @@ function ResolveDialog({
             'the Shop until the next change.'}
       </p>
       {resends && creates && (
-        <Checkbox
-          label="It may create it twice"
-          description="The Shop may have carried out this creation already: ask it first."
-          value={mayCreateTwice}
-          onChange={(event) => setMayCreateTwice(event.currentTarget.checked)}
-        />
+        <Field>
+          <Checkbox
+            label="It may create it twice"
+            description="The Shop may have carried out this creation already: ask it first."
+            value={mayCreateTwice}
+            onChange={(event) => setMayCreateTwice(event.currentTarget.checked)}
+          />
+        </Field>
       )}
       {resends && (isRefused || force) && (
-        <Checkbox
-          label="Send it all the same"
-          description="Past the conditions for seller, product and quality control."
-          value={force}
-          onChange={(event) => setForce(event.currentTarget.checked)}
-        />
+        <Field>
+          <Checkbox
+            label="Send it all the same"
+            description="Past the conditions for seller, product and quality control."
+            value={force}
+            onChange={(event) => setForce(event.currentTarget.checked)}
+          />
+        </Field>
       )}
       <Field label="Reason" description="Recorded with your name" required>
         <Input

@@ -4,7 +4,7 @@ import { explain } from '../../../../worker/domain/explanations.ts'
 import { Section } from '../../components/Section.tsx'
 import { Status } from '../../components/Status.tsx'
 import { Table } from '../../components/Table.tsx'
-import { absolute, duration } from '../../components/Time.tsx'
+import { absolute, duration, shownZoneName } from '../../components/Time.tsx'
 
 /** Each status with its time and its duration. */
 export function Timeline({ transitions }: { transitions: readonly Transition[] }) {
@@ -22,8 +22,12 @@ export function Timeline({ transitions }: { transitions: readonly Transition[] }
         columns={[
           {
             name: 'at',
-            label: 'At',
-            cell: ({ at }) => <time dateTime={at} title={at}>{`${absolute(at)}.${at.slice(20, 23)}`}</time>,
+            label: `At (${shownZoneName()})`,
+            cell: ({ at }) => (
+              <time dateTime={at} title={at} style={{ whiteSpace: 'nowrap' }}>
+                {`${absolute(at)}.${at.slice(20, 23)}`}
+              </time>
+            ),
           },
           { name: 'to', label: 'Status', cell: ({ to }) => <Status status={to} /> },
           { name: 'lasted', label: 'For', cell: ({ lasted }) => (lasted === null ? '–' : duration(lasted)) },

@@ -19,16 +19,14 @@ export function Found({ q, set }: { q: string | undefined; set: string | undefin
   const { data, error } = useItems({ q, set, limit: String(limit) }, 5000)
   const columns = COLUMNS.map((name) => ({ name: name as string, ...column(name) }))
   return (
-    <Section
-      title={[q && `Items for “${q}”, from the beginning of a SKU`, set && `All of product set ${set}`]
-        .filter(Boolean)
-        .join(', ')}
-    >
+    <Section title={[q && `Items for “${q}”`, set && `All of product set ${set}`].filter(Boolean).join(', ')}>
       {error && <Problem error={error} />}
       {!data && !error && <LoadingPlaceholder text="Searching …" />}
       {data?.truncated && <Alert severity="warning" title={FIRST_ONLY} />}
       {data?.items.length === 0 && !data.truncated && (
-        <Alert severity="info" title="No item in the queue or among what was Synced matches" />
+        <Alert severity="info" title="No item in the queue or among what was Synced matches">
+          {q && 'Items are found by the beginning of a SKU, by an id, or by the whole name of a seller.'}
+        </Alert>
       )}
       {data && data.items.length > 0 && (
         <Table<Item>

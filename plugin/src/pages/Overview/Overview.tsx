@@ -139,7 +139,7 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
 
 function Statuses({ summary: { byStatus } }: { summary: Summary }) {
   return (
-    <Section title="In the queue">
+    <Section title="Items by status">
       <Table
         label="Items by status"
         rows={byStatus.map((row) => ({ id: row.status, ...row }))}

@@ -4,7 +4,7 @@ import React, { useState } from 'react'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { useCreatePause } from '../../api/incidents.ts'
 import { Problem } from '../../components/Problem.tsx'
-import { shownZone } from '../../components/Time.tsx'
+import { shownZone, shownZoneName } from '../../components/Time.tsx'
 
 type What = 'everything' | 'topic' | 'seller'
 const WHATS: { value: What; label: string }[] = [
@@ -41,6 +41,12 @@ export function PauseDialog({ onDismiss }: { onDismiss(): void }) {
       },
       { onSuccess: onDismiss },
     )
+  // an end before the beginning would be refused
+  const begin = (date: DateTime) => {
+    setFrom(date)
+    if (until.valueOf() <= date.valueOf()) setUntil(dateTime(date).add(1, 'hour'))
+  }
+  const zoneNote = `Time zone: ${shownZoneName()}`
   const hour = { timeZone: shownZone(), showSeconds: false }
   return (
     <Modal title="Pause sending" isOpen onDismiss={onDismiss}>
@@ -62,30 +68,38 @@ export function PauseDialog({ onDismiss }: { onDismiss(): void }) {
         </Field>
       )}
       {what === 'seller' && (
-        <Field label="Seller" description="Id or name">
+        <Field label="Seller" description="Id or whole name" required>
           <Input id="pauseSeller" value={seller} onChange={(event) => setSeller(event.currentTarget.value)} />
         </Field>
       )}
       <Field label="Begins">
-        <RadioButtonGroup aria-label="Begins" options={WHENS} value={when} onChange={setWhen} />
+        <RadioButtonGroup
+          aria-label="Begins"
+          options={WHENS}
+          value={when}
+          onChange={(value) => {
+            setWhen(value)
+            if (value === 'later') begin(from)
+          }}
+        />
       </Field>
       {when === 'later' && (
-        <Field label="From">
-          <DateTimePicker {...hour} date={from} onChange={(date) => date && setFrom(date)} />
+        <Field label="From" description={zoneNote}>
+          <DateTimePicker {...hour} date={from} onChange={(date) => date && begin(date)} />
         </Field>
       )}
-      <Field label="Planned end">
+      <Field label="Planned end" description={zoneNote}>
         <DateTimePicker {...hour} date={until} onChange={(date) => date && setUntil(date)} />
       </Field>
       <Field>
         <Checkbox
           label="Ends by itself then"
-          description="Otherwise an admin ends it, and somebody is paged once the planned end has passed."
+          description="Otherwise an admin ends it, and somebody is paged once the planned end has passed"
           value={endsItself}
           onChange={(event) => setEndsItself(event.currentTarget.checked)}
         />
       </Field>
-      <Field label="Reason" description="For the record and the banner; sellers do not read it.">
+      <Field label="Reason" description="For the record and the banner; sellers do not read it" required>
         <Input
           id="pauseReason"
           maxLength={500}

@@ -8,7 +8,7 @@ import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
 import { Table, type TableColumn } from '../../components/Table.tsx'
-import { absolute, Time } from '../../components/Time.tsx'
+import { relative, withZone } from '../../components/Time.tsx'
 import { PauseDialog } from './PauseDialog.tsx'
 
 /** What is paused, planned to be, and was last; here an admin pauses the sending. */
@@ -68,8 +68,8 @@ export function Pauses() {
                 nameOf={whatOf}
                 columns={[
                   ...COLUMNS.filter(({ name }) => name !== 'until' && name !== 'ends'),
-                  { name: 'endedAt', label: 'Ended', cell: ({ endedAt }) => <Time at={endedAt} /> },
-                  { name: 'endedBy', label: 'Ended by', cell: ({ endedBy }) => endedBy ?? 'itself' },
+                  { name: 'endedAt', label: 'Ended', cell: ({ endedAt }) => <At time={endedAt} /> },
+                  { name: 'endedBy', label: 'Ended by', cell: ({ endedBy }) => endedBy ?? 'by itself' },
                 ]}
               />
             </Section>
@@ -107,14 +107,21 @@ const endOf = ({ state }: Pause): string => (state === 'planned' ? 'Cancel' : 'E
 const stateOf = ({ state, until }: Pause): string =>
   state === 'planned' ? 'Planned' : Date.parse(until) < Date.now() ? 'In force, later than planned' : 'In force'
 
-/** A plan is read by the clock. */
-const At = ({ time }: { time: string }) => <span style={{ whiteSpace: 'nowrap' }}>{absolute(time)}</span>
+/** A plan is read by the clock, and told to others. */
+const At = ({ time }: { time: string | null }) =>
+  time === null ? (
+    '–'
+  ) : (
+    <time dateTime={time} title={relative(time)} style={{ whiteSpace: 'nowrap' }}>
+      {withZone(time)}
+    </time>
+  )
 
 const COLUMNS: TableColumn<Pause>[] = [
   { name: 'what', label: 'Paused', cell: whatOf },
   { name: 'from', label: 'From', cell: ({ from }) => <At time={from} /> },
   { name: 'until', label: 'Planned end', cell: ({ until }) => <At time={until} /> },
-  { name: 'ends', label: 'Then', cell: ({ endsItself }) => (endsItself ? 'ends by itself' : 'an admin ends it') },
+  { name: 'ends', label: 'Ends', cell: ({ endsItself }) => (endsItself ? 'by itself' : 'by an admin') },
   { name: 'reason', label: 'Reason', cell: ({ reason }) => reason },
   { name: 'createdBy', label: 'Set by', cell: ({ createdBy }) => createdBy },
 ]

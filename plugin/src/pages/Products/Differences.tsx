@@ -59,12 +59,15 @@ function summary({ differences, unknown, known, impossible }: All): string {
   const more = unknown.length > NAMED ? ` and ${unknown.length - NAMED} more` : ''
   const missing =
     unknown.length > 0
-      ? [`No call on record has ${named}${more}: the Shop has them from before the history begins, or not at all.`]
+      ? [
+          `No call on record has ${named}${more}: the Shop has ${unknown.length === 1 ? 'it' : 'them'} from before the ` +
+            'history begins, or not at all.',
+        ]
       : []
   return [...same, ...missing].join(' ')
 }
 
-/** A description may be long: two lines, and all of it on hover. */
+/** A description may be long: four lines, and all of it on hover. */
 function Value({ text }: { text: string | null }) {
   const styles = useStyles2(getStyles)
   return text === null ? (

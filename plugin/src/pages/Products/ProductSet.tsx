@@ -12,7 +12,7 @@ import { ApiError } from '../../api/client.ts'
 import { useProductSet } from '../../api/products.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
 import { ACTS } from '../../components/acts.ts'
-import { FactList } from '../../components/FactList.tsx'
+import { type Fact, FactList } from '../../components/FactList.tsx'
 import { HeldBy } from '../../components/HeldBy.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
@@ -21,7 +21,7 @@ import { Problem } from '../../components/Problem.tsx'
 import { RequeueDialog } from '../../components/RequeueDialog.tsx'
 import { Section } from '../../components/Section.tsx'
 import { SellerAnswer } from '../../components/SellerAnswer.tsx'
-import { Due, Time } from '../../components/Time.tsx'
+import { Due, Lasting, Time } from '../../components/Time.tsx'
 import { Verdict } from '../../components/Verdict.tsx'
 import { pageUrl, turnTo, useRoute } from '../../location.ts'
 import { QueueCreation } from '../Item/QueueCreation.tsx'
@@ -75,7 +75,7 @@ function OneProduct({ product, set }: { product: Product; set: Set_ }) {
           <Badge text={ACTS[verdict.whoActs]} color={verdict.whoActs === 'nobody' ? 'green' : 'orange'} />
           {verdict.since && (
             <span>
-              Since <Time at={verdict.since} />
+              <Lasting since={verdict.since} />
             </span>
           )}
           {verdict.next && (
@@ -101,27 +101,29 @@ function OneProduct({ product, set }: { product: Product; set: Set_ }) {
 function HoldsUp({ cell, product }: { cell: Set_['cells'][number] | undefined; product: Product }) {
   const { itemId, heldBy } = product.verdict
   if (itemId === null) return null
+  const it = (
+    <Link to={pageUrl(`items/${itemId}`)} inText>
+      {cell ? `${TOPICS[cell.topic].label} (${CELL_LABELS[cell.cell]}), item ${itemId}` : `item ${itemId}`}
+    </Link>
+  )
+  if (heldBy !== null)
+    return (
+      <p data-testid="holds-up">
+        {it} waits behind <HeldBy holder={heldBy} />. {howToFree(heldBy.status, heldBy.topic)}
+      </p>
+    )
   const stands = cell && (['failed', 'delayed', 'blocked'] as const).find((status) => status === cell.cell)
   return (
     <p data-testid="holds-up">
-      Look at{' '}
-      <Link to={pageUrl(`items/${itemId}`)} inText>
-        {cell ? `${TOPICS[cell.topic].label} (${CELL_LABELS[cell.cell]}), item ${itemId}` : `item ${itemId}`}
-      </Link>
+      Look at {it}
       {stands && product.openItems > 1 ? ` first. ${howToFree(stands, cell.topic, 'What waits behind it')}` : '.'}
-      {heldBy !== null && (
-        <>
-          {' '}
-          It waits behind <HeldBy holder={heldBy} />. {howToFree(heldBy.status, heldBy.topic)}
-        </>
-      )}
     </p>
   )
 }
 
 function Facts({ product }: { product: Product }) {
-  const facts: [string, React.ReactNode][] = [
-    ['Seller SKU', product.sellerSku],
+  const facts: Fact[] = [
+    ['Seller SKU', product.sellerSku, 'wide'],
     ['SKU', product.sku ?? '–'],
     ["The Shop's id", product.srcId ?? '–'],
     ['Seller', <SellerLink key="seller" {...product} />],
@@ -179,7 +181,12 @@ function Grid({ set, chosen }: { set: Set_; chosen: string | undefined }) {
             {set.products.map((product) => (
               <tr key={product.id} aria-current={product.id === chosen ? 'true' : undefined}>
                 <th scope="row">
-                  <Button size="sm" fill="text" onClick={() => turnTo({ product: product.id })}>
+                  <Button
+                    size="sm"
+                    fill="text"
+                    className={styles.variation}
+                    onClick={() => turnTo({ product: product.id })}
+                  >
                     {product.sellerSku}
                   </Button>
                 </th>
@@ -187,7 +194,7 @@ function Grid({ set, chosen }: { set: Set_; chosen: string | undefined }) {
                   <Verdict {...product.verdict} />
                 </td>
                 {product.cells.map((cell) => (
-                  <td key={cell.topic}>
+                  <td key={cell.topic} data-cell>
                     <CellLink {...cell} />
                   </td>
                 ))}
@@ -210,14 +217,11 @@ function CellLink({ cell, itemId, at }: { cell: Cell; itemId: string | null; at:
         <Link to={pageUrl(`items/${itemId}`)} inText>
           {text}
         </Link>
-      )}
+      )}{' '}
       {at !== null && (
-        <>
-          {' '}
-          <small>
-            <Time at={at} />
-          </small>
-        </>
+        <small>
+          <Time at={at} />
+        </small>
       )}
     </>
   )
@@ -275,7 +279,11 @@ const getStyles = (theme: GrafanaTheme2) => ({
       whiteSpace: 'nowrap',
       fontWeight: 'inherit',
     },
-    'thead th': { color: theme.colors.text.secondary },
+    'thead th': { color: theme.colors.text.secondary, whiteSpace: 'normal' },
+    // when, below how it stands: nine topics are as wide as the page
+    'td[data-cell] small': { display: 'block', color: theme.colors.text.secondary },
     'tr[aria-current="true"]': { background: theme.colors.action.selected },
   }),
+  // in line with the header
+  variation: css({ marginLeft: theme.spacing(-1) }),
 })

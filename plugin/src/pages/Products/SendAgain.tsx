@@ -71,12 +71,14 @@ export function SendAgain({ set }: { set: ProductSet }) {
           {send.error && <Problem error={send.error} write />}
           {isRefused && (
             <>
-              <Checkbox
-                label="Send it all the same"
-                description="Past the conditions for seller, product and quality control. Needs a reason."
-                value={force}
-                onChange={(event) => setForce(event.currentTarget.checked)}
-              />
+              <Field>
+                <Checkbox
+                  label="Send it all the same"
+                  description="Past the conditions for seller, product and quality control. Needs a reason."
+                  value={force}
+                  onChange={(event) => setForce(event.currentTarget.checked)}
+                />
+              </Field>
               <Field label="Reason" description="Recorded with your name" required={force}>
                 <Input
                   id="send-reason"

@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Field, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Product } from '../../../../worker/api/internal/schemas.ts'
 import { CONDITIONS } from '../../../../worker/domain/requeue.ts'
@@ -77,9 +77,12 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
                 </p>
                 <Refused outcome={shown} known={[]} nameOf={nameOf} />
                 {blockedAgain > 0 && (
-                  <Alert severity="warning" title={`${counted(blockedAgain, 'change')} of these will be Blocked`}>
-                    The Shop does not have {blockedAgain === 1 ? 'its product' : 'their products'} yet: sent at once
-                    after the creation.
+                  <Alert
+                    severity="warning"
+                    title={`${blockedAgain.toLocaleString('en')} of these changes will be Blocked`}
+                  >
+                    The Shop does not have {blockedAgain === 1 ? 'its product' : 'their products'} yet: they are sent at
+                    once after the creation.
                     {uncreatedSets > 0 &&
                       !topics.includes('new_product_set') &&
                       ` Nothing in the queue creates ${counted(uncreatedSets, 'product set')}: send ` +
@@ -90,12 +93,14 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
             )}
           </div>
           {(unmet > 0 || force) && (
-            <Checkbox
-              label="Send them all the same"
-              description="Past the conditions for seller, product and quality control. Needs a reason."
-              value={force}
-              onChange={(event) => setForce(event.currentTarget.checked)}
-            />
+            <Field>
+              <Checkbox
+                label="Send them all the same"
+                description="Past the conditions for seller, product and quality control. Needs a reason."
+                value={force}
+                onChange={(event) => setForce(event.currentTarget.checked)}
+              />
+            </Field>
           )}
           <ReasonField id="send-topics-reason" value={reason} onChange={setReason} isRequired={force} />
           {start.error && <Problem error={start.error} write />}

@@ -10,6 +10,7 @@ import { counted } from '../../components/counted.ts'
 import { Page } from '../../components/Page.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
+import { Sku } from '../../components/Sku.tsx'
 import { Table, type TableColumn } from '../../components/Table.tsx'
 import { PRODUCT_COLUMNS } from './columns.tsx'
 import { keepPasted, pastedText } from './pasted.ts'
@@ -73,11 +74,14 @@ export function Skus() {
 }
 
 const COLUMNS: TableColumn<Row>[] = [
-  { name: 'asked', label: 'Looked up', cell: ({ sku }) => sku },
-  ...PRODUCT_COLUMNS.map(({ name, label, cell }, place) => ({
+  // what was looked up is one of its two SKUs
+  ...PRODUCT_COLUMNS.map(({ name, label, cell }) => ({
     name,
     label,
-    cell: ({ product }: Row) => (product ? cell(product) : place === 0 ? 'There is no such SKU' : '–'),
+    cell: ({ sku, product }: Row) => {
+      if (product) return cell(product)
+      return name === 'sellerSku' ? <Sku>{sku}</Sku> : name === 'title' ? 'There is no such SKU' : '–'
+    },
   })),
 ]
 

@@ -1,6 +1,6 @@
 import React from 'react'
 import type { Product } from '../../../../worker/api/internal/schemas.ts'
-import { ACTS } from '../../components/acts.ts'
+import { ACTORS } from '../../components/acts.ts'
 import { Link } from '../../components/Link.tsx'
 import { Sku } from '../../components/Sku.tsx'
 import type { TableColumn } from '../../components/Table.tsx'
@@ -36,5 +36,9 @@ export const PRODUCT_COLUMNS: TableColumn<Product>[] = [
     label: 'Next attempt',
     cell: ({ verdict }) => (verdict.next === null ? '–' : <Due at={verdict.next} />),
   },
-  { name: 'whoActs', label: 'Who acts', cell: ({ verdict }) => ACTS[verdict.whoActs] },
+  {
+    name: 'whoActs',
+    label: 'Who acts',
+    cell: ({ verdict }) => <span style={{ whiteSpace: 'nowrap' }}>{ACTORS[verdict.whoActs]}</span>,
+  },
 ]

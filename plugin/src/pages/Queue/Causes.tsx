@@ -6,6 +6,7 @@ import type { WhoActs } from '../../../../worker/domain/seller-answer.ts'
 import type { Tab } from '../../../../worker/domain/statuses.ts'
 import { useCauses } from '../../api/items.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { ACTORS } from '../../components/acts.ts'
 import { causeName } from '../../components/causeName.ts'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
@@ -16,13 +17,8 @@ import { changeQuery } from '../../location.ts'
 /** More are a click away: the list below is what most people came for. */
 const AT_FIRST = 5
 
-const ACTS: Record<WhoActs, string> = {
-  nobody: 'Its creation, or an admin',
-  seller: 'The seller',
-  admin: 'An admin',
-  shop: 'The Shop',
-  sre: 'SREs',
-}
+/** Nobody but the creation that it waits for. */
+const actorOf = (whoActs: WhoActs): string => (whoActs === 'nobody' ? 'Its creation, or an admin' : ACTORS[whoActs])
 
 /**
  * Why items are in this list, each cause once. One click shows the items of one, another requeues or discards all of
@@ -68,7 +64,11 @@ export function Causes({
           { name: 'firstAt', label: 'First seen', cell: ({ firstAt }) => <Time at={firstAt} /> },
           { name: 'lastAt', label: 'Last seen', cell: ({ lastAt }) => <Time at={lastAt} /> },
           { name: 'trend', label: 'Last 24 hours', cell: ({ trend }) => <Trend hours={trend} /> },
-          { name: 'whoActs', label: 'Who acts', cell: ({ whoActs }) => ACTS[whoActs] },
+          {
+            name: 'whoActs',
+            label: 'Who acts',
+            cell: ({ whoActs }) => <div style={{ minWidth: '10ch' }}>{actorOf(whoActs)}</div>,
+          },
         ]}
         action={{
           label: 'Actions',
@@ -143,6 +143,8 @@ function Trend({ hours }: { hours: readonly number[] }) {
       aria-label={`${total.toLocaleString('en')} in the last 24 hours, at most ${most.toLocaleString('en')} in one`}
     >
       <path d={bars.join('')} fill="currentColor" />
+      {/* the hours in which none came */}
+      <path d={`M0 ${HEIGHT - 0.5}h${hours.length * (BAR_WIDTH + 1)}`} stroke="currentColor" opacity={0.4} />
     </svg>
   )
 }

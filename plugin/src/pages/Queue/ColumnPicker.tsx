@@ -1,4 +1,4 @@
-import { Checkbox, Stack, Toggletip, ToolbarButton } from '@grafana/ui'
+import { Button, Checkbox, Stack, Toggletip, ToolbarButton } from '@grafana/ui'
 import React from 'react'
 import { COLUMN_NAMES, type ColumnName, column } from './columns.tsx'
 
@@ -22,7 +22,9 @@ export function ColumnPicker({
           }
         />
       ))}
-      <ToolbarButton onClick={() => onChange(undefined)}>Back to the usual ones</ToolbarButton>
+      <Button size="sm" variant="secondary" onClick={() => onChange(undefined)}>
+        Back to the usual columns
+      </Button>
     </Stack>
   )
   return (

@@ -2,7 +2,7 @@ import { css } from '@emotion/css'
 import type { GrafanaTheme2 } from '@grafana/data'
 import { Checkbox, FilterInput, IconButton, MultiCombobox, useStyles2 } from '@grafana/ui'
 import React, { useId } from 'react'
-import { explain, explainTopic } from '../../../../worker/domain/explanations.ts'
+import { explain } from '../../../../worker/domain/explanations.ts'
 import { BLOCKS, type ReasonCode } from '../../../../worker/domain/reasons.ts'
 import { PRODUCTS_A_PREFIX } from '../../../../worker/domain/search.ts'
 import {
@@ -26,7 +26,8 @@ const REASONS_OF: Partial<Record<Tab, readonly ReasonCode[]>> = {
 /** A reason in the URL counts only where the filter for it is shown. */
 export const reasonOf = (tab: Tab, { reason }: Query): string | undefined => (REASONS_OF[tab] ? reason : undefined)
 
-const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label, description: explainTopic(value) }))
+/** What each means is said in the header of the column: here it would be cut. */
+const topics = TOPIC_NAMES.map((value) => ({ value, label: TOPICS[value].label }))
 
 /** What a search matches: after typing anything else, an admin would take "nothing found" for an answer. */
 export const SEARCHED =

@@ -5,9 +5,11 @@ import { durationInWords } from '../../../../worker/domain/seller-answer.ts'
 import { TOPICS } from '../../../../worker/domain/topics.ts'
 import { ApiError } from '../../api/client.ts'
 import { useUnanswered } from '../../api/items.ts'
+import { ACTORS } from '../../components/acts.ts'
 import { Link } from '../../components/Link.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { Section } from '../../components/Section.tsx'
+import { Sku } from '../../components/Sku.tsx'
 import { Table, type TableColumn } from '../../components/Table.tsx'
 import { Time } from '../../components/Time.tsx'
 import { changeQuery, pageUrl } from '../../location.ts'
@@ -75,12 +77,14 @@ const COLUMNS: TableColumn<Row>[] = [
   { name: 'sellers', label: 'Sellers', cell: ({ sellers }) => sellers.toLocaleString('en') },
   { name: 'oldestAt', label: 'The oldest since', cell: ({ oldestAt }) => <Time at={oldestAt} /> },
   { name: 'usual', label: 'Late after', cell: ({ usualSeconds }) => durationInWords(usualSeconds) },
-  { name: 'whoActs', label: 'Who acts', cell: () => 'The Shop' },
+  { name: 'whoActs', label: 'Who acts', cell: () => <div style={{ minWidth: '10ch' }}>{ACTORS.shop}</div> },
   {
     name: 'example',
     label: 'Example',
     cell: ({ example }) => (
-      <Link to={pageUrl(`items/${example.itemId}`)}>{example.sellerSku ?? `item ${example.itemId}`}</Link>
+      <Link to={pageUrl(`items/${example.itemId}`)}>
+        <Sku>{example.sellerSku ?? `item ${example.itemId}`}</Sku>
+      </Link>
     ),
   },
 ]

@@ -1,3 +1,6 @@
+import { css } from '@emotion/css'
+import type { GrafanaTheme2 } from '@grafana/data'
+import { useStyles2 } from '@grafana/ui'
 import React, { type ReactNode } from 'react'
 import type { Item } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainColumn, explainTopic, NO_CREATE } from '../../../../worker/domain/explanations.ts'
@@ -23,7 +26,7 @@ const shopSku = ({ sku }: Item) => (sku === null ? '–' : <Sku>{sku}</Sku>)
 
 /** What may be long: wide enough that a row does not become a column of words. */
 const Prose = ({ children }: { children: string | null | undefined }) =>
-  children ? <div style={{ minWidth: '28ch', overflowWrap: 'anywhere' }}>{children}</div> : <>–</>
+  children ? <div style={{ minWidth: '24ch', overflowWrap: 'anywhere' }}>{children}</div> : <>–</>
 
 /** All columns of lists. Labels are those of docs/requirements.md, "Columns", where it has them. */
 export const COLUMNS = {
@@ -41,7 +44,7 @@ export const COLUMNS = {
   status: {
     label: 'Status',
     cell: (item) => (
-      <div style={{ minWidth: '16ch' }}>
+      <div style={{ minWidth: '18ch' }}>
         <Where item={item} />
       </div>
     ),
@@ -82,7 +85,11 @@ export const COLUMNS = {
   retriesLeft: { label: 'Retries left', cell: ({ retriesLeft }) => retriesLeft ?? '–' },
   seller: {
     label: 'Seller',
-    cell: ({ sellerName, sellerId }) => <Link to={pageUrl(`sellers/${sellerId}`)}>{sellerName ?? sellerId}</Link>,
+    cell: ({ sellerName, sellerId }) => (
+      <div style={{ minWidth: '12ch' }}>
+        <Link to={pageUrl(`sellers/${sellerId}`)}>{sellerName ?? sellerId}</Link>
+      </div>
+    ),
   },
   productSetId: {
     label: 'Product set',
@@ -136,28 +143,32 @@ export function helpOf(name: ColumnName): string | React.ReactElement | undefine
   )
 }
 
-/** The item's status, and what it waits for. */
+/** The item's status, and below it what it waits for. */
 function Where({ item: { status, reason, nextAttemptAt, heldBy } }: { item: Item }) {
   return (
     <>
-      <Status status={status} />{' '}
-      {status === 'delayed' || status === 'failed' ? (
-        nextAttemptAt ? (
-          <>
-            {reason?.code === 'stock_wait' ? 'is sent' : 'next retry'} <Due at={nextAttemptAt} />
-          </>
-        ) : (
-          'retries exhausted'
-        )
-      ) : (
-        status === 'blocked' && reason && explain(reason.code).label
-      )}
+      <Status status={status} />
+      <Note>
+        {status === 'delayed' || status === 'failed'
+          ? nextAttemptAt
+            ? [reason?.code === 'stock_wait' ? 'is sent ' : 'next retry ', <Due key="due" at={nextAttemptAt} />]
+            : 'retries exhausted'
+          : status === 'blocked' && reason && explain(reason.code).label}
+      </Note>
       {heldBy && (
-        <>
-          {' '}
+        <Note>
           behind <HeldBy holder={heldBy} />
-        </>
+        </Note>
       )}
     </>
   )
 }
+
+function Note({ children }: { children: ReactNode }) {
+  const styles = useStyles2(getStyles)
+  return children ? <div className={styles.note}>{children}</div> : null
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  note: css({ ...theme.typography.bodySmall, color: theme.colors.text.secondary, overflowWrap: 'anywhere' }),
+})

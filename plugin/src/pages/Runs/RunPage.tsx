@@ -1,7 +1,8 @@
-import { LoadingPlaceholder } from '@grafana/ui'
+import { EmptyState, LoadingPlaceholder } from '@grafana/ui'
 import React from 'react'
 import type { Run } from '../../../../worker/api/internal/schemas.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
+import { ApiError } from '../../api/client.ts'
 import { useRun } from '../../api/runs.ts'
 import { counted } from '../../components/counted.ts'
 import { Page } from '../../components/Page.tsx'
@@ -14,9 +15,11 @@ import { KIND_LABELS, targetOf, topicsOf } from './sentences.ts'
 /** One run: who wanted what, how far it is, and what came of it. Its address may be shared. */
 export function RunPage({ id }: { id: string }) {
   const { data: run, error, refetch } = useRun(id)
+  const isMissing = error instanceof ApiError && error.status === 404
   return (
     <Page title={`Run ${id}`}>
-      {error && <Problem error={error} retry={refetch} />}
+      {isMissing && <EmptyState variant="not-found" message="There is no such run" />}
+      {error && !isMissing && <Problem error={error} retry={refetch} />}
       {!run && !error && <LoadingPlaceholder text="Loading the run …" />}
       {run && (
         <>
@@ -25,7 +28,7 @@ export function RunPage({ id }: { id: string }) {
               {KIND_LABELS[run.kind]} of {run.topics.length > 0 && `${topicsOf({ ...run })} of `}
               {targetOf({ ...run.target }, run.cause)}
               {run.include.length > 0 &&
-                `, in the statuses ${run.include.map((status) => STATUSES[status].label).join(', ')}`}
+                `, in ${run.include.length === 1 ? 'the status' : 'the statuses'} ${run.include.map((status) => STATUSES[status].label).join(', ')}`}
               ; by {run.createdBy}, <Time at={run.createdAt} />.
             </p>
             {run.reason && <p>Reason: “{run.reason}”</p>}

@@ -4,7 +4,7 @@ import { Button, Input, LoadingPlaceholder, useStyles2 } from '@grafana/ui'
 import React from 'react'
 import type { Entry, RunsRecord } from '../../../../worker/api/internal/schemas.ts'
 import { useRecord } from '../../api/runs.ts'
-import { mayWrite, READ_ONLY } from '../../app.ts'
+import { mayWrite } from '../../app.ts'
 import { Choice, TimeRange, Typed } from '../../components/FilterInputs.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Page } from '../../components/Page.tsx'
@@ -30,7 +30,7 @@ export function Runs() {
   if (!mayWrite())
     return (
       <Page>
-        <p>{READ_ONLY}</p>
+        <p>Only users with the role Admin see what was done by hand.</p>
       </Page>
     )
   const underWay = data?.pages[0]?.underWay ?? []
