@@ -57,7 +57,7 @@ export function Choice({ label, all, options, value, onChange }: ChoiceProps) {
     <Combobox
       aria-label={label}
       placeholder={all}
-      width={24}
+      width={28}
       isClearable
       options={options}
       value={value ?? null}

@@ -14,7 +14,7 @@ export function SellerAnswer({ text, children }: { text: string; children?: Reac
           Copy the answer
         </ClipboardButton>
       </Stack>
-      {children}
+      {children && <div className={styles.below}>{children}</div>}
     </section>
   )
 }
@@ -25,5 +25,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     background: theme.colors.background.secondary,
     borderLeft: `${theme.spacing(0.5)} solid ${theme.colors.primary.main}`,
     fontSize: theme.typography.h5.fontSize,
+    p: { marginBottom: 0 },
   }),
+  below: css({ marginTop: theme.spacing(1.5) }),
 })

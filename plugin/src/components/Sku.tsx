@@ -7,18 +7,21 @@ import React from 'react'
  * breaks anywhere, so that it makes no table wider than the page. Of several, as those of a whole set, there are two
  * lines, and all on hover.
  */
-export function Sku({ children }: { children: string }) {
+export function Sku({ children, isShops = false }: { children: string; isShops?: boolean }) {
   const styles = useStyles2(getStyles)
+  const one = cx(styles.sku, isShops && styles.shops)
   return children.includes(', ') ? (
-    <span className={cx(styles.sku, styles.several)} title={children}>
+    <span className={cx(one, styles.several)} title={children}>
       {children}
     </span>
   ) : (
-    <span className={styles.sku}>{children}</span>
+    <span className={one}>{children}</span>
   )
 }
 
 const LONGEST_LINE = '24ch'
+/** Those of the Shop are shorter. */
+const LONGEST_OF_SHOP = '18ch'
 
 const getStyles = () => ({
   sku: css({
@@ -28,6 +31,7 @@ const getStyles = () => ({
     overflowWrap: 'anywhere',
     verticalAlign: 'top',
   }),
+  shops: css({ maxWidth: LONGEST_OF_SHOP }),
   several: css({
     display: '-webkit-inline-box',
     WebkitBoxOrient: 'vertical',

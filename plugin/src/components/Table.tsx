@@ -71,7 +71,7 @@ export function Table<Row extends { id: string }>({
               const order = key && sort === key ? 'ascending' : key && sort === `-${key}` ? 'descending' : undefined
               return (
                 <th key={name} scope="col" aria-sort={order}>
-                  <span className={styles.head}>
+                  <span className={key && onSort && styles.whole}>
                     {key && onSort ? (
                       <button
                         type="button"
@@ -81,13 +81,21 @@ export function Table<Row extends { id: string }>({
                         {text} {order && <Icon name={order === 'ascending' ? 'arrow-up' : 'arrow-down'} />}
                       </button>
                     ) : (
-                      text
+                      text.slice(0, text.lastIndexOf(' ') + 1)
                     )}
-                    {help && (
-                      <Toggletip title={text} content={help} placement="bottom">
-                        <IconButton name="info-circle" size="sm" aria-label={`About ${text}`} />
-                      </Toggletip>
-                    )}
+                    <span className={styles.end}>
+                      {!(key && onSort) && text.slice(text.lastIndexOf(' ') + 1)}
+                      {help && (
+                        <Toggletip title={text} content={help} placement="bottom">
+                          <IconButton
+                            name="info-circle"
+                            size="sm"
+                            className={styles.help}
+                            aria-label={`About ${text}`}
+                          />
+                        </Toggletip>
+                      )}
+                    </span>
                   </span>
                 </th>
               )
@@ -147,14 +155,14 @@ const getStyles = (theme: GrafanaTheme2) => ({
   action: css({
     position: 'sticky',
     right: 0,
-    // what goes on below it fades out
+    // what goes on below it fades out, no wider than the padding of a cell
     '&::before': {
       content: '""',
       position: 'absolute',
       top: 0,
       bottom: 0,
-      left: theme.spacing(-2),
-      width: theme.spacing(2),
+      left: theme.spacing(-1),
+      width: theme.spacing(1),
       pointerEvents: 'none',
       background: `linear-gradient(to right, transparent, ${theme.colors.background.primary})`,
     },
@@ -164,13 +172,15 @@ const getStyles = (theme: GrafanaTheme2) => ({
     'tbody tr[aria-selected="true"] &': { backgroundImage: layer(theme.colors.action.selected) },
   }),
   tick: css({ width: theme.spacing(5) }),
-  // the words may break, and what belongs to them stays beside them
-  head: css({ display: 'inline-flex', alignItems: 'center', gap: theme.spacing(0.5) }),
+  // a header breaks between its words, and its help stays on the line of the last
+  end: css({ whiteSpace: 'nowrap' }),
+  // one that sorts stays whole, with its arrow
+  whole: css({ whiteSpace: 'nowrap' }),
+  help: css({ marginLeft: theme.spacing(0.5), verticalAlign: 'middle' }),
   sort: css({
     background: 'none',
     border: 'none',
     padding: 0,
-    textAlign: 'inherit',
     font: 'inherit',
     color: 'inherit',
     '&:hover': { color: theme.colors.text.primary },

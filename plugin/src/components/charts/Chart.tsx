@@ -3,7 +3,7 @@ import type { GrafanaTheme2 } from '@grafana/data'
 import { useStyles2 } from '@grafana/ui'
 import React, { useId, useState } from 'react'
 import { Table } from '../Table.tsx'
-import { absolute } from '../Time.tsx'
+import { absolute, shownZoneName } from '../Time.tsx'
 import { Legend } from './Legend.tsx'
 import { type Axis, Plot } from './Plot.tsx'
 import { inWords, newest, type Series, shown } from './series.ts'
@@ -73,7 +73,7 @@ export function Chart({ title, description, times, series, bars = false, axis = 
                   label={`${title}: values`}
                   rows={times.map((time, place) => ({ id: time, place }))}
                   columns={[
-                    { name: 'from', label: 'From', cell: ({ id: time }) => absolute(time) },
+                    { name: 'from', label: `From (${shownZoneName()})`, cell: ({ id: time }) => absolute(time) },
                     ...series.map(({ name, values }) => ({
                       name,
                       label: name,

@@ -69,7 +69,7 @@ export function Pauses() {
                 columns={[
                   ...COLUMNS.filter(({ name }) => name !== 'until' && name !== 'ends'),
                   { name: 'endedAt', label: 'Ended', cell: ({ endedAt }) => <At time={endedAt} /> },
-                  { name: 'endedBy', label: 'Ended by', cell: ({ endedBy }) => endedBy ?? 'by itself' },
+                  { name: 'endedBy', label: 'Ended by', cell: ({ endedBy }) => endedBy ?? 'itself' },
                 ]}
               />
             </Section>

@@ -267,13 +267,14 @@ const getStyles = (theme: GrafanaTheme2) => ({
     padding: theme.spacing(2),
     background: theme.colors.background.secondary,
     p: { margin: theme.spacing(1, 0) },
+    'p:last-child': { marginBottom: 0 },
     'p:first-of-type': { fontSize: theme.typography.h4.fontSize },
   }),
   scroll: css({ overflowX: 'auto' }),
   grid: css({
     width: '100%',
     'th, td': {
-      padding: theme.spacing(0.75, 1),
+      padding: theme.spacing(0.75),
       borderBottom: `1px solid ${theme.colors.border.weak}`,
       textAlign: 'left',
       whiteSpace: 'nowrap',
@@ -281,8 +282,9 @@ const getStyles = (theme: GrafanaTheme2) => ({
     },
     'thead th': { color: theme.colors.text.secondary, whiteSpace: 'normal' },
     // when, below how it stands: nine topics are as wide as the page
-    'td[data-cell] small': { display: 'block', color: theme.colors.text.secondary },
-    'tr[aria-current="true"]': { background: theme.colors.action.selected },
+    small: { color: theme.colors.text.secondary },
+    'td[data-cell] small': { display: 'block' },
+    'tr[aria-current="true"]': { background: theme.colors.action.selected, small: { color: 'inherit' } },
   }),
   // in line with the header
   variation: css({ marginLeft: theme.spacing(-1) }),

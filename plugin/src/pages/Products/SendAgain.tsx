@@ -5,8 +5,9 @@ import { TOPIC_NAMES, TOPICS, type Topic } from '../../../../worker/domain/topic
 import { useSendAgain } from '../../api/actions.ts'
 import { ApiError } from '../../api/client.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { Link } from '../../components/Link.tsx'
 import { Problem } from '../../components/Problem.tsx'
-import { useRoute } from '../../location.ts'
+import { pageUrl, useRoute } from '../../location.ts'
 
 /** Queues any topic of a product anew, also one that is Synced; Images are saved again in Seller Center instead. */
 export function SendAgain({ set }: { set: ProductSet }) {
@@ -65,7 +66,10 @@ export function SendAgain({ set }: { set: ProductSet }) {
           )}
           {send.data && (
             <Alert severity="success" title={send.data.coalesced ? 'It was waiting already' : 'It is queued'}>
-              Item {send.data.itemId} carries it.
+              <Link to={pageUrl(`items/${send.data.itemId}`)} inText>
+                Item {send.data.itemId}
+              </Link>{' '}
+              carries it.
             </Alert>
           )}
           {send.error && <Problem error={send.error} write />}

@@ -22,7 +22,7 @@ export const PRODUCT_COLUMNS: TableColumn<Product>[] = [
       </Link>
     ),
   },
-  { name: 'sku', label: 'SKU', cell: ({ sku }) => (sku === null ? '–' : <Sku>{sku}</Sku>) },
+  { name: 'sku', label: 'SKU', cell: ({ sku }) => (sku === null ? '–' : <Sku isShops>{sku}</Sku>) },
   { name: 'title', label: 'Title', cell: ({ title }) => title ?? '–' },
   {
     name: 'seller',

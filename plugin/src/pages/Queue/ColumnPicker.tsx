@@ -1,4 +1,4 @@
-import { Button, Checkbox, Stack, Toggletip, ToolbarButton } from '@grafana/ui'
+import { Box, Button, Checkbox, Stack, Toggletip, ToolbarButton } from '@grafana/ui'
 import React from 'react'
 import { COLUMN_NAMES, type ColumnName, column } from './columns.tsx'
 
@@ -22,9 +22,11 @@ export function ColumnPicker({
           }
         />
       ))}
-      <Button size="sm" variant="secondary" onClick={() => onChange(undefined)}>
-        Back to the usual columns
-      </Button>
+      <Box marginTop={1}>
+        <Button size="sm" variant="secondary" onClick={() => onChange(undefined)}>
+          Back to the usual columns
+        </Button>
+      </Box>
     </Stack>
   )
   return (

@@ -53,7 +53,7 @@ export function Filters({ tab, query }: { tab: Tab; query: Query }) {
             value={value}
             onChange={onChange}
             escapeRegex={false}
-            width={38}
+            width={36}
             aria-label="Search"
           />
         )}
@@ -105,7 +105,7 @@ function StatusChoice({
       <MultiCombobox
         aria-labelledby={labelId}
         placeholder="All statuses"
-        width={30}
+        width={28}
         isClearable
         options={statusesOfTab(tab).map((name) => ({ value: name, label: STATUSES[name].label }))}
         value={names}

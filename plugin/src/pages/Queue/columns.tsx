@@ -22,7 +22,7 @@ interface Column {
   sort?: Order
 }
 
-const shopSku = ({ sku }: Item) => (sku === null ? '–' : <Sku>{sku}</Sku>)
+const shopSku = ({ sku }: Item) => (sku === null ? '–' : <Sku isShops>{sku}</Sku>)
 
 /** What may be long: wide enough that a row does not become a column of words. */
 const Prose = ({ children }: { children: string | null | undefined }) =>
@@ -170,5 +170,11 @@ function Note({ children }: { children: ReactNode }) {
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  note: css({ ...theme.typography.bodySmall, color: theme.colors.text.secondary, overflowWrap: 'anywhere' }),
+  note: css({
+    ...theme.typography.bodySmall,
+    color: theme.colors.text.secondary,
+    overflowWrap: 'anywhere',
+    // on the colour of such a row it would be too weak
+    'tr:hover &, tr[aria-selected="true"] &': { color: theme.colors.text.primary },
+  }),
 })
