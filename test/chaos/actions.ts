@@ -489,10 +489,9 @@ export const ACTIONS: readonly Action[] = [
         await frozen(stage, first, between(random, LEASE_MS + 1000, LEASE_MS + 1500))
         const others = parts.up().filter((slot) => slot !== first)
         await Promise.all(others.map((slot) => frozen(stage, slot, 3 * LEASE_MS)))
-        await parts.control('/troubles', 'PUT', {})
         return `${did}; worker ${first.number}, then workers ${others.map(({ number }) => number).join(' and ')}`
       } finally {
-        takingTurns.delete(parts)
+        await parts.control('/troubles', 'PUT', {}).finally(() => takingTurns.delete(parts))
       }
     },
   },
