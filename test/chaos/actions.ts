@@ -96,13 +96,46 @@ async function orSent({ parts }: Stage, products: Known[]): Promise<Known[]> {
 const takingTurns = new WeakSet<Parts>()
 const OTHERWISE_ENGAGED = 'workers are being frozen by turns, for which calls must be long'
 
+/** The troubles that were drawn last, and those that the Shop was told to have last. */
+const drawn = new WeakMap<Parts, object>()
+const inForce = new WeakMap<Parts, object>()
+
+/**
+ * Actions overlap, and each setting takes the place of all before it.
+ *
+ * @param last until others are drawn
+ * @returns false: workers are being frozen by turns, and the Shop stays as it is
+ */
+async function setTroubles({ parts }: Stage, troubles: object, { last = false } = {}): Promise<boolean> {
+  if (takingTurns.has(parts)) return false
+  inForce.set(parts, troubles)
+  if (last) drawn.set(parts, troubles)
+  await parts.control('/troubles', 'PUT', troubles)
+  return true
+}
+
+/** Of an action that needed its own: those that were drawn last are back, unless others have been set since. */
+async function endTroubles(stage: Stage, own: object): Promise<void> {
+  if (inForce.get(stage.parts) === own) await setTroubles(stage, drawn.get(stage.parts) ?? {})
+}
+
 /** Many calls are out, and their answers come when their worker has nowhere to write them. */
-async function manyOut(stage: Stage, random: Random, answerDelayMs: { min: number; max: number }): Promise<string> {
-  await stage.parts.control('/troubles', 'PUT', { default: { answerDelayMs } })
-  const products = await readProducts(stage.parts.sql)
-  const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
-  await stage.pause(300)
-  return did
+async function whileManyAreOut(
+  stage: Stage,
+  random: Random,
+  answerDelayMs: { min: number; max: number },
+  act: () => Promise<string>,
+): Promise<string> {
+  const slow = { default: { answerDelayMs } }
+  await setTroubles(stage, slow)
+  try {
+    const products = await readProducts(stage.parts.sql)
+    const did = await transact(stage, (tx) => changeSome(tx, products, 20, random))
+    await stage.pause(300)
+    return `${await act()}; before: ${did}`
+  } finally {
+    await endTroubles(stage, slow)
+  }
 }
 
 async function frozen(stage: Stage, slot: Slot, ms: number): Promise<string> {
@@ -327,7 +360,8 @@ export const ACTIONS: readonly Action[] = [
       const others = inShop.filter(({ sellerId, setId }) => sellerId === product.sellerId && setId !== product.setId)
       if (others.length === 0) return 'there is no other set'
       const { setId } = pick(random, others)
-      const did = await transact(stage, async (tx) => {
+      const slow = { topics: { price: { answerDelayMs: { min: 700, max: 1400 } } } }
+      const queueBoth = async (tx: Tx) => {
         const queued = await enqueue(tx, 'price', product)
         await sql`update catalog.product set product_set_id = ${setId}::bigint where id = ${product.id}::bigint`
         const until = Date.now() + 2 * LEASE_MS
@@ -338,13 +372,16 @@ export const ACTIONS: readonly Action[] = [
               .length > 0
         }
         // Both are sent when this is committed, and the calls last.
-        if (!takingTurns.has(stage.parts))
-          await stage.parts.control('/troubles', 'PUT', {
-            topics: { price: { answerDelayMs: { min: 700, max: 1400 } } },
-          })
+        await setTroubles(stage, slow)
         return [queued, ...(await changeTopic(tx, { ...product, setId }, 'price', random))]
-      })
-      return `product ${product.id} from set ${product.setId} to set ${setId}: ${did}`
+      }
+      try {
+        const did = await transact(stage, queueBoth)
+        await stage.pause(slow.topics.price.answerDelayMs.max)
+        return `product ${product.id} from set ${product.setId} to set ${setId}: ${did}`
+      } finally {
+        await endTroubles(stage, slow)
+      }
     },
   },
   {
@@ -452,8 +489,9 @@ export const ACTIONS: readonly Action[] = [
     name: 'silence',
     weight: 2,
     act: async (stage, random) => {
-      const did = random() < 0.5 ? `${await manyOut(stage, random, { min: 500, max: 1400 })}; ` : ''
-      return `${did}${await aSlot(stage, random, (slot) => hushed(stage, slot, between(random, 200, 3 * LEASE_MS)))}`
+      const isMany = random() < 0.5
+      const silent = () => aSlot(stage, random, (slot) => hushed(stage, slot, between(random, 200, 3 * LEASE_MS)))
+      return isMany ? whileManyAreOut(stage, random, { min: 500, max: 1400 }, silent) : silent()
     },
   },
   {
@@ -491,7 +529,7 @@ export const ACTIONS: readonly Action[] = [
         await Promise.all(others.map((slot) => frozen(stage, slot, 3 * LEASE_MS)))
         return `${did}; worker ${first.number}, then workers ${others.map(({ number }) => number).join(' and ')}`
       } finally {
-        await parts.control('/troubles', 'PUT', {}).finally(() => takingTurns.delete(parts))
+        await parts.control('/troubles', 'PUT', drawn.get(parts) ?? {}).finally(() => takingTurns.delete(parts))
       }
     },
   },
@@ -528,38 +566,35 @@ export const ACTIONS: readonly Action[] = [
     act: async (stage, random) => {
       const { parts } = stage
       const ms = between(random, LEASE_MS, 2 * LEASE_MS)
-      const did = await manyOut(stage, random, { min: 300, max: 1400 })
-      // One of them returns a little later than the others, which must not take it for dead before it could be heard.
-      const late = pick(random, parts.slots)
-      const lateMs = between(random, 300, LEASE_MS / 2)
-      late.gate.refuse('user', 'ends') // as each connection begins
-      try {
-        await parts.database('stops', ms)
-        await stage.pause(lateMs)
-      } finally {
-        late.gate.open()
-      }
-      return `for ${ms} ms, for worker ${late.number} ${lateMs} ms more; before: ${did}`
+      return whileManyAreOut(stage, random, { min: 300, max: 1400 }, async () => {
+        // One of them returns a little later than the others, which must not take it for dead before it could be heard.
+        const late = pick(random, parts.slots)
+        const lateMs = between(random, 300, LEASE_MS / 2)
+        late.gate.refuse('user', 'ends') // as each connection begins
+        try {
+          await parts.database('stops', ms)
+          await stage.pause(lateMs)
+        } finally {
+          late.gate.open()
+        }
+        return `for ${ms} ms, for worker ${late.number} ${lateMs} ms more`
+      })
     },
   },
   {
     name: 'troubles of the Shop',
     weight: 8,
     act: async (stage, random) => {
-      if (takingTurns.has(stage.parts)) return OTHERWISE_ENGAGED
       const troubles = await drawTroubles(stage, random)
-      await stage.parts.control('/troubles', 'PUT', { default: troubles })
-      return JSON.stringify(troubles)
+      return (await setTroubles(stage, { default: troubles }, { last: true }))
+        ? JSON.stringify(troubles)
+        : OTHERWISE_ENGAGED
     },
   },
   {
     name: 'the Shop is well',
     weight: 3,
-    act: async ({ parts }) => {
-      if (takingTurns.has(parts)) return OTHERWISE_ENGAGED
-      await parts.control('/troubles', 'PUT', {})
-      return ''
-    },
+    act: async (stage) => ((await setTroubles(stage, {}, { last: true })) ? '' : OTHERWISE_ENGAGED),
   },
   {
     name: 'callback again',
