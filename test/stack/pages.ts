@@ -19,8 +19,8 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
 
   try {
     const admin = await signIn(browser, url, ADMIN)
-    const pages: [path: string, text: string][] = [
-      ['overview', 'Sending is paused for Images'],
+    const pages: [path: string, ...texts: string[]][] = [
+      ['overview', 'Sending is paused for Images', 'requests sent'],
       ['pending', 'Requeued count'],
       ['delayed', '0 items'],
       ['blocked', 'Waits for'],
@@ -35,16 +35,16 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
       ['skus', 'Look them up'],
     ]
     for (const theme of ['dark', 'light']) {
-      for (const [path, text] of pages) {
+      for (const [path, ...texts] of pages) {
         await report.check(`Grafana: the page ${path} in the ${theme} theme`, ['grafana'], () =>
-          look(admin, `${url}/a/${PLUGIN_ID}/${path}?theme=${theme}`, text, `${theme}-${path.replace(/\W/g, '-')}`),
+          look(admin, `${url}/a/${PLUGIN_ID}/${path}?theme=${theme}`, texts, `${theme}-${path.replace(/\W/g, '-')}`),
         )
       }
       await report.check(`Grafana: the configuration page in the ${theme} theme`, ['grafana'], () =>
         look(
           admin,
           `${url}/plugins/${PLUGIN_ID}?page=configuration&theme=${theme}`,
-          'The key before the newest stays valid',
+          ['The key before the newest stays valid'],
           `${theme}-configuration`,
         ),
       )
@@ -133,10 +133,10 @@ export async function openPages(report: Report, stack: Stack, { synchronous }: S
     return undefined
   }
 
-  async function look({ page, complaints }: Session, address: string, text: string, name: string) {
+  async function look({ page, complaints }: Session, address: string, texts: string[], name: string) {
     complaints.length = 0
     await page.goto(address)
-    await page.getByText(text).first().waitFor({ timeout: 20_000 })
+    for (const text of texts) await page.getByText(text).first().waitFor({ timeout: 20_000 })
     await page.waitForLoadState('networkidle')
     await keepScreenshot(page, name)
     assert.deepEqual(complaints, [])
