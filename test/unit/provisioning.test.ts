@@ -128,19 +128,26 @@ test('the three dashboards, each panel with a number of its own', () => {
   for (const { panels: all } of dashboards) expect(new Set(all.map(({ id }) => id)).size).toBe(all.length)
 })
 
-test.each(dashboards.map(({ uid, panels: all }) => [uid, all] as const))('%s: no gap between panels', (_, all) => {
-  const lines = Map.groupBy(
-    all.flatMap(({ type, gridPos }) => (type === 'row' ? [] : gridPos!)),
-    ({ y }) => y,
-  )
-  for (const [y, line] of lines) {
-    expect(
-      line.reduce((sum, { w }) => sum + w, 0),
-      `line ${y}`,
-    ).toBe(24)
-    expect(new Set(line.map(({ h }) => h)).size, `line ${y}`).toBe(1)
-  }
-})
+test.each(dashboards.map(({ uid, panels: all }) => [uid, all] as const))(
+  '%s: no gap between panels, and none on another',
+  (_, all) => {
+    const lines = Map.groupBy(
+      all.map(({ gridPos }) => gridPos!),
+      ({ y }) => y,
+    )
+    let below = 0
+    for (const [y, line] of [...lines].toSorted(([a], [b]) => a - b)) {
+      expect(y, `line ${y}`).toBe(below)
+      let right = 0
+      for (const { x, w, h } of line.toSorted((a, b) => a.x - b.x)) {
+        expect({ x, h }, `line ${y}`).toEqual({ x: right, h: line[0]!.h })
+        right += w
+      }
+      expect(right, `line ${y}`).toBe(24)
+      below += line[0]!.h
+    }
+  },
+)
 
 test.each(panels.map(({ name, panel }) => [name, panel] as const))(
   '%s: description, unit, words for nothing',
