@@ -31,8 +31,8 @@ test('what is usual is measured by the leader and told to the seller, from twent
     await scene.control('/troubles', { method: 'PUT', body: { default: { callbackDelayMs: 1500 } } })
     await scene.untilStatus(await change(productIds[18]!), 'synced')
     await scene.worker.stop()
-    // A leader begins with it and comes back to it after five minutes. So the youngest of just twenty calls must be older
-    // than the slowest answer by then; once that is so it stays so.
+    // A leader begins with it and comes back to it after five minutes. So the youngest of just twenty calls must be
+    // older than the slowest answer by then; once that is so it stays so.
     await expect.poll(() => measureAnswers(sql).then(() => measured(sql))).toHaveLength(1)
     await sql`delete from shop_update.usual_answer`
     scene.worker = await scene.startWorker()

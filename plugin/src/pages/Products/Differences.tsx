@@ -60,8 +60,8 @@ function summary({ differences, unknown, known, impossible }: All): string {
   const missing =
     unknown.length > 0
       ? [
-          `No call on record has ${named}${more}: the Shop has ${unknown.length === 1 ? 'it' : 'them'} from before the ` +
-            'history begins, or not at all.',
+          `No call on record has ${named}${more}: the Shop has ${unknown.length === 1 ? 'it' : 'them'} from before ` +
+            'the history begins, or not at all.',
         ]
       : []
   return [...same, ...missing].join(' ')

@@ -28,7 +28,8 @@ export function RunPage({ id }: { id: string }) {
               {KIND_LABELS[run.kind]} of {run.topics.length > 0 && `${topicsOf({ ...run })} of `}
               {targetOf({ ...run.target }, run.cause)}
               {run.include.length > 0 &&
-                `, in ${run.include.length === 1 ? 'the status' : 'the statuses'} ${run.include.map((status) => STATUSES[status].label).join(', ')}`}
+                `, in the ${run.include.length === 1 ? 'status' : 'statuses'} ` +
+                  run.include.map((status) => STATUSES[status].label).join(', ')}
               ; by {run.createdBy}, <Time at={run.createdAt} />.
             </p>
             {run.reason && <p>Reason: “{run.reason}”</p>}
