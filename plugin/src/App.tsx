@@ -1,3 +1,4 @@
+import { EmptyState } from '@grafana/ui'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import React from 'react'
 import { TABS } from '../../worker/domain/statuses.ts'
@@ -59,7 +60,7 @@ function Pages() {
   if (page === 'runs' && id !== undefined && more.length === 0) return <RunPage key={id} id={id} />
   return (
     <Page>
-      <p>There is no such page.</p>
+      <EmptyState variant="not-found" message="There is no such page" />
     </Page>
   )
 }
