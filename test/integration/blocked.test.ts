@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { ReceivedCall } from '../../demo/shop/memory.ts'
 import type { SettingsInput } from '../../demo/shop/troubles.ts'
+import type { Sql } from '../../worker/database/database.ts'
 import { addSet, type Scene, startScene } from '../scene.ts'
 
 let scene: Scene
 beforeAll(async () => {
-  scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600' } })
+  scene = await startScene({ env: { RETRY_UNIT_SECONDS: '3600' }, prepare: nobodyLeads })
 })
 afterAll(() => scene.stop())
 afterEach(() => scene.control('/troubles', { method: 'DELETE' }))
@@ -14,8 +15,10 @@ const troubles = (settings: SettingsInput) => scene.control('/troubles', { metho
 const makeDue = (itemId: string) =>
   scene.sql`update shop_update.item set run_at = now() where id = ${itemId}::bigint and lane = 'delayed'`
 
-/** Well below the time after which the leader would find forgotten items: the create itself must release them. */
-const AT_ONCE = { timeout: 5000, interval: 20 }
+/** The leader releases, too, within seconds: only without one it is the create itself. */
+const nobodyLeads = (sql: Sql) => sql`
+  insert into shop_update.leader (worker_id, until) values (0, now() + interval '1 day')
+  on conflict (one) do update set worker_id = excluded.worker_id, until = excluded.until`
 
 const untilAll = (itemIds: string[], status: string, timing = { timeout: 20_000, interval: 20 }) =>
   vi.waitFor(async () => {
@@ -26,7 +29,7 @@ const untilAll = (itemIds: string[], status: string, timing = { timeout: 20_000,
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
   await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 20,
   })
 }
@@ -67,7 +70,7 @@ describe('the product is not in the Shop yet', () => {
       expect((await scene.statuses(items[0]!)).slice(0, 4)).toEqual(['pending', 'processing', 'blocked'])
       const create = await scene.enqueue('new_product_set', { set: setId })
       await scene.untilStatus(create, 'synced')
-      await untilAll(items, 'synced', AT_ONCE)
+      await untilAll(items, 'synced')
       for (const itemId of items)
         expect(await scene.item(itemId)).toMatchObject({ sends: 1, failures: 0, reason: null })
       const released = await scene.sql`
@@ -121,7 +124,7 @@ describe('the product is not in the Shop yet', () => {
     expect(await requestIds(items)).toEqual([])
     await makeDue(create)
     await scene.untilStatus(create, 'synced')
-    await untilAll(items, 'synced', AT_ONCE)
+    await untilAll(items, 'synced')
     expect(await scene.item(items[2]!)).toMatchObject({ coalesced: 1, sends: 1 })
   })
 
@@ -140,7 +143,7 @@ describe('the product is not in the Shop yet', () => {
     await untilAll(items, 'blocked')
     await makeDue(create)
     await scene.untilStatus(create, 'synced')
-    await untilAll([...items, content], 'synced', AT_ONCE)
+    await untilAll([...items, content], 'synced')
   })
 
   test('a product without a set in the Shop: New Product waits for New Product (Set)', async () => {
@@ -150,7 +153,7 @@ describe('the product is not in the Shop yet', () => {
     const create = await scene.enqueue('new_product_set', { set: setId })
     await untilAll([create], 'synced')
     // The create of the set has already created it.
-    await untilAll([item], 'synced', AT_ONCE)
+    await untilAll([item], 'synced')
     expect(await scene.item(item)).toMatchObject({ sends: 0, reason: 'nothing_to_send' })
     const { duplicateCreates } = await scene.control<{ duplicateCreates: number }>('/stats')
     expect(duplicateCreates).toBe(0)
@@ -181,7 +184,7 @@ describe('the product is not in the Shop yet', () => {
       await scene.untilStatus(create, 'synced')
       expect((await scene.item(item)).status).toBe('processing')
       await scene.sql`delete from public.gate`
-      await untilAll([item], 'synced', AT_ONCE)
+      await untilAll([item], 'synced')
       expect(await scene.statuses(item)).toContain('blocked')
     } finally {
       await scene.sql`delete from public.gate`
@@ -192,6 +195,7 @@ describe('the product is not in the Shop yet', () => {
   })
 
   test('hundreds of sets in the wrong order, creates called back at any moment: nobody is forgotten', async () => {
+    await scene.sql`delete from shop_update.leader` // what was locked when it was to be released is left to the leader
     await useFlow('asynchronous')
     await troubles({ default: { callbackDelayMs: { min: 0, max: 40 }, latencyMs: { min: 0, max: 20 } } })
     const sets = await Promise.all(Array.from({ length: 200 }, () => addSet(scene.sql, { inShop: false, products: 2 })))
@@ -207,14 +211,15 @@ describe('the product is not in the Shop yet', () => {
     ).flat()
     const left = (which: string[]) => scene.sql`select status from shop_update.item where id = any (${which}::bigint[])`
     const untilGone = (which: string[]) =>
-      vi.waitFor(async () => expect(await left(which)).toEqual([]), { timeout: 40_000, interval: 20 })
+      vi.waitFor(async () => expect(await left(which)).toEqual([]), { timeout: 100_000, interval: 20 })
     await untilGone(items.filter((_, k) => k % 4 === 1))
     // Released, and sent when their turn comes.
-    await vi.waitFor(
-      async () => expect((await left(items)).filter(({ status }) => status === 'blocked')).toEqual([]),
-      AT_ONCE,
-    )
+    await vi.waitFor(async () => expect((await left(items)).filter(({ status }) => status === 'blocked')).toEqual([]), {
+      timeout: 20_000,
+      interval: 20,
+    })
     await untilGone(items)
+    await nobodyLeads(scene.sql)
     await useFlow('synchronous')
   })
 })
@@ -245,7 +250,7 @@ describe('a new variation of a set that is in the Shop', () => {
     await troubles({})
     await makeDue(create)
     await scene.untilStatus(create, 'synced')
-    await untilAll([...items, ofFresh], 'synced', AT_ONCE)
+    await untilAll([...items, ofFresh], 'synced')
   })
 
   test('in the asynchronous flow they wait for the callback of the create, not for its acknowledgment', async () => {
@@ -258,7 +263,7 @@ describe('a new variation of a set that is in the Shop', () => {
     expect(await scene.untilStatus(item, 'blocked')).toMatchObject({ reason: 'new_variation' })
     await scene.control('/callbacks', { method: 'POST', body: { requestId } })
     await scene.untilStatus(create, 'synced')
-    await untilAll([item], 'synced', AT_ONCE)
+    await untilAll([item], 'synced')
     await useFlow('synchronous')
   })
 
@@ -279,7 +284,7 @@ describe('a new variation of a set that is in the Shop', () => {
     await scene.untilStatus(first, 'synced')
     expect(await scene.item(item)).toMatchObject({ status: 'blocked', reason: 'new_variation' })
     await scene.untilStatus(second, 'synced')
-    await untilAll([item], 'synced', AT_ONCE)
+    await untilAll([item], 'synced')
   })
 })
 
@@ -316,16 +321,15 @@ describe('Seller Center holds a Blocked item by a change that it absorbs, in a l
     try {
       await held.promise
       await scene.untilStatus(await scene.enqueue('new_product_set', { set: setId }), 'synced')
-      await untilAll([items[1]!], 'synced', AT_ONCE)
+      await untilAll([items[1]!], 'synced')
       expect((await scene.item(items[0]!)).status).toBe('blocked')
     } finally {
       letGo.resolve()
       await transaction
     }
-    // The next release in this set finds it: by the leader within seconds, or by a create that has nothing to do any
-    // more.
+    // The next release in this set finds it: by the leader, or, as here, by a create that has nothing to do any more.
     await scene.untilStatus(await scene.enqueue('new_product_set', { set: setId }), 'synced')
-    await untilAll([items[0]!], 'synced', AT_ONCE)
+    await untilAll([items[0]!], 'synced')
     expect(await scene.item(items[0]!)).toMatchObject({ coalesced: 1, sends: 1 })
   })
 })
