@@ -81,7 +81,8 @@ describe('the summary', () => {
       .map(({ oldestSeconds }) => Math.round(oldestSeconds! / 100))
     expect(ages).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     const failed = byStatus.find(({ status }) => status === 'failed')!
-    expect(Math.abs(Date.now() - Date.parse(failed.oldestAt!) - failed.oldestSeconds! * 1000)).toBeLessThan(2000)
+    // the numbers are kept for ten times as long as reading them took
+    expect(Math.abs(Date.now() - Date.parse(failed.oldestAt!) - failed.oldestSeconds! * 1000)).toBeLessThan(30_000)
   })
 
   it('is the same before and after the counters are folded, and equals a recount', async () => {
@@ -226,7 +227,7 @@ describe('events', () => {
     await enqueue(api.sql, 'price', { product: productIds[0]! })
     // An event already on its way may still have the old number.
     await vi.waitFor(async () => expect((await stream.next()).value!.data.toSend).toBe(7), {
-      timeout: 10_000,
+      timeout: 30_000,
       interval: 1,
     })
     stop.abort()
