@@ -15,7 +15,7 @@ beforeEach(() => desk().troubles({}))
 const desk = (): Desk => ({
   ...scene,
   troubles: (settings) => scene.control('/troubles', { method: 'PUT', body: { default: settings } }),
-  until: (ask) => vi.waitFor(ask, { timeout: 10_000, interval: 10 }),
+  until: (ask) => vi.waitFor(ask, { timeout: 30_000, interval: 10 }),
 })
 
 describe.each(WALKS)('$name', (walk) => {

@@ -63,7 +63,7 @@ async function queue(topic: Topic, { products = 1 } = {}) {
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
   await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 20,
   })
 }
@@ -567,7 +567,7 @@ describe('asynchronous flow', () => {
         expect(item).toMatchObject({ status: 'got_acknowledgment', sends: 2 })
         return item.requestId!
       },
-      { timeout: 10_000, interval: 20 },
+      { timeout: 30_000, interval: 20 },
     )
     expect(second).not.toBe(first)
     // The failure of an older attempt is no news; only its success is.
@@ -575,7 +575,7 @@ describe('asynchronous flow', () => {
     await vi.waitFor(
       async () => expect(await callbacksOf(itemId)).toMatchObject([{ outcome: 'accepted', applied: true }]),
       {
-        timeout: 10_000,
+        timeout: 30_000,
         interval: 20,
       },
     )
@@ -602,7 +602,7 @@ describe('asynchronous flow', () => {
       }
       await callBack(requestId, [{ status: 'failure', error: { message: 'Again', code: 18 } }])
       await vi.waitFor(async () => expect((await callbacksOf(itemId)).every(({ applied }) => applied)).toBe(true), {
-        timeout: 10_000,
+        timeout: 30_000,
         interval: 20,
       })
       expect(await scene.item(itemId)).toMatchObject({ status, failures: status === 'failed' ? 2 : 1 })
@@ -699,7 +699,7 @@ describe('asynchronous flow', () => {
       await callBack(one.requestId)
       await callBack(two.requestId)
       await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), {
-        timeout: 8000,
+        timeout: 20_000, // the lock is held for longer
         interval: 20,
       })
       expect((await scene.item(one.itemId)).status).not.toBe('synced')
@@ -716,7 +716,7 @@ describe('asynchronous flow', () => {
       await callBack(one.requestId)
       await callBack(two.requestId)
       await vi.waitFor(async () => expect((await scene.item(two.itemId)).status).toBe('synced'), {
-        timeout: 8000,
+        timeout: 20_000, // the lock is held for longer
         interval: 20,
       })
       letGo()

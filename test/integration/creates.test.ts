@@ -19,7 +19,7 @@ const creates = async () => (await scene.control<{ creates: number; duplicateCre
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
   await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
-    timeout: 10_000,
+    timeout: 30_000,
   })
 }
 

@@ -89,7 +89,7 @@ async function expectAllDone(ids: string[], { cuts }: { cuts: number }) {
   expect(await sql`select from shop_update.set_lane where item_id is not null`).toHaveLength(0)
   expectAlive()
   await vi.waitFor(async () => expect((await fetch(`${worker.publicUrl}/readyz`)).status).toBe(200), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 50,
   })
 }
@@ -119,7 +119,7 @@ test('PostgreSQL is down when the Shop answers a create: the answer is kept in h
       const calls = (await (await control('/requests')).json()) as { answer: unknown }[]
       expect(calls.filter(({ answer }) => answer)).toHaveLength(CONCURRENCY)
     },
-    { timeout: 10_000, interval: 20 },
+    { timeout: 30_000, interval: 20 },
   )
   cluster = await startPostgres({ folder, port })
   await expectAllDone(
@@ -244,7 +244,7 @@ describe.for(CUTS)('the connection %s', (how) => {
           where client_port = any (${gate.ports()}::int[]) and state = 'active' and query like '%pg_sleep(60)'`
         expect(sleeping).toHaveLength(1)
       },
-      { timeout: 10_000, interval: 20 },
+      { timeout: 30_000, interval: 20 },
     )
 
   test('what is sent as a statement fails is answered or refused, and the next one is answered', async () => {
@@ -281,7 +281,7 @@ describe.for(CUTS)('the connection %s', (how) => {
     await untilSleeping()
     gate.cut(how)
     await refused
-    await vi.waitFor(() => expect(after).toBeDefined(), { timeout: 10_000 })
+    await vi.waitFor(() => expect(after).toBeDefined(), { timeout: 30_000 })
     await expectLost(after!)
     await transaction(behind, (tx) => tx`insert into written values ('in another one')`)
     expect(await sql`select what from written`).toEqual([{ what: 'by itself' }, { what: 'in another one' }])

@@ -138,7 +138,7 @@ describe('within a product set', () => {
             select id from shop_update.item where id in (${locked!}::bigint, ${next!}::bigint) and lane = 'behind'`,
         ).toHaveLength(2)
       },
-      { timeout: 10_000, interval: 20 },
+      { timeout: 30_000, interval: 20 },
     )
     const held = Promise.withResolvers<void>()
     const letGo = Promise.withResolvers<void>()
@@ -178,7 +178,7 @@ describe('within a product set', () => {
     expectOneAtATime(calls)
     // Nothing is left in the books of the set.
     const books = () => scene.sql`select * from shop_update.set_lane where product_set_id = ${big.setId}::bigint`
-    await vi.waitFor(async () => expect(await books()).toEqual([]), { timeout: 10_000, interval: 50 })
+    await vi.waitFor(async () => expect(await books()).toEqual([]), { timeout: 30_000, interval: 50 })
   }, 240_000)
 })
 
@@ -221,7 +221,7 @@ describe('between product sets', () => {
       }
       return [await queue(large), await queue(small)] as const
     })
-    await untilSynced([...ofLarge, ...ofSmall], 40_000)
+    await untilSynced([...ofLarge, ...ofSmall], 100_000)
     const calls = await requestsOf([...ofLarge, ...ofSmall])
     const isSmall = new Set(ofSmall)
     const last = calls.findLastIndex(({ itemId }) => isSmall.has(itemId))
@@ -237,7 +237,7 @@ describe('items that wait hold nobody but their own topic', () => {
     await vi.waitFor(
       async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }),
       {
-        timeout: 10_000,
+        timeout: 30_000,
         interval: 20,
       },
     )
@@ -257,7 +257,7 @@ describe('items that wait hold nobody but their own topic', () => {
     await vi.waitFor(
       async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'synchronous' }] }),
       {
-        timeout: 10_000,
+        timeout: 30_000,
         interval: 20,
       },
     )
@@ -303,12 +303,12 @@ describe('items that wait hold nobody but their own topic', () => {
     await scene.untilStatus(early!, 'delayed')
     expect(await scene.item(late!)).toMatchObject({ status: 'pending', sends: 0 })
     await makeDue(early!)
-    await vi.waitFor(async () => expect((await scene.item(early!)).failures).toBe(2), { timeout: 10_000 })
+    await vi.waitFor(async () => expect((await scene.item(early!)).failures).toBe(2), { timeout: 30_000 })
     expect(await scene.item(late!)).toMatchObject({ sends: 0 })
     // The first is given up: its retries are exhausted.
     await scene.sql`update shop_update.item set failures = 27, run_at = now() where id = ${early!}::bigint`
     await vi.waitFor(async () => expect(await scene.item(early!)).toMatchObject({ status: 'failed', failures: 28 }), {
-      timeout: 10_000,
+      timeout: 30_000,
     })
     await scene.untilStatus(late!, 'delayed')
     // An exhausted item holds up nothing, neither waiting nor later items.

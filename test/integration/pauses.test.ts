@@ -54,7 +54,7 @@ const lanes = async (ids: string[]) =>
 const untilIncidents = (expected: unknown[]) =>
   vi.waitFor(
     async () => expect((await scene.api<Incidents>('/api/incidents')).body.incidents).toMatchObject(expected),
-    { timeout: 10_000, interval: 20 },
+    { timeout: 30_000, interval: 20 },
   )
 
 test('everything: nothing leaves, callbacks are taken, and all goes on when it ends', async () => {

@@ -27,7 +27,7 @@ const timeline = async (setId: string, query = '') => {
 async function useFlow(flow: 'synchronous' | 'asynchronous') {
   await scene.api('/api/flow', { method: 'PUT', body: { flow } })
   await vi.waitFor(async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow }] }), {
-    timeout: 10_000,
+    timeout: 30_000,
   })
 }
 const setPrice = (productId: string, price: string) =>

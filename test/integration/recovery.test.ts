@@ -16,7 +16,7 @@ const heals = () => scene.control('/troubles', { method: 'DELETE' })
 /** Until this many calls have reached the Shop: their items are in Made request. */
 const untilCalled = (requests: number) =>
   vi.waitFor(async () => expect(await scene.control('/stats')).toMatchObject({ requests }), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 5,
   })
 const restart = async () => {
@@ -41,7 +41,7 @@ const becomesAsynchronous = async () => {
   await vi.waitFor(
     async () => expect((await scene.api('/api/flow')).body).toMatchObject({ workers: [{ flow: 'asynchronous' }] }),
     {
-      timeout: 10_000,
+      timeout: 30_000,
     },
   )
 }
@@ -224,7 +224,7 @@ test('a callback that was recorded and not applied is applied by the next worker
   const sellerCenter = await begin()
   await sellerCenter.sql`update catalog.product set price = 29.90 where id = ${productIds[0]!}::bigint`
   const itemId = await scene.enqueue('content', { product: productIds[0]! })
-  await vi.waitFor(async () => expect(await waitingCallbacks()).toHaveLength(1), { timeout: 10_000, interval: 20 })
+  await vi.waitFor(async () => expect(await waitingCallbacks()).toHaveLength(1), { timeout: 30_000, interval: 20 })
   await scene.worker.kill()
   await sellerCenter.commit()
   expect(await scene.item(itemId)).toMatchObject({ status: 'got_acknowledgment' })
@@ -368,7 +368,7 @@ test('a worker that was forgotten while it was frozen enters again, and is at wo
   await vi.waitFor(
     async () => expect(await scene.sql`select from shop_update.worker where id = ${id}::bigint`).toHaveLength(1),
     {
-      timeout: 10_000,
+      timeout: 30_000,
       interval: 20,
     },
   )
@@ -403,7 +403,7 @@ test('a storm: all topics, both flows, three workers killed in it; all ends, not
       await vi.waitFor(
         async () =>
           expect((await sql`select from shop_update.item where status = 'made_request'`).length).toBeGreaterThan(2),
-        { timeout: 10_000, interval: 2 },
+        { timeout: 30_000, interval: 2 },
       )
       await restart()
     }
@@ -430,7 +430,7 @@ test('a storm: all topics, both flows, three workers killed in it; all ends, not
   expect(lost!.steps).toBeGreaterThan(2)
   // Obsolete rows disappear with the leader's next look.
   await vi.waitFor(async () => expect([...(await sql`select * from shop_update.set_lane`)]).toEqual([]), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 50,
   })
   expect(await verifyCounts(sql)).toEqual([])

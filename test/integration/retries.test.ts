@@ -42,7 +42,7 @@ describe('a Shop that always answers with HTTP 500', () => {
     productId = await oneProduct()
     itemId = await scene.enqueue('price', { product: productId })
     await vi.waitFor(async () => expect((await scene.item(itemId)).failures).toBe(28), {
-      timeout: 55_000,
+      timeout: 100_000,
       interval: 50,
     })
     failures = await scene.sql`
@@ -172,7 +172,7 @@ test('a requeue is refused of what is not sent: inactive seller, inactive or una
   const willing = await scene.enqueue('price', { product: fine.product })
   const ids = [...Object.values(items), willing]
   for (const id of ids)
-    await vi.waitFor(async () => expect((await scene.item(id)).failures).toBeGreaterThanOrEqual(1), { timeout: 10_000 })
+    await vi.waitFor(async () => expect((await scene.item(id)).failures).toBeGreaterThanOrEqual(1), { timeout: 30_000 })
   // From here on they rest where they are.
   await vi.waitFor(
     async () => {
@@ -184,7 +184,7 @@ test('a requeue is refused of what is not sent: inactive seller, inactive or una
           where id = any (${ids}::bigint[]) and lane = 'delayed' and run_at = 'infinity'`,
       ).toHaveLength(5)
     },
-    { timeout: 10_000, interval: 20 },
+    { timeout: 30_000, interval: 20 },
   )
   await scene.sql`update catalog.seller set active = false where id = ${idle.sellerId}::bigint`
   await scene.sql`update catalog.product set active = false where id = ${off.product}::bigint`

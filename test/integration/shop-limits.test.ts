@@ -21,7 +21,7 @@ async function untilIdleClosed() {
   const { productIds } = await addSet(scene.sql)
   await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
   const closed = async () => (await scene.control<{ limits: { idleClosed: number } }>('/stats')).limits.idleClosed
-  await expect.poll(closed, { timeout: 10_000 }).toBeGreaterThan(0)
+  await expect.poll(closed, { timeout: 30_000 }).toBeGreaterThan(0)
 }
 
 /** How many creates there are. A call that is turned away at the door is no failure, except for a create. */

@@ -24,7 +24,7 @@ const untilWaitingFor = (table: string) =>
       expect(
         await scene.sql`select from pg_locks where not granted and relation = ${table}::text::regclass`,
       ).toHaveLength(1),
-    { timeout: 10_000, interval: 20 },
+    { timeout: 30_000, interval: 20 },
   )
 
 test('SIGTERM: calls in flight are finished, what was not sent is handed back, the exit code is 0', async () => {
@@ -62,7 +62,7 @@ test('SIGTERM: a request that was written but has not left is handed back, and d
   const item = await scene.enqueue('price', { product: productIds[0]! })
   await untilWaitingFor('shop_update.request')
   const stopped = scene.worker.stop()
-  await vi.waitFor(() => expect(scene.worker.log.at(-1)).toMatchObject({ signal: 'SIGTERM' }), { timeout: 10_000 })
+  await vi.waitFor(() => expect(scene.worker.log.at(-1)).toMatchObject({ signal: 'SIGTERM' }), { timeout: 30_000 })
   await other`commit`
   other.release()
   expect(await stopped).toBe(0)

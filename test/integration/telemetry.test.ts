@@ -6,7 +6,7 @@ import { addSet, CALLBACK_API_KEY, type Scene, startScene } from '../scene.ts'
 import { ADMIN_API_KEY, VIEWER_API_KEY } from '../worker-process.ts'
 
 /** What a collector receives about items: the real worker process, and a receiver that speaks OTLP. */
-const IN_TIME = { timeout: 10_000 }
+const IN_TIME = { timeout: 30_000 }
 const QUICK = { OTEL_METRIC_EXPORT_INTERVAL: '200', OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_BLRP_SCHEDULE_DELAY: '20' }
 let receiver: Receiver
 let scene: Scene

@@ -64,7 +64,7 @@ test.each([
   await week('price', known)
   await acknowledged('price', minutesAgo)
   // a reading is kept for ten times as long as it took
-  await vi.waitFor(async () => expect((await read()).topics).toHaveLength(late), { timeout: 10_000 })
+  await vi.waitFor(async () => expect((await read()).topics).toHaveLength(late), { timeout: 30_000 })
 })
 
 test('the callbacks have stopped once five that were acknowledged since the last one are late', async () => {

@@ -289,7 +289,7 @@ test('what PostgreSQL notes of a queue that has drained is mended by the leader'
         expect(item!.pages).toBeGreaterThan(0)
         expect(item!.rows).toBeGreaterThan(0)
       },
-      { timeout: 10_000, interval: 50 },
+      { timeout: 30_000, interval: 50 },
     )
   } finally {
     await scene.stop()

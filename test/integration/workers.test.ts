@@ -48,7 +48,7 @@ test('several workers share the queue: each item is sent once, of a set one at a
   expect(calls).toHaveLength(600)
   // An obsolete row of a set may outlive its last item until the leader comes by.
   await vi.waitFor(async () => expect(await scene.sql`select * from shop_update.set_lane`).toEqual([]), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 50,
   })
 })
@@ -87,7 +87,7 @@ test('the lead passes on when the worker that has it is killed', async () => {
       expect(row).toBeDefined()
       return row!
     },
-    { timeout: 10_000, interval: 50 },
+    { timeout: 30_000, interval: 50 },
   )
   const first = scene.worker.log.some((line) => line.worker_id === workerId) ? scene.worker : second
   scene.worker = first === second ? scene.worker : second
@@ -103,7 +103,7 @@ test('the lead passes on when the worker that has it is killed', async () => {
   const { productIds } = await addSet(scene.sql)
   await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
   await vi.waitFor(async () => expect(await scene.sql`select from shop_update.delta`).toHaveLength(0), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 50,
   })
 })
@@ -201,7 +201,7 @@ test('a claim puts an item behind while the leader seeks forgotten sets: it is c
       expect(
         seen || (await sql`select from pg_locks where not granted and locktype = 'transactionid'`).length > 0,
       ).toBe(true),
-    { timeout: 10_000, interval: 10 },
+    { timeout: 30_000, interval: 10 },
   )
   await connection`commit`
   connection.release()
