@@ -23,9 +23,9 @@ async function heardOf(act: () => Promise<unknown>): Promise<number> {
   return heard()
 }
 
-/** A worker that has more to do than room for it, and knows it. */
+/** A worker that has more to do than room for it, and knows it: four calls of six seconds, and ten changes behind. */
 async function busyWorker() {
-  scene = await startScene({ env: { CONCURRENCY: '4' }, settings: { default: { latencyMs: 2000 } } })
+  scene = await startScene({ env: { CONCURRENCY: '4' }, settings: { default: { latencyMs: 6000 } } })
   expect(await heardOf(async () => scene.untilStatus(await change(), 'made_request'))).toBe(1)
   await vi.waitFor(
     async () => {

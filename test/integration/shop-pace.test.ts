@@ -33,7 +33,7 @@ test('a clock that was set back by a day stops nothing', async () => {
   expect(await readPace(database.sql)).toMatchObject({ waitUntil: null })
   expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 10 })
   expect(await slowDown(database.sql, { ...REFUSAL, waitSeconds: 60 }, 15)).toMatchObject({ perSecond: 0 })
-  expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 0, nextInSeconds: expect.closeTo(60, 0) })
+  expect(await takeCalls(database.sql, 10)).toMatchObject({ calls: 0, nextInSeconds: expect.closeTo(60, -1) })
   await said('1 day')
   expect(await endBusy(database.sql)).not.toBeNull()
 })
