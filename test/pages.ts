@@ -13,3 +13,13 @@ export async function pagesOf(sql: Sql, act: () => Promise<unknown>): Promise<nu
   await act()
   return (await read()) - before
 }
+
+/** What autovacuum reads is counted, too, and it comes when it likes. `sql` owns the tables. */
+export const withoutAutovacuum = (sql: Sql) =>
+  sql.unsafe(`
+    do $$ declare each regclass; begin
+      for each in
+        select oid from pg_class
+        where relnamespace in ('shop_update'::regnamespace, 'catalog'::regnamespace) and relkind = 'r'
+      loop execute format('alter table %s set (autovacuum_enabled = off)', each); end loop;
+    end $$`)

@@ -7,6 +7,7 @@ import { finish } from '../../worker/queue/finish.ts'
 import { releaseOwed } from '../../worker/queue/release.ts'
 import { settle } from '../../worker/queue/settle.ts'
 import { createDatabase, type Database } from '../database.ts'
+import { withoutAutovacuum } from '../pages.ts'
 import { addSet, startScene } from '../scene.ts'
 
 /** Items that wait for creates that never come. Their sets have ids far from all others. */
@@ -33,7 +34,7 @@ describe('whatever lets a Blocked item go has noted it in the same transaction',
     // Like a worker's connection, with its rights; only one, so that everything counted belongs to the statements in
     // question.
     worker = connect(database.workerUrl, { max: 1, name: 'leader', lockTimeoutMs: 10_000, byIndex: true })
-    await sql`alter table shop_update.item set (autovacuum_enabled = off)`
+    await withoutAutovacuum(sql)
   })
   afterAll(async () => {
     await worker.end({ timeout: 5 })
