@@ -238,7 +238,7 @@ export const WALKS: Walk[] = [
       }
       return made
     },
-    verdict: 'In the Shop, 2 changes of it are not there: Price waits behind Price of LINEN-',
+    verdict: 'In the Shop, 2 changes of it are not there: Price waits until Price of LINEN-',
     answer: /an earlier change of another variation \(seller SKU LINEN-.*status Delayed.*is nothing you need to do\.$/,
     acts: 'Nobody has to act',
     async help(page, desk) {

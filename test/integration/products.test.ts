@@ -241,6 +241,24 @@ describe('a product set', () => {
     expect(products[0]!.answer!.text).toContain(text)
   })
 
+  test('what is late is called for by the verdict as by the answer', async () => {
+    const { setId, id } = await product({ inShop: true })
+    const item = await enqueue(api.sql, 'price', { product: id })
+    const whoActs = async () => {
+      const [{ verdict, answer }] = (await read(setId)).products as [ProductSet['products'][number]]
+      return [verdict.whoActs, answer!.whoActs]
+    }
+    await put(api.sql, item, 'delayed', { failures: 1 })
+    expect(await whoActs()).toEqual(['nobody', 'nobody'])
+    await api.sql`update shop_update.item set run_at = now() - interval '6 minutes' where id = ${item}::bigint`
+    expect(await whoActs()).toEqual(['sre', 'sre'])
+    const [row] = (await api.get(`/api/search?q=${(await read(setId)).products[0]!.sellerSku}`)).products
+    expect(row.verdict.whoActs).toBe('sre')
+    await put(api.sql, item, 'processing')
+    await api.sql`update shop_update.item set status_at = now() - interval '1 minute' where id = ${item}::bigint`
+    expect(await whoActs()).toEqual(['sre', 'sre'])
+  })
+
   test('an inactive seller: also the answer about a Synced item says that nobody can buy it', async () => {
     const { setId, id } = await product({ seller: 'Closed Shop' })
     await api.sql`update catalog.product set stock = 3 where id = ${id}::bigint`

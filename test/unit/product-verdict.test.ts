@@ -70,8 +70,7 @@ test.each<[string, ProductFacts, string, string]>([
       ],
     },
     'failing',
-    'In the Shop, 2 changes of it are not there: Stock waits behind Stock of B-2 (Failed); it goes once ' +
-      'that has gone.',
+    'In the Shop, 2 changes of it are not there: Stock waits until Stock of B-2 (Failed) is through.',
   ],
   [
     'it is Failed itself, and waits behind another',
@@ -106,8 +105,7 @@ test.each<[string, ProductFacts, string, string]>([
       ],
     },
     'being_created',
-    'Not in the Shop yet: its creation waits behind New Product (Set) of the whole set (Delayed); it goes once that ' +
-      'has gone.',
+    'Not in the Shop yet: its creation waits until New Product (Set) of the whole set (Delayed) is through.',
   ],
   [
     'a stock change waits on purpose',

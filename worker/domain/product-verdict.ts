@@ -280,7 +280,7 @@ type Held = OpenItem & { heldBy: HoldingItem }
 /** It waits for its turn; its own retry would not be its turn either. */
 const isHeld = (item: OpenItem): item is Held => item.heldBy !== null && item.status === 'pending'
 
-const held = (holder: HoldingItem): string => `waits behind ${holderName(holder)}; it goes once that has gone`
+const held = (holder: HoldingItem): string => `waits until ${holderName(holder)} is through`
 
 const heldVerdict = (holder: HoldingItem, about: Pick<Verdict, 'since' | 'itemId'>) => ({
   ...about,

@@ -105,11 +105,10 @@ export const productRoutes = (options: InternalApiOptions) => {
             srcId: setSrcId,
             cells: ofSet,
             products: products.map((product) => ({
-              ...productToJson(product),
+              ...withAnswer(productToJson(product), product === of ? told : undefined),
               srcId: product.srcId,
               price: product.price,
               stock: product.stock,
-              answer: product === of && told ? told : null,
               cells: topicsOf('product').map((topic) => cell(topic, product.id, product, synced)),
             })),
           },
@@ -181,6 +180,13 @@ function productToJson(row: ProductRow): Product {
     },
   }
 }
+
+/** The answer knows of its item how late it is, and of the Shop whether it is there: who is called for by it acts. */
+const withAnswer = (product: Product, told: Told | undefined) => ({
+  ...product,
+  verdict: told?.whoActs === 'sre' ? { ...product.verdict, whoActs: told.whoActs } : product.verdict,
+  answer: told ?? null,
+})
 
 /** Verdicts that no item explains better. */
 const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_control', 'hidden']
