@@ -18,7 +18,7 @@ import { blockedSets, release, releaseOwed } from '../../worker/queue/release.ts
 import { settle } from '../../worker/queue/settle.ts'
 import { enterWorker } from '../../worker/queue/worker-row.ts'
 import { createDatabase } from '../database.ts'
-import { pagesOf } from '../pages.ts'
+import { pagesOf, withoutAutovacuum } from '../pages.ts'
 import { addSet, startScene } from '../scene.ts'
 
 /** How many items of each kind are in the queue: enough to detect a scan of all of a kind. */
@@ -149,9 +149,7 @@ describe.each(Object.entries(STATISTICS))('statistics: %s', (_, prepare) => {
         seller,
       )
     try {
-      // Nothing else reads these tables, and the statistics stay as set.
-      for (const table of ['item', 'set_lane', 'delta'])
-        await database.sql.unsafe(`alter table shop_update.${table} set (autovacuum_enabled = off)`)
+      await withoutAutovacuum(database.sql) // the statistics stay as set, too
       await catalogue(database.sql)
       await prepare(database.sql, () => fill(database.sql))
       await enqueue('enqueue', 'price', 5 * MANY + 1)
