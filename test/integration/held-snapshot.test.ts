@@ -138,11 +138,14 @@ test('the numbers are read without a walk over what has been folded', async () =
   const [{ later }] = await sql<[{ later: string }]>`select pg_current_xact_id()::text as later`
   // A fold notes how far it came only below the oldest transaction of the cluster, which other tests share.
   await expect
-    .poll(async () => {
-      await foldCounts(sql)
-      const [row] = await sql`select shop_update.folded_up_to() >= ${later}::text::xid8 as "isNoted"`
-      return row!.isNoted
-    })
+    .poll(
+      async () => {
+        await foldCounts(sql)
+        const [row] = await sql`select shop_update.folded_up_to() >= ${later}::text::xid8 as "isNoted"`
+        return row!.isNoted
+      },
+      { timeout: 90_000 },
+    )
     .toBe(true)
   await sql`insert into shop_update.delta (kind, topic, status, n) values ('status', 'price', 'pending', 1)`
   const all = await pagesOf(sql, () => sql`select from shop_update.delta where kind = 'status'`)
