@@ -206,7 +206,7 @@ test('Response processing: another worker reads the answer of a held product; no
       const [row] = await scene.sql`select max(id)::int as "workerId" from shop_update.worker`
       expect(lane).toEqual(row)
     },
-    { timeout: 15_000, interval: 50 },
+    { timeout: 30_000, interval: 50 },
   )
   await sellerCenter.commit()
   await scene.untilStatus(itemId, 'synced')
@@ -292,7 +292,7 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
       expect(recovered).toBe(1)
       await promote(scene.sql, setsWaiting)
     },
-    { timeout: 15_000, interval: 100 },
+    { timeout: 30_000, interval: 100 },
   )
   process.kill(scene.worker.child.pid!, 'SIGCONT')
   await untilCalled(2)
@@ -314,7 +314,7 @@ test('an item lost by a frozen worker and claimed again, its first call out: bot
 
 const ready = (status: number) =>
   vi.waitFor(async () => expect((await fetch(`${scene.worker.publicUrl}/readyz`)).status).toBe(status), {
-    timeout: 15_000,
+    timeout: 30_000,
     interval: 20,
   })
 

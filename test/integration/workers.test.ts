@@ -98,7 +98,7 @@ test('the lead passes on when the worker that has it is killed', async () => {
       expect(row).toBeDefined()
       expect(row!.workerId).not.toBe(workerId)
     },
-    { timeout: 15_000, interval: 50 },
+    { timeout: 30_000, interval: 50 },
   )
   const { productIds } = await addSet(scene.sql)
   await scene.untilStatus(await scene.enqueue('price', { product: productIds[0]! }), 'synced')
