@@ -166,8 +166,8 @@ export function Refused({
   if (skippedTotal === 0) return null
   const find = (itemId: string | null) => known.find(({ id }) => id === itemId)
   const nameOfItem = (itemId: string) => {
-    const skus = find(itemId)?.sellerSku
-    return skus ? firstSku(skus) : `item ${itemId}`
+    const item = find(itemId)
+    return (item && firstSku(item)) ?? `item ${itemId}`
   }
   const what = skipped.some(({ productId }) => productId != null) ? 'change' : 'item'
   return (

@@ -1,6 +1,7 @@
 import { css, cx } from '@emotion/css'
 import { useStyles2 } from '@grafana/ui'
 import React from 'react'
+import type { Item } from '../../../worker/api/internal/schemas.ts'
 
 /**
  * A SKU. It stays on one line as long as that is no longer than most SKUs are, although it has hyphens; a longer one
@@ -40,8 +41,9 @@ const getStyles = () => ({
   }),
 })
 
-/** Of the SKUs of a whole set the first: for a line that has no room for all. */
-export function firstSku(skus: string): string {
-  const [first, ...others] = skus.split(', ')
-  return others.length > 0 ? `${first} and others` : skus
+/** The SKU of an item for a line of text: of a whole set the first, since there is no room for all. */
+export function firstSku({ sellerSku, productId }: Pick<Item, 'sellerSku' | 'productId'>): string | null {
+  if (sellerSku === null || productId !== null) return sellerSku
+  const [first, ...others] = sellerSku.split(', ')
+  return others.length > 0 ? `${first} and others` : sellerSku
 }

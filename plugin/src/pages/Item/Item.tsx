@@ -33,8 +33,8 @@ import { QueueCreation } from './QueueCreation.tsx'
 import { Resolve } from './Resolve.tsx'
 import { Timeline } from './Timeline.tsx'
 
-const titleOf = ({ topic, sellerSku, productSetId }: ItemDetail): string =>
-  `${TOPICS[topic].label} of ${sellerSku === null ? `product set ${productSetId}` : firstSku(sellerSku)}`
+const titleOf = (item: ItemDetail): string =>
+  `${TOPICS[item.topic].label} of ${firstSku(item) ?? `product set ${item.productSetId}`}`
 
 /** The whole story of one item. */
 export function Item({ id }: { id: string }) {
