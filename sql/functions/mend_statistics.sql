@@ -18,7 +18,7 @@ declare
   wrong record;
 begin
   for wrong in
-    select c.oid, c.relname,
+    select c.oid, c.relname, c.relkind <> 'i' and c.reltuples < 300 as "isLittle",
       case when c.relkind = 'i' then c.relpages * 100 else greatest(c.relpages * 10, 300) end as usual
     from pg_class t
     join pg_class c on c.oid = t.oid or c.oid in (select indexrelid from pg_index where indrelid = t.oid)
@@ -26,9 +26,10 @@ begin
       and c.reltuples >= 0 -- -1: not looked at yet
       and c.reltuples < case when c.relkind = 'i' then c.relpages * 20 else greatest(c.relpages * 2, 300) end
   loop
+    -- of all columns: which of them have any, pg_statistic says to superusers alone
     perform pg_clear_attribute_stats('shop_update', wrong.relname::text, a.attname::text, false)
-    from pg_statistic s join pg_attribute a on a.attrelid = s.starelid and a.attnum = s.staattnum
-    where s.starelid = wrong.oid;
+    from pg_attribute a
+    where wrong."isLittle" and a.attrelid = wrong.oid and a.attnum > 0 and not a.attisdropped;
     perform pg_restore_relation_stats(
       'schemaname', 'shop_update',
       'relname', wrong.relname::text,

@@ -641,7 +641,7 @@ test('a requeue is a run: it says what came of it, has a page to share, and is o
   await viewer.open(`runs/${runId}`)
   await viewer.page.getByText('Reason: “the Shop asked for it”').waitFor()
   await viewer.open('runs')
-  await viewer.page.getByText('Only users with the role Admin see what was done by hand.').waitFor()
+  await viewer.page.getByText('Only users with the role Admin see the record of all that was done by hand.').waitFor()
   expect(viewer.complaints).toEqual([])
   await viewer.close()
 })

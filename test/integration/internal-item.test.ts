@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ItemDetail } from '../../worker/api/internal.ts'
+import type { Sql } from '../../worker/database/database.ts'
 import { enterWorker } from '../../worker/queue/worker-row.ts'
 import { readBody } from '../../worker/read/item-history.ts'
+import { readItem } from '../../worker/read/items.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
 
 let api: Listener
@@ -299,6 +301,23 @@ describe('one item', () => {
     await put(api.sql, beside, 'blocked', { reason: 'new_variation' })
     expect((await detail(ofSet)).blockedBy).toBe(made)
     expect((await detail(beside)).blockedBy).toBeNull()
+  })
+
+  it('that is released while it is read is told as it is then', async () => {
+    const { productIds } = await addSet(api.sql, 'RACE', { inShop: false })
+    const item = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    await put(api.sql, item, 'blocked', { reason: 'not_in_shop' })
+    expect(await readItem(api.sql, item)).toMatchObject({ status: 'blocked' })
+    let released = false
+    const between = (strings: TemplateStringsArray, ...values: never[]) => {
+      if (released || !strings.raw?.join('').includes('as "blockedBy"')) return api.sql(strings, ...values)
+      released = true
+      return put(api.sql, item, 'pending').then(() => api.sql(strings, ...values))
+    }
+    expect(await readItem(Object.assign(between, api.sql) as unknown as Sql, item)).toMatchObject({
+      status: 'pending',
+    })
+    expect(released).toBe(true)
   })
 
   it('waits behind a Delayed or Failed one of its set and topic, which is said', async () => {

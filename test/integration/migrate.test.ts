@@ -164,7 +164,7 @@ test('functions and views of a newer version: the one before goes on beside them
   await expect(checkSchema(database.sql)).rejects.toThrow(/run "npm run migrate"\.$/)
 })
 
-test('while somebody reads for long what is changed, nobody who queues waits; it goes on afterwards', async () => {
+test('while somebody reads for long what is changed, who queues gets through; it goes on afterwards', async () => {
   const { sql } = database
   await migrate(sql)
   const { productIds } = await addSet(sql)

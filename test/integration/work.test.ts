@@ -293,3 +293,29 @@ test('what PostgreSQL notes of a queue that has drained is mended by the leader'
     await scene.stop()
   }
 })
+
+test('the leader mends what an owner notes who is no superuser', async () => {
+  const database = await createDatabase()
+  const owner = `owner_${randomBytes(6).toString('hex')}`
+  try {
+    const { sql } = database
+    await sql.unsafe(`
+      create role ${owner};
+      grant usage on schema shop_update to ${owner};
+      alter table shop_update.item owner to ${owner};
+      alter table shop_update.set_lane owner to ${owner};
+      alter function shop_update.mend_statistics() owner to ${owner}`)
+    const { productIds } = await addSet(sql)
+    await sql`select shop_update.enqueue('price', product_id => ${productIds[0]!}::bigint)`
+    await sql`vacuum analyze shop_update.item`
+    const noted = () => sql`select from pg_stats where schemaname = 'shop_update' and tablename = 'item'`
+    expect((await noted()).length).toBeGreaterThan(0)
+    await mendStatistics(sql)
+    expect((await noted()).length).toBe(0)
+    const [next] = await sql`select shop_update.mend_statistics() as mended`
+    expect(next).toEqual({ mended: 0 })
+  } finally {
+    await database.sql.unsafe(`reassign owned by ${owner} to current_user; drop owned by ${owner}; drop role ${owner}`)
+    await database.drop()
+  }
+})

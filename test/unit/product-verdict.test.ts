@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ANSWER_CASES, VERDICT_CASES } from '../../docs/answers.ts'
 import {
-  actsNow,
   CELLS,
   cellOf,
   type OpenItem,
@@ -204,16 +203,6 @@ describe('all cases, as docs/answers.md has them', () => {
     const seen = new Set(VERDICT_CASES.map(({ facts }) => productVerdict(facts).code))
     expect([...seen].sort()).toEqual([...VERDICTS].sort())
   })
-})
-
-test('a plan that is overdue for five minutes is none', () => {
-  const verdict = productVerdict({
-    ...shown,
-    items: [item({ heldBy: { id: '9', topic: 'price', status: 'delayed', sellerSku: 'B-2', nextAttemptAt: NOW } })],
-  })
-  const after = (seconds: number) => actsNow(verdict, new Date(NOW.getTime() + seconds * 1000))
-  expect([after(-1), after(300), after(301)]).toEqual(['nobody', 'nobody', 'sre'])
-  expect(actsNow({ ...verdict, whoActs: 'admin' }, new Date(NOW.getTime() + 3_600_000))).toBe('admin')
 })
 
 test('the times are those of the venture, in summer and in winter, and on the other day', () => {

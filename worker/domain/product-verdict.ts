@@ -1,5 +1,5 @@
 import { hiddenBy } from './hidden.ts'
-import { type HoldingItem, holderName, isOverdue } from './holder.ts'
+import { type HoldingItem, holderName } from './holder.ts'
 import { AWAIT_CREATE, type ReasonCode } from './reasons.ts'
 import { STATUSES, type Status } from './statuses.ts'
 import { creates, TOPICS, type Topic } from './topics.ts'
@@ -97,10 +97,6 @@ export function productVerdict(facts: ProductFacts): ProductVerdict {
   const { heldBy = null, ...verdict } = facts.inShop ? inShop(facts) : notInShop(facts)
   return { ...verdict, heldBy }
 }
-
-/** Who acts on it now: a plan that is overdue is no plan, as the item's own answer says. */
-export const actsNow = ({ whoActs, next }: Pick<ProductVerdict, 'whoActs' | 'next'>, now: Date): WhoActs =>
-  whoActs === 'nobody' && isOverdue(next, now) ? 'sre' : whoActs
 
 type Verdict = Omit<ProductVerdict, 'heldBy'> & { heldBy?: HoldingItem }
 

@@ -15,7 +15,7 @@ import { forgottenSets, lostSets } from '../queue/promote.ts'
 import { recover } from '../queue/recover.ts'
 import { blockedSets, releaseOwed } from '../queue/release.ts'
 import { forgetSnapshots, takeSnapshot } from '../queue/snapshots.ts'
-import { ANSWERS_MOST_MS, measureAnswers } from '../queue/usual-answers.ts'
+import { measureAnswers } from '../queue/usual-answers.ts'
 import { forgetWorkers, lead } from '../queue/worker-row.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Follow } from './follow.ts'
@@ -113,10 +113,16 @@ export function startLeader({
     return true
   }
 
-  async function tick(): Promise<void> {
+  /** It leads, for a whole lease from now. */
+  async function leadsOn(): Promise<boolean> {
     const asked = performance.now()
-    if (!(await lead(sql, workerId, LEASE_SECONDS))) return
+    if (!(await lead(sql, workerId, LEASE_SECONDS))) return false
     leadsUntil = asked + LEASE_SECONDS * 1000
+    return true
+  }
+
+  async function tick(): Promise<void> {
+    if (!(await leadsOn())) return
     if (isDue('statistics')) await mendStatistics(sql)
     if (isSteady() && isDue('recover')) {
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
@@ -174,7 +180,7 @@ export function startLeader({
     // Only while it leads: two workers that fold at once wait for each other.
     if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
     // Last: where it takes too long and is broken off, everything else has been done.
-    if (performance.now() + ANSWERS_MOST_MS < leadsUntil && isDue('usualAnswers')) await measureAnswers(sql)
+    if (isDue('usualAnswers') && (await leadsOn())) await measureAnswers(sql)
   }
 
   /** The dashboards draw these lines as annotations. */

@@ -11,8 +11,6 @@ const CALLS_A_PLACE = 100
 const CALLS_A_TOPIC = 1000
 /** In which a statement ends or is broken off: the leader has other things to do. */
 const MOST_MS = 2000
-/** How long `measureAnswers` takes at most: two statements. */
-export const ANSWERS_MOST_MS = 2 * MOST_MS
 
 /**
  * Measures how long the Shop usually takes to call back after it has acknowledged a change, by topic (decision 30).

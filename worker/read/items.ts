@@ -164,13 +164,7 @@ export const isCounted = ({ reason, cause, seller, set, q, from, to }: Selection
 
 /** One item, wherever it is; null if there is none. */
 export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
-  const rows = await sql<FoundRow[]>`
-    with i as (
-      (select ${queueColumns(sql)} from shop_update.item i where i.id = ${id}::bigint)
-      union all (select ${historyColumns(sql)} from shop_update.finished_item i where i.id = ${id}::bigint)
-    )
-    select ${shown(sql)} from i ${beside(sql)} order by i.live desc limit 1`
-  return (await complete(sql, rows))[0] ?? null
+  return (await complete(sql, await readRows(sql, [id])))[0] ?? null
 }
 
 /** Items of the queue by their ids, without traces. */
@@ -181,15 +175,38 @@ export async function readQueued(sql: Sql, ids: readonly string[]): Promise<Item
   return complete(sql, rows, { traces: false })
 }
 
-/** Adds what few items have, looked up for these alone. */
+/**
+ * Adds what few items have, looked up for these alone. One that was Blocked until something is created, and is not any
+ * more, is read again: what it waited for is in the Shop now, and it would seem that nothing creates it.
+ */
 async function complete(sql: Sql, rows: readonly FoundRow[], { traces = true } = {}): Promise<ItemRow[]> {
   const [traceOf, createOf] = await Promise.all([traces ? readTraces(sql, rows) : NOTHING, readCreates(sql, rows)])
-  return rows.map((row) => ({
-    ...row,
-    ...(createOf.get(row.id) ?? NO_CREATE),
-    traceId: row.traceId ?? traceOf.get(row.requestId ?? '') ?? null,
-  }))
+  const moved = rows.filter((row) => awaitsCreate(row) && !createOf.has(row.id)).map(({ id }) => id)
+  const again = moved.length > 0 ? await complete(sql, await readRows(sql, moved), { traces }) : []
+  const movedTo = new Map(again.map((row) => [row.id, row]))
+  return rows.flatMap((row) => {
+    if (moved.includes(row.id)) return movedTo.get(row.id) ?? []
+    return {
+      ...row,
+      ...(createOf.get(row.id) ?? NO_CREATE),
+      traceId: row.traceId ?? traceOf.get(row.requestId ?? '') ?? null,
+    }
+  })
 }
+
+const awaitsCreate = ({ live, status, reason }: FoundRow): boolean =>
+  live && status === 'blocked' && AWAIT_CREATE.some((each) => each === reason)
+
+/** Items wherever they are, each once. */
+const readRows = (sql: Sql, ids: readonly string[]): Promise<FoundRow[]> => sql<FoundRow[]>`
+  with i as (
+    (select ${queueColumns(sql)} from shop_update.item i where i.id = any (${[...ids]}::bigint[]))
+    union all
+    (select ${historyColumns(sql)} from shop_update.finished_item i
+    where i.id = any (${[...ids]}::bigint[])
+      and not exists (select from shop_update.item o where o.id = i.id))
+  )
+  select ${shown(sql)} from i ${beside(sql)}`
 
 const NOTHING = new Map<string, never>()
 const NO_CREATE: Create = { blockedBy: null, blockedByTopic: null, blockedByStatus: null, noCreate: null }
@@ -222,9 +239,7 @@ async function readTraces(sql: Sql, rows: readonly FoundRow[]): Promise<Readonly
  * alone: it takes longer to plan than the list with all else (1.1 ms and 1), and most pages have no such item.
  */
 async function readCreates(sql: Sql, rows: readonly FoundRow[]): Promise<ReadonlyMap<string, Create>> {
-  const asked = rows.filter(
-    ({ live, status, reason }) => live && status === 'blocked' && AWAIT_CREATE.some((each) => each === reason),
-  )
+  const asked = rows.filter(awaitsCreate)
   if (asked.length === 0) return NOTHING
   const found = await sql<(Create & { id: string })[]>`
     select
@@ -241,7 +256,8 @@ async function readCreates(sql: Sql, rows: readonly FoundRow[]): Promise<Readonl
         c.id
       limit 1
     ) b on true
-    where i.id = any (${asked.map(({ id }) => id)}::bigint[])`
+    where i.id = any (${asked.map(({ id }) => id)}::bigint[])
+      and i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[])`
   return new Map(found.map(({ id, ...create }) => [id, create]))
 }
 

@@ -54,7 +54,7 @@ export const isTooMuch = (httpStatus: number): boolean => httpStatus === 429 || 
 
 /**
  * Counts items, not calls: one item whose every call times out is that item's problem; five different ones are the
- * Shop's. The probe is a claim, not an item: a call of an earlier claim that is still out says nothing about it.
+ * Shop's. The probe is a claim, not an item: an earlier claim's call that fails or does not leave says nothing of it.
  *
  * @example
  * const circuit = createCircuit({ now: () => performance.now() })

@@ -5,13 +5,21 @@ import type { Item } from '../../../worker/api/internal/schemas.ts'
 
 /**
  * A SKU. It stays on one line as long as that is no longer than most SKUs are, although it has hyphens; a longer one
- * breaks anywhere, so that it makes no table wider than the page. Of several, as those of a whole set, there are two
- * lines, and all on hover.
+ * breaks anywhere, so that it makes no table wider than the page. Of those of a whole set there are two lines, and all
+ * on hover.
  */
-export function Sku({ children, isShops = false }: { children: string; isShops?: boolean }) {
+export function Sku({
+  children,
+  isShops = false,
+  isOfSet = false,
+}: {
+  children: string
+  isShops?: boolean
+  isOfSet?: boolean
+}) {
   const styles = useStyles2(getStyles)
   const one = cx(styles.sku, isShops && styles.shops)
-  return children.includes(', ') ? (
+  return isOfSet ? (
     <span className={cx(one, styles.several)} title={children}>
       {children}
     </span>

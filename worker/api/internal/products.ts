@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Sql } from '../../database/database.ts'
 import {
-  actsNow,
   cellOf,
   first,
   justChanged,
@@ -166,14 +165,13 @@ function cell(
 
 function productToJson(row: ProductRow): Product {
   const { items, srcId: _, setSrcId: __, price: ___, stock: ____, syncedAt, ...product } = row
-  const { since, next, heldBy, whoActs, ...verdict } = productVerdict(row)
+  const { since, next, heldBy, ...verdict } = productVerdict(row)
   return {
     ...product,
     syncedAt: syncedAt?.toISOString() ?? null,
     openItems: items.length,
     verdict: {
       ...verdict,
-      whoActs: actsNow({ whoActs, next }, new Date()),
       since: since?.toISOString() ?? null,
       next: next?.toISOString() ?? null,
       heldBy: heldBy && { ...heldBy, nextAttemptAt: heldBy.nextAttemptAt.toISOString() },
@@ -181,10 +179,14 @@ function productToJson(row: ProductRow): Product {
   }
 }
 
-/** The answer knows of its item how late it is, and of the Shop whether it is there: who is called for by it acts. */
+/**
+ * The answer knows how late its item is, and what keeps everything from being sent, so it says who acts. Only what
+ * nobody has queued is the admin's, whatever waits for it.
+ */
 const withAnswer = (product: Product, told: Told | undefined) => ({
   ...product,
-  verdict: told?.whoActs === 'sre' ? { ...product.verdict, whoActs: told.whoActs } : product.verdict,
+  verdict:
+    told && product.verdict.code !== 'not_created' ? { ...product.verdict, whoActs: told.whoActs } : product.verdict,
   answer: told ?? null,
 })
 

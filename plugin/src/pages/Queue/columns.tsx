@@ -22,7 +22,14 @@ interface Column {
   sort?: Order
 }
 
-const shopSku = ({ sku }: Item) => (sku === null ? '–' : <Sku isShops>{sku}</Sku>)
+const shopSku = ({ sku, productId }: Item) =>
+  sku === null ? (
+    '–'
+  ) : (
+    <Sku isShops isOfSet={productId === null}>
+      {sku}
+    </Sku>
+  )
 
 /** What may be long: wide enough that a row does not become a column of words. */
 const Prose = ({ children }: { children: string | null | undefined }) =>
@@ -32,9 +39,9 @@ const Prose = ({ children }: { children: string | null | undefined }) =>
 export const COLUMNS = {
   sellerSku: {
     label: 'Seller SKU',
-    cell: ({ id, sellerSku, productSetId }) => (
+    cell: ({ id, sellerSku, productId, productSetId }) => (
       <Link to={pageUrl(`items/${id}`)}>
-        <Sku>{sellerSku ?? `Product set ${productSetId}`}</Sku>
+        <Sku isOfSet={productId === null}>{sellerSku ?? `Product set ${productSetId}`}</Sku>
       </Link>
     ),
   },

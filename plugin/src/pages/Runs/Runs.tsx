@@ -30,7 +30,7 @@ export function Runs() {
   if (!mayWrite())
     return (
       <Page>
-        <p>Only users with the role Admin see what was done by hand.</p>
+        <p>Only users with the role Admin see the record of all that was done by hand.</p>
       </Page>
     )
   const underWay = data?.pages[0]?.underWay ?? []
