@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Field, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Item, Requeued, Run } from '../../../worker/api/internal/schemas.ts'
 import {
@@ -10,6 +10,7 @@ import {
 import { STATUSES } from '../../../worker/domain/statuses.ts'
 import { type RequeueTarget, useRequeuePreview, useStartRun } from '../api/actions.ts'
 import { isStranded } from '../stranded.ts'
+import { CheckField } from './CheckField.tsx'
 import { counted } from './counted.ts'
 import { Problem } from './Problem.tsx'
 import { OfTheFirst, previewedOf } from './previewed.tsx'
@@ -135,24 +136,20 @@ export function RequeueDialog({
             )}
           </div>
           {(undecided > 0 || mayCreateTwice) && (
-            <Field>
-              <Checkbox
-                label="Send the creations, too, that the Shop may have carried out"
-                description="It may create them twice: ask the Shop first."
-                value={mayCreateTwice}
-                onChange={({ currentTarget: { checked } }) => setMayCreateTwice(checked)}
-              />
-            </Field>
+            <CheckField
+              label="Send the creations, too, that the Shop may have carried out"
+              description="It may create them twice: ask the Shop first."
+              value={mayCreateTwice}
+              onChange={setMayCreateTwice}
+            />
           )}
           {(refused > 0 || force) && (
-            <Field>
-              <Checkbox
-                label="Send them all the same"
-                description="Past the conditions for seller, product and quality control. Needs a reason."
-                value={force}
-                onChange={({ currentTarget: { checked } }) => setForce(checked)}
-              />
-            </Field>
+            <CheckField
+              label="Send them all the same"
+              description="Past the conditions for seller, product and quality control. Needs a reason."
+              value={force}
+              onChange={setForce}
+            />
           )}
           {/* from here it is two steps to the button, over Cancel */}
           <ReasonField id="requeue-reason" value={reason} onChange={setReason} isRequired={force} autoFocus />

@@ -1,8 +1,9 @@
-import { Button, Checkbox, Field, Input, Modal } from '@grafana/ui'
+import { Button, Field, Input, Modal } from '@grafana/ui'
 import React, { useState } from 'react'
 import { useResolve } from '../../api/actions.ts'
 import { ApiError } from '../../api/client.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { CheckField } from '../../components/CheckField.tsx'
 import { Problem } from '../../components/Problem.tsx'
 
 /**
@@ -64,24 +65,20 @@ function ResolveDialog({
             'the Shop until the next change.'}
       </p>
       {resends && creates && (
-        <Field>
-          <Checkbox
-            label="It may create it twice"
-            description="The Shop may have carried out this creation already: ask it first."
-            value={mayCreateTwice}
-            onChange={(event) => setMayCreateTwice(event.currentTarget.checked)}
-          />
-        </Field>
+        <CheckField
+          label="It may create it twice"
+          description="The Shop may have carried out this creation already: ask it first."
+          value={mayCreateTwice}
+          onChange={setMayCreateTwice}
+        />
       )}
       {resends && (isRefused || force) && (
-        <Field>
-          <Checkbox
-            label="Send it all the same"
-            description="Past the conditions for seller, product and quality control."
-            value={force}
-            onChange={(event) => setForce(event.currentTarget.checked)}
-          />
-        </Field>
+        <CheckField
+          label="Send it all the same"
+          description="Past the conditions for seller, product and quality control."
+          value={force}
+          onChange={setForce}
+        />
       )}
       <Field label="Reason" description="Recorded with your name" required>
         <Input

@@ -1,8 +1,9 @@
 import { type DateTime, dateTime } from '@grafana/data'
-import { Button, Checkbox, Combobox, DateTimePicker, Field, Input, Modal, RadioButtonGroup } from '@grafana/ui'
+import { Button, Combobox, DateTimePicker, Field, Input, Modal, RadioButtonGroup } from '@grafana/ui'
 import React, { useState } from 'react'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { useCreatePause } from '../../api/incidents.ts'
+import { CheckField } from '../../components/CheckField.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { shownZone, shownZoneName } from '../../components/Time.tsx'
 
@@ -91,14 +92,12 @@ export function PauseDialog({ onDismiss }: { onDismiss(): void }) {
       <Field label="Planned end" description={zoneNote}>
         <DateTimePicker {...hour} date={until} onChange={(date) => date && setUntil(date)} />
       </Field>
-      <Field>
-        <Checkbox
-          label="Ends by itself then"
-          description="Otherwise an admin ends it, and somebody is paged once the planned end has passed"
-          value={endsItself}
-          onChange={(event) => setEndsItself(event.currentTarget.checked)}
-        />
-      </Field>
+      <CheckField
+        label="Ends by itself then"
+        description="Otherwise an admin ends it, and somebody is paged once the planned end has passed"
+        value={endsItself}
+        onChange={setEndsItself}
+      />
       <Field label="Reason" description="For the record and the banner; sellers do not read it" required>
         <Input
           id="pauseReason"

@@ -1,10 +1,11 @@
-import { Alert, Button, Checkbox, Combobox, Field, Input, Modal } from '@grafana/ui'
+import { Alert, Button, Combobox, Field, Input, Modal } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { ProductSet } from '../../../../worker/api/internal/schemas.ts'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { useSendAgain } from '../../api/actions.ts'
 import { ApiError } from '../../api/client.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { CheckField } from '../../components/CheckField.tsx'
 import { Link } from '../../components/Link.tsx'
 import { Problem } from '../../components/Problem.tsx'
 import { pageUrl, useRoute } from '../../location.ts'
@@ -75,14 +76,12 @@ export function SendAgain({ set }: { set: ProductSet }) {
           {send.error && <Problem error={send.error} write />}
           {isRefused && (
             <>
-              <Field>
-                <Checkbox
-                  label="Send it all the same"
-                  description="Past the conditions for seller, product and quality control. Needs a reason."
-                  value={force}
-                  onChange={(event) => setForce(event.currentTarget.checked)}
-                />
-              </Field>
+              <CheckField
+                label="Send it all the same"
+                description="Past the conditions for seller, product and quality control. Needs a reason."
+                value={force}
+                onChange={setForce}
+              />
               <Field label="Reason" description="Recorded with your name" required={force}>
                 <Input
                   id="send-reason"

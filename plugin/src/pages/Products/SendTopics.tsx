@@ -1,10 +1,11 @@
-import { Alert, Button, Checkbox, Field, Modal, Spinner, Stack } from '@grafana/ui'
+import { Alert, Button, Checkbox, Modal, Spinner, Stack } from '@grafana/ui'
 import React, { useState } from 'react'
 import type { Product } from '../../../../worker/api/internal/schemas.ts'
 import { CONDITIONS } from '../../../../worker/domain/requeue.ts'
 import { TOPIC_NAMES, TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { useRunPreview, useStartRun } from '../../api/actions.ts'
 import { mayWrite, READ_ONLY } from '../../app.ts'
+import { CheckField } from '../../components/CheckField.tsx'
 import { counted } from '../../components/counted.ts'
 import { Problem } from '../../components/Problem.tsx'
 import { OfTheFirst, previewedOf } from '../../components/previewed.tsx'
@@ -93,14 +94,12 @@ function SendDialog({ products: atFirst, onClose }: { products: readonly Product
             )}
           </div>
           {(unmet > 0 || force) && (
-            <Field>
-              <Checkbox
-                label="Send them all the same"
-                description="Past the conditions for seller, product and quality control. Needs a reason."
-                value={force}
-                onChange={(event) => setForce(event.currentTarget.checked)}
-              />
-            </Field>
+            <CheckField
+              label="Send them all the same"
+              description="Past the conditions for seller, product and quality control. Needs a reason."
+              value={force}
+              onChange={setForce}
+            />
           )}
           <ReasonField id="send-topics-reason" value={reason} onChange={setReason} isRequired={force} />
           {start.error && <Problem error={start.error} write />}
