@@ -27,6 +27,23 @@ const unfolded = (sql: Sql) => sql`select from shop_update.delta`
 const enqueueAll = (sql: Sql, topic: string, products: string[]) =>
   sql`select shop_update.enqueue(${topic}, product_id => id) from unnest(${products}::bigint[]) id`
 
+test('a duty of the leader that always fails is named, and the others are done', async () => {
+  scene = await startScene()
+  const { sql, worker } = scene
+  await sql.unsafe(`
+    create function cannot_be_followed() returns trigger language plpgsql as $$ begin raise exception 'Kept'; end $$;
+    create trigger keep before delete on shop_update.catalog_change
+      for each row execute function cannot_be_followed()`)
+  const { productIds } = await addSet(sql)
+  await sql`delete from catalog.product where id = any (${productIds}::bigint[])`
+  const failed = () => worker.log.filter(({ msg }) => String(msg).startsWith('A duty of the leader failed'))
+  await vi.waitFor(() => expect(failed()).not.toEqual([]), { timeout: 30_000 })
+  const { productIds: others } = await addSet(sql)
+  await enqueueAll(sql, 'price', others)
+  await vi.waitFor(async () => expect(await unfolded(sql)).toHaveLength(0), { timeout: 30_000 })
+  expect(failed()[0]).toMatchObject({ level: 40, duty: 'catalogue' })
+})
+
 test('the counters equal a recount at every moment of a storm, and the roll-ups after it', async () => {
   scene = await startScene({
     env: { RETRY_UNIT_SECONDS: '0.05', MAX_RETRIES: '2', FAILED_AFTER: '2', LEASE_SECONDS: '4' },

@@ -38,6 +38,7 @@ const DUTIES = {
   verify: 600_000,
   usualAnswers: 300_000,
 } as const
+type Duty = keyof typeof DUTIES
 
 const LEASE_SECONDS = 5
 /** How many days ahead partitions are created: Seller Center can go on queueing for that long without any worker. */
@@ -84,32 +85,18 @@ export function startLeader({
   leads(): boolean
   stop(): Promise<void>
 } {
-  const last: Record<keyof typeof DUTIES, number> = {
-    fold: 0,
-    statistics: 0,
-    recover: 0,
-    catalogue: 0,
-    owed: 0,
-    pauses: 0,
-    release: 0,
-    incidents: 0,
-    forgottenSets: 0,
-    blocked: 0,
-    snapshot: 0,
-    partitions: 0,
-    verify: performance.now(),
-    usualAnswers: 0,
-  }
+  /** When each was begun last. A new leader does not count everything again. */
+  const begun = new Map<Duty, number>([['verify', performance.now()]])
   let leadsUntil = 0
   let blockedUpTo = '0'
   const releaseNext = createRounds((after, since) => releaseOwed(sql, after, since))
   const forgottenNext = createRounds((after, since) => forgottenSets(sql, after, since))
   const lostNext = createFullRounds((after) => lostSets(sql, after))
 
-  const isDue = (duty: keyof typeof DUTIES): boolean => {
+  const isDue = (duty: Duty): boolean => {
     const now = performance.now()
-    if (last[duty] !== 0 && now - last[duty] < DUTIES[duty]) return false
-    last[duty] = now
+    if (now - (begun.get(duty) ?? -Infinity) < DUTIES[duty]) return false
+    begun.set(duty, now)
     return true
   }
 
@@ -121,10 +108,11 @@ export function startLeader({
     return true
   }
 
-  async function tick(): Promise<void> {
-    if (!(await leadsOn())) return
-    if (isDue('statistics')) await mendStatistics(sql)
-    if (isSteady() && isDue('recover')) {
+  /** In the order in which those that are due follow each other. */
+  const duties: Record<Duty, () => Promise<unknown>> = {
+    statistics: () => mendStatistics(sql),
+    async recover() {
+      if (!isSteady()) return
       const { recovered, steps, setsWaiting, adopted } = await recover(sql, workerId, config.LEASE_SECONDS, null)
       telemetry.rescued({ steps, adopted })
       if (recovered > 0) {
@@ -133,54 +121,74 @@ export function startLeader({
       }
       await follow.now({ sets: setsWaiting, created: [] })
       adopted.forEach(adopt)
-    }
-    if (isDue('catalogue')) {
+    },
+    async catalogue() {
       const { steps, sets } = await followCatalogue(sql)
       telemetry.steps(steps)
       await follow.now({ sets, created: sets })
       if (sets.length > 0) onReady([])
-    }
-    if (isDue('owed')) await queueOwed(sql)
-    if (isDue('pauses')) {
+    },
+    owed: () => queueOwed(sql),
+    async pauses() {
       await endPauses(sql)
       for (;;) {
         const ready = await resumePaused(sql)
         if (ready.length > 0) onReady(ready)
         if (ready.length < RESUMED_FULL || performance.now() > leadsUntil) break
       }
-    }
-    if (isDue('release')) {
+    },
+    async release() {
       const { steps } = await releaseNext()
       telemetry.steps(steps)
       if (steps.length > 0) onReady(idsOf(steps))
-    }
-    if (isDue('incidents')) for (const noted of await noteIncidents(sql, await incidents())) tellIncident(noted)
-    if (isDue('forgottenSets')) {
+    },
+    async incidents() {
+      for (const noted of await noteIncidents(sql, await incidents())) tellIncident(noted)
+    },
+    async forgottenSets() {
       const forgotten = await forgottenNext()
       const lost = await lostNext()
       await follow.now({ sets: [...new Set([...forgotten.sets, ...(lost?.sets ?? [])])], created: [] })
-    }
-    if (isDue('blocked')) {
+    },
+    async blocked() {
       const { sets, last } = await blockedSets(sql, blockedUpTo)
       blockedUpTo = last
       await follow.now({ sets: [], created: sets })
-    }
-    if (isDue('snapshot')) await takeSnapshot(sql)
-    if (isDue('partitions')) {
+    },
+    snapshot: () => takeSnapshot(sql),
+    async partitions() {
       await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
       await forgetWorkers(sql)
       await forgetCounts(sql, config.HISTORY_DAYS)
       await forgetSnapshots(sql, config.HISTORY_DAYS)
       await forgetIncidents(sql, config.HISTORY_DAYS)
-    }
-    if (isDue('verify')) {
+    },
+    async verify() {
       for (const drift of [...(await verifyCounts(sql)), ...(await verifyCauses(sql))])
         log.error(drift, 'A counter did not match the queue and was corrected; pages showed the wrong number')
-    }
+    },
     // Only while it leads: two workers that fold at once wait for each other.
-    if (isDue('fold')) while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
+    async fold() {
+      while ((await foldCounts(sql)) === FOLD_FULL && performance.now() < leadsUntil);
+    },
     // Last: where it takes too long and is broken off, everything else has been done.
-    if (isDue('usualAnswers') && (await leadsOn())) await measureAnswers(sql)
+    async usualAnswers() {
+      if (await leadsOn()) await measureAnswers(sql)
+    },
+  }
+
+  /** What fails fails alone: the duties after it are done all the same, by whoever still leads then. */
+  async function tick(): Promise<void> {
+    if (!(await leadsOn())) return
+    for (const [duty, run] of Object.entries(duties) as [Duty, () => Promise<unknown>][]) {
+      if (!isDue(duty)) continue
+      try {
+        await run()
+      } catch (error) {
+        log.warn({ err: error, duty }, 'A duty of the leader failed; it is done again when it is due next')
+        if (!(await leadsOn())) return
+      }
+    }
   }
 
   /** The dashboards draw these lines as annotations. */
@@ -192,7 +200,7 @@ export function startLeader({
 
   const ticks = every(1000, () =>
     tick().catch((error) => {
-      log.warn({ err: error }, 'A duty of the leader failed; it is done again when it is due next')
+      log.warn({ err: error }, 'Whether this worker leads could not be asked; it is asked again in a second')
     }),
   )
 
