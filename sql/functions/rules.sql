@@ -3,7 +3,7 @@
 -- call them, so worker/migrate.ts applies this file first.
 
 -- The topics whose call creates a product in the Shop; also in worker/domain/topics.ts. The index item_behind is
--- ordered by it.
+-- ordered by it, and the triggers owe_release (migration 22) spell it out.
 create or replace function shop_update.creates(topic shop_update.topic) returns boolean
 language sql immutable parallel safe
 return topic in ('new_product_set', 'new_product');

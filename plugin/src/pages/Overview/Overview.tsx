@@ -6,6 +6,7 @@ import type { Summary } from '../../../../worker/api/internal/schemas.ts'
 import { explain, explainStatus } from '../../../../worker/domain/explanations.ts'
 import { WINDOW_NAMES } from '../../../../worker/domain/windows.ts'
 import { useCharts, useKpis, useSummary } from '../../api/numbers.ts'
+import { mayWrite } from '../../app.ts'
 import { AsOf } from '../../components/AsOf.tsx'
 import { Link } from '../../components/Link.tsx'
 import { MadeUp } from '../../components/MadeUp.tsx'
@@ -70,6 +71,11 @@ const Elsewhere = () => (
     <LinkButton variant="secondary" icon="pause" href={locationUtil.assureBaseUrl(pageUrl('pauses'))}>
       Pauses
     </LinkButton>
+    {mayWrite() && (
+      <LinkButton variant="secondary" icon="history" href={locationUtil.assureBaseUrl(pageUrl('runs'))}>
+        Runs
+      </LinkButton>
+    )}
   </>
 )
 
