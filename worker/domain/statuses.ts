@@ -23,6 +23,14 @@ export type Tab = (typeof STATUSES)[Status]['tab']
 export const STATUS_NAMES = Object.keys(STATUSES) as Status[]
 export const TABS = ['pending', 'delayed', 'blocked', 'failed', 'synced'] as const satisfies readonly Tab[]
 
+export const TAB_LABELS: Record<Tab, string> = {
+  pending: 'Pending / Processing',
+  delayed: 'Delayed',
+  blocked: 'Blocked',
+  failed: 'Failed',
+  synced: 'Synced',
+}
+
 /** A filter by status: these, or all but these. */
 export interface StatusFilter {
   names: Status[]

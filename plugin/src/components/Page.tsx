@@ -5,7 +5,7 @@ import { Tab as PageTab, TabContent, TabsBar, useStyles2 } from '@grafana/ui'
 import React, { type MouseEvent, type ReactNode } from 'react'
 import type { Counts, Summary } from '../../../worker/api/internal/schemas.ts'
 import { TAB_COUNTED_UP_TO } from '../../../worker/domain/search.ts'
-import type { Tab } from '../../../worker/domain/statuses.ts'
+import { TAB_LABELS, type Tab } from '../../../worker/domain/statuses.ts'
 import { useCounts } from '../api/items.ts'
 import { useSummary } from '../api/numbers.ts'
 import { given, pageUrl, type Query, useRoute } from '../location.ts'
@@ -14,13 +14,6 @@ import { Banner } from './Banner.tsx'
 import { SearchBox } from './SearchBox.tsx'
 import { TimeModes } from './TimeModes.tsx'
 
-export const TAB_LABELS: Record<Tab, string> = {
-  pending: 'Pending / Processing',
-  delayed: 'Delayed',
-  blocked: 'Blocked',
-  failed: 'Failed',
-  synced: 'Synced',
-}
 const LABELS: Record<string, string> = { overview: 'Overview', ...TAB_LABELS }
 /** Pages in Grafana's navigation. */
 const NAVIGATION: Record<string, string> = { ...LABELS, pauses: 'Pauses', runs: 'Runs' }

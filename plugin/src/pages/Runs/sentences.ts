@@ -1,5 +1,5 @@
 import type { Entry, Run } from '../../../../worker/api/internal/schemas.ts'
-import { readStatusFilter, STATUSES } from '../../../../worker/domain/statuses.ts'
+import { readStatusFilter, STATUSES, TAB_LABELS, type Tab } from '../../../../worker/domain/statuses.ts'
 import { TOPICS, type Topic } from '../../../../worker/domain/topics.ts'
 import { counted } from '../../components/counted.ts'
 
@@ -50,10 +50,12 @@ export function targetOf(detail: Detail, cause: string | null = textIn(detail, '
   if (detail.filter === undefined && detail.items !== undefined) return counted(numberIn(detail, 'items'), 'item')
   if (detail.filter === undefined && detail.sets !== undefined) return counted(numberIn(detail, 'sets'), 'product set')
   if (detail.products !== undefined) return counted(numberIn(detail, 'products'), 'product')
-  const filter = Object.entries((detail.filter ?? {}) as Record<string, unknown>)
-  return filter.length === 0
-    ? 'all items'
-    : `all items with ${filter.map(([name, value]) => inWords(name, value, cause)).join(', ')}`
+  const { tab, ...others } = (detail.filter ?? {}) as Record<string, unknown>
+  const list = tab === undefined ? '' : ` in ${TAB_LABELS[tab as Tab] ?? tab}`
+  const filter = Object.entries(others)
+  const matching =
+    filter.length === 0 ? '' : ` with ${filter.map(([name, value]) => inWords(name, value, cause)).join(', ')}`
+  return `all items${list}${matching}`
 }
 
 function inWords(name: string, value: unknown, cause: string | null): string {
