@@ -105,6 +105,7 @@ const CASES: [string, Partial<ItemFacts>][] = [
   blocked('not_in_shop', { blockedBy: { itemId: '40', topic: 'new_product_set', status: 'failed' } }),
   blocked('not_in_shop', { blockedBy: { itemId: '40', topic: 'new_product_set', status: 'got_acknowledgment' } }),
   blocked('not_in_shop'),
+  blocked('not_in_shop', { noCreate: 'in_shop' }),
   blocked('not_in_shop', { noCreate: 'qc_pending' }),
   blocked('not_in_shop', { noCreate: 'qc_rejected' }),
   blocked('new_variation', { blockedBy: { itemId: '40', topic: 'new_product', status: 'pending' } }),

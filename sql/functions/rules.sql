@@ -36,6 +36,16 @@ return not shop_update.creates(topic)
   or (lane = 'awaiting' or lane = 'blocked' and shop_update.needs_admin(reason))
     and (created_id is null or product_id is null or created_id = product_id);
 
+-- Whether the Shop has what an item that is Blocked until something is created needs: an update the ids of its product
+-- and set, the create of a variation that of its set. What else is being created may still keep it waiting.
+create or replace function shop_update.has_what_it_awaits(
+  topic shop_update.topic, reason text, product_id bigint, set_src_id text, src_id text, shop_sku text
+) returns boolean
+language sql immutable parallel safe
+return case
+  when shop_update.creates(topic) then topic <> 'new_product' or reason <> 'not_in_shop' or set_src_id is not null
+  else set_src_id is not null and (product_id is null or src_id is not null and shop_sku is not null) end;
+
 -- Whether an item with this lane, time, topic and id goes before the item of `of_topic` and `of_id` in its set although
 -- it is Delayed or Failed: it has the same topic, was queued earlier, and will be retried (decision 7).
 create or replace function shop_update.goes_before(

@@ -320,6 +320,26 @@ describe('one item', () => {
     expect(released).toBe(true)
   })
 
+  it('is sent next once what it waited for is in the Shop', async () => {
+    const { productIds, setId } = await addSet(api.sql, 'CREATED', { inShop: false })
+    const later = await addSet(api.sql, 'VARIES', { inShop: false })
+    const item = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    const variation = await enqueue(api.sql, 'new_product', { product: later.productIds[0]! })
+    for (const each of [item, variation]) {
+      await put(api.sql, each, 'blocked', { reason: 'not_in_shop' })
+      expect(await detail(each)).toMatchObject({ noCreate: null, sellerAnswer: { whoActs: 'admin' } })
+    }
+    await api.sql`
+      update catalog.product_set set src_id = 'SET-' || id where id = any (${[setId, later.setId]}::bigint[])`
+    await api.sql`
+      update catalog.product set src_id = 'CREATED-1', shop_sku = 'SHOP-1' where id = ${productIds[0]!}::bigint`
+    for (const each of [item, variation])
+      expect(await detail(each)).toMatchObject({
+        noCreate: 'in_shop',
+        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('is in the Shop now, and it is sent next') },
+      })
+  })
+
   it('waits behind a Delayed or Failed one of its set and topic, which is said', async () => {
     const { productIds } = await addSet(api.sql, 'HELD', { products: 2 })
     const holder = await enqueue(api.sql, 'price', { product: productIds[0]! })

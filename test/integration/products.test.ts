@@ -253,6 +253,10 @@ describe('a product set', () => {
     expect(await whoActs()).toEqual(['nobody', 'nobody'])
     await api.sql`update shop_update.item set run_at = now() - interval '6 minutes' where id = ${item}::bigint`
     expect(await whoActs()).toEqual(['sre', 'sre'])
+    const sku = (await read(setId)).products[0]!.sellerSku
+    expect((await search(sku)).products[0]?.verdict.whoActs).toBe('sre')
+    const pasted = await api.call<SkusFound>('POST', '/api/search', { key: VIEWER, body: { skus: [sku] } })
+    expect(pasted.body.rows[0]?.products[0]?.verdict.whoActs).toBe('sre')
     await enterWorker(api.sql, 'alive', 'synchronous') // else that nobody sends comes first
     await api.sql`update shop_update.worker set heartbeat_at = now() + interval '1 hour'`
     await api.sql`

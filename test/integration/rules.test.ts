@@ -34,6 +34,8 @@ const CALLS: Record<string, string> = {
   'shop_update.micros': 'shop_update.micros(i.status_at)',
   'shop_update.needs_admin': 'shop_update.needs_admin(i.reason)',
   'shop_update.keeps_waiting': 'shop_update.keeps_waiting(o.lane, o.reason, o.product_id, i.topic, i.product_id)',
+  'shop_update.has_what_it_awaits':
+    'shop_update.has_what_it_awaits(i.topic, i.reason, i.product_id, o.message, o.reason, i.message)',
   'shop_update.goes_before': 'shop_update.goes_before(o.lane, o.run_at, o.topic, o.id, i.topic, i.id)',
   'shop_update.in_force': 'shop_update.in_force(i.queued_at, i.run_at, i.fresh, i.failed_at)',
   'shop_update.cause_id': 'shop_update.cause_id(i.reason, o.reason, i.failures, i.message)',

@@ -91,7 +91,7 @@ test.each<[string, ProductFacts, string, string]>([
     'its creation waits for another one of its set',
     { ...missing, items: [create({ topic: 'new_product', status: 'blocked', reason: 'new_variation' })] },
     'being_created',
-    'Not in the Shop yet: its creation waits for another one of its set, which is under way.',
+    'Not in the Shop yet: its creation waits for another one of its set.',
   ],
   [
     'its creation waits behind another',

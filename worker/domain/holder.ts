@@ -6,7 +6,7 @@ export interface HoldingItem<Time = Date> {
   id: string
   topic: Topic
   status: Status
-  /** Null: it is about the whole set. */
+  /** Null: it is about the whole set, or its product has just been deleted. */
   sellerSku: string | null
   nextAttemptAt: Time
 }
@@ -21,5 +21,8 @@ export const isOverdue = (nextAttemptAt: Date | null, now: Date): boolean =>
   nextAttemptAt !== null && now.getTime() - nextAttemptAt.getTime() > OVERDUE_AFTER_SECONDS * 1000
 
 /** In words: those of lists and pages, too. */
-export const holderName = ({ topic, sellerSku, status }: Omit<HoldingItem<unknown>, 'id' | 'nextAttemptAt'>): string =>
-  `${TOPICS[topic].label} of ${sellerSku ?? 'the whole set'} (${STATUSES[status].label})`
+export function holderName({ topic, sellerSku, status }: Omit<HoldingItem<unknown>, 'id' | 'nextAttemptAt'>): string {
+  const { label, subject } = TOPICS[topic]
+  const ofWhat = subject === 'product_set' ? 'the whole set' : (sellerSku ?? 'a deleted product')
+  return `${label} of ${ofWhat} (${STATUSES[status].label})`
+}

@@ -159,7 +159,7 @@ function beingCreated(create: OpenItem): Verdict {
       return awaitsCreate(create.reason)
         ? {
             code: 'being_created',
-            text: 'Not in the Shop yet: its creation waits for another one of its set, which is under way.',
+            text: 'Not in the Shop yet: its creation waits for another one of its set.',
             whoActs: 'nobody',
             ...about,
           }

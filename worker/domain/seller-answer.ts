@@ -339,11 +339,11 @@ function howItCameToWait(item: ItemFacts, clock: Clock): string {
 /** Not stuck, however long it takes: an earlier change goes first (decision 7). */
 function heldUp(what: string[], { status, sellerSku }: ItemFacts, holder: HoldingItem, clock: Clock): Answer {
   const ofWhat =
-    holder.sellerSku === sellerSku
-      ? 'the same product'
-      : holder.sellerSku === null
-        ? 'its whole product set'
-        : `another variation (seller SKU ${holder.sellerSku})`
+    TOPICS[holder.topic].subject === 'product_set'
+      ? 'its whole product set'
+      : holder.sellerSku === sellerSku
+        ? 'the same product'
+        : `another variation${holder.sellerSku === null ? '' : ` (seller SKU ${holder.sellerSku})`}`
   const turn =
     `It is sent after an earlier change of ${ofWhat}, item ${holder.id} (${TOPICS[holder.topic].label}, status ` +
     `${STATUSES[holder.status].label}), which is tried again automatically ${next(holder.nextAttemptAt, clock)}.`
@@ -484,6 +484,16 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
       ],
     }
   }
+  if (item.noCreate === 'in_shop') {
+    return {
+      whoActs: 'nobody',
+      sentences: [
+        `${subject(item)} is saved but not sent yet.`,
+        'What it had to wait for is in the Shop now, and it is sent next.',
+        NOTHING_TO_DO,
+      ],
+    }
+  }
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
   if (blocker === null) return nothingCreatesIt(what, item.noCreate)
@@ -504,7 +514,7 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
   }
 }
 
-function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_deleted'> | null): Answer {
+function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_deleted' | 'in_shop'> | null): Answer {
   switch (noCreate) {
     case 'qc_pending':
       return {

@@ -38,9 +38,7 @@ export async function release(sql: Sql, productSetIds: readonly string[]): Promi
         select p.id, p.src_id, p.shop_sku from catalog.product p where p.id = b.product_id offset 0) p on true
       where b.lane = 'blocked' and b.reason in ('not_in_shop', 'new_variation')
         and (b.product_id is null or p.id is not null)
-        and (shop_update.creates(b.topic)
-          or s.src_id is not null and (b.product_id is null or (p.src_id is not null and p.shop_sku is not null)))
-        and (b.topic <> 'new_product' or b.reason <> 'not_in_shop' or s.src_id is not null)
+        and shop_update.has_what_it_awaits(b.topic, b.reason, b.product_id, s.src_id, p.src_id, p.shop_sku)
         and not exists (${createsInTheWay(sql, 'b')} offset 0)
         and (shop_update.creates(b.topic) or not exists (
           select from shop_update.set_lane l join shop_update.item v on v.id = l.item_id

@@ -61,13 +61,19 @@ export const createsAwaited = (sql: Sql) => sql`(
       or shop_update.keeps_waiting(c.lane, c.reason, c.product_id, i.topic, i.product_id))`
 
 /**
- * For a change `i` whose product is not in the Shop: why no create of it is due; null if one is. Either quality control
- * has approved nothing that the change is about (Seller Center queues a create when a product is approved, and a
- * requeue takes approved products only: decision 12), or the product has been deleted.
+ * Of an item `i` that waits for no create in the queue: why none is due; null if one is. Either what it needs is in the
+ * Shop by now, and it is released next (after a crash in a second; while Seller Center has it locked, when it lets go).
+ * Or quality control has approved nothing that it is about (Seller Center queues a create when a product is approved,
+ * and a requeue takes approved products only: decision 12). Or the product has been deleted.
  */
 export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and not ${isThere(sql)}
     then 'product_deleted'
+  when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and (
+      select shop_update.has_what_it_awaits(i.topic, i.reason, i.product_id, w.src_id, q.src_id, q.shop_sku)
+      from catalog.product_set w left join catalog.product q on q.id = i.product_id
+      where w.id = i.product_set_id)
+    then 'in_shop'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and not shop_update.creates(i.topic) then (
     select case
       when count(*) = 0 then 'product_deleted'

@@ -167,7 +167,7 @@ export async function readItem(sql: Sql, id: string): Promise<ItemRow | null> {
   return (await complete(sql, await readRows(sql, [id])))[0] ?? null
 }
 
-/** Items of the queue by their ids, without traces. */
+/** Items of the queue by their ids, without traces; one that has left it meanwhile may be there as it is now. */
 export async function readQueued(sql: Sql, ids: readonly string[]): Promise<ItemRow[]> {
   const rows = await sql<FoundRow[]>`
     with i as (select ${queueColumns(sql)} from shop_update.item i where i.id = any (${[...ids]}::bigint[]))

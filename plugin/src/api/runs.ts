@@ -5,8 +5,9 @@ import { questionOf, withTimes } from '../range.ts'
 import { call, isFinal } from './client.ts'
 
 /** One run, followed while it runs and while items of it are on their way. */
-export const useRun = (id: string) =>
+export const useRun = (id: string, enabled = true) =>
   useQuery({
+    enabled,
     queryKey: ['run', id],
     queryFn: ({ signal }) => call<Run>(`runs/${id}`, { signal }),
     refetchInterval: ({ state: { data, error } }) => (isFinal(error) ? false : data?.state === 'running' ? 1000 : 5000),

@@ -52,7 +52,7 @@ export const productRoutes = (options: InternalApiOptions) => {
         const words = searchedWords(c.req.valid('query').q)
         if (words === '') return c.json({ ...NOTHING, tooShort: true }, 200)
         const { productIds, ...found } = await search(readSql, words)
-        const products = (await readProducts(readSql, productIds)).map(productToJson)
+        const products = await productsToJson(options, await readProducts(readSql, productIds))
         return c.json({ ...found, products, tooShort: !isFragment(words) }, 200)
       },
     )
@@ -67,7 +67,7 @@ export const productRoutes = (options: InternalApiOptions) => {
       async (c) => {
         const found = await findSkus(readSql, c.req.valid('json').skus)
         const products = await readProducts(readSql, [...new Set(found.flatMap(({ productIds }) => productIds))])
-        const byId = new Map(products.map((product) => [product.id, productToJson(product)]))
+        const byId = new Map((await productsToJson(options, products)).map((product) => [product.id, product]))
         const rows = found.map(({ sku, productIds }) => ({
           sku,
           products: productIds.flatMap((productId) => byId.get(productId) ?? []),
@@ -91,7 +91,7 @@ export const productRoutes = (options: InternalApiOptions) => {
         const [any] = products
         if (!any) throw noSet(setId)
         const of = products.length === 1 ? any : products.find((product) => product.id === asked)
-        const told = of && (await productAnswers(options, readSql, [of])).get(of.id)
+        const told = await productAnswers(options, readSql, products)
         const { title, sellerId, sellerName, sellerActive, setSrcId } = any
         const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, any, synced))
         return c.json(
@@ -104,7 +104,8 @@ export const productRoutes = (options: InternalApiOptions) => {
             srcId: setSrcId,
             cells: ofSet,
             products: products.map((product) => ({
-              ...withAnswer(productToJson(product), product === of ? told : undefined),
+              ...productToJson(product, told.get(product.id)),
+              answer: (product === of && told.get(product.id)) || null,
               srcId: product.srcId,
               price: product.price,
               stock: product.stock,
@@ -163,7 +164,19 @@ function cell(
   }
 }
 
-function productToJson(row: ProductRow): Product {
+async function productsToJson(
+  options: Pick<InternalApiOptions, 'situation' | 'config' | 'readSql'>,
+  rows: readonly ProductRow[],
+): Promise<Product[]> {
+  const told = await productAnswers(options, options.readSql, rows)
+  return rows.map((row) => productToJson(row, told.get(row.id)))
+}
+
+/**
+ * @param told the answer knows how late its item is, and what keeps everything from being sent, so it says who acts.
+ *   Only what nobody has queued is the admin's, whatever waits for it
+ */
+function productToJson(row: ProductRow, told: Told | undefined): Product {
   const { items, srcId: _, setSrcId: __, price: ___, stock: ____, syncedAt, ...product } = row
   const { since, next, heldBy, ...verdict } = productVerdict(row)
   return {
@@ -172,23 +185,13 @@ function productToJson(row: ProductRow): Product {
     openItems: items.length,
     verdict: {
       ...verdict,
+      whoActs: told && verdict.code !== 'not_created' ? told.whoActs : verdict.whoActs,
       since: since?.toISOString() ?? null,
       next: next?.toISOString() ?? null,
       heldBy: heldBy && { ...heldBy, nextAttemptAt: heldBy.nextAttemptAt.toISOString() },
     },
   }
 }
-
-/**
- * The answer knows how late its item is, and what keeps everything from being sent, so it says who acts. Only what
- * nobody has queued is the admin's, whatever waits for it.
- */
-const withAnswer = (product: Product, told: Told | undefined) => ({
-  ...product,
-  verdict:
-    told && product.verdict.code !== 'not_created' ? { ...product.verdict, whoActs: told.whoActs } : product.verdict,
-  answer: told ?? null,
-})
 
 /** Verdicts that no item explains better. */
 const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_control', 'hidden']

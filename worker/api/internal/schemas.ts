@@ -167,10 +167,9 @@ const itemShape = {
     .nullable()
     .openapi({ description: 'Why it is Delayed, Failed or Blocked: its message without what varies between items' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
-  noCreate: z
-    .enum(NO_CREATES)
-    .nullable()
-    .openapi({ description: 'Why no create of its product, which is not in the Shop, is due' }),
+  noCreate: z.enum(NO_CREATES).nullable().openapi({
+    description: 'Why nothing that creates its product is due; `in_shop`: it is there by now, and this is sent next',
+  }),
   heldBy: holder
     .nullable()
     .openapi({ description: 'The Delayed or Failed item of the same product set that goes before it' }),

@@ -1,6 +1,7 @@
 import { EmptyState, LoadingPlaceholder } from '@grafana/ui'
 import React from 'react'
 import type { Run } from '../../../../worker/api/internal/schemas.ts'
+import { ID } from '../../../../worker/domain/ids.ts'
 import { STATUSES } from '../../../../worker/domain/statuses.ts'
 import { ApiError } from '../../api/client.ts'
 import { useRun } from '../../api/runs.ts'
@@ -14,13 +15,14 @@ import { KIND_LABELS, targetOf, topicsOf } from './sentences.ts'
 
 /** One run: who wanted what, how far it is, and what came of it. Its address may be shared. */
 export function RunPage({ id }: { id: string }) {
-  const { data: run, error, refetch } = useRun(id)
-  const isMissing = error instanceof ApiError && error.status === 404
+  const isId = ID.test(id)
+  const { data: run, error, refetch } = useRun(id, isId)
+  const isMissing = !isId || (error instanceof ApiError && error.status === 404)
   return (
     <Page title={`Run ${id}`}>
       {isMissing && <EmptyState variant="not-found" message="There is no such run" />}
       {error && !isMissing && <Problem error={error} retry={refetch} />}
-      {!run && !error && <LoadingPlaceholder text="Loading the run …" />}
+      {!run && !error && !isMissing && <LoadingPlaceholder text="Loading the run …" />}
       {run && (
         <>
           <Section title="What was asked">
