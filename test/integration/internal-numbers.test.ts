@@ -19,7 +19,7 @@ beforeAll(async () => {
   const [first, ...others] = productIds as [string, ...string[]]
   for (const [place, status] of statuses.entries()) {
     // One set per status, because a set has at most one item in flight.
-    const set = await addSet(sql, `NUM${place}`)
+    const set = await addSet(sql, `NUM${place}`, { inShop: status !== 'blocked' })
     const id = await enqueue(sql, place % 2 ? 'content' : 'price', { product: set.productIds[0]! })
     if (status !== 'pending')
       await put(sql, id, status, {
