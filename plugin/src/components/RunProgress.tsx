@@ -171,7 +171,7 @@ export function Refused({
   }
   const what = skipped.some(({ productId }) => productId != null) ? 'change' : 'item'
   return (
-    <Alert severity="info" title={`${counted(skippedTotal, what)} left alone`}>
+    <Alert severity="info" topSpacing={2} title={`${counted(skippedTotal, what)} left alone`}>
       <ul>
         {Object.entries(skippedByReason).map(([code, n]) => {
           const those = skipped.filter(({ reason }) => reason === code)
