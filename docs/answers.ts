@@ -105,7 +105,8 @@ const CASES: [string, Partial<ItemFacts>][] = [
   blocked('not_in_shop', { blockedBy: { itemId: '40', topic: 'new_product_set', status: 'failed' } }),
   blocked('not_in_shop', { blockedBy: { itemId: '40', topic: 'new_product_set', status: 'got_acknowledgment' } }),
   blocked('not_in_shop'),
-  blocked('not_in_shop', { noCreate: 'in_shop' }),
+  blocked('not_in_shop', { noCreate: 'sent_next' }),
+  blocked('new_variation', { topic: 'new_product', noCreate: 'sent_next' }),
   blocked('not_in_shop', { noCreate: 'qc_pending' }),
   blocked('not_in_shop', { noCreate: 'qc_rejected' }),
   blocked('new_variation', { blockedBy: { itemId: '40', topic: 'new_product', status: 'pending' } }),
@@ -135,6 +136,7 @@ const HINDERED: [string, Partial<ItemFacts>][] = [
   ['', { statusAt: at(0) }],
   ['', { status: 'delayed', reason: failed, failures: 2, nextAttemptAt: at(-1) }],
   ['', { status: 'failed', reason: failed, failures: 14, nextAttemptAt: at(-1) }],
+  blocked('not_in_shop', { noCreate: 'sent_next' }),
 ]
 
 /** Every case of the answer for the seller: what it is, and the facts. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ItemDetail } from '../../worker/api/internal.ts'
 import type { Sql } from '../../worker/database/database.ts'
 import { enterWorker } from '../../worker/queue/worker-row.ts'
+import { readBlocked } from '../../worker/read/blocked.ts'
 import { readBody } from '../../worker/read/item-history.ts'
 import { readItem } from '../../worker/read/items.ts'
 import { ADMIN, addSet, enqueue, finish, type Listener, put, startListener } from './internal-listener.ts'
@@ -335,9 +336,23 @@ describe('one item', () => {
       update catalog.product set src_id = 'CREATED-1', shop_sku = 'SHOP-1' where id = ${productIds[0]!}::bigint`
     for (const each of [item, variation])
       expect(await detail(each)).toMatchObject({
-        noCreate: 'in_shop',
-        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining('is in the Shop now, and it is sent next') },
+        noCreate: 'sent_next',
+        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining(', and it is sent next.') },
       })
+  })
+
+  it('stands still where the create that keeps it has Failed, although the Shop has its product', async () => {
+    const { stranded } = await readBlocked(api.sql)
+    const { productIds } = await addSet(api.sql, 'KEPT', { products: 2 })
+    await api.sql`update catalog.product set src_id = null, shop_sku = null where id = ${productIds[1]!}::bigint`
+    const item = await enqueue(api.sql, 'price', { product: productIds[0]! })
+    const create = await enqueue(api.sql, 'new_product', { product: productIds[1]! })
+    await put(api.sql, item, 'blocked', { reason: 'new_variation' })
+    await put(api.sql, create, 'delayed')
+    expect(await readBlocked(api.sql)).toMatchObject({ stranded })
+    await put(api.sql, create, 'failed')
+    expect(await readBlocked(api.sql)).toMatchObject({ stranded: stranded + 1 })
+    expect(await detail(item)).toMatchObject({ blockedBy: create, noCreate: null, sellerAnswer: { whoActs: 'admin' } })
   })
 
   it('waits behind a Delayed or Failed one of its set and topic, which is said', async () => {

@@ -49,7 +49,7 @@ export const ADMIN_RESOLVES = [
 export const BLOCKS: readonly ReasonCode[] = [...AWAIT_CREATE, ...ADMIN_RESOLVES]
 
 /** Why no create is due for a change that is Blocked until one is through. */
-export const NO_CREATES = ['in_shop', 'qc_pending', 'qc_rejected', 'product_deleted'] as const
+export const NO_CREATES = ['sent_next', 'qc_pending', 'qc_rejected', 'product_deleted'] as const
 export type NoCreate = (typeof NO_CREATES)[number]
 
 /** Why an action on many leaves an item alone; the last is for what is to be discarded. */

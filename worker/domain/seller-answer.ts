@@ -4,7 +4,7 @@ import type { Incident, KeepsWaiting } from './incident.ts'
 import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
-import { TOPICS, type Topic } from './topics.ts'
+import { creates, TOPICS, type Topic } from './topics.ts'
 import type { WhoActs } from './who-acts.ts'
 
 export type { WhoActs }
@@ -219,9 +219,13 @@ const ANSWERS: Record<Status, (item: ItemFacts, clock: Clock) => Answer> = {
   blocked(item, clock) {
     switch (item.reason?.code) {
       case 'not_in_shop':
-        return waitsForCreate(item, 'because the product has not been created in the Shop yet')
+        return waitsForCreate(item, 'because the product has not been created in the Shop yet', clock)
       case 'new_variation':
-        return waitsForCreate(item, 'because another variation of the product is still being created in the Shop')
+        return waitsForCreate(
+          item,
+          'because another variation of the product is still being created in the Shop',
+          clock,
+        )
       case 'unprocessable_response':
         return needsAdmin(
           `${subject(item)} was answered by the Shop on ${when(item.statusAt, clock)}, but the answer could not be ` +
@@ -473,7 +477,7 @@ function failures(item: ItemFacts, clock: Clock): Answer {
 }
 
 /** Blocked until its product or a variation is created; that create releases it at once (decision 5 a, b). */
-function waitsForCreate(item: ItemFacts, because: string): Answer {
+function waitsForCreate(item: ItemFacts, because: string, clock: Clock): Answer {
   if (item.noCreate === 'product_deleted') {
     return {
       whoActs: 'nobody',
@@ -484,15 +488,13 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
       ],
     }
   }
-  if (item.noCreate === 'in_shop') {
-    return {
-      whoActs: 'nobody',
-      sentences: [
-        `${subject(item)} is saved but not sent yet.`,
-        'What it had to wait for is in the Shop now, and it is sent next.',
-        NOTHING_TO_DO,
-      ],
-    }
+  if (item.noCreate === 'sent_next') {
+    const saved = `${subject(item)} is saved but not sent yet.`
+    if (item.incident) return hindered(item.incident, [saved], clock)
+    const waited = creates(item.topic)
+      ? 'Nothing keeps it waiting any more'
+      : 'What it had to wait for is in the Shop now'
+    return { whoActs: 'nobody', sentences: [saved, `${waited}, and it is sent next.`, NOTHING_TO_DO] }
   }
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy
@@ -514,7 +516,7 @@ function waitsForCreate(item: ItemFacts, because: string): Answer {
   }
 }
 
-function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_deleted' | 'in_shop'> | null): Answer {
+function nothingCreatesIt(what: string, noCreate: Exclude<NoCreate, 'product_deleted' | 'sent_next'> | null): Answer {
   switch (noCreate) {
     case 'qc_pending':
       return {

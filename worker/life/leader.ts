@@ -29,17 +29,20 @@ const DUTIES = {
   catalogue: 1000,
   owed: 1000,
   pauses: 1000,
+  resume: 1000,
   release: 1000,
   incidents: 2000,
   forgottenSets: 2000,
   blocked: 10_000,
   snapshot: 10_000, // at most so much later than the five minutes begin
   partitions: 3_600_000,
+  forget: 3_600_000,
   verify: 600_000,
   usualAnswers: 300_000,
 } as const
 type Duty = keyof typeof DUTIES
 
+const TICK_MS = 1000
 const LEASE_SECONDS = 5
 /** How many days ahead partitions are created: Seller Center can go on queueing for that long without any worker. */
 export const DAYS_AHEAD = 14
@@ -93,9 +96,10 @@ export function startLeader({
   const forgottenNext = createRounds((after, since) => forgottenSets(sql, after, since))
   const lostNext = createFullRounds((after) => lostSets(sql, after))
 
+  /** A duty of each second is due each second, although one tick comes a little earlier than another. */
   const isDue = (duty: Duty): boolean => {
     const now = performance.now()
-    if (now - (begun.get(duty) ?? -Infinity) < DUTIES[duty]) return false
+    if (now - (begun.get(duty) ?? -Infinity) < DUTIES[duty] - TICK_MS / 2) return false
     begun.set(duty, now)
     return true
   }
@@ -129,8 +133,8 @@ export function startLeader({
       if (sets.length > 0) onReady([])
     },
     owed: () => queueOwed(sql),
-    async pauses() {
-      await endPauses(sql)
+    pauses: () => endPauses(sql),
+    async resume() {
       for (;;) {
         const ready = await resumePaused(sql)
         if (ready.length > 0) onReady(ready)
@@ -146,9 +150,9 @@ export function startLeader({
       for (const noted of await noteIncidents(sql, await incidents())) tellIncident(noted)
     },
     async forgottenSets() {
-      const forgotten = await forgottenNext()
-      const lost = await lostNext()
-      await follow.now({ sets: [...new Set([...forgotten.sets, ...(lost?.sets ?? [])])], created: [] })
+      const follows = (sets: readonly string[]) => follow.now({ sets: [...new Set(sets)], created: [] })
+      await follows((await forgottenNext()).sets)
+      await follows((await lostNext())?.sets ?? [])
     },
     async blocked() {
       const { sets, last } = await blockedSets(sql, blockedUpTo)
@@ -156,16 +160,17 @@ export function startLeader({
       await follow.now({ sets: [], created: sets })
     },
     snapshot: () => takeSnapshot(sql),
-    async partitions() {
-      await sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`
+    partitions: () => sql`select shop_update.partition_days(${DAYS_AHEAD}::int, ${config.HISTORY_DAYS}::int)`,
+    async forget() {
       await forgetWorkers(sql)
       await forgetCounts(sql, config.HISTORY_DAYS)
       await forgetSnapshots(sql, config.HISTORY_DAYS)
       await forgetIncidents(sql, config.HISTORY_DAYS)
     },
     async verify() {
-      for (const drift of [...(await verifyCounts(sql)), ...(await verifyCauses(sql))])
-        log.error(drift, 'A counter did not match the queue and was corrected; pages showed the wrong number')
+      for (const verifyNext of [verifyCounts, verifyCauses])
+        for (const drift of await verifyNext(sql))
+          log.error(drift, 'A counter did not match the queue and was corrected; pages showed the wrong number')
     },
     // Only while it leads: two workers that fold at once wait for each other.
     async fold() {
@@ -177,16 +182,29 @@ export function startLeader({
     },
   }
 
-  /** What fails fails alone: the duties after it are done all the same, by whoever still leads then. */
+  const names = Object.keys(duties) as Duty[]
+  /** The duty with which the next round begins. */
+  let first = 0
+  let stopping = false
+
+  /**
+   * What fails fails alone: the duties after it are done all the same. One that takes so long to fail that the lead is
+   * lost (a lock, for ten seconds) comes last the next time, or it would keep the others waiting wherever it leads.
+   */
   async function tick(): Promise<void> {
     if (!(await leadsOn())) return
-    for (const [duty, run] of Object.entries(duties) as [Duty, () => Promise<unknown>][]) {
+    const round = [...names.slice(first), ...names.slice(0, first)]
+    first = 0
+    for (const duty of round) {
+      if (stopping) return
       if (!isDue(duty)) continue
       try {
-        await run()
+        await duties[duty]()
       } catch (error) {
         log.warn({ err: error, duty }, 'A duty of the leader failed; it is done again when it is due next')
+        first = names.indexOf(duty) + 1
         if (!(await leadsOn())) return
+        first = 0
       }
     }
   }
@@ -198,13 +216,19 @@ export function startLeader({
     else log.warn({ ...fields, state: 'opened' }, `An incident has begun: ${INCIDENT_LABELS[kind]}`)
   }
 
-  const ticks = every(1000, () =>
+  const ticks = every(TICK_MS, () =>
     tick().catch((error) => {
       log.warn({ err: error }, 'Whether this worker leads could not be asked; it is asked again in a second')
     }),
   )
 
-  return { leads: () => performance.now() < leadsUntil, stop: ticks.stop }
+  return {
+    leads: () => performance.now() < leadsUntil,
+    stop() {
+      stopping = true
+      return ticks.stop()
+    },
+  }
 }
 
 const idsOf = (steps: readonly Step[]): string[] => steps.map(({ itemId }) => itemId)

@@ -61,8 +61,8 @@ export const createsAwaited = (sql: Sql) => sql`(
       or shop_update.keeps_waiting(c.lane, c.reason, c.product_id, i.topic, i.product_id))`
 
 /**
- * Of an item `i` that waits for no create in the queue: why none is due; null if one is. Either what it needs is in the
- * Shop by now, and it is released next (after a crash in a second; while Seller Center has it locked, when it lets go).
+ * Of an item `i` that waits for no create in the queue: why none is due; null if one is. Either it has what it needs by
+ * now, and is released next (after a crash in seconds; while Seller Center has it locked, when it lets go).
  * Or quality control has approved nothing that it is about (Seller Center queues a create when a product is approved,
  * and a requeue takes approved products only: decision 12). Or the product has been deleted.
  */
@@ -73,7 +73,7 @@ export const noCreate = (sql: Sql) => sql`case
       select shop_update.has_what_it_awaits(i.topic, i.reason, i.product_id, w.src_id, q.src_id, q.shop_sku)
       from catalog.product_set w left join catalog.product q on q.id = i.product_id
       where w.id = i.product_set_id)
-    then 'in_shop'
+    then 'sent_next'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and not shop_update.creates(i.topic) then (
     select case
       when count(*) = 0 then 'product_deleted'
@@ -102,14 +102,18 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
     sql<{ stranded: number }[]>`
       select count(*)::int as stranded
       from (
-        select * from (
-          select * from shop_update.item
-          where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[])
-          order by id limit ${LOOKED_AMONG}::int
+        select i.* from (
+          select i.*, ${noCreate(sql)} as none from (
+            select * from shop_update.item
+            where lane = 'blocked' and reason = any (${[...AWAIT_CREATE]}::text[])
+            order by id limit ${LOOKED_AMONG}::int
+          ) i
         ) i
-        where ${noCreate(sql)} is null order by id limit ${OLDEST}::int
+        where coalesce(none, 'sent_next') = 'sent_next' order by id limit ${OLDEST}::int
       ) i
-      where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')`,
+      where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
+        -- what has all that it needs stands still only where a create keeps it
+        and (none is null or exists (select from ${createsAwaited(sql)}))`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }
 }

@@ -142,10 +142,16 @@ export interface Surroundings {
 /** What was usual for an answer is told for so long after it has last been measured (decision 30). */
 const USUAL_FOR = '1 hour'
 
-/** What answers for the seller need besides the items, by the items' ids. */
+/**
+ * What answers for the seller need besides the items, by the items' ids.
+ *
+ * @param amongOthers whether to look through the other items of the set, for `positionInSet` and `newer`: for many
+ *   items of one set that takes the square of it, and neither decides who acts on what is in the queue
+ */
 export async function readSurroundings(
   sql: Sql,
   items: readonly { id: string; topic: Topic; productSetId: string; productId: string | null }[],
+  amongOthers = true,
 ): Promise<Map<string, Surroundings>> {
   const rows = await sql<(Surroundings & { id: string })[]>`
     select x.id, coalesce(p.title, s.title) as title, (
@@ -155,14 +161,14 @@ export async function readSurroundings(
         on b.product_set_id = i.product_set_id and b.lane in ('ready', 'behind')
         and (not shop_update.creates(b.topic), b.id)
           < (not shop_update.creates(i.topic), i.id)
-      where i.id = x.id and i.lane in ('ready', 'behind') group by i.product_set_id
+      where ${amongOthers}::boolean and i.id = x.id and i.lane in ('ready', 'behind') group by i.product_set_id
     )::int as "positionInSet", (
       select json_build_object('itemId', n.id::text, 'status', n.status) from (
         select w.* from shop_update.item w where w.product_set_id = s.id and w.lane <> 'in_flight'
         union all
         select w.* from shop_update.set_lane l join shop_update.item w on w.id = l.item_id
         where l.product_set_id = s.id) n
-      where n.id > x.id and (
+      where ${amongOthers}::boolean and n.id > x.id and (
         n.topic = x.topic::shop_update.topic and n.product_id is not distinct from x.product_id
         -- what a create absorbed after its request left goes on as content
         or shop_update.creates(x.topic::shop_update.topic) and n.topic = 'content'

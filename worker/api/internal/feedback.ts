@@ -67,7 +67,7 @@ async function textsOf(
     tx,
     rows.filter(({ isSo }) => isSo).map(({ productId }) => productId),
   )
-  const answers = await productAnswers(options, tx, products, true)
+  const answers = await productAnswers(options, tx, products, { kept: true })
   return new Map(
     rows.map((row) => [
       row.productId,

@@ -262,16 +262,17 @@ export async function answerOf(
  * The same about several, in their order; `product` is the one that was asked about, of an item about its set.
  *
  * @param kept they are read later, too: "longer than usual" would not be said then
+ * @param amongOthers see `readSurroundings`; without it only `whoActs` is what it would be
  */
 export async function answersOf(
   { situation, config }: Pick<InternalApiOptions, 'situation' | 'config'>,
   sql: Sql,
   asked: readonly { row: ItemRow; product?: AskedProduct }[],
-  kept = false,
+  { kept = false, amongOthers = true } = {},
 ): Promise<{ surroundings: Surroundings; sellerAnswer: Told }[]> {
   if (asked.length === 0) return []
-  const rows = asked.map(({ row }) => row)
-  const [surroundingsOf, standing] = await Promise.all([readSurroundings(sql, rows), situation()])
+  const rows = [...new Map(asked.map(({ row }) => [row.id, row])).values()]
+  const [surroundingsOf, standing] = await Promise.all([readSurroundings(sql, rows, amongOthers), situation()])
   return asked.map(({ row, product }) => {
     const surroundings = surroundingsOf.get(row.id) ?? NO_SURROUNDINGS
     const facts = kept ? { ...surroundings, usualSeconds: null } : surroundings

@@ -91,7 +91,10 @@ export const productRoutes = (options: InternalApiOptions) => {
         const [any] = products
         if (!any) throw noSet(setId)
         const of = products.length === 1 ? any : products.find((product) => product.id === asked)
-        const told = await productAnswers(options, readSql, products)
+        const [told, acts] = await Promise.all([
+          productAnswers(options, readSql, of ? [of] : []),
+          productAnswers(options, readSql, products, { amongOthers: false }),
+        ])
         const { title, sellerId, sellerName, sellerActive, setSrcId } = any
         const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, any, synced))
         return c.json(
@@ -104,8 +107,8 @@ export const productRoutes = (options: InternalApiOptions) => {
             srcId: setSrcId,
             cells: ofSet,
             products: products.map((product) => ({
-              ...productToJson(product, told.get(product.id)),
-              answer: (product === of && told.get(product.id)) || null,
+              ...productToJson(product, acts.get(product.id)),
+              answer: told.get(product.id) ?? null,
               srcId: product.srcId,
               price: product.price,
               stock: product.stock,
@@ -168,15 +171,15 @@ async function productsToJson(
   options: Pick<InternalApiOptions, 'situation' | 'config' | 'readSql'>,
   rows: readonly ProductRow[],
 ): Promise<Product[]> {
-  const told = await productAnswers(options, options.readSql, rows)
-  return rows.map((row) => productToJson(row, told.get(row.id)))
+  const acts = await productAnswers(options, options.readSql, rows, { amongOthers: false })
+  return rows.map((row) => productToJson(row, acts.get(row.id)))
 }
 
 /**
- * @param told the answer knows how late its item is, and what keeps everything from being sent, so it says who acts.
- *   Only what nobody has queued is the admin's, whatever waits for it
+ * @param answer it knows how late its item is, and what keeps everything from being sent, so it says who acts. Only
+ *   what nobody has queued is the admin's, whatever waits for it
  */
-function productToJson(row: ProductRow, told: Told | undefined): Product {
+function productToJson(row: ProductRow, answer: Pick<Told, 'whoActs'> | undefined): Product {
   const { items, srcId: _, setSrcId: __, price: ___, stock: ____, syncedAt, ...product } = row
   const { since, next, heldBy, ...verdict } = productVerdict(row)
   return {
@@ -185,7 +188,7 @@ function productToJson(row: ProductRow, told: Told | undefined): Product {
     openItems: items.length,
     verdict: {
       ...verdict,
-      whoActs: told && verdict.code !== 'not_created' ? told.whoActs : verdict.whoActs,
+      whoActs: answer && verdict.code !== 'not_created' ? answer.whoActs : verdict.whoActs,
       since: since?.toISOString() ?? null,
       next: next?.toISOString() ?? null,
       heldBy: heldBy && { ...heldBy, nextAttemptAt: heldBy.nextAttemptAt.toISOString() },
@@ -199,13 +202,13 @@ const OF_THE_CATALOGUE: readonly VerdictCode[] = ['rejected', 'in_quality_contro
 /**
  * What the sellers are told of products, by their ids: the answer about the item that holds one up, or how it stands.
  *
- * @param kept see `answersOf`
+ * @param how see `answersOf`
  */
 export async function productAnswers(
   options: Pick<InternalApiOptions, 'situation' | 'config'>,
   sql: Sql,
   products: readonly ProductRow[],
-  kept = false,
+  how: Parameters<typeof answersOf>[3] = {},
 ): Promise<Map<string, Told>> {
   const stand = products.map((product) => {
     const verdict = productVerdict(product)
@@ -217,7 +220,7 @@ export async function productAnswers(
     const row = itemId === null ? undefined : items.get(itemId)
     return row ? { row, product } : []
   })
-  const answers = await answersOf(options, sql, held, kept)
+  const answers = await answersOf(options, sql, held, how)
   const answerOf = new Map(held.map(({ product }, place) => [product.id, answers[place]!.sellerAnswer]))
   return new Map(
     stand.map(({ product: { id, title, sellerSku }, verdict, itemId }) => [

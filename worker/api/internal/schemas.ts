@@ -168,7 +168,7 @@ const itemShape = {
     .openapi({ description: 'Why it is Delayed, Failed or Blocked: its message without what varies between items' }),
   blockedBy: id.nullable().openapi({ description: 'The item that creates what this one waits for' }),
   noCreate: z.enum(NO_CREATES).nullable().openapi({
-    description: 'Why nothing that creates its product is due; `in_shop`: it is there by now, and this is sent next',
+    description: 'Why nothing that creates its product is due; `sent_next`: this waits for nothing any more',
   }),
   heldBy: holder
     .nullable()
