@@ -36,6 +36,7 @@ begin
   select
     array_agg(lane order by lane)::text as lanes,
     array_agg(greatest(share, 0.005::real) order by lane) as shares,
+    count(*)::real as kinds,
     min(share) < 0.005::real as "isWrong",
     max(reltuples) + 1 as more
   into wrong
@@ -55,7 +56,7 @@ begin
       'relname', 'item',
       'attname', 'lane',
       'inherited', false,
-      'n_distinct', 7::real,
+      'n_distinct', wrong.kinds,
       'most_common_vals', wrong.lanes,
       'most_common_freqs', wrong.shares);
     perform pg_restore_relation_stats(
