@@ -337,7 +337,7 @@ describe('one item', () => {
     for (const each of [item, variation])
       expect(await detail(each)).toMatchObject({
         noCreate: 'sent_next',
-        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining(', and it is sent next.') },
+        sellerAnswer: { whoActs: 'nobody', text: expect.stringContaining(', and it is sent in its turn.') },
       })
   })
 

@@ -322,6 +322,10 @@ test('the leader mends what an owner notes who is no superuser', async () => {
     await sql`vacuum analyze shop_update.item`
     const [first] = await sql`select shop_update.mend_statistics() > 0 as "hasMended"`
     expect(first).toEqual({ hasMended: true })
+    const [lanes] = await sql<{ shares: string }[]>`
+      select most_common_freqs::text as shares from pg_stats
+      where schemaname = 'shop_update' and tablename = 'item' and attname = 'lane'`
+    expect(lanes?.shares).toContain('0.005')
     const [next] = await sql`select shop_update.mend_statistics() as mended`
     expect(next).toEqual({ mended: 0 })
   } finally {

@@ -56,7 +56,7 @@ const COLUMN_EXPLANATIONS = {
 
 /** What a change waits for if no create of its product is due. */
 export const NO_CREATE: Record<NoCreate, string> = {
-  sent_next: 'nothing any more: it is sent next',
+  sent_next: 'nothing any more',
   qc_pending: 'approval in quality control',
   qc_rejected: 'a correction by the seller: rejected in quality control',
   product_deleted: 'nothing: its product has been deleted',

@@ -4,7 +4,7 @@ import type { Incident, KeepsWaiting } from './incident.ts'
 import { type NoCreate, type ReasonCode, SECOND_ID } from './reasons.ts'
 import { retriesLeft } from './retry.ts'
 import { type Flow, STATUSES, type Status } from './statuses.ts'
-import { creates, TOPICS, type Topic } from './topics.ts'
+import { TOPICS, type Topic } from './topics.ts'
 import type { WhoActs } from './who-acts.ts'
 
 export type { WhoActs }
@@ -491,10 +491,11 @@ function waitsForCreate(item: ItemFacts, because: string, clock: Clock): Answer 
   if (item.noCreate === 'sent_next') {
     const saved = `${subject(item)} is saved but not sent yet.`
     if (item.incident) return hindered(item.incident, [saved], clock)
-    const waited = creates(item.topic)
-      ? 'Nothing keeps it waiting any more'
-      : 'What it had to wait for is in the Shop now'
-    return { whoActs: 'nobody', sentences: [saved, `${waited}, and it is sent next.`, NOTHING_TO_DO] }
+    const waited =
+      item.reason?.code === 'not_in_shop'
+        ? 'What it had to wait for is in the Shop now'
+        : 'Nothing keeps it waiting any more'
+    return { whoActs: 'nobody', sentences: [saved, `${waited}, and it is sent in its turn.`, NOTHING_TO_DO] }
   }
   const what = `${subject(item)} is saved but not sent yet, ${because}.`
   const blocker = item.blockedBy

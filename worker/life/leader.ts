@@ -97,8 +97,7 @@ export function startLeader({
   const lostNext = createFullRounds((after) => lostSets(sql, after))
 
   /** A duty of each second is due each second, although one tick comes a little earlier than another. */
-  const isDue = (duty: Duty): boolean => {
-    const now = performance.now()
+  const isDue = (duty: Duty, now: number): boolean => {
     if (now - (begun.get(duty) ?? -Infinity) < DUTIES[duty] - TICK_MS / 2) return false
     begun.set(duty, now)
     return true
@@ -183,7 +182,7 @@ export function startLeader({
   }
 
   const names = Object.keys(duties) as Duty[]
-  /** The duty with which the next round begins. */
+  /** The duty with which the next round begins: another than the first where the lead was lost in the middle of one. */
   let first = 0
   let stopping = false
 
@@ -193,20 +192,21 @@ export function startLeader({
    */
   async function tick(): Promise<void> {
     if (!(await leadsOn())) return
+    const now = performance.now()
     const round = [...names.slice(first), ...names.slice(0, first)]
-    first = 0
     for (const duty of round) {
-      if (stopping) return
-      if (!isDue(duty)) continue
+      first = names.indexOf(duty)
+      if (stopping || (performance.now() > leadsUntil && !(await leadsOn()))) return
+      if (!isDue(duty, now)) continue
       try {
         await duties[duty]()
       } catch (error) {
         log.warn({ err: error, duty }, 'A duty of the leader failed; it is done again when it is due next')
-        first = names.indexOf(duty) + 1
+        first++
         if (!(await leadsOn())) return
-        first = 0
       }
     }
+    first = 0
   }
 
   /** The dashboards draw these lines as annotations. */

@@ -109,10 +109,15 @@ export async function readBlocked(sql: Sql): Promise<Blocked> {
             order by id limit ${LOOKED_AMONG}::int
           ) i
         ) i
-        where coalesce(none, 'sent_next') = 'sent_next' order by id limit ${OLDEST}::int
+        where none is null
+          -- what has all that it needs stands still only where a create that keeps it has Failed
+          or none = 'sent_next' and exists (
+            select from shop_update.item f
+            where f.product_set_id = i.product_set_id and shop_update.creates(f.topic) and f.lane <> 'in_flight'
+              and f.status = 'failed')
+        order by id limit ${OLDEST}::int
       ) i
       where not exists (select from ${createsAwaited(sql)} and c.status <> 'failed')
-        -- what has all that it needs stands still only where a create keeps it
         and (none is null or exists (select from ${createsAwaited(sql)}))`,
   ])
   return { toResolve, stranded: row?.stranded ?? 0 }

@@ -93,7 +93,12 @@ export const productRoutes = (options: InternalApiOptions) => {
         const of = products.length === 1 ? any : products.find((product) => product.id === asked)
         const [told, acts] = await Promise.all([
           productAnswers(options, readSql, of ? [of] : []),
-          productAnswers(options, readSql, products, { amongOthers: false }),
+          productAnswers(
+            options,
+            readSql,
+            products.filter((product) => product !== of),
+            { amongOthers: false },
+          ),
         ])
         const { title, sellerId, sellerName, sellerActive, setSrcId } = any
         const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, any, synced))
@@ -107,7 +112,7 @@ export const productRoutes = (options: InternalApiOptions) => {
             srcId: setSrcId,
             cells: ofSet,
             products: products.map((product) => ({
-              ...productToJson(product, acts.get(product.id)),
+              ...productToJson(product, told.get(product.id) ?? acts.get(product.id)),
               answer: told.get(product.id) ?? null,
               srcId: product.srcId,
               price: product.price,
