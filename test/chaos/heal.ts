@@ -71,6 +71,7 @@ export async function heal(stage: Stage, tell: (line: string) => void, signal?: 
   return [
     ...left,
     ...(await whoWaits(stage)),
+    ...(await whatIsNoted(stage)),
     ...parts.slots.flatMap(({ number, process }) => lastLines(number, process?.printed ?? [])),
   ]
 }
@@ -136,6 +137,19 @@ async function whoWaits({ parts }: Stage): Promise<string[]> {
     from pg_stat_activity where datname = current_database() and state <> 'idle'
       and state_change < now() - interval '2 seconds' and pid <> pg_backend_pid()`
   return sessions.map(({ line }) => line)
+}
+
+/** What the queue says of what has not come to rest, and what the leader has still to follow. */
+async function whatIsNoted({ parts }: Stage): Promise<string[]> {
+  const noted = await parts.sql<{ line: string }[]>`
+    (select format('item %s: %s', i.id, to_jsonb(i) - 'id') as line from shop_update.item i order by i.id limit 20)
+    union all
+    (select format('set_lane: %s', to_jsonb(l)) from shop_update.set_lane l limit 20)
+    union all
+    (select format('catalog_change: %s', to_jsonb(c)) from shop_update.catalog_change c limit 20)
+    union all
+    (select format('leader: %s, now %s', to_jsonb(l), now()) from shop_update.leader l)`
+  return noted.map(({ line }) => line)
 }
 
 /** Locks of a transaction that was cut off last until PostgreSQL has noticed. */

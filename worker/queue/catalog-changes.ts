@@ -48,6 +48,9 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       where c.id > ${after}::bigint and not exists (
         select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
         where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
+        -- Before it was deleted it was moved, and its items are taken along now, by who led before, or next.
+        and (c.moved or not exists (
+          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved))
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
     if (changes.length === 0) return { steps: [], sets: [], next: null }
     const sets = changes.flatMap(({ productSetId, now }) => [productSetId, ...(now === null ? [] : [now])])

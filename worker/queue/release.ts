@@ -140,15 +140,27 @@ const BLOCKED_A_LOOK = 1000
 
 /**
  * The product sets of the next Blocked items, starting after `after`. The last safety net, for changes that bypassed
- * the noting triggers (an admin disabled them, a restored dump). A look costs the same, however many are Blocked.
+ * the noting triggers (an admin disabled them, a restored dump). A look costs the same, however many are Blocked. What
+ * no longer is in the catalogue is noted for `followCatalogue`: nobody could decide about it.
  *
  * @returns the sets to release in, and the item after which to go on
  */
 export async function blockedSets(sql: Sql, after: string): Promise<{ sets: string[]; last: string }> {
   const rows = await sql<{ id: string; productSetId: string }[]>`
-    select id, product_set_id as "productSetId" from shop_update.item
-    where lane = 'blocked' and id > ${after}::bigint
-    order by id limit ${BLOCKED_A_LOOK}::int`
+    with page as materialized (
+      select id, product_id, product_set_id from shop_update.item
+      where lane = 'blocked' and id > ${after}::bigint
+      order by id limit ${BLOCKED_A_LOOK}::int
+    ),
+    gone as (
+      insert into shop_update.catalog_change (product_id, product_set_id, moved)
+      select distinct product_id, product_set_id, false from page i
+      where case
+        when i.product_id is null
+          then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
+        else not exists (select from catalog.product p where p.id = i.product_id) end
+    )
+    select id, product_set_id as "productSetId" from page order by id`
   return {
     sets: [...new Set(rows.map(({ productSetId }) => productSetId))],
     last: rows.length < BLOCKED_A_LOOK ? '0' : rows.at(-1)!.id,
