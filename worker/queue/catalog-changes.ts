@@ -22,6 +22,11 @@ const MOST_MS = 1000
 /** For how many changes the items are ended or moved in one transaction. */
 const CHANGES_A_PAGE = 200
 
+/** Whether nothing that an item `i` is about is in the catalogue any more. */
+export const isGone = (sql: Sql) => sql`case
+  when i.product_id is null then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
+  else not exists (select from catalog.product p where p.id = i.product_id) end`
+
 /**
  * Follows the catalogue: items of deleted products end, and items of moved products go to the new set. A change waits
  * while one of its items is in flight: the call that is out ends normally, and no other call of the product leaves
@@ -62,10 +67,7 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       select i.id, i.token from shop_update.item i
       where i.product_set_id = any (${changes.map(({ productSetId }) => productSetId)}::bigint[])
         and i.lane <> 'in_flight'
-        and case
-          when i.product_id is null
-            then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
-          else not exists (select from catalog.product p where p.id = i.product_id) end
+        and ${isGone(tx)}
       order by i.id for update of i skip locked`
     const { steps, setsWaiting } = await drop(tx, orphans)
     await tx`insert into shop_update.owed_release (product_set_id) select unnest(${sets}::bigint[])`

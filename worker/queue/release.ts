@@ -1,6 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
 import { statusCounts, touched } from './books.ts'
+import { isGone } from './catalog-changes.ts'
 import { createsInTheWay } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
@@ -154,11 +155,7 @@ export async function blockedSets(sql: Sql, after: string): Promise<{ sets: stri
     ),
     gone as (
       insert into shop_update.catalog_change (product_id, product_set_id, moved)
-      select distinct product_id, product_set_id, false from page i
-      where case
-        when i.product_id is null
-          then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
-        else not exists (select from catalog.product p where p.id = i.product_id) end
+      select distinct product_id, product_set_id, false from page i where ${isGone(sql)}
     )
     select id, product_set_id as "productSetId" from page order by id`
   return {
