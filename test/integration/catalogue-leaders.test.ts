@@ -10,11 +10,11 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** A change of the product that an admin has to decide about. */
-async function block(productId: string): Promise<void> {
-  await database.sql`select shop_update.enqueue('price', product_id => ${productId}::bigint)`
+/** A change of the product that waits for its ids: nobody may discard it. */
+async function block(productId: string, topic = 'price'): Promise<void> {
+  await database.sql`select shop_update.enqueue(${topic}, product_id => ${productId}::bigint)`
   await database.sql`
-    update shop_update.item set lane = 'blocked', status = 'blocked', reason = 'unprocessable_response'
+    update shop_update.item set lane = 'blocked', status = 'blocked', reason = 'not_in_shop'
     where product_id = ${productId}::bigint`
 }
 
@@ -57,4 +57,63 @@ test('a product is deleted past the triggers: what is Blocked of it ends all the
   await blockedSets(sql, '0')
   await followCatalogue(sql)
   expect(await sql`select product_id as "productId" from shop_update.item`).toEqual([{ productId: other }])
+})
+
+test('a product is moved on while a change of it is locked: what is Blocked of it goes where the product is', async () => {
+  const { sql } = database
+  const { productIds } = await addSet(sql)
+  const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
+  const [productId] = productIds as [string]
+  const move = (to: string) => sql`
+    update catalog.product set product_set_id = ${to}::bigint where id = ${productId}::bigint`
+  await block(productId, 'stock')
+  await block(productId)
+  await move(second)
+
+  // Seller Center holds one of the two, so its note stays, with the first set
+  const sellerCenter = await sql.reserve()
+  await sellerCenter`begin`
+  await sellerCenter`
+    select from shop_update.item where product_id = ${productId}::bigint and topic = 'price' for update`
+  await followCatalogue(sql)
+  await sellerCenter`commit`
+  sellerCenter.release()
+  await move(third)
+  await followCatalogue(sql)
+
+  await blockedSets(sql, '0')
+  await followCatalogue(sql)
+  const places = await sql`
+    select distinct product_set_id as set from shop_update.item where product_id = ${productId}::bigint`
+  expect(places).toEqual([{ set: third }])
+  expect(await sql`select from shop_update.catalog_change`).toHaveLength(0)
+})
+
+test('images of a set that has no product yet stay where they are', async () => {
+  const { sql } = database
+  const [{ id: setId }] = await sql<[{ id: string }]>`
+    insert into catalog.product_set (seller_id, title) select id, 'No product yet' from catalog.seller limit 1 returning id`
+  await sql`select shop_update.enqueue('images', product_set_id => ${setId}::bigint)`
+  await sql`
+    update shop_update.item set lane = 'blocked', status = 'blocked', reason = 'not_in_shop'
+    where product_set_id = ${setId}::bigint`
+  await blockedSets(sql, '0')
+  await followCatalogue(sql)
+  expect(await sql`select from shop_update.item where product_set_id = ${setId}::bigint`).toHaveLength(1)
+})
+
+test('while notes of the catalogue are not worked off, no others are added', async () => {
+  const { sql } = database
+  const { productIds } = await addSet(sql)
+  await block(productIds[0]!)
+  await sql.begin(async (tx) => {
+    await tx`set local session_replication_role = 'replica'`
+    await tx`delete from catalog.product where id = ${productIds[0]!}::bigint`
+  })
+  const notes = () => sql`select from shop_update.catalog_change`
+  await blockedSets(sql, '0')
+  expect(await notes()).toHaveLength(1)
+  await sql`update shop_update.catalog_change set at = now() - interval '2 minutes'`
+  await blockedSets(sql, '0')
+  expect(await notes()).toHaveLength(1)
 })

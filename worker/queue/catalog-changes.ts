@@ -22,10 +22,21 @@ const MOST_MS = 1000
 /** For how many changes the items are ended or moved in one transaction. */
 const CHANGES_A_PAGE = 200
 
-/** Whether nothing that an item `i` is about is in the catalogue any more. */
-export const isGone = (sql: Sql) => sql`case
-  when i.product_id is null then not exists (select from catalog.product p where p.product_set_id = i.product_set_id)
-  else not exists (select from catalog.product p where p.id = i.product_id) end`
+/**
+ * Whether what an item `i` is about is in the catalogue: its product, or its set if the item is about a whole set.
+ *
+ * Here and below `offset 0` has each row looked up: for 1,000 of 150,000 Blocked items PostgreSQL would read all
+ * products, 68 ms in place of 4.
+ */
+export const isThere = (sql: Sql) => sql`case
+  when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id offset 0)
+  else exists (select from catalog.product w where w.id = i.product_id offset 0) end`
+
+/** Whether a deletion has left nothing of what an item `i` is about: of a whole set, no product. */
+const isGone = (sql: Sql) => sql`case
+  when i.product_id is null
+    then not exists (select from catalog.product p where p.product_set_id = i.product_set_id offset 0)
+  else not exists (select from catalog.product p where p.id = i.product_id offset 0) end`
 
 /**
  * Follows the catalogue: items of deleted products end, and items of moved products go to the new set. A change waits
@@ -47,17 +58,22 @@ export async function followCatalogue(sql: Sql): Promise<Followed> {
 /** @param after the change after which the page begins: changes that must wait do not hold up others */
 function followPage(sql: Sql, after: string): Promise<Followed & { next: string | null }> {
   return transaction(sql, async (tx) => {
-    const changes = await tx<Change[]>`
-      select c.id, c.product_id as "productId", c.product_set_id as "productSetId", p.product_set_id as now
-      from shop_update.catalog_change c left join catalog.product p on p.id = c.product_id
+    const held = await tx<{ id: string }[]>`
+      select c.id from shop_update.catalog_change c
       where c.id > ${after}::bigint and not exists (
         select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
         where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
-        -- Before it was deleted it was moved, and its items are taken along now, by who led before, or next.
+        -- Before it was deleted it was moved, and its items are taken along now, or next.
         and (c.moved or not exists (
-          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved))
+          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0))
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
-    if (changes.length === 0) return { steps: [], sets: [], next: null }
+    if (held.length === 0) return { steps: [], sets: [], next: null }
+    // Asked once the changes are held: whoever moves one of the products on waits for that, see migration 13.
+    const changes = await tx<Change[]>`
+      select c.id, c.product_id as "productId", c.product_set_id as "productSetId", p.product_set_id as now
+      from shop_update.catalog_change c left join catalog.product p on p.id = c.product_id
+      where c.id = any (${held.map(({ id }) => id)}::bigint[])
+      order by c.id`
     const sets = changes.flatMap(({ productSetId, now }) => [productSetId, ...(now === null ? [] : [now])])
     await moveAlong(
       tx,

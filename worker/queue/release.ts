@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
 import { statusCounts, touched } from './books.ts'
-import { isGone } from './catalog-changes.ts'
+import { isThere } from './catalog-changes.ts'
 import { createsInTheWay } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
@@ -138,11 +138,15 @@ export async function releaseOwed(
 
 /** How many Blocked items one look of the leader takes. */
 const BLOCKED_A_LOOK = 1000
+/** A note of the catalogue is worked off within a second or two, unless a call of its set is out. */
+const NOTED_SECONDS = 60
 
 /**
  * The product sets of the next Blocked items, starting after `after`. The last safety net, for changes that bypassed
- * the noting triggers (an admin disabled them, a restored dump). A look costs the same, however many are Blocked. What
- * no longer is in the catalogue is noted for `followCatalogue`: nobody could decide about it.
+ * the noting triggers (an admin disabled them, a restored dump). A look costs the same, however many are Blocked.
+ *
+ * What is no longer in the catalogue, or has stayed behind in a set that its product has left, is noted for
+ * `followCatalogue`: nothing else would end it, or take it along. While that falls behind, nothing is added.
  *
  * @returns the sets to release in, and the item after which to go on
  */
@@ -153,9 +157,17 @@ export async function blockedSets(sql: Sql, after: string): Promise<{ sets: stri
       where lane = 'blocked' and id > ${after}::bigint
       order by id limit ${BLOCKED_A_LOOK}::int
     ),
-    gone as (
+    left_behind as (
+      select distinct i.product_id, i.product_set_id, p.id is not null as moved
+      from page i left join catalog.product p on p.id = i.product_id
+      where (not ${isThere(sql)} or p.product_set_id <> i.product_set_id)
+        and not exists (
+          select from shop_update.catalog_change c where c.at < now() - ${NOTED_SECONDS}::int * interval '1 second')
+    ),
+    noted as (
       insert into shop_update.catalog_change (product_id, product_set_id, moved)
-      select distinct product_id, product_set_id, false from page i where ${isGone(sql)}
+      select product_id, product_set_id, moved from left_behind order by product_id
+      on conflict (product_id) where moved do nothing
     )
     select id, product_set_id as "productSetId" from page order by id`
   return {
