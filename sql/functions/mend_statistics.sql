@@ -23,7 +23,8 @@ begin
     select c.relname,
       case when c.relkind = 'i' then c.relpages * 100 else greatest(c.relpages * 10, 300) end as usual
     from pg_class t
-    join pg_class c on c.oid = t.oid or c.oid in (select indexrelid from pg_index where indrelid = t.oid)
+    cross join lateral (select t.oid union all select indexrelid from pg_index where indrelid = t.oid) r
+    join pg_class c on c.oid = r.oid
     where t.relnamespace = 'shop_update'::regnamespace and t.relname in ('item', 'set_lane')
       and c.reltuples >= 0 -- -1: not looked at yet
       and c.reltuples < case when c.relkind = 'i' then c.relpages * 20 else greatest(c.relpages * 2, 300) end
