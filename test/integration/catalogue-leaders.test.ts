@@ -59,18 +59,12 @@ test('a product is deleted past the triggers: what is Blocked of it ends all the
   expect(await sql`select product_id as "productId" from shop_update.item`).toEqual([{ productId: other }])
 })
 
-test('a product is moved on while a change of it is locked: what is Blocked of it goes where the product is', async () => {
+/** Product `productId` is moved to a second set while one of its two changes is locked, and on to a third. */
+async function moveOn(productId: string, meanwhile: (second: string) => Promise<unknown>): Promise<string> {
   const { sql } = database
-  const { productIds } = await addSet(sql)
   const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
-  const [productId] = productIds as [string]
-  const move = (to: string) => sql`
-    update catalog.product set product_set_id = ${to}::bigint where id = ${productId}::bigint`
-  await block(productId, 'stock')
-  await block(productId)
-  await move(second)
-
-  // Seller Center holds one of the two, so its note stays, with the first set
+  await move(productId, second)
+  // Seller Center holds one of the two, so the note of the first set stays
   const sellerCenter = await sql.reserve()
   await sellerCenter`begin`
   await sellerCenter`
@@ -78,21 +72,88 @@ test('a product is moved on while a change of it is locked: what is Blocked of i
   await followCatalogue(sql)
   await sellerCenter`commit`
   sellerCenter.release()
-  await move(third)
-  await followCatalogue(sql)
+  await meanwhile(second)
+  await move(productId, third)
+  return third
+}
 
+const move = (productId: string, setId: string) => database.sql`
+  update catalog.product set product_set_id = ${setId}::bigint where id = ${productId}::bigint`
+
+const places = (productId: string) => database.sql`
+  select product_set_id as set, topic from shop_update.item
+  where product_id = ${productId}::bigint order by topic::text`
+
+const noted = () => database.sql`select from shop_update.catalog_change`
+
+test('a product is moved on while a change of it is locked: what stands still of it goes where it is', async () => {
+  const { productIds } = await addSet(database.sql)
+  const [productId] = productIds as [string]
+  await block(productId, 'stock')
+  await block(productId)
+  await database.sql`
+    update shop_update.item set lane = 'delayed', status = 'failed', run_at = 'infinity', failures = 30
+    where product_id = ${productId}::bigint and topic = 'stock'`
+  const third = await moveOn(productId, async () => undefined)
+  await followCatalogue(database.sql)
+  await followCatalogue(database.sql) // the set in between
+  expect(await places(productId)).toEqual([
+    { set: third, topic: 'price' },
+    { set: third, topic: 'stock' },
+  ])
+  expect(await noted()).toHaveLength(0)
+})
+
+test('… and while its call is out in the set in between: nothing of it is in the last before that ends', async () => {
+  const { sql } = database
+  const { setId: first, productIds } = await addSet(sql)
+  const [productId] = productIds as [string]
+  await block(productId, 'stock')
+  await block(productId)
+  let second = ''
+  const third = await moveOn(productId, async (between) => {
+    second = between
+    await sql`
+      update shop_update.item set lane = 'in_flight', status = 'made_request', reason = null
+      where product_id = ${productId}::bigint and topic = 'stock'`
+    await sql`
+      insert into shop_update.set_lane as l (product_set_id, item_id, waiting)
+      select product_set_id, id, 0 from shop_update.item where product_id = ${productId}::bigint and topic = 'stock'
+      on conflict (product_set_id) do update set item_id = excluded.item_id`
+  })
+  await followCatalogue(sql)
+  expect(await places(productId)).toEqual([
+    { set: first, topic: 'price' },
+    { set: second, topic: 'stock' },
+  ])
+  await sql`update shop_update.set_lane set item_id = null where product_set_id = ${second}::bigint`
+  await sql`delete from shop_update.item where product_id = ${productId}::bigint and topic = 'stock'`
+  await followCatalogue(sql)
+  await followCatalogue(sql)
+  expect(await places(productId)).toEqual([{ set: third, topic: 'price' }])
+  expect(await noted()).toHaveLength(0)
+})
+
+test('a product is moved past the triggers: what is Blocked of it goes along all the same', async () => {
+  const { sql } = database
+  const { productIds } = await addSet(sql)
+  const { setId } = await addSet(sql)
+  const [productId] = productIds as [string]
+  await block(productId)
+  await sql.begin(async (tx) => {
+    await tx`set local session_replication_role = 'replica'`
+    await tx`update catalog.product set product_set_id = ${setId}::bigint where id = ${productId}::bigint`
+  })
   await blockedSets(sql, '0')
   await followCatalogue(sql)
-  const places = await sql`
-    select distinct product_set_id as set from shop_update.item where product_id = ${productId}::bigint`
-  expect(places).toEqual([{ set: third }])
-  expect(await sql`select from shop_update.catalog_change`).toHaveLength(0)
+  expect(await places(productId)).toEqual([{ set: setId, topic: 'price' }])
 })
 
 test('images of a set that has no product yet stay where they are', async () => {
   const { sql } = database
   const [{ id: setId }] = await sql<[{ id: string }]>`
-    insert into catalog.product_set (seller_id, title) select id, 'No product yet' from catalog.seller limit 1 returning id`
+    insert into catalog.product_set (seller_id, title)
+    select id, 'No product yet' from catalog.seller limit 1 returning id`
   await sql`select shop_update.enqueue('images', product_set_id => ${setId}::bigint)`
   await sql`
     update shop_update.item set lane = 'blocked', status = 'blocked', reason = 'not_in_shop'
@@ -102,7 +163,7 @@ test('images of a set that has no product yet stay where they are', async () => 
   expect(await sql`select from shop_update.item where product_set_id = ${setId}::bigint`).toHaveLength(1)
 })
 
-test('while notes of the catalogue are not worked off, no others are added', async () => {
+test('while a thousand notes of the catalogue are not worked off, no others are added', async () => {
   const { sql } = database
   const { productIds } = await addSet(sql)
   await block(productIds[0]!)
@@ -110,10 +171,11 @@ test('while notes of the catalogue are not worked off, no others are added', asy
     await tx`set local session_replication_role = 'replica'`
     await tx`delete from catalog.product where id = ${productIds[0]!}::bigint`
   })
-  const notes = () => sql`select from shop_update.catalog_change`
   await blockedSets(sql, '0')
-  expect(await notes()).toHaveLength(1)
-  await sql`update shop_update.catalog_change set at = now() - interval '2 minutes'`
+  expect(await noted()).toHaveLength(1)
+  await sql`
+    insert into shop_update.catalog_change (product_set_id, moved, at)
+    select 0, false, now() - interval '2 minutes' from generate_series(1, 1001)`
   await blockedSets(sql, '0')
-  expect(await notes()).toHaveLength(1)
+  expect(await noted()).toHaveLength(1002)
 })

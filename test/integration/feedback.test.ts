@@ -323,7 +323,7 @@ describe('what is published', () => {
   it('tells how far it is behind: by the oldest change, and what of it is left for later is as old', async () => {
     expect(await readFeedbackBehind(api.sql)).toBe(0)
     const behind = async () => Math.round((await readFeedbackBehind(api.sql)) / 60)
-    const { setId, productIds } = await addSet(api.sql, { products: 1500 })
+    const { setId, productIds } = await addSet(api.sql, { products: 3000 })
     await publish()
     await note(productIds[0]!)
     // of all its products, of which one look takes a part

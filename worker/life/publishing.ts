@@ -8,8 +8,6 @@ export interface PublishingOptions {
   sql: Sql
   /** One worker publishes: the leader. */
   leads(): boolean
-  /** Items that this worker holds. */
-  inFlight(): number
   log: Logger
 }
 
@@ -20,12 +18,10 @@ const EVERY_MS = 1000
  */
 const SETTLE_SECONDS = 5
 /**
- * How much of that it takes at most, but for the last look: a seller can wait, the queue cannot. With 300 all the time,
- * a queue that drains at full speed beside one worker on two cores was 7 % slower than without feedback.
+ * How much of that it takes at most, but for the last look: a seller can wait, the queue cannot. With 300 a queue that
+ * drains at full speed beside one worker on two cores was 7 % slower than without feedback.
  */
-const ROUND_MS = { whileBusy: 50, else: 300 }
-/** A worker with so many items in flight is busy. */
-const BUSY = 100
+const ROUND_MS = 100
 /** Between two pages of the catalogue, once all of it has been compared: 20 ms of PostgreSQL's time each. */
 const COMPARE_EVERY_MS = 10_000
 
@@ -33,7 +29,7 @@ const COMPARE_EVERY_MS = 10_000
  * Publishes the states of products as feedback to Seller Center. A loop of its own: nothing else waits for it, and what
  * it has not come to is noted in the database.
  */
-export function startPublishing({ sql, leads, inFlight, log }: PublishingOptions): Every {
+export function startPublishing({ sql, leads, log }: PublishingOptions): Every {
   const touchedNext = createRounds((after, since) => publishTouched(sql, after, since, SETTLE_SECONDS))
   // Whoever led before may have been of a version that notes nothing.
   let isAllCompared = false
@@ -47,7 +43,7 @@ export function startPublishing({ sql, leads, inFlight, log }: PublishingOptions
       return
     }
     try {
-      const until = performance.now() + (inFlight() > BUSY ? ROUND_MS.whileBusy : ROUND_MS.else)
+      const until = performance.now() + ROUND_MS
       for (let last = ''; last !== '0' && leads() && performance.now() < until; ) last = (await touchedNext()).last
       while (leads() && performance.now() < until) {
         if (isAllCompared && performance.now() - compared < COMPARE_EVERY_MS) return

@@ -222,7 +222,6 @@ export async function startWorker({
   const publishing = startPublishing({
     sql: background,
     leads: () => state === 'running' && leader.leads(),
-    inFlight: () => pump.held.size,
     log,
   })
 

@@ -63,9 +63,17 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       where c.id > ${after}::bigint and not exists (
         select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
         where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
-        -- Before it was deleted it was moved, and its items are taken along now, or next.
-        and (c.moved or not exists (
-          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0))
+        and case
+          -- It has been moved on, and a call of it is still out in the set in between: in the last none must leave yet.
+          when c.moved then not exists (
+            select
+            from shop_update.catalog_change o
+            join shop_update.set_lane l on l.product_set_id = o.product_set_id
+            join shop_update.item i on i.id = l.item_id
+            where o.product_id = c.product_id and not o.moved and i.product_id = c.product_id offset 0)
+          -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
+          else not exists (
+            select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0) end
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
     if (held.length === 0) return { steps: [], sets: [], next: null }
     // Asked once the changes are held: whoever moves one of the products on waits for that, see migration 13.

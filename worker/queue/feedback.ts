@@ -2,9 +2,9 @@ import { type Sql, transaction } from '../database/database.ts'
 import { endOf, type Looked } from './look.ts'
 
 /** How many notes one look takes. */
-const NOTES_A_LOOK = 1000
-/** Of how many products one look publishes the state: some 40 ms. A note of a set or a seller may mean any number. */
-const PRODUCTS_A_LOOK = 1000
+const NOTES_A_LOOK = 2000
+/** Of how many products one look publishes the state: some 80 ms. A note of a set or a seller may mean any number. */
+const PRODUCTS_A_LOOK = 2000
 /** Of a seller's sets, how many are noted at once. */
 const SETS_A_LOOK = 10_000
 

@@ -146,7 +146,7 @@ const NOTED_SECONDS = 60
  * the noting triggers (an admin disabled them, a restored dump). A look costs the same, however many are Blocked.
  *
  * What is no longer in the catalogue, or has stayed behind in a set that its product has left, is noted for
- * `followCatalogue`: nothing else would end it, or take it along. While that falls behind, nothing is added.
+ * `followCatalogue`: nothing else would end it, or take it along. While that is far behind, nothing is added.
  *
  * @returns the sets to release in, and the item after which to go on
  */
@@ -157,17 +157,15 @@ export async function blockedSets(sql: Sql, after: string): Promise<{ sets: stri
       where lane = 'blocked' and id > ${after}::bigint
       order by id limit ${BLOCKED_A_LOOK}::int
     ),
-    left_behind as (
-      select distinct i.product_id, i.product_set_id, p.id is not null as moved
-      from page i left join catalog.product p on p.id = i.product_id
-      where (not ${isThere(sql)} or p.product_set_id <> i.product_set_id)
-        and not exists (
-          select from shop_update.catalog_change c where c.at < now() - ${NOTED_SECONDS}::int * interval '1 second')
-    ),
     noted as (
       insert into shop_update.catalog_change (product_id, product_set_id, moved)
-      select product_id, product_set_id, moved from left_behind order by product_id
-      on conflict (product_id) where moved do nothing
+      select distinct product_id, product_set_id, false from page i
+      where (not ${isThere(sql)} or exists (
+          select from catalog.product p
+          where p.id = i.product_id and p.product_set_id <> i.product_set_id offset 0))
+        and not exists (
+          select from shop_update.catalog_change
+          where at < now() - ${NOTED_SECONDS}::int * interval '1 second' offset ${BLOCKED_A_LOOK}::int)
     )
     select id, product_set_id as "productSetId" from page order by id`
   return {
