@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { followCatalogue } from '../../worker/queue/catalog-changes.ts'
+import { followCatalogue, noteMoved } from '../../worker/queue/catalog-changes.ts'
 import { blockedSets } from '../../worker/queue/release.ts'
 import { addSet } from '../add-set.ts'
 import { createDatabase, type Database } from '../database.ts'
@@ -59,24 +59,6 @@ test('a product is deleted past the triggers: what is Blocked of it ends all the
   expect(await sql`select product_id as "productId" from shop_update.item`).toEqual([{ productId: other }])
 })
 
-/** Product `productId` is moved to a second set while one of its two changes is locked, and on to a third. */
-async function moveOn(productId: string, meanwhile: (second: string) => Promise<unknown>): Promise<string> {
-  const { sql } = database
-  const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
-  await move(productId, second)
-  // Seller Center holds one of the two, so the note of the first set stays
-  const sellerCenter = await sql.reserve()
-  await sellerCenter`begin`
-  await sellerCenter`
-    select from shop_update.item where product_id = ${productId}::bigint and topic = 'price' for update`
-  await followCatalogue(sql)
-  await sellerCenter`commit`
-  sellerCenter.release()
-  await meanwhile(second)
-  await move(productId, third)
-  return third
-}
-
 const move = (productId: string, setId: string) => database.sql`
   update catalog.product set product_set_id = ${setId}::bigint where id = ${productId}::bigint`
 
@@ -86,50 +68,51 @@ const places = (productId: string) => database.sql`
 
 const noted = () => database.sql`select from shop_update.catalog_change`
 
-test('a product is moved on while a change of it is locked: what stands still of it goes where it is', async () => {
-  const { productIds } = await addSet(database.sql)
+test('while a change of a moved product is locked, nothing of it moves: it is never in two sets', async () => {
+  const { sql } = database
+  const { setId: first, productIds } = await addSet(sql)
+  const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
   const [productId] = productIds as [string]
   await block(productId, 'stock')
   await block(productId)
-  await database.sql`
-    update shop_update.item set lane = 'delayed', status = 'failed', run_at = 'infinity', failures = 30
-    where product_id = ${productId}::bigint and topic = 'stock'`
-  const third = await moveOn(productId, async () => undefined)
-  await followCatalogue(database.sql)
-  await followCatalogue(database.sql) // the set in between
+  await move(productId, second)
+  const sellerCenter = await sql.reserve()
+  await sellerCenter`begin`
+  await sellerCenter`
+    select from shop_update.item where product_id = ${productId}::bigint and topic = 'price' for update`
+  await followCatalogue(sql)
+  await sellerCenter`commit`
+  sellerCenter.release()
+  expect(await places(productId)).toEqual([
+    { set: first, topic: 'price' },
+    { set: first, topic: 'stock' },
+  ])
+
+  await move(productId, third)
+  await followCatalogue(sql)
   expect(await places(productId)).toEqual([
     { set: third, topic: 'price' },
     { set: third, topic: 'stock' },
   ])
+  await followCatalogue(sql) // the set in between, in which nothing is
   expect(await noted()).toHaveLength(0)
 })
 
-test('… and while its call is out in the set in between: nothing of it is in the last before that ends', async () => {
+test('a product is moved on while a late change of its first set is noted: what is in between goes along', async () => {
   const { sql } = database
-  const { setId: first, productIds } = await addSet(sql)
+  const [{ setId: first, productIds }, { setId: second }] = [await addSet(sql), await addSet(sql)]
+  const { setId: third } = await addSet(sql)
   const [productId] = productIds as [string]
-  await block(productId, 'stock')
+  await move(productId, second)
+  await followCatalogue(sql)
   await block(productId)
-  let second = ''
-  const third = await moveOn(productId, async (between) => {
-    second = between
-    await sql`
-      update shop_update.item set lane = 'in_flight', status = 'made_request', reason = null
-      where product_id = ${productId}::bigint and topic = 'stock'`
-    await sql`
-      insert into shop_update.set_lane as l (product_set_id, item_id, waiting)
-      select product_set_id, id, 0 from shop_update.item where product_id = ${productId}::bigint and topic = 'stock'
-      on conflict (product_set_id) do update set item_id = excluded.item_id`
-  })
+  await sql`
+    update shop_update.item set lane = 'delayed', status = 'failed', run_at = 'infinity', failures = 30
+    where product_id = ${productId}::bigint`
+  await noteMoved(sql, { productId, productSetId: first })
+  await move(productId, third)
   await followCatalogue(sql)
-  expect(await places(productId)).toEqual([
-    { set: first, topic: 'price' },
-    { set: second, topic: 'stock' },
-  ])
-  await sql`update shop_update.set_lane set item_id = null where product_set_id = ${second}::bigint`
-  await sql`delete from shop_update.item where product_id = ${productId}::bigint and topic = 'stock'`
-  await followCatalogue(sql)
-  await followCatalogue(sql)
+  await followCatalogue(sql) // the note of the second set waits for that of the first
   expect(await places(productId)).toEqual([{ set: third, topic: 'price' }])
   expect(await noted()).toHaveLength(0)
 })

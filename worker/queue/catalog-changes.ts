@@ -63,17 +63,9 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       where c.id > ${after}::bigint and not exists (
         select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
         where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
-        and case
-          -- It has been moved on, and a call of it is still out in the set in between: in the last none must leave yet.
-          when c.moved then not exists (
-            select
-            from shop_update.catalog_change o
-            join shop_update.set_lane l on l.product_set_id = o.product_set_id
-            join shop_update.item i on i.id = l.item_id
-            where o.product_id = c.product_id and not o.moved and i.product_id = c.product_id offset 0)
-          -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
-          else not exists (
-            select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0) end
+        -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
+        and (c.moved or not exists (
+          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0))
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
     if (held.length === 0) return { steps: [], sets: [], next: null }
     // Asked once the changes are held: whoever moves one of the products on waits for that, see migration 13.
@@ -115,13 +107,20 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
 
 /**
  * Items that are not in flight move with their product; each takes its place in the new set as if it had been queued
- * there.
+ * there. All of a product's items move together, or none while one of them is locked: were they in two sets, calls of
+ * both could be out at once, and the next move would leave some behind.
  */
 async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return
   await tx`
-    with moving as (
-      select i.id, i.product_set_id as old_set, s.id as new_set, s.seller_id, i.lane = 'behind' as was_behind
+    with held as materialized (
+      select
+        i.id,
+        i.product_id,
+        i.product_set_id as old_set,
+        s.id as new_set,
+        s.seller_id,
+        i.lane = 'behind' as was_behind
       from unnest(
         ${changes.map(({ productId }) => productId)}::bigint[],
         ${changes.map(({ productSetId }) => productSetId)}::bigint[],
@@ -129,6 +128,13 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
       join shop_update.item i on i.product_set_id = c.old_set and i.product_id = c.product_id and i.lane <> 'in_flight'
       join catalog.product_set s on s.id = c.new_set
       order by i.id for update of i skip locked
+    ),
+    moving as materialized (
+      select * from held h
+      where not exists (
+        select from shop_update.item i
+        where i.product_set_id = h.old_set and i.product_id = h.product_id and i.id not in (select id from held)
+        offset 0)
     ),
     moved as (
       update shop_update.item i
