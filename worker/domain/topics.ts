@@ -1,7 +1,8 @@
 /**
- * The topics of the queue, one row each: the only place with a topic's label, event name, method and reach. Labels
- * are those of docs/requirements.md; event names and methods those of docs/shop-protocol.md, section 1. Only the event
- * name of Stock is documented there; the others follow its pattern, so a correction belongs here and nowhere else.
+ * The topics of the queue, one row each: a topic's label, event name, method and reach. Labels are those of
+ * docs/requirements.md; event names and methods those of docs/shop-protocol.md, section 1. Only the event name of Stock
+ * is documented there; the others follow its pattern. For SQL, sql/functions/labels.sql has labels and methods too; a
+ * test compares the two.
  */
 export const TOPICS = {
   content: { label: 'Content', event: 'product/contentchange', method: 'Product.updateProducts', subject: 'product' },

@@ -100,7 +100,7 @@ export function Page({ children, actions, title }: { children: ReactNode; action
       <TabContent style={{ paddingTop: 16, background: 'transparent' }}>
         {counts && (
           <p className={styles.note}>
-            The tabs count what matches topic, seller, search and time, each up to{' '}
+            The tabs count what matches topic, seller, search (a SKU from its beginning) and time, each up to{' '}
             {TAB_COUNTED_UP_TO.toLocaleString('en')}.
           </p>
         )}

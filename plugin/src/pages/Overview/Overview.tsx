@@ -100,12 +100,17 @@ function Message({ summary: { toSend, awaitingShop, blocked, toResolve, stranded
           `${products(awaitingShop)} waiting for its acknowledgment or answer`
         }
       >
-        {waiting.toLocaleString('en')} more {waiting === 1 ? 'is' : 'are'}{' '}
-        <Link to={pageUrl('blocked')} inText>
-          blocked
-        </Link>{' '}
-        until their product has been created in the Shop{stranded === 0 && ', which is normal'}. Products are sent in
-        the <strong>{flow.wanted}</strong> flow
+        {waiting > 0 && (
+          <>
+            {waiting.toLocaleString('en')} more {waiting === 1 ? 'is' : 'are'}{' '}
+            <Link to={pageUrl('blocked')} inText>
+              blocked
+            </Link>{' '}
+            until {waiting === 1 ? 'its product has' : 'their products have'} been created in the Shop
+            {stranded === 0 && ', which is normal'}.{' '}
+          </>
+        )}
+        Products are sent in the <strong>{flow.wanted}</strong> flow
         {flow.workers.length === 0
           ? '; no worker is running.'
           : behind > 0
