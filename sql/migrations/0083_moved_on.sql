@@ -1,6 +1,6 @@
--- A product that has been moved on may have items in the set in between as well, if the note of its first move is one of
--- an item that was being queued just then. The note keeps the first set; the one in between gets a note of its own (of
--- an existing product, so it is none of a deletion), which is followed after the first.
+-- A product that is moved on while its items are being taken along may have items in the set in between as well: those
+-- that were not locked just then. The note keeps the first set; the one in between gets a note of its own (of a product
+-- that exists, so it is none of a deletion), which is followed after the first.
 create or replace function shop_update.note_moved_product() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -87,16 +87,22 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       order by i.id for update of i skip locked`
     const { steps, setsWaiting } = await drop(tx, orphans)
     await tx`insert into shop_update.owed_release (product_set_id) select unnest(${sets}::bigint[])`
-    // A locked item (one that is absorbing a change) leaves its change for the next run.
+    // A locked item (one that is absorbing a change) leaves its change for the next run. Asked in two parts, each by
+    // index: with "or" all items of the set were read for each change (200 of 5,000 variations took 13 s).
     await tx`
       delete from shop_update.catalog_change c
-      where c.id = any (${changes.map(({ id }) => id)}::bigint[]) and not exists (
-        select from shop_update.item i
-        where i.product_set_id = c.product_set_id and i.lane <> 'in_flight' and (
-          i.product_id = c.product_id and not exists (
-            select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id)
-          or i.product_id is null and not exists (
-            select from catalog.product p where p.product_set_id = i.product_set_id)))`
+      where c.id = any (${changes.map(({ id }) => id)}::bigint[])
+        and not exists (
+          select from shop_update.item i
+          where i.product_set_id = c.product_set_id and i.product_id = c.product_id and i.lane <> 'in_flight'
+            and not exists (
+              select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id offset 0)
+          offset 0)
+        and not exists (
+          select from shop_update.item i
+          where i.product_set_id = c.product_set_id and i.product_id is null and i.lane <> 'in_flight'
+            and not exists (select from catalog.product p where p.product_set_id = i.product_set_id offset 0)
+          offset 0)`
     return {
       steps,
       sets: [...new Set([...sets, ...setsWaiting])],
@@ -107,20 +113,13 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
 
 /**
  * Items that are not in flight move with their product; each takes its place in the new set as if it had been queued
- * there. All of a product's items move together, or none while one of them is locked: were they in two sets, calls of
- * both could be out at once, and the next move would leave some behind.
+ * there.
  */
 async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return
   await tx`
-    with held as materialized (
-      select
-        i.id,
-        i.product_id,
-        i.product_set_id as old_set,
-        s.id as new_set,
-        s.seller_id,
-        i.lane = 'behind' as was_behind
+    with moving as (
+      select i.id, i.product_set_id as old_set, s.id as new_set, s.seller_id, i.lane = 'behind' as was_behind
       from unnest(
         ${changes.map(({ productId }) => productId)}::bigint[],
         ${changes.map(({ productSetId }) => productSetId)}::bigint[],
@@ -128,13 +127,6 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
       join shop_update.item i on i.product_set_id = c.old_set and i.product_id = c.product_id and i.lane <> 'in_flight'
       join catalog.product_set s on s.id = c.new_set
       order by i.id for update of i skip locked
-    ),
-    moving as materialized (
-      select * from held h
-      where not exists (
-        select from shop_update.item i
-        where i.product_set_id = h.old_set and i.product_id = h.product_id and i.id not in (select id from held)
-        offset 0)
     ),
     moved as (
       update shop_update.item i
