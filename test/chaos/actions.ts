@@ -27,6 +27,8 @@ export interface Done {
   repaired: Map<string, string | null>
   /** Products that were deleted, and when. */
   deleted: Map<string, number>
+  /** Ids that the Shop may have told of new products though they are of others, which may be gone by then. */
+  lent: Set<string>
 }
 
 export interface Stage {
@@ -218,19 +220,21 @@ export async function decideItem(
 const percent = (random: Random) => between(random, 5, 40)
 
 /** One to three troubles at a time; how slow the Shop is, and how long it takes to report what it has already done. */
-async function drawTroubles({ parts }: Stage, random: Random) {
+async function drawTroubles({ parts, done }: Stage, random: Random) {
   const taken = await parts.sql<
     { srcId: string }[]
   >`select src_id as "srcId" from catalog.product where src_id is not null order by id`
   const answers = Array.from({ length: between(random, 0, 2) }, () => pick(random, ANSWER_TROUBLES))
   const callbacks = Array.from({ length: between(random, 0, 2) }, () => pick(random, CALLBACK_TROUBLES))
   const answerDelay = pick(random, [0, 0, 300, 1000, parts.shopTimeoutMs * 0.8, parts.shopTimeoutMs + 500])
+  const takenSrcId = taken.length > 0 ? pick(random, taken).srcId : null
+  if (takenSrcId !== null) done.lent.add(takenSrcId)
   return {
     ...Object.fromEntries(
       answers.filter((name) => name !== 'srcIdTaken' || taken.length > 0).map((name) => [name, percent(random)]),
     ),
     ...Object.fromEntries(callbacks.map((name) => [name, percent(random)])),
-    ...(taken.length > 0 && { takenSrcId: pick(random, taken).srcId }),
+    ...(takenSrcId !== null && { takenSrcId }),
     latencyMs: { min: 2, max: pick(random, [20, 20, 100, 700, 2000]) },
     answerDelayMs: { min: 0, max: answerDelay },
     callbackDelayMs: { min: 2, max: pick(random, [50, 500, 4000]) },

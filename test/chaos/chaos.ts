@@ -55,7 +55,7 @@ export async function chaos(
   const random = seeded(seed)
   const actions = ACTIONS.filter(({ name }) => !without.includes(name))
   const parts = await startParts(seed, tell)
-  const done: Done = { changes: [], repaired: new Map(), deleted: new Map() }
+  const done: Done = { changes: [], repaired: new Map(), deleted: new Map(), lent: new Set() }
   const over = new AbortController()
   signal?.addEventListener('abort', () => over.abort())
   const stage: Stage = {

@@ -215,6 +215,7 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
     tell(`images of set ${setId} (item ${id}) are saved again`)
     done.changes.push(...(await parts.sql.begin(async (tx) => [await enqueue(tx, 'images', { id: '', setId })])))
   }
+  await correctLent(stage, tell)
   for (const { id, reason, topic } of items) {
     if (!['unprocessable_response', 'src_id_conflict', 'unknown_outcome'].includes(reason ?? '')) continue
     left.push(`item ${id} is Blocked as ${reason}`)
@@ -235,6 +236,21 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
     )
   }
   return left
+}
+
+/**
+ * The Shop has told a new product the id of one that is gone, with the right Shop SKU, and refuses it ever since: an
+ * admin enters the id that the Shop has it by.
+ */
+async function correctLent({ parts, done }: Stage, tell: (line: string) => void): Promise<void> {
+  const corrected = await parts.sql<{ id: string; srcId: string }[]>`
+    update catalog.product set src_id = substring(shop_sku from 'APP-([0-9]+)$')
+    where src_id = any (${[...done.lent]}::text[]) and shop_sku <> format('AC%1$sAPP-%1$s', src_id)
+    returning id, src_id as "srcId"`
+  for (const { id, srcId } of corrected) {
+    tell(`product ${id} gets the id ${srcId}, which the Shop has it by`)
+    done.repaired.set(id, srcId)
+  }
 }
 
 async function callbacksCame({ parts }: Stage): Promise<boolean> {
