@@ -23,14 +23,15 @@ const MOST_MS = 1000
 const CHANGES_A_PAGE = 200
 
 /**
- * Whether what an item `i` is about is in the catalogue: its product, or its set if the item is about a whole set.
+ * Whether what an item `i` is about is in the catalogue where the item is: its product in its set, or its set.
  *
  * Here and below `offset 0` has each row looked up: for 1,000 of 150,000 Blocked items PostgreSQL would read all
  * products, 68 ms in place of 4.
  */
-export const isThere = (sql: Sql) => sql`case
-  when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id offset 0)
-  else exists (select from catalog.product w where w.id = i.product_id offset 0) end`
+export const isInPlace = (sql: Sql) => sql`case
+  when i.product_id is null then exists (select from catalog.product_set s where s.id = i.product_set_id offset 0)
+  else exists (
+    select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id offset 0) end`
 
 /** Whether a deletion has left nothing of what an item `i` is about: of a whole set, no product. */
 const isGone = (sql: Sql) => sql`case
@@ -68,7 +69,7 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
           select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0))
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
     if (held.length === 0) return { steps: [], sets: [], next: null }
-    // Asked once the changes are held: whoever moves one of the products on waits for that, see migration 13.
+    // Asked once the changes are held: a product whose move is among them is not moved on meanwhile, see migration 13.
     const changes = await tx<Change[]>`
       select c.id, c.product_id as "productId", c.product_set_id as "productSetId", p.product_set_id as now
       from shop_update.catalog_change c left join catalog.product p on p.id = c.product_id
@@ -95,13 +96,12 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
         and not exists (
           select from shop_update.item i
           where i.product_set_id = c.product_set_id and i.product_id = c.product_id and i.lane <> 'in_flight'
-            and not exists (
-              select from catalog.product p where p.id = i.product_id and p.product_set_id = i.product_set_id offset 0)
+            and not ${isInPlace(tx)}
           offset 0)
         and not exists (
           select from shop_update.item i
           where i.product_set_id = c.product_set_id and i.product_id is null and i.lane <> 'in_flight'
-            and not exists (select from catalog.product p where p.product_set_id = i.product_set_id offset 0)
+            and ${isGone(tx)}
           offset 0)`
     return {
       steps,

@@ -1,7 +1,7 @@
 import type { Sql } from '../database/database.ts'
 import type { Step } from '../domain/step.ts'
 import { statusCounts, touched } from './books.ts'
-import { isThere } from './catalog-changes.ts'
+import { isInPlace } from './catalog-changes.ts'
 import { createsInTheWay } from './coming.ts'
 import { endOf, type Looked, writtenSince } from './look.ts'
 import { skusOf, stepColumns } from './skus.ts'
@@ -160,9 +160,7 @@ export async function blockedSets(sql: Sql, after: string): Promise<{ sets: stri
     noted as (
       insert into shop_update.catalog_change (product_id, product_set_id, moved)
       select distinct product_id, product_set_id, false from page i
-      where (not ${isThere(sql)} or exists (
-          select from catalog.product p
-          where p.id = i.product_id and p.product_set_id <> i.product_set_id offset 0))
+      where not ${isInPlace(sql)}
         and not exists (
           select from shop_update.catalog_change
           where at < now() - ${NOTED_SECONDS}::int * interval '1 second' offset ${BLOCKED_A_LOOK}::int)

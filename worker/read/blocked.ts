@@ -1,6 +1,5 @@
 import type { Sql } from '../database/database.ts'
 import { ADMIN_RESOLVES, AWAIT_CREATE } from '../domain/reasons.ts'
-import { isThere } from '../queue/catalog-changes.ts'
 import { isComing } from '../queue/coming.ts'
 
 type ToResolve = (typeof ADMIN_RESOLVES)[number]
@@ -21,6 +20,11 @@ const COUNTED_UP_TO = 100_000
 const OLDEST = 500
 /** How many are searched for them: items without a due create stay, and would hide the others. */
 const LOOKED_AMONG = 5000
+
+/** Whether the subject of an item `i` is in the catalogue: its product, or its set if the item is about a whole set. */
+const isThere = (sql: Sql) => sql`case
+  when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id)
+  else exists (select from catalog.product w where w.id = i.product_id) end`
 
 /**
  * The creates in the queue, as `c`, that a Blocked item `i` waits for (release.ts). For a product these are its own
