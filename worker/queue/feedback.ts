@@ -1,9 +1,10 @@
 import { type Sql, transaction } from '../database/database.ts'
 import { endOf, type Looked } from './look.ts'
 
-/** How many notes one look takes. */
-const NOTES_A_LOOK = 2000
-/** Of how many products one look publishes the state: some 80 ms. A note of a set or a seller may mean any number. */
+/**
+ * How many notes one look takes, and of how many products it publishes the state: some 80 ms. A note of a set or a
+ * seller may mean any number.
+ */
 const PRODUCTS_A_LOOK = 2000
 /** Of a seller's sets, how many are noted at once. */
 const SETS_A_LOOK = 10_000
@@ -21,12 +22,14 @@ const SETS_A_LOOK = 10_000
  * @param after the note after which to go on; '0': at the first
  * @param since null: all notes, see `Looked`
  * @param seconds takes notes that are at least so old
+ * @param most how many notes and products
  */
 export async function publishTouched(
   sql: Sql,
   after: string,
   since: string | null = null,
   seconds = 0,
+  most = PRODUCTS_A_LOOK,
 ): Promise<Looked> {
   const from = after === '0' ? (since ?? '(0,0)') : after
   return transaction(sql, async (tx) => {
@@ -35,7 +38,7 @@ export async function publishTouched(
       with page as materialized (
         select ctid as place, product_id, product_set_id, seller_id, at from shop_update.touched
         where ctid > ${from}::text::tid and at <= now() - ${seconds}::float8 * interval '1 second'
-        limit ${NOTES_A_LOOK}::int
+        limit ${most}::int
       ),
       settled as (
         delete from shop_update.touched where ctid = any (array(select place from page))
@@ -56,7 +59,7 @@ export async function publishTouched(
           where page.product_id is null and page.seller_id is null) n
         group by id
       ),
-      now as materialized (select id from meant order by id limit ${PRODUCTS_A_LOOK}::int),
+      now as materialized (select id from meant order by id limit ${most}::int),
       later as (
         insert into shop_update.touched (product_id, product_set_id, seller_id, at)
         select null::bigint, id, null::bigint, at from of_sellers
@@ -68,7 +71,7 @@ export async function publishTouched(
       )
       select
         array(select id from now) as products,
-        case when count(*) < ${NOTES_A_LOOK}::int then '0' else max(place)::text end as last,
+        case when count(*) < ${most}::int then '0' else max(place)::text end as last,
         count(*)::int as seen,
         ${endOf(tx, 'touched')} as end,
         date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
