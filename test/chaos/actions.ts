@@ -228,7 +228,7 @@ async function drawTroubles({ parts, done }: Stage, random: Random) {
   const callbacks = Array.from({ length: between(random, 0, 2) }, () => pick(random, CALLBACK_TROUBLES))
   const answerDelay = pick(random, [0, 0, 300, 1000, parts.shopTimeoutMs * 0.8, parts.shopTimeoutMs + 500])
   const takenSrcId = taken.length > 0 ? pick(random, taken).srcId : null
-  if (takenSrcId !== null) done.lent.add(takenSrcId)
+  if (takenSrcId !== null && answers.includes('srcIdTaken')) done.lent.add(takenSrcId)
   return {
     ...Object.fromEntries(
       answers.filter((name) => name !== 'srcIdTaken' || taken.length > 0).map((name) => [name, percent(random)]),

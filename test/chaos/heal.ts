@@ -244,8 +244,9 @@ async function nudge(stage: Stage, tell: (line: string) => void): Promise<string
  */
 async function correctLent({ parts, done }: Stage, tell: (line: string) => void): Promise<void> {
   const corrected = await parts.sql<{ id: string; srcId: string }[]>`
-    update catalog.product set src_id = substring(shop_sku from 'APP-([0-9]+)$')
+    update catalog.product p set src_id = substring(shop_sku from 'APP-([0-9]+)$')
     where src_id = any (${[...done.lent]}::text[]) and shop_sku <> format('AC%1$sAPP-%1$s', src_id)
+      and not exists (select from catalog.product o where o.src_id = substring(p.shop_sku from 'APP-([0-9]+)$'))
     returning id, src_id as "srcId"`
   for (const { id, srcId } of corrected) {
     tell(`product ${id} gets the id ${srcId}, which the Shop has it by`)

@@ -606,6 +606,17 @@ const CASES: Case[] = [
     ],
   ],
   [
+    'the last product of its set deleted, or moved to another one',
+    { topic: 'images', sellerSku: null, reason: because('product_deleted'), statusAt: at(-MINUTE) },
+    'nobody',
+    [
+      'The image change for “Black T-shirt” left the queue on 24 Nov 2026, 07:14 UTC (1 minute ago), ' +
+        'because its product set has no product any more in Seller Center.',
+      'There is nothing left to send.',
+      NOTHING,
+    ],
+  ],
+  [
     'Pending, for an answer that was older than the last change',
     { reason: because('newer_change') },
     'nobody',

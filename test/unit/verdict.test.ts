@@ -228,7 +228,7 @@ describe('without an answer', () => {
   test('handed back and moved rest Pending without a failure', () => {
     for (const reason of ['worker_stopped', 'shop_away', 'shop_busy'] as const)
       expect(handedBack(reason)).toMatchObject({ to: 'pending', reason, outcome: null })
-    expect(MOVED).toMatchObject({ to: 'pending', reason: 'product_moved', outcome: null })
+    expect(MOVED).toMatchObject({ to: 'pending', reason: 'product_moved', retryInSeconds: 1, outcome: null })
   })
 
   test.each([

@@ -481,11 +481,7 @@ function waitsForCreate(item: ItemFacts, because: string, clock: Clock): Answer 
   if (item.noCreate === 'product_deleted') {
     return {
       whoActs: 'nobody',
-      sentences: [
-        `${subject(item)} was not sent before the product was deleted in Seller Center, so there is nothing left ` +
-          'to send.',
-        NOTHING_TO_DO,
-      ],
+      sentences: [`${subject(item)} is not sent any more, because ${gone(item)}.`, NOTHING_TO_DO],
     }
   }
   if (item.noCreate === 'sent_next') {
@@ -570,10 +566,14 @@ function discarded(item: ItemFacts, clock: Clock): Answer {
   }
 }
 
+/** The last product of a set may as well have been moved to another one. */
+const gone = ({ topic }: ItemFacts): string =>
+  TOPICS[topic].subject === 'product'
+    ? 'its product has been deleted in Seller Center'
+    : 'its product set has no product any more in Seller Center'
+
 function productDeleted(item: ItemFacts, clock: Clock): Answer {
-  const left =
-    `${subject(item)} left the queue on ${when(item.statusAt, clock)}, because its product has been deleted in ` +
-    'Seller Center.'
+  const left = `${subject(item)} left the queue on ${when(item.statusAt, clock)}, because ${gone(item)}.`
   return { whoActs: 'nobody', sentences: [left, 'There is nothing left to send.', NOTHING_TO_DO] }
 }
 

@@ -54,8 +54,11 @@ type RetrySettings = Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_S
 /** Nothing has left. */
 export const handedBack = (hindrance: Hindrance): Verdict => rests('pending', hindrance, null)
 
-/** Its product has moved to another set. */
-export const MOVED: Verdict = rests('pending', 'product_moved', null)
+/**
+ * Its product has moved to another set. It goes along at once, unless a call is out: meanwhile it would be claimed and
+ * handed back, 17 times a second.
+ */
+export const MOVED: Verdict = { ...rests('pending', 'product_moved', null), retryInSeconds: 1 }
 
 /** What an answer makes of an item (docs/shop-protocol.md, section 4): on the exchange, resumed, or as a callback. */
 export function verdictOf(answer: Answer, item: Judged, asked: Asked | null, retry: Retry): Verdict {

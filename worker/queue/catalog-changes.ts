@@ -13,6 +13,7 @@ interface Change {
   id: string
   productId: string | null
   productSetId: string
+  moved: boolean
   /** The product's present set; null: the product no longer exists. */
   now: string | null
 }
@@ -64,22 +65,37 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
       where c.id > ${after}::bigint and not exists (
         select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
         where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
-        -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
-        and (c.moved or not exists (
-          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0))
+        and case
+          -- A call is out in a set that it was moved on from: from the present one none must leave yet.
+          when c.moved then not exists (
+            select
+            from shop_update.catalog_change o
+            join shop_update.set_lane l on l.product_set_id = o.product_set_id
+            join shop_update.item i on i.id = l.item_id
+            where o.product_id = c.product_id and not o.moved
+              and (i.product_id = c.product_id or i.product_id is null)
+            offset 0)
+          -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
+          else not exists (
+            select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0) end
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
     if (held.length === 0) return { steps: [], sets: [], next: null }
     // Asked once the changes are held: a product whose move is among them is not moved on meanwhile, see migration 13.
     const changes = await tx<Change[]>`
-      select c.id, c.product_id as "productId", c.product_set_id as "productSetId", p.product_set_id as now
+      select c.id, c.product_id as "productId", c.product_set_id as "productSetId", c.moved, p.product_set_id as now
       from shop_update.catalog_change c left join catalog.product p on p.id = c.product_id
       where c.id = any (${held.map(({ id }) => id)}::bigint[])
       order by c.id`
     const sets = changes.flatMap(({ productSetId, now }) => [productSetId, ...(now === null ? [] : [now])])
-    await moveAlong(
-      tx,
-      changes.filter(({ now, productSetId }) => now !== null && now !== productSetId),
-    )
+    const elsewhere = changes.filter(({ now, productSetId }) => now !== null && now !== productSetId)
+    await moveAlong(tx, elsewhere)
+    // Nothing keeps these products from being moved on, or deleted, in this moment, and a note of that may be followed
+    // before their items have come: so it is looked once more, where they have come to.
+    const unheld = elsewhere.filter(({ moved }) => !moved)
+    await tx`
+      insert into shop_update.catalog_change (product_id, product_set_id, moved)
+      select *, false
+      from unnest(${unheld.map(({ productId }) => productId)}::bigint[], ${unheld.map(({ now }) => now)}::bigint[])`
     const orphans = await tx<{ id: string; token: number }[]>`
       select i.id, i.token from shop_update.item i
       where i.product_set_id = any (${changes.map(({ productSetId }) => productSetId)}::bigint[])
@@ -120,10 +136,12 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   await tx`
     with moving as (
       select i.id, i.product_set_id as old_set, s.id as new_set, s.seller_id, i.lane = 'behind' as was_behind
-      from unnest(
-        ${changes.map(({ productId }) => productId)}::bigint[],
-        ${changes.map(({ productSetId }) => productSetId)}::bigint[],
-        ${changes.map(({ now }) => now)}::bigint[]) c (product_id, old_set, new_set)
+      from (
+        -- a product may be noted twice
+        select distinct * from unnest(
+          ${changes.map(({ productId }) => productId)}::bigint[],
+          ${changes.map(({ productSetId }) => productSetId)}::bigint[],
+          ${changes.map(({ now }) => now)}::bigint[]) c (product_id, old_set, new_set)) c
       join shop_update.item i on i.product_set_id = c.old_set and i.product_id = c.product_id and i.lane <> 'in_flight'
       join catalog.product_set s on s.id = c.new_set
       order by i.id for update of i skip locked
