@@ -197,7 +197,8 @@ export async function laneFaults(sql: Sql): Promise<string[]> {
       when 'behind' then status in ('pending', 'delayed', 'failed')
       when 'in_flight' then status in ('processing', 'made_request', 'response_processing')
       when 'awaiting' then status = 'got_acknowledgment'
-      when 'delayed' then status in ('delayed', 'failed') or status = 'pending' and reason = 'shop_busy'
+      when 'delayed' then status in ('delayed', 'failed')
+        or status = 'pending' and reason in ('shop_busy', 'product_moved')
       when 'blocked' then status = 'blocked' end`
   return rows.map(({ fault }) => fault)
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Sql, transaction } from '../../worker/database/database.ts'
 import { followCatalogue, noteMoved } from '../../worker/queue/catalog-changes.ts'
 import { blockedSets } from '../../worker/queue/release.ts'
@@ -26,14 +26,12 @@ const pastTriggers = (change: (tx: Sql) => PromiseLike<unknown>) =>
     await change(tx)
   })
 
-async function untilBlocked(): Promise<void> {
-  for (;;) {
-    const [{ n }] = await database.sql<[{ n: number }]>`
-      select count(*)::int as n from pg_stat_activity
-      where wait_event_type = 'Lock' and datname = current_database()`
-    if (n > 0) return
-  }
-}
+const untilBlocked = () =>
+  vi.waitFor(async () => {
+    const waiting = await database.sql`
+      select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+    expect(waiting).toHaveLength(1)
+  }, 20_000)
 
 test('a product is moved and deleted while two leaders follow: nothing of it is left behind', async () => {
   const { sql } = database
@@ -84,7 +82,8 @@ const noted = () => database.sql`select from shop_update.catalog_change`
 
 /** A note may wait for another one, or leave one where the items have come to. */
 async function followToTheEnd(): Promise<void> {
-  while ((await noted()).length > 0) await followCatalogue(database.sql)
+  for (let times = 0; times < 4; times++) await followCatalogue(database.sql)
+  expect(await noted()).toHaveLength(0)
 }
 
 test('a product is moved on while a change of it is locked: what stands still of it goes where it is', async () => {
@@ -206,11 +205,12 @@ test('a product that is noted twice, a change of it waiting behind a call: that 
   await sql`
     update shop_update.item set lane = 'behind', status = 'pending' where product_id = ${productId}::bigint`
   await sql`update shop_update.set_lane set waiting = 1 where product_set_id = ${setId}::bigint`
-  await followCatalogue(sql)
+  await followToTheEnd()
   expect(await places(productId)).toEqual([{ set: newSetId, topic: 'price' }])
   expect(await sql`select waiting from shop_update.set_lane where product_set_id = ${setId}::bigint`).toEqual([
     { waiting: 0 },
   ])
+  await answered(other)
 })
 
 test('a product is moved past the triggers: what is Blocked of it goes along all the same', async () => {
@@ -221,7 +221,7 @@ test('a product is moved past the triggers: what is Blocked of it goes along all
   await block(productId)
   await pastTriggers((tx) => move(productId, setId, tx))
   await blockedSets(sql, '0')
-  await followCatalogue(sql)
+  await followToTheEnd()
   expect(await places(productId)).toEqual([{ set: setId, topic: 'price' }])
 })
 

@@ -330,9 +330,10 @@ describe('what is published', () => {
     await api.sql`
       insert into shop_update.touched (product_set_id, at) values (${setId}::bigint, now() - interval '20 minutes')`
     expect(await behind()).toBe(20)
-    const { last } = await publishTouched(api.sql, '0')
+    const { last, age } = await publishTouched(api.sql, '0', null, 0, 2000)
+    expect(Math.round(age / 60)).toBe(20)
     expect(await behind()).toBe(20)
-    await publishTouched(api.sql, last)
+    await publishTouched(api.sql, last, null, 0, 2000)
     expect(await readFeedbackBehind(api.sql)).toBe(0)
     // a seller's sets are noted one by one
     await api.sql`

@@ -69,8 +69,8 @@ test('SIGTERM: a request that was written but has not left is handed back, and d
   expect(await scene.item(item)).toMatchObject({ status: 'pending', sends: 0, failures: 0 })
   const statuses = await scene.statuses(item)
   expect(statuses.slice(0, 5)).toEqual(['pending', 'processing', 'building_payload', 'made_request', 'pending'])
-  // on a busy machine a heartbeat comes late: it is handed back for that, and claimed once more
-  expect(statuses.length).toBeLessThanOrEqual(7)
+  // on a busy machine a heartbeat comes late: it is handed back for that, and claimed once or twice more
+  expect(statuses.length).toBeLessThanOrEqual(9)
   expect(statuses.slice(5).filter((status) => status !== 'processing' && status !== 'pending')).toEqual([])
   expect(await scene.control('/stats')).toMatchObject({ requests: 0 })
 

@@ -2,6 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Refusal } from '../domain/reasons.ts'
 import { type Beyond, type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import type { Topic } from '../domain/topics.ts'
+import { productsOf } from '../read/blocked.ts'
 import { inQueue, locate, type Selection, sources } from '../read/selection.ts'
 
 /** Items, or of `send` products. */
@@ -116,8 +117,8 @@ export async function readCandidates(
           where p.id = i.product_id and p.src_id is not null and p.shop_sku is not null)) as "awaitsCreate",
       ${createComing(sql, sql`i.product_set_id`, sql`i.product_id`)} as "createComing",
       coalesce((
-        select json_agg(distinct jsonb_build_object('active', p.active, 'qcStatus', p.qc_status)) from catalog.product p
-        where p.product_set_id = i.product_set_id and (i.product_id is null or p.id = i.product_id)), '[]') as products
+        select json_agg(distinct jsonb_build_object('active', p.active, 'qcStatus', p.qc_status))
+        from ${productsOf(sql)} p), '[]') as products
     from shop_update.item i left join catalog.seller r on r.id = i.seller_id
     where i.id in (
       select s.id from shop_update.item s

@@ -481,7 +481,7 @@ function waitsForCreate(item: ItemFacts, because: string, clock: Clock): Answer 
   if (item.noCreate === 'product_deleted') {
     return {
       whoActs: 'nobody',
-      sentences: [`${subject(item)} is not sent any more, because ${gone(item)}.`, NOTHING_TO_DO],
+      sentences: [`${subject(item)} is not sent, because ${gone(item)}.`, NOTHING_TO_DO],
     }
   }
   if (item.noCreate === 'sent_next') {

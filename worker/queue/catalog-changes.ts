@@ -40,6 +40,26 @@ const isGone = (sql: Sql) => sql`case
     then not exists (select from catalog.product p where p.product_set_id = i.product_set_id offset 0)
   else not exists (select from catalog.product p where p.id = i.product_id offset 0) end`
 
+/** Whether nothing keeps a change `c` from being followed. */
+const isFree = (sql: Sql) => sql`not exists (
+        select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
+        where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
+      and case
+        -- A call is out in a set that the product was moved on from: from the present one none must leave yet.
+        when c.moved then not exists (
+          select
+          from shop_update.catalog_change o
+          join shop_update.set_lane l on l.product_set_id = o.product_set_id
+          join shop_update.item i on i.id = l.item_id
+          where o.product_id = c.product_id and not o.moved
+            and (i.product_id = c.product_id or i.product_id is null)
+            and o.product_set_id is distinct from (
+              select p.product_set_id from catalog.product p where p.id = c.product_id)
+          offset 0)
+        -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
+        else not exists (
+          select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0) end`
+
 /**
  * Follows the catalogue: items of deleted products end, and items of moved products go to the new set. A change waits
  * while one of its items is in flight: the call that is out ends normally, and no other call of the product leaves
@@ -62,40 +82,21 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
   return transaction(sql, async (tx) => {
     const held = await tx<{ id: string }[]>`
       select c.id from shop_update.catalog_change c
-      where c.id > ${after}::bigint and not exists (
-        select from shop_update.set_lane l join shop_update.item i on i.id = l.item_id
-        where l.product_set_id = c.product_set_id and (i.product_id = c.product_id or i.product_id is null))
-        and case
-          -- A call is out in a set that it was moved on from: from the present one none must leave yet.
-          when c.moved then not exists (
-            select
-            from shop_update.catalog_change o
-            join shop_update.set_lane l on l.product_set_id = o.product_set_id
-            join shop_update.item i on i.id = l.item_id
-            where o.product_id = c.product_id and not o.moved
-              and (i.product_id = c.product_id or i.product_id is null)
-            offset 0)
-          -- Before it was deleted, or moved on, it was moved, and its items are taken along now, or next.
-          else not exists (
-            select from shop_update.catalog_change m where m.product_id = c.product_id and m.moved offset 0) end
+      where c.id > ${after}::bigint and ${isFree(tx)}
       order by c.id limit ${CHANGES_A_PAGE}::int for update of c skip locked`
     if (held.length === 0) return { steps: [], sets: [], next: null }
-    // Asked once the changes are held: a product whose move is among them is not moved on meanwhile, see migration 13.
+    // Asked once the changes are held, and whether they are free once more: a product whose move is among them is not
+    // moved on meanwhile (migration 13), but may have been while they were looked for.
     const changes = await tx<Change[]>`
       select c.id, c.product_id as "productId", c.product_set_id as "productSetId", c.moved, p.product_set_id as now
       from shop_update.catalog_change c left join catalog.product p on p.id = c.product_id
-      where c.id = any (${held.map(({ id }) => id)}::bigint[])
+      where c.id = any (${held.map(({ id }) => id)}::bigint[]) and ${isFree(tx)}
       order by c.id`
     const sets = changes.flatMap(({ productSetId, now }) => [productSetId, ...(now === null ? [] : [now])])
-    const elsewhere = changes.filter(({ now, productSetId }) => now !== null && now !== productSetId)
-    await moveAlong(tx, elsewhere)
-    // Nothing keeps these products from being moved on, or deleted, in this moment, and a note of that may be followed
-    // before their items have come: so it is looked once more, where they have come to.
-    const unheld = elsewhere.filter(({ moved }) => !moved)
-    await tx`
-      insert into shop_update.catalog_change (product_id, product_set_id, moved)
-      select *, false
-      from unnest(${unheld.map(({ productId }) => productId)}::bigint[], ${unheld.map(({ now }) => now)}::bigint[])`
+    await moveAlong(
+      tx,
+      changes.filter(({ now, productSetId }) => now !== null && now !== productSetId),
+    )
     const orphans = await tx<{ id: string; token: number }[]>`
       select i.id, i.token from shop_update.item i
       where i.product_set_id = any (${changes.map(({ productSetId }) => productSetId)}::bigint[])
@@ -122,7 +123,7 @@ function followPage(sql: Sql, after: string): Promise<Followed & { next: string 
     return {
       steps,
       sets: [...new Set([...sets, ...setsWaiting])],
-      next: changes.length < CHANGES_A_PAGE ? null : changes.at(-1)!.id,
+      next: held.length < CHANGES_A_PAGE ? null : held.at(-1)!.id,
     }
   })
 }
@@ -135,13 +136,22 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return
   await tx`
     with moving as (
-      select i.id, i.product_set_id as old_set, s.id as new_set, s.seller_id, i.lane = 'behind' as was_behind
+      select
+        i.id,
+        i.product_set_id as old_set,
+        s.id as new_set,
+        s.seller_id,
+        i.lane = 'behind' as was_behind,
+        i.lane = 'delayed' and i.reason = 'product_moved' as was_met,
+        c.is_held
       from (
         -- a product may be noted twice
-        select distinct * from unnest(
+        select product_id, old_set, new_set, bool_or(moved) as is_held from unnest(
           ${changes.map(({ productId }) => productId)}::bigint[],
           ${changes.map(({ productSetId }) => productSetId)}::bigint[],
-          ${changes.map(({ now }) => now)}::bigint[]) c (product_id, old_set, new_set)) c
+          ${changes.map(({ now }) => now)}::bigint[],
+          ${changes.map(({ moved }) => String(moved))}::text[]::boolean[]) n (product_id, old_set, new_set, moved)
+        group by 1, 2, 3) c
       join shop_update.item i on i.product_set_id = c.old_set and i.product_id = c.product_id and i.lane <> 'in_flight'
       join catalog.product_set s on s.id = c.new_set
       order by i.id for update of i skip locked
@@ -151,10 +161,16 @@ async function moveAlong(tx: Sql, changes: readonly Change[]): Promise<void> {
       set
         product_set_id = m.new_set,
         seller_id = m.seller_id,
-        lane = case when m.was_behind then 'ready' else i.lane end,
+        lane = case when m.was_behind or m.was_met then 'ready' else i.lane end,
         fresh = false -- only one item per set, topic and product is fresh
       from moving m where i.id = m.id
-      returning i.product_id, i.product_set_id
+      returning i.product_id, i.product_set_id, m.is_held
+    ),
+    -- Without a note of the move nothing keeps the product from being moved on, or deleted, in this moment, and a note
+    -- of that may be followed before its items have come: so it is looked once more, where they have come to.
+    noted as (
+      insert into shop_update.catalog_change (product_id, product_set_id, moved)
+      select distinct product_id, product_set_id, false from moved where not is_held
     ),
     told as (${touched(tx, 'moved')}
     )

@@ -26,6 +26,12 @@ const isThere = (sql: Sql) => sql`case
   when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id)
   else exists (select from catalog.product w where w.id = i.product_id) end`
 
+/** The products of an item `i`: its own one, be it in its set or moved on already, or all of its set. */
+export const productsOf = (sql: Sql) => sql`(
+      select p.* from catalog.product p where p.id = i.product_id
+      union all
+      select p.* from catalog.product p where i.product_id is null and p.product_set_id = i.product_set_id)`
+
 /**
  * The creates in the queue, as `c`, that a Blocked item `i` waits for (release.ts). For a product these are its own
  * create and that of its set. They are all creates of the set when another variation is in the way, when the item is
@@ -80,8 +86,7 @@ export const noCreate = (sql: Sql) => sql`case
       when bool_or(q.qc_status = 'approved') then null
       when bool_or(q.qc_status = 'pending') then 'qc_pending'
       else 'qc_rejected' end
-    from catalog.product q
-    where q.product_set_id = i.product_set_id and (i.product_id is null or q.id = i.product_id)) end`
+    from ${productsOf(sql)} q) end`
 
 /**
  * Blocked items that will not be released automatically. Those that wait for an admin are counted along their own
