@@ -184,6 +184,16 @@ describe('a requeue', () => {
     expect((await row(other)).status).toBe('got_acknowledgment')
   })
 
+  it('takes an item whose product has been moved, before it goes along; what it has left is not created', async () => {
+    const { productIds } = await newSet({ inShop: false })
+    const { setId } = await newSet({ inShop: false })
+    const id = await failed('price', { product: productIds[0]! })
+    await api.sql`update catalog.product set product_set_id = ${setId}::bigint where id = ${productIds[0]!}::bigint`
+    const created = await api.call('POST', '/api/creations', { key: ADMIN, body: { itemIds: [id] } })
+    expect(created.body).toMatchObject({ queued: 0, items: 0 })
+    expect(await requeue({ itemIds: [id] })).toMatchObject({ requeued: 1 })
+  })
+
   it('takes an item whose retry is due but not yet claimed, also one that is behind in its set', async () => {
     const { productIds, setId } = await newSet()
     const id = await failed('price', { product: productIds[0]! }, 'delayed')

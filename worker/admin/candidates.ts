@@ -2,6 +2,7 @@ import type { Sql } from '../database/database.ts'
 import type { Refusal } from '../domain/reasons.ts'
 import { type Beyond, type RequeueCandidate, type RequeueInclude, refusal, requeueIncludes } from '../domain/requeue.ts'
 import type { Topic } from '../domain/topics.ts'
+import { isInPlace } from '../queue/catalog-changes.ts'
 import { productsOf } from '../read/blocked.ts'
 import { inQueue, locate, type Selection, sources } from '../read/selection.ts'
 
@@ -110,7 +111,8 @@ export async function readCandidates(
       i.status,
       i.reason,
       coalesce(r.active, false) as "sellerActive",
-      not shop_update.creates(i.topic) and (
+      -- what its product has left is not created for it: it goes along within seconds
+      ${isInPlace(sql)} and not shop_update.creates(i.topic) and (
         not exists (select from catalog.product_set s where s.id = i.product_set_id and s.src_id is not null)
         or i.product_id is not null and not exists (
           select from catalog.product p

@@ -133,7 +133,7 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   nothing_to_send: { label: 'Nothing to send', sentence: 'The Shop has everything already, so no call was made.' },
   product_deleted: {
     label: 'Product deleted',
-    sentence: 'The product, or the last one of its set, is no longer in Seller Center, so nothing is sent.',
+    sentence: 'The product has been deleted, or its set has no product any more, so nothing is sent.',
   },
   product_moved: {
     label: 'Product moved',

@@ -27,7 +27,7 @@ const COMPARE_EVERY_MS = 10_000
  * was 6 to 18 % slower.
  */
 const BUSY = 0.5
-const PRODUCTS_WHILE_BUSY = 500
+const A_LOOK_WHILE_BUSY = 1000
 const BEHIND_WHILE_BUSY_SECONDS = 120
 
 /**
@@ -38,7 +38,7 @@ export function startPublishing({ sql, leads, log }: PublishingOptions): Every {
   let isBusy = false
   let behind = 0
   const touchedNext = createRounds((after, since) =>
-    publishTouched(sql, after, since, SETTLE_SECONDS, isBusy ? PRODUCTS_WHILE_BUSY : undefined),
+    publishTouched(sql, after, since, SETTLE_SECONDS, isBusy ? A_LOOK_WHILE_BUSY : undefined),
   )
   // Whoever led before may have been of a version that notes nothing.
   let isAllCompared = false
@@ -54,13 +54,17 @@ export function startPublishing({ sql, leads, log }: PublishingOptions): Every {
     if (!leads()) {
       isAllCompared = false
       hasJustBegun = true
+      behind = 0
       return
     }
     try {
       const until = performance.now() + (isBusy ? 0 : ROUND_MS)
-      let last = ''
-      do ({ last, age: behind } = await touchedNext())
-      while (last !== '0' && leads() && performance.now() < until)
+      let isLast = false
+      do {
+        const { last, age } = await touchedNext()
+        isLast = last === '0'
+        behind = isLast ? 0 : Math.max(behind, age)
+      } while (!isLast && leads() && performance.now() < until)
       while (leads() && performance.now() < until) {
         if (isAllCompared && performance.now() - compared < COMPARE_EVERY_MS) return
         compared = performance.now()

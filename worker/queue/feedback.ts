@@ -2,10 +2,10 @@ import { type Sql, transaction } from '../database/database.ts'
 import { endOf, type Looked } from './look.ts'
 
 /**
- * Of how many products one look publishes the state: some 40 ms. It takes twice as many notes, as many have two; one of
- * a set or a seller may mean any number.
+ * How many notes one look takes, and of how many products it publishes the state: some 80 ms. A note of a set or a
+ * seller may mean any number.
  */
-const PRODUCTS_A_LOOK = 1000
+const A_LOOK = 2000
 /** Of a seller's sets, how many are noted at once. */
 const SETS_A_LOOK = 10_000
 
@@ -22,7 +22,7 @@ const SETS_A_LOOK = 10_000
  * @param after the note after which to go on; '0': at the first
  * @param since null: all notes, see `Looked`
  * @param seconds takes notes that are at least so old
- * @param most of how many products it publishes the state
+ * @param most how many notes it takes, and of how many products it publishes the state
  * @returns with the age in seconds of the oldest note that it took; 0: there was none
  */
 export async function publishTouched(
@@ -30,7 +30,7 @@ export async function publishTouched(
   after: string,
   since: string | null = null,
   seconds = 0,
-  most = PRODUCTS_A_LOOK,
+  most = A_LOOK,
 ): Promise<Looked & { age: number }> {
   const from = after === '0' ? (since ?? '(0,0)') : after
   return transaction(sql, async (tx) => {
@@ -39,7 +39,7 @@ export async function publishTouched(
       with page as materialized (
         select ctid as place, product_id, product_set_id, seller_id, at from shop_update.touched
         where ctid > ${from}::text::tid and at <= now() - ${seconds}::float8 * interval '1 second'
-        limit ${2 * most}::int
+        limit ${most}::int
       ),
       settled as (
         delete from shop_update.touched where ctid = any (array(select place from page))
@@ -72,7 +72,7 @@ export async function publishTouched(
       )
       select
         array(select id from now) as products,
-        case when count(*) < ${2 * most}::int then '0' else max(place)::text end as last,
+        case when count(*) < ${most}::int then '0' else max(place)::text end as last,
         count(*)::int as seen,
         ${endOf(tx, 'touched')} as end,
         coalesce(date_part('epoch', now() - min(at)), 0) as age,
