@@ -23,8 +23,8 @@ const ROUND_MS = 100
 const COMPARE_EVERY_MS = 10_000
 /**
  * A seller can wait, the queue cannot: while this worker does something for more than half of the time, one small look
- * a second is all, until what it finds is two minutes old. Without that a queue that drained at full speed on two cores
- * was 6 to 18 % slower.
+ * a second is all, until what it finds is two minutes old. Without that it took 16 % of PostgreSQL's time while a queue
+ * drained at full speed on two cores, and an item 2,935 bytes of WAL in place of 2,564.
  */
 const BUSY = 0.5
 const A_LOOK_WHILE_BUSY = 1000
