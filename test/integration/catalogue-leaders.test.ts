@@ -74,6 +74,14 @@ test('a product is deleted past the triggers: what is Blocked of it ends all the
 const move = (productId: string, setId: string, sql: Sql = database.sql) => sql`
   update catalog.product set product_set_id = ${setId}::bigint where id = ${productId}::bigint`
 
+/** A product of the first set, which will be moved to the second and on to the third. */
+async function addThreeSets() {
+  const { setId: first, productIds } = await addSet(database.sql)
+  const { setId: second } = await addSet(database.sql)
+  const { setId: third } = await addSet(database.sql)
+  return { productId: productIds[0]!, first, second, third }
+}
+
 const places = (productId: string) => database.sql`
   select product_set_id as set, topic from shop_update.item
   where product_id = ${productId}::bigint order by topic::text`
@@ -88,9 +96,7 @@ async function followToTheEnd(): Promise<void> {
 
 test('a product is moved on while a change of it is locked: what stands still of it goes where it is', async () => {
   const { sql } = database
-  const { setId: first, productIds } = await addSet(sql)
-  const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
-  const [productId] = productIds as [string]
+  const { productId, first, second, third } = await addThreeSets()
   await block(productId, 'stock')
   await block(productId)
   await sql`
@@ -137,9 +143,7 @@ const answered = (productId: string) => database.sql`
 
 test('a product is moved on while a call of it is out in the set in between: none leaves from the last', async () => {
   const { sql } = database
-  const { setId: first, productIds } = await addSet(sql)
-  const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
-  const [productId] = productIds as [string]
+  const { productId, first, second, third } = await addThreeSets()
   await block(productId)
   await move(productId, second)
   await followCatalogue(sql)
@@ -167,9 +171,7 @@ test('a product is moved on while a call of it is out in the set in between: non
 
 test('a product is moved on while what it left behind is taken along: that goes after it', async () => {
   const { sql } = database
-  const { setId: first, productIds } = await addSet(sql)
-  const [{ setId: second }, { setId: third }] = [await addSet(sql), await addSet(sql)]
-  const [productId] = productIds as [string]
+  const { productId, first, second, third } = await addThreeSets()
   await block(productId)
   await pastTriggers((tx) => move(productId, second, tx))
   await blockedSets(sql, '0')

@@ -55,8 +55,8 @@ type RetrySettings = Pick<Config, 'MAX_RETRIES' | 'FAILED_AFTER' | 'RETRY_UNIT_S
 export const handedBack = (hindrance: Hindrance): Verdict => rests('pending', hindrance, null)
 
 /**
- * Its product has moved to another set. It goes along at once, unless a call is out: meanwhile it would be claimed and
- * handed back, 17 times a second.
+ * Its product has moved to another set. It goes along at once, and is ready there, unless a call is out: until that has
+ * ended it would be claimed and handed back, 17 times a second.
  */
 export const MOVED: Verdict = { ...rests('pending', 'product_moved', null), retryInSeconds: 1 }
 
