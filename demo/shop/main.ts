@@ -4,6 +4,15 @@ import type { SettingsInput } from './troubles.ts'
 
 const id = z.coerce.number().int().min(1)
 
+function parseSettings(json: string, { addIssue }: z.RefinementCtx): SettingsInput {
+  try {
+    return JSON.parse(json)
+  } catch {
+    addIssue('expected JSON')
+    return z.NEVER
+  }
+}
+
 /** An empty variable counts as not set: compose files and shells produce both. */
 const environment = z
   .object({
@@ -16,21 +25,13 @@ const environment = z
     SHOP_FIRST_PRODUCT_ID: id.default(9001),
     SHOP_FIRST_CONFIG_ID: id.default(701),
     /** The initial settings as JSON, as for PUT /_shop/troubles. */
-    SHOP_SETTINGS: z.string().default('{}'),
+    SHOP_SETTINGS: z.string().default('{}').transform(parseSettings),
   })
   .safeParse(Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')))
 
 function fail(sentence: string): never {
   process.stderr.write(`${sentence}\n`)
   process.exit(1)
-}
-
-function parseSettings(json: string): SettingsInput {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return fail('SHOP_SETTINGS: expected JSON')
-  }
 }
 
 if (!environment.success)
@@ -44,7 +45,7 @@ const shop = await startShop({
   credentials:
     env.SHOP_USERNAME === undefined ? undefined : { username: env.SHOP_USERNAME, password: env.SHOP_PASSWORD ?? '' },
   firstIds: { product: env.SHOP_FIRST_PRODUCT_ID, config: env.SHOP_FIRST_CONFIG_ID },
-  settings: parseSettings(env.SHOP_SETTINGS),
+  settings: env.SHOP_SETTINGS,
 }).catch((error: Error) => fail(`The Shop did not start: ${error.message}`))
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shop.stop())

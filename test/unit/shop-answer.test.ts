@@ -493,10 +493,10 @@ describe('whole numbers past 2^53', () => {
     ['backslashes', `"${'\\\\'.repeat(500)}",`],
     ['digits', `${'1'.repeat(1024 * 1024)},`],
   ])(
-    '8 MiB of %s with a long number are gone over once, and parsed without a reviver',
+    '4 MiB of %s with a long number are gone over once, and parsed without a reviver',
     { timeout: 15_000 },
     (_what, piece) => {
-      const text = `[${piece.repeat((8 * 1024 * 1024) / piece.length)}"${LONG}",${LONG}]`
+      const text = `[${piece.repeat((4 * 1024 * 1024) / piece.length)}"${LONG}",${LONG}]`
       const parse = vi.spyOn(JSON, 'parse')
       expect((parseShopJson(text) as unknown[]).slice(-2)).toEqual([LONG, LONG])
       expect(parse.mock.calls).toEqual([[expect.any(String)]])
@@ -723,7 +723,7 @@ describe('anything at all', () => {
       check(answer, asked)
       kinds.set(answer.kind, (kinds.get(answer.kind) ?? 0) + 1)
     }
-    for (let n = 0; n < 5000; n++) {
+    for (let n = 0; n < 3000; n++) {
       const [asked, usual] = oneOf(RESULTS)
       const result = random() < 0.2 ? odd(5) : spoilt(usual)
       const body = JSON.stringify(spoilt([element(result)]))
@@ -733,7 +733,7 @@ describe('anything at all', () => {
       askedFromJson(oneOf(TOPIC_NAMES), null, mangled(body))
     }
     expect([...kinds.keys()].sort()).toEqual(['acknowledged', 'failure', 'success', 'unprocessable'])
-    for (const times of kinds.values()) expect(times).toBeGreaterThan(500)
+    for (const times of kinds.values()) expect(times).toBeGreaterThan(300)
   })
 })
 

@@ -939,8 +939,7 @@ describe('the program', () => {
   )
 
   test.concurrent.each([
-    [{ SHOP_PORT: 'many' }, /^SHOP_PORT: /],
-    [{ SHOP_SETTINGS: '{' }, /^SHOP_SETTINGS: /],
+    [{ SHOP_PORT: 'many', SHOP_SETTINGS: '{' }, /^SHOP_PORT: .*; SHOP_SETTINGS: expected JSON$/m],
     [{ SHOP_SETTINGS: '{"default": {"http500": 101}}' }, /default\.http500: /],
   ])('does not start with %j and says why', async (env, sentence) => {
     const program = run({ SHOP_PORT: '0', ...env })
