@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { VERDICT_CASES } from '../../docs/answers.ts'
 import { putBack } from '../../worker/admin/put-back.ts'
@@ -11,6 +12,7 @@ import {
 } from '../../worker/domain/product-verdict.ts'
 import type { Status } from '../../worker/domain/statuses.ts'
 import { TOPICS } from '../../worker/domain/topics.ts'
+import { startPublishing } from '../../worker/life/publishing.ts'
 import { claim } from '../../worker/queue/claim.ts'
 import { drop } from '../../worker/queue/drop.ts'
 import { publishNext, publishTouched } from '../../worker/queue/feedback.ts'
@@ -330,10 +332,9 @@ describe('what is published', () => {
     await api.sql`
       insert into shop_update.touched (product_set_id, at) values (${setId}::bigint, now() - interval '20 minutes')`
     expect(await behind()).toBe(20)
-    const { last, age } = await publishTouched(api.sql, '0', null, 0, 2000)
-    expect(Math.round(age / 60)).toBe(20)
+    const { last } = await publishTouched(api.sql, '0')
     expect(await behind()).toBe(20)
-    await publishTouched(api.sql, last, null, 0, 2000)
+    await publishTouched(api.sql, last)
     expect(await readFeedbackBehind(api.sql)).toBe(0)
     // a seller's sets are noted one by one
     await api.sql`
@@ -343,6 +344,24 @@ describe('what is published', () => {
     expect(await behind()).toBe(30)
     await publish()
     expect(await readFeedbackBehind(api.sql)).toBe(0)
+  })
+
+  it('is put off while the worker is busy, but not for ever', async () => {
+    const { productIds } = await addSet(api.sql)
+    await publish()
+    await note(productIds[0]!)
+    await api.sql`update shop_update.touched set at = now() - interval '1 minute'`
+    const begun = performance.now()
+    const publishing = startPublishing({
+      sql: api.sql,
+      leads: () => true,
+      log: pino({ level: 'silent' }),
+      isBusy: () => true,
+      putOffMs: 2500,
+    })
+    await expect.poll(() => api.sql`select from shop_update.touched`).toHaveLength(0)
+    expect(performance.now() - begun).toBeGreaterThan(2500)
+    await publishing.stop()
   })
 
   it('is found without a note: what was there before, and what a worker of a version before does', async () => {

@@ -22,24 +22,21 @@ const SETS_A_LOOK = 10_000
  * @param after the note after which to go on; '0': at the first
  * @param since null: all notes, see `Looked`
  * @param seconds takes notes that are at least so old
- * @param most how many notes it takes, and of how many products it publishes the state
- * @returns with the age in seconds of the oldest note that it took; 0: there was none
  */
 export async function publishTouched(
   sql: Sql,
   after: string,
   since: string | null = null,
   seconds = 0,
-  most = A_LOOK,
-): Promise<Looked & { age: number }> {
+): Promise<Looked> {
   const from = after === '0' ? (since ?? '(0,0)') : after
   return transaction(sql, async (tx) => {
     await holdHead(tx)
-    const [page] = await tx<[Looked & { age: number; products: string[] }]>`
+    const [page] = await tx<[Looked & { products: string[] }]>`
       with page as materialized (
         select ctid as place, product_id, product_set_id, seller_id, at from shop_update.touched
         where ctid > ${from}::text::tid and at <= now() - ${seconds}::float8 * interval '1 second'
-        limit ${most}::int
+        limit ${A_LOOK}::int
       ),
       settled as (
         delete from shop_update.touched where ctid = any (array(select place from page))
@@ -60,7 +57,7 @@ export async function publishTouched(
           where page.product_id is null and page.seller_id is null) n
         group by id
       ),
-      now as materialized (select id from meant order by id limit ${most}::int),
+      now as materialized (select id from meant order by id limit ${A_LOOK}::int),
       later as (
         insert into shop_update.touched (product_id, product_set_id, seller_id, at)
         select null::bigint, id, null::bigint, at from of_sellers
@@ -72,10 +69,9 @@ export async function publishTouched(
       )
       select
         array(select id from now) as products,
-        case when count(*) < ${most}::int then '0' else max(place)::text end as last,
+        case when count(*) < ${A_LOOK}::int then '0' else max(place)::text end as last,
         count(*)::int as seen,
         ${endOf(tx, 'touched')} as end,
-        coalesce(date_part('epoch', now() - min(at)), 0) as age,
         date_part('epoch', clock_timestamp() - statement_timestamp()) * 1000 as milliseconds
       from page`
     const { products, ...looked } = page
