@@ -257,7 +257,7 @@ describe('one item', () => {
         noCreate: 'product_deleted',
         sellerAnswer: {
           whoActs: 'nobody',
-          text: expect.stringContaining(item === images ? 'has no product any more' : 'has been deleted'),
+          text: expect.stringContaining(item === images ? 'has no product in Seller Center' : 'has been deleted'),
         },
       })
     }

@@ -611,7 +611,7 @@ const CASES: Case[] = [
     'nobody',
     [
       'The image change for “Black T-shirt” left the queue on 24 Nov 2026, 07:14 UTC (1 minute ago), ' +
-        'because its product set has no product any more in Seller Center.',
+        'because its product set has no product in Seller Center.',
       'There is nothing left to send.',
       NOTHING,
     ],

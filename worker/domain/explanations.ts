@@ -59,7 +59,7 @@ export const NO_CREATE: Record<NoCreate, string> = {
   sent_next: 'nothing any more',
   qc_pending: 'approval in quality control',
   qc_rejected: 'a correction by the seller: rejected in quality control',
-  product_deleted: 'nothing: it has no product any more',
+  product_deleted: 'nothing: it has no product',
 }
 
 const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string }> = {
@@ -133,7 +133,7 @@ const REASON_EXPLANATIONS: Record<ReasonCode, { label: string; sentence: string 
   nothing_to_send: { label: 'Nothing to send', sentence: 'The Shop has everything already, so no call was made.' },
   product_deleted: {
     label: 'Product deleted',
-    sentence: 'The product has been deleted, or its set has no product any more, so nothing is sent.',
+    sentence: 'The product has been deleted, or its set has no product, so nothing is sent.',
   },
   product_moved: {
     label: 'Product moved',

@@ -570,7 +570,7 @@ function discarded(item: ItemFacts, clock: Clock): Answer {
 const gone = ({ topic }: ItemFacts): string =>
   TOPICS[topic].subject === 'product'
     ? 'its product has been deleted in Seller Center'
-    : 'its product set has no product any more in Seller Center'
+    : 'its product set has no product in Seller Center'
 
 function productDeleted(item: ItemFacts, clock: Clock): Answer {
   const left = `${subject(item)} left the queue on ${when(item.statusAt, clock)}, because ${gone(item)}.`

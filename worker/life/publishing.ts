@@ -22,12 +22,12 @@ const EVERY_MS = 1000
 const SETTLE_SECONDS = 5
 /** How much of a second it takes at most, but for the last look. */
 const ROUND_MS = 100
-/** Between two pages of the catalogue, once all of it has been compared: 20 ms of PostgreSQL's time each. */
+/** Between two pages of the catalogue, once it has been compared, and in a peak: 20 ms of PostgreSQL's time each. */
 const COMPARE_EVERY_MS = 10_000
 /** Of a second: a worker that does something for more of it is busy. */
 const BUSY = 0.5
 /**
- * A seller can wait, the queue cannot: while this worker is busy, publishing is put off for so long. Measured on two
+ * A seller can wait, the queue cannot: while this worker is busy, what is noted is put off for so long. Measured on two
  * cores with a queue that drained at full speed: 1,000 notes a second took 10 % of PostgreSQL's time, and an item 2,636
  * bytes of WAL in place of 2,503.
  */
@@ -44,33 +44,32 @@ export function startPublishing({
   isBusy = createBusy(),
   putOffMs = PUT_OFF_MS,
 }: PublishingOptions): Every {
-  const touchedNext = createRounds((after, since) => publishTouched(sql, after, since, SETTLE_SECONDS))
+  const begin = () => createRounds((after, since) => publishTouched(sql, after, since, SETTLE_SECONDS))
+  let touchedNext = begin()
   // Whoever led before may have been of a version that notes nothing.
   let isAllCompared = false
   let hasJustBegun = true
   let compared = Number.NEGATIVE_INFINITY
-  /** When the last note had been taken. */
+  /** When a round last came to its end; at first, when this worker started. */
   let upToDate = performance.now()
 
   return every(EVERY_MS, async () => {
     const now = performance.now()
-    const puttingOff = isBusy() && now - upToDate < putOffMs
+    const isPutOff = isBusy() && now - upToDate < putOffMs
     if (!leads()) {
+      touchedNext = begin()
       isAllCompared = false
       hasJustBegun = true
-      upToDate = now
       return
     }
-    if (puttingOff) return
     try {
       const until = now + ROUND_MS
-      let isLast = false
-      do {
+      for (let isLast = isPutOff; !isLast && leads() && performance.now() < until; ) {
         isLast = (await touchedNext()).last === '0'
-      } while (!isLast && leads() && performance.now() < until)
-      if (isLast) upToDate = performance.now()
+        if (isLast) upToDate = performance.now()
+      }
       while (leads() && performance.now() < until) {
-        if (isAllCompared && performance.now() - compared < COMPARE_EVERY_MS) return
+        if ((isAllCompared || isPutOff) && performance.now() - compared < COMPARE_EVERY_MS) return
         compared = performance.now()
         const isEnd = await publishNext(sql, hasJustBegun)
         hasJustBegun = false
@@ -83,7 +82,7 @@ export function startPublishing({
 }
 
 /** @returns whether this process did something for most of the time since it was asked before */
-function createBusy(): () => boolean {
+export function createBusy(): () => boolean {
   let before = performance.eventLoopUtilization()
   return () => {
     const now = performance.eventLoopUtilization()

@@ -56,7 +56,7 @@ export const handedBack = (hindrance: Hindrance): Verdict => rests('pending', hi
 
 /**
  * Its product has moved to another set. It goes along at once, and is ready there, unless a call is out: until that has
- * ended it would be claimed and handed back, 17 times a second.
+ * ended it would be claimed and handed back, 17 times a second if it is the only one of its set.
  */
 export const MOVED: Verdict = { ...rests('pending', 'product_moved', null), retryInSeconds: 1 }
 

@@ -23,8 +23,8 @@ const LOOKED_AMONG = 5000
 
 /** Whether the subject of an item `i` is in the catalogue: its product, or its set if the item is about a whole set. */
 const isThere = (sql: Sql) => sql`case
-  when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id)
-  else exists (select from catalog.product w where w.id = i.product_id) end`
+  when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id offset 0)
+  else exists (select from catalog.product w where w.id = i.product_id offset 0) end`
 
 /** The products of an item `i`: its own one, be it in its set or moved on already, or all of its set. */
 export const productsOf = (sql: Sql) => sql`(
@@ -78,7 +78,7 @@ export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and (
       select shop_update.has_what_it_awaits(i.topic, i.reason, i.product_id, w.src_id, q.src_id, q.shop_sku)
       from catalog.product_set w left join catalog.product q on q.id = i.product_id
-      where w.id = i.product_set_id)
+      where w.id = i.product_set_id offset 0)
     then 'sent_next'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and not shop_update.creates(i.topic) then (
     select case

@@ -1,0 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { createBusy } from '../../worker/life/publishing.ts'
+
+it('a process that only computes is busy, one that waits is not', async () => {
+  const isBusy = createBusy()
+  for (const until = performance.now() + 20; performance.now() < until; );
+  expect(isBusy()).toBe(true)
+  await delay(100)
+  expect(isBusy()).toBe(false)
+})
