@@ -205,16 +205,20 @@ export async function findSkus(sql: Sql, skus: readonly string[]): Promise<{ sku
   return skus.map((sku) => ({ sku, productIds: (found.get(sku) ?? []).map(({ id }) => id) }))
 }
 
-/** Of the products of a set, which topics have been Synced, within the history that is kept. Null: of the whole set. */
-export const readSyncedTopics = (
-  sql: Sql,
-  productSetId: string,
-): Promise<{ productId: string | null; topic: Topic; at: Date; itemId: string }[]> => sql<
-  { productId: string | null; topic: Topic; at: Date; itemId: string }[]
->`
-  select distinct on (f.product_id, f.topic)
-    f.product_id as "productId", f.topic, f.finished_at as at, f.id as "itemId"
-  from shop_update.finished_item f
-  where f.seller_id = (select s.seller_id from catalog.product_set s where s.id = ${productSetId}::bigint)
-    and f.product_set_id = ${productSetId}::bigint and f.status = 'synced'
-  order by f.product_id, f.topic, f.finished_at desc`
+export interface SyncedTopic {
+  topic: Topic
+  at: Date
+  itemId: string
+}
+
+/** By product of a set, which topics have been Synced, within the history that is kept. Null: of the whole set. */
+export async function readSyncedTopics(sql: Sql, productSetId: string): Promise<Map<string | null, SyncedTopic[]>> {
+  const rows = await sql<(SyncedTopic & { productId: string | null })[]>`
+    select distinct on (f.product_id, f.topic)
+      f.product_id as "productId", f.topic, f.finished_at as at, f.id as "itemId"
+    from shop_update.finished_item f
+    where f.seller_id = (select s.seller_id from catalog.product_set s where s.id = ${productSetId}::bigint)
+      and f.product_set_id = ${productSetId}::bigint and f.status = 'synced'
+    order by f.product_id, f.topic, f.finished_at desc`
+  return Map.groupBy(rows, ({ productId }) => productId)
+}

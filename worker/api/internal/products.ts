@@ -86,8 +86,10 @@ export const productRoutes = (options: InternalApiOptions) => {
       async (c) => {
         const { id: setId } = c.req.valid('param')
         const { product: asked } = c.req.valid('query')
-        const [ids, synced] = await Promise.all([productsOfSet(readSql, setId), readSyncedTopics(readSql, setId)])
-        const products = await readProducts(readSql, ids)
+        const [products, synced] = await Promise.all([
+          productsOfSet(readSql, setId).then((ids) => readProducts(readSql, ids)),
+          readSyncedTopics(readSql, setId),
+        ])
         const [any] = products
         if (!any) throw noSet(setId)
         const of = products.length === 1 ? any : products.find((product) => product.id === asked)
@@ -162,7 +164,7 @@ function cell(
   synced: Awaited<ReturnType<typeof readSyncedTopics>>,
 ): ProductSet['cells'][number] {
   const item = first(items.filter((each) => each.topic === topic))
-  const last = synced.find((each) => each.topic === topic && each.productId === productId)
+  const last = synced.get(productId)?.find((each) => each.topic === topic)
   return {
     topic,
     // what is in the Shop has all that it was created with, however long ago
