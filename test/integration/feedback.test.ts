@@ -346,22 +346,48 @@ describe('what is published', () => {
     expect(await readFeedbackBehind(api.sql)).toBe(0)
   })
 
-  it('is put off while the worker is busy, but not for ever', async () => {
+  const startNoting = async (isBusy: boolean, putOffMs: number) => {
     const { productIds } = await addSet(api.sql)
     await publish()
     await note(productIds[0]!)
     await api.sql`update shop_update.touched set at = now() - interval '1 minute'`
+    await api.sql`delete from shop_update.feedback where product_id = ${productIds[0]!}::bigint`
     const begun = performance.now()
     const publishing = startPublishing({
       sql: api.sql,
       leads: () => true,
       log: pino({ level: 'silent' }),
-      isBusy: () => true,
-      putOffMs: 2500,
+      isBusy: () => isBusy,
+      putOffMs,
     })
-    await expect.poll(() => api.sql`select from shop_update.touched`).toHaveLength(0)
-    expect(performance.now() - begun).toBeGreaterThan(2500)
-    await publishing.stop()
+    return { noted: productIds[0]!, publishing, milliseconds: () => performance.now() - begun }
+  }
+  const untilPublished = () => expect.poll(() => api.sql`select from shop_update.touched`).toHaveLength(0)
+
+  it('is put off while the worker is busy, but not for ever; the catalogue is compared all the same', async () => {
+    const [{ first }] = await api.sql<[{ first: string }]>`
+      update shop_update.feedback set state = 'waiting' where product_id = (select min(id) from catalog.product)
+      returning product_id as first`
+    const { noted, publishing, milliseconds } = await startNoting(true, 2500)
+    try {
+      await untilPublished()
+      expect(milliseconds()).toBeGreaterThan(2500)
+      const published = await api.sql`
+        select product_id as id from shop_update.feedback
+        where product_id in (${first}, ${noted}) and state <> 'waiting' order by position`
+      expect(published.map(({ id }) => id)).toEqual([first, noted])
+    } finally {
+      await publishing.stop()
+    }
+  })
+
+  it('is not put off while the worker is not busy', async () => {
+    const { publishing } = await startNoting(false, Number.POSITIVE_INFINITY)
+    try {
+      await untilPublished()
+    } finally {
+      await publishing.stop()
+    }
   })
 
   it('is found without a note: what was there before, and what a worker of a version before does', async () => {

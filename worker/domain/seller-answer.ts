@@ -566,7 +566,7 @@ function discarded(item: ItemFacts, clock: Clock): Answer {
   }
 }
 
-/** The last product of a set may as well have been moved to another one. */
+/** The last product of a set may as well have been moved to another one, or none may have come yet. */
 const gone = ({ topic }: ItemFacts): string =>
   TOPICS[topic].subject === 'product'
     ? 'its product has been deleted in Seller Center'

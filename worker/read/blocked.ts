@@ -21,7 +21,10 @@ const OLDEST = 500
 /** How many are searched for them: items without a due create stay, and would hide the others. */
 const LOOKED_AMONG = 5000
 
-/** Whether the subject of an item `i` is in the catalogue: its product, or its set if the item is about a whole set. */
+/**
+ * Whether the subject of an item `i` is in the catalogue: its product, or its set if the item is about a whole set.
+ * `offset 0`: each by its index, never by reading the whole catalogue.
+ */
 const isThere = (sql: Sql) => sql`case
   when i.product_id is null then exists (select from catalog.product_set w where w.id = i.product_set_id offset 0)
   else exists (select from catalog.product w where w.id = i.product_id offset 0) end`
@@ -78,7 +81,7 @@ export const noCreate = (sql: Sql) => sql`case
   when i.status = 'blocked' and i.reason = any (${[...AWAIT_CREATE]}::text[]) and (
       select shop_update.has_what_it_awaits(i.topic, i.reason, i.product_id, w.src_id, q.src_id, q.shop_sku)
       from catalog.product_set w left join catalog.product q on q.id = i.product_id
-      where w.id = i.product_set_id offset 0)
+      where w.id = i.product_set_id)
     then 'sent_next'
   when i.status = 'blocked' and i.reason = 'not_in_shop' and not shop_update.creates(i.topic) then (
     select case

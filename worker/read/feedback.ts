@@ -13,7 +13,7 @@ export interface FeedbackRow {
   expectedAt: Date | null
   publishedAt: Date
   deleted: boolean
-  /** Whether it is still so. If not, something else is published within seconds. */
+  /** Whether it is still so. If not, something else is published within seconds, in a peak later. */
   isSo: boolean
   /** Null: the product no longer exists. */
   productSetId: string | null
