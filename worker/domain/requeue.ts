@@ -117,7 +117,7 @@ export const REFUSAL_SENTENCES: Record<Refusal, string> = {
   images_not_requeueable: 'Images cannot be requeued; saving the images again in Seller Center queues them anew.',
   seller_inactive: 'The seller is not active.',
   product_inactive: 'The product, or one of its variations, is not active.',
-  product_deleted: 'It has no product; an item of it leaves the queue by itself.',
+  product_deleted: 'It has no product, so nothing of it is sent.',
   not_qc_approved: 'The product, or one of its variations, is not approved in quality control.',
   may_create_twice: 'A creation that the Shop may have carried out already: sent again, it may create it twice.',
   not_to_decide: 'Nobody has to decide about it: only what is Blocked until an admin decides is discarded.',

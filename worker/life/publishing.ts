@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Sql } from '../database/database.ts'
 import { type Every, every } from '../loop.ts'
 import { publishNext, publishTouched } from '../queue/feedback.ts'
+import { createUtilization } from '../utilization.ts'
 import { createRounds } from './rounds.ts'
 
 export interface PublishingOptions {
@@ -90,11 +91,6 @@ export function startPublishing({
 
 /** @returns whether this process did something for most of the time since it was asked before */
 export function createBusy(): () => boolean {
-  let before = performance.eventLoopUtilization()
-  return () => {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, before)
-    before = now
-    return utilization > BUSY
-  }
+  const utilization = createUtilization()
+  return () => utilization() > BUSY
 }

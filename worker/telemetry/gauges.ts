@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
 import type { Meter } from '@opentelemetry/api'
 import { INCIDENT_KINDS, type Incident } from '../domain/incident.ts'
@@ -10,6 +10,7 @@ import type { NewCause } from '../read/causes.ts'
 import type { DatabaseHealth } from '../read/database-health.ts'
 import type { Kpi, Overdue } from '../read/kpis.ts'
 import type { Statuses } from '../read/summary.ts'
+import { createUtilization } from '../utilization.ts'
 
 /** Enough to tell causes apart in an alert. */
 const CAUSE_LENGTH = 120
@@ -247,7 +248,7 @@ const SAMPLED_EVERY_MS = 10
 export function observeProcess(meter: Meter): void {
   const delay = monitorEventLoopDelay({ resolution: SAMPLED_EVERY_MS })
   delay.enable()
-  let before = performance.eventLoopUtilization()
+  const utilized = createUtilization()
   const utilization = meter.createObservableGauge('nodejs.eventloop.utilization', {
     unit: '1',
     description: 'Share of the time in which the event loop was busy',
@@ -269,9 +270,7 @@ export function observeProcess(meter: Meter): void {
   })
   meter.addBatchObservableCallback(
     (result) => {
-      const now = performance.eventLoopUtilization()
-      result.observe(utilization, performance.eventLoopUtilization(now, before).utilization)
-      before = now
+      result.observe(utilization, utilized())
       const nanoseconds = { p50: delay.percentile(50), p99: delay.percentile(99), max: delay.max }
       for (const { of, gauge } of delays)
         result.observe(gauge, Math.max(0, nanoseconds[of] / 1e6 - SAMPLED_EVERY_MS) / 1000)

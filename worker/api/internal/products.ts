@@ -17,6 +17,7 @@ import {
   productsOfSet,
   readProducts,
   readSyncedTopics,
+  type SyncedTopic,
   search,
 } from '../../read/products.ts'
 import { readSeller } from '../../read/sellers.ts'
@@ -103,7 +104,7 @@ export const productRoutes = (options: InternalApiOptions) => {
           ),
         ])
         const { title, sellerId, sellerName, sellerActive, setSrcId } = any
-        const ofSet = topicsOf('product_set').map((topic) => cell(topic, null, any, synced))
+        const ofSet = topicsOf('product_set').map((topic) => cell(topic, any, synced.get(null)))
         return c.json(
           {
             productSetId: setId,
@@ -119,7 +120,7 @@ export const productRoutes = (options: InternalApiOptions) => {
               srcId: product.srcId,
               price: product.price,
               stock: product.stock,
-              cells: topicsOf('product').map((topic) => cell(topic, product.id, product, synced)),
+              cells: topicsOf('product').map((topic) => cell(topic, product, synced.get(product.id))),
             })),
           },
           200,
@@ -159,12 +160,11 @@ const topicsOf = (subject: 'product' | 'product_set'): Topic[] =>
 
 function cell(
   topic: Topic,
-  productId: string | null,
   { items, inShop }: ProductRow,
-  synced: Awaited<ReturnType<typeof readSyncedTopics>>,
+  synced: readonly SyncedTopic[] | undefined,
 ): ProductSet['cells'][number] {
   const item = first(items.filter((each) => each.topic === topic))
-  const last = synced.get(productId)?.find((each) => each.topic === topic)
+  const last = synced?.find((each) => each.topic === topic)
   return {
     topic,
     // what is in the Shop has all that it was created with, however long ago
